@@ -1,0 +1,83 @@
+import { sql } from 'drizzle-orm'
+import { bigint, boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
+
+// The twin of schema.sqlite.ts: same names, same columns, same order; database.ts holds them equal at compile time.
+// Every time is an integer: milliseconds since 1970, by the database's clock.
+
+export const users = pgTable('users', {
+  // Identity: an id is never given out twice, so a token of a deleted user can never name a new one.
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+  username: text('username'),
+  usernameKey: text('username_key').unique(),
+  email: text('email'),
+  emailKey: text('email_key').unique(),
+  name: text('name'),
+  passwordHash: text('password_hash').notNull(),
+  role: text('role', { enum: ['user', 'admin'] }).notNull().default('user'),
+  isActive: boolean('is_active').notNull().default(true),
+  createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+})
+
+export const sessions = pgTable(
+  'sessions',
+  {
+    id: text('id').primaryKey(),
+    // No foreign key: the row outlives its user, so that other processes still learn of the revocation.
+    userId: bigint('user_id', { mode: 'number' }).notNull(),
+    generation: bigint('generation', { mode: 'number' }).notNull().default(0),
+    ip: text('ip').notNull(),
+    userAgent: text('user_agent'),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    lastUsedAt: bigint('last_used_at', { mode: 'number' }).notNull(),
+    idleExpiresAt: bigint('idle_expires_at', { mode: 'number' }).notNull(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+    tokenExpiresAt: bigint('token_expires_at', { mode: 'number' }).notNull(),
+    revokedAt: bigint('revoked_at', { mode: 'number' }),
+  },
+  (table) => [
+    index('sessions_user').on(table.userId, table.createdAt),
+    index('sessions_revoked').on(table.revokedAt).where(sql`revoked_at is not null`),
+    index('sessions_token_expires').on(table.tokenExpiresAt),
+  ],
+)
+
+export const signingKeys = pgTable('signing_keys', {
+  kid: text('kid').primaryKey(),
+  // Given by the writer, one more than the last: of two processes that make the next key, one wins.
+  position: bigint('position', { mode: 'number' }).notNull().unique(),
+  publicJwk: text('public_jwk').notNull(),
+  sealedPrivateKey: text('sealed_private_key').notNull(),
+  createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  signsFrom: bigint('signs_from', { mode: 'number' }).notNull(),
+  retiresAt: bigint('retires_at', { mode: 'number' }),
+})
+
+export const throttle = pgTable(
+  'throttle',
+  {
+    key: text('key').primaryKey(),
+    tries: bigint('tries', { mode: 'number' }).notNull(),
+    until: bigint('until', { mode: 'number' }).notNull(),
+    updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('throttle_updated').on(table.updatedAt)],
+)
+
+export const todos = pgTable(
+  'todos',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    title: text('title').notNull(),
+    description: text('description'),
+    done: boolean('done').notNull().default(false),
+    dueAt: bigint('due_at', { mode: 'number' }),
+    version: bigint('version', { mode: 'number' }).notNull().default(1),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('todos_user').on(table.userId, table.id)],
+)

@@ -1,0 +1,83 @@
+import { sql } from 'drizzle-orm'
+import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+// The twin of schema.pg.ts: same names, same columns, same order; database.ts holds them equal at compile time.
+// Every time is an integer: milliseconds since 1970, by the database's clock.
+
+export const users = sqliteTable('users', {
+  // AUTOINCREMENT: an id is never given out twice, so a token of a deleted user can never name a new one.
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  username: text('username'),
+  usernameKey: text('username_key').unique(),
+  email: text('email'),
+  emailKey: text('email_key').unique(),
+  name: text('name'),
+  passwordHash: text('password_hash').notNull(),
+  role: text('role', { enum: ['user', 'admin'] }).notNull().default('user'),
+  isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
+  createdAt: integer('created_at').notNull(),
+  updatedAt: integer('updated_at').notNull(),
+})
+
+export const sessions = sqliteTable(
+  'sessions',
+  {
+    id: text('id').primaryKey(),
+    // No foreign key: the row outlives its user, so that other processes still learn of the revocation.
+    userId: integer('user_id').notNull(),
+    generation: integer('generation').notNull().default(0),
+    ip: text('ip').notNull(),
+    userAgent: text('user_agent'),
+    createdAt: integer('created_at').notNull(),
+    lastUsedAt: integer('last_used_at').notNull(),
+    idleExpiresAt: integer('idle_expires_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+    tokenExpiresAt: integer('token_expires_at').notNull(),
+    revokedAt: integer('revoked_at'),
+  },
+  (table) => [
+    index('sessions_user').on(table.userId, table.createdAt),
+    index('sessions_revoked').on(table.revokedAt).where(sql`revoked_at is not null`),
+    index('sessions_token_expires').on(table.tokenExpiresAt),
+  ],
+)
+
+export const signingKeys = sqliteTable('signing_keys', {
+  kid: text('kid').primaryKey(),
+  // Given by the writer, one more than the last: of two processes that make the next key, one wins.
+  position: integer('position').notNull().unique(),
+  publicJwk: text('public_jwk').notNull(),
+  sealedPrivateKey: text('sealed_private_key').notNull(),
+  createdAt: integer('created_at').notNull(),
+  signsFrom: integer('signs_from').notNull(),
+  retiresAt: integer('retires_at'),
+})
+
+export const throttle = sqliteTable(
+  'throttle',
+  {
+    key: text('key').primaryKey(),
+    tries: integer('tries').notNull(),
+    until: integer('until').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [index('throttle_updated').on(table.updatedAt)],
+)
+
+export const todos = sqliteTable(
+  'todos',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    title: text('title').notNull(),
+    description: text('description'),
+    done: integer('done', { mode: 'boolean' }).notNull().default(false),
+    dueAt: integer('due_at'),
+    version: integer('version').notNull().default(1),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [index('todos_user').on(table.userId, table.id)],
+)

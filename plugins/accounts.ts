@@ -1,0 +1,24 @@
+import plugin from 'fastify-plugin'
+import { Accounts } from '../src/accounts.js'
+import { PasswordRules } from '../src/password-rules.js'
+import { Passwords } from '../src/passwords.js'
+import { Throttle } from '../src/throttle.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    accounts: Accounts
+    throttle: Throttle
+  }
+}
+
+/** People: registration and proof of who they are, with the hash queue and the budget of failed log-ins. */
+export default plugin(
+  async (app) => {
+    const { config, database } = app
+    const [passwords, rules] = await Promise.all([Passwords.open(config), PasswordRules.open(config)])
+    const throttle = new Throttle(database)
+    app.decorate('throttle', throttle)
+    app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle }))
+  },
+  { name: 'accounts', dependencies: ['database'] },
+)

@@ -1,0 +1,118 @@
+import jwt from '@fastify/jwt'
+import type { FastifyRequest } from 'fastify'
+import plugin from 'fastify-plugin'
+import { LRUCache } from 'lru-cache'
+import { type Caller, callerFrom } from '../src/access-tokens.js'
+import { ALGORITHM, type Keys, TOKEN_TYPE } from '../src/keys.js'
+import { Problem } from '../src/problems.js'
+
+/** How many verified tokens are kept; each takes about 1 KiB. */
+const TOKENS_KEPT = 10_000
+const BEARER = /^bearer [\w.~+/-]+=*$/i
+const OTHER_SCHEME = /^(?!bearer\b)/i
+const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Answers without a token. Everything else needs one. */
+    public?: true
+    /** Answers callers of this role alone. */
+    role?: 'admin'
+  }
+  interface FastifyRequest {
+    /**
+     * Sets `user` to whoever the access token names, revoked or not.
+     * @throws Problem missing_token, malformed_authorization, invalid_token
+     */
+    identify(): Promise<Caller>
+  }
+}
+
+declare module '@fastify/jwt' {
+  interface FastifyJWT {
+    user: Caller
+  }
+}
+
+/** The guard: closed by default, it reads what the matched route says of itself and never the address. */
+export default plugin(
+  async (app) => {
+    const { keys, sessions, config } = app
+    // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object that a handler could change,
+    // and the next request with that token would see it changed.
+    const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
+    let generation = keys.generation
+
+    await app.register(jwt, {
+      secret: { public: async (_request: FastifyRequest, token: unknown) => verifyingKey(token, keys) },
+      decode: { complete: true },
+      verify: {
+        algorithms: [ALGORITHM],
+        allowedIss: config.PUBLIC_URL,
+        allowedAud: [config.AUDIENCE, config.PUBLIC_URL],
+        requiredClaims: REQUIRED_CLAIMS,
+      },
+    })
+
+    app.decorateRequest('identify', async function identify(this: FastifyRequest) {
+      const header = this.headers.authorization
+      if (header === undefined || OTHER_SCHEME.test(header)) throw new Problem('missing_token')
+      if (!BEARER.test(header)) throw new Problem('malformed_authorization')
+      const caller = recall(header) ?? (await verify(this, header))
+      this.user = caller
+      return caller
+    })
+
+    app.addHook('onRequest', (request, _reply, done) => {
+      if (request.routeOptions.config.public || request.is404) return done()
+      const caller = recall(request.headers.authorization)
+      if (caller === undefined) {
+        request.identify().then((identified) => done(refusal(identified, request)), done)
+        return
+      }
+      request.user = caller
+      done(refusal(caller, request))
+    })
+
+    function recall(header: string | undefined): Caller | undefined {
+      if (header === undefined) return undefined
+      if (keys.generation !== generation) {
+        verified.clear()
+        generation = keys.generation
+      }
+      const caller = verified.get(header)
+      return caller !== undefined && caller.expiresAt > Date.now() ? caller : undefined
+    }
+
+    async function verify(request: FastifyRequest, header: string): Promise<Caller> {
+      try {
+        const caller = callerFrom(await request.jwtVerify())
+        if (caller === undefined) throw new Error('The claims are not those of an access token')
+        verified.set(header, caller)
+        return caller
+      } catch (cause) {
+        // Whatever is wrong with a token, it is the token: never a 500, and no word about which check failed.
+        throw new Problem('invalid_token', { cause })
+      }
+    }
+
+    /** What can change after a token was signed: asked in memory on every request. */
+    function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
+      if (sessions.isRevoked(caller.sessionId)) return new Problem('invalid_token')
+      if (sessions.isStale()) return new Problem('revocations_stale')
+      const { role } = request.routeOptions.config
+      if (role !== undefined && role !== caller.role) return new Problem('insufficient_scope')
+      return undefined
+    }
+  },
+  { name: 'authenticate', dependencies: ['keys', 'sessions'] },
+)
+
+/** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */
+function verifyingKey(token: unknown, keys: Keys): string {
+  const { header } = token as { header: { alg?: unknown; typ?: unknown; kid?: unknown; crit?: unknown } }
+  const pem = keys.find(header.kid)
+  const isOurs = header.alg === ALGORITHM && header.typ === TOKEN_TYPE && header.crit === undefined
+  if (pem === undefined || !isOurs) throw new Error('No key of ours signs tokens with such a header')
+  return pem
+}

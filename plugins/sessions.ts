@@ -1,0 +1,18 @@
+import plugin from 'fastify-plugin'
+import { Sessions } from '../src/sessions.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    sessions: Sessions
+  }
+}
+
+/** Sessions and their tokens. */
+export default plugin(
+  async (app) => {
+    const { config, database, keys, secret } = app
+    app.decorate('sessions', new Sessions({ config, database, keys, secret }))
+    await app.sessions.poll()
+  },
+  { name: 'sessions', dependencies: ['database', 'secret', 'keys'] },
+)

@@ -1,0 +1,47 @@
+import plugin from 'fastify-plugin'
+
+/** How often a process learns of what the others did: a revocation counts everywhere within a second. */
+const POLL_EVERY_MS = 400
+const PRUNE_EVERY_MS = 10 * 60_000
+
+/** What a process does on its own: learns of revoked sessions and new keys, and deletes what is over. */
+export default plugin(
+  async (app) => {
+    const { sessions, keys, throttle } = app
+    const stop = [
+      repeat(POLL_EVERY_MS, async () => {
+        await sessions.poll()
+        await keys.reload()
+      }),
+      repeat(PRUNE_EVERY_MS, async () => {
+        await sessions.prune()
+        await throttle.prune()
+      }),
+    ]
+    app.addHook('onClose', async () => {
+      await Promise.all(stop.map((stopOne) => stopOne()))
+    })
+
+    /** Runs `work` again and again, the pause after its end. Returns how to stop it, which waits for the last run. */
+    function repeat(pauseMs: number, work: () => Promise<void>): () => Promise<void> {
+      let running = Promise.resolve()
+      const run = async () => {
+        try {
+          await work()
+        } catch (error) {
+          app.log.warn({ err: error }, 'upkeep failed and will be tried again')
+        }
+        timer.refresh()
+      }
+      const timer = setTimeout(() => {
+        running = run()
+      }, pauseMs).unref()
+      return async () => {
+        clearTimeout(timer)
+        await running
+        clearTimeout(timer)
+      }
+    }
+  },
+  { name: 'upkeep', dependencies: ['sessions', 'keys', 'accounts'] },
+)

@@ -1,0 +1,45 @@
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+
+/** The page loads what this service sends and nothing else. The styles are those that Swagger UI writes into its tags. */
+const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+  "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!app.config.DOCS) return
+
+  // The page, its parts and the documents are for everybody, and no operations of the API.
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, public: true }
+    route.schema = { ...route.schema, hide: true }
+  })
+
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: CONTENT_SECURITY_POLICY,
+    uiConfig: {
+      urls: [
+        { name: 'Latchkey v1 (OpenAPI 3.1)', url: '/openapi.json' },
+        { name: 'Latchkey v1 (OpenAPI 3.0)', url: '/openapi-3.0.json' },
+      ],
+      // Swagger UI would keep the password and the refresh token in localStorage.
+      persistAuthorization: false,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+      displayOperationId: true,
+      validatorUrl: null,
+    } as Record<string, unknown>,
+    theme: { title: 'Latchkey' },
+  })
+
+  app.get('/openapi.json', async () => app.swagger())
+  app.get('/openapi-3.0.json', async () => app.openapi30())
+
+  app.get('/', async (request, reply) => {
+    if (request.headers.accept?.includes('text/html')) return reply.redirect('/docs')
+    return reply.callNotFound()
+  })
+}
+
+export default routes

@@ -1,0 +1,75 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Problem } from '../src/problems.js'
+import { oneOf, problems, ref } from '../src/schemas.js'
+
+const READINESS_TIMEOUT_MS = 1_500
+
+const Health = Type.Object(
+  { status: oneOf(['ok']) },
+  { $id: 'Health', description: 'All is well.', examples: [{ status: 'ok' }] },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Health)
+
+  const alive = { status: 'ok' } as const
+
+  app.get('/livez', {
+    config: { public: true },
+    schema: {
+      operationId: 'getLiveness',
+      tags: ['health'],
+      summary: 'Is the process alive?',
+      description: 'Touches nothing: a failure means that the process should be restarted.',
+      security: [],
+      response: { 200: ref(Health), ...problems() },
+    },
+    handler: async () => alive,
+  })
+
+  app.get('/healthz', {
+    config: { public: true },
+    schema: {
+      operationId: 'getHealth',
+      tags: ['health'],
+      summary: 'Is the process alive? (the other usual name)',
+      description: 'The same as /livez.',
+      security: [],
+      response: { 200: ref(Health), ...problems() },
+    },
+    handler: async () => alive,
+  })
+
+  app.get('/readyz', {
+    config: { public: true },
+    schema: {
+      operationId: 'getReadiness',
+      tags: ['health'],
+      summary: 'Should this process get requests?',
+      description: 'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
+      security: [],
+      response: { 200: ref(Health), ...problems() },
+    },
+    handler: async () => {
+      if (app.drain.hasBegun) throw new Problem('not_ready', { detail: 'This process is about to stop.' })
+      if (app.sessions.isStale()) throw new Problem('revocations_stale')
+      await withinTime(app.database.ping())
+      return alive
+    },
+  })
+}
+
+async function withinTime(answer: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Problem('database_unavailable')), READINESS_TIMEOUT_MS)
+  })
+  try {
+    await Promise.race([answer, timeout])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export default routes

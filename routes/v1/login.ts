@@ -1,0 +1,96 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientOf } from '../../src/clients.js'
+import { Login, noContent, problems, ref, RefreshToken, TokenPair, toLogin } from '../../src/schemas.js'
+
+const Credentials = Type.Object(
+  {
+    username: Type.String({ minLength: 1, maxLength: 320, description: 'A user name or an e-mail address.' }),
+    password: Type.String({ minLength: 1, maxLength: 256 }),
+  },
+  {
+    $id: 'Credentials',
+    additionalProperties: false,
+    description: 'Who you are, and the proof.',
+    examples: [{ username: 'mina', password: 'three quiet lanterns' }],
+  },
+)
+
+const Logout = Type.Partial(RefreshToken, {
+  $id: 'Logout',
+  additionalProperties: false,
+  description: 'Nothing, or the refresh token of the session where there is no access token.',
+  examples: [{}],
+})
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Credentials)
+  app.addSchema(RefreshToken)
+  app.addSchema(Logout)
+
+  app.post('/v1/login', {
+    config: { public: true, rateLimit: {} },
+    schema: {
+      operationId: 'login',
+      tags: ['auth'],
+      summary: 'Log in',
+      description: 'Begins a session. Unknown, wrong and disabled are answered alike.',
+      security: [],
+      body: ref(Credentials),
+      response: { 200: ref(Login), ...problems(400, 401, 413, 415, 429) },
+    },
+    handler: async (request) => {
+      const { username, password } = request.body
+      const user = await app.accounts.authenticate(username, password, request.ip)
+      return toLogin(user, await app.sessions.issue(user, clientOf(request)))
+    },
+  })
+
+  app.post('/v1/refresh', {
+    config: { public: true, rateLimit: {} },
+    schema: {
+      operationId: 'refreshSession',
+      tags: ['auth'],
+      summary: 'Get the next pair of tokens',
+      description:
+        'A refresh token works once. The last one is answered again for a few seconds, for a lost answer or two tabs; ' +
+        'any older one ends the session, because somebody else may have it.',
+      security: [],
+      body: ref(RefreshToken),
+      response: { 200: ref(TokenPair), ...problems(400, 413, 415, 429) },
+    },
+    handler: (request) => app.sessions.refresh(request.body.refresh_token),
+  })
+
+  app.post('/v1/logout', {
+    preValidation: withoutBody,
+    // Checked below instead of by the guard: a second log-out is no error, and a refresh token will do as well.
+    config: { public: true },
+    schema: {
+      operationId: 'logout',
+      tags: ['auth'],
+      summary: 'Log out',
+      description: 'Ends the session of the access token, or of the refresh token in the body. Repeating it is no error.',
+      body: ref(Logout),
+      response: { 204: noContent('The session has ended.'), ...problems(400, 401, 413, 415) },
+    },
+    handler: async (request, reply) => {
+      const { refresh_token: refreshToken } = request.body
+      if (request.headers.authorization === undefined && refreshToken !== undefined) {
+        await app.sessions.revokeByRefreshToken(refreshToken)
+      } else {
+        await app.sessions.revoke((await request.identify()).sessionId)
+      }
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+export default routes
+
+/** A log-out with an access token needs no body. */
+function withoutBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.body ??= {}
+  done()
+}

@@ -1,0 +1,246 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { decodeCursor, DEFAULT_LIMIT, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { type Database, sole, type Tables } from '../../src/database.js'
+import { etag, expectedVersion, isFresh } from '../../src/etags.js'
+import { Problem } from '../../src/problems.js'
+import { IdParams, noContent, nullable, problems, ref, timestamp } from '../../src/schemas.js'
+
+const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is to be done.' })
+const description = nullable({ maxLength: 10_000, description: 'More about it.' })
+const done = Type.Boolean({ description: 'Whether it is done.' })
+const due_at = nullable({ format: 'date-time', description: 'When it should be done.' })
+const EXAMPLE = { title: 'Water the plants', description: 'The fern too', done: false, due_at: '2026-12-01T08:00:00.000Z' }
+
+const Todo = Type.Object(
+  {
+    id: Type.Integer(),
+    title,
+    description,
+    done,
+    due_at,
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'Todo',
+    description: 'A thing to do.',
+    examples: [
+      { id: 1, ...EXAMPLE, created_at: '2026-11-20T09:00:00.000Z', updated_at: '2026-11-20T09:00:00.000Z' },
+    ],
+  },
+)
+
+const TodoCreate = Type.Object(
+  { title, description: Type.Optional(description), done: Type.Optional(done), due_at: Type.Optional(due_at) },
+  { $id: 'TodoCreate', additionalProperties: false, description: 'A new thing to do.', examples: [EXAMPLE] },
+)
+
+const TodoUpdate = Type.Partial(TodoCreate, {
+  $id: 'TodoUpdate',
+  additionalProperties: false,
+  minProperties: 1,
+  description: 'What changes; the rest stays.',
+  examples: [{ done: true }],
+})
+
+const TodoPage = Type.Object(
+  { items: Type.Array(ref(Todo)), next_cursor: nextCursor },
+  {
+    $id: 'TodoPage',
+    description: 'Things to do, the newest first.',
+    examples: [{ items: Todo.examples, next_cursor: null }],
+  },
+)
+
+const ifMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'Do it only if this is still the ETag of the row.' })),
+})
+const etagHeader = { ETag: Type.String({ description: 'Changes with the row; for If-Match and If-None-Match.' }) }
+const one = { description: 'The row.', headers: etagHeader, content: { 'application/json': { schema: ref(Todo) } } }
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, tables, now } = app.database
+  const { todos } = tables
+  const statements = prepareStatements(app.database)
+  for (const schema of [Todo, TodoCreate, TodoUpdate, TodoPage]) app.addSchema(schema)
+
+  /** Yours, and of the version that was asked for. */
+  const target = (userId: number, id: number, version: number | undefined) =>
+    and(eq(todos.id, id), eq(todos.userId, userId), version === undefined ? undefined : eq(todos.version, version))
+
+  /** Why a row was not touched: it has another version, or it is not there for this caller. */
+  async function missed(userId: number, id: number): Promise<Problem> {
+    const [row] = await statements.get.execute({ userId, id })
+    return new Problem(row ? 'precondition_failed' : 'not_found')
+  }
+
+  app.get('/v1/todos', {
+    schema: {
+      operationId: 'listTodos',
+      tags: ['todos'],
+      summary: 'List your todos',
+      description: 'The newest first, a page at a time.',
+      querystring: Type.Object(
+        { done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })), ...pageQuery },
+        { additionalProperties: false },
+      ),
+      response: { 200: ref(TodoPage), ...problems(400, 401) },
+    },
+    handler: async ({ user, query }) => {
+      const { done: isDone, limit = DEFAULT_LIMIT, cursor } = query
+      const page = { userId: user.userId, before: decodeCursor(cursor), count: limit + 1 }
+      const rows = await (isDone === undefined
+        ? statements.list.execute(page)
+        : statements.listByDone.execute({ ...page, done: isDone }))
+      return toPage(rows, limit, toTodo)
+    },
+  })
+
+  app.post('/v1/todos', {
+    schema: {
+      operationId: 'createTodo',
+      tags: ['todos'],
+      summary: 'Add a todo',
+      description: 'It is yours, and nobody else can see it.',
+      body: ref(TodoCreate),
+      response: {
+        201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'Where it is.' }) } },
+        ...problems(400, 401, 413, 415),
+      },
+    },
+    handler: async ({ user, body }, reply) => {
+      const row = sole(
+        await statements.insert.execute({
+          userId: user.userId,
+          title: body.title,
+          description: body.description ?? null,
+          done: body.done ?? false,
+          dueAt: milliseconds(body.due_at) ?? null,
+        }),
+      )
+      return reply.code(201).header('location', `/v1/todos/${row.id}`).header('etag', etag(row.version)).send(toTodo(row))
+    },
+  })
+
+  app.get('/v1/todos/:id', {
+    schema: {
+      operationId: 'getTodo',
+      tags: ['todos'],
+      summary: 'Get a todo',
+      description: 'With its ETag. Others’ todos are 404, the same as none.',
+      params: IdParams,
+      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ description: 'An ETag you have.' })) }),
+      response: {
+        200: one,
+        304: Type.Null({ description: 'It is still the one that If-None-Match names.' }),
+        ...problems(400, 401, 404),
+      },
+    },
+    handler: async ({ user, params, headers }, reply) => {
+      const [row] = await statements.get.execute({ userId: user.userId, id: params.id })
+      if (row === undefined) throw new Problem('not_found')
+      const tag = etag(row.version)
+      reply.header('etag', tag)
+      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send(null) : toTodo(row)
+    },
+  })
+
+  app.patch('/v1/todos/:id', {
+    schema: {
+      operationId: 'updateTodo',
+      tags: ['todos'],
+      summary: 'Change a todo',
+      description: 'Changes the fields that are given. With If-Match, only if nobody has changed it meanwhile.',
+      params: IdParams,
+      headers: ifMatch,
+      body: ref(TodoUpdate),
+      response: { 200: one, ...problems(400, 401, 404, 412, 413, 415) },
+    },
+    handler: async ({ user, params, headers, body }, reply) => {
+      const { due_at: dueAt, ...fields } = body
+      const [row] = await db
+        .update(todos)
+        .set({
+          ...fields,
+          ...(dueAt !== undefined && { dueAt: milliseconds(dueAt) }),
+          version: sql`${todos.version} + 1`,
+          updatedAt: now,
+        })
+        .where(target(user.userId, params.id, expectedVersion(headers['if-match'])))
+        .returning()
+      if (row === undefined) throw await missed(user.userId, params.id)
+      reply.header('etag', etag(row.version))
+      return toTodo(row)
+    },
+  })
+
+  app.delete('/v1/todos/:id', {
+    schema: {
+      operationId: 'deleteTodo',
+      tags: ['todos'],
+      summary: 'Delete a todo',
+      description: 'For good. With If-Match, only if nobody has changed it meanwhile.',
+      params: IdParams,
+      headers: ifMatch,
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412) },
+    },
+    handler: async ({ user, params, headers }, reply) => {
+      const [row] = await db
+        .delete(todos)
+        .where(target(user.userId, params.id, expectedVersion(headers['if-match'])))
+        .returning({ id: todos.id })
+      if (row === undefined) throw await missed(user.userId, params.id)
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+export default routes
+
+function toTodo(row: Tables['todos']['$inferSelect']): Static<typeof Todo> {
+  return {
+    id: row.id,
+    title: row.title,
+    description: row.description,
+    done: row.done,
+    due_at: row.dueAt === null ? null : timestamp(row.dueAt),
+    created_at: timestamp(row.createdAt),
+    updated_at: timestamp(row.updatedAt),
+  }
+}
+
+function milliseconds(text: string | null | undefined): number | null | undefined {
+  return typeof text === 'string' ? Date.parse(text) : text
+}
+
+function prepareStatements({ db, tables: { todos }, now }: Database) {
+  const isMine = eq(todos.userId, sql.placeholder('userId'))
+  const isBefore = lt(todos.id, sql.placeholder('before'))
+  const page = () => db.select().from(todos).orderBy(desc(todos.id)).limit(sql.placeholder('count')).$dynamic()
+  return {
+    list: page().where(and(isMine, isBefore)).prepare('list_todos'),
+    listByDone: page()
+      .where(and(isMine, isBefore, eq(todos.done, sql.placeholder('done'))))
+      .prepare('list_todos_by_done'),
+    get: db
+      .select()
+      .from(todos)
+      .where(and(eq(todos.id, sql.placeholder('id')), isMine))
+      .prepare('get_todo'),
+    insert: db
+      .insert(todos)
+      .values({
+        userId: sql.placeholder('userId'),
+        title: sql.placeholder('title'),
+        description: sql.placeholder('description'),
+        done: sql.placeholder('done'),
+        dueAt: sql.placeholder('dueAt'),
+        createdAt: now,
+        updatedAt: now,
+      })
+      .returning()
+      .prepare('insert_todo'),
+  }
+}

@@ -1,0 +1,141 @@
+import formbody from '@fastify/formbody'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { parse } from 'node:querystring'
+import { clientOf } from '../../src/clients.js'
+import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
+import { ref, TokenPair } from '../../src/schemas.js'
+import type { Tokens } from '../../src/sessions.js'
+
+const TokenRequest = Type.Object(
+  {
+    grant_type: Type.String({ description: '`password` or `refresh_token`.' }),
+    username: Type.Optional(Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.' })),
+    password: Type.Optional(Type.String({ maxLength: 256, description: 'For `password`.' })),
+    refresh_token: Type.Optional(Type.String({ maxLength: 256, description: 'For `refresh_token`.' })),
+    scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.' })),
+    client_id: Type.Optional(Type.String({ description: 'Not needed.' })),
+  },
+  {
+    $id: 'TokenRequest',
+    // RFC 6749 section 3.2: parameters that are not known are ignored.
+    additionalProperties: true,
+    description: 'An OAuth 2 token request, RFC 6749 sections 4.3.2 and 6.',
+    examples: [{ grant_type: 'password', username: 'mina', password: 'three quiet lanterns' }],
+  },
+)
+
+const OAuthError = Type.Object(
+  {
+    error: Type.String({ description: 'RFC 6749 section 5.2.' }),
+    error_description: Type.Optional(Type.String()),
+  },
+  {
+    $id: 'OAuthError',
+    description: 'An error as OAuth 2 clients know it.',
+    examples: [{ error: 'invalid_grant', error_description: 'The user name or the password is wrong.' }],
+  },
+)
+
+/** RFC 6749 section 5.2, and what it has no word for: RFC 8628's slow_down, and server_error of section 4.1.2.1. */
+class GrantError extends Error {
+  constructor(
+    readonly error: string,
+    message: string,
+    readonly status = 400,
+    readonly headers: Record<string, string> = {},
+  ) {
+    super(message)
+  }
+}
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(TokenRequest)
+  app.addSchema(OAuthError)
+  app.removeAllContentTypeParsers()
+  await app.register(formbody, { parser: parseForm })
+
+  app.post('/v1/token', {
+    config: { public: true, rateLimit: {} },
+    errorHandler: answerOAuthError,
+    schema: {
+      operationId: 'createToken',
+      tags: ['auth'],
+      summary: 'Get tokens the OAuth 2 way',
+      description:
+        'The token endpoint of RFC 6749, for OAuth 2 clients and for the Authorize button of this page. The password ' +
+        "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off.",
+      security: [],
+      consumes: ['application/x-www-form-urlencoded'],
+      body: ref(TokenRequest),
+      response: { 200: ref(TokenPair), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
+    },
+    handler: async (request): Promise<Tokens> => {
+      refuseClientSecret(request.headers.authorization)
+      const { grant_type, scope } = request.body
+      if (scope) throw new GrantError('invalid_scope', 'There are no scopes to ask for.')
+      if (grant_type === 'refresh_token') return app.sessions.refresh(required(request.body, 'refresh_token'))
+      if (grant_type !== 'password' || !app.config.PASSWORD_GRANT) {
+        throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
+      }
+      const username = required(request.body, 'username')
+      const user = await app.accounts.authenticate(username, required(request.body, 'password'), request.ip)
+      return app.sessions.issue(user, clientOf(request))
+    },
+  })
+}
+
+export default routes
+
+function required(body: Static<typeof TokenRequest>, name: 'username' | 'password' | 'refresh_token'): string {
+  const value = body[name]
+  if (!value) throw new GrantError('invalid_request', `The parameter ${name} is missing.`)
+  return value
+}
+
+/** There are no clients with secrets. Swagger UI sends an empty Basic header all the same, so that one is ignored. */
+function refuseClientSecret(authorization: string | undefined): void {
+  const encoded = /^basic +(.*)$/i.exec(authorization ?? '')?.[1]
+  if (encoded === undefined || /:$/.test(Buffer.from(encoded, 'base64').toString())) return
+  throw new GrantError('invalid_client', 'There are no client secrets here.', 401, {
+    'www-authenticate': 'Basic realm="latchkey"',
+  })
+}
+
+function parseForm(text: string): Record<string, unknown> {
+  const form = parse(text)
+  // JSON bodies are refused for these names too.
+  if ('__proto__' in form || 'constructor' in form || 'prototype' in form) throw new Problem('malformed_body')
+  return form
+}
+
+const GRANT_ERRORS: Partial<Record<ProblemCode, string>> = {
+  invalid_credentials: 'invalid_grant',
+  invalid_grant: 'invalid_grant',
+  rate_limited: 'slow_down',
+  too_many_attempts: 'slow_down',
+}
+
+function answerOAuthError(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { error: code, message, status, headers } = error instanceof GrantError ? error : toGrantError(error, request)
+  return reply.code(status).headers(headers).send({ error: code, error_description: message })
+}
+
+function toGrantError(error: Error, request: FastifyRequest): GrantError {
+  const problem = toProblem(error)
+  const { 'retry-after': retryAfter } = problem.headers
+  const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+  if (problem.status >= 500) {
+    request.log.error({ err: problem.cause ?? problem, code: problem.code })
+    const code = problem.status === 503 ? 'temporarily_unavailable' : 'server_error'
+    return new GrantError(code, problem.message, problem.status, headers)
+  }
+  const code = GRANT_ERRORS[problem.code] ?? 'invalid_request'
+  return new GrantError(code, problem.message, code === 'invalid_grant' ? 400 : problem.status, headers)
+}
+
+function oauthErrors<const Status extends number>(...statuses: Status[]) {
+  const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthError) } } }
+  return Object.fromEntries(statuses.map((status) => [status, answer])) as Record<Status, typeof answer>
+}

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { noContent, problems } from '../../src/schemas.js'
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.get('/v1/verify', {
+    schema: {
+      operationId: 'verify',
+      tags: ['auth'],
+      summary: 'Is this access token good?',
+      description:
+        'For proxies that ask before they pass a request on (nginx auth_request, Traefik forwardAuth): 204 with who it ' +
+        'is in the headers, or 401.',
+      response: {
+        204: noContent('The token is good.', {
+          'X-Latchkey-Subject': Type.String({ description: 'The id of the user.' }),
+          'X-Latchkey-Role': Type.String(),
+          'X-Latchkey-Session': Type.String(),
+        }),
+        ...problems(400, 401),
+      },
+    },
+    handler: async ({ user }, reply) =>
+      reply
+        .code(204)
+        .header('x-latchkey-subject', user.userId)
+        .header('x-latchkey-role', user.role)
+        .header('x-latchkey-session', user.sessionId)
+        .send(),
+  })
+}
+
+export default routes

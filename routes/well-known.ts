@@ -1,0 +1,131 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { etag, isFresh } from '../src/etags.js'
+import { ALGORITHM } from '../src/keys.js'
+import { problems, ref } from '../src/schemas.js'
+
+/** Half of how long a new key is published before it signs: who caches this knows every key in time. */
+const CACHED_FOR_S = 300
+
+const JwkSet = Type.Object(
+  {
+    keys: Type.Array(
+      Type.Object({
+        kty: Type.String(),
+        crv: Type.String(),
+        x: Type.String(),
+        y: Type.String(),
+        kid: Type.String(),
+        use: Type.String(),
+        alg: Type.String(),
+      }),
+    ),
+  },
+  {
+    $id: 'JwkSet',
+    description: 'Public keys, RFC 7517.',
+    examples: [
+      {
+        keys: [
+          {
+            kty: 'EC',
+            crv: 'P-256',
+            x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU',
+            y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0',
+            kid: 'oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U',
+            use: 'sig',
+            alg: 'ES256',
+          },
+        ],
+      },
+    ],
+  },
+)
+
+const AuthorizationServerMetadata = Type.Object(
+  {
+    issuer: Type.String(),
+    token_endpoint: Type.String(),
+    jwks_uri: Type.String(),
+    service_documentation: Type.Optional(Type.String()),
+    grant_types_supported: Type.Array(Type.String()),
+    response_types_supported: Type.Array(Type.String()),
+    token_endpoint_auth_methods_supported: Type.Array(Type.String()),
+    scopes_supported: Type.Array(Type.String()),
+  },
+  {
+    $id: 'AuthorizationServerMetadata',
+    description: 'What an OAuth 2 client needs to know, RFC 8414.',
+    examples: [
+      {
+        issuer: 'https://login.example.com',
+        token_endpoint: 'https://login.example.com/v1/token',
+        jwks_uri: 'https://login.example.com/.well-known/jwks.json',
+        service_documentation: 'https://login.example.com/docs',
+        grant_types_supported: ['password', 'refresh_token'],
+        response_types_supported: [],
+        token_endpoint_auth_methods_supported: ['none'],
+        scopes_supported: [],
+      },
+    ],
+  },
+)
+
+const cacheHeaders = { 'Cache-Control': Type.String(), ETag: Type.String() }
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { PUBLIC_URL, PASSWORD_GRANT, DOCS } = app.config
+  app.addSchema(JwkSet)
+  app.addSchema(AuthorizationServerMetadata)
+
+  app.get('/.well-known/jwks.json', {
+    config: { public: true },
+    schema: {
+      operationId: 'getJwks',
+      tags: ['discovery'],
+      summary: 'Public keys',
+      description: `The keys that verify access tokens (${ALGORITHM}), the next one included before it signs.`,
+      security: [],
+      response: {
+        200: { description: 'The keys.', headers: cacheHeaders, content: { 'application/json': { schema: ref(JwkSet) } } },
+        304: Type.Null({ description: 'The keys are those that If-None-Match names.' }),
+        ...problems(),
+      },
+    },
+    handler: async (request, reply) => {
+      const jwks = app.keys.publicJwks()
+      const tag = etag(jwks.keys.map(({ kid }) => kid).join('.'))
+      reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`).header('etag', tag)
+      return isFresh(request.headers['if-none-match'], tag) ? reply.code(304).send(null) : jwks
+    },
+  })
+
+  const metadata = {
+    issuer: PUBLIC_URL,
+    token_endpoint: `${PUBLIC_URL}/v1/token`,
+    jwks_uri: `${PUBLIC_URL}/.well-known/jwks.json`,
+    ...(DOCS && { service_documentation: `${PUBLIC_URL}/docs` }),
+    grant_types_supported: PASSWORD_GRANT ? ['password', 'refresh_token'] : ['refresh_token'],
+    response_types_supported: [],
+    token_endpoint_auth_methods_supported: ['none'],
+    scopes_supported: [],
+  }
+
+  app.get('/.well-known/oauth-authorization-server', {
+    config: { public: true },
+    schema: {
+      operationId: 'getAuthorizationServerMetadata',
+      tags: ['discovery'],
+      summary: 'What OAuth 2 clients need to know',
+      description: 'RFC 8414: where tokens are made and where the keys are.',
+      security: [],
+      response: { 200: ref(AuthorizationServerMetadata), ...problems() },
+    },
+    handler: async (_request, reply) => {
+      reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`)
+      return metadata
+    },
+  })
+}
+
+export default routes

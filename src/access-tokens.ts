@@ -1,0 +1,71 @@
+import { randomUUID } from 'node:crypto'
+import { type Static, Type } from '@sinclair/typebox'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+
+/** The one client there is: the service's own. RFC 9068 asks every access token to name one. */
+const CLIENT_ID = 'latchkey'
+/** How far apart the clocks of two processes may be. */
+export const CLOCK_SKEW_S = 30
+
+const Role = Type.Union([Type.Literal('user'), Type.Literal('admin')])
+export type Role = Static<typeof Role>
+
+/** The claims of an access token, RFC 9068 section 2.2, with the session and the role of its user. */
+const AccessClaims = Type.Object({
+  iss: Type.String(),
+  aud: Type.String(),
+  sub: Type.String({ pattern: '^[1-9][0-9]{0,15}$' }),
+  client_id: Type.String(),
+  sid: Type.String({ minLength: 1 }),
+  jti: Type.String({ minLength: 1 }),
+  iat: Type.Integer({ minimum: 0 }),
+  exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER / 1_000 }),
+  role: Role,
+})
+const accessClaims = TypeCompiler.Compile(AccessClaims)
+
+/** Whoever sent a request: what a handler may know of the token. Frozen, because it is kept from request to request. */
+export interface Caller {
+  readonly userId: number
+  readonly sessionId: string
+  readonly role: Role
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number
+}
+
+export interface Grant {
+  issuer: string
+  audience: string
+  userId: number
+  sessionId: string
+  role: Role
+  lifetimeMs: number
+}
+
+/** The claims of a new access token. */
+export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
+  const issuedAt = Math.floor(Date.now() / 1_000)
+  return {
+    iss: grant.issuer,
+    aud: grant.audience,
+    sub: String(grant.userId),
+    client_id: CLIENT_ID,
+    sid: grant.sessionId,
+    jti: randomUUID(),
+    iat: issuedAt,
+    exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
+    role: grant.role,
+  }
+}
+
+/** The caller that these claims of a verified token name; undefined when they are not those of an access token. */
+export function callerFrom(claims: unknown): Caller | undefined {
+  if (!accessClaims.Check(claims)) return undefined
+  if (claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
+  return Object.freeze({
+    userId: Number(claims.sub),
+    sessionId: claims.sid,
+    role: claims.role,
+    expiresAt: claims.exp * 1_000,
+  })
+}

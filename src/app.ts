@@ -1,0 +1,58 @@
+import { join } from 'node:path'
+import autoload from '@fastify/autoload'
+import cors from '@fastify/cors'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import Fastify, { type FastifyInstance } from 'fastify'
+import accounts from '../plugins/accounts.js'
+import authenticate from '../plugins/authenticate.js'
+import bodies from '../plugins/bodies.js'
+import database from '../plugins/database.js'
+import drain from '../plugins/drain.js'
+import headers from '../plugins/headers.js'
+import keys from '../plugins/keys.js'
+import openapi from '../plugins/openapi.js'
+import problems from '../plugins/problems.js'
+import rateLimit from '../plugins/rate-limit.js'
+import secret from '../plugins/secret.js'
+import sessions from '../plugins/sessions.js'
+import upkeep from '../plugins/upkeep.js'
+import type { Config } from './config.js'
+import { httpOptions } from './http.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: Config
+  }
+}
+
+/** The whole service, ready to listen or to be injected into. What is registered, in order. */
+export async function buildApp(config: Config): Promise<FastifyInstance> {
+  const app = Fastify(httpOptions(config)).withTypeProvider<TypeBoxTypeProvider>()
+  app.decorate('config', config)
+
+  // What every request shares.
+  await app.register(problems)
+  await app.register(headers)
+  await app.register(bodies)
+  await app.register(drain)
+  if (config.CORS_ORIGINS.length > 0) await app.register(cors, { origin: config.CORS_ORIGINS })
+  await app.register(rateLimit)
+  await app.register(openapi)
+
+  // What it knows.
+  await app.register(database)
+  await app.register(secret)
+  await app.register(keys)
+  await app.register(sessions)
+  await app.register(accounts)
+  await app.register(upkeep)
+
+  // Who may come in, and what for.
+  await app.register(authenticate)
+  await app.register(autoload, {
+    dir: join(import.meta.dirname, '..', 'routes'),
+    dirNameRoutePrefix: false,
+    forceESM: true,
+  })
+  return app
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { ConfigError, EXIT_CONFIG } from './config.js'
+import { DatabaseError } from './database.js'
+import { version } from './package.js'
+
+const EXIT_FAILURE = 1
+const EXIT_USAGE = 64
+
+/** What the file of a command exports. */
+interface Command {
+  HELP: string
+  options?: ParseArgsConfig['options']
+  run(values: Record<string, unknown>): Promise<void>
+}
+
+/** Each command is a file, loaded when it is called. */
+const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+  serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
+  migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
+  config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
+  openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
+  healthcheck: { summary: 'ask the service on this machine how it is', load: () => import('./commands/healthcheck.js') },
+}
+
+const HELP = `latchkey ${version}
+
+Usage: latchkey <command> [options]
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
+  .join('\n')}
+
+latchkey <command> --help tells more. Settings come from the environment; see latchkey config.
+`
+
+async function main([name, ...args]: string[]): Promise<void> {
+  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+    process.stdout.write(HELP)
+    return
+  }
+  if (name === '--version' || name === '-v') {
+    process.stdout.write(`${version}\n`)
+    return
+  }
+  const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (known === undefined) {
+    process.stderr.write(`latchkey: there is no command "${name}"\n\n${HELP}`)
+    process.exitCode = EXIT_USAGE
+    return
+  }
+  const command = await known.load()
+  const { values } = parseArgs({ args, options: { ...command.options, help: { type: 'boolean', short: 'h' } } })
+  if (values.help) process.stdout.write(command.HELP)
+  else await command.run(values)
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  process.exitCode = exitCodeFor(error)
+  // What the operator can mend is said in a line; anything else is a bug, and shows where.
+  const isExpected = process.exitCode !== EXIT_FAILURE || error instanceof DatabaseError
+  process.stderr.write(`latchkey: ${isExpected ? (error as Error).message : (error as Error).stack}\n`)
+}
+
+function exitCodeFor(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT_CONFIG
+  if ((error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
+  return EXIT_FAILURE
+}

@@ -1,0 +1,32 @@
+import { type Config, loadConfig, Settings } from '../config.js'
+
+export const HELP = `Usage: latchkey config [--example]
+
+Shows the settings in force, as the environment gives them; secrets are masked.
+
+  --example   print an example of the environment with every setting, its default and its meaning
+`
+const MASKED = new Set(['SECRET_KEY'])
+
+export const options = { example: { type: 'boolean' } } as const
+
+export async function run({ example }: { example?: boolean }): Promise<void> {
+  process.stdout.write(example ? exampleEnvironment() : effective(loadConfig()))
+}
+
+/** The text of .env.example: every setting, at its default, as a comment. */
+export function exampleEnvironment(): string {
+  const settings = Object.entries(Settings.properties).map(([name, { description, bounds, default: value }]) =>
+    [description, bounds && `Bounds: ${bounds.replaceAll('`', '')}.`, `${name}=${value}`]
+      .filter(Boolean)
+      .map((line) => `# ${line}`)
+      .join('\n'),
+  )
+  return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
+}
+
+function effective(config: Config): string {
+  return Object.entries(config)
+    .map(([name, value]) => `${name}=${MASKED.has(name) && String(value) !== '' ? '********' : value}\n`)
+    .join('')
+}

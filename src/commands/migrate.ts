@@ -1,0 +1,13 @@
+import { loadConfig } from '../config.js'
+import { openDatabase } from '../database.js'
+
+export const HELP = `Usage: latchkey migrate
+
+Brings the database of DATABASE_URL up to date and ends. The service does the same on start unless MIGRATE_ON_START=off.
+`
+
+export async function run(): Promise<void> {
+  const database = await openDatabase(loadConfig().DATABASE_URL, { migrate: true })
+  await database.close()
+  process.stdout.write('The database is up to date.\n')
+}

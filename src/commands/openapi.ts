@@ -1,0 +1,31 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildApp } from '../app.js'
+import { loadConfig } from '../config.js'
+
+export const HELP = `Usage: latchkey openapi [--version 3.1|3.0]
+
+Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools that do not read 3.1.
+`
+
+export const options = { version: { type: 'string', default: '3.1' } } as const
+
+export async function run({ version }: { version?: string }): Promise<void> {
+  const { openapi, openapi30 } = await documents()
+  process.stdout.write(`${JSON.stringify(version === '3.0' ? openapi30 : openapi, null, 2)}
+`)
+}
+
+/** The documents of this version: built from the routes on an empty database, whatever the environment says. */
+export async function documents() {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-openapi-'))
+  const app = await buildApp(loadConfig({ DATABASE_URL: `sqlite:${join(folder, 'empty.db')}`, LOG_LEVEL: 'silent' }))
+  try {
+    await app.ready()
+    return { openapi: app.swagger(), openapi30: app.openapi30() }
+  } finally {
+    await app.close()
+    await rm(folder, { recursive: true })
+  }
+}

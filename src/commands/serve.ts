@@ -1,0 +1,28 @@
+import { loadConfig } from '../config.js'
+import { serve } from '../server.js'
+
+export const HELP = `Usage: latchkey serve
+
+Starts the service. Settings come from the environment; see latchkey config.
+`
+
+export async function run(): Promise<void> {
+  const config = loadConfig()
+  const app = await serve(config)
+  const { port } = app.server.address() as { port: number }
+  if (config.HOST === '127.0.0.1') process.stderr.write(welcome(`http://127.0.0.1:${port}`, config.DOCS))
+}
+
+/** For the newcomer who has just started it by hand; on standard error, because standard output is the log. */
+function welcome(address: string, docs: boolean): string {
+  return `
+Latchkey listens on ${address}
+${docs ? `Look around and try it at ${address}/docs\n` : ''}
+Register, log in, add something to do:
+
+  curl ${address}/v1/register --json '{"username":"mina","password":"three quiet lanterns"}'
+  TOKEN=$(curl -s ${address}/v1/login --json '{"username":"mina","password":"three quiet lanterns"}' | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')
+  curl ${address}/v1/todos -H "Authorization: Bearer $TOKEN" --json '{"title":"Water the plants"}'
+
+`
+}

@@ -1,0 +1,201 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { type StaticDecode, type TSchema, Type } from '@sinclair/typebox'
+import { TransformDecodeError, Value } from '@sinclair/typebox/value'
+import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
+
+/** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
+export const EXIT_CONFIG = 78
+
+/** Threads that hashing, files and name look-ups share. Not ours to set: libuv reads it before any of our code runs. */
+export const THREAD_POOL_SIZE = Number(process.env.UV_THREADPOOL_SIZE) || 4
+
+/** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
+export const Settings = Type.Object({
+  HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on.' }),
+  PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 takes a free one.' }),
+  DATABASE_URL: Type.String({
+    default: 'sqlite:./data/latchkey.db',
+    pattern: '^sqlite:.+',
+    errorMessage: 'must be sqlite:<path>, for example sqlite:./data/latchkey.db',
+    description: 'Where everything is kept: `sqlite:<path>`.',
+  }),
+  SECRET_KEY: list(secretKey, {
+    default: '',
+    description:
+      'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Without it one is ' +
+      'made beside the SQLite file on the first start. A list `new,old` rotates it.',
+  }),
+  PUBLIC_URL: url({
+    default: '',
+    description: 'The address that clients see: the `iss` of every token. By default `http://HOST:PORT`.',
+  }),
+  AUDIENCE: Type.String({
+    default: '',
+    description: 'The `aud` of access tokens. By default PUBLIC_URL.',
+  }),
+  ACCESS_TOKEN_TTL: duration('1s', '1h', { default: '10m', description: 'How long an access token lives.' }),
+  REFRESH_IDLE_TTL: duration('1s', '90d', {
+    default: '14d',
+    description: 'A session that is not refreshed for this long ends.',
+  }),
+  REFRESH_ABSOLUTE_TTL: duration('1s', '365d', {
+    default: '30d',
+    description: 'A session ends after this long, however often it is refreshed.',
+  }),
+  REFRESH_REUSE_WINDOW: duration('0s', '60s', {
+    default: '10s',
+    description: 'A refresh token just used is answered again for this long (two tabs, a lost answer); 0s is off.',
+  }),
+  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a password hash, 2^n rounds.' }),
+  HASH_QUEUE: wholeNumber(0, 10_000, {
+    default: '32',
+    description: 'How many log-ins may wait for a processor before 503.',
+  }),
+  PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
+    default: '8',
+    description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
+  }),
+  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and one's own name." }),
+  REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
+  PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
+  DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
+  LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
+  RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
+    default: '60',
+    description: 'Requests a minute per network on the public credential routes, or `off`.',
+  }),
+  TRUST_PROXY: list(address, {
+    default: '',
+    description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.',
+  }),
+  CORS_ORIGINS: list(origin, {
+    default: '',
+    description: 'Origins of web pages that may call this service, exact, separated by commas.',
+  }),
+  BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+    description: 'How much is logged, as lines of JSON on standard output.',
+  }),
+  MIGRATE_ON_START: onOff({
+    default: 'on',
+    description: 'Bring the database up to date on start; off refuses to start on an old one.',
+  }),
+  DRAIN_DELAY: duration('0s', '5m', {
+    default: '0s',
+    description: 'After SIGTERM, how long to go on serving while /readyz already says 503.',
+  }),
+  SHUTDOWN_TIMEOUT: duration('1s', '5m', {
+    default: '10s',
+    description: 'After the drain, how long requests in flight may take before they are cut off.',
+  }),
+})
+
+export type Config = Readonly<StaticDecode<typeof Settings>>
+
+/** Settings that cannot be used. The message names every one of them and what to do. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Latchkey cannot start with these settings:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+  }
+}
+
+/**
+ * Reads the settings from `env`: NAME, or NAME_FILE with the path of a file that holds the value.
+ * @throws ConfigError that names all wrong settings at once.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries(Settings.properties)) {
+    try {
+      values[name] = decode(schema, read(env, name) ?? String(schema.default))
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}`)
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return withDefaults(values as Config)
+}
+
+/** Where a service with this environment listens, as seen from the same machine; asks for no other setting. */
+export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
+  const { HOST, PORT } = loadConfig(Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))))
+  return hostUrl(HOST === '0.0.0.0' || HOST === '::' ? '127.0.0.1' : HOST, PORT)
+}
+
+function hostUrl(host: string, port: number): string {
+  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+}
+
+function read(env: NodeJS.ProcessEnv, name: string): string | undefined {
+  const value = env[name]
+  const file = env[`${name}_FILE`]
+  if (file === undefined) {
+    // An empty secret is a template that was not filled in, never a wish for a new one.
+    if (name === 'SECRET_KEY' && value === '') throw new Error('is empty: give it a value or remove it')
+    return value
+  }
+  if (value !== undefined) throw new Error(`is set twice: remove ${name} or ${name}_FILE`)
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    throw new Error(`cannot be read from the file that ${name}_FILE names: ${(error as NodeJS.ErrnoException).code}`)
+  }
+}
+
+function decode(schema: TSchema, raw: string): unknown {
+  if (!Value.Check(schema, raw)) throw new Error(schema.errorMessage ?? 'is not valid')
+  try {
+    return Value.Decode(schema, raw)
+  } catch (error) {
+    throw error instanceof TransformDecodeError ? error.error : error
+  }
+}
+
+function withDefaults(config: Config): Config {
+  const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
+  if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
+    throw new ConfigError(['REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL'])
+  }
+  return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
+}
+
+// Printed in tutorials that this service takes over from: everybody knows them.
+const PUBLISHED_SECRETS = new Set([
+  '437374e9d2dc467abe0d0ab9b985c742',
+  'super-secret-key',
+  '4ab2fce7a6bd79e1c014396315ed322dd6edb1c5d975c6b74a2904135172c03c',
+  '1184cf8c81a173ab236d500cd2a98cf37cf2ad32d33052a523107d892dfad6a3',
+  '344a451d26d1968c0cd4ca12613e5f61b0f71dafced442c730edba55bb9035bc',
+])
+const PLACEHOLDER = /change.?me|placeholder|your.?(own.?)?(secret|key)|secret.?key|replace.?(me|this)|example|insecure/i
+const SECRET_BYTES = 32
+const SECRET_VARIETY = 10
+
+function secretKey(secret: string): void {
+  const advice = 'make one with: openssl rand -base64 32'
+  const bytes = /^([0-9a-f]{2})+$/i.test(secret) ? secret.length / 2 : Buffer.byteLength(secret)
+  if (PUBLISHED_SECRETS.has(secret.toLowerCase())) throw new Error(`is printed in a public tutorial; ${advice}`)
+  if (bytes < SECRET_BYTES) throw new Error(`must be at least ${SECRET_BYTES} bytes; ${advice}`)
+  if (PLACEHOLDER.test(secret) || new Set(secret).size < SECRET_VARIETY) {
+    throw new Error(`looks like a placeholder; ${advice}`)
+  }
+}
+
+function address(item: string): void {
+  const [ip = '', prefix, ...rest] = item.split('/')
+  const bits = isIP(ip) === 6 ? 128 : 32
+  const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
+  // A count of hops or `true` would let any client choose its own address.
+  if (isIP(ip) === 0 || !validPrefix || rest.length > 0) {
+    throw new Error('must hold addresses or CIDR ranges such as 10.0.0.0/8')
+  }
+}
+
+function origin(item: string): void {
+  if (!URL.canParse(item) || new URL(item).origin !== item) {
+    throw new Error('must hold origins such as https://app.example.com, without a path')
+  }
+}

@@ -1,0 +1,210 @@
+import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type BetterSqlite3 from 'better-sqlite3'
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/sqlite-proxy'
+import { LRUCache } from 'lru-cache'
+import * as sqliteSchema from '../drizzle/schema.sqlite.js'
+import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
+import { pendingMigrations, readMigrations } from './migrations.js'
+import { Problem } from './problems.js'
+
+type Connection = BetterSqlite3.Database
+
+/** Marks the file as ours in its header: "LKEY". */
+const APPLICATION_ID = 0x4c4b4559
+// SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
+const BUSY_TIMEOUT_MS = 10
+const BUSY_PATIENCE_MS = 250
+const BUSY_PAUSE_MS = 15
+const MIGRATION_PATIENCE_MS = 30_000
+const STATEMENTS_KEPT = 500
+
+/** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
+export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
+  const file = resolve(path)
+  const Sqlite = await loadDriver()
+  const { isNew, wasLeftOpen } = prepareFile(file)
+  const connection = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    await patiently(MIGRATION_PATIENCE_MS, () => {
+      if (!isNew) assertOurs(connection, file)
+      if (wasLeftOpen) assertSound(connection, file)
+      configure(connection)
+      migrate(connection, file, options)
+    })
+  } catch (error) {
+    connection.close()
+    throw asDatabaseError(error, file)
+  }
+
+  const run = createRunner(connection)
+  return {
+    // The one cast: SQLite's drizzle and tables stand in for PostgreSQL's (database.ts holds their rows equal).
+    db: drizzle(run) as unknown as Db,
+    tables: sqliteSchema as unknown as Tables,
+    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    secretFile: `${file}.secret`,
+    async ping() {
+      await run('select 1 from users limit 1', [], 'get')
+    },
+    async close() {
+      connection.close()
+    },
+  }
+}
+
+async function loadDriver(): Promise<typeof BetterSqlite3> {
+  // Version 13 needs Node-API 10 and crashes below it; version 12 aborts at random on newer Nodes.
+  const name = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
+  try {
+    return (await import(name)).default
+  } catch (cause) {
+    throw new DatabaseError(
+      `The SQLite driver (${name}) is not installed for this Node (${process.version}): run npm ci again with this Node and a C++ toolchain, and without --omit=optional.`,
+      { cause },
+    )
+  }
+}
+
+function prepareFile(file: string): { isNew: boolean; wasLeftOpen: boolean } {
+  if (existsSync(file)) {
+    if (statSync(file).size === 0) {
+      throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
+    }
+    const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
+    return { isNew: false, wasLeftOpen: log !== undefined && log.size > 0 }
+  }
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    // Made here for its mode, which SQLite then gives to the files beside it.
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (cause) {
+    throw new DatabaseError(`The database ${file} cannot be made: ${(cause as Error).message}`, { cause })
+  }
+  return { isNew: true, wasLeftOpen: false }
+}
+
+function assertOurs(connection: Connection, file: string): void {
+  if (connection.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point DATABASE_URL at another one.`)
+  }
+}
+
+function assertSound(connection: Connection, file: string): void {
+  const verdict = connection.pragma('quick_check(1)', { simple: true })
+  if (verdict !== 'ok') throw new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${verdict})`)
+}
+
+function configure(connection: Connection): void {
+  connection.pragma('journal_mode = WAL')
+  // Said on every open: the driver is built with NORMAL for WAL, which may lose acknowledged rows with the power.
+  connection.pragma('synchronous = FULL')
+  connection.pragma('trusted_schema = OFF')
+}
+
+function migrate(connection: Connection, file: string, options: OpenOptions): void {
+  // drizzle-kit rebuilds tables with foreign keys "off" inside a transaction, where that does nothing: a filled
+  // child table would be emptied by the cascade. So they are off until the migrations are done and checked.
+  connection.pragma('foreign_keys = OFF')
+  connection.exec('begin exclusive')
+  try {
+    connection.exec(
+      'create table if not exists migrations (name text primary key, hash text not null, applied_at integer not null) strict',
+    )
+    const applied = connection.prepare('select name, hash from migrations order by name').all()
+    const pending = pendingMigrations(readMigrations('sqlite'), applied as { name: string; hash: string }[])
+    if (pending.length > 0 && !options.migrate) {
+      throw new DatabaseError(`The database ${file} is older than this version of Latchkey: run latchkey migrate.`)
+    }
+    for (const { name, hash, statements } of pending) {
+      for (const statement of statements) connection.exec(statement)
+      connection.prepare("insert into migrations values (?, ?, unixepoch('subsec') * 1000)").run(name, hash)
+    }
+    const orphans = connection.pragma('foreign_key_check') as unknown[]
+    if (orphans.length > 0) throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)
+    connection.pragma(`application_id = ${APPLICATION_ID}`)
+    connection.exec('commit')
+  } catch (error) {
+    if (connection.inTransaction) connection.exec('rollback')
+    throw error
+  }
+  connection.pragma('foreign_keys = ON')
+}
+
+/** Runs drizzle's statements, each prepared once; waits for a lock without blocking the process. */
+function createRunner(connection: Connection) {
+  const statements = new LRUCache<string, BetterSqlite3.Statement>({ max: STATEMENTS_KEPT })
+
+  function prepared(text: string): BetterSqlite3.Statement {
+    let statement = statements.get(text)
+    if (statement === undefined) {
+      statement = connection.prepare(text)
+      if (statement.reader) statement.raw(true)
+      statements.set(text, statement)
+    }
+    return statement
+  }
+
+  function runNow(text: string, params: unknown[], method: string): { rows: unknown[] } {
+    const statement = prepared(text)
+    if (!statement.reader) {
+      statement.run(params)
+      return { rows: [] }
+    }
+    return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
+  }
+
+  return async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
+    try {
+      return runNow(text, params, method)
+    } catch (error) {
+      if (!isBusy(error)) throw asProblem(error)
+    }
+    try {
+      return await patiently(BUSY_PATIENCE_MS, () => runNow(text, params, method))
+    } catch (error) {
+      throw asProblem(error)
+    }
+  }
+}
+
+async function patiently<Result>(patienceMs: number, attempt: () => Result): Promise<Result> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= deadline) throw error
+    }
+    await sleep(BUSY_PAUSE_MS)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown }).code ?? '')
+}
+
+function isBusy(error: unknown): boolean {
+  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
+}
+
+/** A full disk, a lock that does not end or a broken file is a 503; anything else is a bug, and stays one. */
+function asProblem(error: unknown): unknown {
+  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
+  const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
+  return unavailable ? new Problem('database_unavailable', { cause: error }) : error
+}
+
+function asDatabaseError(error: unknown, file: string): unknown {
+  const code = codeOf(error)
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
+    return new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${code})`, { cause: error })
+  }
+  if (code.startsWith('SQLITE_')) {
+    return new DatabaseError(`The database ${file} cannot be opened: ${(error as Error).message} (${code})`, { cause: error })
+  }
+  return error
+}

@@ -1,0 +1,57 @@
+import type { SQL } from 'drizzle-orm'
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type * as pgSchema from '../drizzle/schema.pg.js'
+import type * as sqliteSchema from '../drizzle/schema.sqlite.js'
+
+/** Query code is written once, against the types of PostgreSQL; each engine's file casts itself to them, once. */
+export type Tables = typeof pgSchema
+export type Db = PgDatabase<PgQueryResultHKT, Tables>
+
+export interface Database {
+  readonly db: Db
+  readonly tables: Tables
+  /** The database's clock in milliseconds since 1970, as an expression. Processes compare times by it alone. */
+  readonly now: SQL<number>
+  /** Resolves when the database answers. @throws Problem database_unavailable */
+  ping(): Promise<void>
+  /** Where a secret may be kept beside the database; undefined where there is no such place. */
+  readonly secretFile: string | undefined
+  close(): Promise<void>
+}
+
+export interface OpenOptions {
+  /** Bring the tables up to date; without it an old database is refused. */
+  migrate: boolean
+}
+
+/** A database that cannot be used as it is. The message says why and what to do. */
+export class DatabaseError extends Error {}
+
+/**
+ * Opens the database that `url` names (`sqlite:<path>`), migrated and ready.
+ * @throws DatabaseError when it is damaged, of another application, too new, or old and may not be migrated.
+ */
+export async function openDatabase(url: string, options: OpenOptions): Promise<Database> {
+  const { openSqlite } = await import('./database-sqlite.js')
+  return openSqlite(url.slice('sqlite:'.length), options)
+}
+
+/** The row of a statement that always returns one. */
+export function sole<Row>([row]: Row[]): Row {
+  if (row === undefined) throw new Error('A statement that returns a row returned none')
+  return row
+}
+
+// The two schemas must describe the same rows, or the cast would lie. A difference fails to compile here.
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+type TableName = keyof Tables
+type Agreement = {
+  [Name in TableName]: [
+    Same<(typeof sqliteSchema)[Name]['$inferSelect'], Tables[Name]['$inferSelect']>,
+    Same<(typeof sqliteSchema)[Name]['$inferInsert'], Tables[Name]['$inferInsert']>,
+  ]
+}
+type Assert<Condition extends true> = Condition
+export type SchemasAgree = Assert<
+  Same<[keyof typeof sqliteSchema, Agreement[TableName]], [TableName, [true, true]]>
+>

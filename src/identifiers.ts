@@ -1,0 +1,85 @@
+import { Problem } from './problems.js'
+
+const USERNAME_MIN_LENGTH = 3
+const USERNAME_MAX_LENGTH = 32
+const EMAIL_MAX_LENGTH = 254
+const EMAIL_LOCAL_MAX_LENGTH = 64
+
+/** Names that look official. They bind people who register themselves; an operator may still use them. */
+const RESERVED = new Set([
+  'admin',
+  'administrator',
+  'anonymous',
+  'hostmaster',
+  'latchkey',
+  'me',
+  'moderator',
+  'null',
+  'owner',
+  'postmaster',
+  'root',
+  'security',
+  'staff',
+  'superuser',
+  'support',
+  'sysadmin',
+  'system',
+  'undefined',
+  'webmaster',
+])
+
+// UTS #39, Highly Restrictive: Latin alone, or with Hangul, or with Han and Kana. Letters of Latin are those that are a
+// plain letter under their marks: others (dotless i, script a) look like one.
+const ALLOWED_SCRIPTS = [/^[\p{Script=Hangul}a-z\d._-]+$/u, /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々a-z\d._-]+$/u]
+const MARKS = /\p{Mn}/gu
+const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
+const EDGES = /^[._-]|[._-]$/
+
+/**
+ * The canonical form of a user name: what must be unique. NFKC and lower case, so that `ａｄｍｉｎ` is `admin`.
+ * @throws Problem username_rejected that says which rule it breaks
+ */
+export function usernameKey(username: string, { allowReserved = false } = {}): string {
+  const key = fold(username)
+  const length = [...key].length
+  const reject = (detail: string) => new Problem('username_rejected', { detail })
+  if (length < USERNAME_MIN_LENGTH || length > USERNAME_MAX_LENGTH) {
+    throw reject(`A user name has ${USERNAME_MIN_LENGTH} to ${USERNAME_MAX_LENGTH} characters.`)
+  }
+  const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
+  if (!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) {
+    throw reject('A user name has letters of one script (Latin, Hangul, or Han with Kana), digits, and . _ -')
+  }
+  if (EDGES.test(key)) throw reject('A user name begins and ends with a letter or a digit.')
+  if (!allowReserved && RESERVED.has(key)) throw reject('This user name is reserved.')
+  return key
+}
+
+/**
+ * The canonical form of an e-mail address: what must be unique. Normalised first and validated after, because
+ * normalising can make an @ or a line break of something that was none.
+ * @throws Problem email_rejected
+ */
+export function emailKey(email: string): string {
+  const key = fold(email)
+  const [local = '', domain = '', ...rest] = key.split('@')
+  const isAddress =
+    email.split('@').length === 2 &&
+    rest.length === 0 &&
+    /^[^\s\p{C}"(),:;<>[\\\]@]+$/u.test(local) &&
+    /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
+    !/^\.|\.$|\.\./.test(local)
+  if (!isAddress || Buffer.byteLength(key) > EMAIL_MAX_LENGTH || Buffer.byteLength(local) > EMAIL_LOCAL_MAX_LENGTH) {
+    throw new Problem('email_rejected', { detail: 'This is not an e-mail address such as name@example.com.' })
+  }
+  return key
+}
+
+/** The canonical form that a log-in is looked up by; a name that breaks a rule finds nobody. */
+export function lookupKey(identifier: string): { column: 'usernameKey' | 'emailKey'; key: string } {
+  return { column: identifier.includes('@') ? 'emailKey' : 'usernameKey', key: fold(identifier) }
+}
+
+function fold(text: string): string {
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC')
+}

@@ -1,0 +1,70 @@
+import type { Config } from './config.js'
+import { PASSWORD_MAX_LENGTH } from './passwords.js'
+import { Problem } from './problems.js'
+
+/** Names a password must not be: the service's, and those of the person who sets it. */
+const SERVICE_NAME = 'latchkey'
+/** A word of the list with digits or signs behind it is as easily guessed: password1234567. */
+const TAIL = /[\d\W_]+$/u
+/** Shorter words of the list are too common a beginning of good passwords. */
+const SHORTEST_STEM = 4
+
+/**
+ * Refuses text that no hash can keep apart: NUL, lone surrogates (all of them are alike in UTF-8) and U+FFFD, which is
+ * what undecodable bytes become. Holds for passwords that are set and for those that are tried.
+ * @throws Problem password_rejected
+ */
+export function assertPasswordText(password: string): void {
+  if (/[\0\uFFFD]|\p{Surrogate}/u.test(password)) {
+    throw new Problem('password_rejected', { detail: 'A password cannot hold NUL or characters that are not text.' })
+  }
+}
+
+/** The rules for passwords that are set; they never bind at log-in. */
+export class PasswordRules {
+  readonly #minLength: number
+  readonly #common: ReadonlySet<string>
+
+  private constructor(minLength: number, common: ReadonlySet<string>) {
+    this.#minLength = minLength
+    this.#common = common
+  }
+
+  /** Loads the list of common passwords, unless PASSWORD_BLOCKLIST is off. */
+  static async open({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST }: Config): Promise<PasswordRules> {
+    const common = PASSWORD_BLOCKLIST ? await loadCommonPasswords() : new Set<string>()
+    return new PasswordRules(PASSWORD_MIN_LENGTH, common)
+  }
+
+  /**
+   * Length in code points, the list of common passwords, and the person's own names. No composition rules (NIST SP 800-63B).
+   * @throws Problem password_rejected that says which rule it breaks
+   */
+  assert(password: string, ownNames: (string | null | undefined)[]): void {
+    assertPasswordText(password)
+    const length = [...password.normalize('NFKC')].length
+    if (length < this.#minLength) throw reject(`A password has at least ${this.#minLength} characters.`)
+    if (length > PASSWORD_MAX_LENGTH) throw reject(`A password has at most ${PASSWORD_MAX_LENGTH} characters.`)
+    if (this.#common.size === 0) return
+    const folded = fold(password)
+    const stem = folded.replace(TAIL, '')
+    const names = [SERVICE_NAME, ...ownNames.flatMap((name) => (name ? [fold(name), fold(name).split('@')[0]] : []))]
+    if (names.some((name) => name === folded || name === stem)) throw reject('A password must not be a name of yours.')
+    if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
+      throw reject('This password is among the most common ones, and the first to be guessed.')
+    }
+  }
+}
+
+async function loadCommonPasswords(): Promise<ReadonlySet<string>> {
+  const { dictionary } = await import('@zxcvbn-ts/language-common')
+  return new Set(dictionary['passwords-common'])
+}
+
+function reject(detail: string): Problem {
+  return new Problem('password_rejected', { detail })
+}
+
+function fold(text: string): string {
+  return text.normalize('NFKC').toLowerCase()
+}

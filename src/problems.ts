@@ -1,0 +1,164 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+interface Definition {
+  status: number
+  /** The public sentence: what happened and, where it helps, what to do. */
+  title: string
+  headers?: Record<string, string>
+}
+
+const CHALLENGE = 'Bearer realm="latchkey"'
+/** A body may be wrong in more places than anybody wants to read. */
+const ERRORS_SHOWN = 20
+const RETRY_SOON = { 'retry-after': '1' }
+
+/** Every error this service answers: its stable code, its status and its public sentence. */
+export const PROBLEMS = {
+  validation_failed: { status: 400, title: 'The request does not have the expected shape; see errors.' },
+  malformed_body: { status: 400, title: 'The body cannot be read in the format its Content-Type names.' },
+  malformed_url: { status: 400, title: 'The address of the request cannot be decoded.' },
+  malformed_request: { status: 400, title: 'The request is not valid HTTP.' },
+  malformed_authorization: {
+    status: 400,
+    title: 'The Authorization header must be "Bearer <token>" with one space and one token.',
+    headers: { 'www-authenticate': `${CHALLENGE}, error="invalid_request"` },
+  },
+  invalid_cursor: { status: 400, title: 'The cursor is not one that this list gave out.' },
+  invalid_grant: { status: 400, title: 'The refresh token is not valid, was used before, has expired or was revoked.' },
+  username_rejected: { status: 400, title: 'The user name cannot be used.' },
+  email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
+  password_rejected: { status: 400, title: 'The password cannot be used.' },
+  missing_token: {
+    status: 401,
+    title: 'This operation needs an access token in the Authorization header.',
+    headers: { 'www-authenticate': CHALLENGE },
+  },
+  invalid_token: {
+    status: 401,
+    title: 'The access token is not valid, has expired or was revoked.',
+    headers: { 'www-authenticate': `${CHALLENGE}, error="invalid_token"` },
+  },
+  invalid_credentials: {
+    status: 401,
+    title: 'The user name or the password is wrong.',
+    headers: { 'www-authenticate': CHALLENGE },
+  },
+  insufficient_scope: {
+    status: 403,
+    title: 'This account may not do that.',
+    headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
+  },
+  registration_closed: { status: 403, title: 'People cannot register themselves here.' },
+  not_found: { status: 404, title: 'There is nothing at this address, or it is not yours.' },
+  method_not_allowed: { status: 405, title: 'This address does not answer this method; see Allow.' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time.' },
+  username_taken: { status: 409, title: 'The user name is taken.' },
+  email_taken: { status: 409, title: 'The e-mail address is taken.' },
+  precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
+  body_too_large: { status: 413, title: 'The body is larger than this service takes.' },
+  unsupported_media_type: { status: 415, title: 'The Content-Type is not one that this operation takes.' },
+  rate_limited: { status: 429, title: 'Too many requests from this network; see Retry-After.' },
+  too_many_attempts: { status: 429, title: 'Too many failed log-ins; see Retry-After.' },
+  headers_too_large: { status: 431, title: 'The headers are larger than this service takes.' },
+  internal_error: { status: 500, title: 'Something went wrong here; the request_id finds it in the log.' },
+  hashing_overloaded: { status: 503, title: 'Too many log-ins at this moment; try again.', headers: RETRY_SOON },
+  database_unavailable: { status: 503, title: 'The database cannot do this now; try again.', headers: RETRY_SOON },
+  revocations_stale: {
+    status: 503,
+    title: 'Whether this session was revoked cannot be known now; try again.',
+    headers: RETRY_SOON,
+  },
+  not_ready: { status: 503, title: 'This process does not take requests now.', headers: RETRY_SOON },
+} as const satisfies Record<string, Definition>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** One thing wrong with the request: where (`body`, `querystring`, `params`, `headers`), a JSON pointer, and why. */
+export interface FieldError {
+  in: string
+  path: string
+  message: string
+}
+
+interface Particulars {
+  detail?: string
+  headers?: Record<string, string>
+  errors?: FieldError[]
+  cause?: unknown
+}
+
+/** An error with a public face. Its cause, if any, is for the log alone. */
+export class Problem extends Error {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly detail: string | undefined
+  readonly errors: FieldError[] | undefined
+
+  constructor(
+    readonly code: ProblemCode,
+    { detail, headers, errors, cause }: Particulars = {},
+  ) {
+    const definition: Definition = PROBLEMS[code]
+    super(detail ?? definition.title, { cause })
+    this.status = definition.status
+    this.headers = { ...definition.headers, ...headers }
+    this.detail = detail
+    this.errors = errors
+  }
+
+  /** The body of the answer, as RFC 9457 has it, with the stable `code` and the id that finds it in the log. */
+  toBody(requestId: string) {
+    return {
+      type: `urn:latchkey:problem:${this.code}`,
+      title: PROBLEMS[this.code].title,
+      status: this.status,
+      code: this.code,
+      ...(this.detail !== undefined && { detail: this.detail }),
+      ...(this.errors !== undefined && { errors: this.errors }),
+      request_id: requestId,
+    }
+  }
+}
+
+// Errors of Fastify, of its plugins and of Node's HTTP parser, by their code.
+const FOREIGN_CODES: Record<string, ProblemCode> = {
+  FST_ERR_BAD_URL: 'malformed_url',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+}
+
+/** The public face of whatever was thrown. What it does not know is an internal error, and says nothing of itself. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (!(error instanceof Error)) return new Problem('internal_error', { cause: error })
+  // Drizzle wraps what the driver threw, and puts the statement with its parameters into the message.
+  if (error.cause instanceof Problem) return error.cause
+  const { code = '', validation, validationContext = 'body', statusCode } = error as FastifyError
+  if (validation) {
+    return new Problem('validation_failed', {
+      errors: validation.slice(0, ERRORS_SHOWN).map(({ instancePath, message = 'is not valid', params }) => ({
+        in: validationContext,
+        path: instancePath,
+        message: params.additionalProperty ? `unknown field: ${params.additionalProperty}` : message,
+      })),
+    })
+  }
+  const known = FOREIGN_CODES[code]
+  if (known) return new Problem(known, { cause: error })
+  if (code.startsWith('HPE_')) return new Problem('malformed_request', { cause: error })
+  if (statusCode === 400) return new Problem('malformed_body', { cause: error })
+  return new Problem('internal_error', { cause: error })
+}
+
+/** Answers a request with a problem. What is the server's fault goes to the log with its cause. */
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (problem.status >= 500) {
+    request.log.error({ err: problem.cause ?? problem, code: problem.code })
+  }
+  return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.toBody(request.id))
+}

@@ -1,0 +1,190 @@
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import type { Role as RoleName } from './access-tokens.js'
+import type { User as UserRow } from './accounts.js'
+import { PROBLEMS } from './problems.js'
+import type { Tokens } from './sessions.js'
+
+/** A reference to a schema that was added to the app: a name in the document, and its type in the code. */
+export function ref<Schema extends TSchema>(schema: Schema) {
+  return Type.Unsafe<Static<Schema>>(Type.Ref(schema.$id ?? ''))
+}
+
+/** A string that may be null, in the one form that documents, validators and generated clients all understand. */
+export function nullable(options: Record<string, unknown>) {
+  return Type.Unsafe<string | null>({ type: ['string', 'null'], ...options })
+}
+
+/** One of a few words, in the one form that documents and generated clients all understand. */
+export function oneOf<const Word extends string>(words: readonly Word[], options: Record<string, unknown> = {}) {
+  return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options })
+}
+
+export const Role = oneOf<RoleName>(['user', 'admin'])
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'A URN that names the kind of problem.' }),
+    title: Type.String({ description: 'What happened, for people.' }),
+    status: Type.Integer({ description: 'The HTTP status.' }),
+    code: Type.String({ description: 'What happened, for programs. It does not change between versions.' }),
+    detail: Type.Optional(Type.String({ description: 'What is wrong with this very request.' })),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          in: Type.String({ description: 'The part of the request: body, querystring, params or headers.' }),
+          path: Type.String({ description: 'Where in that part, as a JSON pointer.' }),
+          message: Type.String(),
+        }),
+        { description: 'Each thing that is wrong with the shape of the request.' },
+      ),
+    ),
+    request_id: Type.String({ description: 'Finds this request in the log.' }),
+  },
+  {
+    $id: 'Problem',
+    description: 'An error, as RFC 9457 has it, with a stable code.',
+    examples: [
+      {
+        type: 'urn:latchkey:problem:not_found',
+        title: PROBLEMS.not_found.title,
+        status: 404,
+        code: 'not_found',
+        request_id: 'fq3k1z-2b',
+      },
+    ],
+  },
+)
+
+const USER_EXAMPLE = {
+  id: 1,
+  username: 'mina',
+  email: 'mina@example.com',
+  name: 'Mina',
+  role: 'user',
+  created_at: '2026-11-20T09:00:00.000Z',
+  updated_at: '2026-11-20T09:00:00.000Z',
+}
+
+export const User = Type.Object(
+  {
+    id: Type.Integer({ description: 'Never given to anybody else; `sub` of the access tokens, as text.' }),
+    username: nullable({ description: 'As it was registered.' }),
+    email: nullable({ description: 'As it was registered.' }),
+    name: nullable({ description: 'How the person is called.' }),
+    role: Role,
+    created_at: Type.String({ format: 'date-time' }),
+    updated_at: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'User',
+    description: 'A person, as they see themselves.',
+    examples: [USER_EXAMPLE],
+  },
+)
+
+/** What both log-ins and refreshes answer; also the OAuth 2 token endpoint, RFC 6749 section 5.1. */
+const tokenFields = {
+  access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
+  token_type: oneOf(['Bearer']),
+  expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
+  refresh_token: Type.String({ description: 'Gets the next pair of tokens, once.' }),
+}
+
+const TOKEN_EXAMPLE = {
+  access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
+  token_type: 'Bearer',
+  expires_in: 600,
+  refresh_token: 'lkr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+}
+
+export const TokenPair = Type.Object(tokenFields, {
+  $id: 'TokenPair',
+  description: 'An access token, and the refresh token that gets the next pair.',
+  examples: [TOKEN_EXAMPLE],
+})
+
+export const Login = Type.Object(
+  { user: ref(User), ...tokenFields },
+  {
+    $id: 'Login',
+    description: 'Who you are, and your tokens.',
+    examples: [{ user: USER_EXAMPLE, ...TOKEN_EXAMPLE }],
+  },
+)
+
+export const RefreshToken = Type.Object(
+  { refresh_token: Type.String({ minLength: 1, maxLength: 256 }) },
+  {
+    $id: 'RefreshToken',
+    additionalProperties: false,
+    description: 'The refresh token of a session.',
+    examples: [{ refresh_token: TOKEN_EXAMPLE.refresh_token }],
+  },
+)
+
+/** What people see of their row. */
+export function toUser(user: UserRow): Static<typeof User> {
+  return {
+    id: user.id,
+    username: user.username,
+    email: user.email,
+    name: user.name,
+    role: user.role,
+    created_at: timestamp(user.createdAt),
+    updated_at: timestamp(user.updatedAt),
+  }
+}
+
+export function toLogin(user: UserRow, tokens: Tokens): Static<typeof Login> {
+  return { user: toUser(user), ...tokens }
+}
+
+/** A row's id in a path. As text, so that `0x10` or a blank is refused; at most what JavaScript counts exactly. */
+export const IdParams = Type.Object({
+  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'The id of the row.' }),
+})
+
+const REQUEST_ERRORS: Record<number, string> = {
+  400: 'The request is not valid; `code` and `errors` say why.',
+  401: 'No access token was sent, or it is not valid.',
+  403: 'This account may not do that.',
+  404: 'There is no such row, or it is not yours.',
+  409: 'Taken, or in conflict with what is there.',
+  412: 'The row has changed since it was read.',
+  413: 'The body is too large.',
+  415: 'The Content-Type is not one that this operation takes.',
+  429: 'Too many tries; see Retry-After.',
+  500: 'A bug; the request_id finds it in the log.',
+  503: 'Not now; see Retry-After.',
+}
+
+const HEADERS: Record<number, Record<string, TSchema>> = {
+  401: { 'WWW-Authenticate': Type.String({ description: 'RFC 6750 section 3.' }) },
+  429: { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) },
+  503: { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) },
+}
+
+/** The answers of these statuses, all of them a Problem, and those that every operation may give. */
+export function problems<const Status extends number>(...statuses: Status[]) {
+  const all = [...new Set([...statuses, 500, 503])].sort()
+  return Object.fromEntries(
+    all.map((status) => [
+      status,
+      {
+        description: REQUEST_ERRORS[status],
+        ...(HEADERS[status] && { headers: HEADERS[status] }),
+        content: { 'application/problem+json': { schema: ref(Problem) } },
+      },
+    ]),
+  ) as unknown as Record<Status | 500 | 503, TSchema>
+}
+
+/** An answer without a body. */
+export function noContent(description: string, headers?: Record<string, TSchema>) {
+  return Type.Null({ description, ...(headers && { headers }) })
+}
+
+/** A time of the database as RFC 3339 has it. */
+export function timestamp(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

@@ -1,0 +1,52 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { Config } from './config.js'
+import { type Database, DatabaseError } from './database.js'
+
+const DERIVED_BYTES = 32
+
+/** What the secret is used for; each use has a key of its own. */
+export type Purpose = 'refresh-token' | 'signing-key-seal'
+
+export interface Secret {
+  /** The keys for one purpose, the newest first: make with the first, accept any. */
+  derive(purpose: Purpose): readonly Buffer[]
+}
+
+/**
+ * The secret of this installation: SECRET_KEY, else the file beside the database, which the first start makes.
+ * @throws DatabaseError when the file is missing although the database depends on it.
+ */
+export async function openSecret(config: Config, database: Database): Promise<Secret> {
+  const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
+  return {
+    derive: (purpose) =>
+      secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))),
+  }
+}
+
+async function readOrMakeFile({ db, tables, secretFile }: Database): Promise<string> {
+  if (secretFile === undefined) throw new DatabaseError('SECRET_KEY is required with this database.')
+  try {
+    return readFileSync(secretFile, 'utf8').trim()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+      throw new DatabaseError(`The secret file ${secretFile} cannot be read: ${(error as Error).message}`)
+    }
+  }
+  const [sealed] = await db.select({ kid: tables.signingKeys.kid }).from(tables.signingKeys).limit(1)
+  if (sealed) {
+    throw new DatabaseError(
+      `The secret file ${secretFile} is missing, and this database holds keys sealed with it. Put the file back or set SECRET_KEY.`,
+    )
+  }
+  const secret = randomBytes(DERIVED_BYTES).toString('base64url')
+  try {
+    writeFileSync(secretFile, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true })
+    return secret
+  } catch (error) {
+    // Another process starting at this moment made it first.
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readFileSync(secretFile, 'utf8').trim()
+    throw new DatabaseError(`The secret file ${secretFile} cannot be made: ${(error as Error).message}`)
+  }
+}

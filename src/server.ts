@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from './app.js'
+import type { Config } from './config.js'
+
+const IDLE_SWEEP_EVERY_MS = 50
+/** How much longer than promised the process may take before it is simply ended. */
+const LAST_RESORT_MS = 2_000
+
+/** Listens, and stops on SIGTERM or SIGINT: first as told by /readyz, then for good. A second signal ends it at once. */
+export async function serve(config: Config): Promise<FastifyInstance> {
+  const app = await buildApp(config)
+  closeWithGrace(
+    { delay: config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS, logger: app.log },
+    async ({ signal, err }) => {
+      if (err) app.log.fatal({ err }, 'uncaught error: this process stops')
+      else app.log.info({ signal }, 'stopping')
+      await stop(app, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
+    },
+  )
+  await app.listen({ host: config.HOST, port: config.PORT })
+  return app
+}
+
+/** Serves on for the drain delay while /readyz says 503, then closes; what is in flight has until the time-out. */
+async function stop(app: FastifyInstance, drainDelayMs: number, timeoutMs: number): Promise<void> {
+  app.drain.begin()
+  await sleep(drainDelayMs)
+  // Closing waits for every connection, and one that is idle again after its last answer would be waited for too.
+  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_EVERY_MS)
+  const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
+  await app.close()
+  clearInterval(sweep)
+  clearTimeout(deadline)
+}

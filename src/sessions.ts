@@ -1,0 +1,279 @@
+import { randomUUID } from 'node:crypto'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import { CLOCK_SKEW_S, claimsFor, type Grant } from './access-tokens.js'
+import type { Config } from './config.js'
+import type { Database } from './database.js'
+import type { Keys } from './keys.js'
+import { Problem } from './problems.js'
+import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
+import type { Secret } from './secret.js'
+
+/** A user who has more live sessions than this loses the oldest. */
+const SESSIONS_PER_USER = 100
+/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
+const POLL_OVERLAP_MS = 60_000
+/** All live revocations are read again this often. */
+const POLL_ALL_MS = 60_000
+/** Without a good poll for this long, a revocation elsewhere may have been missed. */
+const STALE_AFTER_MS = 5_000
+const USER_AGENT_LENGTH = 256
+
+export interface Tokens {
+  access_token: string
+  token_type: 'Bearer'
+  expires_in: number
+  refresh_token: string
+}
+
+/** Who has just proved a password, with the row it was compared with. */
+export interface Proven {
+  id: number
+  role: Grant['role']
+  passwordHash: string
+}
+
+export interface Client {
+  ip: string
+  userAgent: string | undefined
+}
+
+interface Dependencies {
+  config: Config
+  database: Database
+  keys: Keys
+  secret: Secret
+}
+
+/** Sessions: a refresh token that rotates, the access tokens issued from it, and their end. */
+export class Sessions {
+  readonly #config: Config
+  readonly #keys: Keys
+  readonly #refreshKeys: readonly Buffer[]
+  readonly #statements: ReturnType<typeof prepareStatements>
+  /** Ids of revoked sessions whose access tokens may still be alive, with the time when the last one is not. */
+  readonly #revoked = new Map<string, number>()
+  #polledAt = Number.NEGATIVE_INFINITY
+  #polledAllAt = Number.NEGATIVE_INFINITY
+
+  constructor({ config, database, keys, secret }: Dependencies) {
+    this.#config = config
+    this.#keys = keys
+    this.#refreshKeys = secret.derive('refresh-token')
+    this.#statements = prepareStatements(database, config)
+  }
+
+  /**
+   * Begins a session. The row is born only if the user is still active, with the password and role just proved,
+   * so that no log-in slips past a change made while its password was hashed.
+   * @throws Problem invalid_credentials when there was such a change
+   */
+  async issue(user: Proven, { ip, userAgent }: Client): Promise<Tokens> {
+    const id = randomUUID()
+    const [row] = await this.#statements.insert.execute({
+      id,
+      userId: user.id,
+      role: user.role,
+      passwordHash: user.passwordHash,
+      ip,
+      userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
+    })
+    if (row === undefined) throw new Problem('invalid_credentials')
+    this.#remember(await this.#statements.endOldest.execute({ userId: user.id }))
+    return this.#tokens({ userId: user.id, sessionId: id, role: user.role }, row.generation)
+  }
+
+  /**
+   * Exchanges a refresh token for the next. The token before the last is answered with the same child again for the
+   * reuse window; any other one that was used before ends the session: it may be a thief's.
+   * @throws Problem invalid_grant
+   */
+  async refresh(token: string): Promise<Tokens> {
+    const claims = readRefreshToken(token, this.#refreshKeys)
+    if (claims === undefined) throw new Problem('invalid_grant')
+    const [row] = await this.#rotate(claims)
+    if (row === undefined) {
+      this.#remember(await this.#statements.revokeReused.execute({ ...claims }))
+      throw new Problem('invalid_grant')
+    }
+    return this.#tokens({ userId: row.userId, sessionId: claims.sessionId, role: row.role }, row.generation)
+  }
+
+  /** Ends one session, at once in this process. Ending it again changes nothing. */
+  async revoke(sessionId: string): Promise<void> {
+    this.#remember(await this.#statements.revoke.execute({ sessionId }))
+  }
+
+  /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */
+  async revokeByRefreshToken(token: string): Promise<void> {
+    const claims = readRefreshToken(token, this.#refreshKeys)
+    if (claims !== undefined) await this.revoke(claims.sessionId)
+  }
+
+  /** Whether the session was revoked, as far as this process knows. Asked on every request: no query. */
+  isRevoked(sessionId: string): boolean {
+    return this.#revoked.has(sessionId)
+  }
+
+  /** Whether a revocation by another process may have gone unseen for longer than promised. */
+  isStale(): boolean {
+    return performance.now() - this.#polledAt > STALE_AFTER_MS
+  }
+
+  /** Learns what other processes revoked. */
+  async poll(): Promise<void> {
+    const startedAt = performance.now()
+    const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
+    this.#remember(await (isFull ? this.#statements.selectRevoked : this.#statements.selectRecentlyRevoked).execute())
+    this.#polledAt = startedAt
+    if (!isFull) return
+    this.#polledAllAt = startedAt
+    for (const [id, tokenExpiresAt] of this.#revoked) {
+      if (tokenExpiresAt < Date.now() - CLOCK_SKEW_S * 1_000) this.#revoked.delete(id)
+    }
+  }
+
+  /** Deletes sessions that are over and whose access tokens have expired. */
+  async prune(): Promise<void> {
+    await this.#statements.prune.execute()
+  }
+
+  async #rotate(claims: RefreshClaims) {
+    const rotated = await this.#statements.rotate.execute({ ...claims })
+    return rotated.length > 0 ? rotated : this.#statements.rotateAgain.execute({ ...claims })
+  }
+
+  #remember(rows: { id: string; tokenExpiresAt: number }[]): void {
+    for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
+  }
+
+  #tokens(grant: Pick<Grant, 'userId' | 'sessionId' | 'role'>, generation: number): Tokens {
+    const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
+    const claims = claimsFor({ ...grant, issuer: PUBLIC_URL, audience: AUDIENCE, lifetimeMs: ACCESS_TOKEN_TTL })
+    return {
+      access_token: this.#keys.sign(claims),
+      token_type: 'Bearer',
+      expires_in: claims.exp - claims.iat,
+      refresh_token: makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys),
+    }
+  }
+}
+
+function prepareStatements({ db, tables: { sessions, users }, now }: Database, config: Config) {
+  const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
+  const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
+  const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
+  const ofActiveUser = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`
+  const roleOfUser = sql<Grant['role']>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`
+  const absoluteExpiry = sql`${now} + ${config.REFRESH_ABSOLUTE_TTL}`
+  const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
+  // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
+  const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + 2 * CLOCK_SKEW_S * 1_000}`
+  const revocation = { id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt }
+  // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
+  const rotation = { userId: sessions.userId, generation: sessions.generation, role: sql<Grant['role']>`${roleOfUser}` }
+
+  return {
+    insert: db
+      .insert(sessions)
+      .select(
+        db
+          .select({
+            id: textParameter('id'),
+            userId: users.id,
+            generation: sql`0`.as('generation'),
+            ip: textParameter('ip'),
+            userAgent: textParameter('userAgent'),
+            createdAt: sql`${now}`.as('created_at'),
+            lastUsedAt: sql`${now}`.as('last_used_at'),
+            idleExpiresAt: sql`${idleExpiry}`.as('idle_expires_at'),
+            expiresAt: sql`${absoluteExpiry}`.as('expires_at'),
+            tokenExpiresAt: sql`${tokenExpiry}`.as('token_expires_at'),
+            revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
+          })
+          .from(users)
+          .where(
+            and(
+              eq(users.id, sql.placeholder('userId')),
+              eq(users.isActive, true),
+              eq(users.role, sql.placeholder('role')),
+              eq(users.passwordHash, sql.placeholder('passwordHash')),
+            ),
+          ),
+      )
+      .returning({ generation: sessions.generation })
+      .prepare('insert_session'),
+    endOldest: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(
+        inArray(
+          sessions.id,
+          db
+            .select({ id: sessions.id })
+            .from(sessions)
+            .where(and(eq(sessions.userId, sql.placeholder('userId')), isLive))
+            .orderBy(desc(sessions.createdAt), desc(sessions.id))
+            .limit(SESSIONS_PER_USER)
+            .offset(SESSIONS_PER_USER),
+        ),
+      )
+      .returning(revocation)
+      .prepare('end_oldest_sessions'),
+    rotate: db
+      .update(sessions)
+      .set({
+        generation: sql`${sessions.generation} + 1`,
+        lastUsedAt: now,
+        idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
+        tokenExpiresAt: tokenExpiry,
+      })
+      .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+      .returning(rotation)
+      .prepare('rotate_session'),
+    rotateAgain: db
+      .update(sessions)
+      .set({ tokenExpiresAt: tokenExpiry })
+      .where(
+        and(
+          sessionId,
+          sql`${sessions.generation} = ${presented} + 1`,
+          sql`${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now}`,
+          isLive,
+          ofActiveUser,
+        ),
+      )
+      .returning(rotation)
+      .prepare('rotate_session_again'),
+    revokeReused: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(and(sessionId, sql`${sessions.generation} > ${presented}`, isNull(sessions.revokedAt)))
+      .returning(revocation)
+      .prepare('revoke_reused_session'),
+    revoke: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(and(sessionId, isNull(sessions.revokedAt)))
+      .returning(revocation)
+      .prepare('revoke_session'),
+    selectRevoked: db
+      .select(revocation)
+      .from(sessions)
+      .where(and(isNotNull(sessions.revokedAt), gt(sessions.tokenExpiresAt, now)))
+      .prepare('select_revoked_sessions'),
+    selectRecentlyRevoked: db
+      .select(revocation)
+      .from(sessions)
+      .where(and(gt(sessions.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`), gt(sessions.tokenExpiresAt, now)))
+      .prepare('select_recently_revoked_sessions'),
+    prune: db
+      .delete(sessions)
+      .where(and(lt(sessions.tokenExpiresAt, now), or(isNotNull(sessions.revokedAt), lt(sessions.idleExpiresAt, now))))
+      .prepare('prune_sessions'),
+  }
+}
+
+/** A parameter that stands as a column: PostgreSQL must be told its type. */
+function textParameter(name: string) {
+  return sql<string>`cast(${sql.placeholder(name)} as text)`.as(name)
+}
