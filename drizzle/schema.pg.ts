@@ -13,7 +13,9 @@ export const users = pgTable('users', {
   emailKey: text('email_key').unique(),
   name: text('name'),
   passwordHash: text('password_hash').notNull(),
-  role: text('role', { enum: ['user', 'admin'] }).notNull().default('user'),
+  role: text('role', { enum: ['user', 'admin'] })
+    .notNull()
+    .default('user'),
   isActive: boolean('is_active').notNull().default(true),
   createdAt: bigint('created_at', { mode: 'number' }).notNull(),
   updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
@@ -80,4 +82,55 @@ export const todos = pgTable(
     updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
   },
   (table) => [index('todos_user').on(table.userId, table.id)],
+)
+
+export const tutorials = pgTable(
+  'tutorials',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    description: text('description').notNull(),
+    version: bigint('version', { mode: 'number' }).notNull().default(1),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('tutorials_user').on(table.userId, table.id)],
+)
+
+export const events = pgTable(
+  'events',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+    type: text('type').notNull(),
+    // No foreign keys: what happened stays on record when the people are gone.
+    userId: bigint('user_id', { mode: 'number' }),
+    actorId: bigint('actor_id', { mode: 'number' }),
+    sessionId: text('session_id'),
+    ip: text('ip'),
+    requestId: text('request_id'),
+    reason: text('reason'),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [
+    index('events_user').on(table.userId, table.id),
+    index('events_type').on(table.type, table.id),
+    index('events_created').on(table.createdAt),
+  ],
+)
+
+export const passwordResets = pgTable(
+  'password_resets',
+  {
+    // SHA-256 of the token, which has 256 random bits: a copy of the database resets nothing.
+    tokenHash: text('token_hash').primaryKey(),
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('password_resets_user').on(table.userId)],
 )

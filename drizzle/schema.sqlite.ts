@@ -13,7 +13,9 @@ export const users = sqliteTable('users', {
   emailKey: text('email_key').unique(),
   name: text('name'),
   passwordHash: text('password_hash').notNull(),
-  role: text('role', { enum: ['user', 'admin'] }).notNull().default('user'),
+  role: text('role', { enum: ['user', 'admin'] })
+    .notNull()
+    .default('user'),
   isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
   createdAt: integer('created_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
@@ -80,4 +82,55 @@ export const todos = sqliteTable(
     updatedAt: integer('updated_at').notNull(),
   },
   (table) => [index('todos_user').on(table.userId, table.id)],
+)
+
+export const tutorials = sqliteTable(
+  'tutorials',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    description: text('description').notNull(),
+    version: integer('version').notNull().default(1),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+  },
+  (table) => [index('tutorials_user').on(table.userId, table.id)],
+)
+
+export const events = sqliteTable(
+  'events',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    type: text('type').notNull(),
+    // No foreign keys: what happened stays on record when the people are gone.
+    userId: integer('user_id'),
+    actorId: integer('actor_id'),
+    sessionId: text('session_id'),
+    ip: text('ip'),
+    requestId: text('request_id'),
+    reason: text('reason'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    index('events_user').on(table.userId, table.id),
+    index('events_type').on(table.type, table.id),
+    index('events_created').on(table.createdAt),
+  ],
+)
+
+export const passwordResets = sqliteTable(
+  'password_resets',
+  {
+    // SHA-256 of the token, which has 256 random bits: a copy of the database resets nothing.
+    tokenHash: text('token_hash').primaryKey(),
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [index('password_resets_user').on(table.userId)],
 )

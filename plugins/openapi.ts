@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
-import { Login, Problem, TokenPair, User } from '../src/schemas.js'
 import { version } from '../src/package.js'
+import { Login, Problem, TokenPair, User } from '../src/schemas.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

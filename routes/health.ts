@@ -47,7 +47,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getReadiness',
       tags: ['health'],
       summary: 'Should this process get requests?',
-      description: 'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
+      description:
+        'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
       security: [],
       response: { 200: ref(Health), ...problems() },
     },

@@ -87,7 +87,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: `The keys that verify access tokens (${ALGORITHM}), the next one included before it signs.`,
       security: [],
       response: {
-        200: { description: 'The keys.', headers: cacheHeaders, content: { 'application/json': { schema: ref(JwkSet) } } },
+        200: {
+          description: 'The keys.',
+          headers: cacheHeaders,
+          content: { 'application/json': { schema: ref(JwkSet) } },
+        },
         304: Type.Null({ description: 'The keys are those that If-None-Match names.' }),
         ...problems(),
       },

@@ -20,7 +20,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
-  healthcheck: { summary: 'ask the service on this machine how it is', load: () => import('./commands/healthcheck.js') },
+  healthcheck: {
+    summary: 'ask the service on this machine how it is',
+    load: () => import('./commands/healthcheck.js'),
+  },
 }
 
 const HELP = `latchkey ${version}

@@ -121,7 +121,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 /** Where a service with this environment listens, as seen from the same machine; asks for no other setting. */
 export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
-  const { HOST, PORT } = loadConfig(Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))))
+  const { HOST, PORT } = loadConfig(
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))),
+  )
   return hostUrl(HOST === '0.0.0.0' || HOST === '::' ? '127.0.0.1' : HOST, PORT)
 }
 

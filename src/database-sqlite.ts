@@ -94,7 +94,8 @@ function assertOurs(connection: Connection, file: string): void {
 
 function assertSound(connection: Connection, file: string): void {
   const verdict = connection.pragma('quick_check(1)', { simple: true })
-  if (verdict !== 'ok') throw new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${verdict})`)
+  if (verdict !== 'ok')
+    throw new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${verdict})`)
 }
 
 function configure(connection: Connection): void {
@@ -123,7 +124,8 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
       connection.prepare("insert into migrations values (?, ?, unixepoch('subsec') * 1000)").run(name, hash)
     }
     const orphans = connection.pragma('foreign_key_check') as unknown[]
-    if (orphans.length > 0) throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)
+    if (orphans.length > 0)
+      throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)
     connection.pragma(`application_id = ${APPLICATION_ID}`)
     connection.exec('commit')
   } catch (error) {
@@ -204,7 +206,9 @@ function asDatabaseError(error: unknown, file: string): unknown {
     return new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${code})`, { cause: error })
   }
   if (code.startsWith('SQLITE_')) {
-    return new DatabaseError(`The database ${file} cannot be opened: ${(error as Error).message} (${code})`, { cause: error })
+    return new DatabaseError(`The database ${file} cannot be opened: ${(error as Error).message} (${code})`, {
+      cause: error,
+    })
   }
   return error
 }

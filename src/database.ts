@@ -52,6 +52,4 @@ type Agreement = {
   ]
 }
 type Assert<Condition extends true> = Condition
-export type SchemasAgree = Assert<
-  Same<[keyof typeof sqliteSchema, Agreement[TableName]], [TableName, [true, true]]>
->
+export type SchemasAgree = Assert<Same<[keyof typeof sqliteSchema, Agreement[TableName]], [TableName, [true, true]]>>

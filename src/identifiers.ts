@@ -30,7 +30,10 @@ const RESERVED = new Set([
 
 // UTS #39, Highly Restrictive: Latin alone, or with Hangul, or with Han and Kana. Letters of Latin are those that are a
 // plain letter under their marks: others (dotless i, script a) look like one.
-const ALLOWED_SCRIPTS = [/^[\p{Script=Hangul}a-z\d._-]+$/u, /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々a-z\d._-]+$/u]
+const ALLOWED_SCRIPTS = [
+  /^[\p{Script=Hangul}a-z\d._-]+$/u,
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々a-z\d._-]+$/u,
+]
 const MARKS = /\p{Mn}/gu
 const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
 const EDGES = /^[._-]|[._-]$/

@@ -77,7 +77,9 @@ export class Keys {
       this.#signer = makeSigner(newest.kid, unseal(newest.sealedPrivateKey, newest.kid, this.#sealingKeys))
     }
     this.#verifying = new Map(rows.map((row) => [row.kid, toPem(row.publicJwk)]))
-    this.#jwks = { keys: rows.map(({ kid, publicJwk }) => ({ ...JSON.parse(publicJwk), kid, use: 'sig', alg: ALGORITHM })) }
+    this.#jwks = {
+      keys: rows.map(({ kid, publicJwk }) => ({ ...JSON.parse(publicJwk), kid, use: 'sig', alg: ALGORITHM })),
+    }
     this.#fingerprint = fingerprint
     this.generation += 1
   }

@@ -1,6 +1,6 @@
 import { DrizzleQueryError } from 'drizzle-orm'
-import pino, { type LoggerOptions } from 'pino'
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
+import pino, { type LoggerOptions } from 'pino'
 import type { Config } from './config.js'
 
 /** JSON lines on standard output, written aside of the requests. */

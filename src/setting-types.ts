@@ -79,13 +79,7 @@ function wholeNumberFrom(value: string, minimum: number, maximum: number): numbe
   return number
 }
 
-function quantity(
-  units: Record<string, number>,
-  what: string,
-  minimum: string,
-  maximum: string,
-  options: Documented,
-) {
+function quantity(units: Record<string, number>, what: string, minimum: string, maximum: string, options: Documented) {
   const parse = (value: string): number => {
     const match = /^(\d{1,9})([A-Za-z]+)$/.exec(value)
     return match ? Number(match[1]) * (units[match[2] ?? ''] ?? Number.NaN) : Number.NaN

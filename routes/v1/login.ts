@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { Login, noContent, problems, ref, RefreshToken, TokenPair, toLogin } from '../../src/schemas.js'
+import { Login, noContent, problems, RefreshToken, ref, TokenPair, toLogin } from '../../src/schemas.js'
 
 const Credentials = Type.Object(
   {
@@ -71,7 +71,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'logout',
       tags: ['auth'],
       summary: 'Log out',
-      description: 'Ends the session of the access token, or of the refresh token in the body. Repeating it is no error.',
+      description:
+        'Ends the session of the access token, or of the refresh token in the body. Repeating it is no error.',
       body: ref(Logout),
       response: { 204: noContent('The session has ended.'), ...problems(400, 401, 413, 415) },
     },

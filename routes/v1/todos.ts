@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { decodeCursor, DEFAULT_LIMIT, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { Problem } from '../../src/problems.js'
@@ -11,7 +11,12 @@ const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is 
 const description = nullable({ maxLength: 10_000, description: 'More about it.' })
 const done = Type.Boolean({ description: 'Whether it is done.' })
 const due_at = nullable({ format: 'date-time', description: 'When it should be done.' })
-const EXAMPLE = { title: 'Water the plants', description: 'The fern too', done: false, due_at: '2026-12-01T08:00:00.000Z' }
+const EXAMPLE = {
+  title: 'Water the plants',
+  description: 'The fern too',
+  done: false,
+  due_at: '2026-12-01T08:00:00.000Z',
+}
 
 const Todo = Type.Object(
   {
@@ -26,9 +31,7 @@ const Todo = Type.Object(
   {
     $id: 'Todo',
     description: 'A thing to do.',
-    examples: [
-      { id: 1, ...EXAMPLE, created_at: '2026-11-20T09:00:00.000Z', updated_at: '2026-11-20T09:00:00.000Z' },
-    ],
+    examples: [{ id: 1, ...EXAMPLE, created_at: '2026-11-20T09:00:00.000Z', updated_at: '2026-11-20T09:00:00.000Z' }],
   },
 )
 
@@ -120,7 +123,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           dueAt: milliseconds(body.due_at) ?? null,
         }),
       )
-      return reply.code(201).header('location', `/v1/todos/${row.id}`).header('etag', etag(row.version)).send(toTodo(row))
+      return reply
+        .code(201)
+        .header('location', `/v1/todos/${row.id}`)
+        .header('etag', etag(row.version))
+        .send(toTodo(row))
     },
   })
 

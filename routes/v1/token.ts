@@ -1,8 +1,8 @@
+import { parse } from 'node:querystring'
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { parse } from 'node:querystring'
 import { clientOf } from '../../src/clients.js'
 import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
 import { ref, TokenPair } from '../../src/schemas.js'
@@ -11,7 +11,9 @@ import type { Tokens } from '../../src/sessions.js'
 const TokenRequest = Type.Object(
   {
     grant_type: Type.String({ description: '`password` or `refresh_token`.' }),
-    username: Type.Optional(Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.' })),
+    username: Type.Optional(
+      Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.' }),
+    ),
     password: Type.Optional(Type.String({ maxLength: 256, description: 'For `password`.' })),
     refresh_token: Type.Optional(Type.String({ maxLength: 256, description: 'For `refresh_token`.' })),
     scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.' })),

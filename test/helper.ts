@@ -1,0 +1,131 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { Response } from 'light-my-request'
+import type { Test } from 'tap'
+import { buildApp } from '../src/app.js'
+import { type Config, loadConfig } from '../src/config.js'
+import { type Contract, contractOf } from './contract.js'
+
+export const PASSWORD = 'three quiet lanterns'
+
+/** A service on an empty database of its own, with cheap hashes, and gone after the test. */
+export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
+  const folder = await temporaryFolder(t)
+  const config = loadConfig({
+    DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}`,
+    PUBLIC_URL: 'http://latchkey.test',
+    RATE_LIMIT: 'off',
+    LOG_LEVEL: 'silent',
+    ...settings,
+  })
+  const app = await buildApp({ ...config, BCRYPT_COST: 4 })
+  t.teardown(() => app.close())
+  await app.ready()
+  return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
+}
+
+export async function temporaryFolder(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-test-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** The front door of a service under test. Every answer is held against the OpenAPI document on its way. */
+export class Service {
+  constructor(
+    readonly app: FastifyInstance,
+    readonly contract: Contract,
+  ) {}
+
+  async request(options: InjectOptions): Promise<Response> {
+    const response = await this.app.inject(options)
+    this.contract.check({
+      method: options.method ?? 'GET',
+      path: new URL(String(options.url), 'http://latchkey.test').pathname,
+      status: response.statusCode,
+      headers: response.headers,
+      body: response.payload,
+    })
+    return response
+  }
+
+  get(url: string, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'GET', url, headers })
+  }
+
+  post(url: string, payload?: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'POST', url, headers, ...(payload !== undefined && { payload: payload as object }) })
+  }
+
+  /** A new person, logged in. */
+  async signUp(username: string): Promise<Person> {
+    const response = await this.post('/v1/register', { username, password: PASSWORD })
+    if (response.statusCode !== 201) throw new Error(`register: ${response.statusCode} ${response.payload}`)
+    return new Person(this, response.json())
+  }
+
+  /** Another session of a person. */
+  async logIn(username: string, password = PASSWORD): Promise<Person> {
+    const response = await this.post('/v1/login', { username, password })
+    if (response.statusCode !== 200) throw new Error(`login: ${response.statusCode} ${response.payload}`)
+    return new Person(this, response.json())
+  }
+}
+
+export interface LoginAnswer {
+  user: { id: number; username: string | null; email: string | null; role: string }
+  access_token: string
+  refresh_token: string
+  expires_in: number
+}
+
+/** Somebody who sends requests with their access token. */
+export class Person {
+  constructor(
+    readonly service: Service,
+    readonly login: LoginAnswer,
+  ) {}
+
+  get id(): number {
+    return this.login.user.id
+  }
+
+  get token(): string {
+    return this.login.access_token
+  }
+
+  request(options: InjectOptions): Promise<Response> {
+    const headers = { authorization: `Bearer ${this.token}`, ...options.headers }
+    return this.service.request({ ...options, headers })
+  }
+
+  get(url: string, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'GET', url, headers })
+  }
+
+  post(url: string, payload?: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'POST', url, headers, ...(payload !== undefined && { payload: payload as object }) })
+  }
+
+  patch(url: string, payload: unknown, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'PATCH', url, headers, payload: payload as object })
+  }
+
+  delete(url: string, headers: Record<string, string> = {}): Promise<Response> {
+    return this.request({ method: 'DELETE', url, headers })
+  }
+}
+
+/** The claims of a JWT, unverified. */
+export function claimsOf(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}
+
+/** How many of each, to compare the outcome of a race. */
+export function countBy<Item>(items: Item[], key: (item: Item) => string | number): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1
+  return counts
+}
