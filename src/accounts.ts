@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Config } from './config.js'
 import type { Database, Tables } from './database.js'
-import { emailKey, lookupKey, usernameKey } from './identifiers.js'
+import { emailKey, fold, usernameKey } from './identifiers.js'
 import { networkKey } from './networks.js'
 import { assertPasswordText, type PasswordRules } from './password-rules.js'
 import type { Passwords } from './passwords.js'
@@ -9,6 +9,8 @@ import { Problem } from './problems.js'
 import type { Throttle } from './throttle.js'
 
 export type User = Tables['users']['$inferSelect']
+
+type Identifier = 'username' | 'email'
 
 export interface Registration {
   username?: string | undefined
@@ -44,14 +46,15 @@ export class Accounts {
   }
 
   /**
-   * Adds a person. Taken names cost the same hash as free ones.
+   * Adds a person. Taken names cost the same hash as free ones. With `anyName` the rules for names do not bind, as in
+   * the tutorials that this service stands in for; names that fall together are one all the same.
    * @throws Problem registration_closed, username_rejected, email_rejected, password_rejected, username_taken, email_taken
    */
-  async register({ username, email, name, password }: Registration): Promise<User> {
+  async register({ username, email, name, password }: Registration, { anyName = false } = {}): Promise<User> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const keys = {
-      usernameKey: username === undefined ? null : usernameKey(username),
-      emailKey: email === undefined ? null : emailKey(email),
+      usernameKey: username === undefined ? null : anyName ? fold(username) : usernameKey(username),
+      emailKey: email === undefined ? null : anyName ? fold(email) : emailKey(email),
     }
     this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
@@ -62,7 +65,7 @@ export class Accounts {
       .onConflictDoNothing()
       .returning()
     if (user !== undefined) return user
-    const [twin] = await this.#statements.findByUsername.execute({ key: keys.usernameKey })
+    const [twin] = await this.#statements.username.execute({ key: keys.usernameKey })
     throw new Problem(twin ? 'username_taken' : 'email_taken')
   }
 
@@ -71,18 +74,37 @@ export class Accounts {
    * password and a disabled account cost the same hash and get the same answer.
    * @throws Problem invalid_credentials, too_many_attempts, password_rejected, hashing_overloaded
    */
-  async authenticate(identifier: string, password: string, network: string): Promise<User> {
-    assertPasswordText(password)
-    const { column, key } = lookupKey(identifier)
-    const [user] = await this.#statements[column === 'emailKey' ? 'findByEmail' : 'findByUsername'].execute({ key })
-    const account = user ? `user:${user.id}` : `name:${key}`
-    return this.#throttled(networkKey(network), account, () => this.#prove(user, password))
+  authenticate(identifier: string, password: string, network: string): Promise<User> {
+    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', fold(identifier), password, network)
+  }
+
+  /**
+   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown.
+   * @throws as `authenticate`
+   */
+  authenticateExactly(column: Identifier, identifier: string, password: string, network: string): Promise<User> {
+    const isExact = (user: User) => user[column] === identifier
+    return this.#authenticate(column, fold(identifier), password, network, isExact)
   }
 
   /** The user of this id, if active. */
   async find(userId: number): Promise<User | undefined> {
     const [user] = await this.#statements.findActive.execute({ userId })
     return user
+  }
+
+  async #authenticate(
+    column: Identifier,
+    key: string,
+    password: string,
+    network: string,
+    isMeant: (user: User) => boolean = () => true,
+  ): Promise<User> {
+    assertPasswordText(password)
+    const [found] = await this.#statements[column].execute({ key })
+    const user = found && isMeant(found) ? found : undefined
+    const account = user ? `user:${user.id}` : `name:${key}`
+    return this.#throttled(networkKey(network), account, () => this.#prove(user, password))
   }
 
   async #throttled(network: string, account: string, prove: () => Promise<User | undefined>): Promise<User> {
@@ -123,8 +145,8 @@ function prepareStatements({ db, tables: { users }, now }: Database) {
   const userId = eq(users.id, sql.placeholder('userId'))
   const key = sql.placeholder('key')
   return {
-    findByUsername: db.select().from(users).where(eq(users.usernameKey, key)).prepare('find_user_by_username'),
-    findByEmail: db.select().from(users).where(eq(users.emailKey, key)).prepare('find_user_by_email'),
+    username: db.select().from(users).where(eq(users.usernameKey, key)).prepare('find_user_by_username'),
+    email: db.select().from(users).where(eq(users.emailKey, key)).prepare('find_user_by_email'),
     findActive: db
       .select()
       .from(users)

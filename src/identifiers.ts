@@ -78,11 +78,7 @@ export function emailKey(email: string): string {
   return key
 }
 
-/** The canonical form that a log-in is looked up by; a name that breaks a rule finds nobody. */
-export function lookupKey(identifier: string): { column: 'usernameKey' | 'emailKey'; key: string } {
-  return { column: identifier.includes('@') ? 'emailKey' : 'usernameKey', key: fold(identifier) }
-}
-
-function fold(text: string): string {
+/** The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it. */
+export function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase().normalize('NFKC')
 }

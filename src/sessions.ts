@@ -67,9 +67,31 @@ export class Sessions {
    * so that no log-in slips past a change made while its password was hashed.
    * @throws Problem invalid_credentials when there was such a change
    */
-  async issue(user: Proven, { ip, userAgent }: Client): Promise<Tokens> {
+  async issue(user: Proven, client: Client): Promise<Tokens> {
+    const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
+    const grant = await this.#begin(user, client, {
+      idle: REFRESH_IDLE_TTL,
+      absolute: REFRESH_ABSOLUTE_TTL,
+      token: ACCESS_TOKEN_TTL,
+    })
+    return this.#tokens(grant, 0)
+  }
+
+  /**
+   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it. Its audience is this
+   * service alone, so that others do not take a token that lives so long.
+   * @throws Problem invalid_credentials, as `issue`
+   */
+  async issueAccessToken(user: Proven, client: Client, lifetimeMs: number): Promise<string> {
+    const grant = await this.#begin(user, client, { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs })
+    const { PUBLIC_URL } = this.#config
+    return this.#keys.sign(claimsFor({ ...grant, issuer: PUBLIC_URL, audience: PUBLIC_URL, lifetimeMs }))
+  }
+
+  async #begin(user: Proven, { ip, userAgent }: Client, lifetimes: Record<'idle' | 'absolute' | 'token', number>) {
     const id = randomUUID()
     const [row] = await this.#statements.insert.execute({
+      ...lifetimes,
       id,
       userId: user.id,
       role: user.role,
@@ -79,7 +101,7 @@ export class Sessions {
     })
     if (row === undefined) throw new Problem('invalid_credentials')
     this.#remember(await this.#statements.endOldest.execute({ userId: user.id }))
-    return this.#tokens({ userId: user.id, sessionId: id, role: user.role }, row.generation)
+    return { userId: user.id, sessionId: id, role: user.role }
   }
 
   /**
@@ -164,10 +186,11 @@ function prepareStatements({ db, tables: { sessions, users }, now }: Database, c
   const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
   const ofActiveUser = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`
   const roleOfUser = sql<Grant['role']>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`
-  const absoluteExpiry = sql`${now} + ${config.REFRESH_ABSOLUTE_TTL}`
+  const after = (lifetime: string) => sql`${now} + cast(${sql.placeholder(lifetime)} as bigint)`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
   // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
-  const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + 2 * CLOCK_SKEW_S * 1_000}`
+  const slack = 2 * CLOCK_SKEW_S * 1_000
+  const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + slack}`
   const revocation = { id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt }
   // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
   const rotation = { userId: sessions.userId, generation: sessions.generation, role: sql<Grant['role']>`${roleOfUser}` }
@@ -185,9 +208,9 @@ function prepareStatements({ db, tables: { sessions, users }, now }: Database, c
             userAgent: textParameter('userAgent'),
             createdAt: sql`${now}`.as('created_at'),
             lastUsedAt: sql`${now}`.as('last_used_at'),
-            idleExpiresAt: sql`${idleExpiry}`.as('idle_expires_at'),
-            expiresAt: sql`${absoluteExpiry}`.as('expires_at'),
-            tokenExpiresAt: sql`${tokenExpiry}`.as('token_expires_at'),
+            idleExpiresAt: sql`${after('idle')}`.as('idle_expires_at'),
+            expiresAt: sql`${after('absolute')}`.as('expires_at'),
+            tokenExpiresAt: sql`${after('token')} + ${slack}`.as('token_expires_at'),
             revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
           })
           .from(users)

@@ -75,9 +75,9 @@ export function contractOf(document: Record<string, unknown>): Contract {
       throw new Error(`${operation.operationId} ${status}: content type ${contentType} is not declared`)
     }
     if (method === 'HEAD') return
-    const escape = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))
+    const pointer = (part: string) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))
     checkBody(
-      `#/paths/${escape(found.path)}/${name}/responses/${status}/content/${escape(contentType)}/schema`,
+      `#/paths/${pointer(found.path)}/${name}/responses/${status}/content/${pointer(contentType)}/schema`,
       exchange,
     )
   }
