@@ -15,7 +15,8 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { config, database } = app
-    const [passwords, rules] = await Promise.all([Passwords.open(config), PasswordRules.open(config)])
+    const passwords = new Passwords(config)
+    const rules = await PasswordRules.open(config)
     const throttle = new Throttle(database)
     app.decorate('throttle', throttle)
     app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle }))

@@ -26,18 +26,10 @@ export interface Verdict {
 export class Passwords {
   readonly #cost: number
   readonly #queue: HashQueue
-  readonly #dummy: string
 
-  private constructor(cost: number, queue: HashQueue, dummy: string) {
-    this.#cost = cost
-    this.#queue = queue
-    this.#dummy = dummy
-  }
-
-  /** Makes the hash that unknown users are compared with, at the cost in force. */
-  static async open({ BCRYPT_COST, HASH_QUEUE }: Config): Promise<Passwords> {
-    const dummy = await hashWithCost(randomBytes(16).toString('base64'), BCRYPT_COST)
-    return new Passwords(BCRYPT_COST, new HashQueue(HASH_QUEUE), dummy)
+  constructor({ BCRYPT_COST, HASH_QUEUE }: Config) {
+    this.#cost = BCRYPT_COST
+    this.#queue = new HashQueue(HASH_QUEUE)
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
@@ -46,24 +38,53 @@ export class Passwords {
   }
 
   /**
-   * Whether the password is the one of the stored hash. Without a stored hash (an unknown user), and after another
-   * system's hash has failed, our own dummy is verified too: by the time it takes, nobody can tell them apart.
+   * Whether the password is the one of the stored hash. Being wrong takes as long whatever is stored, also when nothing
+   * is: by the time it takes, nobody can tell an unknown or an imported user from any other.
    * @throws Problem hashing_overloaded
    */
   verify(password: string, stored: string | undefined): Promise<Verdict> {
     return this.#queue.run(async () => {
-      const own = OWN_FORMAT.exec(stored ?? this.#dummy)
-      if (stored !== undefined && own === null) return this.#verifyForeign(password, stored)
-      const isRight = own !== null && (await verifyOwn(password, own))
-      return { isRight: isRight && stored !== undefined, isOutdated: Number(own?.[1]) !== this.#cost }
+      const known = stored === undefined ? undefined : parseHash(stored)
+      if (known !== undefined && (await known.verify(password))) {
+        return { isRight: true, isOutdated: !known.isOwn || known.cost !== this.#cost }
+      }
+      await this.#topUp(known?.cost)
+      return { isRight: false, isOutdated: false }
     })
   }
 
-  async #verifyForeign(password: string, stored: string): Promise<Verdict> {
-    const isRight = await verifyBcrypt(password, stored)
-    if (!isRight) await verifyOwn(password, OWN_FORMAT.exec(this.#dummy))
-    return { isRight, isOutdated: true }
+  /** Spends what a hash at the cost in force takes, less what was spent: 2^c + 2^c + 2^(c+1) + ... + 2^(n-1) is 2^n. */
+  async #topUp(spentCost: number | undefined): Promise<void> {
+    if (spentCost === undefined) await spend(this.#cost)
+    for (let cost = spentCost ?? this.#cost; cost < this.#cost; cost += 1) await spend(cost)
   }
+}
+
+interface StoredHash {
+  isOwn: boolean
+  cost: number
+  verify(password: string): Promise<boolean>
+}
+
+/** What a stored hash is; undefined when it is none, or asks for more than a log-in may take. */
+function parseHash(stored: string): StoredHash | undefined {
+  const [, ownCost, salt, digest] = OWN_FORMAT.exec(stored) ?? []
+  const cost = Number(ownCost ?? PLAIN_BCRYPT.exec(stored)?.[1])
+  if (!(cost >= LOWEST_COST && cost <= HIGHEST_COST)) return undefined
+  if (salt === undefined) return { isOwn: false, cost, verify: (password) => verifyBcrypt(password, stored) }
+  const bcrypt = `$2b$${String(cost).padStart(2, '0')}$${salt}${digest}`
+  return { isOwn: true, cost, verify: (password) => bcryptVerify(keyedDigest(password, salt), bcrypt) }
+}
+
+/** bcrypt as other systems store it. It reads 72 bytes and no more, here as there. */
+async function verifyBcrypt(password: string, stored: string): Promise<boolean> {
+  const normalised = password.normalize('NFKC')
+  if (await bcryptVerify(password, stored)) return true
+  return normalised !== password && bcryptVerify(normalised, stored)
+}
+
+async function spend(cost: number): Promise<void> {
+  await bcryptHash('', cost)
 }
 
 async function hashWithCost(password: string, cost: number): Promise<string> {
@@ -71,23 +92,6 @@ async function hashWithCost(password: string, cost: number): Promise<string> {
   const salt = bcryptBase64(rawSalt)
   const digest = await bcryptHash(keyedDigest(password, salt), cost, rawSalt)
   return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest.slice(-31)}`
-}
-
-async function verifyOwn(password: string, parts: RegExpExecArray | null): Promise<boolean> {
-  const [, cost = '', salt = '', digest = ''] = parts ?? []
-  if (!isBearable(cost)) return false
-  return bcryptVerify(keyedDigest(password, salt), `$2b$${cost.padStart(2, '0')}$${salt}${digest}`)
-}
-
-/** bcrypt as other systems store it. It reads 72 bytes and no more, here as there. */
-async function verifyBcrypt(password: string, stored: string): Promise<boolean> {
-  const cost = PLAIN_BCRYPT.exec(stored)?.[1]
-  if (cost === undefined || !isBearable(cost)) return false
-  return (await bcryptVerify(password, stored)) || bcryptVerify(password.normalize('NFKC'), stored)
-}
-
-function isBearable(cost: string): boolean {
-  return Number(cost) >= LOWEST_COST && Number(cost) <= HIGHEST_COST
 }
 
 /** Any length becomes 44 characters without NUL; keyed with the salt, it is of no use against another system's hashes. */
