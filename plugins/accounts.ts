@@ -14,12 +14,12 @@ declare module 'fastify' {
 /** People: registration and proof of who they are, with the hash queue and the budget of failed log-ins. */
 export default plugin(
   async (app) => {
-    const { config, database } = app
+    const { config, database, events } = app
     const passwords = new Passwords(config)
     const rules = await PasswordRules.open(config)
     const throttle = new Throttle(database)
     app.decorate('throttle', throttle)
-    app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle }))
+    app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle, events }))
   },
-  { name: 'accounts', dependencies: ['database'] },
+  { name: 'accounts', dependencies: ['database', 'events'] },
 )

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import { version } from '../src/package.js'
-import { Login, Problem, TokenPair, User } from '../src/schemas.js'
+import { Account, Login, Problem, TokenPair, User } from '../src/schemas.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -23,6 +23,8 @@ const TAGS = [
   { name: 'auth', description: 'Register, log in, refresh, log out.' },
   { name: 'me', description: 'Your own account.' },
   { name: 'todos', description: 'Things to do: yours, and nobody else can see them.' },
+  { name: 'tutorials', description: 'Tutorials: yours, and nobody else can see them.' },
+  { name: 'admin', description: 'Accounts and the audit log, for admins.' },
   { name: 'discovery', description: 'What other services and OAuth clients need to know.' },
   { name: 'health', description: 'For load balancers and orchestrators.' },
 ]
@@ -64,7 +66,7 @@ export default plugin(
       decorator: 'openapi30',
       openapi: { ...document, openapi: '3.0.3' },
     } as Parameters<typeof swagger>[1])
-    for (const schema of [Problem, User, TokenPair, Login]) app.addSchema(schema)
+    for (const schema of [Problem, User, Account, TokenPair, Login]) app.addSchema(schema)
   },
   { name: 'openapi' },
 )

@@ -10,9 +10,9 @@ declare module 'fastify' {
 /** Sessions and their tokens. */
 export default plugin(
   async (app) => {
-    const { config, database, keys, secret } = app
-    app.decorate('sessions', new Sessions({ config, database, keys, secret }))
+    const { config, database, keys, secret, events } = app
+    app.decorate('sessions', new Sessions({ config, database, keys, secret, events }))
     await app.sessions.poll()
   },
-  { name: 'sessions', dependencies: ['database', 'secret', 'keys'] },
+  { name: 'sessions', dependencies: ['database', 'secret', 'keys', 'events'] },
 )

@@ -7,7 +7,7 @@ const PRUNE_EVERY_MS = 10 * 60_000
 /** What a process does on its own: learns of revoked sessions and new keys, and deletes what is over. */
 export default plugin(
   async (app) => {
-    const { sessions, keys, throttle } = app
+    const { sessions, keys, throttle, events, users } = app
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
         await sessions.poll()
@@ -16,6 +16,8 @@ export default plugin(
       repeat(PRUNE_EVERY_MS, async () => {
         await sessions.prune()
         await throttle.prune()
+        await events.prune()
+        await users.prune()
       }),
     ]
     app.addHook('onClose', async () => {
@@ -43,5 +45,5 @@ export default plugin(
       }
     }
   },
-  { name: 'upkeep', dependencies: ['sessions', 'keys', 'accounts'] },
+  { name: 'upkeep', dependencies: ['sessions', 'keys', 'accounts', 'events', 'users'] },
 )

@@ -1,14 +1,15 @@
 import { and, eq, sql } from 'drizzle-orm'
+import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database, Tables } from './database.js'
+import type { Database } from './database.js'
+import type { Events } from './events.js'
 import { emailKey, fold, usernameKey } from './identifiers.js'
 import { networkKey } from './networks.js'
 import { assertPasswordText, type PasswordRules } from './password-rules.js'
 import type { Passwords } from './passwords.js'
 import { Problem } from './problems.js'
 import type { Throttle } from './throttle.js'
-
-export type User = Tables['users']['$inferSelect']
+import type { User } from './users.js'
 
 type Identifier = 'username' | 'email'
 
@@ -25,6 +26,7 @@ interface Dependencies {
   passwords: Passwords
   rules: PasswordRules
   throttle: Throttle
+  events: Events
 }
 
 /** People: how they register and how they prove who they are. Every door leads through here. */
@@ -34,14 +36,16 @@ export class Accounts {
   readonly #passwords: Passwords
   readonly #rules: PasswordRules
   readonly #throttle: Throttle
+  readonly #events: Events
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor({ config, database, passwords, rules, throttle }: Dependencies) {
+  constructor({ config, database, passwords, rules, throttle, events }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#passwords = passwords
     this.#rules = rules
     this.#throttle = throttle
+    this.#events = events
     this.#statements = prepareStatements(database)
   }
 
@@ -50,12 +54,86 @@ export class Accounts {
    * the tutorials that this service stands in for; names that fall together are one all the same.
    * @throws Problem registration_closed, username_rejected, email_rejected, password_rejected, username_taken, email_taken
    */
-  async register({ username, email, name, password }: Registration, { anyName = false } = {}): Promise<User> {
+  async register(registration: Registration, client: Client, { anyName = false } = {}): Promise<User> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
-    const keys = {
+    const { username, email } = registration
+    const user = await this.#add(registration, {
       usernameKey: username === undefined ? null : anyName ? fold(username) : usernameKey(username),
       emailKey: email === undefined ? null : anyName ? fold(email) : emailKey(email),
-    }
+    })
+    await this.#events.record({ type: 'user.registered', userId: user.id }, client)
+    return user
+  }
+
+  /** Adds a person for an operator: also under a reserved name, and while registration is closed. @throws as `register` */
+  async create(registration: Registration): Promise<User> {
+    const { username, email } = registration
+    const user = await this.#add(registration, {
+      usernameKey: username === undefined ? null : usernameKey(username, { allowReserved: true }),
+      emailKey: email === undefined ? null : emailKey(email),
+    })
+    await this.#events.record({ type: 'user.created', userId: user.id, actorId: null })
+    return user
+  }
+
+  /**
+   * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
+   * password and a disabled account cost the same hash and get the same answer.
+   * @throws Problem invalid_credentials, too_many_attempts, password_rejected, hashing_overloaded
+   */
+  authenticate(identifier: string, password: string, client: Client): Promise<User> {
+    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', fold(identifier), password, client)
+  }
+
+  /**
+   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown.
+   * @throws as `authenticate`
+   */
+  authenticateExactly(column: Identifier, identifier: string, password: string, client: Client): Promise<User> {
+    const isExact = (user: User) => user[column] === identifier
+    return this.#authenticate(column, fold(identifier), password, client, isExact)
+  }
+
+  /**
+   * The user of this id, who has just proved the current password; wrong ones count as failed log-ins.
+   * @throws Problem wrong_password, invalid_token (no such user any more), too_many_attempts, hashing_overloaded
+   */
+  async confirm(userId: number, password: string, client: Client): Promise<User> {
+    assertPasswordText(password)
+    const user = await this.find(userId)
+    if (user === undefined) throw new Problem('invalid_token')
+    const proven = await this.#proveWithinBudget(user, '', password, client)
+    if (proven !== undefined) return proven
+    await this.#events.record({ type: 'password.rejected', userId }, client)
+    throw new Problem('wrong_password')
+  }
+
+  /** Whether the rules allow this user this password. @throws Problem password_rejected that says which they break */
+  assertAcceptable(user: User, password: string): void {
+    this.#rules.assert(password, [user.username, user.email, user.name])
+  }
+
+  /**
+   * Stores a new password, if the one that was just proved is still in force.
+   * @throws Problem password_rejected, wrong_password
+   */
+  async setPassword(user: User, password: string): Promise<User> {
+    this.assertAcceptable(user, password)
+    const passwordHash = await this.#passwords.hash(password)
+    const [changed] = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
+    if (changed === undefined) throw new Problem('wrong_password')
+    await this.#throttle.forgive(`user:${user.id}`)
+    return changed
+  }
+
+  /** The user of this id, if active. */
+  async find(userId: number): Promise<User | undefined> {
+    const [user] = await this.#statements.findActive.execute({ userId })
+    return user
+  }
+
+  async #add(registration: Registration, keys: { usernameKey: string | null; emailKey: string | null }): Promise<User> {
+    const { username, email, name, password } = registration
     this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
     const passwordHash = await this.#passwords.hash(password)
@@ -69,57 +147,43 @@ export class Accounts {
     throw new Problem(twin ? 'username_taken' : 'email_taken')
   }
 
-  /**
-   * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
-   * password and a disabled account cost the same hash and get the same answer.
-   * @throws Problem invalid_credentials, too_many_attempts, password_rejected, hashing_overloaded
-   */
-  authenticate(identifier: string, password: string, network: string): Promise<User> {
-    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', fold(identifier), password, network)
-  }
-
-  /**
-   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown.
-   * @throws as `authenticate`
-   */
-  authenticateExactly(column: Identifier, identifier: string, password: string, network: string): Promise<User> {
-    const isExact = (user: User) => user[column] === identifier
-    return this.#authenticate(column, fold(identifier), password, network, isExact)
-  }
-
-  /** The user of this id, if active. */
-  async find(userId: number): Promise<User | undefined> {
-    const [user] = await this.#statements.findActive.execute({ userId })
-    return user
-  }
-
   async #authenticate(
     column: Identifier,
     key: string,
     password: string,
-    network: string,
+    client: Client,
     isMeant: (user: User) => boolean = () => true,
   ): Promise<User> {
     assertPasswordText(password)
     const [found] = await this.#statements[column].execute({ key })
     const user = found && isMeant(found) ? found : undefined
-    const account = user ? `user:${user.id}` : `name:${key}`
-    return this.#throttled(networkKey(network), account, () => this.#prove(user, password))
+    const proven = await this.#proveWithinBudget(user, key, password, client)
+    const userId = user?.id ?? null
+    if (proven === undefined) {
+      const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
+      await this.#events.record({ type: 'login.failed', userId, reason }, client)
+      throw new Problem('invalid_credentials')
+    }
+    await this.#events.record({ type: 'login.succeeded', userId }, client)
+    return proven
   }
 
-  async #throttled(network: string, account: string, prove: () => Promise<User | undefined>): Promise<User> {
-    if (!this.#config.LOGIN_THROTTLE) return (await prove()) ?? refuse()
-    await this.#throttle.reserve(network, account)
-    let user: User | undefined
+  /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
+  async #proveWithinBudget(user: User | undefined, name: string, password: string, client: Client) {
+    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password)
+    const network = networkKey(client.ip)
+    const account = user ? `user:${user.id}` : `name:${name}`
+    const { isLast } = await this.#throttle.reserve(network, account)
+    let proven: User | undefined
     try {
-      user = await prove()
+      proven = await this.#prove(user, password)
     } catch (error) {
       await this.#throttle.release(network, account)
       throw error
     }
-    if (user === undefined) return refuse()
-    await this.#throttle.succeed(network, account)
-    return user
+    if (proven !== undefined) await this.#throttle.succeed(network, account)
+    else if (isLast) await this.#events.record({ type: 'account.locked', userId: user?.id ?? null }, client)
+    return proven
   }
 
   async #prove(user: User | undefined, password: string): Promise<User | undefined> {
@@ -131,14 +195,10 @@ export class Accounts {
   /** Hashes anew in the format and at the cost in force, unless the hash has changed meanwhile. */
   async #upgrade(user: User, password: string): Promise<User | undefined> {
     const passwordHash = await this.#passwords.hash(password)
-    const [upgraded] = await this.#statements.upgrade.execute({ userId: user.id, old: user.passwordHash, passwordHash })
+    const [upgraded] = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
     // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
     return upgraded ?? this.#prove(await this.find(user.id), password)
   }
-}
-
-function refuse(): never {
-  throw new Problem('invalid_credentials')
 }
 
 function prepareStatements({ db, tables: { users }, now }: Database) {
@@ -152,11 +212,11 @@ function prepareStatements({ db, tables: { users }, now }: Database) {
       .from(users)
       .where(and(userId, eq(users.isActive, true)))
       .prepare('find_active_user'),
-    upgrade: db
+    setHash: db
       .update(users)
       .set({ passwordHash: sql`${sql.placeholder('passwordHash')}`, updatedAt: now })
       .where(and(userId, eq(users.passwordHash, sql.placeholder('old'))))
       .returning()
-      .prepare('upgrade_password_hash'),
+      .prepare('set_password_hash'),
   }
 }

@@ -8,6 +8,7 @@ import authenticate from '../plugins/authenticate.js'
 import bodies from '../plugins/bodies.js'
 import database from '../plugins/database.js'
 import drain from '../plugins/drain.js'
+import events from '../plugins/events.js'
 import headers from '../plugins/headers.js'
 import keys from '../plugins/keys.js'
 import openapi from '../plugins/openapi.js'
@@ -16,6 +17,7 @@ import rateLimit from '../plugins/rate-limit.js'
 import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
 import upkeep from '../plugins/upkeep.js'
+import users from '../plugins/users.js'
 import type { Config } from './config.js'
 import { httpOptions } from './http.js'
 
@@ -43,8 +45,10 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   await app.register(database)
   await app.register(secret)
   await app.register(keys)
+  await app.register(events)
   await app.register(sessions)
   await app.register(accounts)
+  await app.register(users)
   await app.register(upkeep)
 
   // Who may come in, and what for.

@@ -3,21 +3,25 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { ConfigError, EXIT_CONFIG } from './config.js'
 import { DatabaseError } from './database.js'
 import { version } from './package.js'
+import { Problem } from './problems.js'
+import { UsageError } from './usage-error.js'
 
 const EXIT_FAILURE = 1
+/** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
 
 /** What the file of a command exports. */
 interface Command {
   HELP: string
   options?: ParseArgsConfig['options']
-  run(values: Record<string, unknown>): Promise<void>
+  run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }
 
 /** Each command is a file, loaded when it is called. */
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
+  users: { summary: 'create accounts, the first admin among them', load: () => import('./commands/users.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {
@@ -53,9 +57,13 @@ async function main([name, ...args]: string[]): Promise<void> {
     return
   }
   const command = await known.load()
-  const { values } = parseArgs({ args, options: { ...command.options, help: { type: 'boolean', short: 'h' } } })
+  const { values, positionals } = parseArgs({
+    args,
+    options: { ...command.options, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  })
   if (values.help) process.stdout.write(command.HELP)
-  else await command.run(values)
+  else await command.run(values, positionals)
 }
 
 try {
@@ -63,12 +71,12 @@ try {
 } catch (error) {
   process.exitCode = exitCodeFor(error)
   // What the operator can mend is said in a line; anything else is a bug, and shows where.
-  const isExpected = process.exitCode !== EXIT_FAILURE || error instanceof DatabaseError
+  const isExpected = process.exitCode !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof Problem
   process.stderr.write(`latchkey: ${isExpected ? (error as Error).message : (error as Error).stack}\n`)
 }
 
 function exitCodeFor(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG
-  if ((error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
+  if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
   return EXIT_FAILURE
 }

@@ -1,7 +1,12 @@
 import type { FastifyRequest } from 'fastify'
-import type { Client } from './sessions.js'
 
-/** Where a request comes from, as its session will remember it. */
-export function clientOf({ ip, headers }: FastifyRequest): Client {
-  return { ip, userAgent: headers['user-agent'] }
+/** Where a request comes from, as sessions and the audit log remember it. */
+export interface Client {
+  ip: string
+  userAgent?: string | undefined
+  requestId?: string
+}
+
+export function clientOf({ ip, id, headers }: FastifyRequest): Client {
+  return { ip, requestId: id, userAgent: headers['user-agent'] }
 }

@@ -74,6 +74,7 @@ export const Settings = Type.Object({
     description: 'Origins of web pages that may call this service, exact, separated by commas.',
   }),
   BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
+  EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
     description: 'How much is logged, as lines of JSON on standard output.',

@@ -40,16 +40,19 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   }
 
   const run = createRunner(connection)
+  const exclusive = new ExclusiveConnection(() => new Sqlite(file, { timeout: BUSY_TIMEOUT_MS }))
   return {
     // The one cast: SQLite's drizzle and tables stand in for PostgreSQL's (database.ts holds their rows equal).
     db: drizzle(run) as unknown as Db,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    withAdminsLocked: (work) => exclusive.transaction(work),
     secretFile: `${file}.secret`,
     async ping() {
       await run('select 1 from users limit 1', [], 'get')
     },
     async close() {
+      await exclusive.close()
       connection.close()
     },
   }
@@ -135,6 +138,58 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
   connection.pragma('foreign_keys = ON')
 }
 
+/**
+ * A second connection, opened when first needed, for transactions that take several turns: on the first one, the
+ * statements of other requests would slip into the open transaction and be rolled back with it.
+ */
+class ExclusiveConnection {
+  readonly #open: () => Connection
+  #connection: Connection | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(open: () => Connection) {
+    this.#open = open
+  }
+
+  /** Runs one after the other. */
+  transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(() => this.#run(work))
+    this.#last = result.catch(() => {})
+    return result
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    this.#connection?.close()
+  }
+
+  async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    const connection = this.#connected()
+    try {
+      await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
+    } catch (error) {
+      throw asProblem(error)
+    }
+    try {
+      const result = await work(drizzle(createRunner(connection)) as unknown as Db)
+      connection.exec('commit')
+      return result
+    } catch (error) {
+      if (connection.inTransaction) connection.exec('rollback')
+      throw asProblem(error)
+    }
+  }
+
+  #connected(): Connection {
+    if (this.#connection === undefined) {
+      this.#connection = this.#open()
+      configure(this.#connection)
+      this.#connection.pragma('foreign_keys = ON')
+    }
+    return this.#connection
+  }
+}
+
 /** Runs drizzle's statements, each prepared once; waits for a lock without blocking the process. */
 function createRunner(connection: Connection) {
   const statements = new LRUCache<string, BetterSqlite3.Statement>({ max: STATEMENTS_KEPT })
@@ -196,8 +251,14 @@ function isBusy(error: unknown): boolean {
 function asProblem(error: unknown): unknown {
   // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
   if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
+  if (codeOf(error) === 'SQLITE_CONSTRAINT_UNIQUE') return takenProblem((error as Error).message) ?? error
   const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
   return unavailable ? new Problem('database_unavailable', { cause: error }) : error
+}
+
+function takenProblem(message: string): Problem | undefined {
+  if (message.includes('users.username_key')) return new Problem('username_taken')
+  return message.includes('users.email_key') ? new Problem('email_taken') : undefined
 }
 
 function asDatabaseError(error: unknown, file: string): unknown {

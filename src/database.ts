@@ -12,6 +12,11 @@ export interface Database {
   readonly tables: Tables
   /** The database's clock in milliseconds since 1970, as an expression. Processes compare times by it alone. */
   readonly now: SQL<number>
+  /**
+   * Runs `work` in a transaction that no other process can enter at the same time, on a connection of its own. For "one
+   * admin always stays", which no single statement can hold; everything else is one statement.
+   */
+  withAdminsLocked<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /** Resolves when the database answers. @throws Problem database_unavailable */
   ping(): Promise<void>
   /** Where a secret may be kept beside the database; undefined where there is no such place. */

@@ -27,6 +27,7 @@ export const PROBLEMS = {
   },
   invalid_cursor: { status: 400, title: 'The cursor is not one that this list gave out.' },
   invalid_grant: { status: 400, title: 'The refresh token is not valid, was used before, has expired or was revoked.' },
+  invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },
   email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
   password_rejected: { status: 400, title: 'The password cannot be used.' },
@@ -45,6 +46,7 @@ export const PROBLEMS = {
     title: 'The user name or the password is wrong.',
     headers: { 'www-authenticate': CHALLENGE },
   },
+  wrong_password: { status: 403, title: 'The current password is wrong.' },
   insufficient_scope: {
     status: 403,
     title: 'This account may not do that.',
@@ -56,6 +58,7 @@ export const PROBLEMS = {
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
   username_taken: { status: 409, title: 'The user name is taken.' },
   email_taken: { status: 409, title: 'The e-mail address is taken.' },
+  last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
   body_too_large: { status: 413, title: 'The body is larger than this service takes.' },
   unsupported_media_type: { status: 415, title: 'The Content-Type is not one that this operation takes.' },

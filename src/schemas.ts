@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { Role as RoleName } from './access-tokens.js'
-import type { User as UserRow } from './accounts.js'
 import { PROBLEMS } from './problems.js'
 import type { Tokens } from './sessions.js'
+import type { User as UserRow } from './users.js'
 
 /** A reference to a schema that was added to the app: a name in the document, and its type in the code. */
 export function ref<Schema extends TSchema>(schema: Schema) {
@@ -103,6 +103,15 @@ export const TokenPair = Type.Object(tokenFields, {
   examples: [TOKEN_EXAMPLE],
 })
 
+export const Account = Type.Object(
+  { ...User.properties, is_active: Type.Boolean({ description: 'Whether the person can log in.' }) },
+  {
+    $id: 'Account',
+    description: 'A person, as admins see them.',
+    examples: [{ ...USER_EXAMPLE, is_active: true }],
+  },
+)
+
 export const Login = Type.Object(
   { user: ref(User), ...tokenFields },
   {
@@ -133,6 +142,10 @@ export function toUser(user: UserRow): Static<typeof User> {
     created_at: timestamp(user.createdAt),
     updated_at: timestamp(user.updatedAt),
   }
+}
+
+export function toAccount(user: UserRow): Static<typeof Account> {
+  return { ...toUser(user), is_active: user.isActive }
 }
 
 export function toLogin(user: UserRow, tokens: Tokens): Static<typeof Login> {
@@ -183,6 +196,27 @@ export function problems<const Status extends number>(...statuses: Status[]) {
 export function noContent(description: string, headers?: Record<string, TSchema>) {
   return Type.Null({ description, ...(headers && { headers }) })
 }
+
+export const etagHeader = {
+  ETag: Type.String({ description: 'Changes with the row; for If-Match and If-None-Match.' }),
+}
+
+/** An answer that is one row, with its ETag. */
+export function rowAnswer<Schema extends TSchema>(schema: Schema) {
+  return {
+    description: 'The row.',
+    headers: etagHeader,
+    content: { 'application/json': { schema: ref(schema) } },
+  }
+}
+
+export const ifMatch = Type.Object({
+  'if-match': Type.Optional(Type.String({ description: 'Do it only if this is still the ETag of the row.' })),
+})
+
+export const ifNoneMatch = Type.Object({
+  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of what you have.' })),
+})
 
 /** A time of the database as RFC 3339 has it. */
 export function timestamp(milliseconds: number): string {

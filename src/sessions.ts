@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { CLOCK_SKEW_S, claimsFor, type Grant } from './access-tokens.js'
+import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database } from './database.js'
+import type { Database, Db } from './database.js'
+import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
@@ -32,9 +34,10 @@ export interface Proven {
   passwordHash: string
 }
 
-export interface Client {
-  ip: string
-  userAgent: string | undefined
+interface Revocation {
+  id: string
+  userId: number
+  tokenExpiresAt: number
 }
 
 interface Dependencies {
@@ -42,12 +45,15 @@ interface Dependencies {
   database: Database
   keys: Keys
   secret: Secret
+  events: Events
 }
 
 /** Sessions: a refresh token that rotates, the access tokens issued from it, and their end. */
 export class Sessions {
   readonly #config: Config
+  readonly #database: Database
   readonly #keys: Keys
+  readonly #events: Events
   readonly #refreshKeys: readonly Buffer[]
   readonly #statements: ReturnType<typeof prepareStatements>
   /** Ids of revoked sessions whose access tokens may still be alive, with the time when the last one is not. */
@@ -55,9 +61,11 @@ export class Sessions {
   #polledAt = Number.NEGATIVE_INFINITY
   #polledAllAt = Number.NEGATIVE_INFINITY
 
-  constructor({ config, database, keys, secret }: Dependencies) {
+  constructor({ config, database, keys, secret, events }: Dependencies) {
     this.#config = config
+    this.#database = database
     this.#keys = keys
+    this.#events = events
     this.#refreshKeys = secret.derive('refresh-token')
     this.#statements = prepareStatements(database, config)
   }
@@ -109,26 +117,52 @@ export class Sessions {
    * reuse window; any other one that was used before ends the session: it may be a thief's.
    * @throws Problem invalid_grant
    */
-  async refresh(token: string): Promise<Tokens> {
+  async refresh(token: string, client: Client): Promise<Tokens> {
     const claims = readRefreshToken(token, this.#refreshKeys)
     if (claims === undefined) throw new Problem('invalid_grant')
+    const { sessionId } = claims
     const [row] = await this.#rotate(claims)
     if (row === undefined) {
-      this.#remember(await this.#statements.revokeReused.execute({ ...claims }))
+      await this.#end(await this.#statements.revokeReused.execute({ ...claims }), 'session.reuse_detected', client)
       throw new Problem('invalid_grant')
     }
-    return this.#tokens({ userId: row.userId, sessionId: claims.sessionId, role: row.role }, row.generation)
+    const { userId, role, generation } = row
+    await this.#events.record({ type: 'session.refreshed', userId, sessionId }, client)
+    return this.#tokens({ userId, sessionId, role }, generation)
   }
 
   /** Ends one session, at once in this process. Ending it again changes nothing. */
-  async revoke(sessionId: string): Promise<void> {
-    this.#remember(await this.#statements.revoke.execute({ sessionId }))
+  async revoke(sessionId: string, client: Client): Promise<void> {
+    await this.#end(await this.#statements.revoke.execute({ sessionId }), 'session.ended', client)
   }
 
   /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */
-  async revokeByRefreshToken(token: string): Promise<void> {
+  async revokeByRefreshToken(token: string, client: Client): Promise<void> {
     const claims = readRefreshToken(token, this.#refreshKeys)
-    if (claims !== undefined) await this.revoke(claims.sessionId)
+    if (claims !== undefined) await this.revoke(claims.sessionId, client)
+  }
+
+  /** Ends one live session of a user; false when it is not theirs, or over already. */
+  async revokeOwn(userId: number, sessionId: string, client: Client): Promise<boolean> {
+    const ended = await this.#statements.revokeOwn.execute({ userId, sessionId })
+    await this.#end(ended, 'session.ended', client)
+    return ended.length > 0
+  }
+
+  /** Ends all sessions of a user, or all but one; within the transaction of `db` where one is given. */
+  async revokeAll(userId: number, { except = '', db = this.#database.db }: { except?: string; db?: Db } = {}) {
+    const { sessions } = this.#database.tables
+    const ended = await db
+      .update(sessions)
+      .set({ revokedAt: this.#database.now })
+      .where(and(eq(sessions.userId, userId), ne(sessions.id, except), isNull(sessions.revokedAt)))
+      .returning({ id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt })
+    this.#remember(ended)
+  }
+
+  /** The live sessions of a user, the newest first; never more than the cap. */
+  list(userId: number) {
+    return this.#statements.list.execute({ userId })
   }
 
   /** Whether the session was revoked, as far as this process knows. Asked on every request: no query. */
@@ -164,7 +198,12 @@ export class Sessions {
     return rotated.length > 0 ? rotated : this.#statements.rotateAgain.execute({ ...claims })
   }
 
-  #remember(rows: { id: string; tokenExpiresAt: number }[]): void {
+  async #end(rows: Revocation[], type: Event['type'], client: Client): Promise<void> {
+    this.#remember(rows)
+    for (const { id, userId } of rows) await this.#events.record({ type, userId, sessionId: id }, client)
+  }
+
+  #remember(rows: Omit<Revocation, 'userId'>[]): void {
     for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
   }
 
@@ -191,7 +230,7 @@ function prepareStatements({ db, tables: { sessions, users }, now }: Database, c
   // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
   const slack = 2 * CLOCK_SKEW_S * 1_000
   const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + slack}`
-  const revocation = { id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt }
+  const revocation = { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
   // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
   const rotation = { userId: sessions.userId, generation: sessions.generation, role: sql<Grant['role']>`${roleOfUser}` }
 
@@ -279,6 +318,24 @@ function prepareStatements({ db, tables: { sessions, users }, now }: Database, c
       .where(and(sessionId, isNull(sessions.revokedAt)))
       .returning(revocation)
       .prepare('revoke_session'),
+    revokeOwn: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(and(sessionId, eq(sessions.userId, sql.placeholder('userId')), isLive))
+      .returning(revocation)
+      .prepare('revoke_own_session'),
+    list: db
+      .select({
+        id: sessions.id,
+        ip: sessions.ip,
+        userAgent: sessions.userAgent,
+        createdAt: sessions.createdAt,
+        lastUsedAt: sessions.lastUsedAt,
+      })
+      .from(sessions)
+      .where(and(eq(sessions.userId, sql.placeholder('userId')), isLive))
+      .orderBy(desc(sessions.createdAt), desc(sessions.id))
+      .prepare('list_sessions'),
     selectRevoked: db
       .select(revocation)
       .from(sessions)

@@ -25,15 +25,24 @@ export class Throttle {
     this.#statements = prepareStatements(database)
   }
 
-  /** Takes one try from the budgets of both. @throws Problem too_many_attempts with Retry-After */
-  async reserve(network: string, account: string): Promise<void> {
+  /**
+   * Takes one try from the budgets of both; says whether it was the account's last before a wait.
+   * @throws Problem too_many_attempts with Retry-After
+   */
+  async reserve(network: string, account: string): Promise<{ isLast: boolean }> {
     await this.#take(this.#statements.takeFromNetwork, network)
-    await this.#take(this.#statements.takeFromAccount, account)
+    const tries = await this.#take(this.#statements.takeFromAccount, account)
+    return { isLast: tries >= ACCOUNT_TRIES }
   }
 
   /** The password was right: the account's budget is whole again, the network gets its one try back. */
   async succeed(network: string, account: string): Promise<void> {
     await this.#statements.giveBackToNetwork.execute({ key: network })
+    await this.#statements.forget.execute({ key: account })
+  }
+
+  /** The account has a new password: what was tried before does not matter. */
+  async forgive(account: string): Promise<void> {
     await this.#statements.forget.execute({ key: account })
   }
 
@@ -48,13 +57,17 @@ export class Throttle {
     await this.#statements.prune.execute()
   }
 
-  async #take(statement: { execute(values: { key: string }): PromiseLike<unknown[]> }, key: string): Promise<void> {
+  async #take(statement: TakeStatement, key: string): Promise<number> {
     const [taken] = await statement.execute({ key })
-    if (taken !== undefined) return
+    if (taken !== undefined) return taken.tries
     const [row] = await this.#statements.remaining.execute({ key })
     const seconds = Math.max(1, Math.ceil((row?.ms ?? 0) / 1_000))
     throw new Problem('too_many_attempts', { headers: { 'retry-after': String(seconds) } })
   }
+}
+
+interface TakeStatement {
+  execute(values: { key: string }): PromiseLike<{ tries: number }[]>
 }
 
 function prepareStatements({ db, tables: { throttle }, now }: Database) {

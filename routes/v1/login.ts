@@ -42,7 +42,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { username, password } = request.body
-      const user = await app.accounts.authenticate(username, password, request.ip)
+      const user = await app.accounts.authenticate(username, password, clientOf(request))
       return toLogin(user, await app.sessions.issue(user, clientOf(request)))
     },
   })
@@ -60,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       body: ref(RefreshToken),
       response: { 200: ref(TokenPair), ...problems(400, 413, 415, 429) },
     },
-    handler: (request) => app.sessions.refresh(request.body.refresh_token),
+    handler: (request) => app.sessions.refresh(request.body.refresh_token, clientOf(request)),
   })
 
   app.post('/v1/logout', {
@@ -79,9 +79,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { refresh_token: refreshToken } = request.body
       if (request.headers.authorization === undefined && refreshToken !== undefined) {
-        await app.sessions.revokeByRefreshToken(refreshToken)
+        await app.sessions.revokeByRefreshToken(refreshToken, clientOf(request))
       } else {
-        await app.sessions.revoke((await request.identify()).sessionId)
+        await app.sessions.revoke((await request.identify()).sessionId, clientOf(request))
       }
       return reply.code(204).send(null)
     },

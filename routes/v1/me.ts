@@ -1,8 +1,51 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/clients.js'
+import { emailKey, usernameKey } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
-import { problems, ref, toUser, User } from '../../src/schemas.js'
+import { noContent, nullable, problems, ref, toUser, User } from '../../src/schemas.js'
+
+const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The password in force.' })
+
+const MeUpdate = Type.Object(
+  {
+    username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
+    email: Type.Optional(nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password.' })),
+    name: Type.Optional(nullable({ minLength: 1, maxLength: 250 })),
+    current_password: Type.Optional(current_password),
+  },
+  {
+    $id: 'MeUpdate',
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'What changes; null takes it away. A user name or an e-mail address must stay.',
+    examples: [{ name: 'Mina Kim' }],
+  },
+)
+
+const PasswordChange = Type.Object(
+  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256 }) },
+  {
+    $id: 'PasswordChange',
+    additionalProperties: false,
+    description: 'The password in force, and the next.',
+    examples: [{ current_password: 'three quiet lanterns', new_password: 'four louder lanterns' }],
+  },
+)
+
+const CurrentPassword = Type.Object(
+  { current_password },
+  {
+    $id: 'CurrentPassword',
+    additionalProperties: false,
+    description: 'The proof that it is you.',
+    examples: [{ current_password: 'three quiet lanterns' }],
+  },
+)
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [MeUpdate, PasswordChange, CurrentPassword]) app.addSchema(schema)
+
   app.get('/v1/me', {
     schema: {
       operationId: 'getMe',
@@ -17,6 +60,75 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return toUser(user)
     },
   })
+
+  app.patch('/v1/me', {
+    schema: {
+      operationId: 'updateMe',
+      tags: ['me'],
+      summary: 'Change my account',
+      description: 'Another user name or e-mail address needs the current password.',
+      body: ref(MeUpdate),
+      response: { 200: ref(User), ...problems(400, 401, 403, 409, 413, 415, 429) },
+    },
+    handler: async (request) => {
+      const { user, body } = request
+      const { current_password: password, ...changes } = body
+      if (changes.username !== undefined || changes.email !== undefined) {
+        if (password === undefined) throw missing('current_password')
+        await app.accounts.confirm(user.userId, password, clientOf(request))
+      }
+      const updated = await app.users.update(
+        user.userId,
+        {
+          ...changes,
+          ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
+          ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),
+        },
+        { id: user.userId, client: clientOf(request) },
+      )
+      return toUser(updated)
+    },
+  })
+
+  app.post('/v1/me/password', {
+    schema: {
+      operationId: 'changePassword',
+      tags: ['me'],
+      summary: 'Change my password',
+      description: 'Ends all other sessions: whoever had the old password is out.',
+      body: ref(PasswordChange),
+      response: { 204: noContent('It is changed.'), ...problems(400, 401, 403, 413, 415, 429) },
+    },
+    handler: async (request, reply) => {
+      const { userId, sessionId } = request.user
+      const user = await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
+      await app.accounts.setPassword(user, request.body.new_password)
+      await app.sessions.revokeAll(userId, { except: sessionId })
+      await app.events.record({ type: 'password.changed', userId, sessionId }, clientOf(request))
+      return reply.code(204).send(null)
+    },
+  })
+
+  app.post('/v1/me/delete', {
+    schema: {
+      operationId: 'deleteMe',
+      tags: ['me'],
+      summary: 'Delete my account',
+      description: 'For good, with all that is yours. The last admin cannot.',
+      body: ref(CurrentPassword),
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 403, 409, 413, 415, 429) },
+    },
+    handler: async (request, reply) => {
+      const { userId } = request.user
+      await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
+      await app.users.delete(userId, { id: userId, client: clientOf(request) })
+      return reply.code(204).send(null)
+    },
+  })
 }
 
 export default routes
+
+function missing(field: string): Problem {
+  return new Problem('validation_failed', { errors: [{ in: 'body', path: '', message: `must have ${field}` }] })
+}

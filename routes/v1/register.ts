@@ -46,7 +46,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const errors = [{ in: 'body', path: '', message: 'must have username or email' }]
         throw new Problem('validation_failed', { errors })
       }
-      const user = await app.accounts.register(request.body)
+      const user = await app.accounts.register(request.body, clientOf(request))
       const tokens = await app.sessions.issue(user, clientOf(request))
       return reply.code(201).header('location', '/v1/me').send(toLogin(user, tokens))
     },

@@ -4,8 +4,20 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
+import { ownedRow, whyMissed } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
-import { IdParams, noContent, nullable, problems, ref, timestamp } from '../../src/schemas.js'
+import {
+  etagHeader,
+  IdParams,
+  ifMatch,
+  ifNoneMatch,
+  noContent,
+  nullable,
+  problems,
+  ref,
+  rowAnswer,
+  timestamp,
+} from '../../src/schemas.js'
 
 const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is to be done.' })
 const description = nullable({ maxLength: 10_000, description: 'More about it.' })
@@ -57,27 +69,13 @@ const TodoPage = Type.Object(
   },
 )
 
-const ifMatch = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: 'Do it only if this is still the ETag of the row.' })),
-})
-const etagHeader = { ETag: Type.String({ description: 'Changes with the row; for If-Match and If-None-Match.' }) }
-const one = { description: 'The row.', headers: etagHeader, content: { 'application/json': { schema: ref(Todo) } } }
+const one = rowAnswer(Todo)
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const { todos } = tables
   const statements = prepareStatements(app.database)
   for (const schema of [Todo, TodoCreate, TodoUpdate, TodoPage]) app.addSchema(schema)
-
-  /** Yours, and of the version that was asked for. */
-  const target = (userId: number, id: number, version: number | undefined) =>
-    and(eq(todos.id, id), eq(todos.userId, userId), version === undefined ? undefined : eq(todos.version, version))
-
-  /** Why a row was not touched: it has another version, or it is not there for this caller. */
-  async function missed(userId: number, id: number): Promise<Problem> {
-    const [row] = await statements.get.execute({ userId, id })
-    return new Problem(row ? 'precondition_failed' : 'not_found')
-  }
 
   app.get('/v1/todos', {
     schema: {
@@ -138,10 +136,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Get a todo',
       description: 'With its ETag. Others’ todos are 404, the same as none.',
       params: IdParams,
-      headers: Type.Object({ 'if-none-match': Type.Optional(Type.String({ description: 'An ETag you have.' })) }),
+      headers: ifNoneMatch,
       response: {
         200: one,
-        304: Type.Null({ description: 'It is still the one that If-None-Match names.' }),
+        304: noContent('It is still the one that If-None-Match names.'),
         ...problems(400, 401, 404),
       },
     },
@@ -175,9 +173,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           version: sql`${todos.version} + 1`,
           updatedAt: now,
         })
-        .where(target(user.userId, params.id, expectedVersion(headers['if-match'])))
+        .where(ownedRow(todos, user.userId, params.id, expectedVersion(headers['if-match'])))
         .returning()
-      if (row === undefined) throw await missed(user.userId, params.id)
+      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
       reply.header('etag', etag(row.version))
       return toTodo(row)
     },
@@ -196,9 +194,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, params, headers }, reply) => {
       const [row] = await db
         .delete(todos)
-        .where(target(user.userId, params.id, expectedVersion(headers['if-match'])))
+        .where(ownedRow(todos, user.userId, params.id, expectedVersion(headers['if-match'])))
         .returning({ id: todos.id })
-      if (row === undefined) throw await missed(user.userId, params.id)
+      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
       return reply.code(204).send(null)
     },
   })

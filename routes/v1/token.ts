@@ -77,12 +77,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       refuseClientSecret(request.headers.authorization)
       const { grant_type, scope } = request.body
       if (scope) throw new GrantError('invalid_scope', 'There are no scopes to ask for.')
-      if (grant_type === 'refresh_token') return app.sessions.refresh(required(request.body, 'refresh_token'))
+      if (grant_type === 'refresh_token')
+        return app.sessions.refresh(required(request.body, 'refresh_token'), clientOf(request))
       if (grant_type !== 'password' || !app.config.PASSWORD_GRANT) {
         throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
       }
       const username = required(request.body, 'username')
-      const user = await app.accounts.authenticate(username, required(request.body, 'password'), request.ip)
+      const user = await app.accounts.authenticate(username, required(request.body, 'password'), clientOf(request))
       return app.sessions.issue(user, clientOf(request))
     },
   })

@@ -1,0 +1,113 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { and, desc, eq, gte, lt } from 'drizzle-orm'
+import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import type { Tables } from '../../src/database.js'
+import { EVENT_TYPES } from '../../src/events.js'
+import { nullable, oneOf, problems, ref, timestamp } from '../../src/schemas.js'
+
+const nullableId = (description: string) => Type.Unsafe<number | null>({ type: ['integer', 'null'], description })
+
+const Event = Type.Object(
+  {
+    id: Type.Integer(),
+    type: Type.String({ description: `One of ${EVENT_TYPES.join(', ')}; later versions may add more.` }),
+    user_id: nullableId('Whom it is about; null when the name that was given is nobody’s.'),
+    actor_id: nullableId('Who did it; null for the command line.'),
+    session_id: nullable({ description: 'In which session.' }),
+    ip: nullable({ description: 'From where.' }),
+    request_id: nullable({ description: 'In which request; finds it in the log.' }),
+    reason: nullable({ description: 'Why, or what exactly.' }),
+    created_at: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'Event',
+    description: 'Something that happened to an account.',
+    examples: [
+      {
+        id: 7,
+        type: 'login.failed',
+        user_id: 1,
+        actor_id: 1,
+        session_id: null,
+        ip: '192.0.2.7',
+        request_id: 'Y73nrPdU-a',
+        reason: 'wrong_password',
+        created_at: '2026-11-20T09:00:00.000Z',
+      },
+    ],
+  },
+)
+
+const EventPage = Type.Object(
+  { items: Type.Array(ref(Event)), next_cursor: nextCursor },
+  {
+    $id: 'EventPage',
+    description: 'Events, the newest first.',
+    examples: [{ items: Event.examples, next_cursor: null }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, tables } = app.database
+  const { events } = tables
+  app.addSchema(Event)
+  app.addSchema(EventPage)
+
+  app.get('/v1/events', {
+    config: { role: 'admin' },
+    schema: {
+      operationId: 'listEvents',
+      tags: ['admin'],
+      summary: 'Read the audit log',
+      description: 'The newest first, a page at a time; EVENTS_RETENTION says how far it goes back.',
+      querystring: Type.Object(
+        {
+          type: Type.Optional(oneOf(EVENT_TYPES, { description: 'Only events of this type.' })),
+          user_id: Type.Optional(
+            Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Only about this user.' }),
+          ),
+          since: Type.Optional(Type.String({ format: 'date-time', description: 'Not before this time.' })),
+          until: Type.Optional(Type.String({ format: 'date-time', description: 'Before this time.' })),
+          ...pageQuery,
+        },
+        { additionalProperties: false },
+      ),
+      response: { 200: ref(EventPage), ...problems(400, 401, 403) },
+    },
+    handler: async ({ query }) => {
+      const { type, user_id: userId, since, until, limit = DEFAULT_LIMIT, cursor } = query
+      const rows = await db
+        .select()
+        .from(events)
+        .where(
+          and(
+            lt(events.id, decodeCursor(cursor)),
+            type === undefined ? undefined : eq(events.type, type),
+            userId === undefined ? undefined : eq(events.userId, userId),
+            since === undefined ? undefined : gte(events.createdAt, Date.parse(since)),
+            until === undefined ? undefined : lt(events.createdAt, Date.parse(until)),
+          ),
+        )
+        .orderBy(desc(events.id))
+        .limit(limit + 1)
+      return toPage(rows, limit, toEvent)
+    },
+  })
+}
+
+export default routes
+
+function toEvent(row: Tables['events']['$inferSelect']): Static<typeof Event> {
+  return {
+    id: row.id,
+    type: row.type,
+    user_id: row.userId,
+    actor_id: row.actorId,
+    session_id: row.sessionId,
+    ip: row.ip,
+    request_id: row.requestId,
+    reason: row.reason,
+    created_at: timestamp(row.createdAt),
+  }
+}

@@ -1,0 +1,47 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/clients.js'
+import { noContent, problems, ref } from '../../src/schemas.js'
+
+const NewPassword = Type.Object(
+  {
+    token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token that an admin gave you.' }),
+    new_password: Type.String({ minLength: 1, maxLength: 256 }),
+  },
+  {
+    $id: 'NewPassword',
+    additionalProperties: false,
+    description: 'A one-time token, and the password to set.',
+    examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', new_password: 'four louder lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(NewPassword)
+
+  app.post('/v1/password-reset', {
+    config: { public: true, rateLimit: {} },
+    schema: {
+      operationId: 'resetPassword',
+      tags: ['auth'],
+      summary: 'Set a new password with a one-time token',
+      description: 'Ends all sessions of the account: log in with the new password.',
+      security: [],
+      body: ref(NewPassword),
+      response: { 204: noContent('It is set.'), ...problems(400, 403, 413, 415, 429) },
+    },
+    handler: async (request, reply) => {
+      const { token, new_password: password } = request.body
+      const user = await app.users.findByReset(token)
+      // A password that is refused must not use the token up; and of two who use it at once, one may.
+      app.accounts.assertAcceptable(user, password)
+      await app.users.consumeReset(token)
+      await app.accounts.setPassword(user, password)
+      await app.sessions.revokeAll(user.id)
+      await app.events.record({ type: 'password_reset.used', userId: user.id }, clientOf(request))
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+export default routes

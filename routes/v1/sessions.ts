@@ -1,0 +1,104 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/clients.js'
+import { nextCursor } from '../../src/cursors.js'
+import { Problem } from '../../src/problems.js'
+import { noContent, nullable, problems, ref, timestamp } from '../../src/schemas.js'
+
+const Session = Type.Object(
+  {
+    id: Type.String({ format: 'uuid' }),
+    created_at: Type.String({ format: 'date-time' }),
+    last_used_at: Type.String({ format: 'date-time', description: 'When it last got new tokens.' }),
+    ip: Type.String({ description: 'Where the log-in came from.' }),
+    user_agent: nullable({ description: 'What the log-in was done with.' }),
+    current: Type.Boolean({ description: 'Whether it is the one of this request.' }),
+  },
+  {
+    $id: 'Session',
+    description: 'A log-in that is still good.',
+    examples: [
+      {
+        id: '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1',
+        created_at: '2026-11-20T09:00:00.000Z',
+        last_used_at: '2026-11-20T09:30:00.000Z',
+        ip: '192.0.2.7',
+        user_agent: 'curl/8.14.1',
+        current: true,
+      },
+    ],
+  },
+)
+
+const SessionPage = Type.Object(
+  { items: Type.Array(ref(Session)), next_cursor: nextCursor },
+  {
+    $id: 'SessionPage',
+    description: 'All of them, the newest first: there are never more than a page holds.',
+    examples: [{ items: Session.examples, next_cursor: null }],
+  },
+)
+
+const SessionParams = Type.Object({ id: Type.String({ format: 'uuid', description: 'The id of the session.' }) })
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Session)
+  app.addSchema(SessionPage)
+
+  app.get('/v1/sessions', {
+    schema: {
+      operationId: 'listSessions',
+      tags: ['me'],
+      summary: 'List your sessions',
+      description: 'Where you are logged in, the newest first.',
+      response: { 200: ref(SessionPage), ...problems(400, 401) },
+    },
+    handler: async ({ user }) => {
+      const sessions = await app.sessions.list(user.userId)
+      const items = sessions.map(({ id, ip, userAgent, createdAt, lastUsedAt }) => ({
+        id,
+        created_at: timestamp(createdAt),
+        last_used_at: timestamp(lastUsedAt),
+        ip,
+        user_agent: userAgent,
+        current: id === user.sessionId,
+      }))
+      return { items, next_cursor: null }
+    },
+  })
+
+  app.delete('/v1/sessions/:id', {
+    schema: {
+      operationId: 'revokeSession',
+      tags: ['me'],
+      summary: 'End one of your sessions',
+      description: 'Its tokens stop working at once.',
+      params: SessionParams,
+      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404) },
+    },
+    handler: async (request, reply) => {
+      const { user, params } = request
+      const hasEnded = await app.sessions.revokeOwn(user.userId, params.id, clientOf(request))
+      if (!hasEnded) throw new Problem('not_found')
+      return reply.code(204).send(null)
+    },
+  })
+
+  app.delete('/v1/sessions', {
+    schema: {
+      operationId: 'revokeOtherSessions',
+      tags: ['me'],
+      summary: 'End all your other sessions',
+      description: 'Everything but the session of this request.',
+      response: { 204: noContent('They have ended.'), ...problems(400, 401) },
+    },
+    handler: async (request, reply) => {
+      const { userId, sessionId } = request.user
+      await app.sessions.revokeAll(userId, { except: sessionId })
+      await app.events.record({ type: 'sessions.ended', userId, sessionId }, clientOf(request))
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+export default routes

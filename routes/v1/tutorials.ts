@@ -1,0 +1,185 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { type Database, sole, type Tables } from '../../src/database.js'
+import { etag, expectedVersion, isFresh } from '../../src/etags.js'
+import { ownedRow, whyMissed } from '../../src/owned-rows.js'
+import { Problem } from '../../src/problems.js'
+import { etagHeader, IdParams, ifMatch, ifNoneMatch, noContent, problems, ref, rowAnswer } from '../../src/schemas.js'
+
+const name = Type.String({ minLength: 1, maxLength: 250, description: 'What it is called.' })
+const description = Type.String({ maxLength: 10_000, description: 'What it is about.' })
+const EXAMPLE = { name: 'Knots', description: 'Five knots that hold' }
+
+const Tutorial = Type.Object(
+  { id: Type.Integer(), user_id: Type.Integer({ description: 'Whose it is: yours.' }), name, description },
+  { $id: 'Tutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
+)
+
+const TutorialCreate = Type.Object(
+  { name, description },
+  { $id: 'TutorialCreate', additionalProperties: false, description: 'A new tutorial.', examples: [EXAMPLE] },
+)
+
+const TutorialUpdate = Type.Partial(TutorialCreate, {
+  $id: 'TutorialUpdate',
+  additionalProperties: false,
+  minProperties: 1,
+  description: 'What changes; the rest stays.',
+  examples: [{ name: 'Better knots' }],
+})
+
+const TutorialPage = Type.Object(
+  { items: Type.Array(ref(Tutorial)), next_cursor: nextCursor },
+  {
+    $id: 'TutorialPage',
+    description: 'Tutorials, the newest first.',
+    examples: [{ items: Tutorial.examples, next_cursor: null }],
+  },
+)
+
+const one = rowAnswer(Tutorial)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, tables, now } = app.database
+  const { tutorials } = tables
+  const statements = prepareStatements(app.database)
+  for (const schema of [Tutorial, TutorialCreate, TutorialUpdate, TutorialPage]) app.addSchema(schema)
+
+  app.get('/v1/tutorials', {
+    schema: {
+      operationId: 'listTutorials',
+      tags: ['tutorials'],
+      summary: 'List your tutorials',
+      description: 'The newest first, a page at a time.',
+      querystring: Type.Object(pageQuery, { additionalProperties: false }),
+      response: { 200: ref(TutorialPage), ...problems(400, 401) },
+    },
+    handler: async ({ user, query }) => {
+      const { limit = DEFAULT_LIMIT, cursor } = query
+      const page = { userId: user.userId, before: decodeCursor(cursor), count: limit + 1 }
+      return toPage(await statements.list.execute(page), limit, toTutorial)
+    },
+  })
+
+  app.post('/v1/tutorials', {
+    schema: {
+      operationId: 'createTutorial',
+      tags: ['tutorials'],
+      summary: 'Add a tutorial',
+      description: 'It is yours, and nobody else can see it.',
+      body: ref(TutorialCreate),
+      response: {
+        201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'Where it is.' }) } },
+        ...problems(400, 401, 413, 415),
+      },
+    },
+    handler: async ({ user, body }, reply) => {
+      const row = sole(await statements.insert.execute({ userId: user.userId, ...body }))
+      reply.code(201).header('location', `/v1/tutorials/${row.id}`).header('etag', etag(row.version))
+      return reply.send(toTutorial(row))
+    },
+  })
+
+  app.get('/v1/tutorials/:id', {
+    schema: {
+      operationId: 'getTutorial',
+      tags: ['tutorials'],
+      summary: 'Get a tutorial',
+      description: 'With its ETag. Others’ tutorials are 404, the same as none.',
+      params: IdParams,
+      headers: ifNoneMatch,
+      response: {
+        200: one,
+        304: noContent('It is still the one that If-None-Match names.'),
+        ...problems(400, 401, 404),
+      },
+    },
+    handler: async ({ user, params, headers }, reply) => {
+      const [row] = await statements.get.execute({ userId: user.userId, id: params.id })
+      if (row === undefined) throw new Problem('not_found')
+      const tag = etag(row.version)
+      reply.header('etag', tag)
+      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send(null) : toTutorial(row)
+    },
+  })
+
+  app.patch('/v1/tutorials/:id', {
+    schema: {
+      operationId: 'updateTutorial',
+      tags: ['tutorials'],
+      summary: 'Change a tutorial',
+      description: 'Changes the fields that are given. With If-Match, only if nobody has changed it meanwhile.',
+      params: IdParams,
+      headers: ifMatch,
+      body: ref(TutorialUpdate),
+      response: { 200: one, ...problems(400, 401, 404, 412, 413, 415) },
+    },
+    handler: async ({ user, params, headers, body }, reply) => {
+      const [row] = await db
+        .update(tutorials)
+        .set({ ...body, version: sql`${tutorials.version} + 1`, updatedAt: now })
+        .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
+        .returning()
+      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
+      reply.header('etag', etag(row.version))
+      return toTutorial(row)
+    },
+  })
+
+  app.delete('/v1/tutorials/:id', {
+    schema: {
+      operationId: 'deleteTutorial',
+      tags: ['tutorials'],
+      summary: 'Delete a tutorial',
+      description: 'For good. With If-Match, only if nobody has changed it meanwhile.',
+      params: IdParams,
+      headers: ifMatch,
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412) },
+    },
+    handler: async ({ user, params, headers }, reply) => {
+      const [row] = await db
+        .delete(tutorials)
+        .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
+        .returning({ id: tutorials.id })
+      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
+      return reply.code(204).send(null)
+    },
+  })
+}
+
+export default routes
+
+function toTutorial(row: Tables['tutorials']['$inferSelect']): Static<typeof Tutorial> {
+  return { id: row.id, user_id: row.userId, name: row.name, description: row.description }
+}
+
+function prepareStatements({ db, tables: { tutorials }, now }: Database) {
+  const isMine = eq(tutorials.userId, sql.placeholder('userId'))
+  return {
+    list: db
+      .select()
+      .from(tutorials)
+      .where(and(isMine, lt(tutorials.id, sql.placeholder('before'))))
+      .orderBy(desc(tutorials.id))
+      .limit(sql.placeholder('count'))
+      .prepare('list_tutorials'),
+    get: db
+      .select()
+      .from(tutorials)
+      .where(and(eq(tutorials.id, sql.placeholder('id')), isMine))
+      .prepare('get_tutorial'),
+    insert: db
+      .insert(tutorials)
+      .values({
+        userId: sql.placeholder('userId'),
+        name: sql.placeholder('name'),
+        description: sql.placeholder('description'),
+        createdAt: now,
+        updatedAt: now,
+      })
+      .returning()
+      .prepare('insert_tutorial'),
+  }
+}

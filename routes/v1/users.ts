@@ -1,0 +1,187 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { and, desc, eq, lt, or, sql } from 'drizzle-orm'
+import type { FastifyRequest } from 'fastify'
+import { clientOf } from '../../src/clients.js'
+import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { fold } from '../../src/identifiers.js'
+import { Account, IdParams, noContent, problems, Role, ref, timestamp, toAccount } from '../../src/schemas.js'
+import type { Actor } from '../../src/users.js'
+
+const AccountUpdate = Type.Object(
+  {
+    role: Type.Optional(Role),
+    is_active: Type.Optional(Type.Boolean({ description: 'False disables the account: nobody can log in to it.' })),
+  },
+  {
+    $id: 'AccountUpdate',
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'What changes; the rest stays.',
+    examples: [{ is_active: false }],
+  },
+)
+
+const AccountPage = Type.Object(
+  { items: Type.Array(ref(Account)), next_cursor: nextCursor },
+  {
+    $id: 'AccountPage',
+    description: 'Accounts, the newest first.',
+    examples: [{ items: Account.examples, next_cursor: null }],
+  },
+)
+
+const PasswordReset = Type.Object(
+  {
+    token: Type.String({ description: 'For POST /v1/password-reset. It is shown this once.' }),
+    expires_at: Type.String({ format: 'date-time' }),
+  },
+  {
+    $id: 'PasswordReset',
+    description: 'A token that sets a new password, once.',
+    examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', expires_at: '2026-11-20T10:00:00.000Z' }],
+  },
+)
+
+const forAdmins = { role: 'admin' } as const
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { db, tables } = app.database
+  const { users } = tables
+  for (const schema of [AccountUpdate, AccountPage, PasswordReset]) app.addSchema(schema)
+
+  app.get('/v1/users', {
+    config: forAdmins,
+    schema: {
+      operationId: 'listUsers',
+      tags: ['admin'],
+      summary: 'List accounts',
+      description: 'The newest first, a page at a time.',
+      querystring: Type.Object(
+        {
+          search: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 100,
+              description: 'Part of a user name, an e-mail address or a name.',
+            }),
+          ),
+          is_active: Type.Optional(Type.Boolean({ description: 'Only those that can log in, or that cannot.' })),
+          ...pageQuery,
+        },
+        { additionalProperties: false },
+      ),
+      response: { 200: ref(AccountPage), ...problems(400, 401, 403) },
+    },
+    handler: async ({ query }) => {
+      const { search, is_active: isActive, limit = DEFAULT_LIMIT, cursor } = query
+      const rows = await db
+        .select()
+        .from(users)
+        .where(
+          and(
+            lt(users.id, decodeCursor(cursor)),
+            search === undefined ? undefined : contains(search),
+            isActive === undefined ? undefined : eq(users.isActive, isActive),
+          ),
+        )
+        .orderBy(desc(users.id))
+        .limit(limit + 1)
+      return toPage(rows, limit, toAccount)
+    },
+  })
+
+  app.get('/v1/users/:id', {
+    config: forAdmins,
+    schema: {
+      operationId: 'getUser',
+      tags: ['admin'],
+      summary: 'Get an account',
+      description: 'Anybody’s.',
+      params: IdParams,
+      response: { 200: ref(Account), ...problems(400, 401, 403, 404) },
+    },
+    handler: async ({ params }) => toAccount(await app.users.get(params.id)),
+  })
+
+  app.patch('/v1/users/:id', {
+    config: forAdmins,
+    schema: {
+      operationId: 'updateUser',
+      tags: ['admin'],
+      summary: 'Change role or standing',
+      description: 'Whoever is demoted or disabled is logged out everywhere, at once. The last admin stays.',
+      params: IdParams,
+      body: ref(AccountUpdate),
+      response: { 200: ref(Account), ...problems(400, 401, 403, 404, 409, 413, 415) },
+    },
+    handler: async (request) => {
+      const { role, is_active: isActive } = request.body
+      const changes = { ...(role !== undefined && { role }), ...(isActive !== undefined && { isActive }) }
+      return toAccount(await app.users.change(request.params.id, changes, actorOf(request)))
+    },
+  })
+
+  app.delete('/v1/users/:id', {
+    config: forAdmins,
+    schema: {
+      operationId: 'deleteUser',
+      tags: ['admin'],
+      summary: 'Delete an account',
+      description: 'For good, with all that belongs to it. The last admin stays.',
+      params: IdParams,
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 403, 404, 409) },
+    },
+    handler: async (request, reply) => {
+      await app.users.delete(request.params.id, actorOf(request))
+      return reply.code(204).send(null)
+    },
+  })
+
+  app.delete('/v1/users/:id/sessions', {
+    config: forAdmins,
+    schema: {
+      operationId: 'revokeUserSessions',
+      tags: ['admin'],
+      summary: 'Log somebody out everywhere',
+      description: 'Ends all sessions of the account, at once.',
+      params: IdParams,
+      response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404) },
+    },
+    handler: async (request, reply) => {
+      await app.users.endSessions(request.params.id, actorOf(request))
+      return reply.code(204).send(null)
+    },
+  })
+
+  app.post('/v1/users/:id/password-reset', {
+    config: forAdmins,
+    schema: {
+      operationId: 'createPasswordReset',
+      tags: ['admin'],
+      summary: 'Make a password-reset token',
+      description: 'For somebody who forgot the password: give them the token. It works once, within the hour.',
+      params: IdParams,
+      response: {
+        201: { description: 'The token.', content: { 'application/json': { schema: ref(PasswordReset) } } },
+        ...problems(400, 401, 403, 404),
+      },
+    },
+    handler: async (request, reply) => {
+      const { token, expiresAt } = await app.users.createPasswordReset(request.params.id, actorOf(request))
+      return reply.code(201).send({ token, expires_at: timestamp(expiresAt) })
+    },
+  })
+
+  function contains(search: string) {
+    const pattern = `%${fold(search).replace(/[\\%_]/g, '\\$&')}%`
+    const matches = [users.usernameKey, users.emailKey, sql`lower(${users.name})`]
+    return or(...matches.map((text) => sql`${text} like ${pattern} escape '\\'`))
+  }
+}
+
+export default routes
+
+function actorOf(request: FastifyRequest): Actor {
+  return { id: request.user.userId, client: clientOf(request) }
+}

@@ -1,0 +1,84 @@
+import { lt, sql } from 'drizzle-orm'
+import type { Client } from './clients.js'
+import type { Config } from './config.js'
+import type { Database } from './database.js'
+
+/** What the audit log can say. */
+export const EVENT_TYPES = [
+  'user.registered',
+  'user.created',
+  'user.updated',
+  'user.role_changed',
+  'user.disabled',
+  'user.enabled',
+  'user.deleted',
+  'login.succeeded',
+  'login.failed',
+  'account.locked',
+  'password.changed',
+  'password.rejected',
+  'password_reset.created',
+  'password_reset.used',
+  'session.refreshed',
+  'session.reuse_detected',
+  'session.ended',
+  'sessions.ended',
+] as const
+
+export interface Event {
+  type: (typeof EVENT_TYPES)[number]
+  /** Whom it is about; null when nobody is known by the name that was given. */
+  userId: number | null
+  /** Who did it; null for the command line. */
+  actorId?: number | null
+  sessionId?: string
+  reason?: string
+}
+
+/** The audit log: rows that outlive those they are about. */
+export class Events {
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database, config: Config) {
+    this.#statements = prepareStatements(database, config)
+  }
+
+  async record({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client): Promise<void> {
+    await this.#statements.insert.execute({
+      type,
+      userId,
+      actorId,
+      sessionId: sessionId ?? null,
+      reason: reason ?? null,
+      ip: client?.ip ?? null,
+      requestId: client?.requestId ?? null,
+    })
+  }
+
+  /** Deletes what is older than EVENTS_RETENTION. */
+  async prune(): Promise<void> {
+    await this.#statements.prune.execute()
+  }
+}
+
+function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
+  return {
+    insert: db
+      .insert(events)
+      .values({
+        type: sql.placeholder('type'),
+        userId: sql.placeholder('userId'),
+        actorId: sql.placeholder('actorId'),
+        sessionId: sql.placeholder('sessionId'),
+        ip: sql.placeholder('ip'),
+        requestId: sql.placeholder('requestId'),
+        reason: sql.placeholder('reason'),
+        createdAt: now,
+      })
+      .prepare('insert_event'),
+    prune: db
+      .delete(events)
+      .where(lt(events.createdAt, sql`${now} - ${EVENTS_RETENTION}`))
+      .prepare('prune_events'),
+  }
+}

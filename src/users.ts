@@ -1,0 +1,196 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { and, count, eq, gt, isNotNull, lt, or, sql } from 'drizzle-orm'
+import type { Role } from './access-tokens.js'
+import type { Client } from './clients.js'
+import { type Database, type Db, sole, type Tables } from './database.js'
+import type { Event, Events } from './events.js'
+import { Problem } from './problems.js'
+import type { Sessions } from './sessions.js'
+
+const RESET_TOKEN_BYTES = 32
+const RESET_LIFETIME_MS = 3_600_000
+
+export type User = Tables['users']['$inferSelect']
+
+type Names = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name'>
+
+/** Who asks for a change: an admin or the user, by id; null for the command line. */
+export interface Actor {
+  id: number | null
+  client?: Client
+}
+
+interface Dependencies {
+  database: Database
+  sessions: Sessions
+  events: Events
+}
+
+/** What admins and the command line do to accounts, and people to their own. One admin always stays. */
+export class Users {
+  readonly #database: Database
+  readonly #sessions: Sessions
+  readonly #events: Events
+
+  constructor({ database, sessions, events }: Dependencies) {
+    this.#database = database
+    this.#sessions = sessions
+    this.#events = events
+  }
+
+  /** The user of this id. @throws Problem not_found */
+  async get(userId: number): Promise<User> {
+    const { db, tables } = this.#database
+    const [user] = await db.select().from(tables.users).where(eq(tables.users.id, userId))
+    if (user === undefined) throw new Problem('not_found')
+    return user
+  }
+
+  /**
+   * Changes how a user is called. @throws Problem validation_failed when nothing would be left to log in with,
+   * username_taken, email_taken, invalid_token when there is no such user any more
+   */
+  async update(userId: number, changes: Partial<Names>, actor: Actor): Promise<User> {
+    const { db, tables, now } = this.#database
+    const { users } = tables
+    const keeps = (key: 'usernameKey' | 'emailKey') =>
+      changes[key] === undefined ? isNotNull(users[key]) : changes[key] === null ? sql`1 = 0` : sql`1 = 1`
+    const [updated] = await db
+      .update(users)
+      .set({ ...changes, updatedAt: now })
+      .where(and(eq(users.id, userId), or(keeps('usernameKey'), keeps('emailKey'))))
+      .returning()
+    if (updated === undefined) {
+      const errors = [{ in: 'body', path: '', message: 'a user name or an e-mail address must stay' }]
+      throw new Problem('validation_failed', { errors })
+    }
+    await this.#record({ type: 'user.updated' }, userId, actor)
+    return updated
+  }
+
+  /**
+   * Changes role and standing. Whoever is demoted or disabled is logged out everywhere.
+   * @throws Problem not_found, last_admin
+   */
+  async change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
+    const { tables, now } = this.#database
+    const { before, after } = await this.#database.withAdminsLocked(async (db) => {
+      const before = await this.#lockedRow(db, userId)
+      const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
+      if (!staysAdmin) await this.#assertNotLastAdmin(db, before)
+      const [after = before] = await db
+        .update(tables.users)
+        .set({ ...changes, updatedAt: now })
+        .where(eq(tables.users.id, userId))
+        .returning()
+      if (loses(before, after)) await this.#sessions.revokeAll(userId, { db })
+      return { before, after }
+    })
+    for (const event of eventsOf(before, after)) await this.#record(event, userId, actor)
+    return after
+  }
+
+  /** Deletes an account and all that belongs to it, and ends its sessions. @throws Problem not_found, last_admin */
+  async delete(userId: number, actor: Actor): Promise<void> {
+    const { tables } = this.#database
+    await this.#database.withAdminsLocked(async (db) => {
+      await this.#assertNotLastAdmin(db, await this.#lockedRow(db, userId))
+      await db.delete(tables.users).where(eq(tables.users.id, userId))
+      await this.#sessions.revokeAll(userId, { db })
+    })
+    await this.#record({ type: 'user.deleted' }, userId, actor)
+  }
+
+  /** Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. */
+  async createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
+    await this.get(userId)
+    const { db, tables, now } = this.#database
+    const token = randomBytes(RESET_TOKEN_BYTES).toString('base64url')
+    const row = sole(
+      await db
+        .insert(tables.passwordResets)
+        .values({ tokenHash: hashOf(token), userId, createdAt: now, expiresAt: sql`${now} + ${RESET_LIFETIME_MS}` })
+        .returning(),
+    )
+    await this.#record({ type: 'password_reset.created' }, userId, actor)
+    return { token, expiresAt: row.expiresAt }
+  }
+
+  /** Whose reset token this is, while it is good. @throws Problem invalid_reset_token */
+  async findByReset(token: string): Promise<User> {
+    const { db, tables, now } = this.#database
+    const { users, passwordResets } = tables
+    const [row] = await db
+      .select({ user: users })
+      .from(passwordResets)
+      .innerJoin(users, and(eq(users.id, passwordResets.userId), eq(users.isActive, true)))
+      .where(and(eq(passwordResets.tokenHash, hashOf(token)), gt(passwordResets.expiresAt, now)))
+    if (row === undefined) throw new Problem('invalid_reset_token')
+    return row.user
+  }
+
+  /** Uses a reset token up, and all others of its user. Of several that try at once one succeeds. @throws Problem invalid_reset_token */
+  async consumeReset(token: string): Promise<void> {
+    const { db, tables } = this.#database
+    const { passwordResets } = tables
+    const [used] = await db
+      .delete(passwordResets)
+      .where(eq(passwordResets.tokenHash, hashOf(token)))
+      .returning()
+    if (used === undefined) throw new Problem('invalid_reset_token')
+    await db.delete(passwordResets).where(eq(passwordResets.userId, used.userId))
+  }
+
+  /** Deletes reset tokens that have expired. */
+  async prune(): Promise<void> {
+    const { db, tables, now } = this.#database
+    await db.delete(tables.passwordResets).where(lt(tables.passwordResets.expiresAt, now))
+  }
+
+  /** Logs a user out everywhere. @throws Problem not_found */
+  async endSessions(userId: number, actor: Actor): Promise<void> {
+    await this.get(userId)
+    await this.#sessions.revokeAll(userId)
+    await this.#record({ type: 'sessions.ended' }, userId, actor)
+  }
+
+  async #lockedRow(db: Db, userId: number): Promise<User> {
+    const { users } = this.#database.tables
+    const [user] = await db.select().from(users).where(eq(users.id, userId))
+    if (user === undefined) throw new Problem('not_found')
+    return user
+  }
+
+  async #assertNotLastAdmin(db: Db, user: User): Promise<void> {
+    if (user.role !== 'admin' || !user.isActive) return
+    const { users } = this.#database.tables
+    const [admins] = await db
+      .select({ count: count() })
+      .from(users)
+      .where(and(eq(users.role, 'admin'), eq(users.isActive, true)))
+    if (Number(admins?.count) <= 1) throw new Problem('last_admin')
+  }
+
+  async #record(event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
+    await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client)
+  }
+}
+
+function hashOf(token: string): string {
+  return createHash('sha256').update(token).digest('base64url')
+}
+
+function loses(before: User, after: User): boolean {
+  return (before.isActive && !after.isActive) || (before.role === 'admin' && after.role !== 'admin')
+}
+
+function eventsOf(before: User, after: User): Pick<Event, 'type' | 'reason'>[] {
+  return [
+    ...(before.role === after.role
+      ? []
+      : [{ type: 'user.role_changed' as const, reason: `${before.role} to ${after.role}` }]),
+    ...(before.isActive === after.isActive
+      ? []
+      : [{ type: after.isActive ? ('user.enabled' as const) : ('user.disabled' as const) }]),
+  ]
+}
