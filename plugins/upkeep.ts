@@ -27,11 +27,16 @@ export default plugin(
     /** Runs `work` again and again, the pause after its end. Returns how to stop it, which waits for the last run. */
     function repeat(pauseMs: number, work: () => Promise<void>): () => Promise<void> {
       let running = Promise.resolve()
+      let isFailing = false
       const run = async () => {
         try {
           await work()
+          if (isFailing) app.log.info('upkeep works again')
+          isFailing = false
         } catch (error) {
-          app.log.warn({ err: error }, 'upkeep failed and will be tried again')
+          // Said once: a database that is away for an hour would fill the log.
+          if (!isFailing) app.log.warn({ err: error }, 'upkeep fails and is tried again')
+          isFailing = true
         }
         timer.refresh()
       }

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import autoload from '@fastify/autoload'
-import cors from '@fastify/cors'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
 import authenticate from '../plugins/authenticate.js'
 import bodies from '../plugins/bodies.js'
+import cors from '../plugins/cors.js'
 import database from '../plugins/database.js'
 import drain from '../plugins/drain.js'
 import events from '../plugins/events.js'
@@ -13,6 +13,7 @@ import headers from '../plugins/headers.js'
 import keys from '../plugins/keys.js'
 import openapi from '../plugins/openapi.js'
 import problems from '../plugins/problems.js'
+import proxies from '../plugins/proxies.js'
 import rateLimit from '../plugins/rate-limit.js'
 import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
@@ -37,7 +38,8 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   await app.register(headers)
   await app.register(bodies)
   await app.register(drain)
-  if (config.CORS_ORIGINS.length > 0) await app.register(cors, { origin: config.CORS_ORIGINS })
+  await app.register(cors)
+  await app.register(proxies)
   await app.register(rateLimit)
   await app.register(openapi)
 

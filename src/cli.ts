@@ -14,6 +14,8 @@ const EXIT_USAGE = 64
 interface Command {
   HELP: string
   options?: ParseArgsConfig['options']
+  /** What may stand behind the command's name; nothing where this is missing. */
+  ACTIONS?: readonly string[]
   run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }
 
@@ -60,23 +62,32 @@ async function main([name, ...args]: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
+    allowPositionals: command.ACTIONS !== undefined,
   })
+  const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
-  else await command.run(values, positionals)
+  else if (command.ACTIONS && !command.ACTIONS.includes(action)) {
+    throw new UsageError(`there is no action "${action}"; see latchkey ${name} --help`)
+  } else await command.run(values, positionals)
 }
 
 try {
   await main(process.argv.slice(2))
 } catch (error) {
   process.exitCode = exitCodeFor(error)
-  // What the operator can mend is said in a line; anything else is a bug, and shows where.
-  const isExpected = process.exitCode !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof Problem
-  process.stderr.write(`latchkey: ${isExpected ? (error as Error).message : (error as Error).stack}\n`)
+  process.stderr.write(`latchkey: ${isExpected(error) ? (error as Error).message : (error as Error).stack}\n`)
 }
 
 function exitCodeFor(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG
   if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
   return EXIT_FAILURE
+}
+
+/** What the operator can mend is said in a line; anything else is a bug, and shows where it is. */
+function isExpected(error: unknown): boolean {
+  const isListening = (error as NodeJS.ErrnoException).syscall === 'listen'
+  return (
+    exitCodeFor(error) !== EXIT_FAILURE || isListening || error instanceof DatabaseError || error instanceof Problem
+  )
 }

@@ -19,13 +19,14 @@ const BUSY_TIMEOUT_MS = 10
 const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 const MIGRATION_PATIENCE_MS = 30_000
+const EMPTY_PATIENCE_MS = 1_000
 const STATEMENTS_KEPT = 500
 
 /** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
 export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
   const file = resolve(path)
   const Sqlite = await loadDriver()
-  const { isNew, wasLeftOpen } = prepareFile(file)
+  const { isNew, wasLeftOpen } = await prepareFile(file)
   const connection = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS })
   try {
     await patiently(MIGRATION_PATIENCE_MS, () => {
@@ -71,8 +72,10 @@ async function loadDriver(): Promise<typeof BetterSqlite3> {
   }
 }
 
-function prepareFile(file: string): { isNew: boolean; wasLeftOpen: boolean } {
+async function prepareFile(file: string): Promise<{ isNew: boolean; wasLeftOpen: boolean }> {
   if (existsSync(file)) {
+    // Another process may be making it at this moment.
+    if (statSync(file).size === 0) await sleep(EMPTY_PATIENCE_MS)
     if (statSync(file).size === 0) {
       throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
     }

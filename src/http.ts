@@ -38,7 +38,7 @@ export function httpOptions(config: Config) {
     schemaController: { compilersFactory: { buildValidator } },
     // No hook runs for an address that cannot be decoded, so the headers are set here.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      reply.headers(headers)
+      reply.headers(headers).header('x-request-id', request.id)
       sendProblem(toProblem(error), request, reply)
     },
     clientErrorHandler: (error: Error, socket: Socket) => answerBrokenRequest(error, socket, headers),

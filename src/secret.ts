@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Config } from './config.js'
 import { type Database, DatabaseError } from './database.js'
 
@@ -40,13 +40,21 @@ async function readOrMakeFile({ db, tables, secretFile }: Database): Promise<str
       `The secret file ${secretFile} is missing, and this database holds keys sealed with it. Put the file back or set SECRET_KEY.`,
     )
   }
-  const secret = randomBytes(DERIVED_BYTES).toString('base64url')
+  makeExclusively(secretFile, randomBytes(DERIVED_BYTES).toString('base64url'))
+  // Whether this process made it or another that started at the same moment: the file tells.
+  return readFileSync(secretFile, 'utf8').trim()
+}
+
+/** Makes a file whole or not at all, and never over another: nobody can read it half written. */
+function makeExclusively(file: string, content: string): void {
+  const draft = `${file}.${process.pid}`
   try {
-    writeFileSync(secretFile, `${secret}\n`, { flag: 'wx', mode: 0o600, flush: true })
-    return secret
+    writeFileSync(draft, `${content}\n`, { flag: 'wx', mode: 0o600, flush: true })
+    linkSync(draft, file)
   } catch (error) {
-    // Another process starting at this moment made it first.
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return readFileSync(secretFile, 'utf8').trim()
-    throw new DatabaseError(`The secret file ${secretFile} cannot be made: ${(error as Error).message}`)
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
+    throw new DatabaseError(`The secret file ${file} cannot be made: ${(error as Error).message}`)
+  } finally {
+    rmSync(draft, { force: true })
   }
 }

@@ -17,6 +17,8 @@ standard input where that is no terminal:
   --admin              an admin: the first one can come from nowhere else
 `
 
+export const ACTIONS = ['create'] as const
+
 export const options = {
   username: { type: 'string' },
   email: { type: 'string' },
@@ -31,8 +33,7 @@ interface Values {
   admin?: boolean
 }
 
-export async function run({ admin, ...names }: Values, [action]: string[]): Promise<void> {
-  if (action !== 'create') throw new UsageError(`there is no action "${action ?? ''}"; see latchkey users --help`)
+export async function run({ admin, ...names }: Values): Promise<void> {
   if (names.username === undefined && names.email === undefined) {
     throw new UsageError('--username or --email is needed')
   }

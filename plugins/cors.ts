@@ -1,0 +1,20 @@
+import cors from '@fastify/cors'
+import plugin from 'fastify-plugin'
+
+const PREFLIGHT_KEPT_S = 600
+
+/** Lets the pages of CORS_ORIGINS call this service, and no others. Without any, nothing is said of it at all. */
+export default plugin(
+  async (app) => {
+    const { CORS_ORIGINS } = app.config
+    if (CORS_ORIGINS.length === 0) return
+    await app.register(cors, {
+      origin: CORS_ORIGINS,
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'x-request-id'],
+      exposedHeaders: ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id'],
+      maxAge: PREFLIGHT_KEPT_S,
+    })
+  },
+  { name: 'cors' },
+)
