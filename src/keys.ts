@@ -67,6 +67,11 @@ export class Keys {
     return this.#jwks
   }
 
+  /** The keys that are not retired, the oldest first. */
+  list() {
+    return this.#select.execute()
+  }
+
   /** Reads the keys again: how a key made, rotated or retired by another process arrives here. */
   async reload(): Promise<void> {
     const rows = await this.#select.execute()
@@ -143,6 +148,7 @@ function prepareSelect({ db, tables: { signingKeys }, now }: Database) {
       kid: signingKeys.kid,
       publicJwk: signingKeys.publicJwk,
       sealedPrivateKey: signingKeys.sealedPrivateKey,
+      signsFrom: signingKeys.signsFrom,
       retiresAt: signingKeys.retiresAt,
       isSigning: sql<number>`case when ${signingKeys.signsFrom} <= ${now} then 1 else 0 end`.mapWith(Number),
     })
