@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { CLOCK_SKEW_S, claimsFor, type Grant } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
@@ -9,11 +8,8 @@ import type { Keys } from './keys.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
 import type { Secret } from './secret.js'
+import { endAllSessions, prepareSessionStatements } from './session-statements.js'
 
-/** A user who has more live sessions than this loses the oldest. */
-const SESSIONS_PER_USER = 100
-/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
-const POLL_OVERLAP_MS = 60_000
 /** All live revocations are read again this often. */
 const POLL_ALL_MS = 60_000
 /** Without a good poll for this long, a revocation elsewhere may have been missed. */
@@ -55,7 +51,7 @@ export class Sessions {
   readonly #keys: Keys
   readonly #events: Events
   readonly #refreshKeys: readonly Buffer[]
-  readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #statements: ReturnType<typeof prepareSessionStatements>
   /** Ids of revoked sessions whose access tokens may still be alive, with the time when the last one is not. */
   readonly #revoked = new Map<string, number>()
   #polledAt = Number.NEGATIVE_INFINITY
@@ -67,7 +63,7 @@ export class Sessions {
     this.#keys = keys
     this.#events = events
     this.#refreshKeys = secret.derive('refresh-token')
-    this.#statements = prepareStatements(database, config)
+    this.#statements = prepareSessionStatements(database, config)
   }
 
   /**
@@ -151,12 +147,7 @@ export class Sessions {
 
   /** Ends all sessions of a user, or all but one; within the transaction of `db` where one is given. */
   async revokeAll(userId: number, { except = '', db = this.#database.db }: { except?: string; db?: Db } = {}) {
-    const { sessions } = this.#database.tables
-    const ended = await db
-      .update(sessions)
-      .set({ revokedAt: this.#database.now })
-      .where(and(eq(sessions.userId, userId), ne(sessions.id, except), isNull(sessions.revokedAt)))
-      .returning({ id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt })
+    const ended = await endAllSessions(this.#database, db, userId, except)
     this.#remember(ended)
   }
 
@@ -217,143 +208,4 @@ export class Sessions {
       refresh_token: makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys),
     }
   }
-}
-
-function prepareStatements({ db, tables: { sessions, users }, now }: Database, config: Config) {
-  const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
-  const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
-  const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
-  const ofActiveUser = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`
-  const roleOfUser = sql<Grant['role']>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`
-  const after = (lifetime: string) => sql`${now} + cast(${sql.placeholder(lifetime)} as bigint)`
-  const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
-  // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
-  const slack = 2 * CLOCK_SKEW_S * 1_000
-  const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + slack}`
-  const revocation = { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
-  // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
-  const rotation = { userId: sessions.userId, generation: sessions.generation, role: sql<Grant['role']>`${roleOfUser}` }
-
-  return {
-    insert: db
-      .insert(sessions)
-      .select(
-        db
-          .select({
-            id: textParameter('id'),
-            userId: users.id,
-            generation: sql`0`.as('generation'),
-            ip: textParameter('ip'),
-            userAgent: textParameter('userAgent'),
-            createdAt: sql`${now}`.as('created_at'),
-            lastUsedAt: sql`${now}`.as('last_used_at'),
-            idleExpiresAt: sql`${after('idle')}`.as('idle_expires_at'),
-            expiresAt: sql`${after('absolute')}`.as('expires_at'),
-            tokenExpiresAt: sql`${after('token')} + ${slack}`.as('token_expires_at'),
-            revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
-          })
-          .from(users)
-          .where(
-            and(
-              eq(users.id, sql.placeholder('userId')),
-              eq(users.isActive, true),
-              eq(users.role, sql.placeholder('role')),
-              eq(users.passwordHash, sql.placeholder('passwordHash')),
-            ),
-          ),
-      )
-      .returning({ generation: sessions.generation })
-      .prepare('insert_session'),
-    endOldest: db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(
-        inArray(
-          sessions.id,
-          db
-            .select({ id: sessions.id })
-            .from(sessions)
-            .where(and(eq(sessions.userId, sql.placeholder('userId')), isLive))
-            .orderBy(desc(sessions.createdAt), desc(sessions.id))
-            .limit(SESSIONS_PER_USER)
-            .offset(SESSIONS_PER_USER),
-        ),
-      )
-      .returning(revocation)
-      .prepare('end_oldest_sessions'),
-    rotate: db
-      .update(sessions)
-      .set({
-        generation: sql`${sessions.generation} + 1`,
-        lastUsedAt: now,
-        idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
-        tokenExpiresAt: tokenExpiry,
-      })
-      .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
-      .returning(rotation)
-      .prepare('rotate_session'),
-    rotateAgain: db
-      .update(sessions)
-      .set({ tokenExpiresAt: tokenExpiry })
-      .where(
-        and(
-          sessionId,
-          sql`${sessions.generation} = ${presented} + 1`,
-          sql`${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now}`,
-          isLive,
-          ofActiveUser,
-        ),
-      )
-      .returning(rotation)
-      .prepare('rotate_session_again'),
-    revokeReused: db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(and(sessionId, sql`${sessions.generation} > ${presented}`, isNull(sessions.revokedAt)))
-      .returning(revocation)
-      .prepare('revoke_reused_session'),
-    revoke: db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(and(sessionId, isNull(sessions.revokedAt)))
-      .returning(revocation)
-      .prepare('revoke_session'),
-    revokeOwn: db
-      .update(sessions)
-      .set({ revokedAt: now })
-      .where(and(sessionId, eq(sessions.userId, sql.placeholder('userId')), isLive))
-      .returning(revocation)
-      .prepare('revoke_own_session'),
-    list: db
-      .select({
-        id: sessions.id,
-        ip: sessions.ip,
-        userAgent: sessions.userAgent,
-        createdAt: sessions.createdAt,
-        lastUsedAt: sessions.lastUsedAt,
-      })
-      .from(sessions)
-      .where(and(eq(sessions.userId, sql.placeholder('userId')), isLive))
-      .orderBy(desc(sessions.createdAt), desc(sessions.id))
-      .prepare('list_sessions'),
-    selectRevoked: db
-      .select(revocation)
-      .from(sessions)
-      .where(and(isNotNull(sessions.revokedAt), gt(sessions.tokenExpiresAt, now)))
-      .prepare('select_revoked_sessions'),
-    selectRecentlyRevoked: db
-      .select(revocation)
-      .from(sessions)
-      .where(and(gt(sessions.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`), gt(sessions.tokenExpiresAt, now)))
-      .prepare('select_recently_revoked_sessions'),
-    prune: db
-      .delete(sessions)
-      .where(and(lt(sessions.tokenExpiresAt, now), or(isNotNull(sessions.revokedAt), lt(sessions.idleExpiresAt, now))))
-      .prepare('prune_sessions'),
-  }
-}
-
-/** A parameter that stands as a column: PostgreSQL must be told its type. */
-function textParameter(name: string) {
-  return sql<string>`cast(${sql.placeholder(name)} as text)`.as(name)
 }
