@@ -14,6 +14,8 @@ export default plugin(
       allowedHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'x-request-id'],
       exposedHeaders: ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id'],
       maxAge: PREFLIGHT_KEPT_S,
+      // An OPTIONS request that is no preflight is answered like any other method that is not there.
+      strictPreflight: false,
     })
   },
   { name: 'cors' },

@@ -10,6 +10,8 @@ export default plugin(
     const methods = new Map<string, Set<string>>()
 
     app.addHook('onRoute', ({ url, method }) => {
+      // The answer to any preflight is no address.
+      if (url === '*') return
       let known = methods.get(url)
       if (known === undefined) {
         known = new Set()
@@ -24,9 +26,10 @@ export default plugin(
     app.setNotFoundHandler((request, reply) => {
       const match = paths.find('GET', pathOf(request.url))
       const allowed = match?.store as Set<string> | undefined
-      const problem = allowed
-        ? new Problem('method_not_allowed', { headers: { allow: [...allowed].sort().join(', ') } })
-        : new Problem('not_found')
+      const problem =
+        allowed && !allowed.has(request.method)
+          ? new Problem('method_not_allowed', { headers: { allow: [...allowed].sort().join(', ') } })
+          : new Problem('not_found')
       return sendProblem(problem, request, reply)
     })
   },
@@ -34,6 +37,6 @@ export default plugin(
 )
 
 function pathOf(url: string): string {
-  const end = url.search(/[?#;]/)
+  const end = url.search(/[?#]/)
   return end === -1 ? url : url.slice(0, end)
 }

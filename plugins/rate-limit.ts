@@ -8,6 +8,10 @@ export default plugin(
   async (app) => {
     const max = app.config.RATE_LIMIT
     if (max === undefined) return
+    app.addHook('onRoute', ({ config }) => {
+      // One budget for all these doors, or a guesser would go from door to door.
+      if (config?.rateLimit) config.rateLimit = { groupId: 'credentials' }
+    })
     await app.register(rateLimit, {
       global: false,
       max,

@@ -59,7 +59,9 @@ function makeRequestIds(): (request: IncomingMessage) => string {
 
 /** Answers what is not HTTP, came too slowly or has too large headers: there is no request yet, only a socket. */
 function answerBrokenRequest(error: Error, socket: Socket, headers: Readonly<Record<string, string>>): void {
-  if (!socket.writable || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+  // What came before may have been answered already, and a second answer would be taken for the next request's.
+  const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null }
+  if (!socket.writable || answer?.headersSent || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
     socket.destroy()
     return
   }

@@ -36,6 +36,8 @@ const ALLOWED_SCRIPTS = [
 ]
 const MARKS = /\p{Mn}/gu
 const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
+/** Letters that nobody can see, such as the Hangul filler, would make a second `admin`. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
 const EDGES = /^[._-]|[._-]$/
 
 /**
@@ -50,7 +52,7 @@ export function usernameKey(username: string, { allowReserved = false } = {}): s
     throw reject(`A user name has ${USERNAME_MIN_LENGTH} to ${USERNAME_MAX_LENGTH} characters.`)
   }
   const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
-  if (!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) {
+  if ((!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) || INVISIBLE.test(key)) {
     throw reject('A user name has letters of one script (Latin, Hangul, or Han with Kana), digits, and . _ -')
   }
   if (EDGES.test(key)) throw reject('A user name begins and ends with a letter or a digit.')
@@ -69,6 +71,7 @@ export function emailKey(email: string): string {
   const isAddress =
     email.split('@').length === 2 &&
     rest.length === 0 &&
+    !INVISIBLE.test(key) &&
     /^[^\s\p{C}"(),:;<>[\\\]@]+$/u.test(local) &&
     /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
     !/^\.|\.$|\.\./.test(local)

@@ -5,7 +5,8 @@ import { Problem } from './problems.js'
 /** Names a password must not be: the service's, and those of the person who sets it. */
 const SERVICE_NAME = 'latchkey'
 /** A word of the list with digits or signs behind it is as easily guessed: password1234567. */
-const TAIL = /[\d\W_]+$/u
+const TAIL = /[^\p{L}\p{M}]+$/u
+const LETTER = /\p{L}/u
 /** Shorter words of the list are too common a beginning of good passwords. */
 const SHORTEST_STEM = 4
 
@@ -49,7 +50,9 @@ export class PasswordRules {
     const folded = fold(password)
     const stem = folded.replace(TAIL, '')
     const names = [SERVICE_NAME, ...ownNames.flatMap((name) => (name ? [fold(name), fold(name).split('@')[0]] : []))]
-    if (names.some((name) => name === folded || name === stem)) throw reject('A password must not be a name of yours.')
+    if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
+      throw reject('A password must not be a name of yours.')
+    }
     if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')
     }

@@ -141,7 +141,9 @@ export function toProblem(error: unknown): Problem {
   if (!(error instanceof Error)) return new Problem('internal_error', { cause: error })
   // Drizzle wraps what the driver threw, and puts the statement with its parameters into the message.
   if (error.cause instanceof Problem) return error.cause
-  const { code = '', validation, validationContext = 'body', statusCode } = error as FastifyError
+  const { validation, validationContext = 'body', statusCode } = error as FastifyError
+  // Not always text: that of a DOMException is a number.
+  const code = String((error as FastifyError).code)
   if (validation) {
     return new Problem('validation_failed', {
       errors: validation.slice(0, ERRORS_SHOWN).map(({ instancePath, message = 'is not valid', params }) => ({

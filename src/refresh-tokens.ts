@@ -24,8 +24,10 @@ export function makeRefreshToken({ sessionId, generation }: RefreshClaims, [key]
 /** What an authentic refresh token says, made with any of the keys; undefined for everything else. */
 export function readRefreshToken(token: string, keys: readonly Buffer[]): RefreshClaims | undefined {
   if (!token.startsWith(PREFIX)) return undefined
-  const bytes = Buffer.from(token.slice(PREFIX.length), 'base64url')
-  if (bytes.length !== TOKEN_BYTES) return undefined
+  const text = token.slice(PREFIX.length)
+  const bytes = Buffer.from(text, 'base64url')
+  // Node reads over what is not base64url, so that many texts would be one token.
+  if (bytes.length !== TOKEN_BYTES || bytes.toString('base64url') !== text) return undefined
   const signed = bytes.subarray(0, SIGNED_BYTES)
   const signature = bytes.subarray(SIGNED_BYTES)
   if (!keys.some((key) => timingSafeEqual(mac(signed, key), signature))) return undefined

@@ -121,8 +121,11 @@ export const Login = Type.Object(
   },
 )
 
+/** Longer than any token, also one of the other kind that is sent by mistake. */
+export const TOKEN_MAX_LENGTH = 4_096
+
 export const RefreshToken = Type.Object(
-  { refresh_token: Type.String({ minLength: 1, maxLength: 256 }) },
+  { refresh_token: Type.String({ minLength: 1, maxLength: TOKEN_MAX_LENGTH }) },
   {
     $id: 'RefreshToken',
     additionalProperties: false,

@@ -31,8 +31,14 @@ export class Throttle {
    */
   async reserve(network: string, account: string): Promise<{ isLast: boolean }> {
     await this.#take(this.#statements.takeFromNetwork, network)
-    const tries = await this.#take(this.#statements.takeFromAccount, account)
-    return { isLast: tries >= ACCOUNT_TRIES }
+    try {
+      const tries = await this.#take(this.#statements.takeFromAccount, account)
+      return { isLast: tries >= ACCOUNT_TRIES }
+    } catch (error) {
+      // No password was looked at: one locked account must not use up what its whole network has.
+      await this.#statements.giveBackToNetwork.execute({ key: network })
+      throw error
+    }
   }
 
   /** The password was right: the account's budget is whole again, the network gets its one try back. */

@@ -125,11 +125,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { refresh_token: refreshToken } = request.body
-      if (request.headers.authorization === undefined && refreshToken !== undefined) {
-        await app.sessions.revokeByRefreshToken(refreshToken, clientOf(request))
-      } else {
-        await app.sessions.revoke((await request.identify()).sessionId, clientOf(request))
-      }
+      if (refreshToken !== undefined) await app.sessions.revokeByRefreshToken(refreshToken, clientOf(request))
+      // Beside a refresh token, an access token that has expired is no reason to refuse.
+      const caller = await request.identify().catch((error) => {
+        if (refreshToken === undefined) throw error
+      })
+      if (caller) await app.sessions.revoke(caller.sessionId, clientOf(request))
       return reply.code(204).send(null)
     },
   })

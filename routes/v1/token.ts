@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
-import { ref, TokenPair } from '../../src/schemas.js'
+import { ref, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
 import type { Tokens } from '../../src/sessions.js'
 
 const TokenRequest = Type.Object(
@@ -15,7 +15,7 @@ const TokenRequest = Type.Object(
       Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.' }),
     ),
     password: Type.Optional(Type.String({ maxLength: 256, description: 'For `password`.' })),
-    refresh_token: Type.Optional(Type.String({ maxLength: 256, description: 'For `refresh_token`.' })),
+    refresh_token: Type.Optional(Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.' })),
     scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.' })),
     client_id: Type.Optional(Type.String({ description: 'Not needed.' })),
   },
@@ -75,11 +75,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request): Promise<Tokens> => {
       refuseClientSecret(request.headers.authorization)
-      const { grant_type, scope } = request.body
+      const { scope } = request.body
+      const grantType = required(request.body, 'grant_type')
       if (scope) throw new GrantError('invalid_scope', 'There are no scopes to ask for.')
-      if (grant_type === 'refresh_token')
+      if (grantType === 'refresh_token')
         return app.sessions.refresh(required(request.body, 'refresh_token'), clientOf(request))
-      if (grant_type !== 'password' || !app.config.PASSWORD_GRANT) {
+      if (grantType !== 'password' || !app.config.PASSWORD_GRANT) {
         throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
       }
       const username = required(request.body, 'username')
@@ -91,7 +92,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-function required(body: Static<typeof TokenRequest>, name: 'username' | 'password' | 'refresh_token'): string {
+function required(
+  body: Static<typeof TokenRequest>,
+  name: 'grant_type' | 'username' | 'password' | 'refresh_token',
+): string {
   const value = body[name]
   if (!value) throw new GrantError('invalid_request', `The parameter ${name} is missing.`)
   return value
