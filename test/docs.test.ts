@@ -1,0 +1,72 @@
+import t from 'tap'
+import { startService } from './helper.js'
+
+const PARTS = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/index.html', '/docs/static/swagger-ui.css']
+const DOCUMENTS = ['/openapi.json', '/openapi-3.0.json']
+
+t.test('the page has rules of its own, and names no other host', async (t) => {
+  const service = await startService(t)
+  const page = await service.get('/docs')
+  t.equal(page.statusCode, 200)
+  t.match(page.headers, { 'content-type': /^text\/html/, 'x-content-type-options': 'nosniff' })
+  const policy = String(page.headers['content-security-policy'])
+  t.match(policy, /default-src 'none'.*script-src 'self'.*connect-src 'self'.*frame-ancestors 'none'/)
+  // Over plain http at any address but localhost it would leave the page blank.
+  t.notMatch(policy, 'upgrade-insecure-requests')
+  t.notMatch(policy, /https?:|\*|script-src[^;]*unsafe/)
+
+  const sources = [...page.payload.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source]) => String(source))
+  t.ok(sources.length >= 4, 'it has its scripts and styles')
+  for (const source of sources) {
+    t.notMatch(source, /^(https?:)?\/\//)
+    const part = await service.get(new URL(source, 'http://latchkey.test/docs/').pathname)
+    t.equal(part.statusCode, 200, source)
+    t.match(part.headers, { 'content-security-policy': policy, 'x-content-type-options': 'nosniff' }, source)
+  }
+  t.notMatch(page.payload, /<script[^>]*>\s*[^\s<]|\son\w+=/, 'no script in the page itself: its rules forbid them')
+  const start = await service.get('/docs/static/swagger-initializer.js')
+  t.notMatch(start.payload, /persistAuthorization":true|validatorUrl":"|"url":"(?!\/)/)
+  for (const url of DOCUMENTS) t.match(start.payload, url)
+})
+
+t.test('everywhere else the rules stay as strict as before', async (t) => {
+  const service = await startService(t)
+  for (const url of ['/livez', '/v1/me', '/nothing', ...DOCUMENTS]) {
+    t.equal(
+      (await service.get(url)).headers['content-security-policy'],
+      "default-src 'none'; frame-ancestors 'none'",
+      url,
+    )
+  }
+})
+
+t.test('a browser that asks for nothing in particular is sent to the page, and a program is not', async (t) => {
+  const service = await startService(t)
+  const browser = await service.request({ method: 'GET', url: '/', headers: { accept: 'text/html,*/*;q=0.8' } })
+  t.equal(browser.statusCode, 302)
+  t.equal(browser.headers.location, '/docs')
+  for (const accept of ['application/json', '*/*', '']) {
+    const program = await service.get('/', { accept })
+    t.match(program.json(), { status: 404, code: 'not_found' }, accept)
+    t.equal(program.headers.location, undefined)
+  }
+  t.match((await service.get('/')).json(), { status: 404, code: 'not_found' })
+})
+
+t.test('the documents are for everybody, and name only what is there', async (t) => {
+  const service = await startService(t)
+  for (const url of DOCUMENTS) {
+    const { statusCode, payload } = await service.get(url)
+    t.equal(statusCode, 200)
+    t.match(JSON.parse(payload), { info: { title: 'Latchkey' }, paths: { '/v1/login': { post: {} } } })
+    t.notMatch(payload, /"\/docs|def-\d|latchkey\.db|password_hash/)
+  }
+})
+
+t.test('DOCS=off leaves nothing of the page or the documents', async (t) => {
+  const service = await startService(t, { DOCS: 'off' })
+  for (const url of [...PARTS, ...DOCUMENTS, '/']) {
+    t.match((await service.get(url, { accept: 'text/html' })).json(), { status: 404, code: 'not_found' }, url)
+  }
+  t.equal((await service.get('/livez')).statusCode, 200)
+})

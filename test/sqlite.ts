@@ -1,0 +1,36 @@
+import { cp, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import type { SQL } from 'drizzle-orm'
+import type { Test } from 'tap'
+import type { Service } from './helper.js'
+
+export type Connection = BetterSqlite3.Database
+
+/** Another connection to a SQLite file, as another process would have it, with the driver that the service takes. */
+export async function openFile(t: Test, file: string): Promise<Connection> {
+  const name = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
+  const Sqlite: typeof BetterSqlite3 = (await import(name)).default
+  const connection = new Sqlite(file)
+  t.teardown(() => connection.close())
+  return connection
+}
+
+/** The rows of a statement on the connection that the service itself uses. */
+export function ask({ app }: Service, statement: SQL): Promise<unknown[][]> {
+  return (app.database.db as unknown as { all(statement: SQL): Promise<unknown[][]> }).all(statement)
+}
+
+/** Where a service keeps its database. */
+export function fileOf({ app }: Service): string {
+  return app.config.DATABASE_URL.slice('sqlite:'.length)
+}
+
+/** A copy of a database as it stands, in another folder: of a running service, what a power failure would leave. */
+export async function copyDatabase(file: string, folder: string): Promise<string> {
+  for (const name of await readdir(dirname(file))) {
+    // The memory shared between processes does not outlive them.
+    if (!name.endsWith('-shm')) await cp(join(dirname(file), name), join(folder, name))
+  }
+  return join(folder, file.slice(dirname(file).length + 1))
+}
