@@ -34,3 +34,8 @@ export function flaskMethods(app: FastifyInstance, url: string, taken: HTTPMetho
     reply.header('allow', allow).send(),
   )
 }
+
+/** A path that looks like one of the tutorial's and is none: with a slash too many, or with an id that is no number. */
+export function flaskNotFound(app: FastifyInstance, url: string): void {
+  refuseOtherMethods(app, url, [], new Refusal(404, { message: SENTENCES.not_found }))
+}

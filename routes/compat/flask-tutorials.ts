@@ -4,7 +4,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { answerErrors, fieldsOf, isName, isText, Refusal, standInFor } from '../../src/compat.js'
-import { flaskJson, flaskMethods, flaskPage } from '../../src/compat-flask.js'
+import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
 import { refusedToken, TOKEN_REVOKED } from '../../src/compat-flask-jwt.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
@@ -13,6 +13,9 @@ import { noContent, ref } from '../../src/schemas.js'
 
 /** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
 const LIFETIME_MS = 24 * 3_600_000
+
+/** Flask's `<int:tutorial_id>`. */
+const TUTORIAL = '/tutorials/:id(^\\d+$)'
 
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
 const TOO_LONG = new Refusal(400, { msg: 'A name or an email has at most 250 characters, all of them text' })
@@ -127,7 +130,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  app.put('/tutorials/:id', {
+  app.put(TUTORIAL, {
     ...guarded,
     schema: {
       ...about,
@@ -149,7 +152,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  app.delete('/tutorials/:id', {
+  app.delete(TUTORIAL, {
     ...guarded,
     schema: {
       ...about,
@@ -168,7 +171,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   flaskMethods(app, '/register', ['POST'])
   flaskMethods(app, '/tutorials', ['GET', 'POST'])
-  flaskMethods(app, '/tutorials/:id', ['PUT', 'DELETE'])
+  flaskMethods(app, TUTORIAL, ['PUT', 'DELETE'])
+  for (const url of ['/register/', '/tutorials/:id']) flaskNotFound(app, url)
 
   /** A token outlives its user by as long as it takes to hear of the end of the session; a row must not be theirs then. */
   async function refuseGone({ user }: FastifyRequest): Promise<void> {
@@ -187,9 +191,8 @@ function isGiven(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
 }
 
-/** Flask's `<int:id>`; a number too large to be an id is nobody's. */
+/** A number too large to be an id is nobody's. */
 function tutorialId(text: string): number {
-  if (!/^\d+$/.test(text)) throw new Problem('not_found')
   const id = Number(text)
   if (!Number.isSafeInteger(id)) throw NOT_YOURS
   return id
