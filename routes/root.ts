@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { json } from '../src/compat-schemas.js'
+import { Problem } from '../src/problems.js'
 import { ref } from '../src/schemas.js'
 
 const Hello = Type.Object(
@@ -28,7 +29,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       : { hide: true },
     handler: async (request, reply) => {
       if (DOCS && request.headers.accept?.includes('text/html')) return reply.redirect('/docs')
-      return COMPAT ? { message: 'Hello, FastAPI!' } : reply.callNotFound()
+      if (!COMPAT) throw new Problem('not_found')
+      return { message: 'Hello, FastAPI!' }
     },
   })
 }
