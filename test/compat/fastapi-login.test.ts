@@ -49,14 +49,16 @@ const ROWS: Row[] = [
 ]
 
 t.test('the rows of the FastAPI log-in', async (t) => {
-  const { service, port } = await startCompat(t)
+  const compat = await startCompat(t)
+  const { service } = compat
   await addUser(service, carol.username, carol.password)
   await addUser(service, korean.username, korean.password)
-  await holdRows(t, port, ROWS)
+  await holdRows(t, compat, ROWS)
 })
 
 t.test('forms that are not quite forms', async (t) => {
-  const { service, port, send } = await startCompat(t)
+  const compat = await startCompat(t)
+  const { service, send } = compat
   await addUser(service, 'carol', 'carol-pw')
   const seam = { 'content-type': 'multipart/form-data; boundary=seam' }
   const file = '--seam\r\nContent-Disposition: form-data; name="username"; filename="a"\r\n\r\ncarol\r\n--seam--\r\n'
@@ -86,6 +88,6 @@ t.test('forms that are not quite forms', async (t) => {
     [9, 'should', `POST ${PATH}/`, { headers: { host: 'a"b' } }, 307, undefined, { location: PATH }],
     [10, 'should', `POST ${PATH}`, { multipart: { ...carol, padding: 'x'.repeat(70_000) } }, 413],
   ]
-  await holdRows(t, port, rows)
+  await holdRows(t, compat, rows)
   t.equal((await send(`OPTIONS ${PATH}`)).status, 405)
 })

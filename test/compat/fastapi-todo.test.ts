@@ -117,15 +117,16 @@ const LOG_IN: Row[] = [
 ]
 
 t.test('the rows of the FastAPI TODO application', async (t) => {
-  const { service, port, send } = await startCompat(t)
+  const compat = await startCompat(t)
+  const { service, send } = compat
   await addUser(service, dave.username, dave.password)
   await addUser(service, korean.username, korean.password)
   t.equal((await send(`POST ${ADD}`, { json: { username: 'dup-1', password: 'pw-dup' } })).status, 200)
-  await holdRows(t, port, [...SIGN_UP, ...LOG_IN], (row) => ({ uniq: `row${row}`, added: 'dup-1' }))
+  await holdRows(t, compat, [...SIGN_UP, ...LOG_IN], (row) => ({ uniq: `row${row}`, added: 'dup-1' }))
 })
 
 t.test('where the tutorial crashes or takes anything', async (t) => {
-  const { port } = await startCompat(t, { PASSWORD_MIN_LENGTH: '8', PASSWORD_BLOCKLIST: 'on' })
+  const compat = await startCompat(t, { PASSWORD_MIN_LENGTH: '8', PASSWORD_BLOCKLIST: 'on' })
   const short = { type: 'string_too_short', msg: 'String should have at least 1 character', ctx: { min_length: 1 } }
   const flaw = (field: string, rest: object) => ({ detail: [{ loc: ['body', field], input: null, ...rest }] })
   const rule = { type: 'value_error', msg: 'Value error, A password has at least 8 characters.' }
@@ -180,7 +181,7 @@ t.test('where the tutorial crashes or takes anything', async (t) => {
       { detail: 'User already registered' },
     ],
   ]
-  await holdRows(t, port, rows)
+  await holdRows(t, compat, rows)
 })
 
 t.test('four equal sign-ups at once make one user', async (t) => {

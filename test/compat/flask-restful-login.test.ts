@@ -38,10 +38,11 @@ const ROWS: Row[] = [
 ]
 
 t.test('the rows of the Flask-RESTful log-in', async (t) => {
-  const { service, port } = await startCompat(t)
+  const compat = await startCompat(t)
+  const { service } = compat
   await addUser(service, john.username, john.password)
   await addUser(service, korean.username, korean.password)
-  await holdRows(t, port, ROWS)
+  await holdRows(t, compat, ROWS)
 })
 
 t.test('where the tutorial lets people in', async (t) => {

@@ -47,7 +47,8 @@ const ROWS: Row[] = [
 ]
 
 t.test('the rows of the Flask tutorials API that are about tokens', async (t) => {
-  const { service, port, send } = await startCompat(t)
+  const compat = await startCompat(t)
+  const { service, send } = compat
   const json = { name: 'ann', email: 'ann@example.com', password: '1234' }
   const token: string = JSON.parse((await send('POST /register', { json })).text).access_token
   const { refresh_token } = (await service.post('/v1/login', { username: 'ann@example.com', password: '1234' })).json()
@@ -55,7 +56,7 @@ t.test('the rows of the Flask tutorials API that are about tokens', async (t) =>
   const now = Math.floor(Date.now() / 1_000)
   const { sub: _, ...unnamed } = claims
   const sign = (changed: object) => service.app.keys.sign({ ...claims, ...changed })
-  await holdRows(t, port, ROWS, () => ({
+  await holdRows(t, compat, ROWS, () => ({
     token,
     tampered: tamper(token),
     foreign: forge('HS256', { sub: 1, type: 'access', exp: now + 600 }),
@@ -70,7 +71,7 @@ t.test('the rows of the Flask tutorials API that are about tokens', async (t) =>
 })
 
 t.test('a stranger’s tokens get no further than the signature, whatever they say', async (t) => {
-  const { port } = await startCompat(t)
+  const compat = await startCompat(t)
   const now = Math.floor(Date.now() / 1_000)
   const said = [{ exp: now - 1 }, { nbf: now + 600 }, { iat: now + 600 }, { type: 'refresh' }, { sub: undefined }]
   const rows = said.map((claims, index): Row => {
@@ -79,7 +80,7 @@ t.test('a stranger’s tokens get no further than the signature, whatever they s
   })
   const odd = [`${encode(null)}.e30.x`, `${encode([])}.e30.x`, `${encode({ alg: 'constructor' })}.e30.x`, '..', 'é.a.b']
   for (const token of odd) rows.push([rows.length, 'must', LIST, with_(`Bearer ${token}`), 422])
-  await holdRows(t, port, rows)
+  await holdRows(t, compat, rows)
 })
 
 t.test('the token of a deleted or disabled user is revoked', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { holdRows, type Row, startCompat, type Values } from './wire.js'
+import { type Compat, holdRows, type Row, startCompat, type Values } from './wire.js'
 
 // Seed 001: registration, log-in and rows; its answers to tokens are in flask-tutorials-tokens.test.ts.
 // Not held: 35 (POST /login/ is another tutorial's log-in) and 77 (GET / is another one's).
@@ -87,8 +87,6 @@ const ROWS_BEFORE: Record<number, { a: number; b: number }> = {
   38: { a: 1, b: 1 },
 }
 
-type Compat = Awaited<ReturnType<typeof startCompat>>
-
 async function twoPeople({ send }: Compat, row: number): Promise<Values> {
   const values: Values = { uniq: `row${row}` }
   const before = ROWS_BEFORE[row] ?? { a: 1, b: 0 }
@@ -115,7 +113,7 @@ async function withGone(compat: Compat, row: number): Promise<Values> {
 
 t.test('the rows of the Flask tutorials API', async (t) => {
   const compat = await startCompat(t)
-  await holdRows(t, compat.port, [...ACCOUNTS, ...TUTORIALS], (row) => withGone(compat, row))
+  await holdRows(t, compat, [...ACCOUNTS, ...TUTORIALS], (row) => withGone(compat, row))
 })
 
 t.test('where the tutorial crashes or lets others in', async (t) => {
@@ -163,7 +161,7 @@ t.test('where the tutorial crashes or lets others in', async (t) => {
     [21, 'must', 'PUT /tutorials/99999999999999999999', { headers: a, json: {} }, 404, notYours],
     [22, 'must', 'DELETE /tutorials/0x10', { headers: a }, 404],
   ]
-  await holdRows(t, compat.port, rows, (row) => twoPeople(compat, row))
+  await holdRows(t, compat, rows, (row) => twoPeople(compat, row))
 
   const { token_a, token_b, tid } = await twoPeople(compat, 99)
   const [ann, ben] = [token_a, token_b].map((text) => ({ authorization: `Bearer ${text}` }))

@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
+import { contractOf } from '../contract.js'
 import { type Service, startService } from '../helper.js'
 
 // What a client puts on the wire, byte for byte, and the tables of what the tutorials answered to it. A row is held
@@ -36,6 +37,9 @@ export interface Answer {
   text: string
 }
 
+/** Other methods, the other slash and paths that are none stand in no document. */
+const UNDOCUMENTED = new Set([307, 404, 405])
+
 /** A service as the tutorials' own examples need it, listening on a socket. */
 export async function startCompat(t: Test, settings: Parameters<typeof startService>[1] = {}) {
   const service = await startService(t, {
@@ -46,8 +50,22 @@ export async function startCompat(t: Test, settings: Parameters<typeof startServ
   })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = service.app.server.address() as AddressInfo
-  return { service, port, send: (line: string, sent: Sent = {}) => send(port, line, sent) }
+  const contract = contractOf(service.app.openapiCompat() as Record<string, unknown>)
+  return {
+    service,
+    port,
+    /** Sends a request, and holds the answer against the tutorials' OpenAPI document. */
+    async send(line: string, sent: Sent = {}): Promise<Answer> {
+      const answer = await send(port, line, sent)
+      const [method = '', path = ''] = line.split(/[ ?]/)
+      const isDocumented = method !== 'OPTIONS' && !UNDOCUMENTED.has(answer.status)
+      if (isDocumented) contract.check({ ...answer, method, path, body: answer.text })
+      return answer
+    },
+  }
 }
+
+export type Compat = Awaited<ReturnType<typeof startCompat>>
 
 /** Somebody whom the tutorials' own tables would have held. */
 export async function addUser({ app }: Service, username: string, password: string): Promise<void> {
@@ -55,7 +73,7 @@ export async function addUser({ app }: Service, username: string, password: stri
 }
 
 /** Sends `line` ("POST /login") as it is, with no header of its own but Host and Content-Length. */
-export function send(port: number, line: string, sent: Sent): Promise<Answer> {
+function send(port: number, line: string, sent: Sent): Promise<Answer> {
   const [method = '', path = ''] = line.split(' ')
   const { type, bytes } = encode(sent)
   return new Promise((resolve, reject) => {
@@ -91,14 +109,14 @@ const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 /** Holds every row, each with values of its own, and counts those held. */
 export async function holdRows(
   t: Test,
-  port: number,
+  { port, send }: Compat,
   rows: readonly Row[],
   valuesFor: (row: number) => Values | Promise<Values> = () => ({}),
 ): Promise<void> {
   const held = { must: 0, should: 0 }
   for (const [number, level, line, sent, status, body, special = {}] of rows) {
     const values = { port, ...(await valuesFor(number)) }
-    const answer = await send(port, String(fill(line, values)), fill(sent, values) as Sent)
+    const answer = await send(String(fill(line, values)), fill(sent, values) as Sent)
     const expected = {
       status,
       special: fill(special, values),
