@@ -76,7 +76,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request): Promise<Static<typeof FastapiUser>> => {
       const { username, fullname, password } = readUser(request)
-      const user = await app.accounts.register({ username, name: fullname, password }, { anyName: true })
+      const user = await app.accounts.register({ username, name: fullname, password }, clientOf(request), {
+        anyName: true,
+      })
       return { username, fullname: user.name, id: user.id, is_active: user.isActive }
     },
   })
@@ -102,7 +104,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const { username, password } = await passwordForm(request)
       if (!isName(username)) throw new Problem('invalid_credentials')
-      const user = await app.accounts.authenticateExactly('username', username, password, request.ip)
+      const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
       const access_token = await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
       return { access_token, token_type: 'bearer' }
     },

@@ -3,7 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { answerErrors, fieldsOf, isName, isText, Refusal, standInFor } from '../../src/compat.js'
+import { answerErrors, fieldsOf, isName, isText, NAME_MAX_LENGTH, Refusal, standInFor } from '../../src/compat.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
 import { refusedToken, TOKEN_REVOKED } from '../../src/compat-flask-jwt.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
@@ -17,12 +17,17 @@ const LIFETIME_MS = 24 * 3_600_000
 /** Flask's `<int:tutorial_id>`. */
 const TUTORIAL = '/tutorials/:id(^\\d+$)'
 
+/** v1's own bound, in characters: its document promises it of every row. */
+const DESCRIPTION_MAX_LENGTH = 10_000
+
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
 const TOO_LONG = new Refusal(400, { msg: 'A name or an email has at most 250 characters, all of them text' })
 const EMAIL_TAKEN = new Refusal(409, { msg: 'Email already registered' })
 const NOT_YOURS = new Refusal(404, { message: 'No tutorials with this id' })
 const INCOMPLETE = new Refusal(400, { message: 'name and description are required' })
-const NOT_TEXT = new Refusal(400, { message: 'name and description must be strings' })
+const NOT_TEXT = new Refusal(400, {
+  message: `name and description must be strings of at most ${NAME_MAX_LENGTH} and ${DESCRIPTION_MAX_LENGTH} characters`,
+})
 
 const TutorialsRegistration = Type.Object(
   { name: Type.String(), email: Type.String(), password: Type.String() },
@@ -47,7 +52,8 @@ const FlaskTutorialUpdate = Type.Partial(FlaskTutorialCreate, {
   examples: [{ name: 'changed' }],
 })
 
-const about = { tags: ['flask-tutorials'], security: [{ bearerAuth: [] }] }
+const about = { tags: ['flask-tutorials'] }
+const params = Type.Object({ id: Type.Unsafe<string>({ type: 'integer', description: 'The id of the row.' }) })
 const refusals = {
   401: json('No token was sent, or it has expired or was revoked.', ref(MsgError)),
   422: json('What was sent is no valid token.', ref(MsgError)),
@@ -94,7 +100,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
       if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
       if (!isName(name) || !isName(email)) throw TOO_LONG
-      const user = await app.accounts.register({ name, email, password }, { anyName: true })
+      const user = await app.accounts.register({ name, email, password }, clientOf(request), { anyName: true })
       return { access_token: await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS) }
     },
   })
@@ -125,7 +131,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { name, description } = fieldsOf(flaskJson(request)) ?? {}
-      if (!isText(name) || !isText(description)) throw INCOMPLETE
+      if (!isText(name) || !isText(description) || name === '') throw INCOMPLETE
+      if (!isName(name) || !isDescription(description)) throw NOT_TEXT
       return toTutorial(sole(await statements.insert.execute({ userId: request.user.userId, name, description })))
     },
   })
@@ -137,14 +144,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'flaskTutorialsUpdate',
       summary: 'Change a tutorial',
       description: 'Changes the fields that are given; never its owner.',
-      params: Type.Object({ id: Type.String() }),
+      params,
       body: ref(FlaskTutorialUpdate),
       response: { 200: json('The row.', ref(FlaskTutorial)), 400: malformed, 404: notYours, ...refusals },
     },
     handler: async (request) => {
       const id = tutorialId(request.params.id)
       const { name, description } = fieldsOf(flaskJson(request)) ?? { name: null }
-      if (![name, description].every((value) => value === undefined || isText(value))) throw NOT_TEXT
+      const isFitting =
+        (name === undefined || isName(name)) && (description === undefined || isDescription(description))
+      if (!isFitting) throw NOT_TEXT
       const changes = { name: name ?? null, description: description ?? null }
       const [row] = await statements.update.execute({ userId: request.user.userId, id, ...changes })
       if (row === undefined) throw NOT_YOURS
@@ -159,7 +168,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'flaskTutorialsDelete',
       summary: 'Delete a tutorial',
       description: 'For good.',
-      params: Type.Object({ id: Type.String() }),
+      params,
       response: { 204: noContent('It is gone.'), 404: notYours, ...refusals },
     },
     handler: async ({ user, params }, reply) => {
@@ -189,6 +198,10 @@ function refuseLowerCase({ headers }: FastifyRequest, _reply: FastifyReply, done
 
 function isGiven(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
+}
+
+function isDescription(value: unknown): value is string {
+  return isText(value) && [...value].length <= DESCRIPTION_MAX_LENGTH
 }
 
 /** A number too large to be an id is nobody's. */

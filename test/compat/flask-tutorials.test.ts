@@ -156,6 +156,8 @@ t.test('where the tutorial crashes or lets others in', async (t) => {
     [16, 'must', 'POST /tutorials', { headers: a, json: { name: 'x', description: 5 } }, 400, incomplete],
     [17, 'must', 'POST /tutorials', { headers: a, json: { name: 'x\0', description: 'y' } }, 400, incomplete],
     [18, 'must', 'POST /tutorials', { headers: a, json: null }, 400, incomplete],
+    [23, 'must', 'POST /tutorials', { headers: a, json: { ...video, name: 'x'.repeat(251) } }, 400],
+    [24, 'must', 'PUT /tutorials/{{tid}}', { headers: a, json: { description: 'x'.repeat(10_001) } }, 400],
     [19, 'must', 'PUT /tutorials/{{tid}}', { headers: a, json: { name: null } }, 400],
     [20, 'must', 'PUT /tutorials/{{tid}}', { headers: a, json: [1] }, 400],
     [21, 'must', 'PUT /tutorials/99999999999999999999', { headers: a, json: {} }, 404, notYours],
