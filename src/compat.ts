@@ -3,6 +3,8 @@ import { Problem, toProblem } from './problems.js'
 
 /** The longest name or e-mail address of the tutorials' tables, in characters. */
 export const NAME_MAX_LENGTH = 250
+/** The longest name or address to log in with, as at v1, in characters. */
+const IDENTIFIER_MAX_LENGTH = 320
 /** Kept text must be the same in every database: no NUL, no half of a surrogate pair. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u
 const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -81,11 +83,7 @@ export function bytesOf(body: unknown): Buffer {
 
 /** The fields of a JSON object; undefined for any other JSON. */
 export function fieldsOf(json: unknown): Record<string, unknown> | undefined {
-  return isObject(json) ? json : undefined
-}
-
-function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
+  return typeof json === 'object' && json !== null && !Array.isArray(json) ? { ...json } : undefined
 }
 
 /** Text that every database keeps as it is. */
@@ -93,7 +91,12 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && !UNKEEPABLE.test(value)
 }
 
-/** A name or an address that somebody can have: no other one is looked for. */
+/** A name or an address that may be looked for; what is longer or no text is nobody's, and a database may choke on it. */
+export function isIdentifier(value: unknown): value is string {
+  return isText(value) && [...value].length <= IDENTIFIER_MAX_LENGTH
+}
+
+/** A name or an address that somebody may sign up with. */
 export function isName(value: unknown): value is string {
   return isText(value) && value !== '' && [...value].length <= NAME_MAX_LENGTH
 }

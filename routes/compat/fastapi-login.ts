@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
-import { answerErrors, isName, standInFor } from '../../src/compat.js'
+import { answerErrors, isIdentifier, standInFor } from '../../src/compat.js'
 import { fastapiPost, loginWording, passwordForm } from '../../src/compat-fastapi.js'
 import { common, DetailError, json, UserToken, ValidationError } from '../../src/compat-schemas.js'
 import { Problem } from '../../src/problems.js'
@@ -46,7 +46,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { username, password } = await passwordForm(request)
-      if (!isName(username)) throw new Problem('invalid_credentials')
+      if (!isIdentifier(username)) throw new Problem('invalid_credentials')
       const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
       const access_token = await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
       return { access_token, token_type: 'bearer', username }

@@ -6,6 +6,7 @@ import {
   answerErrors,
   bytesOf,
   fieldsOf,
+  isIdentifier,
   isJson,
   isName,
   isText,
@@ -103,7 +104,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { username, password } = await passwordForm(request)
-      if (!isName(username)) throw new Problem('invalid_credentials')
+      if (!isIdentifier(username)) throw new Problem('invalid_credentials')
       const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
       const access_token = await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
       return { access_token, token_type: 'bearer' }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { answerErrors, fieldsOf, isName, Refusal, standInFor, type Wording } from '../../src/compat.js'
+import { answerErrors, fieldsOf, isIdentifier, Refusal, standInFor, type Wording } from '../../src/compat.js'
 import { flaskJson, flaskMethods, flaskPage } from '../../src/compat-flask.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
 import { Problem } from '../../src/problems.js'
@@ -78,14 +78,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   flaskMethods(app, '/login', ['POST'])
 
   async function logInByUsername(request: FastifyRequest, { username, password }: Record<string, unknown>) {
-    if (!isName(username) || typeof password !== 'string') throw new Problem('invalid_credentials')
+    if (!isIdentifier(username) || typeof password !== 'string') throw new Problem('invalid_credentials')
     const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
     return app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
   }
 
   async function logInByEmail(request: FastifyRequest, { email, password }: Record<string, unknown>) {
     if (typeof email !== 'string' || typeof password !== 'string') throw MISSING_FIELDS
-    if (!isName(email)) throw new Problem('invalid_credentials')
+    if (!isIdentifier(email)) throw new Problem('invalid_credentials')
     const user = await app.accounts.authenticateExactly('email', email, password, clientOf(request))
     return app.sessions.issueAccessToken(user, clientOf(request), EMAIL_LIFETIME_MS)
   }

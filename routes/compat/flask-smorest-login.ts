@@ -4,8 +4,8 @@ import { clientOf } from '../../src/clients.js'
 import {
   answerErrors,
   fieldsOf,
+  isIdentifier,
   isJson,
-  isName,
   parseJson,
   Refusal,
   refuseOtherMethods,
@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { username, password } = fieldsOf(parseJson(request)) ?? {}
       if (typeof username !== 'string' || typeof password !== 'string') throw MISSING_FIELDS
       if (username === '' || password === '') throw MISSING_FIELDS
-      if (!isName(username)) throw new Problem('invalid_credentials')
+      if (!isIdentifier(username)) throw new Problem('invalid_credentials')
       const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
       return { access_token: await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS) }
     },

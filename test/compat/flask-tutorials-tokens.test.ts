@@ -13,7 +13,7 @@ const PRINTED_TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmcmVzaCI6ZmFsc2UsImlhdCI6MTY4MDU5Mzk2MiwianRpIjoiYmQ0YWUwMzEtMzc3ZC00NjM5LThhMGItNjk1MWE3OTQ2NTEzIiwidHlwZSI6ImFjY2VzcyIsInN1YiI6MSwibmJmIjoxNjgwNTkzOTYyLCJleHAiOjE2ODI2Njc1NjJ9.oGIU1uozNQVmy0WVBeZK9iZNtYKJJKZUWGV8yW4R8Lk'
 
 const LIST = 'GET /tutorials'
-const with_ = (authorization: string) => ({ headers: { authorization } })
+const sending = (authorization: string) => ({ headers: { authorization } })
 const msg = (text: string) => ({ msg: text })
 const noHeader = msg('Missing Authorization Header')
 const noType = msg("Missing 'Bearer' type in 'Authorization' header. Expected 'Authorization: Bearer <JWT>'")
@@ -22,28 +22,28 @@ const badSignature = msg('Signature verification failed')
 const badAlgorithm = msg('The specified alg value is not allowed')
 
 const ROWS: Row[] = [
-  [78, 'must', LIST, with_('Bearer {{token}}'), 200, []],
+  [78, 'must', LIST, sending('Bearer {{token}}'), 200, []],
   [79, 'must', LIST, {}, 401, noHeader],
-  [80, 'must', LIST, with_(''), 401, noHeader],
-  [81, 'must', LIST, with_('Bearer'), 422, badHeader],
-  [82, 'must', LIST, with_('Bearer {{token}} x'), 422, badHeader],
-  [83, 'must', LIST, with_('Basic YWxpY2U6YWxpY2UtcHc='), 401, noType],
-  [84, 'must', LIST, with_('bearer {{token}}'), 401, noType],
-  [85, 'must', LIST, with_('{{token}}'), 401, noType],
-  [86, 'must', LIST, with_('Token {{token}}'), 401, noType],
-  [88, 'should', LIST, with_('Bearer garbage'), 422, msg('Not enough segments')],
-  [89, 'should', LIST, with_('Bearer a.b.c'), 422, msg('Invalid header padding')],
-  [90, 'must', LIST, with_('Bearer {{tampered}}'), 422, badSignature],
-  [91, 'must', LIST, with_('Bearer {{foreign}}'), 422, badSignature],
-  [92, 'must', LIST, with_('Bearer {{none}}'), 422, badAlgorithm],
-  [93, 'must', LIST, with_('Bearer {{hs512}}'), 422, badAlgorithm],
-  [94, 'must', LIST, with_('Bearer {{expired}}'), 401, msg('Token has expired')],
-  [95, 'should', LIST, with_('Bearer {{early}}'), 422, msg('The token is not yet valid (nbf)')],
-  [96, 'should', LIST, with_('Bearer {{future}}'), 422],
-  [97, 'must', LIST, with_('Bearer {{refresh}}'), 422, msg('Only non-refresh tokens are allowed')],
-  [98, 'should', LIST, with_('Bearer {{nobody}}'), 422, msg('Missing claim: sub')],
+  [80, 'must', LIST, sending(''), 401, noHeader],
+  [81, 'must', LIST, sending('Bearer'), 422, badHeader],
+  [82, 'must', LIST, sending('Bearer {{token}} x'), 422, badHeader],
+  [83, 'must', LIST, sending('Basic YWxpY2U6YWxpY2UtcHc='), 401, noType],
+  [84, 'must', LIST, sending('bearer {{token}}'), 401, noType],
+  [85, 'must', LIST, sending('{{token}}'), 401, noType],
+  [86, 'must', LIST, sending('Token {{token}}'), 401, noType],
+  [88, 'should', LIST, sending('Bearer garbage'), 422, msg('Not enough segments')],
+  [89, 'should', LIST, sending('Bearer a.b.c'), 422, msg('Invalid header padding')],
+  [90, 'must', LIST, sending('Bearer {{tampered}}'), 422, badSignature],
+  [91, 'must', LIST, sending('Bearer {{foreign}}'), 422, badSignature],
+  [92, 'must', LIST, sending('Bearer {{none}}'), 422, badAlgorithm],
+  [93, 'must', LIST, sending('Bearer {{hs512}}'), 422, badAlgorithm],
+  [94, 'must', LIST, sending('Bearer {{expired}}'), 401, msg('Token has expired')],
+  [95, 'should', LIST, sending('Bearer {{early}}'), 422, msg('The token is not yet valid (nbf)')],
+  [96, 'should', LIST, sending('Bearer {{future}}'), 422],
+  [97, 'must', LIST, sending('Bearer {{refresh}}'), 422, msg('Only non-refresh tokens are allowed')],
+  [98, 'should', LIST, sending('Bearer {{nobody}}'), 422, msg('Missing claim: sub')],
   [101, 'must', `${LIST}?jwt={{token}}`, {}, 401, noHeader],
-  [103, 'must', LIST, with_(`Bearer ${PRINTED_TOKEN}`), 422, badSignature],
+  [103, 'must', LIST, sending(`Bearer ${PRINTED_TOKEN}`), 422, badSignature],
 ]
 
 t.test('the rows of the Flask tutorials API that are about tokens', async (t) => {
@@ -76,10 +76,10 @@ t.test('a stranger’s tokens get no further than the signature, whatever they s
   const said = [{ exp: now - 1 }, { nbf: now + 600 }, { iat: now + 600 }, { type: 'refresh' }, { sub: undefined }]
   const rows = said.map((claims, index): Row => {
     const token = forge('HS256', { sub: 1, type: 'access', exp: now + 600, ...claims })
-    return [index, 'must', LIST, with_(`Bearer ${token}`), 422, badSignature]
+    return [index, 'must', LIST, sending(`Bearer ${token}`), 422, badSignature]
   })
   const odd = [`${encode(null)}.e30.x`, `${encode([])}.e30.x`, `${encode({ alg: 'constructor' })}.e30.x`, '..', 'é.a.b']
-  for (const token of odd) rows.push([rows.length, 'must', LIST, with_(`Bearer ${token}`), 422])
+  for (const token of odd) rows.push([rows.length, 'must', LIST, sending(`Bearer ${token}`), 422])
   await holdRows(t, compat, rows)
 })
 
@@ -106,7 +106,7 @@ t.test('the token of a deleted or disabled user is revoked', async (t) => {
 t.test('a token of v1 is as good, and an expired one of 24 hours is not', async (t) => {
   const { service, send } = await startCompat(t)
   const person = await service.signUp('mina')
-  const list = (token: string) => send(LIST, with_(`Bearer ${token}`))
+  const list = (token: string) => send(LIST, sending(`Bearer ${token}`))
   t.equal((await list(person.token)).status, 200)
   t.equal((await list(expiredTokenOf(service, person.id))).status, 401)
 })
