@@ -1,4 +1,5 @@
 import swagger from '@fastify/swagger'
+import type { FastifySchema } from 'fastify'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import { version } from '../src/package.js'
@@ -8,6 +9,8 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The same document in OpenAPI 3.0.3, for tools that do not read 3.1. */
     openapi30: FastifyInstance['swagger']
+    /** The document of the five tutorial back ends. */
+    openapiCompat: FastifyInstance['swagger']
   }
 }
 
@@ -29,7 +32,21 @@ const TAGS = [
   { name: 'health', description: 'For load balancers and orchestrators.' },
 ]
 
-const document: Omit<OpenAPIV3_1.Document, 'openapi' | 'paths'> = {
+const COMPAT_DESCRIPTION = `What the clients of five published tutorials call, word for word: the same addresses, bodies,
+statuses and error keys. The accounts, the rules and the rows are those of Latchkey's own API.`
+
+const COMPAT_TAGS = [
+  { name: 'flask-smorest-login', description: 'The Flask-Smorest log-in.' },
+  { name: 'flask-tutorials', description: 'The Flask tutorials API: registration, and rows that have an owner.' },
+  { name: 'flask-restful-login', description: 'The Flask-RESTful log-in, and that of the tutorials API.' },
+  { name: 'fastapi-login', description: 'The FastAPI log-in.' },
+  { name: 'fastapi-todo', description: 'The FastAPI TODO application: sign-up and log-in.' },
+]
+const compatTags = new Set<unknown>(COMPAT_TAGS.map(({ name }) => name))
+
+type Document = Omit<OpenAPIV3_1.Document, 'openapi' | 'paths'>
+
+const document: Document = {
   info: {
     title: 'Latchkey',
     version,
@@ -51,22 +68,64 @@ const document: Omit<OpenAPIV3_1.Document, 'openapi' | 'paths'> = {
   },
 }
 
+const compatDocument: Document = {
+  ...document,
+  info: { ...document.info, title: 'Latchkey for five tutorials', description: COMPAT_DESCRIPTION },
+  tags: COMPAT_TAGS,
+  components: {
+    securitySchemes: {
+      ...document.components?.securitySchemes,
+      oauth2Password: {
+        type: 'oauth2',
+        description: 'User name and password.',
+        flows: { password: { tokenUrl: 'token', scopes: {} } },
+      },
+    },
+  },
+}
+
 /** The OpenAPI documents, made from the schemas of the routes: 3.1 and, for older tools, 3.0.3. */
 export default plugin(
   async (app) => {
-    const options = {
-      refResolver: {
-        buildLocalReference: (json: { $id?: unknown }, _baseUri: unknown, _fragment: string, index: number) =>
-          typeof json.$id === 'string' ? json.$id : `def-${index}`,
-      },
-    }
-    await app.register(swagger, { ...options, openapi: { ...document, openapi: '3.1.0' } })
-    await app.register(swagger, {
-      ...options,
-      decorator: 'openapi30',
-      openapi: { ...document, openapi: '3.0.3' },
-    } as Parameters<typeof swagger>[1])
+    await app.register(swagger, optionsOf('swagger', { ...document, openapi: '3.1.0' }))
+    await app.register(swagger, optionsOf('openapi30', { ...document, openapi: '3.0.3' }))
+    await app.register(swagger, optionsOf('openapiCompat', { ...compatDocument, openapi: '3.1.0' }))
     for (const schema of [Problem, User, Account, TokenPair, Login]) app.addSchema(schema)
   },
   { name: 'openapi' },
 )
+
+type Options = NonNullable<Parameters<typeof swagger>[1]>
+
+function optionsOf(decorator: string, openapi: Document & { openapi: string }): Options {
+  const isCompat = openapi.tags === COMPAT_TAGS
+  return {
+    decorator,
+    openapi,
+    refResolver: {
+      buildLocalReference: (json: { $id?: unknown }, _baseUri: unknown, _fragment: string, index: number) =>
+        typeof json.$id === 'string' ? json.$id : `def-${index}`,
+    },
+    transform: ({ schema, url }: { schema?: FastifySchema; url: string }) => {
+      const isOfCompat = schema?.tags?.some((tag) => compatTags.has(tag)) ?? false
+      return { schema: isOfCompat === isCompat ? schema : { hide: true }, url }
+    },
+    transformObject: ({ openapiObject }: { openapiObject: OpenAPIV3_1.Document }) => withoutOrphans(openapiObject),
+  } as Options
+}
+
+/** Without the components that no operation of this document refers to: they are of the other one. */
+function withoutOrphans(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
+  const { schemas = {} } = openapi.components ?? {}
+  const used = new Set<string>()
+  const follow = (part: unknown) => {
+    for (const [, name = ''] of JSON.stringify(part).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (used.has(name)) continue
+      used.add(name)
+      follow(schemas[name])
+    }
+  }
+  follow(openapi.paths)
+  const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)))
+  return { ...openapi, components: { ...openapi.components, schemas: kept } }
+}

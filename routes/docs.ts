@@ -22,6 +22,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       urls: [
         { name: 'Latchkey v1 (OpenAPI 3.1)', url: '/openapi.json' },
         { name: 'Latchkey v1 (OpenAPI 3.0)', url: '/openapi-3.0.json' },
+        ...(app.config.COMPAT ? [{ name: 'The five tutorials', url: '/openapi-compat.json' }] : []),
       ],
       // Swagger UI would keep the password and the refresh token in localStorage.
       persistAuthorization: false,
@@ -35,11 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/openapi.json', async () => app.swagger())
   app.get('/openapi-3.0.json', async () => app.openapi30())
-
-  app.get('/', async (request, reply) => {
-    if (request.headers.accept?.includes('text/html')) return reply.redirect('/docs')
-    return reply.callNotFound()
-  })
+  if (app.config.COMPAT) app.get('/openapi-compat.json', async () => app.openapiCompat())
 }
 
 export default routes

@@ -59,6 +59,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     dir: join(import.meta.dirname, '..', 'routes'),
     dirNameRoutePrefix: false,
     forceESM: true,
+    ...(!config.COMPAT && { ignorePattern: /^compat$/ }),
   })
   return app
 }

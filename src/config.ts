@@ -60,6 +60,7 @@ export const Settings = Type.Object({
   REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
+  COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),
   LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
     default: '60',

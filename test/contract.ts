@@ -25,7 +25,7 @@ export interface Contract {
 }
 
 /** Undocumented by intent: the page, the documents, and the way to the page. */
-const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0)?\.json)?$/
+const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json)?$/
 const PROBLEM = '#/components/schemas/Problem'
 
 /** Holds answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */

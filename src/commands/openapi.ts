@@ -4,17 +4,19 @@ import { join } from 'node:path'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
 
-export const HELP = `Usage: latchkey openapi [--version 3.1|3.0]
+export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat]
 
 Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools that do not read 3.1.
+
+  --compat   print the document of the five tutorial back ends instead, in OpenAPI 3.1
 `
 
-export const options = { version: { type: 'string', default: '3.1' } } as const
+export const options = { version: { type: 'string', default: '3.1' }, compat: { type: 'boolean' } } as const
 
-export async function run({ version }: { version?: string }): Promise<void> {
-  const { openapi, openapi30 } = await documents()
-  process.stdout.write(`${JSON.stringify(version === '3.0' ? openapi30 : openapi, null, 2)}
-`)
+export async function run({ version, compat }: { version?: string; compat?: boolean }): Promise<void> {
+  const { openapi, openapi30, openapiCompat } = await documents()
+  const document = compat ? openapiCompat : version === '3.0' ? openapi30 : openapi
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
 }
 
 /** The documents of this version: built from the routes on an empty database, whatever the environment says. */
@@ -23,7 +25,7 @@ export async function documents() {
   const app = await buildApp(loadConfig({ DATABASE_URL: `sqlite:${join(folder, 'empty.db')}`, LOG_LEVEL: 'silent' }))
   try {
     await app.ready()
-    return { openapi: app.swagger(), openapi30: app.openapi30() }
+    return { openapi: app.swagger(), openapi30: app.openapi30(), openapiCompat: app.openapiCompat() }
   } finally {
     await app.close()
     await rm(folder, { recursive: true })

@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/clients.js'
+import { answerErrors, isIdentifier, standInFor } from '../../src/compat.js'
+import { fastapiPost, loginWording, passwordForm } from '../../src/compat-fastapi.js'
+import { common, DetailError, json, UserToken, ValidationError } from '../../src/compat-schemas.js'
+import { Problem } from '../../src/problems.js'
+import { ref } from '../../src/schemas.js'
+
+/** ACCESS_TOKEN_EXPIRE_MINUTES = 60 * 24 */
+const LIFETIME_MS = 24 * 3_600_000
+
+const FastapiLogin = Type.Object(
+  { username: Type.String(), password: Type.String(), grant_type: Type.Optional(Type.String()) },
+  {
+    $id: 'FastapiLogin',
+    description: 'Who you are.',
+    examples: [{ username: 'carol', password: 'three quiet lanterns' }],
+  },
+)
+
+/** The log-in of the first FastAPI tutorial: an OAuth2 password form. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  standInFor(app)
+  for (const schema of [FastapiLogin, UserToken, DetailError, ValidationError]) app.addSchema(schema)
+  app.setErrorHandler(answerErrors('detail', loginWording))
+
+  app.post('/api/user/login', {
+    config: { public: true, rateLimit: {} },
+    schema: {
+      operationId: 'fastapiLogIn',
+      tags: ['fastapi-login'],
+      summary: 'Log in with a password form',
+      description:
+        'The token lives for 24 hours; POST /v1/logout, which the tutorial only has in its title, ends it sooner.',
+      security: [],
+      consumes: ['application/x-www-form-urlencoded', 'multipart/form-data'],
+      body: ref(FastapiLogin),
+      response: {
+        200: json('The token.', ref(UserToken)),
+        400: json('The form cannot be read.', ref(DetailError)),
+        401: json('The user name or the password is wrong.', ref(DetailError)),
+        422: json('A field is missing.', ref(ValidationError)),
+        ...common(ref(DetailError)),
+      },
+    },
+    handler: async (request) => {
+      const { username, password } = await passwordForm(request)
+      if (!isIdentifier(username)) throw new Problem('invalid_credentials')
+      const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
+      const access_token = await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
+      return { access_token, token_type: 'bearer', username }
+    },
+  })
+
+  fastapiPost(app, '/api/user/login')
+}
+
+export default routes

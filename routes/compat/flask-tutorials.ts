@@ -1,0 +1,247 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { and, asc, eq, sql } from 'drizzle-orm'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientOf } from '../../src/clients.js'
+import { answerErrors, fieldsOf, isName, isText, NAME_MAX_LENGTH, Refusal, standInFor } from '../../src/compat.js'
+import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
+import { refusedToken, TOKEN_REVOKED } from '../../src/compat-flask-jwt.js'
+import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
+import { type Database, sole, type Tables } from '../../src/database.js'
+import { Problem } from '../../src/problems.js'
+import { noContent, ref } from '../../src/schemas.js'
+
+/** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
+const LIFETIME_MS = 24 * 3_600_000
+
+/** Flask's `<int:tutorial_id>`. */
+const TUTORIAL = '/tutorials/:id(^\\d+$)'
+
+/** v1's own bound, in characters: its document promises it of every row. */
+const DESCRIPTION_MAX_LENGTH = 10_000
+
+const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
+const TOO_LONG = new Refusal(400, { msg: 'A name or an email has at most 250 characters, all of them text' })
+const EMAIL_TAKEN = new Refusal(409, { msg: 'Email already registered' })
+const NOT_YOURS = new Refusal(404, { message: 'No tutorials with this id' })
+const INCOMPLETE = new Refusal(400, { message: 'name and description are required' })
+const NOT_TEXT = new Refusal(400, {
+  message: `name and description must be strings of at most ${NAME_MAX_LENGTH} and ${DESCRIPTION_MAX_LENGTH} characters`,
+})
+
+const TutorialsRegistration = Type.Object(
+  { name: Type.String(), email: Type.String(), password: Type.String() },
+  {
+    $id: 'TutorialsRegistration',
+    description: 'A new account.',
+    examples: [{ name: 'Mina', email: 'mina@example.com', password: 'three quiet lanterns' }],
+  },
+)
+const EXAMPLE = { name: 'New Video', description: '1234' }
+const FlaskTutorial = Type.Object(
+  { id: Type.Integer(), user_id: Type.Integer(), name: Type.String(), description: Type.String() },
+  { $id: 'FlaskTutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
+)
+const FlaskTutorialCreate = Type.Object(
+  { name: Type.String(), description: Type.String() },
+  { $id: 'FlaskTutorialCreate', description: 'A new tutorial; other fields are ignored.', examples: [EXAMPLE] },
+)
+const FlaskTutorialUpdate = Type.Partial(FlaskTutorialCreate, {
+  $id: 'FlaskTutorialUpdate',
+  description: 'What changes; other fields are ignored.',
+  examples: [{ name: 'changed' }],
+})
+
+const about = { tags: ['flask-tutorials'] }
+const params = Type.Object({ id: Type.Unsafe<string>({ type: 'integer', description: 'The id of the row.' }) })
+const refusals = {
+  401: json('No token was sent, or it has expired or was revoked.', ref(MsgError)),
+  422: json('What was sent is no valid token.', ref(MsgError)),
+  ...common(anyOf(MsgError, MessageError)),
+}
+const notYours = json('There is no such tutorial, or it is not yours.', ref(MessageError))
+const malformed = json('The body is not what it should be.', ref(MessageError))
+
+/** The Flask tutorial's API: registration, and each person's tutorials. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  standInFor(app)
+  for (const schema of [TutorialsRegistration, FlaskTutorial, FlaskTutorialCreate, FlaskTutorialUpdate]) {
+    app.addSchema(schema)
+  }
+  for (const schema of [AccessToken, MsgError, MessageError]) app.addSchema(schema)
+  const statements = prepareStatements(app.database)
+
+  app.setErrorHandler(
+    answerErrors('msg', (problem, { headers }) =>
+      problem.code === 'email_taken'
+        ? EMAIL_TAKEN
+        : (refusedToken(problem, headers.authorization) ?? flaskPage(problem)),
+    ),
+  )
+
+  app.post('/register', {
+    config: { public: true, rateLimit: {} },
+    schema: {
+      operationId: 'flaskTutorialsRegister',
+      tags: about.tags,
+      summary: 'Create an account',
+      description: 'And log in at once: the token lives for 24 hours.',
+      security: [],
+      body: ref(TutorialsRegistration),
+      response: {
+        200: json('The first token.', ref(AccessToken)),
+        400: json('A field is missing, or cannot be used.', anyOf(MsgError, MessageError)),
+        403: json('People cannot register themselves here.', ref(MsgError)),
+        409: json('The address is taken.', ref(MsgError)),
+        ...common(anyOf(MsgError, MessageError)),
+      },
+    },
+    handler: async (request) => {
+      const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
+      if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
+      if (!isName(name) || !isName(email)) throw TOO_LONG
+      const user = await app.accounts.register({ name, email, password }, clientOf(request), { anyName: true })
+      return { access_token: await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS) }
+    },
+  })
+
+  const guarded = { onRequest: refuseLowerCase, preHandler: refuseGone }
+
+  app.get('/tutorials', {
+    ...guarded,
+    schema: {
+      ...about,
+      operationId: 'flaskTutorialsList',
+      summary: 'List your tutorials',
+      description: 'All of them, the oldest first.',
+      response: { 200: json('Your tutorials.', Type.Array(ref(FlaskTutorial))), ...refusals },
+    },
+    handler: async ({ user }) => (await statements.list.execute({ userId: user.userId })).map(toTutorial),
+  })
+
+  app.post('/tutorials', {
+    ...guarded,
+    schema: {
+      ...about,
+      operationId: 'flaskTutorialsCreate',
+      summary: 'Add a tutorial',
+      description: 'It is yours, whatever `id` or `user_id` the body has.',
+      body: ref(FlaskTutorialCreate),
+      response: { 200: json('The new row.', ref(FlaskTutorial)), 400: malformed, ...refusals },
+    },
+    handler: async (request) => {
+      const { name, description } = fieldsOf(flaskJson(request)) ?? {}
+      if (!isText(name) || !isText(description) || name === '') throw INCOMPLETE
+      if (!isName(name) || !isDescription(description)) throw NOT_TEXT
+      return toTutorial(sole(await statements.insert.execute({ userId: request.user.userId, name, description })))
+    },
+  })
+
+  app.put(TUTORIAL, {
+    ...guarded,
+    schema: {
+      ...about,
+      operationId: 'flaskTutorialsUpdate',
+      summary: 'Change a tutorial',
+      description: 'Changes the fields that are given; never its owner.',
+      params,
+      body: ref(FlaskTutorialUpdate),
+      response: { 200: json('The row.', ref(FlaskTutorial)), 400: malformed, 404: notYours, ...refusals },
+    },
+    handler: async (request) => {
+      const id = tutorialId(request.params.id)
+      const { name, description } = fieldsOf(flaskJson(request)) ?? { name: null }
+      const isFitting =
+        (name === undefined || isName(name)) && (description === undefined || isDescription(description))
+      if (!isFitting) throw NOT_TEXT
+      const changes = { name: name ?? null, description: description ?? null }
+      const [row] = await statements.update.execute({ userId: request.user.userId, id, ...changes })
+      if (row === undefined) throw NOT_YOURS
+      return toTutorial(row)
+    },
+  })
+
+  app.delete(TUTORIAL, {
+    ...guarded,
+    schema: {
+      ...about,
+      operationId: 'flaskTutorialsDelete',
+      summary: 'Delete a tutorial',
+      description: 'For good.',
+      params,
+      response: { 204: noContent('It is gone.'), 404: notYours, ...refusals },
+    },
+    handler: async ({ user, params }, reply) => {
+      const [row] = await statements.delete.execute({ userId: user.userId, id: tutorialId(params.id) })
+      if (row === undefined) throw NOT_YOURS
+      return reply.code(204).send(null)
+    },
+  })
+
+  flaskMethods(app, '/register', ['POST'])
+  flaskMethods(app, '/tutorials', ['GET', 'POST'])
+  flaskMethods(app, TUTORIAL, ['PUT', 'DELETE'])
+  for (const url of ['/register/', '/tutorials/:id']) flaskNotFound(app, url)
+
+  /** A token outlives its user by as long as it takes to hear of the end of the session; a row must not be theirs then. */
+  async function refuseGone({ user }: FastifyRequest): Promise<void> {
+    if ((await app.accounts.find(user.userId)) === undefined) throw TOKEN_REVOKED
+  }
+}
+
+export default routes
+
+/** The guard takes `bearer`; the tutorial does not. */
+function refuseLowerCase({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
+  done(headers.authorization?.startsWith('Bearer') ? undefined : new Problem('missing_token'))
+}
+
+function isGiven(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isDescription(value: unknown): value is string {
+  return isText(value) && [...value].length <= DESCRIPTION_MAX_LENGTH
+}
+
+/** A number too large to be an id is nobody's. */
+function tutorialId(text: string): number {
+  const id = Number(text)
+  if (!Number.isSafeInteger(id)) throw NOT_YOURS
+  return id
+}
+
+function toTutorial({
+  id,
+  userId,
+  name,
+  description,
+}: Tables['tutorials']['$inferSelect']): Static<typeof FlaskTutorial> {
+  return { id, user_id: userId, name, description }
+}
+
+function prepareStatements({ db, tables: { tutorials }, now }: Database) {
+  const isMine = eq(tutorials.userId, sql.placeholder('userId'))
+  const isMineOfId = and(eq(tutorials.id, sql.placeholder('id')), isMine)
+  const [name, description] = [sql.placeholder('name'), sql.placeholder('description')]
+  return {
+    list: db.select().from(tutorials).where(isMine).orderBy(asc(tutorials.id)).prepare('list_all_tutorials'),
+    insert: db
+      .insert(tutorials)
+      .values({ userId: sql.placeholder('userId'), name, description, createdAt: now, updatedAt: now })
+      .returning()
+      .prepare('insert_flask_tutorial'),
+    update: db
+      .update(tutorials)
+      .set({
+        name: sql`coalesce(cast(${name} as text), ${tutorials.name})`,
+        description: sql`coalesce(cast(${description} as text), ${tutorials.description})`,
+        version: sql`${tutorials.version} + 1`,
+        updatedAt: now,
+      })
+      .where(isMineOfId)
+      .returning()
+      .prepare('update_flask_tutorial'),
+    delete: db.delete(tutorials).where(isMineOfId).returning({ id: tutorials.id }).prepare('delete_flask_tutorial'),
+  }
+}

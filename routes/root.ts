@@ -1,0 +1,38 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { json } from '../src/compat-schemas.js'
+import { Problem } from '../src/problems.js'
+import { ref } from '../src/schemas.js'
+
+const Hello = Type.Object(
+  { message: Type.String() },
+  { $id: 'Hello', description: 'A greeting.', examples: [{ message: 'Hello, FastAPI!' }] },
+)
+
+/** The address itself: the page for a browser, and for programs what the FastAPI TODO tutorial answers there. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { DOCS, COMPAT } = app.config
+  if (!DOCS && !COMPAT) return
+  app.addSchema(Hello)
+
+  app.get('/', {
+    config: { public: true },
+    schema: COMPAT
+      ? {
+          operationId: 'fastapiTodoReadRoot',
+          tags: ['fastapi-todo'],
+          summary: 'Say hello',
+          description: 'Browsers are shown the page at /docs instead.',
+          security: [],
+          response: { 200: json('Hello.', ref(Hello)), 302: Type.Null({ description: 'To the page, for a browser.' }) },
+        }
+      : { hide: true },
+    handler: async (request, reply) => {
+      if (DOCS && request.headers.accept?.includes('text/html')) return reply.redirect('/docs')
+      if (!COMPAT) throw new Problem('not_found')
+      return { message: 'Hello, FastAPI!' }
+    },
+  })
+}
+
+export default routes

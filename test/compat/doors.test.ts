@@ -1,0 +1,146 @@
+import t from 'tap'
+import { Problem } from '../../src/problems.js'
+import { claimsOf, PASSWORD } from '../helper.js'
+import { type Answer, type Compat, type Sent, startCompat } from './wire.js'
+
+// The tutorials' doors and v1's lead to the same accounts, budgets, sessions and rows.
+
+interface Door {
+  line: string
+  logIn(name: string, password: string): Sent
+  /** The key of its errors. */
+  key: string
+  minutes: number
+}
+
+const BY_USERNAME: Door[] = [
+  { line: 'POST /login/', logIn: (username, password) => ({ json: { username, password } }), key: 'msg', minutes: 15 },
+  {
+    line: 'POST /login',
+    logIn: (username, password) => ({ json: { username, password } }),
+    key: 'message',
+    minutes: 15,
+  },
+  {
+    line: 'POST /api/user/login',
+    logIn: (username, password) => ({ form: { username, password } }),
+    key: 'detail',
+    minutes: 24 * 60,
+  },
+  {
+    line: 'POST /token',
+    logIn: (username, password) => ({ form: { username, password } }),
+    key: 'detail',
+    minutes: 30,
+  },
+]
+const BY_EMAIL: Door = {
+  line: 'POST /login',
+  logIn: (email, password) => ({ json: { email, password } }),
+  key: 'msg',
+  minutes: 24 * 60,
+}
+
+const register = ({ service }: Compat) =>
+  service.post('/v1/register', { username: 'mina', email: 'mina@example.com', password: PASSWORD })
+
+function knock({ send }: Compat, door: Door, password = PASSWORD): Promise<Answer> {
+  return send(door.line, door.logIn(door === BY_EMAIL ? 'mina@example.com' : 'mina', password))
+}
+
+t.test(
+  'who registered at v1 logs in at every door, for as long as its tutorial meant, and logs out at v1',
+  async (t) => {
+    const compat = await startCompat(t)
+    await register(compat)
+    for (const door of [...BY_USERNAME, BY_EMAIL]) {
+      const token: string = JSON.parse((await knock(compat, door)).text).access_token
+      const claims = claimsOf(token)
+      t.equal((Number(claims.exp) - Number(claims.iat)) / 60, door.minutes, door.line)
+      t.equal(claims.aud, 'http://latchkey.test', 'no other service takes it')
+      const headers = { authorization: `Bearer ${token}` }
+      t.equal((await compat.service.get('/v1/me', headers)).json().username, 'mina')
+      t.equal((await compat.service.post('/v1/logout', undefined, headers)).statusCode, 204)
+      const after = await compat.send('GET /tutorials', { headers })
+      t.same([after.status, JSON.parse(after.text)], [401, { msg: 'Token has been revoked' }])
+    }
+  },
+)
+
+t.test('who registered at a tutorial logs in at the others and at v1', async (t) => {
+  const compat = await startCompat(t)
+  await compat.send('POST /users/add_user/', { json: { username: 'mina', password: PASSWORD } })
+  await compat.send('POST /register', { json: { name: 'Mina', email: 'mina@example.com', password: PASSWORD } })
+  for (const door of [...BY_USERNAME, BY_EMAIL]) t.equal((await knock(compat, door)).status, 200, door.line)
+  for (const username of ['MINA', 'mina@example.com']) {
+    t.equal((await compat.service.post('/v1/login', { username, password: PASSWORD })).statusCode, 200)
+  }
+})
+
+t.test('wrong passwords at all doors together have one budget', async (t) => {
+  const compat = await startCompat(t, { LOGIN_THROTTLE: 'on' })
+  await register(compat)
+  for (const door of [...BY_USERNAME, BY_EMAIL]) {
+    for (let tries = 0; tries < 2; tries += 1) t.equal((await knock(compat, door, 'wrong')).status, 401, door.line)
+  }
+  for (const door of [...BY_USERNAME, BY_EMAIL]) {
+    const answer = await knock(compat, door)
+    t.equal(answer.status, 429, door.line)
+    t.same(Object.keys(JSON.parse(answer.text)), [door.key])
+    t.match(answer.headers['retry-after'], /^\d+$/)
+  }
+  t.equal((await compat.service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 429)
+})
+
+t.test('a full queue and a bug are answered under the key of the tutorial', async (t) => {
+  const compat = await startCompat(t)
+  const { accounts } = compat.service.app
+  for (const door of [...BY_USERNAME, BY_EMAIL]) {
+    accounts.authenticateExactly = async () => {
+      throw new Problem('hashing_overloaded')
+    }
+    const full = await knock(compat, door)
+    t.match(full, { status: 503, headers: { 'retry-after': '1' } }, door.line)
+    t.same(Object.keys(JSON.parse(full.text)), [door.key])
+
+    accounts.authenticateExactly = async () => {
+      throw new Error('a secret of the database')
+    }
+    const bug = await knock(compat, door)
+    t.equal(bug.status, 500, door.line)
+    t.same(Object.keys(JSON.parse(bug.text)), [door.key])
+    t.notMatch(bug.text, /secret of/)
+  }
+})
+
+t.test('RATE_LIMIT binds each of these doors', async (t) => {
+  const compat = await startCompat(t, { RATE_LIMIT: '1' })
+  for (const door of BY_USERNAME) {
+    t.equal((await knock(compat, door)).status, 401)
+    const answer = await knock(compat, door)
+    t.equal(answer.status, 429, door.line)
+    t.type(JSON.parse(answer.text)[door.key], 'string')
+    t.match(answer.headers['retry-after'], /^\d+$/)
+  }
+  for (const line of ['POST /register', 'POST /users/add_user/']) {
+    await compat.send(line, { json: {} })
+    t.equal((await compat.send(line, { json: {} })).status, 429, line)
+  }
+})
+
+t.test('a tutorial is a row of the common table, its owner’s alone', async (t) => {
+  const compat = await startCompat(t)
+  const [mina, jun] = [await compat.service.signUp('mina'), await compat.service.signUp('jun')]
+  const json = { name: 'New Video', description: '1234' }
+  const made = JSON.parse((await compat.send('POST /tutorials', { headers: bearer(mina.token), json })).text)
+  t.same(made, { ...json, id: made.id, user_id: mina.id })
+  const { db, tables } = compat.service.app.database
+  t.match(await db.select().from(tables.tutorials), [{ ...json, id: made.id, userId: mina.id, version: 1 }])
+  t.equal((await compat.send(`DELETE /tutorials/${made.id}`, { headers: bearer(jun.token) })).status, 404)
+  await compat.send(`PUT /tutorials/${made.id}`, { headers: bearer(mina.token), json: { name: 'changed' } })
+  t.match(await db.select().from(tables.tutorials), [{ name: 'changed', description: '1234', version: 2 }])
+})
+
+function bearer(token: string) {
+  return { authorization: `Bearer ${token}` }
+}
