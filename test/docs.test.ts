@@ -5,7 +5,7 @@ const PARTS = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/inde
 const DOCUMENTS = ['/openapi.json', '/openapi-3.0.json']
 
 t.test('the page has rules of its own, and names no other host', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const page = await service.get('/docs')
   t.equal(page.statusCode, 200)
   t.match(page.headers, { 'content-type': /^text\/html/, 'x-content-type-options': 'nosniff' })
@@ -30,7 +30,7 @@ t.test('the page has rules of its own, and names no other host', async (t) => {
 })
 
 t.test('everywhere else the rules stay as strict as before', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   for (const url of ['/livez', '/v1/me', '/nothing', ...DOCUMENTS]) {
     t.equal(
       (await service.get(url)).headers['content-security-policy'],
@@ -41,7 +41,7 @@ t.test('everywhere else the rules stay as strict as before', async (t) => {
 })
 
 t.test('a browser that asks for nothing in particular is sent to the page, and a program is not', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const browser = await service.request({ method: 'GET', url: '/', headers: { accept: 'text/html,*/*;q=0.8' } })
   t.equal(browser.statusCode, 302)
   t.equal(browser.headers.location, '/docs')
@@ -54,7 +54,7 @@ t.test('a browser that asks for nothing in particular is sent to the page, and a
 })
 
 t.test('the documents are for everybody, and name only what is there', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   for (const url of DOCUMENTS) {
     const { statusCode, payload } = await service.get(url)
     t.equal(statusCode, 200)
@@ -64,7 +64,7 @@ t.test('the documents are for everybody, and name only what is there', async (t)
 })
 
 t.test('DOCS=off leaves nothing of the page or the documents', async (t) => {
-  const service = await startService(t, { DOCS: 'off' })
+  const service = await startService(t, { DOCS: 'off', COMPAT: 'off' })
   for (const url of [...PARTS, ...DOCUMENTS, '/']) {
     t.match((await service.get(url, { accept: 'text/html' })).json(), { status: 404, code: 'not_found' }, url)
   }

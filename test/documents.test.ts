@@ -18,6 +18,14 @@ t.test('what is generated is fresh: npm run docs', async (t) => {
   }
 })
 
+t.test('the Korean README names the same endpoints', async (t) => {
+  const korean = await readFile(join(packageRoot, 'README.ko.md'), 'utf8')
+  const endpoints = (text: string) =>
+    [...text.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, endpoint]) => endpoint).sort()
+  t.ok(endpoints(readme).length > 30)
+  t.same(endpoints(korean), endpoints(readme))
+})
+
 t.test('the commands of the README exist', async (t) => {
   const commands = [...readme.matchAll(/npm run ([\w:]+)|npm (start|test)/g)].map(
     ([, script, short]) => script ?? short,

@@ -41,7 +41,7 @@ interface Route {
 }
 
 t.test('the routes that answer without a token are these and no others', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const answers = await answersWithout(service)
   const open = answers.filter(({ response }) => response.statusCode !== 401)
   const closed = answers.filter((answer) => !open.includes(answer))
@@ -56,7 +56,7 @@ t.test('the routes that answer without a token are these and no others', async (
 })
 
 t.test('no method at all gets through a closed address without a token', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const answers = await answersWithout(service)
   const closed = new Set(answers.filter(({ response }) => response.statusCode === 401).map(({ path }) => path))
   for (const path of closed) {
@@ -109,7 +109,7 @@ t.test('a handler cannot change who the next request comes from', async (t) => {
 })
 
 t.test('a body is not read before the token: two megabytes without one are 401', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const injected = await service.post('/v1/todos', { title: 'x'.repeat(2_000_000) })
   t.match(injected.json(), { status: 401, code: 'missing_token' })
   // Of this body nothing is ever sent, and the answer comes all the same.
