@@ -22,7 +22,7 @@ export default plugin(
         hasBegun = true
       },
     })
-    app.addHook('onRequest', (_request, reply, done) => {
+    app.addHook('onSend', (_request, reply, _payload, done) => {
       if (hasBegun) reply.header('connection', 'close')
       done()
     })

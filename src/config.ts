@@ -136,17 +136,23 @@ function hostUrl(host: string, port: number): string {
 function read(env: NodeJS.ProcessEnv, name: string): string | undefined {
   const value = env[name]
   const file = env[`${name}_FILE`]
-  if (file === undefined) {
-    // An empty secret is a template that was not filled in, never a wish for a new one.
-    if (name === 'SECRET_KEY' && value === '') throw new Error('is empty: give it a value or remove it')
-    return value
-  }
+  if (file === undefined) return filled(name, value)
   if (value !== undefined) throw new Error(`is set twice: remove ${name} or ${name}_FILE`)
+  let content: string
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
     throw new Error(`cannot be read from the file that ${name}_FILE names: ${(error as NodeJS.ErrnoException).code}`)
   }
+  return filled(name, content)
+}
+
+/** An empty secret is a template that was not filled in, never a wish for a new one. */
+function filled(name: string, value: string | undefined): string | undefined {
+  if (name === 'SECRET_KEY' && value !== undefined && /^[\s,]*$/.test(value)) {
+    throw new Error('is empty: give it a value or remove it')
+  }
+  return value
 }
 
 function decode(schema: TSchema, raw: string): unknown {
@@ -199,7 +205,7 @@ function address(item: string): void {
 }
 
 function origin(item: string): void {
-  if (!URL.canParse(item) || new URL(item).origin !== item) {
+  if (!/^https?:\/\/[^*]+$/.test(item) || !URL.canParse(item) || new URL(item).origin !== item) {
     throw new Error('must hold origins such as https://app.example.com, without a path')
   }
 }

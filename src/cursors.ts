@@ -20,21 +20,24 @@ export const nextCursor = Type.Unsafe<string | null>({
   description: 'The cursor of the next page; null on the last one.',
 })
 
-/** One page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. */
-export function toPage<Row extends { id: number }, Item>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
-  const shown = rows.length > limit ? rows.slice(0, limit) : rows
-  const last = shown.at(-1)
-  return { items: shown.map(toItem), next_cursor: rows.length > limit && last ? encodeCursor(last.id) : null }
-}
+/** The pages of one list: a cursor of another list is none of its own. */
+export function pagesOf(list: string) {
+  return {
+    /** The id that a cursor stands for; without one, an id before which everything comes. @throws Problem invalid_cursor */
+    before(cursor: string | undefined): number {
+      if (cursor === undefined) return Number.MAX_SAFE_INTEGER
+      const [, name, digits] = /^(\w+):([1-9]\d{0,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+      const id = name === list ? Number(digits) : Number.NaN
+      if (!Number.isSafeInteger(id)) throw new Problem('invalid_cursor')
+      return id
+    },
 
-/** The id that a cursor stands for; without one, an id before which everything comes. @throws Problem invalid_cursor */
-export function decodeCursor(cursor: string | undefined): number {
-  if (cursor === undefined) return Number.MAX_SAFE_INTEGER
-  const id = Number(/^before:([1-9]\d{0,15})$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1])
-  if (!Number.isSafeInteger(id)) throw new Problem('invalid_cursor')
-  return id
-}
-
-function encodeCursor(id: number): string {
-  return Buffer.from(`before:${id}`).toString('base64url')
+    /** A page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. */
+    page<Row extends { id: number }, Item>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
+      const shown = rows.length > limit ? rows.slice(0, limit) : rows
+      const last = rows.length > limit ? shown.at(-1) : undefined
+      const next_cursor = last === undefined ? null : Buffer.from(`${list}:${last.id}`).toString('base64url')
+      return { items: shown.map(toItem), next_cursor }
+    },
+  }
 }

@@ -1,4 +1,5 @@
-import { closeSync, existsSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
@@ -19,19 +20,18 @@ const BUSY_TIMEOUT_MS = 10
 const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 const MIGRATION_PATIENCE_MS = 30_000
-const EMPTY_PATIENCE_MS = 1_000
 const STATEMENTS_KEPT = 500
 
 /** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
 export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
   const file = resolve(path)
   const Sqlite = await loadDriver()
-  const { isNew, wasLeftOpen } = await prepareFile(file)
-  const connection = new Sqlite(file, { timeout: BUSY_TIMEOUT_MS })
+  const connect = (path: string, readonly = false) => new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly })
+  if (!existsSync(file)) make(connect, file, options)
+  await patiently(MIGRATION_PATIENCE_MS, () => examine(connect, file))
+  const connection = connect(file)
   try {
     await patiently(MIGRATION_PATIENCE_MS, () => {
-      if (!isNew) assertOurs(connection, file)
-      if (wasLeftOpen) assertSound(connection, file)
       configure(connection)
       migrate(connection, file, options)
     })
@@ -72,24 +72,45 @@ async function loadDriver(): Promise<typeof BetterSqlite3> {
   }
 }
 
-async function prepareFile(file: string): Promise<{ isNew: boolean; wasLeftOpen: boolean }> {
-  if (existsSync(file)) {
-    // Another process may be making it at this moment.
-    if (statSync(file).size === 0) await sleep(EMPTY_PATIENCE_MS)
-    if (statSync(file).size === 0) {
-      throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
-    }
-    const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
-    return { isNew: false, wasLeftOpen: log !== undefined && log.size > 0 }
+/** Looks at a file without writing: closing a connection that may write would move the log into a damaged file. */
+function examine(connect: (path: string, readonly: boolean) => Connection, file: string): void {
+  if (statSync(file).size === 0) {
+    throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
   }
+  const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
+  let connection: Connection | undefined
+  try {
+    connection = connect(file, true)
+    assertOurs(connection, file)
+    if (log !== undefined && log.size > 0) assertSound(connection, file)
+  } catch (error) {
+    throw isBusy(error) ? error : asDatabaseError(error, file)
+  } finally {
+    connection?.close()
+  }
+}
+
+/** Makes a new database beside its place and links it there whole: whoever else looks sees none or a complete one. */
+function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
+  if (!options.migrate) throw new DatabaseError(`There is no database at ${file}: run latchkey migrate.`)
+  const draft = `${file}.${randomUUID()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     // Made here for its mode, which SQLite then gives to the files beside it.
-    closeSync(openSync(file, 'wx', 0o600))
+    closeSync(openSync(draft, 'wx', 0o600))
+    const connection = connect(draft)
+    configure(connection)
+    migrate(connection, draft, options)
+    connection.close()
+    linkSync(draft, file)
   } catch (cause) {
-    throw new DatabaseError(`The database ${file} cannot be made: ${(cause as Error).message}`, { cause })
+    const wasMadeByAnother = (cause as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(file)
+    if (!wasMadeByAnother) {
+      throw new DatabaseError(`The database ${file} cannot be made: ${(cause as Error).message}`, { cause })
+    }
+  } finally {
+    if (existsSync(draft)) rmSync(draft)
   }
-  return { isNew: true, wasLeftOpen: false }
 }
 
 function assertOurs(connection: Connection, file: string): void {

@@ -1,4 +1,5 @@
-import { Problem } from './problems.js'
+/** What no row has: versions begin at 1. */
+const NO_VERSION = 0
 
 /** A strong ETag, RFC 9110 section 8.8.3, of a row's version or of anything else that changes with the content. */
 export function etag(version: number | string): string {
@@ -11,15 +12,13 @@ export function isFresh(header: string | undefined, tag: string): boolean {
 }
 
 /**
- * The version that If-Match asks for; undefined when any will do. Each row has one version, so of several tags none
- * but the current one can match, and a client that sends more than one is asked to read again.
- * @throws Problem precondition_failed when no version could match
+ * The version that If-Match asks for; undefined when any will do. Each row has one version, so that a list of tags and a
+ * tag that is none of ours match nothing.
  */
 export function expectedVersion(header: string | undefined): number | undefined {
   if (header === undefined || header.trim() === '*') return undefined
   const [version, ...others] = header.split(',').map((tag) => /^"([1-9]\d{0,14})"$/.exec(tag.trim())?.[1])
-  if (version === undefined || others.length > 0) throw new Problem('precondition_failed')
-  return Number(version)
+  return version === undefined || others.length > 0 ? NO_VERSION : Number(version)
 }
 
 function tagsOf(header: string): string[] {

@@ -39,6 +39,7 @@ export function httpOptions(config: Config) {
     // No hook runs for an address that cannot be decoded, so the headers are set here.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(headers).header('x-request-id', request.id)
+      if (request.server.drain.hasBegun) reply.header('connection', 'close')
       sendProblem(toProblem(error), request, reply)
     },
     clientErrorHandler: (error: Error, socket: Socket) => answerBrokenRequest(error, socket, headers),

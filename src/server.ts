@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
@@ -11,24 +12,45 @@ const LAST_RESORT_MS = 2_000
 /** Listens, and stops on SIGTERM or SIGINT: first as told by /readyz, then for good. A second signal ends it at once. */
 export async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
-  closeWithGrace(
+  const connections = new Set<Socket>()
+  app.server.on('connection', (socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  const grace = closeWithGrace(
     { delay: config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS, logger: app.log },
     async ({ signal, err }) => {
       if (err) app.log.fatal({ err }, 'uncaught error: this process stops')
       else app.log.info({ signal }, 'stopping')
-      await stop(app, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
+      await stop(app, connections, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
     },
   )
-  await app.listen({ host: config.HOST, port: config.PORT })
+  try {
+    await app.listen({ host: config.HOST, port: config.PORT })
+  } catch (error) {
+    // Otherwise the end of the process would count as a good one, with exit code 0.
+    grace.uninstall()
+    await app.close()
+    throw error
+  }
   return app
 }
 
 /** Serves on for the drain delay while /readyz says 503, then closes; what is in flight has until the time-out. */
-async function stop(app: FastifyInstance, drainDelayMs: number, timeoutMs: number): Promise<void> {
+async function stop(
+  app: FastifyInstance,
+  connections: Set<Socket>,
+  drainDelayMs: number,
+  timeoutMs: number,
+): Promise<void> {
   app.drain.begin()
   await sleep(drainDelayMs)
   // Closing waits for every connection, and one that is idle again after its last answer would be waited for too.
-  const sweep = setInterval(() => app.server.closeIdleConnections(), IDLE_SWEEP_EVERY_MS)
+  const sweep = setInterval(() => {
+    app.server.closeIdleConnections()
+    // Node does not count a connection as idle on which nothing was ever sent.
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+  }, IDLE_SWEEP_EVERY_MS)
   const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
   clearInterval(sweep)

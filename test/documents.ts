@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exampleEnvironment } from '../src/commands/config.js'
-import { documents } from '../src/commands/openapi.js'
+import { documents, printed } from '../src/commands/openapi.js'
 import { Settings } from '../src/config.js'
 import { packageRoot } from '../src/package.js'
 
@@ -13,10 +13,13 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 /** Every generated file with the text it should have. */
 export async function generatedDocuments(): Promise<{ path: string; text: string }[]> {
   const readme = join(packageRoot, 'README.md')
-  const { openapi } = await documents()
+  const { openapi, openapi30, openapiCompat } = await documents()
   const withSettings = replaceSection(await readFile(readme, 'utf8'), 'settings', settingsTable())
   return [
     { path: join(packageRoot, '.env.example'), text: exampleEnvironment() },
+    { path: join(packageRoot, 'openapi.json'), text: printed(openapi) },
+    { path: join(packageRoot, 'openapi-3.0.json'), text: printed(openapi30) },
+    { path: join(packageRoot, 'openapi-compat.json'), text: printed(openapiCompat) },
     { path: readme, text: replaceSection(withSettings, 'endpoints', endpointsTable(openapi as unknown as Document)) },
   ]
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, gte, lt } from 'drizzle-orm'
-import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import type { Tables } from '../../src/database.js'
 import { EVENT_TYPES } from '../../src/events.js'
 import { nullable, oneOf, problems, ref, timestamp } from '../../src/schemas.js'
@@ -48,6 +48,8 @@ const EventPage = Type.Object(
   },
 )
 
+const pages = pagesOf('events')
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables } = app.database
   const { events } = tables
@@ -82,7 +84,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .from(events)
         .where(
           and(
-            lt(events.id, decodeCursor(cursor)),
+            lt(events.id, pages.before(cursor)),
             type === undefined ? undefined : eq(events.type, type),
             userId === undefined ? undefined : eq(events.userId, userId),
             since === undefined ? undefined : gte(events.createdAt, Date.parse(since)),
@@ -91,7 +93,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         )
         .orderBy(desc(events.id))
         .limit(limit + 1)
-      return toPage(rows, limit, toEvent)
+      return pages.page(rows, limit, toEvent)
     },
   })
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
@@ -71,6 +71,8 @@ const TodoPage = Type.Object(
 
 const one = rowAnswer(Todo)
 
+const pages = pagesOf('todos')
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const { todos } = tables
@@ -84,18 +86,21 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'List your todos',
       description: 'The newest first, a page at a time.',
       querystring: Type.Object(
-        { done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })), ...pageQuery },
+        {
+          done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })),
+          ...pageQuery,
+        },
         { additionalProperties: false },
       ),
       response: { 200: ref(TodoPage), ...problems(400, 401) },
     },
     handler: async ({ user, query }) => {
       const { done: isDone, limit = DEFAULT_LIMIT, cursor } = query
-      const page = { userId: user.userId, before: decodeCursor(cursor), count: limit + 1 }
+      const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
       const rows = await (isDone === undefined
         ? statements.list.execute(page)
         : statements.listByDone.execute({ ...page, done: isDone }))
-      return toPage(rows, limit, toTodo)
+      return pages.page(rows, limit, toTodo)
     },
   })
 
@@ -217,7 +222,15 @@ function toTodo(row: Tables['todos']['$inferSelect']): Static<typeof Todo> {
 }
 
 function milliseconds(text: string | null | undefined): number | null | undefined {
-  return typeof text === 'string' ? Date.parse(text) : text
+  if (typeof text !== 'string') return text
+  const time = Date.parse(text)
+  const year = new Date(time).getUTCFullYear()
+  // RFC 3339 has leap seconds, and years that an offset pushes out of four digits.
+  if (!(year >= 0 && year <= 9999)) {
+    const errors = [{ in: 'body', path: '/due_at', message: 'must be a time from year 0 to 9999 in UTC' }]
+    throw new Problem('validation_failed', { errors })
+  }
+  return time
 }
 
 function prepareStatements({ db, tables: { todos }, now }: Database) {
@@ -227,7 +240,7 @@ function prepareStatements({ db, tables: { todos }, now }: Database) {
   return {
     list: page().where(and(isMine, isBefore)).prepare('list_todos'),
     listByDone: page()
-      .where(and(isMine, isBefore, eq(todos.done, sql.placeholder('done'))))
+      .where(and(isMine, isBefore, eq(todos.done, sql.param(sql.placeholder('done'), todos.done))))
       .prepare('list_todos_by_done'),
     get: db
       .select()

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
@@ -41,6 +41,8 @@ const TutorialPage = Type.Object(
 
 const one = rowAnswer(Tutorial)
 
+const pages = pagesOf('tutorials')
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const { tutorials } = tables
@@ -58,8 +60,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async ({ user, query }) => {
       const { limit = DEFAULT_LIMIT, cursor } = query
-      const page = { userId: user.userId, before: decodeCursor(cursor), count: limit + 1 }
-      return toPage(await statements.list.execute(page), limit, toTutorial)
+      const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
+      return pages.page(await statements.list.execute(page), limit, toTutorial)
     },
   })
 

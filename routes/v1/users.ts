@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, or, sql } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { DEFAULT_LIMIT, decodeCursor, nextCursor, pageQuery, toPage } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
 import { Account, IdParams, noContent, problems, Role, ref, timestamp, toAccount } from '../../src/schemas.js'
 import type { Actor } from '../../src/users.js'
@@ -45,6 +45,8 @@ const PasswordReset = Type.Object(
 
 const forAdmins = { role: 'admin' } as const
 
+const pages = pagesOf('users')
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables } = app.database
   const { users } = tables
@@ -80,14 +82,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .from(users)
         .where(
           and(
-            lt(users.id, decodeCursor(cursor)),
+            lt(users.id, pages.before(cursor)),
             search === undefined ? undefined : contains(search),
             isActive === undefined ? undefined : eq(users.isActive, isActive),
           ),
         )
         .orderBy(desc(users.id))
         .limit(limit + 1)
-      return toPage(rows, limit, toAccount)
+      return pages.page(rows, limit, toAccount)
     },
   })
 

@@ -16,7 +16,12 @@ export const options = { version: { type: 'string', default: '3.1' }, compat: { 
 export async function run({ version, compat }: { version?: string; compat?: boolean }): Promise<void> {
   const { openapi, openapi30, openapiCompat } = await documents()
   const document = compat ? openapiCompat : version === '3.0' ? openapi30 : openapi
-  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+  process.stdout.write(printed(document))
+}
+
+/** A document as it is printed and kept in a file. */
+export function printed(document: object): string {
+  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 /** The documents of this version: built from the routes on an empty database, whatever the environment says. */
