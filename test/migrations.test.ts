@@ -1,0 +1,165 @@
+import { join } from 'node:path'
+import t from 'tap'
+import { DatabaseError, openDatabase } from '../src/database.js'
+import { type Migration, readMigrations } from '../src/migrations.js'
+import { temporaryFolder } from './helper.js'
+import { type Connection, openFile } from './sqlite.js'
+
+const MIGRATIONS = readMigrations('sqlite')
+const ROWS = 3
+
+for (let done = 0; done <= MIGRATIONS.length; done += 1) {
+  t.test(
+    `a database after ${done} of ${MIGRATIONS.length} migrations keeps every row on its way to the last`,
+    async (t) => {
+      const file = join(await temporaryFolder(t), 'latchkey.db')
+      const old = await openFile(t, file)
+      apply(old, MIGRATIONS.slice(0, done))
+      const before = fill(old)
+      t.equal(before.size > 0, done > 0)
+      const database = await openDatabase(`sqlite:${file}`, { migrate: true })
+      t.teardown(() => database.close())
+      for (const [table, rows] of before) {
+        const kept = contents(old, table)
+        t.equal(kept.length, ROWS, table)
+        for (const [index, row] of rows.entries())
+          t.same(common(kept[index], row), common(row, kept[index]), `${table} ${index}`)
+      }
+      t.same(
+        appliedIn(old),
+        MIGRATIONS.map(({ name }) => name),
+      )
+      t.same(old.pragma('foreign_key_check'), [])
+      t.same(old.pragma('integrity_check'), [{ integrity_check: 'ok' }])
+    },
+  )
+}
+
+t.test('an old database is refused where it may not be migrated, and stays old', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const old = await openFile(t, file)
+  apply(old, MIGRATIONS.slice(0, 1))
+  const error = await reasonToRefuse(file, false)
+  t.type(error, DatabaseError)
+  t.match(error, { message: /older than this version.*latchkey migrate/ })
+  t.equal(appliedIn(old).length, 1)
+  await openAndClose(file, true)
+  await t.resolves(openAndClose(file, false))
+})
+
+t.test('a new database is refused too where it may not be migrated, and can be made afterwards', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  t.match(await reasonToRefuse(file, false), { message: /latchkey migrate/ })
+  await t.resolves(openAndClose(file, true))
+  await t.resolves(openAndClose(file, false))
+})
+
+t.test('a database that had another migration than ours is refused', async (t) => {
+  const cases = [
+    { change: "update migrations set hash = 'of an edited file' where name like '0000%'", says: /0000.*edited/ },
+    { change: "update migrations set hash = 'of an edited file' where name like '0001%'", says: /0001.*edited/ },
+    { change: "insert into migrations values ('9999_later', 'x', 0)", says: /newer than this version.*9999_later/ },
+    { change: "delete from migrations where name like '0000%'", says: /0001/ },
+  ]
+  for (const { change, says } of cases) {
+    const file = join(await temporaryFolder(t), 'latchkey.db')
+    await openAndClose(file, true)
+    const other = await openFile(t, file)
+    other.exec(change)
+    const before = appliedIn(other)
+    const error = await reasonToRefuse(file, true)
+    t.type(error, DatabaseError, change)
+    t.match(error, { message: says }, change)
+    t.same(appliedIn(other), before)
+  }
+})
+
+t.test('a migration that fails leaves the database as it was', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const old = await openFile(t, file)
+  apply(old, MIGRATIONS.slice(0, 1))
+  // In the way of the last table that the second migration makes: those before it must go back too.
+  old.exec('create table tutorials (id integer) strict')
+  const before = old.prepare('select name, sql from sqlite_schema order by name').all()
+  t.type(await reasonToRefuse(file, true), DatabaseError)
+  t.same(old.prepare('select name, sql from sqlite_schema order by name').all(), before)
+  t.equal(appliedIn(old).length, 1)
+  old.exec('drop table tutorials')
+  await t.resolves(openAndClose(file, true))
+})
+
+t.test('rows without their parent are found before anybody is served', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  await openAndClose(file, true)
+  const other = await openFile(t, file)
+  other.pragma('foreign_keys = off')
+  other.exec("insert into todos (user_id, title, created_at, updated_at) values (7, 'x', 0, 0)")
+  t.match(await reasonToRefuse(file, true), { message: /1 rows without their parent/ })
+})
+
+t.test('one after another and at once: the same new file opens', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const databases = await Promise.all([1, 2, 3, 4].map(() => openDatabase(`sqlite:${file}`, { migrate: true })))
+  for (const database of databases) t.teardown(() => database.close())
+  await Promise.all(databases.map((database) => database.ping()))
+  t.equal(appliedIn(await openFile(t, file)).length, MIGRATIONS.length)
+})
+
+type Row = Record<string, unknown>
+
+/** Applies migrations as the service does, so that a test can stop where the service would go on. */
+function apply(connection: Connection, migrations: Migration[]): void {
+  connection.pragma('application_id = 0x4c4b4559')
+  connection.exec(
+    'create table migrations (name text primary key, hash text not null, applied_at integer not null) strict',
+  )
+  for (const { name, hash, statements } of migrations) {
+    for (const statement of statements) connection.exec(statement)
+    connection.prepare('insert into migrations values (?, ?, 0)').run(name, hash)
+  }
+}
+
+/** Puts rows into every table, each belonging to a parent of its own, and returns them by table. */
+function fill(connection: Connection): Map<string, Row[]> {
+  connection.pragma('foreign_keys = off')
+  const tables = tablesOf(connection)
+  for (const table of tables) {
+    const columns = connection.pragma(`table_info(${table})`) as { name: string; type: string }[]
+    const insert = connection.prepare(`insert into ${table} values (${columns.map(() => '?').join(', ')})`)
+    for (let n = 1; n <= ROWS; n += 1) {
+      insert.run(columns.map(({ name, type }) => (type.toLowerCase() === 'integer' ? n : `${name} ${n}`)))
+    }
+  }
+  return new Map(tables.map((table) => [table, contents(connection, table)]))
+}
+
+function tablesOf(connection: Connection): string[] {
+  const tables = connection.prepare("select name from pragma_table_list where schema = 'main' order by name").all()
+  return (tables as { name: string }[]).map(({ name }) => name).filter((name) => !/^(sqlite_|migrations$)/.test(name))
+}
+
+function contents(connection: Connection, table: string): Row[] {
+  return connection.prepare(`select * from ${table} order by 1`).all() as Row[]
+}
+
+/** A row without the columns that the other does not have: a migration may take a column away, never change another. */
+function common(row: Row | undefined, other: Row | undefined): Row {
+  return Object.fromEntries(Object.entries(row ?? {}).filter(([name]) => other !== undefined && name in other))
+}
+
+function appliedIn(connection: Connection): string[] {
+  const rows = connection.prepare('select name from migrations order by name').all() as { name: string }[]
+  return rows.map(({ name }) => name)
+}
+
+async function openAndClose(file: string, migrate: boolean): Promise<void> {
+  await (await openDatabase(`sqlite:${file}`, { migrate })).close()
+}
+
+async function reasonToRefuse(file: string, migrate: boolean): Promise<unknown> {
+  try {
+    await openAndClose(file, migrate)
+  } catch (error) {
+    return error
+  }
+}
