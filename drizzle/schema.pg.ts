@@ -19,6 +19,8 @@ export const users = pgTable('users', {
   isActive: boolean('is_active').notNull().default(true),
   createdAt: bigint('created_at', { mode: 'number' }).notNull(),
   updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+  // What a search finds the name by; the database itself folds ASCII alone.
+  nameKey: text('name_key'),
 })
 
 export const sessions = pgTable(

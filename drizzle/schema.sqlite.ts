@@ -19,6 +19,8 @@ export const users = sqliteTable('users', {
   isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
   createdAt: integer('created_at').notNull(),
   updatedAt: integer('updated_at').notNull(),
+  // What a search finds the name by; the database itself folds ASCII alone.
+  nameKey: text('name_key'),
 })
 
 export const sessions = sqliteTable(

@@ -3,7 +3,7 @@ import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import type { Database } from './database.js'
 import type { Events } from './events.js'
-import { emailKey, fold, usernameKey } from './identifiers.js'
+import { emailKey, fold, named, usernameKey } from './identifiers.js'
 import { networkKey } from './networks.js'
 import { assertPasswordText, type PasswordRules } from './password-rules.js'
 import type { Passwords } from './passwords.js'
@@ -108,28 +108,37 @@ export class Accounts {
     throw new Problem('wrong_password')
   }
 
-  /** Whether the rules allow this user this password. @throws Problem password_rejected that says which they break */
-  assertAcceptable(user: User, password: string): void {
+  /** The hash of a new password for this user. @throws Problem password_rejected that says which rule it breaks */
+  async hashFor(user: User, password: string): Promise<string> {
     this.#rules.assert(password, [user.username, user.email, user.name])
+    return this.#passwords.hash(password)
   }
 
-  /**
-   * Stores a new password, if the one that was just proved is still in force.
-   * @throws Problem password_rejected, wrong_password
-   */
-  async setPassword(user: User, password: string): Promise<User> {
-    this.assertAcceptable(user, password)
-    const passwordHash = await this.#passwords.hash(password)
-    const [changed] = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
-    if (changed === undefined) throw new Problem('wrong_password')
-    await this.#throttle.forgive(`user:${user.id}`)
-    return changed
+  /** Stores a new password's hash, if the password that was just proved is still in force. @throws Problem wrong_password */
+  async changePassword(user: User, passwordHash: string): Promise<void> {
+    const changed = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
+    if (changed.length === 0) throw new Problem('wrong_password')
+    await this.#leaveOldPasswordBehind(user.id)
+  }
+
+  /** Stores a new password's hash, whatever was in force. */
+  async overwritePassword(user: User, passwordHash: string): Promise<void> {
+    const { db, tables, now } = this.#database
+    await db.update(tables.users).set({ passwordHash, updatedAt: now }).where(eq(tables.users.id, user.id))
+    await this.#leaveOldPasswordBehind(user.id)
   }
 
   /** The user of this id, if active. */
   async find(userId: number): Promise<User | undefined> {
     const [user] = await this.#statements.findActive.execute({ userId })
     return user
+  }
+
+  /** What was tried before does not matter any more, and nobody's older reset token may undo the change. */
+  async #leaveOldPasswordBehind(userId: number): Promise<void> {
+    const { db, tables } = this.#database
+    await this.#throttle.forgive(`user:${userId}`)
+    await db.delete(tables.passwordResets).where(eq(tables.passwordResets.userId, userId))
   }
 
   async #add(registration: Registration, keys: { usernameKey: string | null; emailKey: string | null }): Promise<User> {
@@ -139,7 +148,7 @@ export class Accounts {
     const passwordHash = await this.#passwords.hash(password)
     const [user] = await db
       .insert(tables.users)
-      .values({ username, email, name, ...keys, passwordHash, createdAt: now, updatedAt: now })
+      .values({ username, email, ...named(name), ...keys, passwordHash, createdAt: now, updatedAt: now })
       .onConflictDoNothing()
       .returning()
     if (user !== undefined) return user

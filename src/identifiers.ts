@@ -85,3 +85,8 @@ export function emailKey(email: string): string {
 export function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase().normalize('NFKC')
 }
+
+/** How somebody is called, with the form that a search finds it by. */
+export function named<Name extends string | null | undefined>(name: Name) {
+  return { name, nameKey: name && fold(name) }
+}

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { Role as RoleName } from './access-tokens.js'
 import { PROBLEMS } from './problems.js'
 import type { Tokens } from './sessions.js'
+import { timestamp } from './times.js'
 import type { User as UserRow } from './users.js'
 
 /** A reference to a schema that was added to the app: a name in the document, and its type in the code. */
@@ -220,8 +221,3 @@ export const ifMatch = Type.Object({
 export const ifNoneMatch = Type.Object({
   'if-none-match': Type.Optional(Type.String({ description: 'The ETag of what you have.' })),
 })
-
-/** A time of the database as RFC 3339 has it. */
-export function timestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
-}

@@ -12,7 +12,7 @@ const RESET_LIFETIME_MS = 3_600_000
 
 export type User = Tables['users']['$inferSelect']
 
-type Names = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name'>
+type Names = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey'>
 
 /** Who asks for a change: an admin or the user, by id; null for the command line. */
 export interface Actor {
@@ -61,6 +61,7 @@ export class Users {
       .where(and(eq(users.id, userId), or(keeps('usernameKey'), keeps('emailKey'))))
       .returning()
     if (updated === undefined) {
+      if ((await db.$count(users, eq(users.id, userId))) === 0) throw new Problem('invalid_token')
       const errors = [{ in: 'body', path: '', message: 'a user name or an e-mail address must stay' }]
       throw new Problem('validation_failed', { errors })
     }
@@ -75,6 +76,7 @@ export class Users {
   async change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
     const { before, after } = await this.#database.withAdminsLocked(async (db) => {
+      await this.#assertAdmin(db, actor)
       const before = await this.#lockedRow(db, userId)
       const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
       if (!staysAdmin) await this.#assertNotLastAdmin(db, before)
@@ -94,7 +96,9 @@ export class Users {
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
     await this.#database.withAdminsLocked(async (db) => {
-      await this.#assertNotLastAdmin(db, await this.#lockedRow(db, userId))
+      const isOwn = actor.id === userId
+      if (!isOwn) await this.#assertAdmin(db, actor)
+      await this.#assertNotLastAdmin(db, await this.#lockedRow(db, userId, isOwn ? 'invalid_token' : 'not_found'))
       await db.delete(tables.users).where(eq(tables.users.id, userId))
       await this.#sessions.revokeAll(userId, { db })
     })
@@ -103,8 +107,9 @@ export class Users {
 
   /** Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. */
   async createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
-    await this.get(userId)
     const { db, tables, now } = this.#database
+    await this.#assertAdmin(db, actor)
+    await this.get(userId)
     const token = randomBytes(RESET_TOKEN_BYTES).toString('base64url')
     const row = sole(
       await db
@@ -129,16 +134,15 @@ export class Users {
     return row.user
   }
 
-  /** Uses a reset token up, and all others of its user. Of several that try at once one succeeds. @throws Problem invalid_reset_token */
+  /** Uses a reset token up. Of several uses at once one succeeds. @throws Problem invalid_reset_token */
   async consumeReset(token: string): Promise<void> {
     const { db, tables } = this.#database
     const { passwordResets } = tables
-    const [used] = await db
+    const used = await db
       .delete(passwordResets)
       .where(eq(passwordResets.tokenHash, hashOf(token)))
       .returning()
-    if (used === undefined) throw new Problem('invalid_reset_token')
-    await db.delete(passwordResets).where(eq(passwordResets.userId, used.userId))
+    if (used.length === 0) throw new Problem('invalid_reset_token')
   }
 
   /** Deletes reset tokens that have expired. */
@@ -149,15 +153,24 @@ export class Users {
 
   /** Logs a user out everywhere. @throws Problem not_found */
   async endSessions(userId: number, actor: Actor): Promise<void> {
+    await this.#assertAdmin(this.#database.db, actor)
     await this.get(userId)
     await this.#sessions.revokeAll(userId)
     await this.#record({ type: 'sessions.ended' }, userId, actor)
   }
 
-  async #lockedRow(db: Db, userId: number): Promise<User> {
+  /** A token outlives its user's role by up to a second elsewhere: in it, nobody may give the role back to themselves. */
+  async #assertAdmin(db: Db, { id }: Actor): Promise<void> {
+    if (id === null) return
+    const { users } = this.#database.tables
+    const isAdmin = and(eq(users.id, id), eq(users.role, 'admin'), eq(users.isActive, true))
+    if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
+  }
+
+  async #lockedRow(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
     const { users } = this.#database.tables
     const [user] = await db.select().from(users).where(eq(users.id, userId))
-    if (user === undefined) throw new Problem('not_found')
+    if (user === undefined) throw new Problem(missing)
     return user
   }
 

@@ -5,7 +5,7 @@ const STRICT = { coerceTypes: false as const, removeAdditional: false as const, 
 const ajvFactory = AjvCompiler()
 
 const readers: Record<string, (text: string) => unknown> = {
-  integer: (text) => (/^-?\d{1,15}$/.test(text) ? Number(text) : text),
+  integer: (text) => (/^-?\d{1,16}$/.test(text) ? Number(text) : text),
   boolean: (text) => (text === 'true' ? true : text === 'false' ? false : text),
 }
 

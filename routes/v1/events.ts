@@ -4,7 +4,8 @@ import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import type { Tables } from '../../src/database.js'
 import { EVENT_TYPES } from '../../src/events.js'
-import { nullable, oneOf, problems, ref, timestamp } from '../../src/schemas.js'
+import { nullable, oneOf, problems, ref } from '../../src/schemas.js'
+import { milliseconds, timestamp } from '../../src/times.js'
 
 const nullableId = (description: string) => Type.Unsafe<number | null>({ type: ['integer', 'null'], description })
 
@@ -87,8 +88,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             lt(events.id, pages.before(cursor)),
             type === undefined ? undefined : eq(events.type, type),
             userId === undefined ? undefined : eq(events.userId, userId),
-            since === undefined ? undefined : gte(events.createdAt, Date.parse(since)),
-            until === undefined ? undefined : lt(events.createdAt, Date.parse(until)),
+            since === undefined ? undefined : gte(events.createdAt, time('/since', since)),
+            until === undefined ? undefined : lt(events.createdAt, time('/until', until)),
           ),
         )
         .orderBy(desc(events.id))
@@ -99,6 +100,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+function time(path: string, text: string): number {
+  return milliseconds(text, { in: 'querystring', path })
+}
 
 function toEvent(row: Tables['events']['$inferSelect']): Static<typeof Event> {
   return {

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
-import { emailKey, usernameKey } from '../../src/identifiers.js'
+import { emailKey, named, usernameKey } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
 import { noContent, nullable, problems, ref, toUser, User } from '../../src/schemas.js'
 
@@ -73,14 +73,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const { user, body } = request
       const { current_password: password, ...changes } = body
-      if (changes.username !== undefined || changes.email !== undefined) {
-        if (password === undefined) throw missing('current_password')
-        await app.accounts.confirm(user.userId, password, clientOf(request))
-      }
+      const needsPassword = changes.username !== undefined || changes.email !== undefined
+      if (needsPassword && password === undefined) throw missing('current_password')
+      if (password !== undefined) await app.accounts.confirm(user.userId, password, clientOf(request))
       const updated = await app.users.update(
         user.userId,
         {
           ...changes,
+          ...(changes.name !== undefined && named(changes.name)),
           ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
           ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),
         },
@@ -102,7 +102,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user
       const user = await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
-      await app.accounts.setPassword(user, request.body.new_password)
+      const passwordHash = await app.accounts.hashFor(user, request.body.new_password)
+      // Before and after: whoever has the old password is out even if this process ends between the two.
+      await app.sessions.revokeAll(userId, { except: sessionId })
+      await app.accounts.changePassword(user, passwordHash)
       await app.sessions.revokeAll(userId, { except: sessionId })
       await app.events.record({ type: 'password.changed', userId, sessionId }, clientOf(request))
       return reply.code(204).send(null)

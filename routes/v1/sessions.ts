@@ -3,7 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
 import { nextCursor } from '../../src/cursors.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, nullable, problems, ref, timestamp } from '../../src/schemas.js'
+import { noContent, nullable, problems, ref } from '../../src/schemas.js'
+import { timestamp } from '../../src/times.js'
 
 const Session = Type.Object(
   {

@@ -16,8 +16,8 @@ import {
   problems,
   ref,
   rowAnswer,
-  timestamp,
 } from '../../src/schemas.js'
+import { milliseconds, timestamp } from '../../src/times.js'
 
 const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is to be done.' })
 const description = nullable({ maxLength: 10_000, description: 'More about it.' })
@@ -123,7 +123,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           title: body.title,
           description: body.description ?? null,
           done: body.done ?? false,
-          dueAt: milliseconds(body.due_at) ?? null,
+          dueAt: dueTime(body.due_at) ?? null,
         }),
       )
       return reply
@@ -174,7 +174,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .update(todos)
         .set({
           ...fields,
-          ...(dueAt !== undefined && { dueAt: milliseconds(dueAt) }),
+          ...(dueAt !== undefined && { dueAt: dueTime(dueAt) }),
           version: sql`${todos.version} + 1`,
           updatedAt: now,
         })
@@ -221,16 +221,8 @@ function toTodo(row: Tables['todos']['$inferSelect']): Static<typeof Todo> {
   }
 }
 
-function milliseconds(text: string | null | undefined): number | null | undefined {
-  if (typeof text !== 'string') return text
-  const time = Date.parse(text)
-  const year = new Date(time).getUTCFullYear()
-  // RFC 3339 has leap seconds, and years that an offset pushes out of four digits.
-  if (!(year >= 0 && year <= 9999)) {
-    const errors = [{ in: 'body', path: '/due_at', message: 'must be a time from year 0 to 9999 in UTC' }]
-    throw new Problem('validation_failed', { errors })
-  }
-  return time
+function dueTime(text: string | null | undefined): number | null | undefined {
+  return typeof text === 'string' ? milliseconds(text, { in: 'body', path: '/due_at' }) : text
 }
 
 function prepareStatements({ db, tables: { todos }, now }: Database) {

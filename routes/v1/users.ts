@@ -5,7 +5,8 @@ import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
-import { Account, IdParams, noContent, problems, Role, ref, timestamp, toAccount } from '../../src/schemas.js'
+import { Account, IdParams, noContent, problems, Role, ref, toAccount } from '../../src/schemas.js'
+import { timestamp } from '../../src/times.js'
 import type { Actor } from '../../src/users.js'
 
 const AccountUpdate = Type.Object(
@@ -177,8 +178,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   function contains(search: string) {
     const pattern = `%${fold(search).replace(/[\\%_]/g, '\\$&')}%`
-    const matches = [users.usernameKey, users.emailKey, sql`lower(${users.name})`]
-    return or(...matches.map((text) => sql`${text} like ${pattern} escape '\\'`))
+    return or(
+      ...[users.usernameKey, users.emailKey, users.nameKey].map((key) => sql`${key} like ${pattern} escape '\\'`),
+    )
   }
 }
 
