@@ -6,7 +6,7 @@ import { PASSWORD, startService } from './helper.js'
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 t.test('nothing there, and nothing there for this method', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { COMPAT: 'off' })
   const mina = await service.signUp('mina')
   const cases: [method: string, url: string, code: string, allow?: string][] = [
     ['GET', '/nothing', 'not_found'],
