@@ -7,7 +7,7 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { LRUCache } from 'lru-cache'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
-import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
+import { assertText, type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
 import { Problem } from './problems.js'
 
@@ -47,6 +47,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     db: drizzle(run) as unknown as Db,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    forShare: sql``,
     withAdminsLocked: (work) => exclusive.transaction(work),
     secretFile: `${file}.secret`,
     async ping() {
@@ -238,6 +239,7 @@ function createRunner(connection: Connection) {
   }
 
   return async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
+    assertText(params)
     try {
       return runNow(text, params, method)
     } catch (error) {
