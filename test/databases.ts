@@ -24,9 +24,9 @@ export function postgresSettings(url: string) {
 }
 
 /** A new database on a server. Returns its address. */
-export async function createDatabase(t: Test, serverUrl: string): Promise<string> {
+export async function createDatabase(t: Test, serverUrl: string, encoding = 'UTF8'): Promise<string> {
   const name = `latchkey_${randomBytes(6).toString('hex')}`
-  await onServer(serverUrl, `create database ${name} encoding 'UTF8' template template0`)
+  await onServer(serverUrl, `create database ${name} encoding '${encoding}' template template0`)
   t.teardown(() => onServer(serverUrl, `drop database ${name} with (force)`).catch(() => {}))
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
