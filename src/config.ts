@@ -26,6 +26,10 @@ export const Settings = Type.Object({
     default: '10',
     description: 'How many connections to PostgreSQL a process has.',
   }),
+  WORKERS: wholeNumber(1, 64, {
+    default: '1',
+    description: 'How many processes serve on the port, at most one a core; more than one only with PostgreSQL.',
+  }),
   SECRET_KEY: list(secretKey, {
     default: '',
     description:
@@ -184,6 +188,8 @@ function disagreements(config: Config): string[] {
       problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
     }
     if (config.PUBLIC_URL === '') problems.push('PUBLIC_URL is required with PostgreSQL')
+  } else if (config.WORKERS > 1) {
+    problems.push('WORKERS must be 1 with SQLite: its one file has one writer, and the others would wait for it')
   }
   return problems
 }
