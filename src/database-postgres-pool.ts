@@ -53,10 +53,10 @@ export class Pool implements Runner {
   }
 
   /** Runs `work` in a transaction on a connection that is its own meanwhile. */
-  async transaction<Result>(work: (runner: Runner) => Promise<Result>): Promise<Result> {
+  async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
     const connection = new Checkout(await this.#connect())
     try {
-      await connection.query({ text: 'begin' })
+      await connection.query({ text: begin })
       const result = await work(connection)
       await connection.query({ text: 'commit' })
       return result

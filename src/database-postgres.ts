@@ -42,6 +42,16 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
         await lockAdmins(db)
         return work(db)
       }),
+    snapshot: (work) =>
+      pool.transaction((runner) => work(drizzleOn(runner)), 'begin isolation level repeatable read read only'),
+    async lastId(db, table) {
+      const sequence = sql`pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass)`
+      const { rows } = (await db.execute(sql`select ${sequence} as id`)) as unknown as { rows: { id: number | null }[] }
+      return rows[0]?.id ?? 0
+    },
+    async setLastId(db, table, id) {
+      await db.execute(sql`select setval(pg_get_serial_sequence(${table}, 'id'), ${Math.max(id, 1)}, ${id > 0})`)
+    },
     secretFile: undefined,
     async ping() {
       await pool.query({ text: 'select 1 from users limit 1' })

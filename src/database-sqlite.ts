@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/sqlite-proxy'
+import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import { LRUCache } from 'lru-cache'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { assertText, type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
@@ -49,6 +49,23 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,
     withAdminsLocked: (work) => exclusive.transaction(work),
+    async snapshot(work) {
+      const reader = connect(file, true)
+      try {
+        reader.exec('begin')
+        return await work(drizzle(createRunner(reader)) as unknown as Db)
+      } finally {
+        reader.close()
+      }
+    },
+    async lastId(db, table) {
+      const rows = await raw(db).all<[number]>(sql`select seq from sqlite_sequence where name = ${table}`)
+      return rows[0]?.[0] ?? 0
+    },
+    async setLastId(db, table, id) {
+      await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
+      await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
+    },
     secretFile: `${file}.secret`,
     async ping() {
       await run('select 1 from users limit 1', [], 'get')
@@ -58,6 +75,11 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       connection.close()
     },
   }
+}
+
+/** Drizzle's own face of the database, for what only SQLite has. */
+function raw(db: Db): SqliteRemoteDatabase {
+  return db as unknown as SqliteRemoteDatabase
 }
 
 async function loadDriver(): Promise<typeof BetterSqlite3> {

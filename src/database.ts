@@ -23,6 +23,12 @@ export interface Database {
    * admin always stays", which no single statement can hold; everything else is one statement.
    */
   withAdminsLocked<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  /** Runs `work`, which only reads, on the data as they are at one moment, on a connection of its own. */
+  snapshot<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  /** The last id that a table has given out, also to rows that are gone. */
+  lastId(db: Db, table: string): Promise<number>
+  /** Makes a table go on after this id. */
+  setLastId(db: Db, table: string, id: number): Promise<void>
   /** Resolves when the database answers. @throws Problem database_unavailable */
   ping(): Promise<void>
   /** Where a secret may be kept beside the database; undefined where there is no such place. */
