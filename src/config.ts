@@ -123,7 +123,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const values: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     try {
-      values[name] = decode(schema, readSetting(env, name) ?? String(schema.default))
+      values[name] = decode(schema, readSetting(name, env) ?? String(schema.default))
     } catch (error) {
       problems.push(`${name} ${(error as Error).message}`)
     }
@@ -146,7 +146,7 @@ function hostUrl(host: string, port: number): string {
 }
 
 /** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */
-export function readSetting(env: NodeJS.ProcessEnv, name: string): string | undefined {
+export function readSetting(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const value = env[name]
   const file = env[`${name}_FILE`]
   if (file === undefined) return filled(name, value)

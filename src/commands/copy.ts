@@ -58,7 +58,7 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
 
 function addressOf(value: string): string {
   if (value.includes(':')) return value
-  const address = readSetting(process.env, value)
+  const address = readSetting(value)
   if (address === undefined) throw new UsageError(`${value} is neither an address nor a variable of the environment`)
   return address
 }
