@@ -14,12 +14,19 @@ const SQLITE_ONLY: Record<string, string> = {
   'database-damage.test.ts': 'the SQLite file',
   'database-locks.test.ts': 'the SQLite file',
   'documents.test.ts': 'no database',
+  'imports.test.ts': 'no database',
   'migrations.test.ts': "SQLite's migrations",
+  'networks.test.ts': 'no database',
+  'process.test.ts': 'the SQLite file that a first start makes',
+  'process-commands.test.ts': 'the SQLite file that a first start makes',
+  'process-logs.test.ts': 'the SQLite file that a first start makes',
+  'process-stop.test.ts': 'the SQLite file that a first start makes',
+  'secret.test.ts': 'the secret beside the SQLite file',
   'tables.test.ts': "SQLite's tables",
 }
 
 const given = process.argv.slice(2)
-const files = given.length > 0 ? given : await filesForBoth()
+const files = given.some((argument) => argument.endsWith('.ts')) ? given : [...given, ...(await filesForBoth())]
 const server = process.env.TEST_DATABASE_URL === undefined ? await PostgresServer.create() : undefined
 const url = server?.url ?? process.env.TEST_DATABASE_URL
 let status = 1
