@@ -10,8 +10,9 @@ declare module 'fastify' {
 /** Opens the database, and closes it after the last request. */
 export default plugin(
   async (app) => {
-    const { DATABASE_URL, MIGRATE_ON_START } = app.config
-    app.decorate('database', await openDatabase(DATABASE_URL, { migrate: MIGRATE_ON_START }))
+    const { DATABASE_URL, MIGRATE_ON_START, POOL_SIZE } = app.config
+    const options = { migrate: MIGRATE_ON_START, poolSize: POOL_SIZE }
+    app.decorate('database', await openDatabase(DATABASE_URL, options))
     app.addHook('onClose', () => app.database.close())
   },
   { name: 'database' },

@@ -25,6 +25,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
   users: { summary: 'create accounts, the first admin among them', load: () => import('./commands/users.js') },
   keys: { summary: 'list, rotate and retire signing keys', load: () => import('./commands/keys.js') },
+  copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { type StaticDecode, type TSchema, Type } from '@sinclair/typebox'
 import { TransformDecodeError, Value } from '@sinclair/typebox/value'
+import { isPostgres } from './database.js'
 import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
 
 /** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
@@ -16,19 +17,29 @@ export const Settings = Type.Object({
   PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 takes a free one.' }),
   DATABASE_URL: Type.String({
     default: 'sqlite:./data/latchkey.db',
-    pattern: '^sqlite:.+',
-    errorMessage: 'must be sqlite:<path>, for example sqlite:./data/latchkey.db',
-    description: 'Where everything is kept: `sqlite:<path>`.',
+    pattern: '^(sqlite:.+|postgres(ql)?://.+)',
+    errorMessage:
+      'must be sqlite:<path>, for example sqlite:./data/latchkey.db, or postgres://<user>@<host>/<database>',
+    description: 'Where everything is kept: `sqlite:<path>`, or `postgres://user:password@host/database`.',
+  }),
+  POOL_SIZE: wholeNumber(1, 1_000, {
+    default: '10',
+    description: 'How many connections to PostgreSQL a process has.',
+  }),
+  WORKERS: wholeNumber(1, 64, {
+    default: '1',
+    description: 'How many processes serve on the port, at most one a core; more than one only with PostgreSQL.',
   }),
   SECRET_KEY: list(secretKey, {
     default: '',
     description:
-      'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Without it one is ' +
-      'made beside the SQLite file on the first start. A list `new,old` rotates it.',
+      'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Required with ' +
+      'PostgreSQL; else one is made beside the SQLite file on the first start. A list `new,old` rotates it.',
   }),
   PUBLIC_URL: url({
     default: '',
-    description: 'The address that clients see: the `iss` of every token. By default `http://HOST:PORT`.',
+    description:
+      'The address that clients see: the `iss` of every token. Required with PostgreSQL; else `http://HOST:PORT`.',
   }),
   AUDIENCE: Type.String({
     default: '',
@@ -112,11 +123,12 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const values: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     try {
-      values[name] = decode(schema, read(env, name) ?? String(schema.default))
+      values[name] = decode(schema, readSetting(name, env) ?? String(schema.default))
     } catch (error) {
       problems.push(`${name} ${(error as Error).message}`)
     }
   }
+  if (problems.length === 0) problems.push(...disagreements(values as Config))
   if (problems.length > 0) throw new ConfigError(problems)
   return withDefaults(values as Config)
 }
@@ -133,7 +145,8 @@ function hostUrl(host: string, port: number): string {
   return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
 }
 
-function read(env: NodeJS.ProcessEnv, name: string): string | undefined {
+/** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */
+export function readSetting(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const value = env[name]
   const file = env[`${name}_FILE`]
   if (file === undefined) return filled(name, value)
@@ -164,11 +177,26 @@ function decode(schema: TSchema, raw: string): unknown {
   }
 }
 
+/** What is wrong with settings that are each right by themselves. */
+function disagreements(config: Config): string[] {
+  const problems: string[] = []
+  if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
+    problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
+  }
+  if (isPostgres(config.DATABASE_URL)) {
+    // Processes that share a database must agree on both, and cannot see what another one would make up.
+    if (config.SECRET_KEY.length === 0) {
+      problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
+    }
+    if (config.PUBLIC_URL === '') problems.push('PUBLIC_URL is required with PostgreSQL')
+  } else if (config.WORKERS > 1) {
+    problems.push('WORKERS must be 1 with SQLite: its one file has one writer, and the others would wait for it')
+  }
+  return problems
+}
+
 function withDefaults(config: Config): Config {
   const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
-  if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
-    throw new ConfigError(['REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL'])
-  }
   return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
 }
 

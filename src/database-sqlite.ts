@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
-import { drizzle } from 'drizzle-orm/sqlite-proxy'
-import { LRUCache } from 'lru-cache'
+import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
+import { asProblem, BUSY_PATIENCE_MS, codeOf, createRunner, isBusy, patiently } from './database-sqlite-statements.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
-import { Problem } from './problems.js'
 
 type Connection = BetterSqlite3.Database
 
@@ -17,10 +15,7 @@ type Connection = BetterSqlite3.Database
 const APPLICATION_ID = 0x4c4b4559
 // SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
 const BUSY_TIMEOUT_MS = 10
-const BUSY_PATIENCE_MS = 250
-const BUSY_PAUSE_MS = 15
 const MIGRATION_PATIENCE_MS = 30_000
-const STATEMENTS_KEPT = 500
 
 /** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
 export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
@@ -47,7 +42,25 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     db: drizzle(run) as unknown as Db,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    forShare: sql``,
     withAdminsLocked: (work) => exclusive.transaction(work),
+    async snapshot(work) {
+      const reader = connect(file, true)
+      try {
+        reader.exec('begin')
+        return await work(drizzle(createRunner(reader)) as unknown as Db)
+      } finally {
+        reader.close()
+      }
+    },
+    async lastId(db, table) {
+      const rows = await raw(db).all<[number]>(sql`select seq from sqlite_sequence where name = ${table}`)
+      return rows[0]?.[0] ?? 0
+    },
+    async setLastId(db, table, id) {
+      await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
+      await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
+    },
     secretFile: `${file}.secret`,
     async ping() {
       await run('select 1 from users limit 1', [], 'get')
@@ -57,6 +70,11 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       connection.close()
     },
   }
+}
+
+/** Drizzle's own face of the database, for what only SQLite has. */
+function raw(db: Db): SqliteRemoteDatabase {
+  return db as unknown as SqliteRemoteDatabase
 }
 
 async function loadDriver(): Promise<typeof BetterSqlite3> {
@@ -212,77 +230,6 @@ class ExclusiveConnection {
     }
     return this.#connection
   }
-}
-
-/** Runs drizzle's statements, each prepared once; waits for a lock without blocking the process. */
-function createRunner(connection: Connection) {
-  const statements = new LRUCache<string, BetterSqlite3.Statement>({ max: STATEMENTS_KEPT })
-
-  function prepared(text: string): BetterSqlite3.Statement {
-    let statement = statements.get(text)
-    if (statement === undefined) {
-      statement = connection.prepare(text)
-      if (statement.reader) statement.raw(true)
-      statements.set(text, statement)
-    }
-    return statement
-  }
-
-  function runNow(text: string, params: unknown[], method: string): { rows: unknown[] } {
-    const statement = prepared(text)
-    if (!statement.reader) {
-      statement.run(params)
-      return { rows: [] }
-    }
-    return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
-  }
-
-  return async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
-    try {
-      return runNow(text, params, method)
-    } catch (error) {
-      if (!isBusy(error)) throw asProblem(error)
-    }
-    try {
-      return await patiently(BUSY_PATIENCE_MS, () => runNow(text, params, method))
-    } catch (error) {
-      throw asProblem(error)
-    }
-  }
-}
-
-async function patiently<Result>(patienceMs: number, attempt: () => Result): Promise<Result> {
-  const deadline = performance.now() + patienceMs
-  for (;;) {
-    try {
-      return attempt()
-    } catch (error) {
-      if (!isBusy(error) || performance.now() >= deadline) throw error
-    }
-    await sleep(BUSY_PAUSE_MS)
-  }
-}
-
-function codeOf(error: unknown): string {
-  return String((error as { code?: unknown }).code ?? '')
-}
-
-function isBusy(error: unknown): boolean {
-  return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
-}
-
-/** A full disk, a lock that does not end or a broken file is a 503; anything else is a bug, and stays one. */
-function asProblem(error: unknown): unknown {
-  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
-  if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
-  if (codeOf(error) === 'SQLITE_CONSTRAINT_UNIQUE') return takenProblem((error as Error).message) ?? error
-  const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
-  return unavailable ? new Problem('database_unavailable', { cause: error }) : error
-}
-
-function takenProblem(message: string): Problem | undefined {
-  if (message.includes('users.username_key')) return new Problem('username_taken')
-  return message.includes('users.email_key') ? new Problem('email_taken') : undefined
 }
 
 function asDatabaseError(error: unknown, file: string): unknown {

@@ -83,7 +83,8 @@ export function emailKey(email: string): string {
 
 /** The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it. */
 export function fold(text: string): string {
-  return text.normalize('NFKC').toLowerCase().normalize('NFKC')
+  // NUL, which no database can be asked for, becomes another control character: in no name either.
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
 }
 
 /** How somebody is called, with the form that a search finds it by. */

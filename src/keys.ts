@@ -45,7 +45,7 @@ export class Keys {
     const keys = new Keys(database, secret)
     await keys.reload()
     if (keys.#signer === undefined) {
-      await keys.#add(database.now)
+      await keys.#add(database.now, sql`1`)
       await keys.reload()
     }
     return keys
@@ -119,8 +119,11 @@ export class Keys {
     return retired.length > 0
   }
 
-  /** Adds a key. Of several processes that do so at the same moment one succeeds, by the unique position. */
-  async #add(signsFrom: SQL): Promise<string | undefined> {
+  /**
+   * Adds a key, after the last one or, for the first key, at the first position: another process may have made it since
+   * this one looked. Of several that do so at the same moment one succeeds, by the unique position.
+   */
+  async #add(signsFrom: SQL, position?: SQL): Promise<string | undefined> {
     const { db, tables, now } = this.#database
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const jwk = await exportJWK(publicKey)
@@ -130,7 +133,7 @@ export class Keys {
       .insert(tables.signingKeys)
       .values({
         kid,
-        position: sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`,
+        position: position ?? sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`,
         publicJwk: JSON.stringify(jwk),
         sealedPrivateKey: seal(pem, kid, this.#sealingKeys),
         createdAt: now,

@@ -27,9 +27,9 @@ export class Passwords {
   readonly #cost: number
   readonly #queue: HashQueue
 
-  constructor({ BCRYPT_COST, HASH_QUEUE }: Config) {
+  constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config) {
     this.#cost = BCRYPT_COST
-    this.#queue = new HashQueue(HASH_QUEUE)
+    this.#queue = new HashQueue(HASH_QUEUE, WORKERS)
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
@@ -116,9 +116,9 @@ class HashQueue {
   readonly #slots: number
   #running = 0
 
-  constructor(limit: number) {
+  constructor(limit: number, workers: number) {
     this.#limit = limit
-    this.#slots = Math.max(1, Math.min(availableParallelism(), THREAD_POOL_SIZE - 1))
+    this.#slots = Math.max(1, Math.min(Math.floor(availableParallelism() / workers), THREAD_POOL_SIZE - 1))
   }
 
   async run<Result>(task: () => Promise<Result>): Promise<Result> {

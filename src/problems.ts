@@ -28,6 +28,7 @@ export const PROBLEMS = {
   invalid_cursor: { status: 400, title: 'The cursor is not one that this list gave out.' },
   invalid_grant: { status: 400, title: 'The refresh token is not valid, was used before, has expired or was revoked.' },
   invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
+  text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },
   email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
   password_rejected: { status: 400, title: 'The password cannot be used.' },

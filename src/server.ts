@@ -1,9 +1,11 @@
+import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import { onStop } from './workers.js'
 
 const IDLE_SWEEP_EVERY_MS = 50
 /** How much longer than promised the process may take before it is simply ended. */
@@ -17,14 +19,16 @@ export async function serve(config: Config): Promise<FastifyInstance> {
     connections.add(socket)
     socket.once('close', () => connections.delete(socket))
   })
+  const delay = config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS
   const grace = closeWithGrace(
-    { delay: config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS, logger: app.log },
+    { delay, logger: app.log, skip: cluster.isWorker ? ['SIGTERM', 'SIGINT'] : [] },
     async ({ signal, err }) => {
       if (err) app.log.fatal({ err }, 'uncaught error: this process stops')
       else app.log.info({ signal }, 'stopping')
       await stop(app, connections, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
     },
   )
+  if (cluster.isWorker) onStop(grace.close)
   try {
     await app.listen({ host: config.HOST, port: config.PORT })
   } catch (error) {

@@ -20,7 +20,7 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
 }
 
 /** What sessions.ts does to the table, each as one statement, so that of several at once one wins. */
-export function prepareSessionStatements({ db, tables: { sessions, users }, now }: Database, config: Config) {
+export function prepareSessionStatements({ db, tables: { sessions, users }, now, forShare }: Database, config: Config) {
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
@@ -55,12 +55,12 @@ export function prepareSessionStatements({ db, tables: { sessions, users }, now 
           })
           .from(users)
           .where(
-            and(
+            sql`${and(
               eq(users.id, sql.placeholder('userId')),
               eq(users.isActive, true),
               eq(users.role, sql.placeholder('role')),
               eq(users.passwordHash, sql.placeholder('passwordHash')),
-            ),
+            )} ${forShare}`,
           ),
       )
       .returning({ generation: sessions.generation })

@@ -1,20 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import type { Response } from 'light-my-request'
 import type { Test } from 'tap'
 import { buildApp } from '../src/app.js'
 import { type Config, loadConfig } from '../src/config.js'
 import { type Contract, contractOf } from './contract.js'
+import { freshDatabase } from './databases.js'
+
+export { temporaryFolder } from './databases.js'
 
 export const PASSWORD = 'three quiet lanterns'
 
-/** A service on an empty database of its own, with cheap hashes, and gone after the test. */
+/** A service on an empty database of its own (SQLite, or PostgreSQL in that run), with cheap hashes, and gone after the test. */
 export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
-  const folder = await temporaryFolder(t)
   const config = loadConfig({
-    DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}`,
+    ...(settings.DATABASE_URL === undefined && (await freshDatabase(t))),
     PUBLIC_URL: 'http://latchkey.test',
     RATE_LIMIT: 'off',
     LOG_LEVEL: 'silent',
@@ -24,12 +23,6 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
   t.teardown(() => app.close())
   await app.ready()
   return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
-}
-
-export async function temporaryFolder(t: Test): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-test-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
-  return folder
 }
 
 /** The front door of a service under test. Every answer is held against the OpenAPI document on its way. */

@@ -138,7 +138,6 @@ t.test('what is no hash, or one too dear to compute, is a failed log-in at once'
     '$argon2id$v=19$m=4294967295,t=4294967295,p=1$c29tZXNhbHQ$AAAA',
     'pbkdf2:sha256:999999999999$salt$00',
     'scrypt:1073741824:8:1$salt$00',
-    '\0',
     'x'.repeat(10_000),
   ]
   const startedAt = performance.now()

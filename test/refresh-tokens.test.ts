@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { makeRefreshToken } from '../src/refresh-tokens.js'
+import { SQLITE_ONLY } from './databases.js'
 import { claimsOf, type Person, type Service, startService } from './helper.js'
 
 const PREFIX = 'lkr_'
@@ -105,7 +106,8 @@ t.test('a copy of the database lets nobody in', async (t) => {
   const rows = await Promise.all(Object.values(tables).map((table) => db.select().from(table as typeof tables.users)))
   const dump = JSON.stringify(rows)
   const file = service.app.config.DATABASE_URL.slice('sqlite:'.length)
-  const files = Buffer.concat([await readFile(file), await readFile(`${file}-wal`)])
+  // The files of a server are not ours to read.
+  const files = SQLITE_ONLY ? Buffer.from(dump) : Buffer.concat([await readFile(file), await readFile(`${file}-wal`)])
   t.ok(dump.includes(sessionOf(mina)) && files.includes(sessionOf(mina)), 'the session itself is there')
   for (const token of [mina.login.refresh_token, next]) {
     const mac = Buffer.from(token.slice(PREFIX.length), 'base64url').subarray(20)

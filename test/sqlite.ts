@@ -16,9 +16,15 @@ export async function openFile(t: Test, file: string): Promise<Connection> {
   return connection
 }
 
-/** The rows of a statement on the connection that the service itself uses. */
-export function ask({ app }: Service, statement: SQL): Promise<unknown[][]> {
-  return (app.database.db as unknown as { all(statement: SQL): Promise<unknown[][]> }).all(statement)
+interface Faces {
+  all?(statement: SQL): Promise<unknown[][]>
+  execute(statement: SQL): Promise<{ rows: object[] }>
+}
+
+/** The rows of a statement on the connection that the service itself uses, on either engine. */
+export async function ask({ app }: Service, statement: SQL): Promise<unknown[][]> {
+  const db = app.database.db as unknown as Faces
+  return db.all?.(statement) ?? (await db.execute(statement)).rows.map(Object.values)
 }
 
 /** Where a service keeps its database. */

@@ -27,6 +27,16 @@ export function exampleEnvironment(): string {
 
 function effective(config: Config): string {
   return Object.entries(config)
-    .map(([name, value]) => `${name}=${MASKED.has(name) && String(value) !== '' ? '********' : value}\n`)
+    .map(
+      ([name, value]) =>
+        `${name}=${MASKED.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}\n`,
+    )
     .join('')
+}
+
+/** The address of a database carries its password. */
+function withoutPassword(value: string): string {
+  return value
+    .replace(/^(postgres(?:ql)?:\/\/[^:@/]*):.*@/, '$1:********@')
+    .replace(/([?&]password=)[^&]*/, '$1********')
 }

@@ -1,5 +1,7 @@
-import { loadConfig } from '../config.js'
+import cluster from 'node:cluster'
+import { type Config, loadConfig } from '../config.js'
 import { serve } from '../server.js'
+import { superviseWorkers } from '../workers.js'
 
 export const HELP = `Usage: latchkey serve
 
@@ -8,9 +10,21 @@ Starts the service. Settings come from the environment; see latchkey config.
 
 export async function run(): Promise<void> {
   const config = loadConfig()
-  const app = await serve(config)
-  const { port } = app.server.address() as { port: number }
-  if (config.HOST === '127.0.0.1') process.stderr.write(welcome(`http://127.0.0.1:${port}`, config.DOCS))
+  const port =
+    config.WORKERS > 1 && cluster.isPrimary ? await superviseWorkers(config.WORKERS) : await serveHere(config)
+  if (config.HOST === '127.0.0.1' && cluster.isPrimary)
+    process.stderr.write(welcome(`http://127.0.0.1:${port}`, config.DOCS))
+}
+
+async function serveHere(config: Config): Promise<number> {
+  try {
+    const app = await serve(config)
+    return (app.server.address() as { port: number }).port
+  } catch (error) {
+    // The channel to its supervisor would keep a worker that cannot start alive for ever.
+    cluster.worker?.disconnect()
+    throw error
+  }
 }
 
 /** For the newcomer who has just started it by hand; on standard error, because standard output is the log. */

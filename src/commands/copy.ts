@@ -1,0 +1,120 @@
+import { asc, count, getTableColumns, getTableName, gt } from 'drizzle-orm'
+import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { readSetting } from '../config.js'
+import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
+import { UsageError } from '../usage-error.js'
+
+export const HELP = `Usage: latchkey copy --from <address> --to <address>
+
+Copies a whole installation into an empty database, of the same engine or the other: accounts with their ids and
+passwords, sessions, signing keys, rows and the audit log. The source is only read, and as it is at one moment: stop the
+service first, or what is written meanwhile stays behind.
+
+  --from <address>   sqlite:<path>, or postgres://...
+  --to <address>     likewise; it must hold no rows
+
+Instead of an address, the name of a variable of the environment that holds it (or NAME, where NAME_FILE names a file
+that does), so that no password stands in the list of processes:
+
+  latchkey copy --from sqlite:./data/latchkey.db --to DATABASE_URL
+
+The secret is not copied. Start the service on the copy with the same SECRET_KEY and PUBLIC_URL.
+`
+
+export const options = { from: { type: 'string' }, to: { type: 'string' } } as const
+
+const ROWS_AT_ONCE = 500
+
+/** A table as the copy sees it: rows with a primary key of one column. */
+interface Shelf {
+  name: string
+  from: PgTable
+  to: PgTable
+  key: PgColumn
+  keyName: string
+  /** Whether the database gives out the keys itself. */
+  isNumbered: boolean
+}
+
+export async function run({ from, to }: { from?: string; to?: string }): Promise<void> {
+  if (from === undefined || to === undefined)
+    throw new UsageError('--from and --to are needed; see latchkey copy --help')
+  const source = await openDatabase(addressOf(from), { migrate: false })
+  try {
+    const target = await openDatabase(addressOf(to), { migrate: true })
+    try {
+      await copy(source, target)
+    } finally {
+      await target.close()
+    }
+    const secret = source.secretFile && ` (without SECRET_KEY, the content of ${source.secretFile})`
+    process.stdout.write(
+      `Copied. Start the service on the copy with the same SECRET_KEY${secret ?? ''} and PUBLIC_URL.\n`,
+    )
+  } finally {
+    await source.close()
+  }
+}
+
+function addressOf(value: string): string {
+  if (value.includes(':')) return value
+  const address = readSetting(value)
+  if (address === undefined) throw new UsageError(`${value} is neither an address nor a variable of the environment`)
+  return address
+}
+
+/** All or nothing: one transaction in the target, of one moment of the source. */
+async function copy(source: Database, target: Database): Promise<void> {
+  const shelves = shelvesOf(source.tables, target.tables)
+  await source.snapshot((from) =>
+    target.withAdminsLocked(async (to) => {
+      for (const shelf of shelves) {
+        if ((await countRows(to, shelf.to)) > 0) {
+          throw new DatabaseError(`The target is not empty: its table ${shelf.name} holds rows. Nothing was copied.`)
+        }
+      }
+      for (const shelf of shelves) await copyRows(from, to, shelf)
+      for (const { name } of shelves.filter(({ isNumbered }) => isNumbered)) {
+        await target.setLastId(to, name, await source.lastId(from, name))
+      }
+    }),
+  )
+}
+
+function shelvesOf(from: Tables, to: Tables): Shelf[] {
+  const { users, ...others } = from
+  // Rows belong to users, who must be there first.
+  return Object.entries({ users, ...others }).map(([name, table]) => {
+    const entry = Object.entries(getTableColumns(table as PgTable)).find(([, column]) => column.primary)
+    if (entry === undefined) throw new Error(`The table ${name} has no primary key of one column`)
+    const [keyName, key] = entry
+    const isNumbered = key.dataType === 'number'
+    return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, keyName, isNumbered }
+  })
+}
+
+async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<void> {
+  let last: unknown
+  let copied = 0
+  for (;;) {
+    const rows = await from
+      .select()
+      .from(shelf.from)
+      .where(last === undefined ? undefined : gt(shelf.key, last))
+      .orderBy(asc(shelf.key))
+      .limit(ROWS_AT_ONCE)
+    if (rows.length === 0) break
+    await to.insert(shelf.to).values(rows)
+    copied += rows.length
+    last = rows.at(-1)?.[shelf.keyName]
+  }
+  const [expected, found] = [await countRows(from, shelf.from), await countRows(to, shelf.to)]
+  if (copied !== expected || found !== expected) {
+    throw new DatabaseError(`Of ${expected} rows of ${shelf.name} ${found} arrived. Nothing was copied.`)
+  }
+  process.stderr.write(`${shelf.name}: ${copied} rows\n`)
+}
+
+async function countRows(db: Db, table: PgTable): Promise<number> {
+  return Number(sole(await db.select({ count: count() }).from(table)).count)
+}

@@ -1,0 +1,142 @@
+import pg from 'pg'
+import { assertText } from './database.js'
+import { Problem } from './problems.js'
+
+const CONNECT_TIMEOUT_MS = 2_000
+/** The server gives a statement up after this long, and says so. */
+const STATEMENT_TIMEOUT_MS = 3_000
+/** A server that does not even say so is not waited for: it hangs, or the network does. */
+const ANSWER_TIMEOUT_MS = 3_500
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+const IDLE_CONNECTION_MS = 60_000
+/** So many statements may wait for a connection; more would only be answered too late. */
+const WAITING_LIMIT = 1_000
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** What drizzle hands over: a statement, prepared on the server where it has a name. */
+type Statement = pg.QueryArrayConfig | pg.QueryConfig
+
+/** The one method of a connection that drizzle calls. */
+export interface Runner {
+  query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult>
+}
+
+/** Connections to PostgreSQL, a few, shared. What goes wrong with them leaves here as a Problem. */
+export class Pool implements Runner {
+  readonly #pool: pg.Pool
+
+  constructor(url: string, size: number) {
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      max: size,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      keepAlive: true,
+      application_name: 'latchkey',
+    })
+    // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
+    // do about it: an idle connection is dropped by the pool, and one at work fails its statement.
+    this.#pool.on('error', () => {})
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
+    const connection = new Checkout(await this.#connect())
+    try {
+      return await connection.query(statement, params)
+    } finally {
+      connection.release()
+    }
+  }
+
+  /** Runs `work` in a transaction on a connection that is its own meanwhile. */
+  async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
+    const connection = new Checkout(await this.#connect())
+    try {
+      await connection.query({ text: begin })
+      const result = await work(connection)
+      await connection.query({ text: 'commit' })
+      return result
+    } catch (error) {
+      if (!connection.isBroken) await connection.query({ text: 'rollback' }).catch(() => {})
+      throw error
+    } finally {
+      connection.release()
+    }
+  }
+
+  async close(): Promise<void> {
+    // A server that hangs does not say goodbye.
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
+    })
+    await Promise.race([this.#pool.end(), timeout])
+    clearTimeout(timer)
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    if (this.#pool.waitingCount >= WAITING_LIMIT) throw new Problem('database_unavailable')
+    try {
+      return await this.#pool.connect()
+    } catch (cause) {
+      throw new Problem('database_unavailable', { cause })
+    }
+  }
+}
+
+/** A connection taken out of the pool; one that has failed is not put back. */
+class Checkout implements Runner {
+  isBroken = false
+  readonly #client: pg.PoolClient
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client
+  }
+
+  async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
+    assertText(params)
+    try {
+      return await this.#client.query({ ...statement, types: NUMBERS } as pg.QueryConfig, params)
+    } catch (error) {
+      const problem = asProblem(error)
+      if (problem instanceof Problem && problem.code === 'database_unavailable') this.isBroken = true
+      throw problem
+    }
+  }
+
+  release(): void {
+    this.#client.release(this.isBroken)
+  }
+}
+
+// The driver gives out a bigint as text, because it may be too large for a number; ours count milliseconds and rows.
+const NUMBERS: pg.CustomTypesConfig = {
+  getTypeParser: ((type: number, format?: 'text') =>
+    type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
+}
+
+/**
+ * SQLSTATEs of a server that cannot now: connections (08), access (28, 3D), resources (53), shut down or cancelled (57),
+ * its disk (58, XX001, XX002); a standby after a failover (25006), a transaction left alone (25P03), locks and deadlocks
+ * (40, 55P03); and statements prepared before a migration or by another's connection (0A000, 26000).
+ */
+const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000)/
+
+/** A database that does not answer is a 503; a statement that it refuses is a bug, and stays one. */
+function asProblem(cause: unknown): unknown {
+  if (!(cause instanceof pg.DatabaseError)) {
+    // Not from the server, so the connection to it failed; unless the arguments cannot even be sent.
+    return cause instanceof TypeError ? cause : new Problem('database_unavailable', { cause })
+  }
+  const { code = '', constraint } = cause
+  if (constraint === 'users_username_key_unique') return new Problem('username_taken', { cause })
+  if (constraint === 'users_email_key_unique') return new Problem('email_taken', { cause })
+  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  if (code === '23503') return new Problem('invalid_token', { cause })
+  if (code === '22021' || code === '22P05') return new Problem('text_rejected', { cause })
+  return UNAVAILABLE.test(code) ? new Problem('database_unavailable', { cause }) : cause
+}

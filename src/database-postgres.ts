@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { asc, eq, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import * as tables from '../drizzle/schema.pg.js'
+import { type Database, DatabaseError, type Db, type OpenOptions } from './database.js'
+import { Pool, type Runner } from './database-postgres-pool.js'
+import { pendingMigrations, readMigrations } from './migrations.js'
+
+const DEFAULT_POOL_SIZE = 10
+/** A server that starts at the same time as this process is waited for, this long. */
+const PATIENCE_MS = 30_000
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 2_000
+const CONNECT_TIMEOUT_MS = 5_000
+/** The advisory lock of migrations: "LKEY". */
+const MIGRATION_LOCK = 0x4c4b4559
+/** How long another process may take for its migrations before this one gives up. */
+const MIGRATION_PATIENCE = '5min'
+
+/** Opens the PostgreSQL database at `url`. @throws DatabaseError */
+export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
+  const client = await connectPatiently(url, options.patienceMs ?? PATIENCE_MS)
+  try {
+    await assertUtf8(client)
+    await migrate(client, options)
+  } catch (error) {
+    throw asDatabaseError(error, url)
+  } finally {
+    await client.end().catch(() => {})
+  }
+
+  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE)
+  return {
+    db: drizzleOn(pool),
+    tables,
+    now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
+    forShare: sql`for share`,
+    withAdminsLocked: (work) =>
+      pool.transaction(async (runner) => {
+        const db = drizzleOn(runner)
+        await lockAdmins(db)
+        return work(db)
+      }),
+    snapshot: (work) =>
+      pool.transaction((runner) => work(drizzleOn(runner)), 'begin isolation level repeatable read read only'),
+    async lastId(db, table) {
+      const sequence = sql`pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass)`
+      const { rows } = (await db.execute(sql`select ${sequence} as id`)) as unknown as { rows: { id: number | null }[] }
+      return rows[0]?.id ?? 0
+    },
+    async setLastId(db, table, id) {
+      await db.execute(sql`select setval(pg_get_serial_sequence(${table}, 'id'), ${Math.max(id, 1)}, ${id > 0})`)
+    },
+    secretFile: undefined,
+    async ping() {
+      await pool.query({ text: 'select 1 from users limit 1' })
+    },
+    close: () => pool.close(),
+  }
+}
+
+/** Drizzle calls one method of the connection it is given. */
+function drizzleOn(runner: Runner): Db {
+  return drizzle({ client: runner as unknown as pg.Client, schema: tables })
+}
+
+/**
+ * Locks the rows of all admins until the end of the transaction. Who waited for another transaction got only those that
+ * were admins before it; so until nothing changes, once more.
+ */
+async function lockAdmins(db: Db): Promise<void> {
+  const { users } = tables
+  const admins = () => db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).orderBy(asc(users.id))
+  let before: string
+  let after = ''
+  do {
+    before = after
+    after = JSON.stringify(await admins().for('update'))
+  } while (after !== before)
+}
+
+async function connectPatiently(url: string, patienceMs: number): Promise<pg.Client> {
+  const deadline = performance.now() + patienceMs
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await connect(url)
+    } catch (error) {
+      if (!mayPass(error) || performance.now() + pauseMs > deadline) throw asDatabaseError(error, url)
+    }
+    await sleep(pauseMs)
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'latchkey',
+  })
+  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** Whether waiting may help: not where the server answers that the password or the name of the database is wrong. */
+function mayPass(error: unknown): boolean {
+  if ((error as { code?: string }).code === 'ERR_INVALID_URL') return false
+  return !(error instanceof pg.DatabaseError) || /^(08|53|57P03)/.test(error.code ?? '')
+}
+
+async function assertUtf8(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding')
+  const encoding = rows[0]?.server_encoding
+  if (encoding !== 'UTF8') throw new DatabaseError(`its encoding is ${encoding}: create it with ENCODING 'UTF8'.`)
+}
+
+/** All that is pending in one transaction, one process at a time. */
+async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<void> {
+  await client.query('begin')
+  try {
+    await client.query(`set local lock_timeout = '${MIGRATION_PATIENCE}'`)
+    await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+    const applied = await appliedMigrations(client)
+    const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
+    if (pending.length > 0 && !isAllowed) {
+      throw new DatabaseError('it is older than this version of Latchkey: run latchkey migrate.')
+    }
+    if (applied === undefined) {
+      await client.query(
+        'create table migrations (name text primary key, hash text not null, applied_at bigint not null)',
+      )
+    }
+    for (const { name, hash, statements } of pending) {
+      for (const statement of statements) await client.query(statement)
+      await client.query(
+        'insert into migrations values ($1, $2, (extract(epoch from statement_timestamp()) * 1000)::bigint)',
+        [name, hash],
+      )
+    }
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
+
+/** The migrations that were applied; undefined where there is not even their table. */
+async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
+  // Asked for first, because a role that may not create tables can then still use those that are there.
+  const { rows } = await client.query<{ isThere: boolean }>(`select to_regclass('migrations') is not null as "isThere"`)
+  if (!rows[0]?.isThere) return undefined
+  return (await client.query<{ name: string; hash: string }>('select name, hash from migrations order by name')).rows
+}
+
+function asDatabaseError(error: unknown, url: string): unknown {
+  // Neither the password nor the user: the message goes to the log.
+  const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
+  const { message, code } = error as { message: string; code?: string }
+  const reason = message || code
+  return new DatabaseError(`The database ${place} cannot be used: ${reason}`, { cause: error })
+}

