@@ -106,3 +106,10 @@ export function common(schema: TSchema, ...statuses: number[]) {
 export function anyOf(...schemas: TSchema[]) {
   return Type.Union(schemas.map((schema) => ref(schema)))
 }
+
+/** FastAPI's OAuth2 password form. With examples of their own, because the page fills its fields with them one by one. */
+export const passwordFormFields = {
+  username: Type.String({ examples: ['mina'] }),
+  password: Type.String({ examples: ['three quiet lanterns'] }),
+  grant_type: Type.Optional(Type.String({ examples: ['password'] })),
+}

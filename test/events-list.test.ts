@@ -179,6 +179,7 @@ async function replaceEvents({ app }: Service, rows: Row[]): Promise<void> {
   const { db, tables } = app.database
   await db.delete(tables.events)
   await db.insert(tables.events).values(rows.map((row, index) => ({ ...row, id: index + 1 })))
+  await app.database.setLastId(db, 'events', rows.length)
 }
 
 async function list(boss: Person, query: string): Promise<Page> {

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
+import { SQLITE_ONLY } from './databases.js'
 import { countBy, PASSWORD, type Person, type Service, startService } from './helper.js'
 import { ALIVE, DEAD, signUpAdmin, standing } from './people.js'
 import { fileOf } from './sqlite.js'
@@ -36,17 +37,21 @@ t.test('an admin makes a token, which its user sets a new password with', async 
   t.equal((await service.logIn('joon')).id, joon.id)
 })
 
-t.test('the token is shown once: neither the database nor any other answer has it', async (t) => {
-  const { service, boss, mina } = await threePeople(t)
-  const token = await makeToken(boss, mina)
-  const dump = await dumpOf(service)
-  t.ok(dump.includes(createHash('sha256').update(token).digest('base64url')), 'what is kept is its hash')
-  for (const text of [token, Buffer.from(token, 'base64url'), Buffer.from(token, 'base64url').toString('hex')]) {
-    t.notOk(dump.includes(text))
-  }
-  for (const url of ['/v1/users', `/v1/users/${mina.id}`, '/v1/events']) t.notMatch((await boss.get(url)).body, token)
-  t.not(await makeToken(boss, mina), token)
-})
+t.test(
+  'the token is shown once: neither the database nor any other answer has it',
+  { skip: SQLITE_ONLY },
+  async (t) => {
+    const { service, boss, mina } = await threePeople(t)
+    const token = await makeToken(boss, mina)
+    const dump = await dumpOf(service)
+    t.ok(dump.includes(createHash('sha256').update(token).digest('base64url')), 'what is kept is its hash')
+    for (const text of [token, Buffer.from(token, 'base64url'), Buffer.from(token, 'base64url').toString('hex')]) {
+      t.notOk(dump.includes(text))
+    }
+    for (const url of ['/v1/users', `/v1/users/${mina.id}`, '/v1/events']) t.notMatch((await boss.get(url)).body, token)
+    t.not(await makeToken(boss, mina), token)
+  },
+)
 
 t.test('what is not a token resets nothing', async (t) => {
   const { service, boss, mina } = await threePeople(t)

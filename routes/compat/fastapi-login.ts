@@ -3,21 +3,18 @@ import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
 import { answerErrors, isIdentifier, standInFor } from '../../src/compat.js'
 import { fastapiPost, loginWording, passwordForm } from '../../src/compat-fastapi.js'
-import { common, DetailError, json, UserToken, ValidationError } from '../../src/compat-schemas.js'
+import { common, DetailError, json, passwordFormFields, UserToken, ValidationError } from '../../src/compat-schemas.js'
 import { Problem } from '../../src/problems.js'
 import { ref } from '../../src/schemas.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 60 * 24 */
 const LIFETIME_MS = 24 * 3_600_000
 
-const FastapiLogin = Type.Object(
-  { username: Type.String(), password: Type.String(), grant_type: Type.Optional(Type.String()) },
-  {
-    $id: 'FastapiLogin',
-    description: 'Who you are.',
-    examples: [{ username: 'carol', password: 'three quiet lanterns' }],
-  },
-)
+const FastapiLogin = Type.Object(passwordFormFields, {
+  $id: 'FastapiLogin',
+  description: 'Who you are.',
+  examples: [{ username: 'carol', password: 'three quiet lanterns' }],
+})
 
 /** The log-in of the first FastAPI tutorial: an OAuth2 password form. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {

@@ -16,7 +16,14 @@ import {
   standInFor,
 } from '../../src/compat.js'
 import { type Flaw, fastapiPost, loginWording, missing, passwordForm, unprocessable } from '../../src/compat-fastapi.js'
-import { BearerToken, common, DetailError, json, ValidationError } from '../../src/compat-schemas.js'
+import {
+  BearerToken,
+  common,
+  DetailError,
+  json,
+  passwordFormFields,
+  ValidationError,
+} from '../../src/compat-schemas.js'
 import { Problem, toProblem } from '../../src/problems.js'
 import { nullable, ref } from '../../src/schemas.js'
 
@@ -25,14 +32,11 @@ const LIFETIME_MS = 30 * 60_000
 
 const ALREADY_REGISTERED = new Refusal(400, { detail: 'User already registered' })
 
-const FastapiLoginForm = Type.Object(
-  { username: Type.String(), password: Type.String(), grant_type: Type.Optional(Type.String()) },
-  {
-    $id: 'FastapiLoginForm',
-    description: 'Who you are.',
-    examples: [{ username: 'dave', password: 'three quiet lanterns' }],
-  },
-)
+const FastapiLoginForm = Type.Object(passwordFormFields, {
+  $id: 'FastapiLoginForm',
+  description: 'Who you are.',
+  examples: [{ username: 'dave', password: 'three quiet lanterns' }],
+})
 const UserCreate = Type.Object(
   { username: Type.String(), fullname: Type.Optional(nullable({})), password: Type.String() },
   {

@@ -8,16 +8,21 @@ import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
 import { ref, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
 import type { Tokens } from '../../src/sessions.js'
 
+// With examples of their own, because the page fills its fields with them one by one.
 const TokenRequest = Type.Object(
   {
-    grant_type: Type.String({ description: '`password` or `refresh_token`.' }),
+    grant_type: Type.String({ description: '`password` or `refresh_token`.', examples: ['password'] }),
     username: Type.Optional(
-      Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.' }),
+      Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.', examples: ['mina'] }),
     ),
-    password: Type.Optional(Type.String({ maxLength: 256, description: 'For `password`.' })),
-    refresh_token: Type.Optional(Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.' })),
-    scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.' })),
-    client_id: Type.Optional(Type.String({ description: 'Not needed.' })),
+    password: Type.Optional(
+      Type.String({ maxLength: 256, description: 'For `password`.', examples: ['three quiet lanterns'] }),
+    ),
+    refresh_token: Type.Optional(
+      Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),
+    ),
+    scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.', examples: [''] })),
+    client_id: Type.Optional(Type.String({ description: 'Not needed.', examples: [''] })),
   },
   {
     $id: 'TokenRequest',
