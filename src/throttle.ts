@@ -8,6 +8,11 @@ const FIRST_WAIT_MS = 30_000
 const LONGEST_WAIT_MS = 15 * 60_000
 /** 30 s doubled so often passes the longest wait. */
 const DOUBLINGS = 5
+/**
+ * The end of no wait. Not the present moment: a statement that stood behind another one's lock has an earlier present, and
+ * would take the account for locked.
+ */
+const FREE = 0
 /** An account that nobody has tried for this long starts anew. */
 const FORGET_AFTER_MS = 24 * 3_600_000
 /** A network (an IPv4 address, or the /64 of an IPv6 one) takes this many failed log-ins in a window. */
@@ -78,24 +83,24 @@ interface TakeStatement {
 
 function prepareStatements({ db, tables: { throttle }, now }: Database) {
   const key = sql.placeholder('key')
-  const fresh = (until: SQL) => ({ key, tries: 1, until, updatedAt: now })
+  const fresh = (until: SQL | number) => ({ key, tries: 1, until, updatedAt: now })
   const returning = { tries: throttle.tries }
   const isOver = sql`${throttle.until} <= ${now}`
 
   const isForgotten = sql`${throttle.updatedAt} < ${now} - ${FORGET_AFTER_MS}`
   const doublings = sql`${throttle.tries} + 1 - ${ACCOUNT_TRIES}`
-  const wait = sql`case when ${doublings} < 0 then 0 when ${doublings} >= ${DOUBLINGS} then ${LONGEST_WAIT_MS}
+  const wait = sql`case when ${doublings} >= ${DOUBLINGS} then ${LONGEST_WAIT_MS}
     else cast(${FIRST_WAIT_MS} as bigint) << cast(${doublings} as integer) end`
 
   return {
     takeFromAccount: db
       .insert(throttle)
-      .values(fresh(now))
+      .values(fresh(FREE))
       .onConflictDoUpdate({
         target: throttle.key,
         set: {
           tries: sql`case when ${isForgotten} then 1 else ${throttle.tries} + 1 end`,
-          until: sql`${now} + case when ${isForgotten} then 0 else ${wait} end`,
+          until: sql`case when ${isForgotten} or ${doublings} < 0 then ${FREE} else ${now} + ${wait} end`,
           updatedAt: now,
         },
         setWhere: isOver,
@@ -123,7 +128,7 @@ function prepareStatements({ db, tables: { throttle }, now }: Database) {
       .prepare('give_back_to_network'),
     giveBackToAccount: db
       .update(throttle)
-      .set({ tries: sql`${throttle.tries} - 1`, until: now })
+      .set({ tries: sql`${throttle.tries} - 1`, until: FREE })
       .where(and(eq(throttle.key, key), sql`${throttle.tries} > 0`))
       .prepare('give_back_to_account'),
     forget: db.delete(throttle).where(eq(throttle.key, key)).prepare('forget_account'),
