@@ -8,17 +8,20 @@ import { temporaryFolder } from './helper.js'
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
 const DEADLINE_MS = 15_000
+/** Four processes that start at once on two cores take their time. */
+const START_DEADLINE_MS = 40_000
 
 interface Surroundings {
   settings?: Record<string, string>
   /** The working directory; an empty one of its own when it is not given. */
   folder?: string
+  nodeOptions?: string[]
 }
 
 /** The built command in a process of its own, ended with the test. It sees no environment but these settings. */
 export async function latchkey(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run npm run build first`)
-  return nodeProcess(t, [CLI, ...args], surroundings)
+  return nodeProcess(t, [...(surroundings.nodeOptions ?? []), CLI, ...args], surroundings)
 }
 
 /** Another program for Node, in the same way. */
@@ -34,10 +37,10 @@ export async function nodeProcess(t: Test, args: string[], surroundings: Surroun
 }
 
 /** The service in a process of its own, listening on a free port. */
-export async function serving(t: Test, { settings, folder }: Surroundings = {}): Promise<Child> {
+export async function serving(t: Test, { settings, ...surroundings }: Surroundings = {}): Promise<Child> {
   const defaults = { PORT: '0', BCRYPT_COST: '10', RATE_LIMIT: 'off' }
-  const child = await latchkey(t, ['serve'], { settings: { ...defaults, ...settings }, ...(folder && { folder }) })
-  await child.says(/Latchkey listens on/)
+  const child = await latchkey(t, ['serve'], { ...surroundings, settings: { ...defaults, ...settings } })
+  await child.says(/Latchkey listens on/, START_DEADLINE_MS)
   return child
 }
 
@@ -70,6 +73,11 @@ export class Child {
     return address
   }
 
+  get pid(): number {
+    if (this.#process.pid === undefined) throw new Error('it never ran')
+    return this.#process.pid
+  }
+
   get port(): number {
     return Number(new URL(this.address).port)
   }
@@ -83,6 +91,12 @@ export class Child {
     this.#process.kill(signal)
   }
 
+  /** Asks it to stop, and waits for its exit code. */
+  stop(): Promise<number | NodeJS.Signals | null> {
+    this.signal('SIGTERM')
+    return this.exit
+  }
+
   /** Ends it at once, whatever it is doing. */
   async end(): Promise<void> {
     this.signal('SIGKILL')
@@ -90,8 +104,8 @@ export class Child {
   }
 
   /** Waits until it has written this, on either of its outputs. */
-  async says(words: RegExp): Promise<void> {
-    const deadline = Date.now() + DEADLINE_MS
+  async says(words: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
+    const deadline = Date.now() + deadlineMs
     while (!words.test(this.stderr) && !words.test(this.stdout)) {
       if (Date.now() > deadline || this.#process.exitCode !== null) {
         throw new Error(`never said ${words}: ${this.stderr}\n${this.stdout}`)

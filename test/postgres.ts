@@ -4,7 +4,7 @@ import { packageRoot } from '../src/package.js'
 import { PostgresServer } from './postgres-server.js'
 
 // Runs the tests on PostgreSQL: on the server at TEST_DATABASE_URL, or on one that lives as long as the run.
-// npm run test:postgres -- test/login.test.ts takes one file.
+// npm run test:postgres -- test/login.test.ts takes one file; all of them run as compiled, which starts sooner.
 
 /** About SQLite, its files or its locks, or about no database at all: once is enough. */
 const SQLITE_ONLY: Record<string, string> = {
@@ -26,7 +26,7 @@ const SQLITE_ONLY: Record<string, string> = {
 }
 
 const given = process.argv.slice(2)
-const files = given.some((argument) => argument.endsWith('.ts')) ? given : [...given, ...(await filesForBoth())]
+const files = given.some((argument) => /\.[jt]s$/.test(argument)) ? given : [...given, ...(await filesForBoth())]
 const server = process.env.TEST_DATABASE_URL === undefined ? await PostgresServer.create() : undefined
 const url = server?.url ?? process.env.TEST_DATABASE_URL
 let status = 1
@@ -44,7 +44,9 @@ async function filesForBoth(): Promise<string[]> {
   for (const file of all) {
     if (SQLITE_ONLY[file]) process.stdout.write(`# test/${file} is left out on PostgreSQL: ${SQLITE_ONLY[file]}\n`)
   }
-  return all.filter((file) => SQLITE_ONLY[file] === undefined).map((file) => `test/${file}`)
+  return all
+    .filter((file) => SQLITE_ONLY[file] === undefined)
+    .map((file) => `dist-test/test/${file.replace(/\.ts$/, '.js')}`)
 }
 
 /** Coverage is counted in the run on SQLite. */

@@ -5,9 +5,10 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { DatabaseError, openDatabase } from '../src/database.js'
 import { readMigrations } from '../src/migrations.js'
+import { serving } from './child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from './databases.js'
 import { PASSWORD, startService } from './helper.js'
-import { end, spawnReplica, until } from './replica.js'
+import { until } from './replica.js'
 
 t.setTimeout(240_000)
 
@@ -19,13 +20,13 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
       const url = await createDatabase(t, server)
       const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
       const startedAt = performance.now()
-      const replicas = await Promise.all(Array.from({ length: 4 }, () => spawnReplica(t, settings)))
+      const replicas = await Promise.all(Array.from({ length: 4 }, () => serving(t, { settings })))
       t.comment(`all listen after ${Math.round(performance.now() - startedAt)} ms`)
       for (const { address } of replicas) await until(async () => (await fetch(`${address}/readyz`)).status === 200)
       const [migrations] = await onServer(url, 'select count(*)::int as n from migrations')
       t.same(migrations, { n: readMigrations('pg').length })
       t.same(await onServer(url, 'select count(*)::int as n from signing_keys'), [{ n: 1 }])
-      t.same(await Promise.all(replicas.map(({ child }) => end(child, 'SIGTERM'))), [0, 0, 0, 0])
+      t.same(await Promise.all(replicas.map((replica) => replica.stop())), [0, 0, 0, 0])
     }
   })
 
@@ -52,11 +53,11 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
   t.test('several processes serve on one port; one that ends is replaced; all stop together', async (t) => {
     const url = await createDatabase(t, server)
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
-    const { child, address } = await spawnReplica(t, settings)
+    const child = await serving(t, { settings })
     // The ids that a process gives to its requests have a beginning of their own.
     const seen = new Set<string>()
     const ask = async () => {
-      const body = await fetchAnew(`${address}/v1/me`).catch(() => '')
+      const body = await fetchAnew(`${child.address}/v1/me`).catch(() => '')
       const [, process] = /"request_id":"(.{8})/.exec(body) ?? []
       return (process === undefined ? seen : seen.add(process)).size
     }
@@ -64,15 +65,15 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     const [pid] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ')
     process.kill(Number(pid), 'SIGKILL')
     await until(async () => (await ask()) === 3)
-    t.equal(await end(child, 'SIGTERM'), 0)
-    await t.rejects(fetchAnew(`${address}/livez`))
+    t.equal(await child.stop(), 0)
+    await t.rejects(fetchAnew(`${child.address}/livez`))
   })
 
   t.test('if one of several processes cannot start, none stays', async (t) => {
     const { DATABASE_URL, ...rest } = postgresSettings(await createDatabase(t, server))
     const url = DATABASE_URL.replace(/[^/]*$/, 'not_there')
     const settings = { ...rest, DATABASE_URL: url, PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
-    await t.rejects(spawnReplica(t, settings), { message: /ended with 1: .*"not_there" does not exist/s })
+    await t.rejects(serving(t, { settings }), { message: /never said .*"not_there" does not exist/s })
   })
 
   t.test('an edited, a newer and an old database are refused, as on SQLite', async (t) => {

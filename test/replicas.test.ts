@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { and, count, eq, isNull } from 'drizzle-orm'
 import t from 'tap'
+import { serving } from './child.js'
 import { countBy, PASSWORD, type Service, startService } from './helper.js'
-import { bearer, settingsOf, spawnReplica, startSecond, until } from './replica.js'
+import { bearer, settingsOf, startSecond, until } from './replica.js'
 
 t.setTimeout(120_000)
 
@@ -86,7 +87,7 @@ t.test('of 20 refreshes at once in two replicas one wins', async (t) => {
 
 t.test('a replica whose clock is 20 s ahead gives the same child for the same refresh token', async (t) => {
   const here = await startService(t)
-  const { address } = await spawnReplica(t, settingsOf(here), ['--import', CLOCK_AHEAD])
+  const { address } = await serving(t, { settings: settingsOf(here), nodeOptions: ['--import', CLOCK_AHEAD] })
   const { refresh_token } = (await here.signUp('mina')).login
   const there = async () => {
     const response = await fetch(`${address}/v1/refresh`, {
