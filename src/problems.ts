@@ -161,10 +161,13 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal_error', { cause: error })
 }
 
-/** Answers a request with a problem. What is the server's fault goes to the log with its cause. */
+/** What is the server's fault goes to the log with its cause, which no client ever sees. */
+export function logFault(problem: Problem, { log }: FastifyRequest): void {
+  if (problem.status >= 500) log.error({ err: problem.cause ?? problem, code: problem.code })
+}
+
+/** Answers a request with a problem. */
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  if (problem.status >= 500) {
-    request.log.error({ err: problem.cause ?? problem, code: problem.code })
-  }
+  logFault(problem, request)
   return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.toBody(request.id))
 }

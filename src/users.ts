@@ -39,11 +39,8 @@ export class Users {
   }
 
   /** The user of this id. @throws Problem not_found */
-  async get(userId: number): Promise<User> {
-    const { db, tables } = this.#database
-    const [user] = await db.select().from(tables.users).where(eq(tables.users.id, userId))
-    if (user === undefined) throw new Problem('not_found')
-    return user
+  get(userId: number): Promise<User> {
+    return this.#find(this.#database.db, userId)
   }
 
   /**
@@ -77,7 +74,7 @@ export class Users {
     const { tables, now } = this.#database
     const { before, after } = await this.#database.withAdminsLocked(async (db) => {
       await this.#assertAdmin(db, actor)
-      const before = await this.#lockedRow(db, userId)
+      const before = await this.#find(db, userId)
       const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
       if (!staysAdmin) await this.#assertNotLastAdmin(db, before)
       const [after = before] = await db
@@ -98,7 +95,7 @@ export class Users {
     await this.#database.withAdminsLocked(async (db) => {
       const isOwn = actor.id === userId
       if (!isOwn) await this.#assertAdmin(db, actor)
-      await this.#assertNotLastAdmin(db, await this.#lockedRow(db, userId, isOwn ? 'invalid_token' : 'not_found'))
+      await this.#assertNotLastAdmin(db, await this.#find(db, userId, isOwn ? 'invalid_token' : 'not_found'))
       await db.delete(tables.users).where(eq(tables.users.id, userId))
       await this.#sessions.revokeAll(userId, { db })
     })
@@ -167,7 +164,7 @@ export class Users {
     if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
   }
 
-  async #lockedRow(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
+  async #find(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
     const { users } = this.#database.tables
     const [user] = await db.select().from(users).where(eq(users.id, userId))
     if (user === undefined) throw new Problem(missing)

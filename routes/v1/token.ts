@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
+import { logFault, Problem, type ProblemCode, toProblem } from '../../src/problems.js'
 import { ref, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
 import type { Tokens } from '../../src/sessions.js'
 
@@ -138,8 +138,8 @@ function toGrantError(error: Error, request: FastifyRequest): GrantError {
   const problem = toProblem(error)
   const { 'retry-after': retryAfter } = problem.headers
   const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+  logFault(problem, request)
   if (problem.status >= 500) {
-    request.log.error({ err: problem.cause ?? problem, code: problem.code })
     const code = problem.status === 503 ? 'temporarily_unavailable' : 'server_error'
     return new GrantError(code, problem.message, problem.status, headers)
   }
