@@ -1,20 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { availableParallelism } from 'node:os'
 import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
-import { type Config, THREAD_POOL_SIZE } from './config.js'
-import { Problem } from './problems.js'
+import type { Config } from './config.js'
+import { BCRYPT_COSTS, type ForeignHash, readForeignHash } from './foreign-hashes.js'
+import { HashQueue } from './hash-queue.js'
 
 /** The longest password, in code points. */
 export const PASSWORD_MAX_LENGTH = 256
-/** How long a log-in may wait for a processor. */
-const QUEUE_DEADLINE_MS = 2_000
-/** A row that asks for more than this is a failed log-in, not a hung process. */
-const HIGHEST_COST = 15
-const LOWEST_COST = 4
 
 // passlib's bcrypt_sha256, version 2: bcrypt over the base64 of HMAC-SHA-256 keyed with the salt.
 const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/
-const PLAIN_BCRYPT = /^\$2[aby]\$(\d{2})\$[./A-Za-z0-9]{53}$/
+const OWN_NAME = 'bcrypt-sha256'
 
 export interface Verdict {
   isRight: boolean
@@ -26,10 +21,17 @@ export interface Verdict {
 export class Passwords {
   readonly #cost: number
   readonly #queue: HashQueue
+  /** How long a hash at the cost in force takes here, smoothed; 0 until one was made. */
+  #hashMs = 0
 
   constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config) {
     this.#cost = BCRYPT_COST
     this.#queue = new HashQueue(HASH_QUEUE, WORKERS)
+  }
+
+  /** How many hashes run at once. */
+  get slots(): number {
+    return this.#queue.slots
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
@@ -44,59 +46,86 @@ export class Passwords {
    */
   verify(password: string, stored: string | undefined): Promise<Verdict> {
     return this.#queue.run(async () => {
-      const known = stored === undefined ? undefined : parseHash(stored)
-      if (known !== undefined && (await known.verify(password))) {
-        return { isRight: true, isOutdated: !known.isOwn || known.cost !== this.#cost }
+      const known = stored === undefined ? undefined : readHash(stored)
+      const forms = formsOf(password, known)
+      let work = 0
+      for (const [index, form] of forms.entries()) {
+        const startedAt = performance.now()
+        if (known?.verify && (await known.verify(form))) {
+          const isOutdated = known.format !== OWN_NAME || known.bcryptCost !== this.#cost || index > 0
+          return { isRight: true, isOutdated }
+        }
+        work += this.#workOf(known, performance.now() - startedAt)
       }
-      await this.#topUp(known?.cost)
+      await this.#spend(forms.length * 2 ** this.#cost - work)
       return { isRight: false, isOutdated: false }
     })
   }
 
-  /** Spends what a hash at the cost in force takes, less what was spent: 2^c + 2^c + 2^(c+1) + ... + 2^(n-1) is 2^n. */
-  async #topUp(spentCost: number | undefined): Promise<void> {
-    if (spentCost === undefined) await spend(this.#cost)
-    for (let cost = spentCost ?? this.#cost; cost < this.#cost; cost += 1) await spend(cost)
+  /** What a try has cost, in rounds of bcrypt: as the hash says itself, or by the time it took. */
+  #workOf(known: ForeignHash | undefined, elapsedMs: number): number {
+    if (known?.verify === undefined) return 0
+    if (known.bcryptCost !== undefined) return 2 ** known.bcryptCost
+    return this.#hashMs === 0 ? 0 : (elapsedMs / this.#hashMs) * 2 ** this.#cost
+  }
+
+  /** Spends so many rounds of bcrypt, as hashes at the cost in force and below: 2^c + 2^c + 2^(c+1) + ... + 2^(n-1) is 2^n. */
+  async #spend(rounds: number): Promise<void> {
+    let left = rounds
+    for (let cost = this.#cost; cost >= BCRYPT_COSTS.lowest; ) {
+      if (left < 2 ** cost) {
+        cost -= 1
+        continue
+      }
+      const startedAt = performance.now()
+      await bcryptHash('', cost)
+      left -= 2 ** cost
+      if (cost === this.#cost) this.#learn(performance.now() - startedAt)
+    }
+  }
+
+  #learn(elapsedMs: number): void {
+    this.#hashMs = this.#hashMs === 0 ? elapsedMs : 0.8 * this.#hashMs + 0.2 * elapsedMs
   }
 }
 
-interface StoredHash {
-  isOwn: boolean
-  cost: number
-  verify(password: string): Promise<boolean>
+/** What is stored; undefined when it is no hash. Ours too: passlib writes it as well. */
+function readHash(stored: string): ForeignHash | undefined {
+  const [, ownCost, salt = '', digest] = OWN_FORMAT.exec(stored) ?? []
+  if (ownCost === undefined) return readForeignHash(stored)
+  const bcryptCost = Number(ownCost)
+  const isAllowed = bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest
+  const bcrypt = `$2b$${ownCost.padStart(2, '0')}$${salt}${digest}`
+  const verify = (password: string) => bcryptVerify(keyedDigest(password, salt), bcrypt)
+  return { format: OWN_NAME, verify: isAllowed ? verify : undefined, bcryptCost }
 }
 
-/** What a stored hash is; undefined when it is none, or asks for more than a log-in may take. */
-function parseHash(stored: string): StoredHash | undefined {
-  const [, ownCost, salt, digest] = OWN_FORMAT.exec(stored) ?? []
-  const cost = Number(ownCost ?? PLAIN_BCRYPT.exec(stored)?.[1])
-  if (!(cost >= LOWEST_COST && cost <= HIGHEST_COST)) return undefined
-  if (salt === undefined) return { isOwn: false, cost, verify: (password) => verifyBcrypt(password, stored) }
-  const bcrypt = `$2b$${String(cost).padStart(2, '0')}$${salt}${digest}`
-  return { isOwn: true, cost, verify: (password) => bcryptVerify(keyedDigest(password, salt), bcrypt) }
+/** The format of a stored hash, for a report; undefined when it is no hash that is known. */
+export function formatOf(stored: string): { format: string; isTooDear: boolean } | undefined {
+  const hash = readHash(stored)
+  return hash && { format: hash.format, isTooDear: hash.verify === undefined }
 }
 
-/** bcrypt as other systems store it. It reads 72 bytes and no more, here as there. */
-async function verifyBcrypt(password: string, stored: string): Promise<boolean> {
+/**
+ * A password as it is tried: ours are of NFKC; others hashed what they were given, and what somebody types at another
+ * keyboard may be the other form. As many for everybody, for the sake of the time.
+ */
+function formsOf(password: string, hash: ForeignHash | undefined): string[] {
   const normalised = password.normalize('NFKC')
-  if (await bcryptVerify(password, stored)) return true
-  return normalised !== password && bcryptVerify(normalised, stored)
-}
-
-async function spend(cost: number): Promise<void> {
-  await bcryptHash('', cost)
+  if (normalised === password) return [password]
+  return hash?.format === OWN_NAME ? [normalised, password] : [password, normalised]
 }
 
 async function hashWithCost(password: string, cost: number): Promise<string> {
   const rawSalt = randomBytes(16)
   const salt = bcryptBase64(rawSalt)
-  const digest = await bcryptHash(keyedDigest(password, salt), cost, rawSalt)
+  const digest = await bcryptHash(keyedDigest(password.normalize('NFKC'), salt), cost, rawSalt)
   return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest.slice(-31)}`
 }
 
 /** Any length becomes 44 characters without NUL; keyed with the salt, it is of no use against another system's hashes. */
 function keyedDigest(password: string, salt: string): string {
-  return createHmac('sha256', salt).update(password.normalize('NFKC')).digest('base64')
+  return createHmac('sha256', salt).update(password).digest('base64')
 }
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -107,45 +136,4 @@ function bcryptBase64(bytes: Buffer): string {
     .toString('base64')
     .replace(/=+$/, '')
     .replace(/./g, (character) => BCRYPT_BASE64.charAt(BASE64.indexOf(character)))
-}
-
-/** Runs a few hashes at once and lets a few more wait, so that the thread pool keeps a thread for files and names. */
-class HashQueue {
-  readonly #waiting: (() => void)[] = []
-  readonly #limit: number
-  readonly #slots: number
-  #running = 0
-
-  constructor(limit: number, workers: number) {
-    this.#limit = limit
-    this.#slots = Math.max(1, Math.min(Math.floor(availableParallelism() / workers), THREAD_POOL_SIZE - 1))
-  }
-
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
-    if (this.#running < this.#slots) this.#running += 1
-    else await this.#turn()
-    try {
-      return await task()
-    } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
-      else this.#running -= 1
-    }
-  }
-
-  /** Resolves when a slot is handed over. */
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= this.#limit) throw new Problem('hashing_overloaded')
-    return new Promise((resolve, reject) => {
-      const start = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(start), 1)
-        reject(new Problem('hashing_overloaded'))
-      }, QUEUE_DEADLINE_MS)
-      this.#waiting.push(start)
-    })
-  }
 }

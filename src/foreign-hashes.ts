@@ -1,0 +1,207 @@
+import { createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto'
+import { promisify } from 'node:util'
+import { verify as bcryptVerify } from '@node-rs/bcrypt'
+import { sha2CryptVerify } from './sha2-crypt.js'
+
+// Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
+// wrong password, not a hung process: each is above what those three ask for today, and under a second.
+
+/** bcrypt's cost: 2^15 rounds. */
+export const BCRYPT_COSTS = { lowest: 4, highest: 15 }
+const PBKDF2_ITERATIONS = 2_000_000
+/** N * r * p; it takes 128 bytes of memory each, 128 MiB at the most. */
+const SCRYPT_WORK = 2 ** 20
+/** In KiB. */
+const ARGON2_MEMORY = 2 ** 17
+/** Passes over the memory times KiB. */
+const ARGON2_WORK = 2 ** 19
+const SHA2_CRYPT_ROUNDS = 1_000_000
+
+const pbkdf2Async = promisify(pbkdf2)
+
+/** Whether a password, given as it was typed, is the one of a hash. */
+type Verify = (password: string) => Promise<boolean>
+
+export interface ForeignHash {
+  /** What a report calls the format. */
+  format: string
+  /** Undefined where the hash asks for more than a log-in may take. */
+  verify: Verify | undefined
+  /** The cost of the bcrypt in it, whose time is known beforehand. */
+  bcryptCost?: number
+}
+
+type Parts = Record<string, string>
+
+interface Format {
+  name: string
+  pattern: RegExp
+  read(parts: Parts): Omit<ForeignHash, 'format'> | undefined
+}
+
+const HEX = (bytes: number) => `(?<hex>[0-9a-f]{${2 * bytes}})`
+const BCRYPT = '(?<bcrypt>\\$2[aby]\\$(?<cost>\\d{2})\\$[./A-Za-z0-9]{53})'
+const BCRYPT_PARTS = '(?<salt>[./A-Za-z0-9]{22})\\$(?<digest>[./A-Za-z0-9]{31})'
+const BASE64 = '(?<base64>[A-Za-z0-9+/]{20,88}={0,2})'
+const COUNT = '\\d{1,10}'
+
+/** Every format there is. The names of groups are what `read` is given. */
+const FORMATS: Format[] = [
+  {
+    name: 'bcrypt',
+    pattern: match(BCRYPT),
+    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => password),
+  },
+  {
+    name: 'Django bcrypt',
+    pattern: match(`bcrypt\\$${BCRYPT}`),
+    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => password),
+  },
+  {
+    name: 'Django bcrypt_sha256',
+    pattern: match(`bcrypt_sha256\\$${BCRYPT}`),
+    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => sha256(password).toString('hex')),
+  },
+  {
+    name: 'passlib bcrypt-sha256 version 1',
+    pattern: match(`\\$bcrypt-sha256\\$(?<type>2[ab]),(?<cost>\\d{1,2})\\$${BCRYPT_PARTS}`),
+    read: ({ type, cost = '', salt, digest }) =>
+      viaBcrypt(cost, `$${type}$${cost.padStart(2, '0')}$${salt}${digest}`, (password) =>
+        sha256(password).toString('base64'),
+      ),
+  },
+  ...(['sha1', 'sha256', 'sha512'] as const).map((hash) => ({
+    name: `werkzeug pbkdf2:${hash}`,
+    pattern: match(`pbkdf2:${hash}:(?<count>${COUNT})\\$(?<salt>[^$]{0,256})\\$${HEX(digestSize(hash))}`),
+    read: ({ count, salt = '', hex = '' }: Parts) => viaPbkdf2(hash, count, Buffer.from(salt), Buffer.from(hex, 'hex')),
+  })),
+  ...(['sha1', 'sha256'] as const).map((hash) => ({
+    name: `Django pbkdf2_${hash}`,
+    pattern: match(`pbkdf2_${hash}\\$(?<count>${COUNT})\\$(?<salt>[^$]{0,256})\\$${BASE64}`),
+    read: ({ count, salt = '', base64 = '' }: Parts) =>
+      viaPbkdf2(hash, count, Buffer.from(salt), Buffer.from(base64, 'base64')),
+  })),
+  ...(['sha1', 'sha256', 'sha512'] as const).map((hash) => ({
+    name: `passlib pbkdf2-${hash}`,
+    pattern: match(
+      `\\$pbkdf2${hash === 'sha1' ? '' : `-${hash}`}\\$(?<count>${COUNT})\\$(?<salt>[./A-Za-z0-9]*)\\$(?<digest>[./A-Za-z0-9]{27,86})`,
+    ),
+    read: ({ count, salt = '', digest = '' }: Parts) =>
+      viaPbkdf2(hash, count, fromPasslibBase64(salt), fromPasslibBase64(digest)),
+  })),
+  {
+    name: 'werkzeug scrypt',
+    pattern: match(`scrypt:(?<n>${COUNT}):(?<r>${COUNT}):(?<p>${COUNT})\\$(?<salt>[^$]{0,256})\\$${HEX(64)}`),
+    read: ({ n, r, p, salt = '', hex = '' }) =>
+      viaScrypt(Number(n), Number(r), Number(p), Buffer.from(salt), Buffer.from(hex, 'hex')),
+  },
+  {
+    name: 'passlib scrypt',
+    pattern: match(
+      `\\$scrypt\\$ln=(?<ln>\\d{1,2}),r=(?<r>${COUNT}),p=(?<p>${COUNT})\\$(?<salt>[A-Za-z0-9+/]*)\\$${BASE64}`,
+    ),
+    read: ({ ln, r, p, salt = '', base64 = '' }) =>
+      viaScrypt(2 ** Number(ln), Number(r), Number(p), Buffer.from(salt, 'base64'), Buffer.from(base64, 'base64')),
+  },
+  {
+    name: 'Django scrypt',
+    pattern: match(`scrypt\\$(?<n>${COUNT})\\$(?<salt>[^$]{0,256})\\$(?<r>${COUNT})\\$(?<p>${COUNT})\\$${BASE64}`),
+    read: ({ n, salt = '', r, p, base64 = '' }) =>
+      viaScrypt(Number(n), Number(r), Number(p), Buffer.from(salt), Buffer.from(base64, 'base64')),
+  },
+  {
+    name: 'argon2',
+    pattern: match(
+      `(?:argon2)?(?<argon2>\\$argon2(?:id|i|d)\\$v=19\\$m=(?<m>${COUNT}),t=(?<t>${COUNT}),p=(?<p>\\d{1,3})\\$[A-Za-z0-9+/]{11,86}\\$[A-Za-z0-9+/]{16,86})`,
+    ),
+    read: ({ argon2 = '', m, t }) => viaArgon2(argon2, Number(m), Number(t)),
+  },
+  ...(['sha256', 'sha512'] as const).map((hash) => ({
+    name: `werkzeug ${hash}`,
+    pattern: match(`${hash}\\$(?<salt>[^$]{0,256})\\$${HEX(digestSize(hash))}`),
+    read: ({ salt = '', hex = '' }: Parts) => ({
+      verify: async (password: string) =>
+        timingSafeEqual(createHmac(hash, salt).update(password).digest(), Buffer.from(hex, 'hex')),
+    }),
+  })),
+  {
+    name: 'sha256-crypt',
+    pattern: match('\\$5\\$(?:rounds=(?<rounds>\\d{4,10})\\$)?[./A-Za-z0-9]{0,16}\\$[./A-Za-z0-9]{43}'),
+    read: ({ rounds, text = '' }) => viaSha2Crypt(text, rounds),
+  },
+  {
+    name: 'sha512-crypt',
+    pattern: match('\\$6\\$(?:rounds=(?<rounds>\\d{4,10})\\$)?[./A-Za-z0-9]{0,16}\\$[./A-Za-z0-9]{86}'),
+    read: ({ rounds, text = '' }) => viaSha2Crypt(text, rounds),
+  },
+]
+
+/** What a stored hash of another system is; undefined when it is of no format that is known. */
+export function readForeignHash(stored: string): ForeignHash | undefined {
+  for (const { name, pattern, read } of FORMATS) {
+    const found = pattern.exec(stored)
+    if (found !== null) return { format: name, verify: undefined, ...read({ ...found.groups, text: stored }) }
+  }
+  return undefined
+}
+
+function match(pattern: string): RegExp {
+  return new RegExp(`^${pattern}$`)
+}
+
+function digestSize(hash: 'sha1' | 'sha256' | 'sha512'): number {
+  return { sha1: 20, sha256: 32, sha512: 64 }[hash]
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** bcrypt over what `prepare` makes of the password. It reads 72 bytes and no more, here as there. */
+function viaBcrypt(cost: string | undefined, hash: string, prepare: (password: string) => string) {
+  const bcryptCost = Number(cost)
+  if (!(bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest)) return undefined
+  return { bcryptCost, verify: (password: string) => bcryptVerify(prepare(password), hash) }
+}
+
+function viaPbkdf2(hash: 'sha1' | 'sha256' | 'sha512', count: string | undefined, salt: Buffer, digest: Buffer) {
+  const iterations = Number(count)
+  if (iterations < 1 || iterations > PBKDF2_ITERATIONS || digest.length !== digestSize(hash)) return undefined
+  return {
+    verify: async (password: string) =>
+      timingSafeEqual(await pbkdf2Async(password, salt, iterations, digest.length, hash), digest),
+  }
+}
+
+function viaScrypt(N: number, r: number, p: number, salt: Buffer, digest: Buffer) {
+  const isPowerOfTwo = N >= 2 && Number.isInteger(Math.log2(N))
+  if (!isPowerOfTwo || r < 1 || p < 1 || N * r * p > SCRYPT_WORK || digest.length < 16) return undefined
+  // Node allows 32 MiB unless told otherwise, and werkzeug's parameters take a little more.
+  const maxmem = 256 * r * (N + p)
+  const derive = (password: string) =>
+    new Promise<Buffer>((resolve, reject) => {
+      scrypt(password, salt, digest.length, { N, r, p, maxmem }, (error, key) => (error ? reject(error) : resolve(key)))
+    })
+  return { verify: async (password: string) => timingSafeEqual(await derive(password), digest) }
+}
+
+function viaArgon2(hash: string, memory: number, passes: number) {
+  if (memory > ARGON2_MEMORY || memory * passes > ARGON2_WORK) return undefined
+  return {
+    verify: async (password: string) => {
+      const { verify } = await import('@node-rs/argon2')
+      // It throws at a salt that is no base64 or at fewer than 8 KiB a lane: such a hash is nobody's password.
+      return verify(hash, password).catch(() => false)
+    },
+  }
+}
+
+function viaSha2Crypt(hash: string, rounds = '5000') {
+  if (Number(rounds) > SHA2_CRYPT_ROUNDS) return undefined
+  return { verify: (password: string) => sha2CryptVerify(password, hash) }
+}
+
+/** passlib writes `.` where base64 has `+`. */
+function fromPasslibBase64(text: string): Buffer {
+  return Buffer.from(text.replaceAll('.', '+'), 'base64')
+}

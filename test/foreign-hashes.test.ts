@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { eq } from 'drizzle-orm'
+import t from 'tap'
+import { packageRoot } from '../src/package.js'
+import { formatOf } from '../src/passwords.js'
+import { countBy, type Person, type Service, startService } from './helper.js'
+
+/** Made by werkzeug 2.2, passlib 1.7.4 and Django 3.2 (its later scrypt: by hashlib), all of this password. */
+const VECTOR_PASSWORD = 'correct horse 배터리'
+const VECTORS: { format: string; hash: string }[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test', 'foreign-hashes.json'), 'utf8'),
+)
+const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=4\$/
+const A_SECOND_MS = 1_000
+
+t.test('every format logs in, is upgraded once, and logs in again', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const hashOfJoon = await hashOf(joon)
+  for (const { format, hash } of VECTORS) {
+    t.same(formatOf(hash), { format, isTooDear: false })
+    await setHash(mina, hash)
+    t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another password`)
+    t.equal(await hashOf(mina), hash, `${format}: a wrong password changes nothing`)
+    await service.logIn('mina', VECTOR_PASSWORD)
+    const upgraded = await hashOf(mina)
+    t.match(upgraded, OWN_FORMAT, `${format}: upgraded`)
+    await service.logIn('mina', VECTOR_PASSWORD)
+    t.equal(await hashOf(mina), upgraded, `${format}: once`)
+    t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another one afterwards`)
+    await forgive(service)
+  }
+  t.equal(await hashOf(joon), hashOfJoon)
+})
+
+t.test('a hash that was tampered with is nobody', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const { format, hash } of VECTORS) {
+    // Not the last character, of which base64 may ignore some bits.
+    const at = hash.length - 6
+    await setHash(mina, `${hash.slice(0, at)}${hash[at] === 'a' ? 'b' : 'a'}${hash.slice(at + 1)}`)
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, format)
+  }
+})
+
+t.test('a foreign hash is tried with the password as it was typed first, then in NFKC', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  // hashlib.pbkdf2_hmac of 'ﬁve cafés' as given: a ligature and a combining accent, which NFKC both changes.
+  const typed = 'ﬁve cafe\u0301s of tea'
+  const { pbkdf2Sync } = await import('node:crypto')
+  for (const stored of [typed, typed.normalize('NFKC')]) {
+    const digest = pbkdf2Sync(stored, 'salt', 1000, 32, 'sha256').toString('hex')
+    await setHash(mina, `pbkdf2:sha256:1000$salt$${digest}`)
+    await service.logIn('mina', typed)
+    t.match(await hashOf(mina), OWN_FORMAT)
+    await service.logIn('mina', typed.normalize('NFKC'))
+  }
+})
+
+t.test('twenty log-ins at once leave one hash that is good', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const format of ['passlib scrypt', 'Django pbkdf2_sha256', 'argon2', 'sha512-crypt']) {
+    await setHash(mina, VECTORS.find((vector) => vector.format === format)?.hash ?? '')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => tryPassword(mina, VECTOR_PASSWORD)))
+    t.strictSame(
+      countBy(answers, ({ statusCode }) => statusCode),
+      { 200: 20 },
+      format,
+    )
+    t.match(await hashOf(mina), OWN_FORMAT)
+    await service.logIn('mina', VECTOR_PASSWORD)
+  }
+})
+
+t.test('parameters beyond the bounds are a wrong password, at once', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  const hex = 'ab'.repeat(64)
+  const base64 = Buffer.alloc(32).toString('base64')
+  const unpadded = base64.replace(/=+$/, '')
+  const hostile = [
+    `scrypt:${2 ** 30}:8:1$salt$${hex}`,
+    `scrypt:16384:8:9999999999$salt$${hex}`,
+    `scrypt:2:9999999999:1$salt$${hex}`,
+    `scrypt:32769:8:1$salt$${hex}`,
+    `scrypt:0:8:1$salt$${hex}`,
+    `scrypt$${2 ** 30}$salt$8$1$${base64}`,
+    `$scrypt$ln=30,r=8,p=1$c2FsdA$${unpadded}`,
+    `$scrypt$ln=99,r=8,p=1$c2FsdA$${unpadded}`,
+    `pbkdf2:sha256:1000000000$salt$${hex.slice(64)}`,
+    `pbkdf2:sha256:0$salt$${hex.slice(64)}`,
+    `pbkdf2_sha256$1000000000$salt$${base64}`,
+    `$pbkdf2-sha256$1000000000$c2FsdA$${unpadded}`,
+    `$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `$argon2id$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `argon2$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$${unpadded}`,
+    `$6$rounds=999999999$salt$${'a'.repeat(86)}`,
+    `$5$rounds=999999999$salt$${'a'.repeat(43)}`,
+    `$bcrypt-sha256$2b,31$${'a'.repeat(22)}$${'a'.repeat(31)}`,
+    `bcrypt_sha256$$2b$31$${'a'.repeat(53)}`,
+  ]
+  for (const hash of hostile) {
+    t.equal(formatOf(hash)?.isTooDear, true, hash.slice(0, 40))
+    await setHash(mina, hash)
+    const startedAt = performance.now()
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401)
+    t.ok(performance.now() - startedAt < A_SECOND_MS)
+  }
+})
+
+t.test('what argon2 itself cannot read is a wrong password', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  const digest = Buffer.alloc(32).toString('base64').replace(/=+$/, '')
+  for (const hash of [
+    `$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$${digest}`,
+    `$argon2id$v=19$m=8,t=1,p=999$c2FsdHNhbHQ$${digest}`,
+    `$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ1a$${digest}`,
+  ]) {
+    await setHash(mina, hash)
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, hash)
+  }
+})
+
+function tryPassword({ service, login }: Person, password: string) {
+  return service.post('/v1/login', { username: login.user.username, password })
+}
+
+async function hashOf({ service, id }: Person): Promise<string> {
+  const { users, row } = ofPerson(service, id)
+  const [found] = await service.app.database.db.select({ hash: users.passwordHash }).from(users).where(row)
+  return found?.hash ?? ''
+}
+
+async function setHash({ service, id }: Person, passwordHash: string): Promise<void> {
+  const { users, row } = ofPerson(service, id)
+  await service.app.database.db.update(users).set({ passwordHash }).where(row)
+}
+
+async function forgive({ app }: Service): Promise<void> {
+  await app.database.db.delete(app.database.tables.throttle)
+}
+
+function ofPerson({ app }: Service, id: number) {
+  const { users } = app.database.tables
+  return { users, row: eq(users.id, id) }
+}
