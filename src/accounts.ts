@@ -57,10 +57,11 @@ export class Accounts {
   async register(registration: Registration, client: Client, { anyName = false } = {}): Promise<User> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const { username, email } = registration
-    const user = await this.#add(registration, {
+    const keys = {
       usernameKey: username === undefined ? null : anyName ? fold(username) : usernameKey(username),
       emailKey: email === undefined ? null : anyName ? fold(email) : emailKey(email),
-    })
+    }
+    const user = await this.#add(registration, keys, client)
     await this.#events.record({ type: 'user.registered', userId: user.id }, client)
     return user
   }
@@ -141,11 +142,15 @@ export class Accounts {
     await db.delete(tables.passwordResets).where(eq(tables.passwordResets.userId, userId))
   }
 
-  async #add(registration: Registration, keys: { usernameKey: string | null; emailKey: string | null }): Promise<User> {
+  async #add(
+    registration: Registration,
+    keys: { usernameKey: string | null; emailKey: string | null },
+    client?: Client,
+  ): Promise<User> {
     const { username, email, name, password } = registration
     this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
-    const passwordHash = await this.#passwords.hash(password)
+    const passwordHash = await this.#passwords.hash(password, client)
     const [user] = await db
       .insert(tables.users)
       .values({ username, email, ...named(name), ...keys, passwordHash, createdAt: now, updatedAt: now })
@@ -179,13 +184,13 @@ export class Accounts {
 
   /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
   async #proveWithinBudget(user: User | undefined, name: string, password: string, client: Client) {
-    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password)
+    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, client)
     const network = networkKey(client.ip)
     const account = user ? `user:${user.id}` : `name:${name}`
     const { isLast } = await this.#throttle.reserve(network, account)
     let proven: User | undefined
     try {
-      proven = await this.#prove(user, password)
+      proven = await this.#prove(user, password, client)
     } catch (error) {
       await this.#throttle.release(network, account)
       throw error
@@ -195,8 +200,8 @@ export class Accounts {
     return proven
   }
 
-  async #prove(user: User | undefined, password: string): Promise<User | undefined> {
-    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash)
+  async #prove(user: User | undefined, password: string, client?: Client): Promise<User | undefined> {
+    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash, client)
     if (user === undefined || !isRight || !user.isActive) return undefined
     return isOutdated ? this.#upgrade(user, password) : user
   }

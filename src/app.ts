@@ -12,6 +12,7 @@ import events from '../plugins/events.js'
 import headers from '../plugins/headers.js'
 import keys from '../plugins/keys.js'
 import openapi from '../plugins/openapi.js'
+import pressure from '../plugins/pressure.js'
 import problems from '../plugins/problems.js'
 import proxies from '../plugins/proxies.js'
 import rateLimit from '../plugins/rate-limit.js'
@@ -38,6 +39,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   await app.register(headers)
   await app.register(bodies)
   await app.register(drain)
+  await app.register(pressure)
   await app.register(cors)
   await app.register(proxies)
   await app.register(rateLimit)

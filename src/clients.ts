@@ -5,8 +5,10 @@ export interface Client {
   ip: string
   userAgent?: string | undefined
   requestId?: string
+  /** Whether the connection is closed, so that nobody waits for the answer. */
+  isGone?(): boolean
 }
 
-export function clientOf({ ip, id, headers }: FastifyRequest): Client {
-  return { ip, requestId: id, userAgent: headers['user-agent'] }
+export function clientOf({ ip, id, headers, socket }: FastifyRequest): Client {
+  return { ip, requestId: id, userAgent: headers['user-agent'], isGone: () => socket.destroyed }
 }

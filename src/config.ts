@@ -85,6 +85,15 @@ export const Settings = Type.Object({
     default: '',
     description: 'Origins of web pages that may call this service, exact, separated by commas.',
   }),
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000, {
+    default: '20000',
+    description: 'How many connections a process keeps open; more are closed at once.',
+  }),
+  MAX_EVENT_LOOP_DELAY: wholeNumberOrOff(50, 60_000, {
+    default: '250',
+    description:
+      'When the process is this late, in milliseconds, new requests get 503 until it has caught up; or `off`.',
+  }),
   BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
   EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

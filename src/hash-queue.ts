@@ -5,11 +5,23 @@ import { Problem } from './problems.js'
 /** How long a log-in may wait for a processor. */
 const QUEUE_DEADLINE_MS = 2_000
 
+/** For whom a hash is computed. */
+export interface Waiting {
+  /** Whether nobody waits for the answer any more. */
+  isGone?(): boolean
+}
+
+interface Place {
+  isGone(): boolean
+  start(): void
+  giveUp(): void
+}
+
 /** Runs a few hashes at once and lets a few more wait, so that the thread pool keeps a thread for files and names. */
 export class HashQueue {
   /** How many run at once. */
   readonly slots: number
-  readonly #waiting: (() => void)[] = []
+  readonly #places = new Set<Place>()
   readonly #limit: number
   #running = 0
 
@@ -18,31 +30,47 @@ export class HashQueue {
     this.slots = Math.max(1, Math.min(Math.floor(availableParallelism() / workers), THREAD_POOL_SIZE - 1))
   }
 
-  async run<Result>(task: () => Promise<Result>): Promise<Result> {
+  /** @throws Problem hashing_overloaded when too many wait, or this one has waited too long or in vain */
+  async run<Result>(task: () => Promise<Result>, waiting: Waiting = {}): Promise<Result> {
     if (this.#running < this.slots) this.#running += 1
-    else await this.#turn()
+    else await this.#turn(waiting)
     try {
       return await task()
     } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
+      this.#leaveOutGone()
+      const [next] = this.#places
+      if (next) next.start()
       else this.#running -= 1
     }
   }
 
   /** Resolves when a slot is handed over. */
-  #turn(): Promise<void> {
-    if (this.#waiting.length >= this.#limit) throw new Problem('hashing_overloaded')
+  #turn({ isGone = () => false }: Waiting): Promise<void> {
+    if (this.#places.size >= this.#limit) this.#leaveOutGone()
+    if (this.#places.size >= this.#limit) throw new Problem('hashing_overloaded')
     return new Promise((resolve, reject) => {
-      const start = () => {
+      const leave = () => {
         clearTimeout(timer)
-        resolve()
+        this.#places.delete(place)
       }
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(start), 1)
-        reject(new Problem('hashing_overloaded'))
-      }, QUEUE_DEADLINE_MS)
-      this.#waiting.push(start)
+      const place: Place = {
+        isGone,
+        start() {
+          leave()
+          resolve()
+        },
+        giveUp() {
+          leave()
+          reject(new Problem('hashing_overloaded'))
+        },
+      }
+      const timer = setTimeout(place.giveUp, QUEUE_DEADLINE_MS)
+      this.#places.add(place)
     })
+  }
+
+  /** A flood whose clients do not wait for its answers would otherwise be hashed to its end. */
+  #leaveOutGone(): void {
+    for (const place of this.#places) if (place.isGone()) place.giveUp()
   }
 }

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
 import type { Config } from './config.js'
 import { BCRYPT_COSTS, type ForeignHash, readForeignHash } from './foreign-hashes.js'
-import { HashQueue } from './hash-queue.js'
+import { HashQueue, type Waiting } from './hash-queue.js'
 
 /** The longest password, in code points. */
 export const PASSWORD_MAX_LENGTH = 256
@@ -35,8 +35,8 @@ export class Passwords {
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
-  hash(password: string): Promise<string> {
-    return this.#queue.run(() => hashWithCost(password, this.#cost))
+  hash(password: string, waiting?: Waiting): Promise<string> {
+    return this.#queue.run(() => hashWithCost(password, this.#cost), waiting)
   }
 
   /**
@@ -44,7 +44,7 @@ export class Passwords {
    * is: by the time it takes, nobody can tell an unknown or an imported user from any other.
    * @throws Problem hashing_overloaded
    */
-  verify(password: string, stored: string | undefined): Promise<Verdict> {
+  verify(password: string, stored: string | undefined, waiting?: Waiting): Promise<Verdict> {
     return this.#queue.run(async () => {
       const known = stored === undefined ? undefined : readHash(stored)
       const forms = formsOf(password, known)
@@ -59,7 +59,7 @@ export class Passwords {
       }
       await this.#spend(forms.length * 2 ** this.#cost - work)
       return { isRight: false, isOutdated: false }
-    })
+    }, waiting)
   }
 
   /** What a try has cost, in rounds of bcrypt: as the hash says itself, or by the time it took. */

@@ -68,6 +68,11 @@ export const PROBLEMS = {
   headers_too_large: { status: 431, title: 'The headers are larger than this service takes.' },
   internal_error: { status: 500, title: 'Something went wrong here; the request_id finds it in the log.' },
   hashing_overloaded: { status: 503, title: 'Too many log-ins at this moment; try again.', headers: RETRY_SOON },
+  overloaded: {
+    status: 503,
+    title: 'This process has more to do than it can at this moment; try again.',
+    headers: RETRY_SOON,
+  },
   database_unavailable: { status: 503, title: 'The database cannot do this now; try again.', headers: RETRY_SOON },
   revocations_stale: {
     status: 503,

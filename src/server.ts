@@ -14,6 +14,7 @@ const LAST_RESORT_MS = 2_000
 /** Listens, and stops on SIGTERM or SIGINT: first as told by /readyz, then for good. A second signal ends it at once. */
 export async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
+  app.server.maxConnections = config.MAX_CONNECTIONS
   const connections = new Set<Socket>()
   app.server.on('connection', (socket) => {
     connections.add(socket)

@@ -38,7 +38,7 @@ export async function nodeProcess(t: Test, args: string[], surroundings: Surroun
 
 /** The service in a process of its own, listening on a free port. */
 export async function serving(t: Test, { settings, ...surroundings }: Surroundings = {}): Promise<Child> {
-  const defaults = { PORT: '0', BCRYPT_COST: '10', RATE_LIMIT: 'off' }
+  const defaults = { PORT: '0', BCRYPT_COST: '10', RATE_LIMIT: 'off', MAX_EVENT_LOOP_DELAY: 'off' }
   const child = await latchkey(t, ['serve'], { ...surroundings, settings: { ...defaults, ...settings } })
   await child.says(/Latchkey listens on/, START_DEADLINE_MS)
   return child

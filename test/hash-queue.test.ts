@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os'
 import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
+import { HashQueue } from '../src/hash-queue.js'
 import { SQLITE_ONLY } from './databases.js'
 import { countBy, PASSWORD, type Service, startService } from './helper.js'
 
@@ -80,3 +82,29 @@ function assertOverloaded(t: Test, answer: Response): void {
   t.match(answer.json(), { status: 503, code: 'hashing_overloaded' })
   t.equal(answer.headers['retry-after'], '1')
 }
+
+t.test('nobody is hashed for who has left, and leaving makes room', async (t) => {
+  const queue = new HashQueue(2, availableParallelism())
+  t.equal(queue.slots, 1)
+  const done: string[] = []
+  let finish = () => {}
+  const running = queue.run(
+    () =>
+      new Promise<void>((resolve) => {
+        finish = resolve
+      }),
+  )
+  let hasLeft = false
+  const leaver = queue.run(async () => done.push('leaver'), { isGone: () => hasLeft })
+  const patient = queue.run(async () => done.push('patient'))
+  await t.rejects(
+    queue.run(async () => done.push('refused')),
+    { code: 'hashing_overloaded' },
+  )
+  hasLeft = true
+  const late = queue.run(async () => done.push('late'))
+  await t.rejects(leaver, { code: 'hashing_overloaded' })
+  finish()
+  await Promise.all([running, patient, late])
+  t.strictSame(done, ['patient', 'late'])
+})
