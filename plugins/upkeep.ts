@@ -3,11 +3,13 @@ import plugin from 'fastify-plugin'
 /** How often a process learns of what the others did: a revocation counts everywhere within a second. */
 const POLL_EVERY_MS = 400
 const PRUNE_EVERY_MS = 10 * 60_000
+const EXAMINED_EVERY_MS = 10_000
 
-/** What a process does on its own: learns of revoked sessions and new keys, and deletes what is over. */
+/** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
 export default plugin(
   async (app) => {
-    const { sessions, keys, throttle, events, users } = app
+    const { database, sessions, keys, throttle, events, users } = app
+    let concern: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
         await sessions.poll()
@@ -18,6 +20,11 @@ export default plugin(
         await throttle.prune()
         await events.prune()
         await users.prune()
+      }),
+      repeat(EXAMINED_EVERY_MS, async () => {
+        const isNew = concern === undefined
+        concern = database.concern()
+        if (isNew && concern !== undefined) app.log.warn(concern)
       }),
     ]
     app.addHook('onClose', async () => {
@@ -50,5 +57,5 @@ export default plugin(
       }
     }
   },
-  { name: 'upkeep', dependencies: ['sessions', 'keys', 'accounts', 'events', 'users'] },
+  { name: 'upkeep', dependencies: ['database', 'sessions', 'keys', 'accounts', 'events', 'users'] },
 )

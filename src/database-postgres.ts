@@ -52,6 +52,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     async setLastId(db, table, id) {
       await db.execute(sql`select setval(pg_get_serial_sequence(${table}, 'id'), ${Math.max(id, 1)}, ${id > 0})`)
     },
+    concern: () => undefined,
     secretFile: undefined,
     async ping() {
       await pool.query({ text: 'select 1 from users limit 1' })

@@ -16,6 +16,9 @@ const APPLICATION_ID = 0x4c4b4559
 // SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
 const BUSY_TIMEOUT_MS = 10
 const MIGRATION_PATIENCE_MS = 30_000
+/** What the write-ahead log may keep of the disk after it was written back. */
+const LOG_KEPT_BYTES = 16 * 2 ** 20
+const LOG_ALARM_BYTES = 64 * 2 ** 20
 
 /** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
 export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
@@ -60,6 +63,11 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     async setLastId(db, table, id) {
       await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
       await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
+    },
+    concern() {
+      const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+      if (size <= LOG_ALARM_BYTES) return undefined
+      return `The log ${file}-wal has grown to ${Math.round(size / 2 ** 20)} MiB: something that reads the file for long (a shell, a backup) keeps it from being written back. End that.`
     },
     secretFile: `${file}.secret`,
     async ping() {
@@ -147,6 +155,8 @@ function configure(connection: Connection): void {
   connection.pragma('journal_mode = WAL')
   // Said on every open: the driver is built with NORMAL for WAL, which may lose acknowledged rows with the power.
   connection.pragma('synchronous = FULL')
+  // Or the log would keep the size of its worst day for ever.
+  connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
   connection.pragma('trusted_schema = OFF')
 }
 

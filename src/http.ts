@@ -10,6 +10,8 @@ import { buildValidator } from './validation.js'
 
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
+/** A client that neither sends nor reads for up to twice as long would hold its answer in memory for ever. */
+const SILENCE_TIMEOUT_MS = 30_000
 const TIMEOUTS_CHECKED_EVERY_MS = 2_000
 /** Longer than the idle time-out of the usual load balancers (60 s), so that they never meet a closed connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
@@ -26,6 +28,7 @@ export function httpOptions(config: Config) {
     trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: {
       headersTimeout: HEADERS_TIMEOUT_MS,

@@ -16,6 +16,8 @@ interface Surroundings {
   /** The working directory; an empty one of its own when it is not given. */
   folder?: string
   nodeOptions?: string[]
+  /** How many files and connections it may have open. */
+  descriptors?: number
 }
 
 /** The built command in a process of its own, ended with the test. It sees no environment but these settings. */
@@ -28,10 +30,12 @@ export async function latchkey(t: Test, args: string[], surroundings: Surroundin
 export async function nodeProcess(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   const folder = surroundings.folder ?? (await temporaryFolder(t))
   const env = { PATH: process.env.PATH, ...surroundings.settings }
-  const child = new Child(
-    spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }),
-    folder,
-  )
+  const { descriptors } = surroundings
+  const [command, ...rest] =
+    descriptors === undefined
+      ? [process.execPath, ...args]
+      : ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, process.execPath, ...args]
+  const child = new Child(spawn(command, rest, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }), folder)
   t.teardown(() => child.end())
   return child
 }

@@ -1,0 +1,71 @@
+import { execFileSync } from 'node:child_process'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { serving } from '../child.js'
+import { startService, temporaryFolder } from '../helper.js'
+import { until } from '../replica.js'
+import { fileOf, openFile } from '../sqlite.js'
+import { register, titlesOf } from './walk.js'
+
+t.setTimeout(300_000)
+
+const notRoot = process.getuid?.() === 0 ? false : 'mounting a small disk takes root'
+
+t.test(
+  'a full disk: reading goes on, writing is 503, nothing is half done, and room heals it',
+  { skip: notRoot },
+  async (t) => {
+    const disk = await temporaryFolder(t)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', disk])
+    t.teardown(() => execFileSync('umount', ['-l', disk]))
+    const service = await serving(t, {
+      settings: { DATABASE_URL: `sqlite:${join(disk, 'latchkey.db')}` },
+    })
+    const { access_token: token } = await register(service, 'mina')
+    const post = (n: number) =>
+      service.request('POST', '/v1/todos', { token, body: { title: `row ${n}`, description: 'x'.repeat(1_000) } })
+    const written: string[] = []
+    let refused = await post(0)
+    for (let n = 1; refused.status === 201; n += 1) {
+      written.push(refused.body.title)
+      refused = await post(n)
+    }
+    t.match(refused, { status: 503, body: { code: 'database_unavailable' } })
+    t.ok(written.length > 50)
+    for (let n = 0; n < 20; n += 1) t.equal((await post(10_000 + n)).status, 503)
+    t.strictSame(await titlesOf(service, token), new Set(written), 'every acknowledged row and no other')
+    t.equal((await service.request('GET', '/v1/verify', { token })).status, 204)
+    t.equal((await service.request('GET', '/livez')).status, 200)
+    execFileSync('mount', ['-o', 'remount,size=8m', disk])
+    await until(async () => (await post(20_000)).status === 201)
+    t.equal(await service.stop(), 0)
+    const file = await openFile(t, join(disk, 'latchkey.db'))
+    t.equal(file.pragma('integrity_check', { simple: true }), 'ok')
+    file.close()
+    t.comment(`${written.length} rows fitted; all of them were read while the disk was full`)
+  },
+)
+
+t.test(
+  'a reader that does not end: the log grows, the operator is told, and it is written back afterwards',
+  async (t) => {
+    const service = await startService(t)
+    const mina = await service.signUp('mina')
+    const reader = await openFile(t, fileOf(service))
+    reader.exec('begin')
+    reader.prepare('select count(*) from users').get()
+    const description = 'x'.repeat(4_000)
+    const log = `${fileOf(service)}-wal`
+    t.equal(service.app.database.concern(), undefined)
+    while (statSync(log).size <= 64 * 2 ** 20) {
+      await Promise.all(Array.from({ length: 50 }, () => mina.post('/v1/todos', { title: 'x', description })))
+    }
+    t.match(service.app.database.concern(), /has grown to 6\d MiB: something that reads the file/)
+    t.equal((await mina.get('/v1/todos')).statusCode, 200)
+    reader.exec('rollback')
+    for (let n = 0; n < 3; n += 1) await mina.post('/v1/todos', { title: 'x' })
+    t.equal(service.app.database.concern(), undefined)
+    t.ok(statSync(log).size <= 16 * 2 ** 20, 'the disk is given back')
+  },
+)

@@ -1,0 +1,94 @@
+import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { latchkey, nodeProcess, serving } from '../child.js'
+import { PASSWORD, temporaryFolder } from '../helper.js'
+import { openFile } from '../sqlite.js'
+import { register, titlesOf } from './walk.js'
+
+t.setTimeout(600_000)
+
+const ROUNDS = 30
+
+t.test('killed in the middle of writing, thirty times: nothing that was acknowledged is lost', async (t) => {
+  const folder = await temporaryFolder(t)
+  const acknowledged = { people: new Set<string>(), titles: new Set<string>() }
+  let mina: string | undefined
+  let slowestStart = 0
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const startedAt = performance.now()
+    const service = await serving(t, { folder, settings: { LOGIN_THROTTLE: 'off' } })
+    if (round > 0) slowestStart = Math.max(slowestStart, performance.now() - startedAt)
+    mina ??= (await register(service, 'mina')).access_token
+    const token = mina
+    const write = async (writer: number) => {
+      for (let n = 0; ; n += 1) {
+        const title = `${round}/${writer}/${n}`
+        const answer = await service.request('POST', '/v1/todos', { token, body: { title } })
+        if (answer.status === 201) acknowledged.titles.add(title)
+      }
+    }
+    const recruit = async () => {
+      for (let n = 0; ; n += 1) {
+        await register(service, `person-${round}-${n}`)
+        acknowledged.people.add(`person-${round}-${n}`)
+      }
+    }
+    const clients = Promise.allSettled([write(1), write(2), write(3), recruit()])
+    await sleep(300 + 400 * Math.random())
+    await service.end()
+    await clients
+  }
+  const service = await serving(t, { folder, settings: { LOGIN_THROTTLE: 'off' } })
+  const kept = await titlesOf(service, String(mina))
+  t.strictSame(
+    [...acknowledged.titles].filter((title) => !kept.has(title)),
+    [],
+  )
+  for (const username of acknowledged.people) {
+    const login = await service.request('POST', '/v1/login', { body: { username, password: PASSWORD } })
+    t.equal(login.status, 200, username)
+  }
+  await service.stop()
+  const file = await openFile(t, join(folder, 'data', 'latchkey.db'))
+  t.equal(file.pragma('integrity_check', { simple: true }), 'ok')
+  t.comment(
+    `${ROUNDS} kills: ${acknowledged.titles.size} rows and ${acknowledged.people.size} people acknowledged, 0 lost`,
+  )
+  t.comment(`the slowest start after a kill took ${Math.round(slowestStart)} ms`)
+})
+
+t.test('killed while it makes its database, the next start finishes', async (t) => {
+  let unfinished = 0
+  for (let round = 0; round < 12; round += 1) {
+    const child = await latchkey(t, ['migrate'])
+    await sleep(150 + 25 * round)
+    await child.end()
+    if ((await child.exit) === 'SIGKILL') unfinished += 1
+    const service = await serving(t, { folder: child.folder })
+    t.equal((await service.request('GET', '/readyz')).status, 200)
+    await service.end()
+  }
+  t.ok(unfinished > 0, 'at least one was killed before its end')
+})
+
+const strace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace'
+
+t.test('every acknowledged row is on the disk before its answer', { skip: strace }, async (t) => {
+  const service = await serving(t)
+  const { access_token: token } = await register(service, 'mina')
+  const tracer = await nodeProcess(t, [
+    '-e',
+    `require('node:child_process').spawn('strace', ['-f', '-c', '-e', 'trace=fdatasync,fsync', '-p', '${service.pid}'], { stdio: 'inherit' })
+      .on('exit', () => process.exit()); process.on('SIGINT', () => {})`,
+  ])
+  await tracer.says(/attached/)
+  for (let n = 0; n < 100; n += 1) await service.request('POST', '/v1/todos', { token, body: { title: String(n) } })
+  await service.end()
+  await tracer.exit
+  const calls = [...tracer.stderr.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s.*f(?:data)?sync$/gm)]
+  const total = calls.reduce((sum, [, count]) => sum + Number(count), 0)
+  t.ok(total >= 100, `${total} calls of fsync for 100 rows`)
+  t.comment(`${total} calls of fsync for 100 rows`)
+})
