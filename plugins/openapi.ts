@@ -51,6 +51,7 @@ const document: Document = {
     title: 'Latchkey',
     version,
     description: DESCRIPTION,
+    contact: { name: 'Whoever runs this service' },
     license: { name: 'MIT', identifier: 'MIT' },
   },
   servers: [{ url: '/', description: 'This service' }],
@@ -67,6 +68,9 @@ const document: Document = {
     },
   },
 }
+
+/** OpenAPI 3.0 has no SPDX identifiers. */
+const info30 = { ...document.info, license: { name: 'MIT', url: 'https://opensource.org/license/mit' } }
 
 const compatDocument: Document = {
   ...document,
@@ -88,7 +92,7 @@ const compatDocument: Document = {
 export default plugin(
   async (app) => {
     await app.register(swagger, optionsOf('swagger', { ...document, openapi: '3.1.0' }))
-    await app.register(swagger, optionsOf('openapi30', { ...document, openapi: '3.0.3' }))
+    await app.register(swagger, optionsOf('openapi30', { ...document, info: info30, openapi: '3.0.3' }))
     await app.register(swagger, optionsOf('openapiCompat', { ...compatDocument, openapi: '3.1.0' }))
     for (const schema of [Problem, User, Account, TokenPair, Login]) app.addSchema(schema)
   },

@@ -9,7 +9,7 @@ const READINESS_TIMEOUT_MS = 1_500
 const ANSWER_ALWAYS = () => {}
 
 const Health = Type.Object(
-  { status: oneOf(['ok']) },
+  { status: oneOf(['ok'], { description: 'Always the same: trouble is 503.' }) },
   { $id: 'Health', description: 'All is well.', examples: [{ status: 'ok' }] },
 )
 
@@ -26,7 +26,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Is the process alive?',
       description: 'Touches nothing: a failure means that the process should be restarted.',
       security: [],
-      response: { 200: ref(Health), ...problems() },
+      response: { 200: ref(Health), ...problems(431) },
     },
     handler: async () => alive,
   })
@@ -39,7 +39,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Is the process alive? (the other usual name)',
       description: 'The same as /livez.',
       security: [],
-      response: { 200: ref(Health), ...problems() },
+      response: { 200: ref(Health), ...problems(431) },
     },
     handler: async () => alive,
   })
@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
       security: [],
-      response: { 200: ref(Health), ...problems() },
+      response: { 200: ref(Health), ...problems(431) },
     },
     handler: async () => {
       if (app.drain.hasBegun) throw new Problem('not_ready', { detail: 'This process is about to stop.' })

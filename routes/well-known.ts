@@ -11,14 +11,15 @@ const JwkSet = Type.Object(
   {
     keys: Type.Array(
       Type.Object({
-        kty: Type.String(),
-        crv: Type.String(),
-        x: Type.String(),
-        y: Type.String(),
-        kid: Type.String(),
-        use: Type.String(),
-        alg: Type.String(),
+        kty: Type.String({ description: 'The kind of key.' }),
+        crv: Type.String({ description: 'The curve.' }),
+        x: Type.String({ description: 'The point on it, base64url.' }),
+        y: Type.String({ description: 'The point on it, base64url.' }),
+        kid: Type.String({ description: 'The name of the key: `kid` in the header of a token.' }),
+        use: Type.String({ description: 'What it is for: signatures.' }),
+        alg: Type.String({ description: 'What it signs with.' }),
       }),
+      { description: 'One or more: while keys rotate, tokens of both are about.' },
     ),
   },
   {
@@ -44,14 +45,14 @@ const JwkSet = Type.Object(
 
 const AuthorizationServerMetadata = Type.Object(
   {
-    issuer: Type.String(),
-    token_endpoint: Type.String(),
-    jwks_uri: Type.String(),
-    service_documentation: Type.Optional(Type.String()),
-    grant_types_supported: Type.Array(Type.String()),
-    response_types_supported: Type.Array(Type.String()),
-    token_endpoint_auth_methods_supported: Type.Array(Type.String()),
-    scopes_supported: Type.Array(Type.String()),
+    issuer: Type.String({ description: '`iss` of every access token.' }),
+    token_endpoint: Type.String({ description: 'Where tokens are made.' }),
+    jwks_uri: Type.String({ description: 'Where the keys are that verify them.' }),
+    service_documentation: Type.Optional(Type.String({ description: 'A page for people.' })),
+    grant_types_supported: Type.Array(Type.String(), { description: 'What the token endpoint answers.' }),
+    response_types_supported: Type.Array(Type.String(), { description: 'None: there is no authorization endpoint.' }),
+    token_endpoint_auth_methods_supported: Type.Array(Type.String(), { description: 'None: clients have no secrets.' }),
+    scopes_supported: Type.Array(Type.String(), { description: 'None: there are none to ask for.' }),
   },
   {
     $id: 'AuthorizationServerMetadata',
@@ -71,7 +72,10 @@ const AuthorizationServerMetadata = Type.Object(
   },
 )
 
-const cacheHeaders = { 'Cache-Control': Type.String(), ETag: Type.String() }
+const cacheHeaders = {
+  'Cache-Control': Type.String({ description: 'How long they may be kept.' }),
+  ETag: Type.String({ description: 'Changes with the keys; for If-None-Match.' }),
+}
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { PUBLIC_URL, PASSWORD_GRANT, DOCS } = app.config
@@ -93,7 +97,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           content: { 'application/json': { schema: ref(JwkSet) } },
         },
         304: Type.Null({ description: 'The keys are those that If-None-Match names.' }),
-        ...problems(),
+        ...problems(431),
       },
     },
     handler: async (request, reply) => {
@@ -123,7 +127,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'What OAuth 2 clients need to know',
       description: 'RFC 8414: where tokens are made and where the keys are.',
       security: [],
-      response: { 200: ref(AuthorizationServerMetadata), ...problems() },
+      response: { 200: ref(AuthorizationServerMetadata), ...problems(431) },
     },
     handler: async (_request, reply) => {
       reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`)

@@ -1,5 +1,5 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { ref } from './schemas.js'
+import { ref, retryAfter } from './schemas.js'
 
 // What the tutorials' answers look like, for their document and for the serialisers.
 
@@ -78,7 +78,6 @@ export const ValidationError = Type.Object(
   },
 )
 
-const RETRY_AFTER = { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) }
 const COMMON: Record<number, string> = {
   413: 'The body is too large.',
   415: 'The Content-Type is not one that this operation takes.',
@@ -97,7 +96,7 @@ export function common(schema: TSchema, ...statuses: number[]) {
   return Object.fromEntries(
     [...statuses, 413, 415, 429, 500, 503].map((status) => [
       status,
-      json(COMMON[status] ?? 'See the body.', schema, status === 429 || status === 503 ? RETRY_AFTER : undefined),
+      json(COMMON[status] ?? 'See the body.', schema, status === 429 || status === 503 ? retryAfter : undefined),
     ]),
   )
 }

@@ -20,21 +20,32 @@ export function oneOf<const Word extends string>(words: readonly Word[], options
   return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options })
 }
 
-export const Role = oneOf<RoleName>(['user', 'admin'])
+export const Role = oneOf<RoleName>(['user', 'admin'], { description: 'What the person may do.' })
+
+/** When a row was made and last changed. */
+export const createdAt = Type.String({ format: 'date-time', description: 'When it was made, in UTC.' })
+export const updatedAt = Type.String({ format: 'date-time', description: 'When it last changed, in UTC.' })
+
+/** The id of a row in an answer. */
+export const rowId = Type.Integer({ description: 'Its id, for the path.' })
 
 export const Problem = Type.Object(
   {
     type: Type.String({ description: 'A URN that names the kind of problem.' }),
     title: Type.String({ description: 'What happened, for people.' }),
     status: Type.Integer({ description: 'The HTTP status.' }),
-    code: Type.String({ description: 'What happened, for programs. It does not change between versions.' }),
+    code: Type.String({
+      description: 'What happened, for programs. A code never changes its meaning; later versions may add more.',
+      // Not `enum`: a client generated today must still read a code that is added tomorrow.
+      'x-extensible-enum': Object.keys(PROBLEMS),
+    }),
     detail: Type.Optional(Type.String({ description: 'What is wrong with this very request.' })),
     errors: Type.Optional(
       Type.Array(
         Type.Object({
           in: Type.String({ description: 'The part of the request: body, querystring, params or headers.' }),
           path: Type.String({ description: 'Where in that part, as a JSON pointer.' }),
-          message: Type.String(),
+          message: Type.String({ description: 'What is wrong with it, for people.' }),
         }),
         { description: 'Each thing that is wrong with the shape of the request.' },
       ),
@@ -73,8 +84,8 @@ export const User = Type.Object(
     email: nullable({ description: 'As it was registered.' }),
     name: nullable({ description: 'How the person is called.' }),
     role: Role,
-    created_at: Type.String({ format: 'date-time' }),
-    updated_at: Type.String({ format: 'date-time' }),
+    created_at: createdAt,
+    updated_at: updatedAt,
   },
   {
     $id: 'User',
@@ -86,7 +97,7 @@ export const User = Type.Object(
 /** What both log-ins and refreshes answer; also the OAuth 2 token endpoint, RFC 6749 section 5.1. */
 const tokenFields = {
   access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
-  token_type: oneOf(['Bearer']),
+  token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
   expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
   refresh_token: Type.String({ description: 'Gets the next pair of tokens, once.' }),
 }
@@ -126,7 +137,13 @@ export const Login = Type.Object(
 export const TOKEN_MAX_LENGTH = 4_096
 
 export const RefreshToken = Type.Object(
-  { refresh_token: Type.String({ minLength: 1, maxLength: TOKEN_MAX_LENGTH }) },
+  {
+    refresh_token: Type.String({
+      minLength: 1,
+      maxLength: TOKEN_MAX_LENGTH,
+      description: 'As the log-in or the last refresh answered it.',
+    }),
+  },
   {
     $id: 'RefreshToken',
     additionalProperties: false,
@@ -156,6 +173,11 @@ export function toLogin(user: UserRow, tokens: Tokens): Static<typeof Login> {
   return { user: toUser(user), ...tokens }
 }
 
+/** The rows of a page of a list. */
+export function pageOf<Schema extends TSchema>(schema: Schema) {
+  return Type.Array(ref(schema), { description: 'The rows of this page.' })
+}
+
 /** A row's id in a path. As text, so that `0x10` or a blank is refused; at most what JavaScript counts exactly. */
 export const IdParams = Type.Object({
   id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'The id of the row.' }),
@@ -171,29 +193,33 @@ const REQUEST_ERRORS: Record<number, string> = {
   413: 'The body is too large.',
   415: 'The Content-Type is not one that this operation takes.',
   429: 'Too many tries; see Retry-After.',
+  431: 'The headers are too large.',
   500: 'A bug; the request_id finds it in the log.',
   503: 'Not now; see Retry-After.',
 }
 
+export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) }
+
 const HEADERS: Record<number, Record<string, TSchema>> = {
   401: { 'WWW-Authenticate': Type.String({ description: 'RFC 6750 section 3.' }) },
-  429: { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) },
-  503: { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) },
+  429: retryAfter,
+  503: retryAfter,
 }
 
-/** The answers of these statuses, all of them a Problem, and those that every operation may give. */
+/** The answers of these statuses, all of them a Problem, those that every operation may give, and all that may come. */
 export function problems<const Status extends number>(...statuses: Status[]) {
   const all = [...new Set([...statuses, 500, 503])].sort()
-  return Object.fromEntries(
-    all.map((status) => [
-      status,
-      {
-        description: REQUEST_ERRORS[status],
-        ...(HEADERS[status] && { headers: HEADERS[status] }),
-        content: { 'application/problem+json': { schema: ref(Problem) } },
-      },
-    ]),
-  ) as unknown as Record<Status | 500 | 503, TSchema>
+  const content = { 'application/problem+json': { schema: ref(Problem) } }
+  return {
+    ...Object.fromEntries(
+      all.map((status) => [
+        status,
+        { description: REQUEST_ERRORS[status], ...(HEADERS[status] && { headers: HEADERS[status] }), content },
+      ]),
+    ),
+    // What comes before the operation: 405, 408, 431. One shape, so that clients need no other.
+    default: { description: 'Any other error.', content },
+  } as unknown as Record<Status | 500 | 503, TSchema>
 }
 
 /** An answer without a body. */

@@ -1,12 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exampleEnvironment } from '../src/commands/config.js'
 import { documents, printed } from '../src/commands/openapi.js'
 import { Settings } from '../src/config.js'
 import { packageRoot } from '../src/package.js'
 
-// The parts of the documents that are made from the code. `npm run docs` writes them; a test holds them fresh.
+// The parts of the documents that are made from the code; a test holds them fresh. `npm run docs` writes all of them,
+// `npm run openapi` those that clients are generated from.
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
@@ -56,5 +57,8 @@ function replaceSection(text: string, name: string, content: string): string {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const { path, text } of await generatedDocuments()) await writeFile(path, text)
+  const [, , prefix = ''] = process.argv
+  for (const { path, text } of await generatedDocuments()) {
+    if (basename(path).startsWith(prefix)) await writeFile(path, text)
+  }
 }

@@ -23,7 +23,7 @@ const Registration = Type.Object(
 const Credentials = Type.Object(
   {
     username: Type.String({ minLength: 1, maxLength: 320, description: 'A user name or an e-mail address.' }),
-    password: Type.String({ minLength: 1, maxLength: 256 }),
+    password: Type.String({ minLength: 1, maxLength: 256, description: 'As it was registered.' }),
   },
   {
     $id: 'Credentials',

@@ -4,14 +4,14 @@ import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import type { Tables } from '../../src/database.js'
 import { EVENT_TYPES } from '../../src/events.js'
-import { nullable, oneOf, problems, ref } from '../../src/schemas.js'
+import { nullable, oneOf, pageOf, problems, ref } from '../../src/schemas.js'
 import { milliseconds, timestamp } from '../../src/times.js'
 
 const nullableId = (description: string) => Type.Unsafe<number | null>({ type: ['integer', 'null'], description })
 
 const Event = Type.Object(
   {
-    id: Type.Integer(),
+    id: Type.Integer({ description: 'Its number; later ones are larger.' }),
     type: Type.String({ description: `One of ${EVENT_TYPES.join(', ')}; later versions may add more.` }),
     user_id: nullableId('Whom it is about; null when the name that was given is nobody’s.'),
     actor_id: nullableId('Who did it; null for the command line.'),
@@ -19,7 +19,7 @@ const Event = Type.Object(
     ip: nullable({ description: 'From where.' }),
     request_id: nullable({ description: 'In which request; finds it in the log.' }),
     reason: nullable({ description: 'Why, or what exactly.' }),
-    created_at: Type.String({ format: 'date-time' }),
+    created_at: Type.String({ format: 'date-time', description: 'When it happened, in UTC.' }),
   },
   {
     $id: 'Event',
@@ -41,7 +41,7 @@ const Event = Type.Object(
 )
 
 const EventPage = Type.Object(
-  { items: Type.Array(ref(Event)), next_cursor: nextCursor },
+  { items: pageOf(Event), next_cursor: nextCursor },
   {
     $id: 'EventPage',
     description: 'Events, the newest first.',

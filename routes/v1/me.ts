@@ -11,7 +11,7 @@ const MeUpdate = Type.Object(
   {
     username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
     email: Type.Optional(nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password.' })),
-    name: Type.Optional(nullable({ minLength: 1, maxLength: 250 })),
+    name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'How you are called.' })),
     current_password: Type.Optional(current_password),
   },
   {
@@ -24,7 +24,7 @@ const MeUpdate = Type.Object(
 )
 
 const PasswordChange = Type.Object(
-  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256 }) },
+  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256, description: 'The next one.' }) },
   {
     $id: 'PasswordChange',
     additionalProperties: false,

@@ -6,7 +6,11 @@ import { noContent, problems, ref } from '../../src/schemas.js'
 const NewPassword = Type.Object(
   {
     token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token that an admin gave you.' }),
-    new_password: Type.String({ minLength: 1, maxLength: 256 }),
+    new_password: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'The password to log in with from now on.',
+    }),
   },
   {
     $id: 'NewPassword',

@@ -3,13 +3,13 @@ import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
 import { nextCursor } from '../../src/cursors.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, nullable, problems, ref } from '../../src/schemas.js'
+import { noContent, nullable, pageOf, problems, ref } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
 
 const Session = Type.Object(
   {
-    id: Type.String({ format: 'uuid' }),
-    created_at: Type.String({ format: 'date-time' }),
+    id: Type.String({ format: 'uuid', description: 'Its id, for the path; `sid` of its access tokens.' }),
+    created_at: Type.String({ format: 'date-time', description: 'When the log-in was, in UTC.' }),
     last_used_at: Type.String({ format: 'date-time', description: 'When it last got new tokens.' }),
     ip: Type.String({ description: 'Where the log-in came from.' }),
     user_agent: nullable({ description: 'What the log-in was done with.' }),
@@ -32,7 +32,7 @@ const Session = Type.Object(
 )
 
 const SessionPage = Type.Object(
-  { items: Type.Array(ref(Session)), next_cursor: nextCursor },
+  { items: pageOf(Session), next_cursor: nextCursor },
   {
     $id: 'SessionPage',
     description: 'All of them, the newest first: there are never more than a page holds.',

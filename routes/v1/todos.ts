@@ -7,15 +7,19 @@ import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
 import {
+  createdAt,
   etagHeader,
   IdParams,
   ifMatch,
   ifNoneMatch,
   noContent,
   nullable,
+  pageOf,
   problems,
   ref,
   rowAnswer,
+  rowId,
+  updatedAt,
 } from '../../src/schemas.js'
 import { milliseconds, timestamp } from '../../src/times.js'
 
@@ -32,13 +36,13 @@ const EXAMPLE = {
 
 const Todo = Type.Object(
   {
-    id: Type.Integer(),
+    id: rowId,
     title,
     description,
     done,
     due_at,
-    created_at: Type.String({ format: 'date-time' }),
-    updated_at: Type.String({ format: 'date-time' }),
+    created_at: createdAt,
+    updated_at: updatedAt,
   },
   {
     $id: 'Todo',
@@ -61,7 +65,7 @@ const TodoUpdate = Type.Partial(TodoCreate, {
 })
 
 const TodoPage = Type.Object(
-  { items: Type.Array(ref(Todo)), next_cursor: nextCursor },
+  { items: pageOf(Todo), next_cursor: nextCursor },
   {
     $id: 'TodoPage',
     description: 'Things to do, the newest first.',

@@ -5,7 +5,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { logFault, Problem, type ProblemCode, toProblem } from '../../src/problems.js'
-import { ref, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
+import { ref, retryAfter, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
 import type { Tokens } from '../../src/sessions.js'
 
 // With examples of their own, because the page fills its fields with them one by one.
@@ -36,7 +36,7 @@ const TokenRequest = Type.Object(
 const OAuthError = Type.Object(
   {
     error: Type.String({ description: 'RFC 6749 section 5.2.' }),
-    error_description: Type.Optional(Type.String()),
+    error_description: Type.Optional(Type.String({ description: 'What happened, for people.' })),
   },
   {
     $id: 'OAuthError',
@@ -149,5 +149,8 @@ function toGrantError(error: Error, request: FastifyRequest): GrantError {
 
 function oauthErrors<const Status extends number>(...statuses: Status[]) {
   const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthError) } } }
-  return Object.fromEntries(statuses.map((status) => [status, answer])) as Record<Status, typeof answer>
+  const later = { ...answer, headers: retryAfter }
+  return Object.fromEntries(
+    statuses.map((status) => [status, status === 429 || status === 503 ? later : answer]),
+  ) as Record<Status, typeof answer>
 }

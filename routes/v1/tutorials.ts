@@ -6,14 +6,25 @@ import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
-import { etagHeader, IdParams, ifMatch, ifNoneMatch, noContent, problems, ref, rowAnswer } from '../../src/schemas.js'
+import {
+  etagHeader,
+  IdParams,
+  ifMatch,
+  ifNoneMatch,
+  noContent,
+  pageOf,
+  problems,
+  ref,
+  rowAnswer,
+  rowId,
+} from '../../src/schemas.js'
 
 const name = Type.String({ minLength: 1, maxLength: 250, description: 'What it is called.' })
 const description = Type.String({ maxLength: 10_000, description: 'What it is about.' })
 const EXAMPLE = { name: 'Knots', description: 'Five knots that hold' }
 
 const Tutorial = Type.Object(
-  { id: Type.Integer(), user_id: Type.Integer({ description: 'Whose it is: yours.' }), name, description },
+  { id: rowId, user_id: Type.Integer({ description: 'Whose it is: yours.' }), name, description },
   { $id: 'Tutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
 )
 
@@ -31,7 +42,7 @@ const TutorialUpdate = Type.Partial(TutorialCreate, {
 })
 
 const TutorialPage = Type.Object(
-  { items: Type.Array(ref(Tutorial)), next_cursor: nextCursor },
+  { items: pageOf(Tutorial), next_cursor: nextCursor },
   {
     $id: 'TutorialPage',
     description: 'Tutorials, the newest first.',

@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
-import { Account, IdParams, noContent, problems, Role, ref, toAccount } from '../../src/schemas.js'
+import { Account, IdParams, noContent, pageOf, problems, Role, ref, toAccount } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
 import type { Actor } from '../../src/users.js'
 
@@ -24,7 +24,7 @@ const AccountUpdate = Type.Object(
 )
 
 const AccountPage = Type.Object(
-  { items: Type.Array(ref(Account)), next_cursor: nextCursor },
+  { items: pageOf(Account), next_cursor: nextCursor },
   {
     $id: 'AccountPage',
     description: 'Accounts, the newest first.',
@@ -35,7 +35,7 @@ const AccountPage = Type.Object(
 const PasswordReset = Type.Object(
   {
     token: Type.String({ description: 'For POST /v1/password-reset. It is shown this once.' }),
-    expires_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time', description: 'When it stops working, in UTC.' }),
   },
   {
     $id: 'PasswordReset',

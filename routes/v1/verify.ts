@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { noContent, problems } from '../../src/schemas.js'
+import { noContent, problems, Role } from '../../src/schemas.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/v1/verify', {
@@ -14,8 +14,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         204: noContent('The token is good.', {
           'X-Latchkey-Subject': Type.String({ description: 'The id of the user.' }),
-          'X-Latchkey-Role': Type.String(),
-          'X-Latchkey-Session': Type.String(),
+          'X-Latchkey-Role': Role,
+          'X-Latchkey-Session': Type.String({ description: 'The id of the session.' }),
         }),
         ...problems(400, 401),
       },
