@@ -5,6 +5,7 @@ import { buildApp } from '../src/app.js'
 import { type Config, loadConfig } from '../src/config.js'
 import { type Contract, contractOf } from './contract.js'
 import { freshDatabase } from './databases.js'
+import { mustBeDescribed } from './document-rules.js'
 
 export { temporaryFolder } from './databases.js'
 
@@ -23,6 +24,7 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
   })
   const app = await buildApp({ ...config, BCRYPT_COST: 4 })
   t.teardown(() => app.close())
+  mustBeDescribed(app)
   await app.ready()
   return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
 }

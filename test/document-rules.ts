@@ -1,0 +1,241 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import type { FastifyInstance } from 'fastify'
+
+// What an operation must say of itself before a client is generated from it.
+
+interface Schema {
+  $ref?: string
+  type?: string | string[]
+  enum?: unknown[]
+  format?: string
+  description?: string
+  properties?: Record<string, Schema>
+  additionalProperties?: unknown
+  items?: Schema
+  examples?: unknown[]
+  [keyword: string]: unknown
+}
+type Content = Record<string, { schema: Schema }>
+interface Response {
+  description?: string
+  headers?: Record<string, { description?: string; schema: Schema }>
+  content?: Content
+}
+interface Operation {
+  operationId?: string
+  tags?: string[]
+  summary?: string
+  description?: string
+  security?: unknown[]
+  parameters?: { name: string; in: string; description?: string }[]
+  requestBody?: { content: Content }
+  responses: Record<string, Response>
+}
+export interface Document {
+  tags: { name: string; description?: string }[]
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema> }
+}
+
+/** RFC 6749 says how its errors look and that unknown parameters are ignored; whatever else precedes it is a Problem. */
+const TOKEN_ENDPOINT = 'createToken'
+const TOKEN_REQUEST = 'TokenRequest'
+const CAMEL_CASE = /^[a-z][a-z0-9]*([A-Z][a-z0-9]*)*$/
+const SNAKE_CASE = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/
+const REF = /^#\/components\/schemas\/(\w+)$/
+
+/** What was found right before: most apps of a test file have the same documents. */
+const sound = new Set<string>()
+
+/** Refuses to start an app with an operation that says too little of itself. */
+export function mustBeDescribed(app: FastifyInstance): void {
+  app.addHook('onReady', async () => {
+    const documents = [app.swagger(), app.openapiCompat()] as unknown as [Document, Document]
+    const text = JSON.stringify(documents)
+    if (sound.has(text)) return
+    const flaws = flawsOf(...documents)
+    if (flaws.length > 0) throw new Error(`the OpenAPI documents break their rules:\n${flaws.join('\n')}`)
+    sound.add(text)
+  })
+}
+
+/** What is wrong with the two documents: v1's in everything, the tutorials' in what is not fixed by the tutorials. */
+export function flawsOf(v1: Document, compat: Document): string[] {
+  return [
+    ...operationsOf(v1).flatMap(([name, operation]) => [
+      ...flawsOfText(name, operation, v1),
+      ...flawsOfAnswers(name, operation),
+      ...flawsOfBodies(name, operation, v1),
+    ]),
+    ...Object.entries(v1.components.schemas).flatMap(([name, schema]) => flawsOfSchema(name, schema)),
+    ...operationsOf(compat).flatMap(([name, operation]) => flawsOfText(name, operation, compat)),
+    ...[v1, compat].flatMap((document) => [...repeatedIds(document), ...flawsOfExamples(document)]),
+  ]
+}
+
+function operationsOf({ paths }: Document): [string, Operation][] {
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]): [string, Operation] => [
+      `${method.toUpperCase()} ${path}`,
+      operation,
+    ]),
+  )
+}
+
+function repeatedIds(document: Document): string[] {
+  const ids = operationsOf(document).map(([, { operationId }]) => operationId)
+  return ids.filter((id, index) => ids.indexOf(id) < index).map((id) => `${id}: operationId is there twice`)
+}
+
+function flawsOfText(name: string, operation: Operation, { tags }: Document): string[] {
+  const { operationId = '', parameters = [], responses } = operation
+  const [tag, ...others] = operation.tags ?? []
+  return [
+    ...unless(CAMEL_CASE.test(operationId), `${name}: operationId in camelCase is missing`),
+    ...unless(operation.summary, `${name}: summary is missing`),
+    ...unless(operation.description, `${name}: description is missing`),
+    ...unless(tag !== undefined && others.length === 0, `${name}: needs exactly one tag`),
+    ...unless(
+      tags.find(({ name }) => name === tag)?.description,
+      `${name}: tag ${tag} is not declared with a description`,
+    ),
+    ...parameters.flatMap((parameter) =>
+      unless(parameter.description, `${name}: parameter ${parameter.name} has no description`),
+    ),
+    ...Object.entries(responses).flatMap(([status, { description, headers = {} }]) => [
+      ...unless(
+        description && description !== 'Default Response',
+        `${name} ${status}: description of the answer is missing`,
+      ),
+      ...Object.entries(headers).flatMap(([header, { description }]) =>
+        unless(description, `${name} ${status}: header ${header} has no description`),
+      ),
+    ]),
+  ]
+}
+
+/** Every status that can come is declared, and every error is a Problem. */
+function flawsOfAnswers(name: string, operation: Operation): string[] {
+  const { operationId, security, parameters = [], requestBody, responses } = operation
+  const isTokenEndpoint = operationId === TOKEN_ENDPOINT
+  const needed = [
+    500,
+    503,
+    ...(isTokenEndpoint ? [] : ['default']),
+    ...(security?.length === 0 ? [] : [401]),
+    ...(requestBody ? [400, 413, 415] : []),
+    ...(parameters.length > 0 ? [400] : []),
+    ...(parameters.some((parameter) => parameter.in === 'path') ? [404] : []),
+    ...(parameters.some((parameter) => parameter.name === 'if-match') ? [412] : []),
+  ]
+  const [type, shape] = isTokenEndpoint
+    ? ['application/json', '#/components/schemas/OAuthError']
+    : ['application/problem+json', '#/components/schemas/Problem']
+  return [
+    ...[...new Set(needed)].flatMap((status) => unless(responses[status], `${name}: ${status} is not declared`)),
+    ...unless(
+      Object.keys(responses).some((status) => status.startsWith('2')),
+      `${name}: no success is declared`,
+    ),
+    ...unless(
+      Object.keys(responses).some((status) => status.startsWith('4')),
+      `${name}: no 4xx is declared`,
+    ),
+    ...Object.entries(responses).flatMap(([status, { content = {} }]) =>
+      unless(
+        Number(status) < 400 || (Object.keys(content).join() === type && content[type]?.schema.$ref === shape),
+        `${name} ${status}: is not a ${shape} in ${type} alone`,
+      ),
+    ),
+  ]
+}
+
+/** Bodies are named, those of requests are closed, those of answers open; all are objects. */
+function flawsOfBodies(name: string, { requestBody, responses }: Operation, document: Document): string[] {
+  const sent = Object.values(requestBody?.content ?? {})
+  const answered = Object.values(responses).flatMap(({ content = {} }) => Object.values(content))
+  return [
+    ...[...sent, ...answered].flatMap(({ schema }) => [
+      ...unless(componentOf(schema, document), `${name}: a body is not a component by $ref`),
+      ...unless(
+        componentOf(schema, document)?.type === 'object',
+        `${name}: the body ${schema.$ref ?? ''} is not an object`,
+      ),
+    ]),
+    ...sent.flatMap(({ schema }) => {
+      const { additionalProperties, properties = {} } = componentOf(schema, document) ?? {}
+      return [
+        ...unless(
+          additionalProperties === false || schema.$ref?.endsWith(`/${TOKEN_REQUEST}`),
+          `${name}: the request body takes unknown fields`,
+        ),
+        ...Object.entries(properties).flatMap(([field, { default: value }]) =>
+          unless(value === undefined, `${name}: ${field} has a default, which clients then require`),
+        ),
+      ]
+    }),
+    ...answered.flatMap(({ schema }) =>
+      unless(
+        componentOf(schema, document)?.additionalProperties === undefined,
+        `${name}: the answer cannot be extended`,
+      ),
+    ),
+  ]
+}
+
+/** Shapes that generated clients of every language understand. */
+function flawsOfSchema(name: string, schema: Schema): string[] {
+  return [
+    ...['anyOf', 'oneOf', 'allOf', 'const', 'nullable', 'not'].flatMap((keyword) =>
+      unless(schema[keyword] === undefined, `${name}: uses ${keyword}`),
+    ),
+    ...unless(schema.enum === undefined || schema.type === 'string', `${name}: enum without type: string`),
+    ...unless(schema.type !== undefined || schema.$ref !== undefined, `${name}: has no type`),
+    ...unless(schema.description || schema.$ref, `${name}: description is missing`),
+    ...Object.entries(schema.properties ?? {}).flatMap(([field, property]) => [
+      ...unless(SNAKE_CASE.test(field), `${name}.${field}: is not in snake_case`),
+      ...unless(
+        !field.endsWith('_at') || property.format === 'date-time',
+        `${name}.${field}: is a time without format date-time`,
+      ),
+      ...flawsOfSchema(`${name}.${field}`, property),
+    ]),
+    ...(schema.items ? flawsOfSchema(`${name}[]`, { description: 'That of the list.', ...schema.items }) : []),
+  ]
+}
+
+/** Every body has an example, and every example is a valid body. */
+function flawsOfExamples(document: Document): string[] {
+  const ajv = new Ajv2020({ strict: false, validateSchema: false })
+  addFormats.default(ajv)
+  ajv.addSchema({ components: document.components, $id: 'openapi' })
+  const bodies = operationsOf(document).flatMap(([name, { requestBody, responses }]) =>
+    [requestBody ?? {}, ...Object.values(responses)]
+      .flatMap(({ content = {} }) => Object.values(content))
+      .map(({ schema }) => ({ name, schema })),
+  )
+  return [
+    ...bodies.flatMap(({ name, schema }) => {
+      // The tutorials' own: lists without a name, and errors of either of two shapes.
+      const { items, anyOf } = schema as { items?: Schema; anyOf?: Schema[] }
+      return [...(anyOf ?? [items ?? schema])].flatMap((part) =>
+        unless(componentOf(part, document)?.examples?.length, `${name}: a body ${part.$ref ?? ''} has no example`),
+      )
+    }),
+    ...Object.entries(document.components.schemas).flatMap(([name, { examples = [] }]) => {
+      const validate = ajv.getSchema(`openapi#/components/schemas/${name}`) as ValidateFunction
+      return examples.flatMap((example) =>
+        unless(validate(example), `${name}: an example is not valid: ${ajv.errorsText(validate.errors)}`),
+      )
+    }),
+  ]
+}
+
+function componentOf(schema: Schema, { components }: Document): Schema | undefined {
+  return components.schemas[REF.exec(schema.$ref ?? '')?.[1] ?? '']
+}
+
+function unless(isSo: unknown, flaw: string): string[] {
+  return isSo ? [] : [flaw]
+}
