@@ -114,7 +114,8 @@ function optionsOf(decorator: string, openapi: Document & { openapi: string }): 
       const isOfCompat = schema?.tags?.some((tag) => compatTags.has(tag)) ?? false
       return { schema: isOfCompat === isCompat ? schema : { hide: true }, url }
     },
-    transformObject: ({ openapiObject }: { openapiObject: OpenAPIV3_1.Document }) => withoutOrphans(openapiObject),
+    transformObject: ({ openapiObject }: { openapiObject: OpenAPIV3_1.Document }) =>
+      isCompat ? withoutOrphans(openapiObject) : withOptionalBodies(withoutOrphans(openapiObject)),
   } as Options
 }
 
@@ -132,4 +133,18 @@ function withoutOrphans(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   follow(openapi.paths)
   const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)))
   return { ...openapi, components: { ...openapi.components, schemas: kept } }
+}
+
+/** A body in which nothing is required may be left out; @fastify/swagger calls every body required. */
+function withOptionalBodies(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
+  const { schemas = {} } = openapi.components ?? {}
+  for (const operation of Object.values(openapi.paths ?? {}).flatMap((path) => Object.values(path ?? {}))) {
+    const { requestBody } = operation as { requestBody?: OpenAPIV3_1.RequestBodyObject }
+    if (requestBody === undefined) continue
+    const [media] = Object.values(requestBody.content)
+    const { $ref = '' } = (media?.schema ?? {}) as Partial<OpenAPIV3_1.ReferenceObject>
+    const { required = [], minProperties = 0 } = schemas[$ref.slice($ref.lastIndexOf('/') + 1)] ?? {}
+    requestBody.required = required.length > 0 || minProperties > 0
+  }
+  return openapi
 }

@@ -26,8 +26,7 @@ const TokenRequest = Type.Object(
   },
   {
     $id: 'TokenRequest',
-    // RFC 6749 section 3.2: parameters that are not known are ignored.
-    additionalProperties: true,
+    // Open: parameters that are not known are ignored, says RFC 6749 section 3.2.
     description: 'An OAuth 2 token request, RFC 6749 sections 4.3.2 and 6.',
     examples: [{ grant_type: 'password', username: 'mina', password: 'three quiet lanterns' }],
   },
