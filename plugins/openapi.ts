@@ -16,8 +16,12 @@ declare module 'fastify' {
 
 const DESCRIPTION = `Registers people, logs them in, and keeps each person's rows theirs alone.
 
-**A first walk.** Call \`register\`, then press *Authorize* and log in with the same user name and password: from then on
-every call here carries your access token. Try \`getMe\`, then \`createTodo\`.
+**A first walk**, in which every example works as it stands:
+
+1. Open \`register\` and press *Execute*: you are \`mina\`, and \`three quiet lanterns\` is your password.
+2. Press *Authorize* and log in with that name and that password; nothing else is needed there. From then on every call of
+this page carries your access token, until it expires or the page is closed.
+3. \`getMe\` says who you are, \`createTodo\` adds something to do, \`listTodos\` shows what is yours, and \`logout\` ends it.
 
 Access tokens are JWTs (RFC 9068, ES256) that live for minutes and that any service verifies offline with the keys at
 \`/.well-known/jwks.json\`. Errors are \`application/problem+json\` (RFC 9457) with a \`code\` that does not change.`
@@ -59,10 +63,16 @@ const document: Document = {
   security: [{ bearerAuth: [] }, { oauth2Password: [] }],
   components: {
     securitySchemes: {
-      bearerAuth: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'An access token.' },
+      bearerAuth: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'JWT',
+        description: 'An access token that you have already.',
+      },
+      // Last, because the page puts the cursor into its first field.
       oauth2Password: {
         type: 'oauth2',
-        description: 'User name or e-mail address, and password.',
+        description: 'Your user name or e-mail address, and your password. Leave the rest as it is.',
         flows: { password: { tokenUrl: 'v1/token', refreshUrl: 'v1/token', scopes: {} } },
       },
     },
@@ -81,7 +91,7 @@ const compatDocument: Document = {
       ...document.components?.securitySchemes,
       oauth2Password: {
         type: 'oauth2',
-        description: 'User name and password.',
+        description: 'Your user name and your password. Leave the rest as it is.',
         flows: { password: { tokenUrl: 'token', scopes: {} } },
       },
     },

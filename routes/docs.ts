@@ -1,6 +1,10 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 
+const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">
+<circle cx="13" cy="20" r="7" stroke-width="4"/><path d="M20 20h17m-4 0v7m-7-7v5" stroke-width="4"/>
+<text x="46" y="27" font-family="sans-serif" font-size="21" font-weight="bold" fill="#fff" stroke="none">Latchkey</text></svg>`
+
 /** The page loads what this service sends and nothing else. The styles are those that Swagger UI writes into its tags. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
@@ -27,11 +31,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       // Swagger UI would keep the password and the refresh token in localStorage.
       persistAuthorization: false,
       tryItOutEnabled: true,
+      deepLinking: true,
       displayRequestDuration: true,
       displayOperationId: true,
       validatorUrl: null,
     } as Record<string, unknown>,
     theme: { title: 'Latchkey' },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
   })
 
   app.get('/openapi.json', async () => app.swagger())

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Problem } from '../src/problems.js'
-import { oneOf, problems, ref } from '../src/schemas.js'
+import { oneOf, problemAnswer, problems, ref } from '../src/schemas.js'
 
 const READINESS_TIMEOUT_MS = 1_500
 
@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
       security: [],
-      response: { 200: ref(Health), ...problems(431) },
+      response: { 200: ref(Health), ...problems(431), 503: problemAnswer(503, 'not_ready') },
     },
     handler: async () => {
       if (app.drain.hasBegun) throw new Problem('not_ready', { detail: 'This process is about to stop.' })

@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { Role as RoleName } from './access-tokens.js'
-import { PROBLEMS } from './problems.js'
+import { PROBLEMS, type ProblemCode, Problem as PublicProblem } from './problems.js'
 import type { Tokens } from './sessions.js'
 import { timestamp } from './times.js'
 import type { User as UserRow } from './users.js'
@@ -55,15 +55,7 @@ export const Problem = Type.Object(
   {
     $id: 'Problem',
     description: 'An error, as RFC 9457 has it, with a stable code.',
-    examples: [
-      {
-        type: 'urn:latchkey:problem:not_found',
-        title: PROBLEMS.not_found.title,
-        status: 404,
-        code: 'not_found',
-        request_id: 'fq3k1z-2b',
-      },
-    ],
+    examples: [new PublicProblem('not_found').toBody('fq3k1z-2b')],
   },
 )
 
@@ -138,11 +130,7 @@ export const TOKEN_MAX_LENGTH = 4_096
 
 export const RefreshToken = Type.Object(
   {
-    refresh_token: Type.String({
-      minLength: 1,
-      maxLength: TOKEN_MAX_LENGTH,
-      description: 'As the log-in or the last refresh answered it.',
-    }),
+    refresh_token: Type.String({ minLength: 1, maxLength: TOKEN_MAX_LENGTH, description: 'The newest one you have.' }),
   },
   {
     $id: 'RefreshToken',
@@ -183,19 +171,20 @@ export const IdParams = Type.Object({
   id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'The id of the row.' }),
 })
 
-const REQUEST_ERRORS: Record<number, string> = {
-  400: 'The request is not valid; `code` and `errors` say why.',
-  401: 'No access token was sent, or it is not valid.',
-  403: 'This account may not do that.',
-  404: 'There is no such row, or it is not yours.',
-  409: 'Taken, or in conflict with what is there.',
-  412: 'The row has changed since it was read.',
-  413: 'The body is too large.',
-  415: 'The Content-Type is not one that this operation takes.',
-  429: 'Too many tries; see Retry-After.',
-  431: 'The headers are too large.',
-  500: 'A bug; the request_id finds it in the log.',
-  503: 'Not now; see Retry-After.',
+/** What a status means, and the code that it usually has. */
+const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
+  400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
+  401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
+  403: { description: 'This account may not do that.', code: 'insufficient_scope' },
+  404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
+  409: { description: 'Taken, or in conflict with what is there.', code: 'username_taken' },
+  412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
+  413: { description: 'The body is too large.', code: 'body_too_large' },
+  415: { description: 'The Content-Type is not one that this operation takes.', code: 'unsupported_media_type' },
+  429: { description: 'Too many tries; see Retry-After.', code: 'too_many_attempts' },
+  431: { description: 'The headers are too large.', code: 'headers_too_large' },
+  500: { description: 'A bug; the request_id finds it in the log.', code: 'internal_error' },
+  503: { description: 'Not now; see Retry-After.', code: 'database_unavailable' },
 }
 
 export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) }
@@ -209,17 +198,27 @@ const HEADERS: Record<number, Record<string, TSchema>> = {
 /** The answers of these statuses, all of them a Problem, those that every operation may give, and all that may come. */
 export function problems<const Status extends number>(...statuses: Status[]) {
   const all = [...new Set([...statuses, 500, 503])].sort()
-  const content = { 'application/problem+json': { schema: ref(Problem) } }
   return {
-    ...Object.fromEntries(
-      all.map((status) => [
-        status,
-        { description: REQUEST_ERRORS[status], ...(HEADERS[status] && { headers: HEADERS[status] }), content },
-      ]),
-    ),
+    ...Object.fromEntries(all.map((status) => [status, problemAnswer(status)])),
     // What comes before the operation: 405, 408, 431. One shape, so that clients need no other.
-    default: { description: 'Any other error.', content },
+    default: { description: 'Any other error.', content: problemContent('method_not_allowed') },
   } as unknown as Record<Status | 500 | 503, TSchema>
+}
+
+/** The answer of one status, whose example has another code than that status usually has. */
+export function problemAnswer(status: number, code?: ProblemCode): TSchema {
+  const { description, code: usual } = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }
+  return {
+    description,
+    ...(HEADERS[status] && { headers: HEADERS[status] }),
+    content: problemContent(code ?? usual),
+  } as unknown as TSchema
+}
+
+function problemContent(code: ProblemCode) {
+  const errors = code === 'validation_failed' ? [{ in: 'body', path: '/name', message: 'must be string' }] : undefined
+  const example = new PublicProblem(code, { ...(errors && { errors }) }).toBody('fq3k1z-2b')
+  return { 'application/problem+json': { schema: ref(Problem), example } }
 }
 
 /** An answer without a body. */

@@ -8,15 +8,20 @@ import { PostgresServer } from './postgres-server.js'
 
 /** About SQLite, its files or its locks, or about no database at all: once is enough. */
 const SQLITE_ONLY: Record<string, string> = {
+  'browser.test.ts': 'the page, which asks no database',
+  'clients.test.ts': 'the generated code',
   'config.test.ts': 'no database',
   'config-secret.test.ts': 'no database',
   'database.test.ts': 'the SQLite file',
   'database-damage.test.ts': 'the SQLite file',
   'database-locks.test.ts': 'the SQLite file',
+  'document-rules.test.ts': 'no database',
   'documents.test.ts': 'no database',
   'imports.test.ts': 'no database',
   'migrations.test.ts': "SQLite's migrations",
   'networks.test.ts': 'no database',
+  'openapi-diff.test.ts': 'no database',
+  'openapi-lint.test.ts': 'no database',
   'process.test.ts': 'the SQLite file that a first start makes',
   'process-commands.test.ts': 'the SQLite file that a first start makes',
   'process-logs.test.ts': 'the SQLite file that a first start makes',

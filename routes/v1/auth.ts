@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { Problem } from '../../src/problems.js'
-import { Login, noContent, problems, RefreshToken, ref, TokenPair, toLogin } from '../../src/schemas.js'
+import { Login, noContent, problemAnswer, problems, RefreshToken, ref, TokenPair, toLogin } from '../../src/schemas.js'
 
 const Registration = Type.Object(
   {
@@ -61,7 +61,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: { Location: Type.String({ description: 'Where the account is.' }) },
           content: { 'application/json': { schema: ref(Login) } },
         },
-        ...problems(400, 403, 409, 413, 415, 429),
+        ...problems(400, 409, 413, 415, 429),
+        403: problemAnswer(403, 'registration_closed'),
       },
     },
     handler: async (request, reply) => {
@@ -85,7 +86,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Begins a session. Unknown, wrong and disabled are answered alike.',
       security: [],
       body: ref(Credentials),
-      response: { 200: ref(Login), ...problems(400, 401, 413, 415, 429) },
+      response: {
+        200: ref(Login),
+        ...problems(400, 413, 415, 429),
+        401: problemAnswer(401, 'invalid_credentials'),
+      },
     },
     handler: async (request) => {
       const { username, password } = request.body

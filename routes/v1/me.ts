@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
 import { emailKey, named, usernameKey } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, nullable, problems, ref, toUser, User } from '../../src/schemas.js'
+import { noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/schemas.js'
 
 const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The password in force.' })
 
@@ -43,6 +43,8 @@ const CurrentPassword = Type.Object(
   },
 )
 
+const wrongPassword = problemAnswer(403, 'wrong_password')
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [MeUpdate, PasswordChange, CurrentPassword]) app.addSchema(schema)
 
@@ -68,7 +70,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Change my account',
       description: 'Another user name or e-mail address needs the current password.',
       body: ref(MeUpdate),
-      response: { 200: ref(User), ...problems(400, 401, 403, 409, 413, 415, 429) },
+      response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },
     },
     handler: async (request) => {
       const { user, body } = request
@@ -97,7 +99,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Change my password',
       description: 'Ends all other sessions: whoever had the old password is out.',
       body: ref(PasswordChange),
-      response: { 204: noContent('It is changed.'), ...problems(400, 401, 403, 413, 415, 429) },
+      response: { 204: noContent('It is changed.'), ...problems(400, 401, 413, 415, 429), 403: wrongPassword },
     },
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user
@@ -119,7 +121,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Delete my account',
       description: 'For good, with all that is yours. The last admin cannot.',
       body: ref(CurrentPassword),
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 403, 409, 413, 415, 429) },
+      response: {
+        204: noContent('It is gone.'),
+        ...problems(400, 401, 413, 415, 429),
+        403: wrongPassword,
+        409: problemAnswer(409, 'last_admin'),
+      },
     },
     handler: async (request, reply) => {
       const { userId } = request.user

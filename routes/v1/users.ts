@@ -5,7 +5,17 @@ import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
-import { Account, IdParams, noContent, pageOf, problems, Role, ref, toAccount } from '../../src/schemas.js'
+import {
+  Account,
+  IdParams,
+  noContent,
+  pageOf,
+  problemAnswer,
+  problems,
+  Role,
+  ref,
+  toAccount,
+} from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
 import type { Actor } from '../../src/users.js'
 
@@ -116,7 +126,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Whoever is demoted or disabled is logged out everywhere, at once. The last admin stays.',
       params: IdParams,
       body: ref(AccountUpdate),
-      response: { 200: ref(Account), ...problems(400, 401, 403, 404, 409, 413, 415) },
+      response: { 200: ref(Account), ...problems(400, 401, 403, 404, 413, 415), 409: problemAnswer(409, 'last_admin') },
     },
     handler: async (request) => {
       const { role, is_active: isActive } = request.body
@@ -133,7 +143,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Delete an account',
       description: 'For good, with all that belongs to it. The last admin stays.',
       params: IdParams,
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 403, 404, 409) },
+      response: {
+        204: noContent('It is gone.'),
+        ...problems(400, 401, 403, 404),
+        409: problemAnswer(409, 'last_admin'),
+      },
     },
     handler: async (request, reply) => {
       await app.users.delete(request.params.id, actorOf(request))
