@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -11,6 +11,7 @@ import { startListening } from './listening.js'
 const GENERATED = join(packageRoot, 'test', '.generated')
 const CLIENTS = join(packageRoot, 'test', 'clients')
 const DOCUMENT = join(packageRoot, 'openapi.json')
+const NAMES = ['openapi-fetch', 'hey-api', 'orval']
 const DEADLINE_MS = 120_000
 
 // On a busy machine these take longer than tap's half minute.
@@ -30,13 +31,39 @@ t.test('all of them compile under tsc --strict, together with what uses them', a
   await t.resolves(run('tsc', '-p', CLIENTS))
 })
 
-for (const name of ['openapi-fetch', 'hey-api', 'orval']) {
+for (const name of NAMES) {
   t.test(`${name} goes the whole walk`, async (t) => {
     const { service, address, fetch } = await startListening(t)
     const { walk } = await import(join(CLIENTS, `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
   })
+}
+
+t.test('docs/clients.md shows what was run here, and the versions that it was run with', async (t) => {
+  const page = await readFile(join(packageRoot, 'docs', 'clients.md'), 'utf8')
+  const { devDependencies } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+  const versions = [...page.matchAll(/(?:npx|npm install) (\S+)@([\d.]+)/g)]
+  t.equal(versions.length, 4)
+  for (const [, name = '', version] of versions) t.equal(version, devDependencies[name], name)
+
+  const examples = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example = '']) => linesOf(example))
+  t.equal(examples.length, NAMES.length)
+  for (const [index, name] of NAMES.entries()) {
+    const lines = linesOf(await readFile(join(CLIENTS, `${name}.ts`), 'utf8'))
+    const others = examples[index]?.filter((line) => !lines.includes(line))
+    t.same(others, [], `each line stands in test/clients/${name}.ts`)
+  }
+})
+
+/** Without indentation, and with one name for the folder of what was generated. */
+function linesOf(code: string): string[] {
+  return code
+    .split('\n')
+    .map((line) =>
+      line.trim().replace(/from '\..*\/(latchkey|hey-api|openapi-typescript|orval)(?=[./])/, "from './latchkey"),
+    )
+    .filter((line) => line !== '')
 }
 
 /** In the folder of what is generated: at the root, openapi-typescript takes redocly.yaml for its own settings. */
