@@ -34,7 +34,7 @@ t.test('all of them compile under tsc --strict, together with what uses them', a
 for (const name of NAMES) {
   t.test(`${name} goes the whole walk`, async (t) => {
     const { service, address, fetch } = await startListening(t)
-    const { walk } = await import(join(CLIENTS, `${name}.js`))
+    const { walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
   })
