@@ -26,6 +26,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'process-commands.test.ts': 'the SQLite file that a first start makes',
   'process-logs.test.ts': 'the SQLite file that a first start makes',
   'process-stop.test.ts': 'the SQLite file that a first start makes',
+  'security.test.ts': 'no database',
   'secret.test.ts': 'the secret beside the SQLite file',
   'tables.test.ts': "SQLite's tables",
 }
