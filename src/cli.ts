@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { ConfigError, EXIT_CONFIG } from './config.js'
 import { DatabaseError } from './database.js'
@@ -71,6 +72,16 @@ async function main([name, ...args]: string[]): Promise<void> {
   else if (command.ACTIONS && !command.ACTIONS.includes(action)) {
     throw new UsageError(`there is no action "${action}"; see latchkey ${name} --help`)
   } else await command.run(values, positionals)
+}
+
+// The first process of a container has no default for signals: what does not listen could only be killed. A command that
+// listens for itself, as serve does once it serves, is left to do so.
+if (process.pid === 1) {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal])
+    })
+  }
 }
 
 try {

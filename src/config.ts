@@ -147,11 +147,13 @@ export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
   const { HOST, PORT } = loadConfig(
     Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))),
   )
-  return hostUrl(HOST === '0.0.0.0' || HOST === '::' ? '127.0.0.1' : HOST, PORT)
+  return hostUrl(HOST, PORT)
 }
 
+/** "All addresses" is none that a client could call. */
 function hostUrl(host: string, port: number): string {
-  return `http://${isIP(host) === 6 ? `[${host}]` : host}:${port}`
+  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
 }
 
 /** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */

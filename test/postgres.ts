@@ -17,6 +17,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'database-locks.test.ts': 'the SQLite file',
   'document-rules.test.ts': 'no database',
   'documents.test.ts': 'no database',
+  'image.test.ts': 'no database',
   'imports.test.ts': 'no database',
   'migrations.test.ts': "SQLite's migrations",
   'networks.test.ts': 'no database',

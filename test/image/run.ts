@@ -1,0 +1,183 @@
+import { existsSync } from 'node:fs'
+import { chmod, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { Child } from '../child.js'
+import { PASSWORD, temporaryFolder } from '../helper.js'
+import { until } from '../replica.js'
+import { readDockerfile } from './dockerfile.js'
+import { Rehearsal, reasonNotToRehearse } from './rehearsal.js'
+
+// npm run test:image. Carries out the steps of the Dockerfile and runs what comes of it as a container would.
+// It needs no container engine, but root on Linux, and the registry for Node 24 and the packages.
+
+t.setTimeout(300_000)
+
+const SETTINGS = { HOST: '127.0.0.1', PORT: '0', DRAIN_DELAY: '1s' }
+const MEGABYTE = 1024
+
+t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) => {
+  const startedAt = performance.now()
+  const image = await Rehearsal.build(await readDockerfile(), await openFolder(t))
+  t.comment(`built in ${Math.round((performance.now() - startedAt) / 1000)} s`)
+
+  t.test('holds what runs and nothing else', async (t) => {
+    const files = await readdir(image.path('/app'), { recursive: true })
+    t.comment(`${files.length} files`)
+    const foreign =
+      /(^|\/)(\.git|\.env|\.npmrc|test|tests|__tests__|bench)(\/|$)|\.(map|mts|cts|ts|tsbuildinfo|db|secret)$/
+    t.same(
+      files.filter((file) => foreign.test(file)),
+      [],
+    )
+    t.same((await readdir(image.path('/app'))).sort(), ['LICENSE', 'dist', 'drizzle', 'node_modules', 'package.json'])
+    t.same(await readdir(image.path('/usr/local/bin')), ['latchkey', 'node'])
+  })
+
+  t.test('has the packages of the lock file that production needs, in these versions', async (t) => {
+    const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
+    const manifests = (await readdir(image.path('/app/node_modules'), { recursive: true })).filter((file) =>
+      /(^|\/node_modules\/)(@[^/]+\/)?[^/@]+\/package\.json$/.test(file),
+    )
+    t.ok(manifests.length > 50)
+    for (const file of manifests) {
+      const locked = packages[`node_modules/${file.replace(/\/package\.json$/, '')}`]
+      const { version } = JSON.parse(await readFile(image.path(`/app/node_modules/${file}`), 'utf8'))
+      t.same({ version, dev: locked?.dev }, { version: locked?.version, dev: undefined }, file)
+    }
+    t.notOk(manifests.some((file) => file.startsWith('better-sqlite3-node20')))
+  })
+
+  t.test('serves as process 1 of user 10001 with nothing to write but /data, and says how it is', async (t) => {
+    const service = await start(t, image)
+    t.comment(`ready ${service.readyAfterMs} ms after the start`)
+    const status = await readFile(`/proc/${service.first}/status`, 'utf8')
+    t.match(status, /^NSpid:\t\d+\t1$/m)
+    t.match(status, /^Uid:\t10001\t10001\t10001\t10001$/m)
+    t.match(status, /^CapEff:\t0000000000000000$/m)
+    t.match(status, /^NoNewPrivs:\t1$/m)
+    t.match(await readFile(`/proc/${service.first}/environ`, 'utf8'), 'UV_THREADPOOL_SIZE=16')
+    t.match(service.log[0], { pid: 1 })
+
+    const healthcheck = await inside(t, image, ['latchkey', 'healthcheck'], { PORT: String(service.port) })
+    t.same([healthcheck.stdout, await healthcheck.exit], ['{"status":"ok"}\n', 0])
+    const mina = await service.signUp('mina')
+    const joon = await service.signUp('joon')
+    const todo = await service.request('POST', '/v1/todos', { token: mina, body: { title: 'Water the plants' } })
+    t.equal(todo.status, 201)
+    t.equal((await service.request('GET', `/v1/todos/${todo.body.id}`, { token: joon })).status, 404)
+    t.comment(`resident after that: ${residentMegabytes(await readFile(`/proc/${service.first}/status`, 'utf8'))} MB`)
+
+    const writes = ['/app/x', '/x', '/tmp/x', '/usr/local/x', '/etc/x', '/data/x']
+    const script = writes.map((path) => `(echo > ${path}) 2>/dev/null && echo ${path}`).join('; ')
+    const shell = await inside(t, image, ['sh', '-c', script])
+    await shell.exit
+    t.equal(shell.stdout, '/data/x\n')
+
+    service.stop('SIGTERM')
+    await service.says(/"msg":"stopping"/)
+    const unready = await inside(t, image, ['latchkey', 'healthcheck'], { PORT: String(service.port) })
+    t.equal(await unready.exit, 1)
+    t.equal(await service.exit, 0)
+    t.same((await readdir(image.path('/data'))).sort(), ['latchkey.db', 'latchkey.db.secret', 'x'])
+  })
+
+  t.test('starts again on the same volume, and knows who came before', async (t) => {
+    const service = await start(t, image)
+    const login = { username: 'mina', password: PASSWORD }
+    t.equal((await service.request('POST', '/v1/login', { body: login })).status, 200)
+    service.stop('SIGTERM')
+    await service.says(/"msg":"stopping"/)
+    service.stop('SIGTERM')
+    t.not(await service.exit, 0, 'a second signal is for now')
+  })
+
+  t.test('a signal while it starts ends it as well, although process 1 has no default for signals', async (t) => {
+    const container = new Container(image.spawn(image.command, SETTINGS), image.folder)
+    t.teardown(() => container.end())
+    await container.find()
+    // Node listens for nothing yet when it has just begun.
+    await until(async () => (await readFile(`/proc/${container.first}/cmdline`, 'utf8')).startsWith('node\0'))
+    await sleep(150)
+    const startedAt = performance.now()
+    container.stop('SIGTERM')
+    t.equal(await container.exit, 128 + 15)
+    t.notMatch(container.stderr, 'listens on')
+    t.ok(performance.now() - startedAt < 5_000)
+  })
+
+  t.test('the command of the image is the bin of the package', async (t) => {
+    const child = await inside(t, image, ['latchkey', '--version'])
+    t.same([await child.exit, child.stdout], [0, `${(await manifest()).version}\n`])
+    const cli = join('/app', (await manifest()).bin.latchkey)
+    t.equal(await readFile(image.path(cli), 'utf8'), await readFile(join(packageRoot, 'dist/src/cli.js'), 'utf8'))
+  })
+})
+
+class Container extends Child {
+  /** The id, out here, of the process that is number 1 in there. */
+  first = 0
+  readyAfterMs = 0
+
+  /** Finds the id, out here, of the process that is number 1 in there. */
+  async find(): Promise<void> {
+    await until(async () => {
+      const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8')
+      this.first = Number(children.split(' ')[0])
+      return this.first > 0
+    })
+  }
+
+  // With the first process all others go; the kernel does not end it by itself when the user has changed.
+  override async end(): Promise<void> {
+    if (existsSync(`/proc/${this.pid}/ns`)) await this.find().then(() => this.stop('SIGKILL'))
+    await this.exit
+  }
+
+  /** To process 1 of the container, as an engine does it. */
+  stop(signal: NodeJS.Signals): void {
+    process.kill(this.first, signal)
+  }
+
+  async signUp(username: string): Promise<string> {
+    const { status, body } = await this.request('POST', '/v1/register', { body: { username, password: PASSWORD } })
+    if (status !== 201) throw new Error(`register: ${status}`)
+    return body.access_token
+  }
+}
+
+async function start(t: Test, image: Rehearsal): Promise<Container> {
+  const startedAt = performance.now()
+  const container = new Container(image.spawn(image.command, SETTINGS), image.folder)
+  t.teardown(() => container.end())
+  await container.says(/Latchkey listens on/)
+  await until(async () => (await container.request('GET', '/readyz')).status === 200)
+  container.readyAfterMs = Math.round(performance.now() - startedAt)
+  await container.find()
+  return container
+}
+
+/** Another command in the same image, on the same volume. */
+async function inside(t: Test, image: Rehearsal, command: string[], settings: Record<string, string> = {}) {
+  const container = new Container(image.spawn(command, settings), image.folder)
+  t.teardown(() => container.end())
+  await container.exit
+  return container
+}
+
+async function openFolder(t: Test): Promise<string> {
+  const folder = await temporaryFolder(t)
+  // The user of the container must get in.
+  await chmod(folder, 0o755)
+  return folder
+}
+
+function residentMegabytes(status: string): number {
+  return Math.round(Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / MEGABYTE)
+}
+
+async function manifest(): Promise<{ version: string; bin: { latchkey: string } }> {
+  return JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+}
