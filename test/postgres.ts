@@ -15,6 +15,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'database.test.ts': 'the SQLite file',
   'database-damage.test.ts': 'the SQLite file',
   'database-locks.test.ts': 'the SQLite file',
+  'deploy.test.ts': 'no database',
   'document-rules.test.ts': 'no database',
   'documents.test.ts': 'no database',
   'image.test.ts': 'no database',
