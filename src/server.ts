@@ -8,6 +8,8 @@ import type { Config } from './config.js'
 import { onStop } from './workers.js'
 
 const IDLE_SWEEP_EVERY_MS = 50
+/** A connection this old on which nothing was sent is kept at hand; a younger one has its first request on the way. */
+const SILENT_AFTER_MS = 500
 /** How much longer than promised the process may take before it is simply ended. */
 const LAST_RESORT_MS = 2_000
 
@@ -15,9 +17,9 @@ const LAST_RESORT_MS = 2_000
 export async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   app.server.maxConnections = config.MAX_CONNECTIONS
-  const connections = new Set<Socket>()
+  const connections = new Map<Socket, number>()
   app.server.on('connection', (socket) => {
-    connections.add(socket)
+    connections.set(socket, performance.now())
     socket.once('close', () => connections.delete(socket))
   })
   const delay = config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS
@@ -44,7 +46,7 @@ export async function serve(config: Config): Promise<FastifyInstance> {
 /** Serves on for the drain delay while /readyz says 503, then closes; what is in flight has until the time-out. */
 async function stop(
   app: FastifyInstance,
-  connections: Set<Socket>,
+  connections: Map<Socket, number>,
   drainDelayMs: number,
   timeoutMs: number,
 ): Promise<void> {
@@ -54,7 +56,8 @@ async function stop(
   const sweep = setInterval(() => {
     app.server.closeIdleConnections()
     // Node does not count a connection as idle on which nothing was ever sent.
-    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+    const silentSince = performance.now() - SILENT_AFTER_MS
+    for (const [socket, since] of connections) if (socket.bytesRead === 0 && since < silentSince) socket.destroy()
   }, IDLE_SWEEP_EVERY_MS)
   const deadline = setTimeout(() => app.server.closeAllConnections(), timeoutMs)
   await app.close()
