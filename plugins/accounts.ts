@@ -7,6 +7,7 @@ import { Throttle } from '../src/throttle.js'
 declare module 'fastify' {
   interface FastifyInstance {
     accounts: Accounts
+    passwords: Passwords
     throttle: Throttle
   }
 }
@@ -18,6 +19,7 @@ export default plugin(
     const passwords = new Passwords(config)
     const rules = await PasswordRules.open(config)
     const throttle = new Throttle(database)
+    app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle, events }))
   },

@@ -4,6 +4,7 @@ import type { Config } from './config.js'
 import type { Database } from './database.js'
 import type { Events } from './events.js'
 import { emailKey, fold, named, usernameKey } from './identifiers.js'
+import { logins } from './measures.js'
 import { networkKey } from './networks.js'
 import { assertPasswordText, type PasswordRules } from './password-rules.js'
 import type { Passwords } from './passwords.js'
@@ -175,9 +176,11 @@ export class Accounts {
     const userId = user?.id ?? null
     if (proven === undefined) {
       const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
+      logins.publish({ result: 'failed' })
       await this.#events.record({ type: 'login.failed', userId, reason }, client)
       throw new Problem('invalid_credentials')
     }
+    logins.publish({ result: 'succeeded' })
     await this.#events.record({ type: 'login.succeeded', userId }, client)
     return proven
   }

@@ -100,6 +100,14 @@ export const Settings = Type.Object({
     default: 'info',
     description: 'How much is logged, as lines of JSON on standard output.',
   }),
+  METRICS: oneOf(['off', 'on', 'public'], {
+    default: 'off',
+    description: "Prometheus' metrics at /metrics: for admins' tokens (`on`) or for everybody (`public`).",
+  }),
+  METRICS_PORT: wholeNumberOrOff(0, 65_535, {
+    default: 'off',
+    description: 'A port of its own that serves /metrics to everybody who reaches it; 0 takes a free one.',
+  }),
   MIGRATE_ON_START: onOff({
     default: 'on',
     description: 'Bring the database up to date on start; off refuses to start on an old one.',
@@ -202,6 +210,11 @@ function disagreements(config: Config): string[] {
     if (config.PUBLIC_URL === '') problems.push('PUBLIC_URL is required with PostgreSQL')
   } else if (config.WORKERS > 1) {
     problems.push('WORKERS must be 1 with SQLite: its one file has one writer, and the others would wait for it')
+  }
+  if (config.WORKERS > 1 && (config.METRICS !== 'off' || config.METRICS_PORT !== undefined)) {
+    problems.push(
+      'METRICS and METRICS_PORT must be off with more than one of WORKERS: any answer would be of one of them',
+    )
   }
   return problems
 }

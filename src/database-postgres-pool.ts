@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { assertText } from './database.js'
+import { statements, timed } from './measures.js'
 import { Problem } from './problems.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
@@ -43,13 +44,15 @@ export class Pool implements Runner {
     this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
 
-  async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
-    const connection = new Checkout(await this.#connect())
-    try {
-      return await connection.query(statement, params)
-    } finally {
-      connection.release()
-    }
+  query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
+    return timed(statements, async () => {
+      const connection = new Checkout(await this.#connect())
+      try {
+        return await connection.query(statement, params)
+      } finally {
+        connection.release()
+      }
+    })
   }
 
   /** Runs `work` in a transaction on a connection that is its own meanwhile. */

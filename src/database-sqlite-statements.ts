@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import { LRUCache } from 'lru-cache'
 import { assertText } from './database.js'
+import { timed, statements as told } from './measures.js'
 import { Problem } from './problems.js'
 
 /** How long a statement that meets a lock tries again. */
@@ -32,7 +33,9 @@ export function createRunner(connection: BetterSqlite3.Database) {
     return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
   }
 
-  return async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
+  return (text: string, params: unknown[], method: string) => timed(told, () => run(text, params, method))
+
+  async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
     assertText(params)
     try {
       return runNow(text, params, method)

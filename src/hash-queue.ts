@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { THREAD_POOL_SIZE } from './config.js'
+import { hashes, timed } from './measures.js'
 import { Problem } from './problems.js'
 
 /** How long a log-in may wait for a processor. */
@@ -30,12 +31,17 @@ export class HashQueue {
     this.slots = Math.max(1, Math.min(Math.floor(availableParallelism() / workers), THREAD_POOL_SIZE - 1))
   }
 
+  /** How many wait. */
+  get waiting(): number {
+    return this.#places.size
+  }
+
   /** @throws Problem hashing_overloaded when too many wait, or this one has waited too long or in vain */
   async run<Result>(task: () => Promise<Result>, waiting: Waiting = {}): Promise<Result> {
     if (this.#running < this.slots) this.#running += 1
     else await this.#turn(waiting)
     try {
-      return await task()
+      return await timed(hashes, task)
     } finally {
       this.#leaveOutGone()
       const [next] = this.#places

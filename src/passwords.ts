@@ -34,6 +34,11 @@ export class Passwords {
     return this.#queue.slots
   }
 
+  /** How many wait for a processor. */
+  get waiting(): number {
+    return this.#queue.waiting
+  }
+
   /** The hash to store. @throws Problem hashing_overloaded */
   hash(password: string, waiting?: Waiting): Promise<string> {
     return this.#queue.run(() => hashWithCost(password, this.#cost), waiting)

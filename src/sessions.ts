@@ -5,6 +5,7 @@ import type { Config } from './config.js'
 import type { Database, Db } from './database.js'
 import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
+import { tokens } from './measures.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
 import type { Secret } from './secret.js'
@@ -78,6 +79,7 @@ export class Sessions {
       absolute: REFRESH_ABSOLUTE_TTL,
       token: ACCESS_TOKEN_TTL,
     })
+    tokens.publish({ grant: 'password' })
     return this.#tokens(grant, 0)
   }
 
@@ -89,6 +91,7 @@ export class Sessions {
   async issueAccessToken(user: Proven, client: Client, lifetimeMs: number): Promise<string> {
     const grant = await this.#begin(user, client, { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs })
     const { PUBLIC_URL } = this.#config
+    tokens.publish({ grant: 'compat' })
     return this.#keys.sign(claimsFor({ ...grant, issuer: PUBLIC_URL, audience: PUBLIC_URL, lifetimeMs }))
   }
 
@@ -124,6 +127,7 @@ export class Sessions {
     }
     const { userId, role, generation } = row
     await this.#events.record({ type: 'session.refreshed', userId, sessionId }, client)
+    tokens.publish({ grant: 'refresh_token' })
     return this.#tokens({ userId, sessionId, role }, generation)
   }
 
@@ -163,7 +167,12 @@ export class Sessions {
 
   /** Whether a revocation by another process may have gone unseen for longer than promised. */
   isStale(): boolean {
-    return performance.now() - this.#polledAt > STALE_AFTER_MS
+    return this.revocationLagMs > STALE_AFTER_MS
+  }
+
+  /** How long ago this process last heard what others revoked. */
+  get revocationLagMs(): number {
+    return performance.now() - this.#polledAt
   }
 
   /** Learns what other processes revoked. */

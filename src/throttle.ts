@@ -1,5 +1,6 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { Database } from './database.js'
+import { logins } from './measures.js'
 import { Problem } from './problems.js'
 
 /** An account takes this many failed log-ins at once; then one each time the wait is over. */
@@ -71,6 +72,7 @@ export class Throttle {
   async #take(statement: TakeStatement, key: string): Promise<number> {
     const [taken] = await statement.execute({ key })
     if (taken !== undefined) return taken.tries
+    logins.publish({ result: 'throttled' })
     const [row] = await this.#statements.remaining.execute({ key })
     const seconds = Math.max(1, Math.ceil((row?.ms ?? 0) / 1_000))
     throw new Problem('too_many_attempts', { headers: { 'retry-after': String(seconds) } })

@@ -1,0 +1,50 @@
+import { createServer } from 'node:http'
+import plugin from 'fastify-plugin'
+import type { Metrics } from '../src/metrics.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Undefined where METRICS is off and METRICS_PORT is not set: then nothing is counted, and nothing hooked. */
+    metrics: Metrics | undefined
+  }
+}
+
+/** Counts what happens, and serves it on METRICS_PORT where there is one; routes/metrics.ts serves it on the usual port. */
+export default plugin(
+  async (app) => {
+    const { METRICS, METRICS_PORT, HOST } = app.config
+    if (METRICS === 'off' && METRICS_PORT === undefined) return void app.decorate('metrics', undefined)
+
+    const { startMetrics } = await import('../src/metrics.js')
+    const metrics = startMetrics({
+      waitingHashes: () => app.passwords.waiting,
+      revocationLagMs: () => app.sessions.revocationLagMs,
+    })
+    app.decorate('metrics', metrics)
+    app.addHook('onClose', async () => metrics.stop())
+    app.addHook('onResponse', (request, reply, done) => {
+      // The pattern, never the address: addresses are as many as clients make up.
+      const route = request.routeOptions.url ?? 'none'
+      metrics.answered({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000)
+      done()
+    })
+
+    if (METRICS_PORT === undefined) return
+    const server = createServer(async ({ method, url }, response) => {
+      if (method !== 'GET' || url !== '/metrics') return void response.writeHead(404).end()
+      response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text())
+    })
+    app.addHook('onListen', async () => {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(METRICS_PORT, HOST, resolve)
+      })
+      app.log.info({ address: server.address() }, 'metrics are served')
+    })
+    app.addHook('onClose', async () => {
+      server.close()
+      server.closeAllConnections()
+    })
+  },
+  { name: 'metrics', dependencies: ['accounts', 'sessions'] },
+)

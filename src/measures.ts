@@ -1,0 +1,60 @@
+import { channel } from 'node:diagnostics_channel'
+
+// Where something happens that is counted. What counts it (plugins/metrics.ts) subscribes; while nobody does, this costs
+// one look at a flag. The channels are Node's and one a process, whatever number of services it holds.
+
+/** A channel of one kind of message. */
+class Told<Message> {
+  readonly #channel
+
+  constructor(readonly name: string) {
+    this.#channel = channel(name)
+  }
+
+  publish(message: Message): void {
+    this.#channel.publish(message)
+  }
+
+  /** Hears every message until the function that this returns is called. */
+  subscribe(listener: (message: Message) => void): () => void {
+    const heard = (message: unknown) => listener(message as Message)
+    this.#channel.subscribe(heard)
+    return () => void this.#channel.unsubscribe(heard)
+  }
+
+  get isHeard(): boolean {
+    return this.#channel.hasSubscribers
+  }
+}
+
+export interface Login {
+  result: 'succeeded' | 'failed' | 'throttled'
+}
+
+export interface Issue {
+  grant: 'password' | 'refresh_token' | 'compat'
+}
+
+export interface Duration {
+  seconds: number
+}
+
+/** A try to log in, and how it ended. */
+export const logins = new Told<Login>('latchkey:login')
+/** An access token, and what it was given for. */
+export const tokens = new Told<Issue>('latchkey:token')
+/** A password hashed or compared, without the time in the queue. */
+export const hashes = new Told<Duration>('latchkey:hash')
+/** A statement of the database, with the wait for a connection. */
+export const statements = new Told<Duration>('latchkey:statement')
+
+/** Does the work, and tells the channel how long it took, also when it failed. */
+export async function timed<Result>(told: Told<Duration>, work: () => Promise<Result>): Promise<Result> {
+  if (!told.isHeard) return work()
+  const startedAt = performance.now()
+  try {
+    return await work()
+  } finally {
+    told.publish({ seconds: (performance.now() - startedAt) / 1_000 })
+  }
+}
