@@ -8,6 +8,7 @@ import { PostgresServer } from './postgres-server.js'
 
 /** About SQLite, its files or its locks, or about no database at all: once is enough. */
 const SQLITE_ONLY: Record<string, string> = {
+  'ci.test.ts': 'no database',
   'browser.test.ts': 'the page, which asks no database',
   'clients.test.ts': 'the generated code',
   'config.test.ts': 'no database',
