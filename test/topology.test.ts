@@ -1,10 +1,11 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { serving } from './child.js'
 import { createDatabase, POSTGRES_ONLY, postgresSettings, SERVER_URL } from './databases.js'
 import { countBy, PASSWORD } from './helper.js'
 import { reasonNotToStartHaproxy, startHaproxy, startProxy } from './proxy.js'
-import { end, spawnReplica, until } from './replica.js'
+import { until } from './replica.js'
 
 // What compose.yaml and deploy/kubernetes describe, as processes: three replicas on one PostgreSQL behind a proxy.
 
@@ -25,11 +26,12 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
     const settings = {
       ...postgresSettings(url),
       PUBLIC_URL: 'http://latchkey.test',
+      LOG_LEVEL: 'error',
       TRUST_PROXY: '127.0.0.1',
       // Longer than the proxy keeps a connection that nobody uses.
       DRAIN_DELAY: '3s',
     }
-    const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => spawnReplica(t, settings)))
+    const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => serving(t, { settings })))
     const addresses = replicas.map(({ address }) => address)
     const front = new Client(await start(t, addresses), '127.0.0.2')
     const [first = '', second = '', third = ''] = addresses
@@ -100,9 +102,10 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
       }
       const load = Promise.all(Array.from({ length: CLIENTS }, (_, worker) => work(worker)))
       await sleep(500)
-      for (const [index, { child, address }] of replicas.entries()) {
-        t.equal(await end(child, 'SIGTERM'), 0, `replica ${index + 1} ends well`)
-        await spawnReplica(t, { ...settings, PORT: new URL(address).port })
+      for (const [index, replica] of replicas.entries()) {
+        const { address } = replica
+        t.equal(await replica.stop(), 0, `replica ${index + 1} ends well`)
+        await serving(t, { settings: { ...settings, PORT: new URL(address).port } })
         await until(async () => (await fetch(`${address}/readyz`)).status === 200)
         await sleep(500)
       }

@@ -76,7 +76,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     await shell.exit
     t.equal(shell.stdout, '/data/x\n')
 
-    service.stop('SIGTERM')
+    service.signal('SIGTERM')
     await service.says(/"msg":"stopping"/)
     const unready = await inside(t, image, ['latchkey', 'healthcheck'], { PORT: String(service.port) })
     t.equal(await unready.exit, 1)
@@ -88,9 +88,9 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     const service = await start(t, image)
     const login = { username: 'mina', password: PASSWORD }
     t.equal((await service.request('POST', '/v1/login', { body: login })).status, 200)
-    service.stop('SIGTERM')
+    service.signal('SIGTERM')
     await service.says(/"msg":"stopping"/)
-    service.stop('SIGTERM')
+    service.signal('SIGTERM')
     t.not(await service.exit, 0, 'a second signal is for now')
   })
 
@@ -102,7 +102,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     await until(async () => (await readFile(`/proc/${container.first}/cmdline`, 'utf8')).startsWith('node\0'))
     await sleep(150)
     const startedAt = performance.now()
-    container.stop('SIGTERM')
+    container.signal('SIGTERM')
     t.equal(await container.exit, 128 + 15)
     t.notMatch(container.stderr, 'listens on')
     t.ok(performance.now() - startedAt < 5_000)
@@ -132,12 +132,12 @@ class Container extends Child {
 
   // With the first process all others go; the kernel does not end it by itself when the user has changed.
   override async end(): Promise<void> {
-    if (existsSync(`/proc/${this.pid}/ns`)) await this.find().then(() => this.stop('SIGKILL'))
+    if (existsSync(`/proc/${this.pid}/ns`)) await this.find().then(() => this.signal('SIGKILL'))
     await this.exit
   }
 
   /** To process 1 of the container, as an engine does it. */
-  stop(signal: NodeJS.Signals): void {
+  override signal(signal: NodeJS.Signals): void {
     process.kill(this.first, signal)
   }
 
