@@ -16,6 +16,8 @@ interface Command {
   options?: ParseArgsConfig['options']
   /** What may stand behind the command's name; nothing where this is missing. */
   ACTIONS?: readonly string[]
+  /** What stands there instead, where it may be anything. */
+  OPERAND?: string
   run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }
 
@@ -25,6 +27,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
   users: { summary: 'create accounts, the first admin among them', load: () => import('./commands/users.js') },
   keys: { summary: 'list, rotate and retire signing keys', load: () => import('./commands/keys.js') },
+  import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
@@ -64,7 +67,7 @@ async function main([name, ...args]: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: command.ACTIONS !== undefined,
+    allowPositionals: command.ACTIONS !== undefined || command.OPERAND !== undefined,
   })
   const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
