@@ -59,13 +59,21 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
   const { apply = false, name = 'import', map = [], plaintext = false, twins = 'stop', json = false } = values
   if (address === undefined) throw new UsageError('say what to import; see latchkey import --help')
   if (!/^[a-z0-9_-]{1,32}$/.test(name)) throw new UsageError('--name takes small letters, digits, - and _')
+  const policy = twinPolicy(twins)
   const config = loadConfig()
   const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address))
+  try {
+    const plan = { source: name, tables: mapTables(source, parseMap(map)), twins: policy, isPlaintext: plaintext }
+    await runPlan(plan, config, { apply, json })
+  } finally {
+    await source.close()
+  }
+}
+
+async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boolean; json: boolean }): Promise<void> {
   const stage = await Stage.open()
   const target = await openTarget(config, apply)
   try {
-    const tables = mapTables(source, parseMap(map))
-    const plan: Plan = { source: name, tables, twins: twinPolicy(twins), isPlaintext: plaintext }
     const passwords = new Passwords({ ...config, WORKERS: 1 })
     const found = await survey(plan, stage, target)
     const isBlocked = plan.twins === 'stop' && found.twins.groups > 0
@@ -90,7 +98,6 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
       if (!addsUp(result)) throw new Error('The numbers do not add up: the source was changed meanwhile')
     }
   } finally {
-    await source.close()
     await target?.close()
     stage.close()
   }
