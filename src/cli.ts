@@ -25,10 +25,11 @@ interface Command {
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
-  users: { summary: 'create accounts, the first admin among them', load: () => import('./commands/users.js') },
+  users: { summary: 'create accounts, list, disable and change them', load: () => import('./commands/users.js') },
   keys: { summary: 'list, rotate and retire signing keys', load: () => import('./commands/keys.js') },
   import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
+  backup: { summary: 'copy the SQLite database while it is in use', load: () => import('./commands/backup.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {
@@ -46,6 +47,8 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
 latchkey <command> --help tells more. Settings come from the environment; see latchkey config.
+
+Exit codes: 0 done; 1 it failed, and says why; 2 not with this database; 64 wrong usage; 78 wrong settings.
 `
 
 async function main([name, ...args]: string[]): Promise<void> {
@@ -75,6 +78,12 @@ async function main([name, ...args]: string[]): Promise<void> {
     throw new UsageError(`there is no action "${action}"; see latchkey ${name} --help`)
   } else await command.run(values, positionals)
 }
+
+// Whoever reads may have seen enough, as `latchkey users list | head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 
 try {
   await main(process.argv.slice(2))

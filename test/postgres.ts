@@ -10,6 +10,7 @@ import { PostgresServer } from './postgres-server.js'
 const SQLITE_ONLY: Record<string, string> = {
   'browser.test.ts': 'the page, which asks no database',
   'clients.test.ts': 'the generated code',
+  'backup.test.ts': 'the SQLite file',
   'config.test.ts': 'no database',
   'config-secret.test.ts': 'no database',
   'database.test.ts': 'the SQLite file',
