@@ -88,10 +88,10 @@ t.test('a dry run writes nothing, and says what stands in the way', async (t) =>
     /users: 11 read\n/,
     / 2 {2}left out: a shared name/,
     / 1 {2}in plain text: hashing them takes about \d+ s/,
-    / 2 {2}have an empty password/,
-    / 1 {2}have a hash that asks for more time/,
-    / 1 {2}were admins/,
-    / 1 {2}are disabled/,
+    / 2 {2}empty/,
+    / 1 {2}a hash that asks for more time/,
+    / 1 {2}admins there, users here/,
+    / 1 {2}disabled there/,
     /"a b <c>"/,
     /twin: "Twin" \(id 60\), "twin" \(id 70\)/,
     / 1 {2}left out: an owner who is not there/,
@@ -100,7 +100,7 @@ t.test('a dry run writes nothing, and says what stands in the way', async (t) =>
     t.match(said.stdout, line)
   }
   t.notMatch(said.stdout, 'a password in plain text')
-  t.match((await run(['import', file])).stdout, / 1 {2}have a password that is no hash known here.*--plaintext/)
+  t.match((await run(['import', file])).stdout, / 1 {2}no hash that is known here.*--plaintext/)
   const stopped = await run(['import', file, '--plaintext', '--apply'])
   t.equal(stopped.code, 1, 'nor does --apply, before it is told what to do about twins')
   t.equal((await run(['import', file, '--twins', 'skip'])).code, 0)

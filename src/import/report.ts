@@ -5,10 +5,10 @@ import type { Survey, Tally } from './survey.js'
 const KINDS = ['users', 'tutorials', 'todos'] as const
 
 const WITHOUT_PASSWORD: Record<string, string> = {
-  empty: 'have an empty password',
-  unusable: 'have a password that was made unusable there',
-  unknown: 'have a password that is no hash known here; if it is the password itself, say --plaintext',
-  'asks for too much': 'have a hash that asks for more time or memory than a log-in may take',
+  empty: 'empty',
+  unusable: 'made unusable there',
+  unknown: 'no hash that is known here; if these are the passwords themselves, say --plaintext',
+  'asks for too much': 'a hash that asks for more time or memory than a log-in may take',
 }
 
 /** What an import would do, for people. `hashingMs` is how long the plaintext passwords will take. */
@@ -25,22 +25,22 @@ export function describeSurvey(found: Survey, hashingMs: number): string {
     ...Object.entries(withoutPassword).map(([why, count]) => line(count, WITHOUT_PASSWORD[why] ?? why)),
     ...(sum(withoutPassword) > 0
       ? [
-          '            These people come without a password: an admin hands each a reset (POST /v1/users/{id}/password-reset).',
+          '            People without a password that works come all the same: an admin hands each a reset (POST /v1/users/{id}/password-reset).',
         ]
       : []),
     '',
     'Worth knowing',
-    ...(disabled > 0 ? [line(disabled, 'are disabled, and stay so')] : []),
-    ...(admins > 0 ? [line(admins, 'were admins, and come as users: see latchkey users set-role')] : []),
+    ...(disabled > 0 ? [line(disabled, 'disabled there, and here')] : []),
+    ...(admins > 0 ? [line(admins, 'admins there, users here: see latchkey users set-role')] : []),
     ...(outsideRules.count > 0
       ? [
-          line(outsideRules.count, 'have a name that could not register here; they log in by it all the same:'),
+          line(outsideRules.count, 'with a name that could not register here, but logs in all the same:'),
           `            ${outsideRules.names.map((name) => JSON.stringify(name)).join(', ')}`,
         ]
       : []),
     ...(twins.groups > 0
       ? [
-          line(twins.groups, 'names or addresses belong to several people, for capitals do not count here:'),
+          line(twins.groups, 'names or addresses of several people, for capitals do not count here:'),
           ...twins.examples.map(
             ({ key, names, oldIds }) =>
               `            ${key}: ${names.map((name, index) => `${JSON.stringify(name)} (id ${oldIds[index]})`).join(', ')}`,
