@@ -120,7 +120,7 @@ t.test('they wait in the same queue, and stop no other request', async (t) => {
   for (const hash of [
     `pbkdf2:sha256:300000$salt$${'ab'.repeat(32)}`,
     `$6$rounds=200000$salt$${'a'.repeat(86)}`,
-    `$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$${'a'.repeat(43)}`,
+    `$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`,
   ]) {
     await setHash(mina, hash)
     let turns = 0

@@ -9,7 +9,7 @@ import { PASSWORD, type Service, startService, temporaryFolder } from './helper.
 import { openFile } from './sqlite.js'
 
 // Starting a process takes a second on a busy machine.
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const WERKZEUG = 'sha256$abcdefgh$ca8f7db2123db6c495250b3e5dfec223f5770be71a3b818e4f0a66aaccf00239'
 const WERKZEUG_PASSWORD = 'correct horse 배터리'
