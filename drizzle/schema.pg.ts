@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, index, pgTable, text } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 
 // The twin of schema.sqlite.ts: same names, same columns, same order; database.ts holds them equal at compile time.
 // Every time is an integer: milliseconds since 1970, by the database's clock.
@@ -135,4 +135,34 @@ export const passwordResets = pgTable(
     expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
   },
   (table) => [index('password_resets_user').on(table.userId)],
+)
+
+// The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.
+export const imports = pgTable('imports', {
+  // The source and the kind of row.
+  key: text('key').primaryKey(),
+  after: bigint('after', { mode: 'number' }).notNull(),
+  until: bigint('until', { mode: 'number' }).notNull(),
+  createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+})
+
+export const importedIds = pgTable(
+  'imported_ids',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedByDefaultAsIdentity(),
+    source: text('source').notNull(),
+    kind: text('kind', { enum: ['user', 'tutorial', 'todo'] }).notNull(),
+    oldId: text('old_id').notNull(),
+    // No foreign key: what was deleted here is not imported again.
+    newId: bigint('new_id', { mode: 'number' }).notNull(),
+    // The user name as it was, for old tokens that name their user by it.
+    oldName: text('old_name'),
+    // Old tokens issued before are refused: the user has logged out everywhere, or has another password.
+    notBefore: bigint('not_before', { mode: 'number' }),
+  },
+  (table) => [
+    uniqueIndex('imported_ids_old').on(table.source, table.kind, table.oldId),
+    index('imported_ids_name').on(table.source, table.oldName),
+    index('imported_ids_new').on(table.kind, table.newId),
+  ],
 )

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // The twin of schema.pg.ts: same names, same columns, same order; database.ts holds them equal at compile time.
 // Every time is an integer: milliseconds since 1970, by the database's clock.
@@ -135,4 +135,34 @@ export const passwordResets = sqliteTable(
     expiresAt: integer('expires_at').notNull(),
   },
   (table) => [index('password_resets_user').on(table.userId)],
+)
+
+// The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.
+export const imports = sqliteTable('imports', {
+  // The source and the kind of row.
+  key: text('key').primaryKey(),
+  after: integer('after').notNull(),
+  until: integer('until').notNull(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const importedIds = sqliteTable(
+  'imported_ids',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    source: text('source').notNull(),
+    kind: text('kind', { enum: ['user', 'tutorial', 'todo'] }).notNull(),
+    oldId: text('old_id').notNull(),
+    // No foreign key: what was deleted here is not imported again.
+    newId: integer('new_id').notNull(),
+    // The user name as it was, for old tokens that name their user by it.
+    oldName: text('old_name'),
+    // Old tokens issued before are refused: the user has logged out everywhere, or has another password.
+    notBefore: integer('not_before'),
+  },
+  (table) => [
+    uniqueIndex('imported_ids_old').on(table.source, table.kind, table.oldId),
+    index('imported_ids_name').on(table.source, table.oldName),
+    index('imported_ids_new').on(table.kind, table.newId),
+  ],
 )

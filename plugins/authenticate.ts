@@ -67,12 +67,21 @@ export default plugin(
       if (request.routeOptions.config.public || request.is404) return done()
       const caller = recall(request.headers.authorization)
       if (caller === undefined) {
-        request.identify().then((identified) => done(refusal(identified, request)), done)
+        identify(request).then((identified) => done(refusal(identified, request)), done)
         return
       }
       request.user = caller
       done(refusal(caller, request))
     })
+
+    /** An old token is looked at anew each time, for what is known of it may change with every request. */
+    async function identify(request: FastifyRequest): Promise<Caller> {
+      const { legacyTokens } = request.routeOptions.config
+      const caller = legacyTokens && (await app.legacyTokens.identify(request.headers.authorization))
+      if (caller === undefined) return request.identify()
+      request.user = caller
+      return caller
+    }
 
     function recall(header: string | undefined): Caller | undefined {
       if (header === undefined) return undefined
@@ -105,7 +114,7 @@ export default plugin(
       return undefined
     }
   },
-  { name: 'authenticate', dependencies: ['keys', 'sessions'] },
+  { name: 'authenticate', dependencies: ['keys', 'sessions', 'legacy-tokens'] },
 )
 
 /** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */

@@ -11,6 +11,7 @@ import drain from '../plugins/drain.js'
 import events from '../plugins/events.js'
 import headers from '../plugins/headers.js'
 import keys from '../plugins/keys.js'
+import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
 import openapi from '../plugins/openapi.js'
 import pressure from '../plugins/pressure.js'
@@ -54,6 +55,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   await app.register(sessions)
   await app.register(accounts)
   await app.register(users)
+  await app.register(legacyTokens)
   await app.register(upkeep)
   await app.register(metrics)
 

@@ -17,6 +17,8 @@ interface Command {
   options?: ParseArgsConfig['options']
   /** What may stand behind the command's name; nothing where this is missing. */
   ACTIONS?: readonly string[]
+  /** What stands there instead, where it may be anything. */
+  OPERAND?: string
   run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }
 
@@ -24,9 +26,11 @@ interface Command {
 const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
-  users: { summary: 'create accounts, the first admin among them', load: () => import('./commands/users.js') },
+  users: { summary: 'create accounts, list, disable and change them', load: () => import('./commands/users.js') },
   keys: { summary: 'list, rotate and retire signing keys', load: () => import('./commands/keys.js') },
+  import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
+  backup: { summary: 'copy the SQLite database while it is in use', load: () => import('./commands/backup.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {
@@ -44,6 +48,8 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
 latchkey <command> --help tells more. Settings come from the environment; see latchkey config.
+
+Exit codes: 0 done; 1 it failed, and says why; 2 not with this database; 64 wrong usage; 78 wrong settings.
 `
 
 async function main([name, ...args]: string[]): Promise<void> {
@@ -65,7 +71,7 @@ async function main([name, ...args]: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: command.ACTIONS !== undefined,
+    allowPositionals: command.ACTIONS !== undefined || command.OPERAND !== undefined,
   })
   const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
@@ -83,6 +89,12 @@ if (process.pid === 1) {
     })
   }
 }
+
+// Whoever reads may have seen enough, as `latchkey users list | head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 
 try {
   await main(process.argv.slice(2))

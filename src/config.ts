@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { type StaticDecode, type TSchema, Type } from '@sinclair/typebox'
 import { TransformDecodeError, Value } from '@sinclair/typebox/value'
 import { isPostgres } from './database.js'
+import { assertLegacySecret, assertSecretKey } from './secret-rules.js'
 import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
 
 /** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
@@ -30,7 +31,7 @@ export const Settings = Type.Object({
     default: '1',
     description: 'How many processes serve on the port, at most one a core; more than one only with PostgreSQL.',
   }),
-  SECRET_KEY: list(secretKey, {
+  SECRET_KEY: list(assertSecretKey, {
     default: '',
     description:
       'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Required with ' +
@@ -72,6 +73,13 @@ export const Settings = Type.Object({
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
   COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),
+  LEGACY_TOKENS: list(assertLegacySecret, {
+    default: '',
+    description:
+      'Secrets of the system that people came from, each with the day from which it counts no more: ' +
+      "`secret@2027-01-31`, separated by commas. Until then its tokens of imported people are taken at the tutorials' " +
+      'addresses. For an import with a name of its own: `secret@2027-01-31@name`.',
+  }),
   LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
     default: '60',
@@ -222,28 +230,6 @@ function disagreements(config: Config): string[] {
 function withDefaults(config: Config): Config {
   const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
   return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
-}
-
-// Printed in tutorials that this service takes over from: everybody knows them.
-const PUBLISHED_SECRETS = new Set([
-  '437374e9d2dc467abe0d0ab9b985c742',
-  'super-secret-key',
-  '4ab2fce7a6bd79e1c014396315ed322dd6edb1c5d975c6b74a2904135172c03c',
-  '1184cf8c81a173ab236d500cd2a98cf37cf2ad32d33052a523107d892dfad6a3',
-  '344a451d26d1968c0cd4ca12613e5f61b0f71dafced442c730edba55bb9035bc',
-])
-const PLACEHOLDER = /change.?me|placeholder|your.?(own.?)?(secret|key)|secret.?key|replace.?(me|this)|example|insecure/i
-const SECRET_BYTES = 32
-const SECRET_VARIETY = 10
-
-function secretKey(secret: string): void {
-  const advice = 'make one with: openssl rand -base64 32'
-  const bytes = /^([0-9a-f]{2})+$/i.test(secret) ? secret.length / 2 : Buffer.byteLength(secret)
-  if (PUBLISHED_SECRETS.has(secret.toLowerCase())) throw new Error(`is printed in a public tutorial; ${advice}`)
-  if (bytes < SECRET_BYTES) throw new Error(`must be at least ${SECRET_BYTES} bytes; ${advice}`)
-  if (PLACEHOLDER.test(secret) || new Set(secret).size < SECRET_VARIETY) {
-    throw new Error(`looks like a placeholder; ${advice}`)
-  }
 }
 
 function address(item: string): void {

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm'
 import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
+import { loadDriver } from './database-sqlite-driver.js'
 import { asProblem, BUSY_PATIENCE_MS, codeOf, createRunner, isBusy, patiently } from './database-sqlite-statements.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
 
@@ -83,19 +84,6 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
 /** Drizzle's own face of the database, for what only SQLite has. */
 function raw(db: Db): SqliteRemoteDatabase {
   return db as unknown as SqliteRemoteDatabase
-}
-
-async function loadDriver(): Promise<typeof BetterSqlite3> {
-  // Version 13 needs Node-API 10 and crashes below it; version 12 aborts at random on newer Nodes.
-  const name = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
-  try {
-    return (await import(name)).default
-  } catch (cause) {
-    throw new DatabaseError(
-      `The SQLite driver (${name}) is not installed for this Node (${process.version}): run npm ci again with this Node and a C++ toolchain, and without --omit=optional.`,
-      { cause },
-    )
-  }
 }
 
 /** Looks at a file without writing: closing a connection that may write would move the log into a damaged file. */

@@ -1,7 +1,8 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import type { Config } from './config.js'
+import { type Config, ConfigError } from './config.js'
 import { type Database, DatabaseError } from './database.js'
+import { isSameSecret, parseLegacySecret } from './secret-rules.js'
 
 const DERIVED_BYTES = 32
 
@@ -15,10 +16,15 @@ export interface Secret {
 
 /**
  * The secret of this installation: SECRET_KEY, else the file beside the database, which the first start makes.
- * @throws DatabaseError when the file is missing although the database depends on it.
+ * @throws DatabaseError when the file is missing although the database depends on it, ConfigError when it is also the
+ * secret of another system's tokens: whoever knows it there could make refresh tokens here.
  */
 export async function openSecret(config: Config, database: Database): Promise<Secret> {
   const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
+  const legacy = config.LEGACY_TOKENS.map((item) => parseLegacySecret(item).secret)
+  if (legacy.some((old) => secrets.some((secret) => isSameSecret(old, secret)))) {
+    throw new ConfigError(['LEGACY_TOKENS holds SECRET_KEY: make a new SECRET_KEY with: openssl rand -base64 32'])
+  }
   return {
     derive: (purpose) =>
       secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))),

@@ -5,6 +5,7 @@ import type { Config } from './config.js'
 import type { Database, Db } from './database.js'
 import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
+import { endLegacyTokens } from './legacy-tokens.js'
 import { tokens } from './measures.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
@@ -149,10 +150,11 @@ export class Sessions {
     return ended.length > 0
   }
 
-  /** Ends all sessions of a user, or all but one; within the transaction of `db` where one is given. */
+  /** Ends all sessions of a user, or all but one, and their old tokens of another system; within the transaction of `db` where one is given. */
   async revokeAll(userId: number, { except = '', db = this.#database.db }: { except?: string; db?: Db } = {}) {
     const ended = await endAllSessions(this.#database, db, userId, except)
     this.#remember(ended)
+    await endLegacyTokens(this.#database, db, userId)
   }
 
   /** The live sessions of a user, the newest first; never more than the cap. */

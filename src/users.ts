@@ -97,6 +97,10 @@ export class Users {
       if (!isOwn) await this.#assertAdmin(db, actor)
       await this.#assertNotLastAdmin(db, await this.#find(db, userId, isOwn ? 'invalid_token' : 'not_found'))
       await db.delete(tables.users).where(eq(tables.users.id, userId))
+      await db
+        .update(tables.importedIds)
+        .set({ oldName: null })
+        .where(and(eq(tables.importedIds.kind, 'user'), eq(tables.importedIds.newId, userId)))
       await this.#sessions.revokeAll(userId, { db })
     })
     await this.#record({ type: 'user.deleted' }, userId, actor)

@@ -97,6 +97,7 @@ t.test('parameters beyond the bounds are a wrong password, at once', async (t) =
     `pbkdf2_sha256$1000000000$salt$${base64}`,
     `$pbkdf2-sha256$1000000000$c2FsdA$${unpadded}`,
     `$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ$${unpadded}`,
     `$argon2id$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$${unpadded}`,
     `argon2$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$${unpadded}`,
     `$6$rounds=999999999$salt$${'a'.repeat(86)}`,
@@ -110,6 +111,28 @@ t.test('parameters beyond the bounds are a wrong password, at once', async (t) =
     const startedAt = performance.now()
     t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401)
     t.ok(performance.now() - startedAt < A_SECOND_MS)
+  }
+})
+
+t.test('they wait in the same queue, and stop no other request', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off', HASH_QUEUE: '0' })
+  const mina = await service.signUp('mina')
+  for (const hash of [
+    `pbkdf2:sha256:300000$salt$${'ab'.repeat(32)}`,
+    `$6$rounds=200000$salt$${'a'.repeat(86)}`,
+    `$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`,
+  ]) {
+    await setHash(mina, hash)
+    let turns = 0
+    const timer = setInterval(() => {
+      turns += 1
+    }, 5)
+    const answers = await Promise.all(Array.from({ length: 12 }, () => tryPassword(mina, VECTOR_PASSWORD)))
+    clearInterval(timer)
+    const counts = countBy(answers, ({ statusCode }) => statusCode)
+    t.same(Object.keys(counts), ['401', '503'], hash.slice(0, 20))
+    t.ok(Number(counts[401]) < 12 / 2, 'no more at once than there are processors')
+    t.ok(turns > 3, `other things happened meanwhile, ${turns} times`)
   }
 })
 

@@ -11,6 +11,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'ci.test.ts': 'no database',
   'browser.test.ts': 'the page, which asks no database',
   'clients.test.ts': 'the generated code',
+  'backup.test.ts': 'the SQLite file',
   'config.test.ts': 'no database',
   'config-secret.test.ts': 'no database',
   'database.test.ts': 'the SQLite file',

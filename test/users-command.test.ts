@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { isNull } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../src/package.js'
 import { PASSWORD, startService, temporaryFolder } from './helper.js'
+import { ALIVE, DEAD, standing } from './people.js'
 
 // Starting a process takes a second on a busy machine.
 t.setTimeout(120_000)
@@ -77,6 +79,73 @@ t.test('what is refused says why, ends with another code, and leaves nothing', a
     { username: 'mina', role: 'user' },
   ])
   t.equal(await db.$count(tables.users), 1)
+})
+
+t.test('accounts are listed, disabled, enabled and changed; one admin always stays', async (t) => {
+  const command = await commandIn(t)
+  t.equal((await command.run(['users', 'create', '--username', 'admin', '--admin'], PASSWORD)).code, 0)
+  const service = await command.startService()
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await command.run(['users', ...args], '')
+    return `${code} ${stdout}${stderr}`.trim()
+  }
+  t.match(await run('list'), /^0 +1 {2}admin {2}active {4}admin\n +2 {2}user {3}active {4}mina\n +3 {2}user/)
+  const listed = (await command.run(['users', 'list', '--json'], '')).stdout.trim().split('\n')
+  t.match(JSON.parse(listed[1] ?? ''), { id: 2, username: 'mina', role: 'user', is_active: true })
+  t.notMatch(listed.join(), /hash|bcrypt/)
+  t.equal(await run('disable', 'MINA'), '0 mina (id 2) is disabled, with the role user.')
+  await service.app.sessions.poll()
+  t.equal(await standing(mina), DEAD)
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
+  t.equal((await joon.get('/v1/me')).statusCode, 200, 'nobody else is')
+  t.equal(await run('enable', '2'), '0 mina (id 2) is active, with the role user.')
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 200)
+
+  for (const act of [
+    ['set-role', 'admin', 'user'],
+    ['disable', 'admin'],
+  ]) {
+    t.match(await run(...act), /^1 latchkey: .*last/i, act.join(' '))
+  }
+  t.equal(await run('set-role', 'joon', 'admin'), '0 joon (id 3) is active, with the role admin.')
+  t.equal(await run('set-role', 'admin', 'user'), '0 admin (id 1) is active, with the role user.')
+
+  for (const [args, says] of [
+    [['disable'], /^64 latchkey: say who/],
+    [['show', 'nobody'], /^64 latchkey: there is no user "nobody"/],
+    [['set-role', 'mina'], /^64 latchkey: say which role/],
+    [['set-role', 'mina', 'owner'], /^64 latchkey: say which role/],
+    [['disable', 'mina', 'joon'], /^64 latchkey: "joon" is one word too many/],
+  ] as const) {
+    t.match(await run(...args), says)
+  }
+})
+
+t.test('a new password comes from standard input, and ends all sessions', async (t) => {
+  const command = await commandIn(t)
+  const service = await command.startService()
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const changed = 'four louder lanterns'
+  const set = await command.run(['users', 'set-password', 'mina'], `${changed}\n`)
+  t.same(set, { code: 0, stdout: 'Set a new password for mina (id 1), and ended all sessions.\n', stderr: '' })
+  await service.app.sessions.poll()
+  t.equal(await standing(mina), DEAD)
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
+  const again = await service.logIn('mina', changed)
+  t.equal((await command.run(['users', 'set-password', 'mina'], 'mina\n')).code, 1, 'by the rules')
+  t.equal((await command.run(['users', 'revoke-sessions', 'mina'], '')).code, 0)
+  await service.app.sessions.poll()
+  t.equal(await standing(again), DEAD)
+  t.equal(await standing(joon), ALIVE)
+  const { db, tables } = service.app.database
+  const events = await db.select({ type: tables.events.type }).from(tables.events).where(isNull(tables.events.actorId))
+  t.match(
+    events.map(({ type }) => type).filter((type) => !type.startsWith('login')),
+    ['password.changed', 'sessions.ended'],
+  )
 })
 
 t.test('--help explains itself, and does nothing', async (t) => {

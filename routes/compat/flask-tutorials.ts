@@ -105,7 +105,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  const guarded = { onRequest: refuseLowerCase, preHandler: refuseGone }
+  const guarded = { config: { legacyTokens: true as const }, onRequest: refuseLowerCase, preHandler: refuseGone }
 
   app.get('/tutorials', {
     ...guarded,

@@ -6,7 +6,7 @@ Shows the settings in force, as the environment gives them; secrets are masked.
 
   --example   print an example of the environment with every setting, its default and its meaning
 `
-const MASKED = new Set(['SECRET_KEY'])
+const MASKED = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
 
 export const options = { example: { type: 'boolean' } } as const
 

@@ -1,6 +1,6 @@
 import { asc, count, getTableColumns, getTableName, gt } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
-import { readSetting } from '../config.js'
+import { addressOf } from '../addresses.js'
 import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
 import { UsageError } from '../usage-error.js'
 
@@ -54,13 +54,6 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
   } finally {
     await source.close()
   }
-}
-
-function addressOf(value: string): string {
-  if (value.includes(':')) return value
-  const address = readSetting(value)
-  if (address === undefined) throw new UsageError(`${value} is neither an address nor a variable of the environment`)
-  return address
 }
 
 /** All or nothing: one transaction in the target, of one moment of the source. */

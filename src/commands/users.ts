@@ -1,29 +1,69 @@
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
+import { asc, eq, gt, or } from 'drizzle-orm'
+import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
+import { fold } from '../identifiers.js'
+import { readPassword } from '../prompt.js'
+import { toAccount } from '../schemas.js'
 import { UsageError } from '../usage-error.js'
+import type { User } from '../users.js'
 
-export const HELP = `Usage: latchkey users create --username <name> [--email <address>] [--name <name>] [--admin]
+export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
-Creates an account, also under a reserved name and while registration is closed. The password is asked for, or read from
-standard input where that is no terminal:
+  create --username <name> [--email <address>] [--name <name>] [--admin]
+                              add an account, also under a reserved name and while registration is closed
+  list                        all accounts, the oldest first
+  show <who>                  one account
+  disable <who>               log it out everywhere, and let nobody log in to it
+  enable <who>                undo that
+  set-role <who> <user|admin> a role; who loses it is logged out everywhere
+  set-password <who>          a new password; ends all sessions
+  revoke-sessions <who>       log it out everywhere
+
+<who> is a user name, an e-mail address, or an id. One active admin always stays. What is done is in the audit log.
+
+A password is asked for, or read from standard input where that is no terminal:
 
   latchkey users create --username ada --admin < password.txt
 
-  --username <name>    a name to log in with
-  --email <address>    an address to log in with; at least one of both is needed
-  --name <name>        how the person is called
-  --admin              an admin: the first one can come from nowhere else
+  --json   print accounts as JSON, one a line
+
+Exit codes: 0 done; 1 refused, with the reason; 64 usage; 78 wrong settings.
 `
 
-export const ACTIONS = ['create'] as const
+type Act = (app: FastifyInstance, who: string, value: string | undefined) => Promise<string>
+
+/** What is done to one account; each says what it did. */
+const ACTS: Record<string, Act> = {
+  show: async (app, who) => JSON.stringify(toAccount(await find(app, who)), null, 2),
+  disable: (app, who) => change(app, who, { isActive: false }),
+  enable: (app, who) => change(app, who, { isActive: true }),
+  'set-role': async (app, who, role) => {
+    if (role !== 'user' && role !== 'admin') throw new UsageError('say which role: user or admin')
+    return change(app, who, { role })
+  },
+  'set-password': async (app, who) => {
+    const user = await find(app, who)
+    await app.accounts.overwritePassword(user, await app.accounts.hashFor(user, await readPassword()))
+    await app.sessions.revokeAll(user.id)
+    await app.events.record({ type: 'password.changed', userId: user.id, actorId: null })
+    return `Set a new password for ${called(user)}, and ended all sessions.`
+  },
+  'revoke-sessions': async (app, who) => {
+    const user = await find(app, who)
+    await app.users.endSessions(user.id, { id: null })
+    return `Ended all sessions of ${called(user)}.`
+  },
+}
+
+export const ACTIONS = ['create', 'list', ...Object.keys(ACTS)]
 
 export const options = {
   username: { type: 'string' },
   email: { type: 'string' },
   name: { type: 'string' },
   admin: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
 } as const
 
 interface Values {
@@ -31,37 +71,79 @@ interface Values {
   email?: string
   name?: string
   admin?: boolean
+  json?: boolean
 }
 
-export async function run({ admin, ...names }: Values): Promise<void> {
-  if (names.username === undefined && names.email === undefined) {
+const ROWS_AT_ONCE = 500
+
+export async function run(values: Values, [action = '', who, value, ...rest]: string[]): Promise<void> {
+  const act = ACTS[action]
+  if (act !== undefined && who === undefined) throw new UsageError(`say who: latchkey users ${action} <who>`)
+  const operands = act === undefined ? 0 : action === 'set-role' ? 2 : 1
+  const [extra] = [who, value, ...rest].slice(operands).filter((operand) => operand !== undefined)
+  if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many; see latchkey users --help`)
+  if (action === 'create' && values.username === undefined && values.email === undefined) {
     throw new UsageError('--username or --email is needed')
   }
-  const password = await readPassword()
+  const password = action === 'create' ? await readPassword() : ''
   const app = await buildApp({ ...loadConfig(), LOG_LEVEL: 'silent' })
   try {
-    const user = await app.accounts.create({ ...names, password })
-    if (admin) await app.users.change(user.id, { role: 'admin' }, { id: null })
-    process.stdout.write(
-      `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id}.\n`,
-    )
+    if (action === 'list') await list(app, values.json === true)
+    else if (act !== undefined && who !== undefined) process.stdout.write(`${await act(app, who, value)}\n`)
+    else process.stdout.write(await create(app, values, password))
   } finally {
     await app.close()
   }
 }
 
-/** The first line of standard input; on a terminal it is asked for and not shown. */
-async function readPassword(): Promise<string> {
-  const isTerminal = process.stdin.isTTY
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: isTerminal })
-  try {
-    if (isTerminal) process.stderr.write('Password: ')
-    const first = await lines[Symbol.asyncIterator]().next()
-    if (isTerminal) process.stderr.write('\n')
-    if (first.done) throw new UsageError('no password was given on standard input')
-    return first.value
-  } finally {
-    lines.close()
+async function create(app: FastifyInstance, { admin, json, ...names }: Values, password: string): Promise<string> {
+  const user = await app.accounts.create({ ...names, password })
+  const made = admin ? await app.users.change(user.id, { role: 'admin' }, { id: null }) : user
+  if (json) return `${JSON.stringify(toAccount(made))}\n`
+  return `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id}.\n`
+}
+
+async function list(app: FastifyInstance, json: boolean): Promise<void> {
+  const { db, tables } = app.database
+  for (let last = 0; ; ) {
+    const some = await db
+      .select()
+      .from(tables.users)
+      .where(gt(tables.users.id, last))
+      .orderBy(asc(tables.users.id))
+      .limit(ROWS_AT_ONCE)
+    if (some.length === 0) return
+    last = some.at(-1)?.id ?? last
+    for (const user of some) process.stdout.write(`${json ? JSON.stringify(toAccount(user)) : line(user)}\n`)
   }
+}
+
+function line({ id, role, isActive, username, email, name }: User): string {
+  const names = [username, email, name && `(${name})`].filter(Boolean).join(' ')
+  return `${String(id).padStart(8)}  ${role.padEnd(5)}  ${isActive ? 'active  ' : 'disabled'}  ${names}`
+}
+
+async function change(app: FastifyInstance, who: string, changes: Parameters<typeof app.users.change>[1]) {
+  const user = await app.users.change((await find(app, who)).id, changes, { id: null })
+  return `${called(user)} is ${user.isActive ? 'active' : 'disabled'}, with the role ${user.role}.`
+}
+
+/** The user of this name, address or id. @throws UsageError when there is none, or more than one */
+async function find({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
+  const { users } = tables
+  const key = fold(who)
+  const id = /^[1-9]\d{0,14}$/.test(who) ? eq(users.id, Number(who)) : undefined
+  const [user, ...others] = await db
+    .select()
+    .from(users)
+    .where(or(eq(users.usernameKey, key), eq(users.emailKey, key), id))
+  if (user === undefined) throw new UsageError(`there is no user "${who}"`)
+  if (others.length > 0) {
+    throw new UsageError(`"${who}" may mean ${[user, ...others].map(called).join(' or ')}: say more exactly who`)
+  }
+  return user
+}
+
+function called({ username, email, id }: User): string {
+  return `${username ?? email} (id ${id})`
 }

@@ -1,0 +1,126 @@
+import type { Database } from '../database.js'
+import { fold } from '../identifiers.js'
+import type { Passwords } from '../passwords.js'
+import { applyRows } from './apply-rows.js'
+import type { MappedTable } from './columns.js'
+import { idOf, type KeptIds, reserveIds } from './ids.js'
+import type { Progress } from './progress.js'
+import type { Stage } from './stage.js'
+import { bump, emptyTally, type Plan, type Survey, type Tally } from './survey.js'
+import { type ImportedUser, NO_PASSWORD, readUser } from './user.js'
+
+/** What is written in one transaction: an import that is ended in the middle goes on behind the last of these. */
+const ROWS_AT_ONCE = 500
+
+export interface Dependencies {
+  plan: Plan
+  stage: Stage
+  database: Database
+  passwords: Passwords
+  progress: Progress
+}
+
+export type Result = Pick<Survey, 'users' | 'tutorials' | 'todos'>
+
+/**
+ * Takes over what the survey found ready: people first, and then what is theirs. Here, `ready` counts what was taken over.
+ * Rows and their old ids are written together, so that nothing comes twice.
+ */
+export async function applyImport(dependencies: Dependencies): Promise<Result> {
+  const { plan, stage, database } = dependencies
+  const result: Result = { users: emptyTally() }
+  for (const kind of ['users', 'tutorials', 'todos'] as const) {
+    const table = plan.tables[kind]
+    if (table === undefined) continue
+    const kept = await database.withAdminsLocked((db) => reserveIds(db, database, plan.source, kind, stage))
+    const tally = emptyTally()
+    if (kind === 'users') await applyUsers(dependencies, table, kept, tally)
+    else await applyRows(dependencies, kind, table, kept, tally)
+    result[kind] = tally
+  }
+  return result
+}
+
+async function applyUsers(
+  { plan, stage, database, passwords, progress }: Dependencies,
+  table: MappedTable,
+  kept: KeptIds,
+  tally: Tally,
+): Promise<void> {
+  let batch: ImportedUser[] = []
+  const write = async () => {
+    const hashes = await hashPlaintext(batch, passwords, () => progress.show('users', tally.read))
+    const written = await insertUsers(database, plan.source, kept, batch, hashes)
+    tally.ready += written
+    // Somebody registered by this name between the survey and now.
+    for (let left = batch.length - written; left > 0; left -= 1) bump(tally.skipped, 'a name taken here')
+    batch = []
+    progress.show('users', tally.read)
+  }
+  for await (const row of table.rows()) {
+    tally.read += 1
+    const user = readUser(row, table, plan.isPlaintext)
+    if (typeof user === 'string') bump(tally.skipped, user)
+    else if (stage.take('users', user.oldId)) batch.push(user)
+    else if (stage.fateOf(user.oldId) === 'already here') tally.already += 1
+    else bump(tally.skipped, whyNotTaken(stage, user.oldId))
+    if (batch.length === ROWS_AT_ONCE) await write()
+  }
+  await write()
+}
+
+function whyNotTaken(stage: Stage, oldId: string): string {
+  const fate = stage.fateOf(oldId)
+  return fate === undefined || fate === 'taken over' ? 'an id that came before' : fate
+}
+
+/** The hashes of those who come with their password itself, which is stored nowhere. */
+async function hashPlaintext(
+  people: ImportedUser[],
+  passwords: Passwords,
+  onHash: () => void,
+): Promise<Map<string, string>> {
+  const open = people.flatMap(({ oldId, password }) =>
+    password.kind === 'plaintext' ? [[oldId, password.plaintext] as const] : [],
+  )
+  const hashes = new Map<string, string>()
+  for (let start = 0; start < open.length; start += passwords.slots) {
+    const some = open.slice(start, start + passwords.slots)
+    await Promise.all(some.map(async ([oldId, plaintext]) => hashes.set(oldId, await passwords.hash(plaintext))))
+    onHash()
+  }
+  return hashes
+}
+
+async function insertUsers(
+  database: Database,
+  source: string,
+  kept: KeptIds,
+  people: ImportedUser[],
+  hashes: Map<string, string>,
+): Promise<number> {
+  if (people.length === 0) return 0
+  const { tables, now } = database
+  const rows = people.map(({ oldId, username, usernameKey, email, emailKey, name, isActive, password, createdAt }) => ({
+    ...idOf(oldId, kept),
+    ...{ username, usernameKey, email, emailKey, name, isActive },
+    nameKey: name && fold(name),
+    passwordHash: password.kind === 'hash' ? password.hash : (hashes.get(oldId) ?? NO_PASSWORD),
+    createdAt: createdAt ?? now,
+    updatedAt: now,
+  }))
+  return database.withAdminsLocked(async (db) => {
+    const written = await db.insert(tables.users).values(rows).onConflictDoNothing().returning({
+      newId: tables.users.id,
+      usernameKey: tables.users.usernameKey,
+      emailKey: tables.users.emailKey,
+    })
+    const newIds = new Map(written.map((row) => [`${row.usernameKey}\n${row.emailKey}`, row.newId]))
+    const ids = people.flatMap(({ oldId, usernameKey, emailKey, username, email }) => {
+      const newId = newIds.get(`${usernameKey}\n${emailKey}`)
+      return newId === undefined ? [] : [{ source, kind: 'user' as const, oldId, newId, oldName: username ?? email }]
+    })
+    if (ids.length > 0) await db.insert(tables.importedIds).values(ids)
+    return ids.length
+  })
+}

@@ -1,0 +1,179 @@
+import { and, eq, inArray, or } from 'drizzle-orm'
+import type { Database, Tables } from '../database.js'
+import type { Kind, MappedTable } from './columns.js'
+import { readOwnedRow } from './owned-row.js'
+import type { Stage, TwinPolicy, Twins } from './stage.js'
+import { type ImportedUser, readUser } from './user.js'
+
+/** What the ids of each kind are filed under. */
+export const FILED_AS = { users: 'user', tutorials: 'tutorial', todos: 'todo' } as const
+/** What is asked of the target at once. */
+const PEOPLE_AT_ONCE = 500
+const TWINS_SHOWN = 20
+const NAMES_SHOWN = 10
+
+export interface Plan {
+  /** What this source is called; its ids and old tokens are told apart from others' by it. */
+  source: string
+  tables: Partial<Record<Kind, MappedTable>>
+  twins: TwinPolicy
+  isPlaintext: boolean
+}
+
+/** How many rows there are, and what becomes of them: the first number is the sum of the others. */
+export interface Tally {
+  read: number
+  ready: number
+  already: number
+  skipped: Record<string, number>
+}
+
+/** What an import would do. */
+export interface Survey {
+  users: Tally
+  tutorials?: Tally
+  todos?: Tally
+  /** How many passwords are of each format. */
+  formats: Record<string, number>
+  /** Passwords in plain text, to be hashed. */
+  plaintext: number
+  /** People who come without a password that could be right, by reason. */
+  withoutPassword: Record<string, number>
+  admins: number
+  disabled: number
+  outsideRules: { count: number; names: string[] }
+  twins: { groups: number; examples: Twins[] }
+}
+
+/** Reads the whole source, and compares it with itself and with the target, which may be missing. Writes nothing. */
+export async function survey(plan: Plan, stage: Stage, target: Database | undefined): Promise<Survey> {
+  const found: Survey = {
+    users: emptyTally(),
+    formats: {},
+    plaintext: 0,
+    withoutPassword: {},
+    admins: 0,
+    disabled: 0,
+    outsideRules: { count: 0, names: [] },
+    twins: { groups: 0, examples: [] },
+  }
+  const { users } = plan.tables
+  if (users !== undefined) await surveyUsers(users, plan, stage, found)
+  stage.judgeTwins(plan.twins)
+  found.twins = { groups: stage.countTwinGroups(), examples: stage.twins(TWINS_SHOWN) }
+  if (target !== undefined) await compareWith(target, plan.source, stage)
+  const { ready = 0, 'already here': already = 0, ...left } = stage.countFates()
+  Object.assign(found.users, { ready, already, skipped: { ...found.users.skipped, ...left } })
+  for (const kind of ['tutorials', 'todos'] as const) {
+    const table = plan.tables[kind]
+    if (table !== undefined) found[kind] = await surveyRows(kind, table, plan.source, stage, target)
+  }
+  return found
+}
+
+export function emptyTally(): Tally {
+  return { read: 0, ready: 0, already: 0, skipped: {} }
+}
+
+export function bump(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1
+}
+
+async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: Survey): Promise<void> {
+  for await (const row of table.rows()) {
+    found.users.read += 1
+    const user = readUser(row, table, plan.isPlaintext)
+    if (typeof user === 'string') bump(found.users.skipped, user)
+    else if (!stage.add(user)) bump(found.users.skipped, 'an id that came before')
+    else note(user, found)
+  }
+}
+
+function note(user: ImportedUser, found: Survey): void {
+  const { password } = user
+  if (password.kind === 'hash') bump(found.formats, password.format)
+  else if (password.kind === 'plaintext') found.plaintext += 1
+  else bump(found.withoutPassword, password.reason)
+  if (password.kind === 'hash' && password.isTooDear) bump(found.withoutPassword, 'asks for too much')
+  if (user.wasAdmin) found.admins += 1
+  if (!user.isActive) found.disabled += 1
+  if (!user.isOutsideRules) return
+  found.outsideRules.count += 1
+  const name = user.username ?? user.email
+  if (found.outsideRules.names.length < NAMES_SHOWN && name !== null) found.outsideRules.names.push(name)
+}
+
+/** Who was taken over before, and whose name somebody has here. */
+async function compareWith({ db, tables }: Database, source: string, stage: Stage): Promise<void> {
+  const { users } = tables
+  for (const people of stage.ready(PEOPLE_AT_ONCE)) {
+    const here = await idsImported(
+      { db, tables },
+      source,
+      'user',
+      people.map(({ oldId }) => oldId),
+    )
+    const keys = (key: 'usernameKey' | 'emailKey') => people.flatMap((person) => person[key] ?? [])
+    const taken = await db
+      .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
+      .from(users)
+      .where(or(inArray(users.usernameKey, keys('usernameKey')), inArray(users.emailKey, keys('emailKey'))))
+    const names = new Set(taken.map(({ usernameKey }) => usernameKey))
+    const addresses = new Set(taken.map(({ emailKey }) => emailKey))
+    for (const { oldId, usernameKey, emailKey } of people) {
+      const isTaken = (usernameKey && names.has(usernameKey)) || (emailKey && addresses.has(emailKey))
+      if (here.has(oldId)) stage.setFate(oldId, 'already here')
+      else if (isTaken) stage.setFate(oldId, 'a name taken here')
+    }
+  }
+}
+
+async function surveyRows(
+  kind: 'tutorials' | 'todos',
+  table: MappedTable,
+  source: string,
+  stage: Stage,
+  target: Database | undefined,
+): Promise<Tally> {
+  const tally = emptyTally()
+  let ids: string[] = []
+  const settle = async () => {
+    const here = target ? await idsImported(target, source, FILED_AS[kind], ids) : new Map()
+    tally.already += here.size
+    tally.ready += ids.length - here.size
+    ids = []
+  }
+  for await (const source of table.rows()) {
+    tally.read += 1
+    const row = readOwnedRow(source, kind, table)
+    const skip = typeof row === 'string' ? row : whyLeftOut(stage, row.oldOwner)
+    if (typeof row === 'string' || skip !== undefined) bump(tally.skipped, skip ?? '')
+    else if (!stage.addRow(kind, row.oldId)) bump(tally.skipped, 'an id that came before')
+    else ids.push(row.oldId)
+    if (ids.length === PEOPLE_AT_ONCE) await settle()
+  }
+  await settle()
+  return tally
+}
+
+/** Why a row cannot come; undefined when its owner does. */
+export function whyLeftOut(stage: Stage, oldOwner: string): string | undefined {
+  const fate = stage.fateOf(oldOwner)
+  if (fate === 'ready' || fate === 'taken over' || fate === 'already here') return undefined
+  return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
+}
+
+/** The new ids of those that were taken over before, by their old ones. */
+export async function idsImported(
+  { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
+  source: string,
+  kind: Tables['importedIds']['$inferSelect']['kind'],
+  oldIds: string[],
+): Promise<Map<string, number>> {
+  if (oldIds.length === 0) return new Map()
+  const rows = await db
+    .select({ oldId: importedIds.oldId, newId: importedIds.newId })
+    .from(importedIds)
+    .where(and(eq(importedIds.source, source), eq(importedIds.kind, kind), inArray(importedIds.oldId, oldIds)))
+  return new Map(rows.map(({ oldId, newId }) => [oldId, newId]))
+}

@@ -1,0 +1,89 @@
+import { isName } from '../compat.js'
+import { emailKey, fold, usernameKey } from '../identifiers.js'
+import { assertPasswordText } from '../password-rules.js'
+import { formatOf, PASSWORD_MAX_LENGTH } from '../passwords.js'
+import type { MappedTable } from './columns.js'
+import type { Row } from './source.js'
+import { isYes, textOf, timeOf } from './values.js'
+
+/** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
+export const NO_PASSWORD = '!'
+/** Django's and crypt(3)'s marks for the same. */
+const UNUSABLE = /^[!*]/
+
+export type Password =
+  | { kind: 'hash'; hash: string; format: string; isTooDear: boolean }
+  | { kind: 'plaintext'; plaintext: string }
+  | { kind: 'none'; reason: 'empty' | 'unusable' | 'unknown' }
+
+/** Somebody as they would be here. */
+export interface ImportedUser {
+  oldId: string
+  username: string | null
+  usernameKey: string | null
+  email: string | null
+  emailKey: string | null
+  name: string | null
+  password: Password
+  isActive: boolean
+  /** Was an admin there; here nobody becomes one by an import. */
+  wasAdmin: boolean
+  /** Could not register here by this name, and logs in by it all the same. */
+  isOutsideRules: boolean
+  /** In milliseconds since 1970; null when the source does not say. */
+  createdAt: number | null
+}
+
+export type UserSkip = 'no id' | 'nothing to log in with' | 'a name that cannot be kept'
+
+/** Reads a row of people; a text says why it cannot be taken over. */
+export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolean): ImportedUser | UserSkip {
+  const value = (field: string) => (columns[field] === undefined ? undefined : row[columns[field]])
+  const username = textOf(value('username'))
+  const email = textOf(value('email'))
+  const name = textOf(value('name'))
+  if (username === null && email === null) return 'nothing to log in with'
+  const oldId = columns.id === undefined ? (username ?? email) : textOf(value('id'))
+  if (oldId === null) return 'no id'
+  if ([oldId, username, email].some((text) => text !== null && !isName(text))) return 'a name that cannot be kept'
+  return {
+    oldId,
+    username,
+    usernameKey: username && fold(username),
+    email,
+    emailKey: email && fold(email),
+    name: name !== null && isName(name) ? name : null,
+    password: readPassword(textOf(value('password')), isPlaintext),
+    isActive: columns.active === undefined || isYes(value('active')),
+    wasAdmin: isYes(value('admin')),
+    isOutsideRules: isRefused(username, usernameKey) || isRefused(email, emailKey),
+    createdAt: timeOf(value('created')),
+  }
+}
+
+function readPassword(stored: string | null, isPlaintext: boolean): Password {
+  if (stored === null) return { kind: 'none', reason: 'empty' }
+  const known = formatOf(stored)
+  if (known !== undefined) return { kind: 'hash', hash: stored, ...known }
+  if (isPlaintext && isPasswordText(stored)) return { kind: 'plaintext', plaintext: stored }
+  return { kind: 'none', reason: UNUSABLE.test(stored) ? 'unusable' : 'unknown' }
+}
+
+function isPasswordText(text: string): boolean {
+  try {
+    assertPasswordText(text)
+  } catch {
+    return false
+  }
+  return [...text].length <= PASSWORD_MAX_LENGTH
+}
+
+function isRefused(name: string | null, rule: (name: string) => string): boolean {
+  if (name === null) return false
+  try {
+    rule(name)
+    return false
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,282 @@
+import { createHmac } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { eq } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { type Config, loadConfig } from '../../src/config.js'
+import { encode, hmac, openForge } from '../forge.js'
+import { startService } from '../helper.js'
+import { type Compat, startCompat } from './wire.js'
+
+const SECRET = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
+const OTHER_SECRET = '60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752'
+const FOREVER = '2999-01-31'
+const HS256 = { alg: 'HS256', typ: 'JWT' }
+const REVOKED = '401 {"msg":"Token has been revoked"}'
+const STRANGER = '422 {"msg":"Signature verification failed"}'
+const PASSWORD = 'three quiet lanterns'
+
+t.test('an old token is its user’s until the cut-off, at the tutorials’ addresses alone', async (t) => {
+  const cutOff = Math.ceil(Date.now() / 1_000) + 4
+  const until = new Date(cutOff * 1_000).toISOString().replace('.000', '')
+  const { compat, mina, joon, ask } = await movedIn(t, { LEGACY_TOKENS: `${SECRET}@${until}` })
+  const json = { name: 'New Video', description: '1234' }
+  const headers = { authorization: `Bearer ${oldToken({ sub: 2 })}` }
+  const made = await compat.send('POST /tutorials', { headers, json })
+  t.match(JSON.parse(made.text), { user_id: mina, ...json })
+  t.match(await ask({ sub: 2 }), /^200 \[\{.*"New Video"/)
+  t.match(await ask({ sub: 'mina' }), /^200 \[\{/, 'by the name it had there')
+  t.match(await ask({ sub: '2' }), /^200 \[\{/, 'by the id as text')
+  t.equal(await ask({ sub: 3 }), '200 []', 'joon, who has none')
+  const id = JSON.parse(made.text).id
+  const ofJoon = { headers: { authorization: `Bearer ${oldToken({ sub: 3 })}` } }
+  t.equal((await compat.send(`DELETE /tutorials/${id}`, ofJoon)).status, 404)
+  t.not(mina, 2, 'the old id is not the new one')
+  t.not(joon, 3)
+  for (const url of ['/v1/me', '/v1/tutorials', '/v1/todos', '/v1/sessions']) {
+    t.equal((await compat.service.get(url, headers)).statusCode, 401, url)
+  }
+  t.equal((await compat.service.post('/v1/logout', undefined, headers)).statusCode, 401)
+  await sleep(cutOff * 1_000 - Date.now() + 50)
+  t.equal(await ask({ sub: 2 }), STRANGER, 'after the cut-off it is a stranger’s')
+})
+
+t.test('whom an old token may name', async (t) => {
+  const { compat, mina, ask } = await movedIn(t)
+  const now = Math.floor(Date.now() / 1_000)
+  for (const [claims, answer] of [
+    [{ sub: mina }, REVOKED],
+    [{ sub: 99 }, REVOKED],
+    [{ sub: 'nobody' }, REVOKED],
+    [{ sub: 'MINA' }, REVOKED],
+    [{ sub: '' }, REVOKED],
+    [{ sub: 2.5 }, REVOKED],
+    [{ sub: null }, REVOKED],
+    [{ sub: ['2'] }, REVOKED],
+    [{ sub: { id: 2 } }, REVOKED],
+    [{ sub: 'mina\0' }, REVOKED],
+    // The name of one and the id of another.
+    [{ sub: '3' }, REVOKED],
+    [{ sub: 2, type: 'refresh' }, REVOKED],
+    [{ sub: 2, iat: now + 3_600 }, REVOKED],
+    [{ sub: 2, exp: now - 1 }, '401 {"msg":"Token has expired"}'],
+    [{ sub: 2, exp: undefined }, STRANGER],
+    [{ sub: 2, nbf: now + 3_600 }, STRANGER],
+  ] as const) {
+    t.equal(await ask(claims), answer, JSON.stringify(claims))
+  }
+  // A row of another import, a tutorial of this one.
+  const { db, tables } = compat.service.app.database
+  await db.insert(tables.importedIds).values({ source: 'other', kind: 'user', oldId: '50', newId: mina })
+  await db.insert(tables.importedIds).values({ source: 'import', kind: 'tutorial', oldId: '51', newId: mina })
+  t.equal(await ask({ sub: 50 }), REVOKED)
+  t.equal(await ask({ sub: 51 }), REVOKED)
+})
+
+t.test('each secret is for the people of its own import', async (t) => {
+  const LEGACY_TOKENS = `${SECRET}@${FOREVER},${OTHER_SECRET}@${FOREVER}@other`
+  const { compat, mina, joon, ask } = await movedIn(t, { LEGACY_TOKENS })
+  const { db, tables } = compat.service.app.database
+  await db.insert(tables.importedIds).values({ source: 'other', kind: 'user', oldId: '2', newId: joon })
+  await db
+    .insert(tables.tutorials)
+    .values({ userId: joon, name: 'of joon', description: '', createdAt: 0, updatedAt: 0 })
+  t.equal(await ask({ sub: 2 }), '200 []')
+  t.match(await ask({ sub: 2 }, OTHER_SECRET), /^200 \[\{.*of joon/)
+  t.equal(await ask({ sub: 'mina' }, OTHER_SECRET), REVOKED)
+  t.ok(mina)
+})
+
+t.test('logging out everywhere, a new password and being disabled end old tokens for good', async (t) => {
+  const { compat, mina, ask } = await movedIn(t)
+  const { accounts, users, database } = compat.service.app
+  const { importedIds } = database.tables
+  const reset = () => database.db.update(importedIds).set({ notBefore: null })
+  const iat = Math.floor(Date.now() / 1_000) - 60
+  const isIn = async (claims: object = {}) => (await ask({ sub: 2, iat, ...claims })).slice(0, 3)
+  const person = await compat.service.logIn('mina')
+
+  await person.delete('/v1/sessions')
+  t.equal(await isIn(), '401', 'all other sessions')
+  t.equal(await isIn({ iat: undefined }), '401', 'without a time it may be older')
+  t.equal(await isIn({ iat: iat + 120 }), '401', 'nor with one that has not come')
+  t.equal((await ask({ sub: 3, iat })).slice(0, 3), '200', 'nobody else’s')
+  await reset()
+  t.equal(await isIn(), '200')
+  const changed = await person.patch('/v1/me', {})
+  t.ok(changed.statusCode >= 400)
+  t.equal(await isIn(), '200')
+
+  await users.endSessions(mina, { id: null })
+  t.equal(await isIn(), '401', 'by an admin')
+  await reset()
+  const again = await compat.service.logIn('mina')
+  const set = await again.post('/v1/me/password', { current_password: PASSWORD, new_password: 'four louder lanterns' })
+  t.equal(set.statusCode, 204, set.payload)
+  t.equal(await isIn(), '401', 'a new password')
+  await reset()
+
+  await users.change(mina, { isActive: false }, { id: null })
+  t.equal(await isIn(), '401', 'disabled')
+  await users.change(mina, { isActive: true }, { id: null })
+  t.equal(await isIn(), '401', 'and enabled again')
+  await reset()
+  await users.change(mina, { role: 'admin' }, { id: null })
+  t.equal(await isIn(), '401', 'an admin is never let in')
+  await users.change(
+    (await accounts.create({ username: 'other', password: PASSWORD })).id,
+    { role: 'admin' },
+    { id: null },
+  )
+  await users.delete(mina, { id: null })
+  t.equal(await isIn(), '401', 'deleted')
+  t.same(await database.db.select({ name: importedIds.oldName }).from(importedIds).where(eq(importedIds.newId, mina)), [
+    { name: null },
+  ])
+})
+
+t.test('no other way of signing passes for HS256', async (t) => {
+  const { compat, mina } = await movedIn(t)
+  const forge = await openForge(compat.service, await compat.service.logIn('mina'))
+  const claims = { sub: 2, exp: Math.floor(Date.now() / 1_000) + 600 }
+  const ours = { ...forge.claims, sub: String(mina) }
+  const signed = (header: object, payload: object, seal: (input: string) => Buffer) => {
+    const input = `${encode({ ...header })}.${encode({ ...payload })}`
+    return `${input}.${seal(input).toString('base64url')}`
+  }
+  const none = () => Buffer.alloc(0)
+  const forged: Record<string, string> = {
+    'our public key as the secret (PEM)': signed(HS256, claims, hmac('sha256', forge.pem)),
+    'our public key as the secret (JWK)': signed(HS256, claims, hmac('sha256', forge.jwk)),
+    'the same, with our kid': signed({ ...HS256, kid: forge.kid }, ours, hmac('sha256', forge.pem)),
+    'no secret': signed(HS256, claims, hmac('sha256', '')),
+    'alg none': signed({ alg: 'none', typ: 'JWT' }, claims, none),
+    'alg None, unsigned': signed({ alg: 'None' }, claims, none),
+    'alg hs256': signed({ alg: 'hs256' }, claims, hmac('sha256', SECRET)),
+    'HS256 without a signature': signed(HS256, claims, none),
+    'HS512 with the secret': signed({ alg: 'HS512', typ: 'JWT' }, claims, hmac('sha512', SECRET)),
+    'HS384 with the secret': signed({ alg: 'HS384', typ: 'JWT' }, claims, hmac('sha384', SECRET)),
+    'HS256 that says HS512': signed({ alg: 'HS512', typ: 'JWT' }, claims, hmac('sha256', SECRET)),
+    'HS512 that says HS256': signed(HS256, claims, hmac('sha512', SECRET)),
+    'ES256 that says HS256': signed(HS256, claims, forge.seal),
+    'HS256 that says ES256, with our kid': signed(
+      { alg: 'ES256', typ: 'at+jwt', kid: forge.kid },
+      ours,
+      hmac('sha256', SECRET),
+    ),
+    'ES256 of ours, with old claims': signed({ alg: 'ES256', typ: 'at+jwt', kid: forge.kid }, claims, forge.seal),
+    'an unknown crit': signed({ ...HS256, crit: ['x'], x: 1 }, claims, hmac('sha256', SECRET)),
+    'the hash of the secret': signed(HS256, claims, (input) =>
+      createHmac('sha256', createHmac('sha256', SECRET).digest()).update(input).digest(),
+    ),
+    'the secret decoded from hex': signed(HS256, claims, (input) =>
+      createHmac('sha256', Buffer.from(SECRET, 'hex')).update(input).digest(),
+    ),
+  }
+  for (const [what, token] of Object.entries(forged)) {
+    const { status, text } = await compat.send('GET /tutorials', { headers: { authorization: `Bearer ${token}` } })
+    t.ok(status === 401 || status === 422, `${what}: ${status} ${text}`)
+  }
+  // A key that a header names is not looked for: with any of these, it is the secret's signature that counts.
+  for (const header of [
+    { kid: '../../dev/null' },
+    { kid: 'constructor' },
+    { jku: 'http://127.0.0.1:1/' },
+    { kid: forge.kid },
+  ]) {
+    const token = signed({ ...HS256, ...header }, claims, hmac('sha256', SECRET))
+    t.equal((await compat.send('GET /tutorials', { headers: { authorization: `Bearer ${token}` } })).status, 200)
+    const forgedToken = signed({ ...HS256, ...header }, claims, hmac('sha256', OTHER_SECRET))
+    t.equal((await compat.send('GET /tutorials', { headers: { authorization: `Bearer ${forgedToken}` } })).status, 422)
+  }
+  const { authorization } = { authorization: `Bearer ${signed(HS256, claims, hmac('sha256', SECRET))}` }
+  t.equal(
+    (await compat.send('GET /tutorials', { headers: { authorization: authorization.replace('Bearer', 'bearer') } }))
+      .status,
+    401,
+  )
+})
+
+t.test('secrets that everybody may know are refused, in any spelling', async (t) => {
+  const published = [
+    '437374e9d2dc467abe0d0ab9b985c742',
+    'super-secret-key',
+    '4ab2fce7a6bd79e1c014396315ed322dd6edb1c5d975c6b74a2904135172c03c',
+    '1184cf8c81a173ab236d500cd2a98cf37cf2ad32d33052a523107d892dfad6a3',
+    '344a451d26d1968c0cd4ca12613e5f61b0f71dafced442c730edba55bb9035bc',
+  ]
+  const wrong: [string, RegExp][] = [
+    ...published.flatMap((secret): [string, RegExp][] => [
+      [`${secret}@${FOREVER}`, /printed in a public tutorial/],
+      [`${secret.toUpperCase()}@${FOREVER}`, /printed in a public tutorial/],
+      [`${secret}\0\0\0\0@${FOREVER}`, /printed in a public tutorial/],
+      [`${secret} @${FOREVER}@shop`, /printed in a public tutorial/],
+      [`${SECRET}@${FOREVER}, ${secret}@${FOREVER}`, /printed in a public tutorial/],
+    ]),
+    [`${SECRET}\0@${FOREVER}`, /control characters/],
+    [`short@${FOREVER}`, /at least 32 bytes/],
+    [`${SECRET.slice(0, 62)}@${FOREVER}`, /at least 32 bytes/],
+    [`${'a'.repeat(64)}@${FOREVER}`, /placeholder/],
+    [SECRET, /with the day from which it counts no more/],
+    [`${SECRET}@`, /with the day/],
+    [`${SECRET}@2027-13-45`, /with the day/],
+    [`@${FOREVER}`, /with the day/],
+  ]
+  for (const [LEGACY_TOKENS, says] of wrong) {
+    t.throws(() => loadConfig({ LEGACY_TOKENS }), says, LEGACY_TOKENS)
+    try {
+      loadConfig({ LEGACY_TOKENS })
+    } catch (error) {
+      t.notMatch((error as Error).message, SECRET.slice(0, 20), 'and the message does not repeat it')
+    }
+  }
+  const base64 = Buffer.from(SECRET, 'hex').toString('base64')
+  for (const SECRET_KEY of [SECRET, SECRET.toUpperCase(), base64, `${OTHER_SECRET},${SECRET}`]) {
+    await t.rejects(
+      startService(t, { SECRET_KEY, LEGACY_TOKENS: `${SECRET}@${FOREVER}` }),
+      /LEGACY_TOKENS holds SECRET_KEY/,
+    )
+  }
+})
+
+/** The claims of a token as flask-jwt-extended made them, with these changed. */
+function oldToken(claims: object, secret = SECRET): string {
+  const now = Math.floor(Date.now() / 1_000)
+  const all = {
+    fresh: false,
+    iat: now - 60,
+    jti: 'x',
+    type: 'access',
+    sub: 1,
+    nbf: now - 60,
+    exp: now + 3_600,
+    ...claims,
+  }
+  const input = `${encode(HS256)}.${encode(all)}`
+  return `${input}.${hmac('sha256', secret)(input).toString('base64url')}`
+}
+
+/** A service with two people who came by an import: mina, who was 2, and joon, who was 3; somebody else was called `3`. */
+async function movedIn(t: Test, settings: Partial<Record<keyof Config, string>> = {}) {
+  const compat: Compat = await startCompat(t, { LEGACY_TOKENS: `${SECRET}@${FOREVER}`, ...settings })
+  const { accounts, database } = compat.service.app
+  await accounts.create({ username: 'here-first', password: PASSWORD })
+  const add = async (username: string, oldId: string, oldName = username) => {
+    const { id } = await accounts.create({ username, password: PASSWORD })
+    const row = { source: 'import', kind: 'user' as const, oldId, newId: id, oldName }
+    await database.db.insert(database.tables.importedIds).values(row)
+    return id
+  }
+  await add('three', '14', '3')
+  await add('four', '15')
+  const [mina, joon] = [await add('mina', '2'), await add('joon', '3')]
+  return {
+    compat,
+    mina,
+    joon,
+    async ask(claims: object, secret = SECRET): Promise<string> {
+      const headers = { authorization: `Bearer ${oldToken(claims, secret)}` }
+      const { status, text } = await compat.send('GET /tutorials', { headers })
+      return `${status} ${text}`
+    },
+  }
+}
