@@ -4,13 +4,12 @@ import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import type { InjectOptions } from 'fastify'
 import type { Response } from 'light-my-request'
-import { type Contract, contractOf } from './contract.js'
 import { PASSWORD_MARK } from './fuzz/arbitraries.js'
 import { People } from './fuzz/people.js'
 import { encodeUrl, type Plan, planFor } from './fuzz/plans.js'
 import type { Service } from './helper.js'
 import { catchLogs, findSecret } from './logs.js'
-import { operationsOf } from './operations.js'
+import { type Hold, holderOf, operationsOf } from './operations.js'
 
 const BATCH = 100
 const HANGS_AFTER_MS = 10_000
@@ -50,7 +49,7 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
   const operations = operationsOf(service)
   const plans = planFor(operations)
   const takeLog = catchLogs(service)
-  const compat = contractOf(service.app.openapiCompat() as Record<string, unknown>)
+  const hold = holderOf(service)
   const failures: Failure[] = []
   const outcome: Outcome = {
     sent: 0,
@@ -80,7 +79,7 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
       const counts = outcome.statuses[plan.operation.isCompat ? 'compat' : 'v1']
       counts[status] = (counts[status] ?? 0) + 1
       if (status < 300) outcome.succeeded.add(plan.operation.id)
-      for (const what of objections(plan, request, response, { service, compat, people })) fail(what)
+      for (const what of objections(plan, request, response, { hold, people })) fail(what)
       await people.learn(plan, request, response)
     }
     const leak = findSecret(takeLog(), [PASSWORD_MARK, ...people.resetTokens])
@@ -93,27 +92,17 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
 }
 
 interface Rules {
-  service: Service
-  compat: Contract
+  hold: Hold
   people: People
 }
 
 /** What is wrong with an answer; nothing, if all is well. */
-function objections(
-  plan: Plan,
-  request: InjectOptions,
-  response: Response,
-  { service, compat, people }: Rules,
-): string[] {
-  const { statusCode: status, headers, payload } = response
+function objections(plan: Plan, request: InjectOptions, response: Response, { hold, people }: Rules): string[] {
+  const { statusCode: status, payload } = response
   const found: string[] = []
   if (status >= 500 && status !== 503) found.push(`status ${status}: ${payload}`)
-  const path = String(request.url).split('?')[0] ?? ''
-  // Addresses that cannot be decoded, and parameters too long to be one, never reach the scope of the tutorials.
-  const isUnrouted = plan.operation.isCompat && /problem/.test(String(headers['content-type'])) && status < 500
-  const exchange = { method: plan.method, path, status, headers, body: payload }
   try {
-    if (!isUnrouted && !isElsewhere(plan, path)) (plan.operation.isCompat ? compat : service.contract).check(exchange)
+    hold(plan.operation, request, response)
   } catch (error) {
     found.push((error as Error).message)
   }
@@ -125,16 +114,6 @@ function objections(
       found.push(`${sender.name} sees the account of ${other.name}: ${payload}`)
   }
   return found
-}
-
-/** An id that is empty or has a slash makes another address, which stands in no document. */
-function isElsewhere({ operation }: Plan, path: string): boolean {
-  return (
-    operation.isCompat &&
-    path.split('/').length === operation.path.split('/').length &&
-    path.endsWith('/') &&
-    !operation.path.endsWith('/')
-  )
 }
 
 async function send(service: Service, request: InjectOptions): Promise<Response | undefined> {

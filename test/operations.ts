@@ -1,3 +1,6 @@
+import type { InjectOptions } from 'fastify'
+import type { Response } from 'light-my-request'
+import { contractOf } from './contract.js'
 import type { Service } from './helper.js'
 
 /** As much of JSON Schema as the service's own requests are described with. */
@@ -82,4 +85,20 @@ function alternatives(schema: Schema, components: Record<string, Schema>): Schem
   const found = schema.$ref === undefined ? schema : components[schema.$ref.split('/').at(-1) ?? '']
   if (found === undefined) throw new Error(`no schema ${schema.$ref}`)
   return found.anyOf?.flatMap((part) => alternatives(part, components)) ?? [found]
+}
+
+export type Hold = (operation: Operation, request: InjectOptions, response: Response) => void
+
+/** How to hold an answer against the document that its operation stands in; it throws at what is not declared there. */
+export function holderOf(service: Service): Hold {
+  const compat = contractOf(service.app.openapiCompat() as Record<string, unknown>)
+  return (operation, { method = 'GET', url }, { statusCode: status, headers, payload: body }) => {
+    const path = String(url).split('?')[0] ?? ''
+    const exchange = { method, path, status, headers, body }
+    if (!operation.isCompat) return service.contract.check(exchange)
+    // What cannot be decoded, or is too long, never reaches the tutorials; and an empty id makes another address.
+    const isUnrouted = status < 500 && /problem/.test(String(headers['content-type']))
+    const isElsewhere = path.endsWith('/') && !operation.path.endsWith('/')
+    if (!isUnrouted && !isElsewhere) compat.check(exchange)
+  }
 }
