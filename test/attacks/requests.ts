@@ -1,6 +1,7 @@
 import { getTableName } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { InjectOptions } from 'fastify'
+import { encodeUrl } from '../fuzz/plans.js'
 import type { Service } from '../helper.js'
 import type { Operation, Schema } from '../operations.js'
 
@@ -14,7 +15,7 @@ export function exampleOf({ examples = [] }: Schema): Fields {
 /** An operation as a request: with this id in its address, and a body in the first of its types. */
 export function requestTo(operation: Operation, { id = '1', body, token }: Attempt): InjectOptions {
   const [type] = operation.types
-  const url = operation.path.replace(/\{\w+\}/, () => encodeURIComponent(id))
+  const url = operation.path.replace(/\{\w+\}/, () => encodeUrl(id))
   const headers = {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(body !== undefined && type !== undefined && { 'content-type': type }),
