@@ -2,7 +2,7 @@ import type { InjectOptions } from 'fastify'
 import type { Response } from 'light-my-request'
 import { Person, type Service } from '../helper.js'
 import { PASSWORD_MARK } from './arbitraries.js'
-import type { Plan } from './plans.js'
+import { collectionOf, type Plan } from './plans.js'
 
 /** How many values of each kind are remembered: enough to meet old ones again. */
 const KEPT = 60
@@ -69,7 +69,9 @@ export class People {
     if (name === 'password') return persona.password
     if (name === 'mark')
       return /todo|tutorial/i.test(plan.operation.id) && !isRegistration(plan) ? persona.rowMark : persona.accountMark
-    const given = this.#given.get(name) ?? []
+    // Mostly their own, and now and then anybody's.
+    const own = this.#given.get(`${name} of ${persona.name}`) ?? []
+    const given = n % 3 !== 0 && own.length > 0 ? own : (this.#given.get(name) ?? [])
     return given[n % given.length] ?? 'none'
   }
 
@@ -81,9 +83,12 @@ export class People {
   /** Remembers what an answer gave out, follows what it changed, and brings people back who were thrown out. */
   async learn(plan: Plan, request: InjectOptions, response: Response): Promise<void> {
     const { statusCode: status, payload, headers } = response
+    const persona = this.of(plan)
+    const collection = collectionOf(plan.operation.path)
     this.#keep('etag', headers.etag)
     for (const [, name = '', text = ''] of payload.matchAll(/"(id|next_cursor|refresh_token|token)":"?([\w.-]+)/g)) {
-      if (name === 'id') this.#keep(/^\d+$/.test(text) ? 'id' : 'session', text)
+      if (name === 'id') this.#keep(collection, text)
+      if (name === 'id') this.#keep(`${collection} of ${persona.name}`, text)
       if (name === 'next_cursor' && text !== 'null') this.#keep('cursor', text)
       if (name === 'refresh_token') this.#keep('refresh', text)
       if (name !== 'token') continue
@@ -91,7 +96,6 @@ export class People {
       this.#owners.set(text, String(/\/users\/(\d+)\//.exec(String(request.url))?.[1]))
     }
     if (status >= 300 && status !== 401) return
-    const persona = this.of(plan)
     const { id } = plan.operation
     if (id === 'changePassword' && status === 204) persona.password = JSON.parse(String(request.payload)).new_password
     if (id === 'resetPassword' && status === 204) this.#followReset(JSON.parse(String(request.payload)))
