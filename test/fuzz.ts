@@ -48,7 +48,7 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
   const people = await People.gather(service)
   const operations = operationsOf(service)
   const plans = planFor(operations)
-  const takeLog = catchLogs(service)
+  const takeLog = catchLogs(service.app)
   const hold = holderOf(service)
   const failures: Failure[] = []
   const outcome: Outcome = {
