@@ -13,7 +13,7 @@ const SEED = Number(process.env.FUZZ_SEED ?? (isLong ? randomInt(2 ** 31) : 1))
 const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (isLong ? 20_000 : 2_000))
 /**
  * What a run may keep: sessions that were revoked are remembered while a token of theirs could be alive, and so are up to
- * 10,000 verified tokens. A request that left as little as a kibibyte behind would show.
+ * 10,000 verified tokens. Of 20,000 requests, a kibibyte each that is left behind would show.
  */
 const HEAP_MAY_GROW = 8 * 2 ** 20
 
