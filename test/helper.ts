@@ -6,12 +6,16 @@ import { type Config, loadConfig } from '../src/config.js'
 import { type Contract, contractOf } from './contract.js'
 import { freshDatabase } from './databases.js'
 import { mustBeDescribed } from './document-rules.js'
+import { catchLogs, findSecret } from './logs.js'
 
 export { temporaryFolder } from './databases.js'
 
 export const PASSWORD = 'three quiet lanterns'
 
-/** A service on an empty database of its own (SQLite, or PostgreSQL in that run), with cheap hashes, and gone after the test. */
+/**
+ * A service on an empty database of its own (SQLite, or PostgreSQL in that run), with cheap hashes, and gone after the
+ * test. Whatever the test sends to it, nothing of that which is secret may be in its log, at any level.
+ */
 export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
   const config = loadConfig({
     ...(settings.DATABASE_URL === undefined && (await freshDatabase(t))),
@@ -23,7 +27,12 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
     ...settings,
   })
   const app = await buildApp({ ...config, BCRYPT_COST: 4 })
-  t.teardown(() => app.close())
+  const takeLog = config.LOG_LEVEL === 'silent' ? catchLogs(app) : () => ''
+  t.teardown(async () => {
+    await app.close()
+    const leak = findSecret(takeLog(), [PASSWORD])
+    if (leak !== undefined) throw new Error(`a secret is in the log: ${leak}`)
+  })
   mustBeDescribed(app)
   await app.ready()
   return new Service(app, contractOf(app.swagger() as Record<string, unknown>))

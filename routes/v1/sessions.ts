@@ -75,7 +75,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'End one of your sessions',
       description: 'Its tokens stop working at once.',
       params: SessionParams,
-      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404) },
+      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       const { user, params } = request
@@ -91,7 +91,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'End all your other sessions',
       description: 'Everything but the session of this request.',
-      response: { 204: noContent('They have ended.'), ...problems(400, 401) },
+      response: { 204: noContent('They have ended.'), ...problems(400, 401, 413, 415) },
     },
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user

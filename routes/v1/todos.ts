@@ -198,7 +198,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'For good. With If-Match, only if nobody has changed it meanwhile.',
       params: IdParams,
       headers: ifMatch,
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412) },
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412, 413, 415) },
     },
     handler: async ({ user, params, headers }, reply) => {
       const [row] = await db

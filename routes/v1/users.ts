@@ -145,7 +145,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       params: IdParams,
       response: {
         204: noContent('It is gone.'),
-        ...problems(400, 401, 403, 404),
+        ...problems(400, 401, 403, 404, 413, 415),
         409: problemAnswer(409, 'last_admin'),
       },
     },
@@ -163,7 +163,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Log somebody out everywhere',
       description: 'Ends all sessions of the account, at once.',
       params: IdParams,
-      response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404) },
+      response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       await app.users.endSessions(request.params.id, actorOf(request))
@@ -181,7 +181,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       params: IdParams,
       response: {
         201: { description: 'The token.', content: { 'application/json': { schema: ref(PasswordReset) } } },
-        ...problems(400, 401, 403, 404),
+        ...problems(400, 401, 403, 404, 413, 415),
       },
     },
     handler: async (request, reply) => {

@@ -1,0 +1,62 @@
+import t, { type Test } from 'tap'
+import { type Person, type Service, startService } from '../helper.js'
+import { operationsOf } from '../operations.js'
+import { ALIVE, signUpAdmin, standing } from '../people.js'
+import { requestTo, rowsOf } from './requests.js'
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const TABLES = ['users', 'todos', 'tutorials', 'password_resets']
+
+t.test('a refresh token or a reset token opens no door that asks for an access token', async (t) => {
+  const { service, mina, resetToken } = await start(t)
+  const guarded = operationsOf(service).filter(({ isGuarded }) => isGuarded)
+  t.ok(guarded.length >= 25)
+  const before = await rowsOf(service, TABLES)
+  for (const operation of guarded) {
+    for (const token of [mina.login.refresh_token, resetToken, `${mina.token}.${mina.login.refresh_token}`]) {
+      const response = await service.app.inject(requestTo(operation, { token, body: operation.bodies[0] && {} }))
+      const expected = operation.isCompat ? [401, 422] : [401]
+      // Logging out is the one door that checks for itself, after the body.
+      t.ok(expected.includes(response.statusCode), `${operation.id}: ${response.statusCode}`)
+    }
+  }
+  t.same(await rowsOf(service, TABLES), before)
+  t.equal(await standing(mina), ALIVE)
+})
+
+t.test('an access token or a reset token refreshes nothing and ends nothing', async (t) => {
+  const { service, mina, resetToken } = await start(t)
+  for (const refresh_token of [mina.token, resetToken, `lkr_${mina.token}`]) {
+    const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token }).toString()
+    t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
+    t.match((await service.post('/v1/token', form, FORM)).json(), { error: 'invalid_grant' })
+    t.equal((await service.post('/v1/logout', { refresh_token })).statusCode, 204, 'whatever it is, it is over')
+  }
+  t.equal(await standing(mina), ALIVE)
+})
+
+t.test('an access token or a refresh token sets no password, as a token or as one', async (t) => {
+  const { service, mina } = await start(t)
+  const before = await rowsOf(service, TABLES)
+  for (const token of [mina.token, mina.login.refresh_token]) {
+    const reset = await service.post('/v1/password-reset', { token, new_password: 'seven calm lanterns' })
+    t.equal(reset.statusCode, 400)
+    const { statusCode } = await mina.post('/v1/me/password', {
+      current_password: token.slice(0, 256),
+      new_password: 'seven calm lanterns',
+    })
+    t.equal(statusCode, 403)
+    const login = await service.post('/v1/login', { username: 'mina', password: token.slice(0, 256) })
+    t.equal(login.statusCode, 401)
+  }
+  t.same(await rowsOf(service, TABLES), before)
+  t.equal(await standing(mina), ALIVE)
+})
+
+async function start(t: Test): Promise<{ service: Service; mina: Person; resetToken: string }> {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  const boss = await signUpAdmin(service, 'boss')
+  const { token } = (await boss.post(`/v1/users/${mina.id}/password-reset`)).json()
+  return { service, mina, resetToken: token }
+}

@@ -1,0 +1,156 @@
+import type { InjectOptions } from 'fastify'
+import type { Response } from 'light-my-request'
+import { Person, type Service } from '../helper.js'
+import { PASSWORD_MARK } from './arbitraries.js'
+import { collectionOf, type Plan } from './plans.js'
+
+/** How many values of each kind are remembered: enough to meet old ones again. */
+const KEPT = 60
+const FIRST_PASSWORD = `${PASSWORD_MARK} at first`
+
+/** Somebody whom the fuzzer plays. Their texts carry marks, by which they are found where they do not belong. */
+export interface Persona {
+  readonly name: string
+  readonly role: 'user' | 'admin'
+  /** In everything that nobody else, not even an admin, may see. */
+  readonly rowMark: string
+  /** In what belongs to the account, which an admin sees. */
+  readonly accountMark: string
+  /** Of all accounts that they have had. */
+  readonly ids: Set<number>
+  identifier: string
+  password: string
+  person: Person
+}
+
+/** The people of a run and everything that the service has given out: what placeholders are filled in with. */
+export class People {
+  readonly #given = new Map<string, string[]>()
+  readonly #owners = new Map<string, string>()
+  #accounts = 0
+
+  private constructor(
+    readonly service: Service,
+    readonly personas: Persona[],
+  ) {}
+
+  static async gather(service: Service): Promise<People> {
+    const personas: Persona[] = []
+    const people = new People(service, personas)
+    for (const [name, role] of [['mina', 'user'] as const, ['joon', 'user'] as const, ['boss', 'admin'] as const]) {
+      const marks = { rowMark: `row-of-${name}`, accountMark: `account-of-${name}` }
+      const person = new Person(service, await people.#register(name))
+      const persona = {
+        name,
+        role,
+        ...marks,
+        ids: new Set<number>(),
+        identifier: '',
+        password: FIRST_PASSWORD,
+        person,
+      }
+      personas.push(persona)
+      await people.#settle(persona, person)
+    }
+    return people
+  }
+
+  of({ persona }: Plan): Persona {
+    const found = this.personas[persona]
+    if (found === undefined) throw new Error(`nobody is number ${persona}`)
+    return found
+  }
+
+  /** What a placeholder of a plan stands for. */
+  value(plan: Plan, name: string, n: number): string {
+    const persona = this.of(plan)
+    if (name === 'token') return persona.person.token
+    if (name === 'username') return persona.identifier
+    if (name === 'password') return persona.password
+    if (name === 'mark')
+      return /todo|tutorial/i.test(plan.operation.id) && !isRegistration(plan) ? persona.rowMark : persona.accountMark
+    // Mostly their own, and now and then anybody's.
+    const own = this.#given.get(`${name} of ${persona.name}`) ?? []
+    const given = n % 3 !== 0 && own.length > 0 ? own : (this.#given.get(name) ?? [])
+    return given[n % given.length] ?? 'none'
+  }
+
+  /** Secrets that do not look like any. */
+  get resetTokens(): string[] {
+    return this.#given.get('reset') ?? []
+  }
+
+  /** Remembers what an answer gave out, follows what it changed, and brings people back who were thrown out. */
+  async learn(plan: Plan, request: InjectOptions, response: Response): Promise<void> {
+    const { statusCode: status, payload, headers } = response
+    const persona = this.of(plan)
+    const collection = collectionOf(plan.operation.path)
+    this.#keep('etag', headers.etag)
+    for (const [, name = '', text = ''] of payload.matchAll(/"(id|next_cursor|refresh_token|token)":"?([\w.-]+)/g)) {
+      if (name === 'id') this.#keep(collection, text)
+      if (name === 'id') this.#keep(`${collection} of ${persona.name}`, text)
+      if (name === 'next_cursor' && text !== 'null') this.#keep('cursor', text)
+      if (name === 'refresh_token') this.#keep('refresh', text)
+      if (name !== 'token') continue
+      this.#keep('reset', text)
+      this.#owners.set(text, String(/\/users\/(\d+)\//.exec(String(request.url))?.[1]))
+    }
+    if (status >= 300 && status !== 401) return
+    const { id } = plan.operation
+    if (id === 'changePassword' && status === 204) persona.password = JSON.parse(String(request.payload)).new_password
+    if (id === 'resetPassword' && status === 204) this.#followReset(JSON.parse(String(request.payload)))
+    if (id === 'updateMe' && status === 200) persona.identifier = response.json().username ?? response.json().email
+    if (id === 'updateMe' || status === 401 || status === 204) await this.#reviveAll()
+  }
+
+  #keep(name: string, value: unknown): void {
+    if (typeof value !== 'string') return
+    const given = this.#given.get(name) ?? []
+    given.push(value)
+    if (given.length > KEPT) given.shift()
+    this.#given.set(name, given)
+  }
+
+  #followReset({ token, new_password }: { token: string; new_password: string }): void {
+    const owner = this.personas.find(({ person }) => String(person.id) === this.#owners.get(token))
+    if (owner !== undefined) owner.password = new_password
+  }
+
+  async #reviveAll(): Promise<void> {
+    for (const persona of this.personas) {
+      const { statusCode, json } = await this.service.get('/v1/me', { authorization: `Bearer ${persona.person.token}` })
+      if (statusCode !== 200 || json().role !== persona.role) await this.#revive(persona)
+    }
+  }
+
+  /** Logs somebody in again or, when their account is gone, lets them begin anew. */
+  async #revive(persona: Persona): Promise<void> {
+    const { identifier: username, password } = persona
+    const login = await this.service.post('/v1/login', { username, password })
+    if (login.statusCode === 200) return this.#settle(persona, new Person(this.service, login.json()))
+    const fresh = await this.#register(persona.name)
+    persona.password = FIRST_PASSWORD
+    await this.#settle(persona, new Person(this.service, fresh))
+  }
+
+  async #settle(persona: Persona, person: Person): Promise<void> {
+    persona.person = person
+    persona.ids.add(person.id)
+    persona.identifier = person.login.user.username ?? person.login.user.email ?? ''
+    if (persona.role === person.login.user.role) return
+    await this.service.app.users.change(person.id, { role: persona.role }, { id: null })
+    persona.person = await this.service.logIn(persona.identifier, persona.password)
+  }
+
+  async #register(name: string) {
+    this.#accounts += 1
+    const username = `${name}.fuzz.${this.#accounts}`
+    const answer = await this.service.post('/v1/register', { username, password: FIRST_PASSWORD })
+    if (answer.statusCode !== 201) throw new Error(`register ${username}: ${answer.statusCode} ${answer.payload}`)
+    return answer.json()
+  }
+}
+
+function isRegistration({ operation }: Plan): boolean {
+  return /register|adduser|login/i.test(operation.id)
+}

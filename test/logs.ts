@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify'
+import { symbols } from 'pino'
+
+/** What must never be in a log, by its form: tokens of both kinds, hashes, private keys. */
+const SECRET = /eyJ[\w-]{8,}\.[\w-]+|lkr_[\w-]{8,}|\$bcrypt|\$2[aby]\$|"d":"|PRIVATE KEY/
+
+/** Makes a service log everything, and keeps it. Returns how to take what it has logged since the last time. */
+export function catchLogs(app: FastifyInstance): () => string {
+  let lines: string[] = []
+  Reflect.set(app.log, symbols.streamSym, { write: (line: string) => lines.push(line) })
+  app.log.level = 'trace'
+  return () => {
+    const taken = lines.join('')
+    lines = []
+    return taken
+  }
+}
+
+/** The first line of a log that holds a secret: something that looks like one, or one of these. */
+export function findSecret(log: string, secrets: Iterable<string> = []): string | undefined {
+  const known = [...secrets]
+  if (!SECRET.test(log) && !known.some((secret) => log.includes(secret))) return undefined
+  return log.split('\n').find((line) => SECRET.test(line) || known.some((secret) => line.includes(secret)))
+}
