@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { packageRoot } from '../src/package.js'
 import { formatOf } from '../src/passwords.js'
-import { countBy, type Person, type Service, startService } from './helper.js'
+import { countBy, type Service, startService } from './helper.js'
+import { hashOf, setHash, tryPassword } from './stored-hashes.js'
 
 /** Made by werkzeug 2.2, passlib 1.7.4 and Django 3.2 (its later scrypt: by hashlib), all of this password. */
 const VECTOR_PASSWORD = 'correct horse 배터리'
@@ -150,26 +150,6 @@ t.test('what argon2 itself cannot read is a wrong password', async (t) => {
   }
 })
 
-function tryPassword({ service, login }: Person, password: string) {
-  return service.post('/v1/login', { username: login.user.username, password })
-}
-
-async function hashOf({ service, id }: Person): Promise<string> {
-  const { users, row } = ofPerson(service, id)
-  const [found] = await service.app.database.db.select({ hash: users.passwordHash }).from(users).where(row)
-  return found?.hash ?? ''
-}
-
-async function setHash({ service, id }: Person, passwordHash: string): Promise<void> {
-  const { users, row } = ofPerson(service, id)
-  await service.app.database.db.update(users).set({ passwordHash }).where(row)
-}
-
 async function forgive({ app }: Service): Promise<void> {
   await app.database.db.delete(app.database.tables.throttle)
-}
-
-function ofPerson({ app }: Service, id: number) {
-  const { users } = app.database.tables
-  return { users, row: eq(users.id, id) }
 }

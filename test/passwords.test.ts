@@ -1,7 +1,7 @@
 import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
-import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { countBy, PASSWORD, type Person, type Service, startService } from './helper.js'
+import { countBy, PASSWORD, startService } from './helper.js'
+import { hashOf, setHash, tryPassword } from './stored-hashes.js'
 
 const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=4\$[./A-Za-z0-9]{22}\$[./A-Za-z0-9]{31}$/
 const SLOW_MS = 10_000
@@ -154,23 +154,3 @@ t.test('what is no hash, or one too dear to compute, is a failed log-in at once'
   await setHash(mina, own)
   await service.logIn('mina')
 })
-
-function tryPassword({ service, login }: Person, password: string, headers: Record<string, string> = {}) {
-  return service.post('/v1/login', { username: login.user.username, password }, headers)
-}
-
-async function hashOf({ service, id }: Person): Promise<string> {
-  const { users, row } = ofPerson(service, id)
-  const [found] = await service.app.database.db.select({ hash: users.passwordHash }).from(users).where(row)
-  return found?.hash ?? ''
-}
-
-async function setHash({ service, id }: Person, passwordHash: string): Promise<void> {
-  const { users, row } = ofPerson(service, id)
-  await service.app.database.db.update(users).set({ passwordHash }).where(row)
-}
-
-function ofPerson({ app }: Service, id: number) {
-  const { users } = app.database.tables
-  return { users, row: eq(users.id, id) }
-}
