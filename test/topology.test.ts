@@ -9,7 +9,7 @@ import { until } from './replica.js'
 
 // What compose.yaml and deploy/kubernetes describe, as processes: three replicas on one PostgreSQL behind a proxy.
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const REPLICAS = 3
 const NETWORK_TRIES = 100
