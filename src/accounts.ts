@@ -177,7 +177,7 @@ export class Accounts {
     if (proven === undefined) {
       const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
       logins.publish({ result: 'failed' })
-      await this.#events.record({ type: 'login.failed', userId, reason }, client)
+      await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
     }
     logins.publish({ result: 'succeeded' })
@@ -199,7 +199,9 @@ export class Accounts {
       throw error
     }
     if (proven !== undefined) await this.#throttle.succeed(network, account)
-    else if (isLast) await this.#events.record({ type: 'account.locked', userId: user?.id ?? null }, client)
+    else if (isLast) {
+      await this.#events.record({ type: 'account.locked', userId: user?.id ?? null, actorId: null }, client)
+    }
     return proven
   }
 

@@ -29,7 +29,7 @@ export interface Event {
   type: (typeof EVENT_TYPES)[number]
   /** Whom it is about; null when nobody is known by the name that was given. */
   userId: number | null
-  /** Who did it; null for the command line. */
+  /** Who did it, proven; null for the command line and for whoever failed to prove it. */
   actorId?: number | null
   sessionId?: string
   reason?: string

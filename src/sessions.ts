@@ -17,6 +17,8 @@ const POLL_ALL_MS = 60_000
 /** Without a good poll for this long, a revocation elsewhere may have been missed. */
 const STALE_AFTER_MS = 5_000
 const USER_AGENT_LENGTH = 256
+/** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
+const REUSE = { type: 'session.reuse_detected', actorId: null } as const
 
 export interface Tokens {
   access_token: string
@@ -123,7 +125,7 @@ export class Sessions {
     const { sessionId } = claims
     const [row] = await this.#rotate(claims)
     if (row === undefined) {
-      await this.#end(await this.#statements.revokeReused.execute({ ...claims }), 'session.reuse_detected', client)
+      await this.#end(await this.#statements.revokeReused.execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
     }
     const { userId, role, generation } = row
@@ -134,7 +136,7 @@ export class Sessions {
 
   /** Ends one session, at once in this process. Ending it again changes nothing. */
   async revoke(sessionId: string, client: Client): Promise<void> {
-    await this.#end(await this.#statements.revoke.execute({ sessionId }), 'session.ended', client)
+    await this.#end(await this.#statements.revoke.execute({ sessionId }), { type: 'session.ended' }, client)
   }
 
   /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */
@@ -146,7 +148,7 @@ export class Sessions {
   /** Ends one live session of a user; false when it is not theirs, or over already. */
   async revokeOwn(userId: number, sessionId: string, client: Client): Promise<boolean> {
     const ended = await this.#statements.revokeOwn.execute({ userId, sessionId })
-    await this.#end(ended, 'session.ended', client)
+    await this.#end(ended, { type: 'session.ended' }, client)
     return ended.length > 0
   }
 
@@ -200,9 +202,9 @@ export class Sessions {
     return rotated.length > 0 ? rotated : this.#statements.rotateAgain.execute({ ...claims })
   }
 
-  async #end(rows: Revocation[], type: Event['type'], client: Client): Promise<void> {
+  async #end(rows: Revocation[], event: Pick<Event, 'type' | 'actorId'>, client: Client): Promise<void> {
     this.#remember(rows)
-    for (const { id, userId } of rows) await this.#events.record({ type, userId, sessionId: id }, client)
+    for (const { id, userId } of rows) await this.#events.record({ ...event, userId, sessionId: id }, client)
   }
 
   #remember(rows: Omit<Revocation, 'userId'>[]): void {

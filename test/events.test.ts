@@ -23,7 +23,12 @@ t.test('registering and logging in', async (t) => {
   const { walk, boss, mina } = await setUp(t)
   const { id: user_id } = mina
   const credentials = { username: 'mina', password: PASSWORD }
-  const failed = (reason: string, id: number | null = user_id) => ({ type: 'login.failed', user_id: id, reason })
+  const failed = (reason: string, id: number | null = user_id) => ({
+    type: 'login.failed',
+    user_id: id,
+    actor_id: null,
+    reason,
+  })
   const registered = await walk.step('POST /v1/register', undefined, { username: 'hana', password: PASSWORD })
   walk.expect({ type: 'user.registered', user_id: registered.json().user.id })
   await walk.step('POST /v1/register', undefined, { username: 'hana', password: PASSWORD })
@@ -43,10 +48,11 @@ t.test('registering and logging in', async (t) => {
 
 t.test('the lock of an account, and what is turned away without a look', async (t) => {
   const { walk, boss, mina } = await setUp(t)
-  const failed = { type: 'login.failed', user_id: mina.id, reason: 'wrong_password' }
+  const nobody = { user_id: mina.id, actor_id: null }
+  const failed = { type: 'login.failed', ...nobody, reason: 'wrong_password' }
   for (let n = 1; n <= 10; n += 1) {
     await walk.step('POST /v1/login', undefined, { username: 'mina', password: WRONG })
-    walk.expect(...(n === 10 ? [{ type: 'account.locked', user_id: mina.id }] : []), failed)
+    walk.expect(...(n === 10 ? [{ type: 'account.locked', ...nobody }] : []), failed)
   }
   t.equal((await walk.step('POST /v1/login', undefined, { username: 'mina', password: PASSWORD })).statusCode, 429)
   t.equal((await walk.step('PATCH /v1/me', mina, { email: null, current_password: PASSWORD })).statusCode, 429)
@@ -60,7 +66,7 @@ t.test('sessions: refreshed, stolen, ended', async (t) => {
   await walk.step('POST /v1/refresh', undefined, { refresh_token })
   walk.expect({ type: 'session.refreshed', ...session(joon) })
   await walk.step('POST /v1/refresh', undefined, { refresh_token })
-  walk.expect({ type: 'session.reuse_detected', ...session(joon) })
+  walk.expect({ type: 'session.reuse_detected', ...session(joon), actor_id: null })
   await walk.step('POST /v1/refresh', undefined, { refresh_token })
   await walk.step('POST /v1/refresh', undefined, { refresh_token: 'garbage' })
   await walk.step('POST /v1/logout', phone)

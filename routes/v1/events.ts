@@ -14,7 +14,7 @@ const Event = Type.Object(
     id: Type.Integer({ description: 'Its number; later ones are larger.' }),
     type: Type.String({ description: `One of ${EVENT_TYPES.join(', ')}; later versions may add more.` }),
     user_id: nullableId('Whom it is about; null when the name that was given is nobody’s.'),
-    actor_id: nullableId('Who did it; null for the command line.'),
+    actor_id: nullableId('Who did it; null for the command line, and for whoever did not prove who they are.'),
     session_id: nullable({ description: 'In which session.' }),
     ip: nullable({ description: 'From where.' }),
     request_id: nullable({ description: 'In which request; finds it in the log.' }),
