@@ -114,7 +114,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (row === undefined) throw new Problem('not_found')
       const tag = etag(row.version)
       reply.header('etag', tag)
-      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send(null) : toTutorial(row)
+      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send() : toTutorial(row)
     },
   })
 
@@ -157,7 +157,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
         .returning({ id: tutorials.id })
       if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }
