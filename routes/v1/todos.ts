@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
@@ -237,7 +237,7 @@ function prepareStatements({ db, tables: { todos }, now }: Database) {
   // Not all columns: what a list does not show is not read, twenty times.
   const { id, title, description, done, dueAt, createdAt, updatedAt } = todos
   const shown = { id, title, description, done, dueAt, createdAt, updatedAt }
-  const page = () => db.select(shown).from(todos).orderBy(desc(todos.id)).limit(sql.placeholder('count')).$dynamic()
+  const page = () => db.select(shown).from(todos).orderBy(desc(todos.id)).limit(pageCount).$dynamic()
   return {
     list: page().where(and(isMine, isBefore)).prepare('list_todos'),
     listByDone: page()

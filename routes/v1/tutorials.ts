@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
@@ -176,7 +176,7 @@ function prepareStatements({ db, tables: { tutorials }, now }: Database) {
       .from(tutorials)
       .where(and(isMine, lt(tutorials.id, sql.placeholder('before'))))
       .orderBy(desc(tutorials.id))
-      .limit(sql.placeholder('count'))
+      .limit(pageCount)
       .prepare('list_tutorials'),
     get: db
       .select()
