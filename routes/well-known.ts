@@ -96,8 +96,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: cacheHeaders,
           content: { 'application/json': { schema: ref(JwkSet) } },
         },
-          304: noContent('The keys are those that If-None-Match names.'),
-          ...problems(431),
+        304: noContent('The keys are those that If-None-Match names.'),
+        ...problems(431),
       },
     },
     handler: async (request, reply) => {
