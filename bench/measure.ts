@@ -40,13 +40,13 @@ export async function measureRows(contestants: Contestants, plan: Plan): Promise
     'Fastify, hello world': () => ask(contestants.fastifyHello, hello, plan),
   }
   const rates: Rates = { limits: await medians(limits, plan.rounds) }
-  let round = 0
   for (const row of plan.rows) {
-    const tries: Record<string, () => Promise<number>> = {}
+    const tries: Tries = {}
     for (const { name, server, load: loadFor } of contestants.all) {
-      if (loadFor(row, 0) === undefined) continue
-      // A refresh token works once, so each try has its own.
-      tries[name] = () => ask(server, loadFor(row, round++ % 12) ?? hello, plan, row)
+      tries[name] = async (round) => {
+        const what = loadFor(row, round)
+        return what && ask(server, what, plan, row, name)
+      }
     }
     if (row === 'create') tries['the work alone'] = () => alone('commits', plan.seconds, contestants.aloneFile)
     if (row === 'login') tries['the work alone'] = () => alone('hashes', LOGIN_SECONDS, String(availableParallelism()))
@@ -144,7 +144,7 @@ async function timeOf(start: () => Promise<Server>, folder: string): Promise<num
   return ms
 }
 
-async function ask(server: Server, what: Load, plan: Plan, row?: Row): Promise<number> {
+async function ask(server: Server, what: Load, plan: Plan, row?: Row, name?: string): Promise<number> {
   const isLogin = row === 'login'
   const seconds = isLogin ? LOGIN_SECONDS : plan.seconds
   const outcome: Outcome = await load(
@@ -153,7 +153,7 @@ async function ask(server: Server, what: Load, plan: Plan, row?: Row): Promise<n
     { seconds, ...(isLogin && { connections: LOGIN_CONNECTIONS }) },
     plan.folder,
   )
-  if (outcome.failed > 0) throw new Error(`${row} on port ${server.port}: ${outcome.failed} requests failed`)
+  if (outcome.failed > 0) throw new Error(`${name}, ${row}: ${outcome.failed} requests failed`)
   return outcome.perSecond
 }
 
@@ -163,16 +163,20 @@ async function alone(kind: 'commits' | 'hashes', seconds: number, argument: stri
   return Number(stdout)
 }
 
+/** What gives a number in a round; undefined where there is none to give. */
+type Tries = Record<string, (round: number) => Promise<number | undefined>>
+
 /** Each try in turn, so that whatever else the machine does meets all of them alike; a first round is not counted. */
-async function medians(tries: Record<string, () => Promise<number>>, rounds: number): Promise<Record<string, number>> {
+async function medians(tries: Tries, rounds: number): Promise<Record<string, number>> {
   const all = new Map(Object.keys(tries).map((name) => [name, [] as number[]]))
   for (let round = 0; round <= rounds; round += 1) {
     for (const [name, attempt] of Object.entries(tries)) {
-      const value = await attempt()
-      if (round > 0) all.get(name)?.push(value)
+      const value = await attempt(round)
+      if (round > 0 && value !== undefined) all.get(name)?.push(value)
     }
   }
-  return Object.fromEntries([...all].map(([name, results]) => [name, median(results)]))
+  const measured = [...all].filter(([, results]) => results.length > 0)
+  return Object.fromEntries(measured.map(([name, results]) => [name, median(results)]))
 }
 
 function median(values: number[]): number {
