@@ -29,6 +29,7 @@ export function report(results: Results): string {
     '## Requests a second',
     'In brackets: how many times that Latchkey does, with its log off.',
     ratesTable(rates, plan.rows),
+    ...(plan.failures.length > 0 ? [`Answered with an error, and not counted: ${plan.failures.join('; ')}.`] : []),
     '## Milliseconds and MiB',
     otherTable(results),
     ...(sizes.length > 0 ? ['## The list, by how many rows there are', sizesTable(sizes)] : []),

@@ -49,7 +49,7 @@ async function bench(): Promise<void> {
     const rounds = Number(values.rounds)
     const slices = contestants.count(rows) * rounds
     const seconds = Math.max(1, Math.floor((Number(values.minutes) * 60 - OVERHEAD_S) / slices))
-    const plan = { rows, rounds, seconds, folder }
+    const plan = { rows, rounds, seconds, folder, failures: [] }
     const memoryAtRest = contestants.memory()
     const rates = await measureRows(contestants, plan)
     const memoryUnderLoad = contestants.memory()

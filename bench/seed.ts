@@ -1,14 +1,14 @@
 import { copyFile } from 'node:fs/promises'
-import type BetterSqlite3 from 'better-sqlite3'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
+import { loadDriver } from '../src/database-sqlite-driver.js'
 import type { Person } from './servers.js'
 
 export const PASSWORD = 'three quiet lanterns'
 const ROWS_PER_USER = 100
 /** How many of the users send requests: every tenth of the largest database. */
 const CALLERS = 1_000
-/** Two client addresses never share an issuer, so this one is as good as any. */
+/** Said to the seeding and to each server, which otherwise would name itself by its own port. */
 const ISSUER = 'http://bench.test'
 
 export interface Seeded {
@@ -82,8 +82,7 @@ async function fill(databaseUrl: string, users: number, rows: number): Promise<v
 }
 
 async function fillSqlite(databaseUrl: string, statements: string[]): Promise<void> {
-  const driver = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
-  const Sqlite: typeof BetterSqlite3 = (await import(driver)).default
+  const Sqlite = await loadDriver()
   const db = new Sqlite(databaseUrl.slice('sqlite:'.length))
   db.pragma('foreign_keys = OFF')
   db.exec(`begin; ${statements.join(';')}; commit`)
