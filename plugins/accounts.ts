@@ -17,7 +17,7 @@ export default plugin(
   async (app) => {
     const { config, database, events } = app
     const passwords = new Passwords(config)
-    const rules = await PasswordRules.open(config)
+    const rules = new PasswordRules(config)
     const throttle = new Throttle(database)
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)

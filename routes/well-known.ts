@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { etag, isFresh } from '../src/etags.js'
 import { ALGORITHM } from '../src/keys.js'
-import { problems, ref } from '../src/schemas.js'
+import { noContent, problems, ref } from '../src/schemas.js'
 
 /** Half of how long a new key is published before it signs: who caches this knows every key in time. */
 const CACHED_FOR_S = 300
@@ -96,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: cacheHeaders,
           content: { 'application/json': { schema: ref(JwkSet) } },
         },
-        304: Type.Null({ description: 'The keys are those that If-None-Match names.' }),
+        304: noContent('The keys are those that If-None-Match names.'),
         ...problems(431),
       },
     },
@@ -104,7 +104,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const jwks = app.keys.publicJwks()
       const tag = etag(jwks.keys.map(({ kid }) => kid).join('.'))
       reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`).header('etag', tag)
-      return isFresh(request.headers['if-none-match'], tag) ? reply.code(304).send(null) : jwks
+      return isFresh(request.headers['if-none-match'], tag) ? reply.code(304).send() : jwks
     },
   })
 

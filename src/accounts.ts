@@ -112,7 +112,7 @@ export class Accounts {
 
   /** The hash of a new password for this user. @throws Problem password_rejected that says which rule it breaks */
   async hashFor(user: User, password: string): Promise<string> {
-    this.#rules.assert(password, [user.username, user.email, user.name])
+    await this.#rules.assert(password, [user.username, user.email, user.name])
     return this.#passwords.hash(password)
   }
 
@@ -149,7 +149,7 @@ export class Accounts {
     client?: Client,
   ): Promise<User> {
     const { username, email, name, password } = registration
-    this.#rules.assert(password, [username, email, name])
+    await this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
     const passwordHash = await this.#passwords.hash(password, client)
     const [user] = await db

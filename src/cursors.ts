@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { type Placeholder, sql } from 'drizzle-orm'
 import { Problem } from './problems.js'
 
 export const DEFAULT_LIMIT = 20
@@ -19,6 +20,12 @@ export const nextCursor = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   description: 'The cursor of the next page; null on the last one.',
 })
+
+/**
+ * The limit of a prepared list. Cast, because SQLite plans by the value of a bare LIMIT parameter, and so would parse the
+ * statement anew each time; drizzle's types know a bare one alone.
+ */
+export const pageCount = sql`cast(${sql.placeholder('count')} as integer)` as unknown as Placeholder<'count', number>
 
 /** The pages of one list: a cursor of another list is none of its own. */
 export function pagesOf(list: string) {

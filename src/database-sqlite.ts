@@ -16,6 +16,8 @@ type Connection = BetterSqlite3.Database
 const APPLICATION_ID = 0x4c4b4559
 // SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
 const BUSY_TIMEOUT_MS = 10
+/** Pages kept in memory, at most; a row that is not among them costs a call of the system. */
+const CACHE_KIB = 64 * 1_024
 const MIGRATION_PATIENCE_MS = 30_000
 /** What the write-ahead log may keep of the disk after it was written back. */
 const LOG_KEPT_BYTES = 16 * 2 ** 20
@@ -146,6 +148,7 @@ function configure(connection: Connection): void {
   // Or the log would keep the size of its worst day for ever.
   connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
   connection.pragma('trusted_schema = OFF')
+  connection.pragma(`cache_size = ${-CACHE_KIB}`)
 }
 
 function migrate(connection: Connection, file: string, options: OpenOptions): void {

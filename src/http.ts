@@ -6,6 +6,7 @@ import type { Config } from './config.js'
 import { securityHeaders } from './headers.js'
 import { loggerOptions, OneLineARequest } from './logger.js'
 import { PROBLEM_TYPE, sendProblem, toProblem } from './problems.js'
+import { buildSerializer } from './serialization.js'
 import { buildValidator } from './validation.js'
 
 const HEADERS_TIMEOUT_MS = 10_000
@@ -38,7 +39,7 @@ export function httpOptions(config: Config) {
     // While closing, requests on open connections are still answered: a drain loses nobody.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    schemaController: { compilersFactory: { buildValidator } },
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
     // No hook runs for an address that cannot be decoded, so the headers are set here.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(headers).header('x-request-id', request.id)

@@ -1,7 +1,6 @@
 import { createCipheriv, createDecipheriv, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { and, asc, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
 import { createSigner } from 'fast-jwt'
-import { calculateJwkThumbprint, exportJWK } from 'jose'
 import { type Database, DatabaseError } from './database.js'
 import type { Secret } from './secret.js'
 
@@ -126,6 +125,8 @@ export class Keys {
   async #add(signsFrom: SQL, position?: SQL): Promise<string | undefined> {
     const { db, tables, now } = this.#database
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    // Loaded here, because a process makes a key once in its installation's life.
+    const { calculateJwkThumbprint, exportJWK } = await import('jose')
     const jwk = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(jwk)
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()

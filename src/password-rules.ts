@@ -24,35 +24,32 @@ export function assertPasswordText(password: string): void {
 /** The rules for passwords that are set; they never bind at log-in. */
 export class PasswordRules {
   readonly #minLength: number
-  readonly #common: ReadonlySet<string>
+  readonly #hasBlocklist: boolean
+  #common: ReadonlySet<string> | undefined
 
-  private constructor(minLength: number, common: ReadonlySet<string>) {
-    this.#minLength = minLength
-    this.#common = common
-  }
-
-  /** Loads the list of common passwords, unless PASSWORD_BLOCKLIST is off. */
-  static async open({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST }: Config): Promise<PasswordRules> {
-    const common = PASSWORD_BLOCKLIST ? await loadCommonPasswords() : new Set<string>()
-    return new PasswordRules(PASSWORD_MIN_LENGTH, common)
+  constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST }: Config) {
+    this.#minLength = PASSWORD_MIN_LENGTH
+    this.#hasBlocklist = PASSWORD_BLOCKLIST
   }
 
   /**
    * Length in code points, the list of common passwords, and the person's own names. No composition rules (NIST SP 800-63B).
    * @throws Problem password_rejected that says which rule it breaks
    */
-  assert(password: string, ownNames: (string | null | undefined)[]): void {
+  async assert(password: string, ownNames: (string | null | undefined)[]): Promise<void> {
     assertPasswordText(password)
     const length = [...password.normalize('NFKC')].length
     if (length < this.#minLength) throw reject(`A password has at least ${this.#minLength} characters.`)
     if (length > PASSWORD_MAX_LENGTH) throw reject(`A password has at most ${PASSWORD_MAX_LENGTH} characters.`)
-    if (this.#common.size === 0) return
+    if (!this.#hasBlocklist) return
     const folded = fold(password)
     const stem = folded.replace(TAIL, '')
     const names = [SERVICE_NAME, ...ownNames.flatMap((name) => (name ? [fold(name), fold(name).split('@')[0]] : []))]
     if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
       throw reject('A password must not be a name of yours.')
     }
+    // Loaded when first needed: most processes set no password for a long time, and it is the largest part of a start.
+    this.#common ??= await loadCommonPasswords()
     if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')
     }

@@ -223,7 +223,7 @@ function problemContent(code: ProblemCode) {
 
 /** An answer without a body. */
 export function noContent(description: string, headers?: Record<string, TSchema>) {
-  return Type.Null({ description, ...(headers && { headers }) })
+  return Type.Unsafe<undefined>(Type.Null({ description, ...(headers && { headers }) }))
 }
 
 export const etagHeader = {

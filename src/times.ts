@@ -1,8 +1,31 @@
 import { type FieldError, Problem } from './problems.js'
 
-/** A time of the database as RFC 3339 has it, in UTC. */
+const DAY_MS = 86_400_000
+const DAYS_KEPT = 1_000
+const TWO_DIGITS = Array.from({ length: 60 }, (_, number) => String(number).padStart(2, '0'))
+const THREE_DIGITS = Array.from({ length: 1_000 }, (_, number) => String(number).padStart(3, '0'))
+
+/** Days since 1970 as text, up to the T. */
+const dates = new Map<number, string>()
+
+/** A time of the database as RFC 3339 has it, in UTC. By hand, because Date's own way took a third of a list's time. */
 export function timestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString()
+  const day = Math.floor(milliseconds / DAY_MS)
+  const time = milliseconds - day * DAY_MS
+  const hours = TWO_DIGITS[Math.floor(time / 3_600_000)]
+  const minutes = TWO_DIGITS[Math.floor(time / 60_000) % 60]
+  const seconds = TWO_DIGITS[Math.floor(time / 1_000) % 60]
+  return `${dateOf(day)}${hours}:${minutes}:${seconds}.${THREE_DIGITS[time % 1_000]}Z`
+}
+
+function dateOf(day: number): string {
+  let date = dates.get(day)
+  if (date === undefined) {
+    if (dates.size >= DAYS_KEPT) dates.clear()
+    date = new Date(day * DAY_MS).toISOString().slice(0, 'yyyy-mm-ddT'.length)
+    dates.set(day, date)
+  }
+  return date
 }
 
 /**

@@ -9,8 +9,6 @@ const FLAGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '200',
-  // Its data is gone after the run: what a power failure would take does not matter.
-  fsync: 'off',
 }
 
 /** A PostgreSQL server of one's own on this machine, which can also be stopped and frozen. */
@@ -27,7 +25,9 @@ export class PostgresServer {
     this.#folder = folder
   }
 
-  static async create(): Promise<PostgresServer> {
+  /** Not durable unless asked for: its data is gone after the run, so what a power failure would take does not matter. */
+  static async create({ durable = false } = {}): Promise<PostgresServer> {
+    const flags = { ...FLAGS, fsync: durable ? 'on' : 'off' }
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
     // As root the server runs as another user, who must get in.
     await chmod(folder, 0o755)
@@ -38,7 +38,7 @@ export class PostgresServer {
       password: PASSWORD,
       createPostgresUser: userInfo().uid === 0,
       initdbFlags: ['--encoding=UTF8', '--locale=C'],
-      postgresFlags: Object.entries(FLAGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      postgresFlags: Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       onLog: () => {},
       onError: () => {},
     })

@@ -15,6 +15,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'config.test.ts': 'no database',
   'config-secret.test.ts': 'no database',
   'database.test.ts': 'the SQLite file',
+  'database-commits.test.ts': 'commits of the SQLite file',
   'database-damage.test.ts': 'the SQLite file',
   'database-locks.test.ts': 'the SQLite file',
   'deploy.test.ts': 'no database',

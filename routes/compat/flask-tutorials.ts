@@ -174,7 +174,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, params }, reply) => {
       const [row] = await statements.delete.execute({ userId: user.userId, id: tutorialId(params.id) })
       if (row === undefined) throw NOT_YOURS
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 

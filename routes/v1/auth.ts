@@ -136,7 +136,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         if (refreshToken === undefined) throw error
       })
       if (caller) await app.sessions.revoke(caller.sessionId, clientOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }

@@ -110,7 +110,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       await app.accounts.changePassword(user, passwordHash)
       await app.sessions.revokeAll(userId, { except: sessionId })
       await app.events.record({ type: 'password.changed', userId, sessionId }, clientOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 
@@ -132,7 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { userId } = request.user
       await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
       await app.users.delete(userId, { id: userId, client: clientOf(request) })
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }

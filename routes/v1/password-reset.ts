@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       await app.accounts.overwritePassword(user, passwordHash)
       await app.sessions.revokeAll(user.id)
       await app.events.record({ type: 'password_reset.used', userId: user.id }, clientOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }

@@ -81,7 +81,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { user, params } = request
       const hasEnded = await app.sessions.revokeOwn(user.userId, params.id, clientOf(request))
       if (!hasEnded) throw new Problem('not_found')
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 
@@ -97,7 +97,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { userId, sessionId } = request.user
       await app.sessions.revokeAll(userId, { except: sessionId })
       await app.events.record({ type: 'sessions.ended', userId, sessionId }, clientOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }

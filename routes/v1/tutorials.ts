@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
+import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, expectedVersion, isFresh } from '../../src/etags.js'
 import { ownedRow, whyMissed } from '../../src/owned-rows.js'
@@ -114,7 +114,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (row === undefined) throw new Problem('not_found')
       const tag = etag(row.version)
       reply.header('etag', tag)
-      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send(null) : toTutorial(row)
+      return isFresh(headers['if-none-match'], tag) ? reply.code(304).send() : toTutorial(row)
     },
   })
 
@@ -157,7 +157,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
         .returning({ id: tutorials.id })
       if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 }
@@ -176,7 +176,7 @@ function prepareStatements({ db, tables: { tutorials }, now }: Database) {
       .from(tutorials)
       .where(and(isMine, lt(tutorials.id, sql.placeholder('before'))))
       .orderBy(desc(tutorials.id))
-      .limit(sql.placeholder('count'))
+      .limit(pageCount)
       .prepare('list_tutorials'),
     get: db
       .select()

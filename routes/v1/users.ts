@@ -151,7 +151,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       await app.users.delete(request.params.id, actorOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 
@@ -167,7 +167,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       await app.users.endSessions(request.params.id, actorOf(request))
-      return reply.code(204).send(null)
+      return reply.code(204).send()
     },
   })
 

@@ -1,0 +1,97 @@
+import { join } from 'node:path'
+import { PostgresServer } from '../test/postgres-server.js'
+import { captureAnswers } from './answers.js'
+import type { Load } from './load.js'
+import { betterAuthLoad, type CookiePerson, loadOf, type Row } from './rows.js'
+import { copyOf, type Seeded, seed } from './seed.js'
+import { type Server, startLatchkey, startPeer } from './servers.js'
+
+const ROWS_OF_ALL = 1_000_000
+
+/** Somebody who answers some of the rows. */
+export interface Contestant {
+  name: string
+  server: Server
+  /** What to send for a row; undefined where there is no such answer. */
+  load(row: Row, round: number): Load | undefined
+}
+
+export interface Contestants {
+  all: Contestant[]
+  /** What cannot be faster: commits and hashes without a server, which need a file. */
+  aloneFile: string
+  bareNode: Server
+  fastifyHello: Server
+  find(name: string): Contestant | undefined
+  /** How many measurements a round of these rows takes. */
+  count(rows: Row[]): number
+  /** Resident memory of each in MiB. */
+  memory(): Record<string, number | undefined>
+  close(): Promise<void>
+}
+
+/** Starts everybody, each on a database of the same content, and lets them wait. */
+export async function openContestants(folder: string, wanted: (name: string) => boolean): Promise<Contestants> {
+  const ends: (() => Promise<void>)[] = []
+  const opened = async (server: Promise<Server>) => {
+    const started = await server
+    ends.push(() => started.stop())
+    return started
+  }
+  const all: Contestant[] = []
+  const close = async () => {
+    for (const end of ends.reverse()) await end()
+  }
+  const same = (name: string, server: Server, facts: Seeded, people = server.people, without: Row[] = []) => {
+    const load = (row: Row, round: number) => (without.includes(row) ? undefined : loadOf(row, people, facts, round))
+    all.push({ name, server, load })
+  }
+  try {
+    const seeded = await seed(`sqlite:${join(folder, 'seed.db')}`, ROWS_OF_ALL)
+    const copy = (name: string) => copyOf(seeded, join(folder, name))
+    const start = async (of: Seeded, level: string) => opened(startLatchkey({ ...of.settings, LOG_LEVEL: level }))
+
+    const silent = await start(await copy('silent'), 'silent')
+    same('Latchkey, silent', silent, seeded, seeded.people)
+    same('Latchkey, logging', await start(await copy('logging'), 'info'), seeded, seeded.people)
+    const answers = join(folder, 'answers.json')
+    await captureAnswers(silent, seeded, answers)
+
+    const bare = await opened(startPeer('bare', answers))
+    if (wanted('bare')) same('bare Fastify', bare, seeded, seeded.people, ['refresh', 'login'])
+    if (wanted('raw')) {
+      const server = await opened(startPeer('raw', (await copy('raw')).file, answers))
+      same('raw better-sqlite3', server, seeded, server.people, ['refresh', 'login'])
+    }
+    if (wanted('better-auth')) {
+      const server = await opened(startPeer('better-auth', join(folder, 'better-auth.db')))
+      const people = server.people as unknown as CookiePerson[]
+      all.push({ name: 'Better Auth', server, load: (row) => betterAuthLoad(row, people) })
+    }
+    for (const [peer, name] of [
+      ['express', 'Express 5'],
+      ['hono', 'Hono'],
+    ] as const) {
+      if (wanted(peer)) same(name, await opened(startPeer(peer, (await copy(peer)).file)), seeded)
+    }
+    if (wanted('postgres')) {
+      const postgres = await PostgresServer.create({ durable: true })
+      ends.push(() => postgres.remove())
+      const onPostgres = await seed(postgres.url, ROWS_OF_ALL)
+      same('Latchkey, PostgreSQL', await start(onPostgres, 'silent'), onPostgres, onPostgres.people)
+    }
+    return {
+      all,
+      aloneFile: (await copy('alone')).file,
+      bareNode: await opened(startPeer('bare')),
+      fastifyHello: bare,
+      find: (name) => all.find((contestant) => contestant.name === name),
+      count: (rows) => rows.flatMap((row) => all.filter(({ load }) => load(row, 0) !== undefined)).length,
+      memory: () => Object.fromEntries(all.map(({ name, server }) => [name, server.memory()])),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

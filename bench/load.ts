@@ -1,0 +1,112 @@
+import { execFile, spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** Connections that are open at once, each with one request at a time. */
+export const CONNECTIONS = 32
+
+export interface HttpRequest {
+  method: string
+  path: string
+  headers?: Record<string, string>
+  body?: string
+}
+
+/** What is sent, in turn. With `tokens`, TOKEN in a request is replaced by a refresh token that was not used yet. */
+export interface Load {
+  requests: HttpRequest[]
+  tokens?: string[]
+}
+
+export interface Outcome {
+  /** Good answers. */
+  perSecond: number
+  /** Milliseconds. */
+  p50: number
+  p99: number
+  /** Answers of 400 and above, and connections that failed. */
+  failed: number
+}
+
+export interface LoadOptions {
+  seconds: number
+  connections?: number
+}
+
+const run = promisify(execFile)
+const hasWrk = spawnSync('wrk', ['-v']).error === undefined
+
+/** The load generator at hand. wrk takes less of the machine for itself. */
+export const generator = hasWrk ? 'wrk' : 'autocannon'
+
+/** Asks the server as fast as it answers. `folder` is for the load generator's own file. */
+export function load(port: number, what: Load, options: LoadOptions, folder: string): Promise<Outcome> {
+  return hasWrk ? runWrk(port, what, options, folder) : runAutocannon(port, what, options)
+}
+
+async function runWrk(port: number, what: Load, { seconds, connections = CONNECTIONS }: LoadOptions, folder: string) {
+  const file = join(folder, `requests-${port}-${performance.now()}.lua`)
+  writeFileSync(file, toLua(what, port))
+  const script = join(import.meta.dirname, 'requests.lua')
+  const { stdout } = await run('wrk', [
+    ...['-t', '1', '-c', String(connections), '-d', `${Math.ceil(seconds)}s`, '-s', script, `http://127.0.0.1:${port}`],
+    // A log-in waits for the others' hashes, which is no failure.
+    ...['--timeout', '30s', '--', file, what.tokens ? 'chain' : 'fixed'],
+  ])
+  const result = JSON.parse(stdout.split('RESULT')[1] ?? '{}')
+  return {
+    perSecond: (result.count - result.failed) / result.seconds,
+    p50: result.p50,
+    p99: result.p99,
+    failed: result.failed,
+  }
+}
+
+/** The requests as bytes on the wire, so that the load generator has nothing to compute. */
+function toLua({ requests, tokens = [] }: Load, port: number): string {
+  // The token's place is as long as the token, for Content-Length.
+  const length = (body: string) => Buffer.byteLength(body.replace('TOKEN', tokens[0] ?? 'TOKEN'))
+  const texts = requests.map(({ method, path, headers = {}, body }) => {
+    const lines = { host: `127.0.0.1:${port}`, ...headers, ...(body && { 'content-length': length(body) }) }
+    const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`)
+    return `${method} ${path} HTTP/1.1\r\n${head.join('')}\r\n${body ?? ''}`
+  })
+  const list = (items: string[]) => `{${items.map((item) => JSON.stringify(item)).join(',\n')}}`
+  return `return { requests = ${list(texts)}, tokens = ${list(tokens)} }\n`
+}
+
+interface AutocannonResult {
+  requests: { average: number }
+  latency: { p50: number; p99: number }
+  non2xx: number
+  '3xx': number
+  errors: number
+}
+
+async function runAutocannon(port: number, what: Load, { seconds, connections = CONNECTIONS }: LoadOptions) {
+  // By a variable, because it is installed with the peers and so unknown to the compiler.
+  const name = 'autocannon'
+  const { default: autocannon } = await import(name)
+  const tokens = [...(what.tokens ?? [])]
+  let turn = 0
+  const result: AutocannonResult = await autocannon({
+    url: `http://127.0.0.1:${port}`,
+    connections,
+    duration: seconds,
+    requests: [
+      {
+        setupRequest(request: object) {
+          turn = (turn + 1) % what.requests.length
+          const next = what.requests[turn]
+          return { ...request, ...next, body: next?.body?.replace('TOKEN', () => tokens.shift() ?? '') }
+        },
+        onResponse(_status: number, body: string) {
+          if (what.tokens) tokens.push(JSON.parse(body).refresh_token)
+        },
+      },
+    ],
+  })
+  const { requests, latency, non2xx, errors } = result
+  return { perSecond: requests.average, ...latency, failed: non2xx - result['3xx'] + errors }
+}

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { cpus, loadavg, release, totalmem, type } from 'node:os'
+import { join } from 'node:path'
+import { packageRoot } from '../src/package.js'
+import { CONNECTIONS, generator } from './load.js'
+
+const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', '@node-rs/bcrypt', 'pg']
+const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
+
+/** The machine and what runs on it, in lines. */
+export function describeMachine(): string[] {
+  const [processor] = cpus()
+  const memory = Math.round(totalmem() / 2 ** 30)
+  const [load = 0] = loadavg()
+  return [
+    `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores (${processor?.model.trim()}), ${memory} GiB, ${type()} ${release()}`,
+    `Node ${process.version}; ${versions(OURS, packageRoot)}`,
+    versions(PEERS, join(packageRoot, 'bench')),
+    `${generator}, ${CONNECTIONS} connections; load of the machine before: ${load.toFixed(2)}`,
+  ]
+}
+
+function versions(names: string[], folder: string): string {
+  const paths = createRequire(join(folder, 'package.json')).resolve.paths('any') ?? []
+  return names.map((name) => `${name} ${versionOf(name, paths)}`).join(', ')
+}
+
+/** Read from the file itself: many packages do not export theirs. */
+function versionOf(name: string, folders: string[]): string {
+  for (const folder of folders) {
+    try {
+      return JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')).version
+    } catch {
+      // Perhaps further up.
+    }
+  }
+  return '(none)'
+}

@@ -1,0 +1,28 @@
+import { hash, verify } from '@node-rs/bcrypt'
+import { HASH_COST, openTodos } from './shared.mjs'
+
+// What cannot be faster: one durable commit after the other, or password hashes on as many threads as there are cores,
+// without a server. Prints how many in a second.
+
+const [kind, seconds, argument] = process.argv.slice(2)
+const run = { commits, hashes }[kind]
+const start = performance.now()
+const count = await run(start + seconds * 1_000, argument)
+console.log((count / (performance.now() - start)) * 1_000)
+
+async function commits(end, file) {
+  const { insert } = await openTodos(file)
+  let done = 0
+  for (; performance.now() < end; done += 1) insert.get(1, 'Water the plants', 'The fern too')
+  return done
+}
+
+async function hashes(end, slots) {
+  const stored = await hash('three quiet lanterns', HASH_COST)
+  let done = 0
+  const work = async () => {
+    for (; performance.now() < end; done += 1) await verify('three quiet lanterns', stored)
+  }
+  await Promise.all(Array.from({ length: Number(slots) }, work))
+  return done
+}

@@ -1,0 +1,86 @@
+import type { HttpRequest, Load } from './load.js'
+import { PASSWORD } from './seed.js'
+import type { Person } from './servers.js'
+
+/** Sessions that a round of refreshes begins with: more than there are connections. */
+const CHAINS = 64
+const PAGE = 20
+
+/** The rows of the table, in its order. */
+export const ROWS = {
+  verify: 'GET /v1/verify',
+  me: 'GET /v1/me',
+  list: `GET /v1/todos, ${PAGE} rows`,
+  notModified: 'GET /v1/todos/:id, If-None-Match, 304',
+  create: 'POST /v1/todos, durable',
+  refresh: 'POST /v1/refresh, durable',
+  login: 'POST /v1/login',
+} as const
+export type Row = keyof typeof ROWS
+
+/** What a server was seeded with. */
+export interface Facts {
+  users: number
+  rows: number
+}
+
+const JSON_BODY = { 'content-type': 'application/json' }
+
+/** What is sent for a row to Latchkey and to those that answer the same addresses; `round` picks unused refresh tokens. */
+export function loadOf(row: Row, people: Person[], facts: Facts, round: number): Load {
+  if (row === 'refresh') {
+    const refresh = { method: 'POST', path: '/v1/refresh', headers: JSON_BODY, body: '{"refresh_token":"TOKEN"}' }
+    const tokens = people.slice(round * CHAINS, (round + 1) * CHAINS).map((person) => person.refreshToken)
+    return { requests: [refresh], tokens }
+  }
+  return { requests: people.map((person) => requestOf(row, person, facts)) }
+}
+
+function requestOf(row: Exclude<Row, 'refresh'>, person: Person, facts: Facts): HttpRequest {
+  const headers = { authorization: person.authorization }
+  switch (row) {
+    case 'verify':
+      return { method: 'GET', path: '/v1/verify', headers }
+    case 'me':
+      return { method: 'GET', path: '/v1/me', headers }
+    case 'list':
+      return { method: 'GET', path: `/v1/todos?limit=${PAGE}`, headers }
+    case 'notModified': {
+      const oldest = facts.rows - facts.users + person.id
+      return { method: 'GET', path: `/v1/todos/${oldest}`, headers: { ...headers, 'if-none-match': '"1"' } }
+    }
+    case 'create': {
+      const body = JSON.stringify({ title: 'Water the plants', description: 'The fern in the hall too' })
+      return { method: 'POST', path: '/v1/todos', headers: { ...headers, ...JSON_BODY }, body }
+    }
+    case 'login': {
+      const body = JSON.stringify({ username: `user${person.id}`, password: PASSWORD })
+      return { method: 'POST', path: '/v1/login', headers: JSON_BODY, body }
+    }
+  }
+}
+
+/** Someone of Better Auth, with a session in the database and a signed copy of it in a cookie. */
+export interface CookiePerson {
+  email: string
+  cookie: string
+  sessionCookie: string
+}
+
+/** Better Auth's nearest answers: it has no rows of one's own, and its sessions have no second token. */
+export function betterAuthLoad(row: Row, people: CookiePerson[]): Load | undefined {
+  const path = '/api/auth/get-session'
+  if (row === 'verify') return { requests: people.map(({ cookie }) => ({ method: 'GET', path, headers: { cookie } })) }
+  if (row === 'me') {
+    return { requests: people.map(({ sessionCookie: cookie }) => ({ method: 'GET', path, headers: { cookie } })) }
+  }
+  if (row !== 'login') return undefined
+  return {
+    requests: people.map(({ email }) => ({
+      method: 'POST',
+      path: '/api/auth/sign-in/email',
+      headers: { ...JSON_BODY, origin: 'http://127.0.0.1' },
+      body: JSON.stringify({ email, password: PASSWORD }),
+    })),
+  }
+}

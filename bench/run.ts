@@ -1,0 +1,79 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { packageRoot } from '../src/package.js'
+import { openContestants } from './contestants.js'
+import { describeMachine } from './machine.js'
+import { measureColdStarts, measureFlood, measureRows, measureSizes } from './measure.js'
+import { report } from './report.js'
+import { ROWS, type Row } from './rows.js'
+
+const HELP = `npm run bench -- [options]
+
+  --minutes <n>   how long the measuring takes, about (8)
+  --rounds <n>    how often each is measured; the median counts (3)
+  --rows <names>  only these rows, separated by commas: ${Object.keys(ROWS).join(', ')}
+  --only <names>  only these contestants besides Latchkey
+  --large         a list out of 10 million rows too
+  --dry           print, and leave bench/RESULTS.md as it is
+`
+/** What a run does besides measuring. */
+const OVERHEAD_S = 110
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '3' },
+    rows: { type: 'string', default: Object.keys(ROWS).join(',') },
+    only: { type: 'string' },
+    large: { type: 'boolean', default: false },
+    dry: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+if (values.help) process.stdout.write(HELP)
+else await bench()
+
+async function bench(): Promise<void> {
+  prepare()
+  const machine = describeMachine()
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+  const wanted = (name: string) => values.only === undefined || values.only.split(',').includes(name)
+  const contestants = await openContestants(folder, wanted)
+  try {
+    const rows = values.rows.split(',').filter((name): name is Row => name in ROWS)
+    const rounds = Number(values.rounds)
+    const slices = contestants.count(rows) * rounds
+    const seconds = Math.max(1, Math.floor((Number(values.minutes) * 60 - OVERHEAD_S) / slices))
+    const plan = { rows, rounds, seconds, folder, failures: [] }
+    const memoryAtRest = contestants.memory()
+    const rates = await measureRows(contestants, plan)
+    const memoryUnderLoad = contestants.memory()
+    const flood = rows.includes('login') ? await measureFlood(contestants, plan) : []
+    const isFull = values.rows.split(',').length === Object.keys(ROWS).length
+    const sizes = isFull ? await measureSizes(plan, values.large) : []
+    const coldStarts = isFull ? await measureColdStarts(contestants, folder) : []
+    const text = report({ machine, plan, rates, flood, sizes, coldStarts, memoryAtRest, memoryUnderLoad })
+    process.stdout.write(`\n${text}`)
+    if (!values.dry) writeFileSync(join(packageRoot, 'bench', 'RESULTS.md'), text)
+  } finally {
+    await contestants.close()
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** The built service, and the peers, which nobody but the bench installs. */
+function prepare(): void {
+  const bench = join(packageRoot, 'bench')
+  command('npm', ['run', '--silent', 'build'], packageRoot)
+  if (!existsSync(join(bench, 'node_modules'))) command('npm', ['ci', '--no-audit', '--no-fund'], bench)
+}
+
+function command(name: string, args: string[], cwd: string): void {
+  const { status } = spawnSync(name, args, { cwd, stdio: 'inherit' })
+  if (status !== 0) throw new Error(`${name} ${args.join(' ')} failed`)
+}

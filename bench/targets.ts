@@ -1,0 +1,57 @@
+import { OURS, type Results } from './report.js'
+import type { Row } from './rows.js'
+
+const PEERS = ['Better Auth', 'Express 5', 'Hono']
+const READS = ['verify', 'me', 'list', 'notModified'] as const satisfies Row[]
+/** Hashing takes all of a log-in, the same hash for everybody: who is ahead by less is not ahead. */
+const NOISE = 0.05
+
+export interface Target {
+  isMet: boolean
+  text: string
+}
+
+/** What was promised, against what was measured; nothing of what this run has left out. */
+export function targets({ rates, flood, sizes, coldStarts, memoryAtRest }: Results): Target[] {
+  const rate = (row: Row, name = OURS) => rates[row]?.[name] ?? Number.NaN
+  const ratio = (row: Row, other: string) => rate(row) / rate(row, other)
+  const quiet = flood.find(({ name }) => name === OURS)
+  const cold = coldStarts.find(({ name }) => name === 'Latchkey')?.ms ?? Number.NaN
+  const perSize = sizes.map(({ perSecond }) => perSecond)
+  const logging = READS.map((row) => rate(row, 'Latchkey, logging') / rate(row))
+  const behind = Object.entries(rates).flatMap(([row, byName]) =>
+    PEERS.filter((peer) => rate(row as Row) < (1 - NOISE) * (byName[peer] ?? 0)).map((peer) => `${peer} at ${row}`),
+  )
+  return [
+    atLeast(0.8, ratio('verify', 'bare Fastify'), 'verify, of bare Fastify with the same bytes'),
+    atLeast(0.7, ratio('me', 'bare Fastify'), 'me, of bare Fastify with the same bytes'),
+    atLeast(0.9, ratio('list', 'raw better-sqlite3'), 'the list, of the raw handler that returns objects'),
+    atLeast(0.3, ratio('list', 'bare Fastify'), 'the list, of bare Fastify with the same bytes'),
+    atLeast(0.6, ratio('notModified', 'bare Fastify'), '304, of bare Fastify with the same bytes'),
+    atLeast(0.8, ratio('create', 'the work alone'), 'a durable POST, of commits one after the other'),
+    atLeast(5_000, rate('refresh'), 'refreshes a second'),
+    atLeast(0.95, ratio('login', 'the work alone'), 'log-ins, of the hashes alone on the same cores'),
+    atMost(
+      3,
+      (quiet?.floodedMs ?? Number.NaN) / (quiet?.quietMs ?? Number.NaN),
+      'list p99 in a flood of log-ins, of quiet',
+    ),
+    atLeast(0.7, Math.min(...logging), 'logging on, of logging off, in the slowest of the reads'),
+    atMost(400, cold, 'milliseconds of a cold start'),
+    atMost(110, memoryAtRest[OURS] ?? Number.NaN, 'MiB at rest'),
+    atLeast(0.9, Math.min(...perSize) / Math.max(...perSize), 'the list at the worst size, of the best size'),
+    { value: 0, isMet: behind.length === 0, text: `ahead of every peer in every row ${behind.join(', ')}`.trim() },
+  ].filter(({ value }) => Number.isFinite(value))
+}
+
+function atLeast(wanted: number, value: number, what: string) {
+  return { value, isMet: value >= wanted, text: `${shown(value)} (at least ${shown(wanted)}) ${what}` }
+}
+
+function atMost(wanted: number, value: number, what: string) {
+  return { value, isMet: value <= wanted, text: `${shown(value)} (at most ${shown(wanted)}) ${what}` }
+}
+
+function shown(value: number): string {
+  return value >= 10 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
+}
