@@ -56,7 +56,7 @@ t.test('after an unclean stop a damaged page is found, at every start until some
   const mina = await service.signUp('mina')
   // In the audit log, which nothing reads while starting.
   await service.post('/v1/login', { username: 'mina', password: PASSWORD }, { 'x-request-id': 'the-needle' })
-  const file = await copyWithLog(service, mina, await temporaryFolder(t))
+  const file = await copyWithLog(t, mina, await temporaryFolder(t))
   await t.resolves(openAndClose(await copyDatabase(file, await temporaryFolder(t))), 'the copy itself is sound')
   const page = Math.floor((await readFile(file)).indexOf('the-needle') / PAGE_BYTES)
   t.ok(page > 0)
@@ -67,7 +67,7 @@ t.test('after an unclean stop a damaged page is found, at every start until some
 t.test('after an unclean stop with sound pages everything that was acknowledged is there', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
-  const file = await copyWithLog(service, mina, await temporaryFolder(t))
+  const file = await copyWithLog(t, mina, await temporaryFolder(t))
   const restarted = await startService(t, { DATABASE_URL: `sqlite:${file}` })
   t.match((await (await restarted.logIn('mina')).get('/v1/todos')).json().items, [{ title: 'in the log' }])
 })
@@ -75,7 +75,7 @@ t.test('after an unclean stop with sound pages everything that was acknowledged 
 t.test('pages that break under a running service are 503, and it lives on', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
-  await ask(service, sql`pragma wal_checkpoint(truncate)`)
+  await writeLogBack(t, service)
   const { size } = await stat(fileOf(service))
   await overwrite(PAGE_BYTES, size - PAGE_BYTES)(fileOf(service))
   await ask(service, sql`pragma shrink_memory`)
@@ -94,12 +94,20 @@ async function stoppedDatabase(t: Test): Promise<string> {
 }
 
 /** What is on the disk while a service runs that has written to its log since the last checkpoint. */
-async function copyWithLog(service: Service, person: Person, folder: string): Promise<string> {
-  await ask(service, sql`pragma wal_checkpoint(truncate)`)
+async function copyWithLog(t: Test, person: Person, folder: string): Promise<string> {
+  const { service } = person
+  await writeLogBack(t, service)
   await person.post('/v1/todos', { title: 'in the log' })
   const file = await copyDatabase(fileOf(service), folder)
   if ((await stat(`${file}-wal`)).size === 0) throw new Error('the log is empty')
   return file
+}
+
+/** From a connection of its own: the service's is in a transaction whenever it writes. */
+async function writeLogBack(t: Test, service: Service): Promise<void> {
+  const other = await openFile(t, fileOf(service))
+  other.pragma('wal_checkpoint(truncate)')
+  other.close()
 }
 
 function overwrite(from: number, count: number): (file: string) => Promise<void> {
