@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { isPostgres } from '../src/database.js'
 import { packageRoot } from '../src/package.js'
 import { nodeProcess, serving } from './child.js'
-import { PASSWORD, startService } from './helper.js'
+import { type LoginAnswer, PASSWORD, startService } from './helper.js'
 import { startListening } from './listening.js'
 import { catchLogs } from './logs.js'
 import { freePort } from './postgres-server.js'
@@ -37,7 +37,7 @@ t.test('a request is a span under its caller, its statements and hashes are chil
     },
     body: JSON.stringify({ username: 'mina', password: PASSWORD }),
   })
-  const login = await response.json()
+  const login = (await response.json()) as LoginAnswer
   await service.get('/nowhere/4711')
   const databaseUrl = service.app.config.DATABASE_URL
   await service.app.close()
@@ -79,11 +79,11 @@ t.test('the log names the trace; a bug is an error of the span, without its mess
   const takeLog = catchLogs(service.app)
   const mina = await service.signUp('mina')
   takeLog()
-  Reflect.set(service.app.database.db, 'select', () => {
+  Reflect.set(service.app.sessions, 'list', () => {
     throw new Error('the message of a bug')
   })
   const headers = { authorization: `Bearer ${mina.token}`, traceparent: `00-${TRACE}-${PARENT}-01` }
-  const { statusCode } = await service.app.inject({ url: '/v1/todos', headers })
+  const { statusCode } = await service.app.inject({ url: '/v1/sessions', headers })
   const malformed = await service.get('/livez', { traceparent: 'not one' })
   t.equal(malformed.statusCode, 200)
   const lines = takeLog()
@@ -91,8 +91,8 @@ t.test('the log names the trace; a bug is an error of the span, without its mess
     .flatMap((line) => (line.includes('"route"') ? [JSON.parse(line)] : []))
   await service.app.close()
   t.equal(statusCode, 500)
-  t.match(lines[0], { route: '/v1/todos', trace_id: TRACE })
-  const span = receiver.spans().find(({ name }) => name === 'GET /v1/todos')
+  t.match(lines[0], { route: '/v1/sessions', trace_id: TRACE })
+  const span = receiver.spans().find(({ name }) => name === 'GET /v1/sessions')
   t.match(span, { status: { code: ERROR }, attributes: { 'error.type': '500', 'http.response.status_code': 500 } })
   t.notMatch(receiver.text(), 'the message of a bug')
   const alive = receiver.spans().find(({ name }) => name === 'GET /livez')
