@@ -20,6 +20,7 @@ import proxies from '../plugins/proxies.js'
 import rateLimit from '../plugins/rate-limit.js'
 import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
+import tracing from '../plugins/tracing.js'
 import upkeep from '../plugins/upkeep.js'
 import users from '../plugins/users.js'
 import type { Config } from './config.js'
@@ -37,6 +38,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   app.decorate('config', config)
 
   // What every request shares.
+  await app.register(tracing)
   await app.register(problems)
   await app.register(headers)
   await app.register(bodies)

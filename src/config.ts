@@ -116,6 +116,12 @@ export const Settings = Type.Object({
     default: 'off',
     description: 'A port of its own that serves /metrics to everybody who reaches it; 0 takes a free one.',
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url({
+    default: '',
+    description:
+      "Where OpenTelemetry's traces go, as OTLP over HTTP, for example `http://collector:4318`; empty is off.",
+  }),
+  OTEL_SERVICE_NAME: Type.String({ default: 'latchkey', description: 'The `service.name` of the traces.' }),
   MIGRATE_ON_START: onOff({
     default: 'on',
     description: 'Bring the database up to date on start; off refuses to start on an old one.',

@@ -26,6 +26,7 @@ export class OneLineARequest extends LogController {
       ms: Math.round(reply.elapsedTime * 10) / 10,
       ip: request.ip,
       user_id: request.user?.userId,
+      trace_id: request.trace?.id,
     })
   }
 }
