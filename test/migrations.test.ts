@@ -88,13 +88,14 @@ t.test('a migration that fails leaves the database as it was', async (t) => {
   await t.resolves(openAndClose(file, true))
 })
 
-t.test('rows without their parent are found before anybody is served', async (t) => {
+t.test('rows without their parent are found after a migration, before anybody is served', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
-  await openAndClose(file, true)
-  const other = await openFile(t, file)
-  other.pragma('foreign_keys = off')
-  other.exec("insert into todos (user_id, title, created_at, updated_at) values (7, 'x', 0, 0)")
+  const old = await openFile(t, file)
+  apply(old, MIGRATIONS.slice(0, -1))
+  old.pragma('foreign_keys = off')
+  old.exec("insert into todos (user_id, title, created_at, updated_at) values (7, 'x', 0, 0)")
   t.match(await reasonToRefuse(file, true), { message: /1 rows without their parent/ })
+  t.equal(appliedIn(old).length, MIGRATIONS.length - 1)
 })
 
 t.test('one after another and at once: the same new file opens', async (t) => {
