@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { isPostgres } from '../src/database.js'
@@ -35,7 +36,8 @@ t.test('a request is a span under its caller, its statements and hashes are chil
       tracestate: 'shop=mina',
       'user-agent': 'browser of mina',
     },
-    body: JSON.stringify({ username: 'mina', password: PASSWORD }),
+    body: ReadableStream.from(inPieces(JSON.stringify({ username: 'mina', password: PASSWORD }))),
+    duplex: 'half',
   })
   const login = (await response.json()) as LoginAnswer
   await service.get('/nowhere/4711')
@@ -138,6 +140,14 @@ t.test('a receiver that is away or silent disturbs nobody and does not hold up t
     t.ok(performance.now() - startedAt < 3_000, `${Math.round(performance.now() - startedAt)} ms`)
   }
 })
+
+/** A body that is still under way when its request is looked at. */
+async function* inPieces(text: string): AsyncGenerator<Uint8Array> {
+  for (const piece of [text.slice(0, 10), text.slice(10)]) {
+    yield Buffer.from(piece)
+    await sleep(50)
+  }
+}
 
 interface Span {
   traceId: string
