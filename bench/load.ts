@@ -22,7 +22,7 @@ export interface Load {
 export interface Outcome {
   /** Good answers. */
   perSecond: number
-  /** Milliseconds. */
+  /** Milliseconds; without an answer, Infinity. */
   p50: number
   p99: number
   /** Answers of 400 and above, and connections that failed. */

@@ -8,6 +8,10 @@ import { CONNECTIONS, generator } from './load.js'
 const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', '@node-rs/bcrypt', 'pg']
 const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
 
+/** Above this, somebody else works on the machine too. */
+const BUSY = 1
+const BUSY_REMARK = '. **It was busy: run this again on a quiet one before you believe a figure.**'
+
 /** The machine and what runs on it, in lines. */
 export function describeMachine(): string[] {
   const [processor] = cpus()
@@ -17,7 +21,7 @@ export function describeMachine(): string[] {
     `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores (${processor?.model.trim()}), ${memory} GiB, ${type()} ${release()}`,
     `Node ${process.version}; ${versions(OURS, packageRoot)}`,
     versions(PEERS, join(packageRoot, 'bench')),
-    `${generator}, ${CONNECTIONS} connections; load of the machine before: ${load.toFixed(2)}`,
+    `${generator}, ${CONNECTIONS} connections; load of the machine before: ${load.toFixed(2)}${load > BUSY ? BUSY_REMARK : ''}`,
   ]
 }
 

@@ -92,5 +92,6 @@ function whole(value: number | undefined): string {
 }
 
 function tenths(value: number | undefined): string {
-  return value === undefined ? '–' : value.toFixed(1)
+  if (value === undefined) return '–'
+  return value === Number.POSITIVE_INFINITY ? 'no answer' : value.toFixed(1)
 }
