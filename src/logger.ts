@@ -3,9 +3,8 @@ import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import pino, { type LoggerOptions } from 'pino'
 import type { Config } from './config.js'
 
-/** JSON lines on standard output, written aside of the requests; false where nothing is to be logged. */
-export function loggerOptions({ LOG_LEVEL }: Config): (LoggerOptions & { stream: pino.DestinationStream }) | false {
-  if (LOG_LEVEL === 'silent') return false
+/** JSON lines on standard output, written aside of the requests. */
+export function loggerOptions({ LOG_LEVEL }: Config): LoggerOptions & { stream: pino.DestinationStream } {
   return { level: LOG_LEVEL, stream: pino.destination({ sync: false }), serializers: { err: describeError } }
 }
 

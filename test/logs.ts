@@ -6,6 +6,7 @@ const SECRET = /eyJ[\w-]{8,}\.[\w-]+|lkr_[\w-]{8,}|\$bcrypt|\$2[aby]\$|"d":"|PRI
 
 /** Makes a service log everything, and keeps it. Returns how to take what it has logged since the last time. */
 export function catchLogs(app: FastifyInstance): () => string {
+  if (Reflect.get(app.log, symbols.streamSym) === undefined) throw new Error('This service has no log to search')
   let lines: string[] = []
   Reflect.set(app.log, symbols.streamSym, { write: (line: string) => lines.push(line) })
   app.log.level = 'trace'
