@@ -10,12 +10,12 @@ export const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 const STATEMENTS_KEPT = 500
 
-type Execute = () => { rows: unknown[] }
+type Result = { rows: unknown[] }
 
 /** Runs drizzle's statements, each prepared once; waits for a lock without blocking the process. */
 export function createRunner(connection: BetterSqlite3.Database) {
   const statements = new LRUCache<string, BetterSqlite3.Statement>({ max: STATEMENTS_KEPT })
-  const commits = new SharedCommits(connection)
+  const shared = new SharedTransactions(connection)
 
   function prepared(text: string): BetterSqlite3.Statement {
     let statement = statements.get(text)
@@ -27,8 +27,7 @@ export function createRunner(connection: BetterSqlite3.Database) {
     return statement
   }
 
-  function runNow(text: string, params: unknown[], method: string): { rows: unknown[] } {
-    const statement = prepared(text)
+  function execute(statement: BetterSqlite3.Statement, params: unknown[], method: string): Result {
     if (!statement.reader) {
       statement.run(params)
       return { rows: [] }
@@ -38,45 +37,50 @@ export function createRunner(connection: BetterSqlite3.Database) {
 
   return (text: string, params: unknown[], method: string) => timed(told, () => run(text, params, method))
 
-  async function run(text: string, params: unknown[], method: string): Promise<{ rows: unknown[] }> {
+  async function run(text: string, params: unknown[], method: string): Promise<Result> {
     assertText(params)
-    const execute = () => runNow(text, params, method)
     try {
-      const needsCommit = !connection.inTransaction && !prepared(text).readonly
-      return await (needsCommit ? commits.add(execute) : patiently(BUSY_PATIENCE_MS, execute))
+      const statement = prepared(text)
+      const perform = () => execute(statement, params, method)
+      return await (connection.inTransaction ? perform() : shared.add(perform, statement.readonly))
     } catch (error) {
       throw asProblem(error)
     }
   }
 }
 
-interface Write {
-  execute: Execute
-  resolve(result: { rows: unknown[] }): void
+interface Waiting {
+  perform(): Result
+  resolve(result: Result): void
   reject(error: unknown): void
 }
 
 /**
- * Writes that arrive together share one commit, and with it one wait for the disk. Each stays a statement of its own: one
- * that fails undoes itself alone. From the first to the commit nothing else runs on the connection, so that nobody reads
- * what a failing power supply could still take back, and nobody is answered before it cannot.
+ * Statements that arrive in one turn of the event loop share a transaction: those that write one commit, and with it one
+ * wait for the disk; those that read one lock, which costs more than finding a row. Each stays a statement of its own: one
+ * that fails undoes itself alone. From a transaction's beginning to its end nothing else runs on the connection, so that
+ * nobody reads what a failing power supply could still take back, and nobody is answered before it cannot.
  */
-class SharedCommits {
+class SharedTransactions {
   readonly #connection: BetterSqlite3.Database
   readonly #begin: BetterSqlite3.Statement
-  readonly #end: BetterSqlite3.Statement
-  #waiting: Write[] = []
+  readonly #beginToWrite: BetterSqlite3.Statement
+  readonly #commit: BetterSqlite3.Statement
+  #readers: Waiting[] = []
+  #writers: Waiting[] = []
   #isRunning = false
 
   constructor(connection: BetterSqlite3.Database) {
     this.#connection = connection
-    this.#begin = connection.prepare('begin immediate')
-    this.#end = connection.prepare('commit')
+    this.#begin = connection.prepare('begin')
+    this.#beginToWrite = connection.prepare('begin immediate')
+    this.#commit = connection.prepare('commit')
   }
 
-  add(execute: Execute): Promise<{ rows: unknown[] }> {
+  add(perform: () => Result, isReading: boolean): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ execute, resolve, reject })
+      const waiting = isReading ? this.#readers : this.#writers
+      waiting.push({ perform, resolve, reject })
       if (this.#isRunning) return
       this.#isRunning = true
       // After all requests that have come in by now.
@@ -85,25 +89,32 @@ class SharedCommits {
   }
 
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const writes = this.#waiting
-      this.#waiting = []
-      try {
-        const settle = await patiently(BUSY_PATIENCE_MS, () => this.#commit(writes))
-        for (const settleOne of settle) settleOne()
-      } catch (error) {
-        for (const { reject } of writes) reject(error)
-      }
+    while (this.#readers.length + this.#writers.length > 0) {
+      const readers = this.#readers
+      this.#readers = []
+      if (readers.length > 0) await this.#share(this.#begin, readers)
+      const writers = this.#writers
+      this.#writers = []
+      if (writers.length > 0) await this.#share(this.#beginToWrite, writers)
     }
     this.#isRunning = false
   }
 
-  /** Executes all in one transaction; what it returns tells each how it went, now that it is on the disk. */
-  #commit(writes: Write[]): (() => void)[] {
-    this.#begin.run()
+  async #share(begin: BetterSqlite3.Statement, all: Waiting[]): Promise<void> {
     try {
-      const settle = writes.map((write) => this.#execute(write))
-      this.#end.run()
+      const settle = await patiently(BUSY_PATIENCE_MS, () => this.#transact(begin, all))
+      for (const settleOne of settle) settleOne()
+    } catch (error) {
+      for (const { reject } of all) reject(error)
+    }
+  }
+
+  /** Performs all in one transaction; what it returns tells each how it went, now that what it wrote is on the disk. */
+  #transact(begin: BetterSqlite3.Statement, all: Waiting[]): (() => void)[] {
+    begin.run()
+    try {
+      const settle = all.map((one) => this.#perform(one))
+      this.#commit.run()
       return settle
     } catch (error) {
       if (this.#connection.inTransaction) this.#connection.exec('rollback')
@@ -111,13 +122,13 @@ class SharedCommits {
     }
   }
 
-  #execute({ execute, resolve, reject }: Write): () => void {
+  #perform({ perform, resolve, reject }: Waiting): () => void {
     try {
-      const result = execute()
+      const result = perform()
       return () => resolve(result)
     } catch (error) {
-      // A full or broken disk may have undone the whole transaction: then nobody's write is there.
-      if (!this.#connection.inTransaction) throw error
+      // Tried again with all the others; or a full or broken disk has undone the whole transaction, and nobody's write is there.
+      if (isBusy(error) || !this.#connection.inTransaction) throw error
       return () => reject(error)
     }
   }

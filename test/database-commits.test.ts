@@ -61,6 +61,28 @@ t.test('a commit that fails fails for all that shared it, and leaves nothing beh
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
 })
 
+t.test(
+  'reads of the same moment share a lock: one that fails fails alone, and none is older than itself',
+  async (t) => {
+    const { service, mina, other } = await watched(t)
+    const count = () => ask(service, sql`select count(*) from todos`)
+    // The absolute value of the smallest integer is none.
+    const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
+    const outcomes = await Promise.allSettled([count(), failing(), count()])
+    t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
+    const byAnother = other.prepare(
+      `insert into todos (user_id, title, created_at, updated_at) values (${mina.id}, 'x', 0, 0)`,
+    )
+    for (let written = 1; written <= 20; written += 1) {
+      const earlier = [count(), count()]
+      await earlier[0]
+      byAnother.run()
+      t.same(await count(), [[written]])
+      await Promise.all(earlier)
+    }
+  },
+)
+
 async function watched(t: Parameters<typeof startService>[0]) {
   const service = await startService(t)
   const mina: Person = await service.signUp('mina')
