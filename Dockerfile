@@ -46,13 +46,11 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4)" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.
-# UV_THREADPOOL_SIZE: passwords are hashed on as many cores as there are, but on fewer threads than this.
 ENV NODE_ENV=production \
   HOST=0.0.0.0 \
   PORT=3000 \
   DATABASE_URL=sqlite:/data/latchkey.db \
-  DRAIN_DELAY=5s \
-  UV_THREADPOOL_SIZE=16
+  DRAIN_DELAY=5s
 # Numeric, so that Kubernetes can see that it is not root.
 USER 10001:10001
 VOLUME /data

@@ -9,9 +9,6 @@ import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff
 /** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
 export const EXIT_CONFIG = 78
 
-/** Threads that hashing, files and name look-ups share. Not ours to set: libuv reads it before any of our code runs. */
-export const THREAD_POOL_SIZE = Number(process.env.UV_THREADPOOL_SIZE) || 4
-
 /** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
 export const Settings = Type.Object({
   HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on.' }),

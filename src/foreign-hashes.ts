@@ -1,7 +1,7 @@
-import { createHash, createHmac, pbkdf2, scrypt, timingSafeEqual } from 'node:crypto'
-import { promisify } from 'node:util'
-import { verify as bcryptVerify } from '@node-rs/bcrypt'
-import { sha2CryptVerify } from './sha2-crypt.js'
+import { createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
+import { verifySync as argon2Verify } from '@node-rs/argon2'
+import { verifySync as bcryptVerify } from '@node-rs/bcrypt'
+import { verify as sha2CryptVerify } from 'unixcrypt'
 
 // Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
 // wrong password, not a hung process: each is above what those three ask for today, and under a second.
@@ -17,10 +17,8 @@ const ARGON2_MEMORY = 2 ** 17
 const ARGON2_WORK = 2 ** 19
 const SHA2_CRYPT_ROUNDS = 1_000_000
 
-const pbkdf2Async = promisify(pbkdf2)
-
 /** Whether a password, given as it was typed, is the one of a hash. */
-type Verify = (password: string) => Promise<boolean>
+type Verify = (password: string) => boolean
 
 export interface ForeignHash {
   /** What a report calls the format. */
@@ -120,7 +118,7 @@ const FORMATS: Format[] = [
     name: `werkzeug ${hash}`,
     pattern: match(`${hash}\\$(?<salt>[^$]{0,256})\\$${HEX(digestSize(hash))}`),
     read: ({ salt = '', hex = '' }: Parts) => ({
-      verify: async (password: string) =>
+      verify: (password: string) =>
         timingSafeEqual(createHmac(hash, salt).update(password).digest(), Buffer.from(hex, 'hex')),
     }),
   })),
@@ -168,8 +166,7 @@ function viaPbkdf2(hash: 'sha1' | 'sha256' | 'sha512', count: string | undefined
   const iterations = Number(count)
   if (iterations < 1 || iterations > PBKDF2_ITERATIONS || digest.length !== digestSize(hash)) return undefined
   return {
-    verify: async (password: string) =>
-      timingSafeEqual(await pbkdf2Async(password, salt, iterations, digest.length, hash), digest),
+    verify: (password: string) => timingSafeEqual(pbkdf2Sync(password, salt, iterations, digest.length, hash), digest),
   }
 }
 
@@ -178,20 +175,22 @@ function viaScrypt(N: number, r: number, p: number, salt: Buffer, digest: Buffer
   if (!isPowerOfTwo || r < 1 || p < 1 || N * r * p > SCRYPT_WORK || digest.length < 16) return undefined
   // Node allows 32 MiB unless told otherwise, and werkzeug's parameters take a little more.
   const maxmem = 256 * r * (N + p)
-  const derive = (password: string) =>
-    new Promise<Buffer>((resolve, reject) => {
-      scrypt(password, salt, digest.length, { N, r, p, maxmem }, (error, key) => (error ? reject(error) : resolve(key)))
-    })
-  return { verify: async (password: string) => timingSafeEqual(await derive(password), digest) }
+  return {
+    verify: (password: string) =>
+      timingSafeEqual(scryptSync(password, salt, digest.length, { N, r, p, maxmem }), digest),
+  }
 }
 
 function viaArgon2(hash: string, memory: number, passes: number) {
   if (memory > ARGON2_MEMORY || memory * passes > ARGON2_WORK) return undefined
   return {
-    verify: async (password: string) => {
-      const { verify } = await import('@node-rs/argon2')
-      // It throws at a salt that is no base64 or at fewer than 8 KiB a lane: such a hash is nobody's password.
-      return verify(hash, password).catch(() => false)
+    verify: (password: string) => {
+      try {
+        return argon2Verify(hash, password)
+      } catch {
+        // A salt that is no base64, or fewer than 8 KiB a lane: such a hash is nobody's password.
+        return false
+      }
     },
   }
 }

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { THREAD_POOL_SIZE } from './config.js'
 import { hashes, timed } from './measures.js'
 import { Problem } from './problems.js'
 
@@ -18,7 +17,7 @@ interface Place {
   giveUp(): void
 }
 
-/** Runs a few hashes at once and lets a few more wait, so that the thread pool keeps a thread for files and names. */
+/** Runs as many hashes at once as there are processors, and lets a few more wait. */
 export class HashQueue {
   /** How many run at once. */
   readonly slots: number
@@ -28,7 +27,7 @@ export class HashQueue {
 
   constructor(limit: number, workers: number) {
     this.#limit = limit
-    this.slots = Math.max(1, Math.min(Math.floor(availableParallelism() / workers), THREAD_POOL_SIZE - 1))
+    this.slots = Math.max(1, Math.floor(availableParallelism() / workers))
   }
 
   /** How many wait. */
@@ -50,10 +49,16 @@ export class HashQueue {
     }
   }
 
-  /** Resolves when a slot is handed over. */
-  #turn({ isGone = () => false }: Waiting): Promise<void> {
+  /** @throws Problem hashing_overloaded when all slots are taken, and so are all places to wait */
+  assertRoom(): void {
+    if (this.#running < this.slots) return
     if (this.#places.size >= this.#limit) this.#leaveOutGone()
     if (this.#places.size >= this.#limit) throw new Problem('hashing_overloaded')
+  }
+
+  /** Resolves when a slot is handed over. */
+  #turn({ isGone = () => false }: Waiting): Promise<void> {
+    this.assertRoom()
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../src/package.js'
-import { formatOf } from '../src/passwords.js'
+import { formatOf } from '../src/password-hashes.js'
 import { countBy, type Service, startService } from './helper.js'
 import { hashOf, setHash, tryPassword } from './stored-hashes.js'
 

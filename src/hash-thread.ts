@@ -1,0 +1,26 @@
+import { constants, setPriority } from 'node:os'
+import { parentPort } from 'node:worker_threads'
+import { hashPassword, verifyPassword } from './password-hashes.js'
+
+// A thread of hash-threads.ts: does one task after the other.
+
+const tasks = { hashPassword, verifyPassword }
+export type Tasks = typeof tasks
+export interface Order<Name extends keyof Tasks = keyof Tasks> {
+  task: Name
+  args: Parameters<Tasks[Name]>
+}
+
+// Linux gives each thread a priority of its own; elsewhere this would slow the whole process.
+if (process.platform === 'linux') {
+  try {
+    setPriority(constants.priority.PRIORITY_LOW)
+  } catch {
+    // Where a sandbox forbids it, people log in all the same.
+  }
+}
+
+parentPort?.on('message', ({ task, args }: Order) => {
+  const run = tasks[task] as (...args: unknown[]) => unknown
+  parentPort?.postMessage(run(...args))
+})

@@ -1,0 +1,116 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { hashSync as bcryptHash, verifySync as bcryptVerify } from '@node-rs/bcrypt'
+import { BCRYPT_COSTS, type ForeignHash, readForeignHash } from './foreign-hashes.js'
+
+// All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
+
+// passlib's bcrypt_sha256, version 2: bcrypt over the base64 of HMAC-SHA-256 keyed with the salt.
+const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/
+const OWN_NAME = 'bcrypt-sha256'
+
+export interface Verdict {
+  isRight: boolean
+  /** The stored hash is of another format or cost than the one in force: hash the password again. */
+  isOutdated: boolean
+}
+
+/** The hash to store, at this cost of bcrypt. */
+export function hashPassword(password: string, cost: number): string {
+  const rawSalt = randomBytes(16)
+  const salt = bcryptBase64(rawSalt)
+  const digest = bcryptHash(keyedDigest(password.normalize('NFKC'), salt), cost, rawSalt)
+  return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest.slice(-31)}`
+}
+
+/**
+ * Whether the password is the one of the stored hash. Being wrong takes as long whatever is stored, also when nothing is:
+ * by the time it takes, nobody can tell an unknown or an imported user from any other.
+ */
+export function verifyPassword(password: string, stored: string | undefined, cost: number): Verdict {
+  const known = stored === undefined ? undefined : readHash(stored)
+  const forms = formsOf(password, known)
+  let work = 0
+  for (const [index, form] of forms.entries()) {
+    const startedAt = performance.now()
+    if (known?.verify?.(form)) {
+      const isOutdated = known.format !== OWN_NAME || known.bcryptCost !== cost || index > 0
+      return { isRight: true, isOutdated }
+    }
+    work += workOf(known, performance.now() - startedAt)
+  }
+  spend(forms.length * 2 ** cost - work)
+  return { isRight: false, isOutdated: false }
+}
+
+/** The format of a stored hash, for a report; undefined when it is no hash that is known. */
+export function formatOf(stored: string): { format: string; isTooDear: boolean } | undefined {
+  const hash = readHash(stored)
+  return hash && { format: hash.format, isTooDear: hash.verify === undefined }
+}
+
+/** How long a round of bcrypt takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
+let roundMs = 0
+/** Cheaper hashes are over too soon to be measured. */
+const MEASURED_FROM_COST = 8
+
+/** What a try has cost, in rounds of bcrypt: as the hash says itself, or by the time it took. */
+function workOf(known: ForeignHash | undefined, elapsedMs: number): number {
+  if (known?.verify === undefined) return 0
+  if (known.bcryptCost !== undefined) return 2 ** known.bcryptCost
+  return roundMs === 0 ? 0 : elapsedMs / roundMs
+}
+
+/** Spends so many rounds of bcrypt, as hashes at falling costs. */
+function spend(rounds: number): void {
+  let left = rounds
+  for (let cost = BCRYPT_COSTS.highest; cost >= BCRYPT_COSTS.lowest; ) {
+    if (left < 2 ** cost) {
+      cost -= 1
+      continue
+    }
+    const startedAt = performance.now()
+    bcryptHash('', cost)
+    left -= 2 ** cost
+    if (cost >= MEASURED_FROM_COST) learn((performance.now() - startedAt) / 2 ** cost)
+  }
+}
+
+function learn(measuredMs: number): void {
+  roundMs = roundMs === 0 ? measuredMs : 0.8 * roundMs + 0.2 * measuredMs
+}
+
+/** What is stored; undefined when it is no hash. Ours too: passlib writes it as well. */
+function readHash(stored: string): ForeignHash | undefined {
+  const [, ownCost, salt = '', digest] = OWN_FORMAT.exec(stored) ?? []
+  if (ownCost === undefined) return readForeignHash(stored)
+  const bcryptCost = Number(ownCost)
+  const isAllowed = bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest
+  const bcrypt = `$2b$${ownCost.padStart(2, '0')}$${salt}${digest}`
+  const verify = (password: string) => bcryptVerify(keyedDigest(password, salt), bcrypt)
+  return { format: OWN_NAME, verify: isAllowed ? verify : undefined, bcryptCost }
+}
+
+/**
+ * A password as it is tried: ours are of NFKC; others hashed what they were given, and what somebody types at another
+ * keyboard may be the other form. As many for everybody, for the sake of the time.
+ */
+function formsOf(password: string, hash: ForeignHash | undefined): string[] {
+  const normalised = password.normalize('NFKC')
+  if (normalised === password) return [password]
+  return hash?.format === OWN_NAME ? [normalised, password] : [password, normalised]
+}
+
+/** Any length becomes 44 characters without NUL; keyed with the salt, it is of no use against another system's hashes. */
+function keyedDigest(password: string, salt: string): string {
+  return createHmac('sha256', salt).update(password).digest('base64')
+}
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const BCRYPT_BASE64 = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+
+function bcryptBase64(bytes: Buffer): string {
+  return bytes
+    .toString('base64')
+    .replace(/=+$/, '')
+    .replace(/./g, (character) => BCRYPT_BASE64.charAt(BASE64.indexOf(character)))
+}
