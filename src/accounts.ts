@@ -190,6 +190,8 @@ export class Accounts {
     if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, client)
     const network = networkKey(client.ip)
     const account = user ? `user:${user.id}` : `name:${name}`
+    // First of all: a flood would make two writes of each try that is refused anyway.
+    this.#passwords.assertRoom()
     const { isLast } = await this.#throttle.reserve(network, account)
     let proven: User | undefined
     try {

@@ -49,8 +49,10 @@ export class Throttle {
 
   /** The password was right: the account's budget is whole again, the network gets its one try back. */
   async succeed(network: string, account: string): Promise<void> {
-    await this.#statements.giveBackToNetwork.execute({ key: network })
-    await this.#statements.forget.execute({ key: account })
+    await Promise.all([
+      this.#statements.giveBackToNetwork.execute({ key: network }),
+      this.#statements.forget.execute({ key: account }),
+    ])
   }
 
   /** The account has a new password: what was tried before does not matter. */
@@ -60,8 +62,10 @@ export class Throttle {
 
   /** The password was not looked at, so the try does not count. */
   async release(network: string, account: string): Promise<void> {
-    await this.#statements.giveBackToNetwork.execute({ key: network })
-    await this.#statements.giveBackToAccount.execute({ key: account })
+    await Promise.all([
+      this.#statements.giveBackToNetwork.execute({ key: network }),
+      this.#statements.giveBackToAccount.execute({ key: account }),
+    ])
   }
 
   /** Deletes what no longer throttles anybody. */
