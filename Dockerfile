@@ -7,7 +7,7 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 # No package runs a script of its own: what is native here comes ready built.
 RUN npm ci --ignore-scripts
-COPY tsconfig.json tsconfig.build.json ./
+COPY tsconfig.json esbuild.config.mjs ./
 COPY src src/
 COPY plugins plugins/
 COPY routes routes/

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { packageRoot } from '../src/package.js'
+import { serving } from './child.js'
 import { startListening } from './listening.js'
 
 // Three clients, generated from openapi.json as it stands in the repository, compiled strictly, and run.
@@ -37,6 +38,8 @@ for (const name of NAMES) {
     const { walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
+    const built = await serving(t)
+    await t.resolves(walk(built.address, globalThis.fetch), 'and with what is shipped')
   })
 }
 

@@ -61,7 +61,7 @@ t.test('the builder is given the sources and nothing else', async (t) => {
   const files = await contextFiles()
   t.ok(files.includes('src/cli.ts') && files.includes('drizzle/pg/0000_init.sql'))
   const foreign = /^(?!(src|plugins|routes)\/|drizzle\/(schema\.|sqlite\/|pg\/))/
-  const rest = ['.npmrc', 'LICENSE', 'package-lock.json', 'package.json', 'tsconfig.build.json', 'tsconfig.json']
+  const rest = ['.npmrc', 'LICENSE', 'esbuild.config.mjs', 'package-lock.json', 'package.json', 'tsconfig.json']
   t.same(
     files.filter((file) => foreign.test(file)),
     rest,

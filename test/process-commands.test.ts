@@ -108,7 +108,7 @@ t.test('migrate makes the database, and repeating it is no error', async (t) => 
 
 t.test('processes that start at the same moment on a new file all succeed', async (t) => {
   const folder = await temporaryFolder(t)
-  const built = (name: string) => JSON.stringify(pathToFileURL(join(packageRoot, 'dist', 'src', name)).href)
+  const built = (name: string) => JSON.stringify(pathToFileURL(join(packageRoot, 'dist-test', 'src', name)).href)
   const startAt = Date.now() + 2_000
   // Everything is loaded before the moment comes, so that they meet where it hurts; several times, to meet for sure.
   const program = `

@@ -15,7 +15,7 @@ import { freePort } from './postgres-server.js'
 
 t.setTimeout(60_000)
 
-const DIST = pathToFileURL(join(packageRoot, 'dist', '/'))
+const DIST = pathToFileURL(join(packageRoot, 'dist-test', '/'))
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
 const PARENT = '00f067aa0ba902b7'
 const SERVER = 2
