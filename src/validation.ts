@@ -28,10 +28,22 @@ export const buildValidator = ((externalSchemas: Parameters<Factory>[0], options
   const strict = { ...options, customOptions: STRICT } as Parameters<Factory>[1]
   const compile = ajvFactory(externalSchemas, strict) as unknown as Compile
   return (route) => {
-    const validate = compile(route)
+    const validate = whenNeeded(() => compile(route))
     return route.httpPart === 'body' ? validate : readingText(route.schema, validate)
   }
 }) as unknown as Factory
+
+/** A validator that is made for its first value: a start would make a hundred, and most of them take milliseconds. */
+function whenNeeded(make: () => Validate): Validate {
+  let made: Validate | undefined
+  const check: Validate = (data) => {
+    made ??= make()
+    const isValid = made(data)
+    check.errors = made.errors
+    return isValid
+  }
+  return check
+}
 
 function readingText(schema: TextSchema, validate: Validate): Validate {
   const typed = Object.entries(schema.properties ?? {}).flatMap(([name, { type = '' }]) => {
