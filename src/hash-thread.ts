@@ -11,10 +11,11 @@ export interface Order<Name extends keyof Tasks = keyof Tasks> {
   args: Parameters<Tasks[Name]>
 }
 
-// Linux gives each thread a priority of its own; elsewhere this would slow the whole process.
+// Linux gives each thread a priority of its own; elsewhere this would slow the whole process. Not the lowest one, by which
+// lists that take all of the processors would keep everybody from logging in.
 if (process.platform === 'linux') {
   try {
-    setPriority(constants.priority.PRIORITY_LOW)
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
     // Where a sandbox forbids it, people log in all the same.
   }
