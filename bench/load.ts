@@ -57,8 +57,8 @@ async function runWrk(port: number, what: Load, { seconds, connections = CONNECT
   const result = JSON.parse(stdout.split('RESULT')[1] ?? '{}')
   return {
     perSecond: (result.count - result.failed) / result.seconds,
-    p50: result.p50,
-    p99: result.p99,
+    p50: result.count > 0 ? result.p50 : Number.POSITIVE_INFINITY,
+    p99: result.count > 0 ? result.p99 : Number.POSITIVE_INFINITY,
     failed: result.failed,
   }
 }
