@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import { PostgresServer } from '../test/postgres-server.js'
 import { captureAnswers } from './answers.js'
 import type { Load } from './load.js'
-import { betterAuthLoad, type CookiePerson, loadOf, type Row } from './rows.js'
+import type { Tutorial } from './python.js'
+import { betterAuthLoad, type CookiePerson, loadOf, type Row, tutorialLoad } from './rows.js'
 import { copyOf, type Seeded, seed } from './seed.js'
-import { type Server, startLatchkey, startPeer } from './servers.js'
+import { type Server, startLatchkey, startPeer, startPython } from './servers.js'
 
 const ROWS_OF_ALL = 1_000_000
 
@@ -31,7 +32,11 @@ export interface Contestants {
 }
 
 /** Starts everybody, each on a database of the same content, and lets them wait. */
-export async function openContestants(folder: string, wanted: (name: string) => boolean): Promise<Contestants> {
+export async function openContestants(
+  folder: string,
+  wanted: (name: string) => boolean,
+  tutorials: Tutorial[],
+): Promise<Contestants> {
   const ends: (() => Promise<void>)[] = []
   const opened = async (server: Promise<Server>) => {
     const started = await server
@@ -73,6 +78,10 @@ export async function openContestants(folder: string, wanted: (name: string) => 
       ['hono', 'Hono'],
     ] as const) {
       if (wanted(peer)) same(name, await opened(startPeer(peer, (await copy(peer)).file)), seeded)
+    }
+    for (const { peer, name } of tutorials) {
+      const server = await opened(startPython(peer, join(folder, `${peer}.db`)))
+      all.push({ name, server, load: (row) => tutorialLoad(peer, row, server.people) })
     }
     if (wanted('postgres')) {
       const postgres = await PostgresServer.create({ durable: true })

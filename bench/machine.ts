@@ -4,6 +4,7 @@ import { cpus, loadavg, release, totalmem, type } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/package.js'
 import { CONNECTIONS, generator } from './load.js'
+import type { Tutorial } from './python.js'
 
 const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', '@node-rs/bcrypt', 'pg']
 const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
@@ -13,7 +14,7 @@ const BUSY = 1
 const BUSY_REMARK = '. **It was busy: run this again on a quiet one before you believe a figure.**'
 
 /** The machine and what runs on it, in lines. */
-export function describeMachine(): string[] {
+export function describeMachine(tutorials: Tutorial[]): string[] {
   const [processor] = cpus()
   const memory = Math.round(totalmem() / 2 ** 30)
   const [load = 0] = loadavg()
@@ -21,6 +22,7 @@ export function describeMachine(): string[] {
     `${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores (${processor?.model.trim()}), ${memory} GiB, ${type()} ${release()}`,
     `Node ${process.version}; ${versions(OURS, packageRoot)}`,
     versions(PEERS, join(packageRoot, 'bench')),
+    ...tutorials.map((tutorial) => tutorial.versions),
     `${generator}, ${CONNECTIONS} connections; load of the machine before: ${load.toFixed(2)}${load > BUSY ? BUSY_REMARK : ''}`,
   ]
 }

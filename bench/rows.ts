@@ -1,4 +1,5 @@
 import type { HttpRequest, Load } from './load.js'
+import type { TutorialPeer } from './python.js'
 import { PASSWORD } from './seed.js'
 import type { Person } from './servers.js'
 
@@ -83,4 +84,46 @@ export function betterAuthLoad(row: Row, people: CookiePerson[]): Load | undefin
       body: JSON.stringify({ email, password: PASSWORD }),
     })),
   }
+}
+
+/** The nearest answers of the tutorials in Python. */
+export function tutorialLoad(peer: TutorialPeer, row: Row, people: Person[]): Load | undefined {
+  const requests = { fastapi: fastapiRequests, flask: flaskRequests }[peer](row, people)
+  return requests && { requests }
+}
+
+/** It has no rows, and looks a token's user up each time. */
+function fastapiRequests(row: Row, people: Person[]): HttpRequest[] | undefined {
+  if (row === 'verify' || row === 'me') {
+    return people.map(({ authorization }) => ({ method: 'GET', path: '/users/me', headers: { authorization } }))
+  }
+  if (row !== 'login') return undefined
+  return people.map(({ id }) => ({
+    method: 'POST',
+    path: '/token',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({ username: `user${id}`, password: PASSWORD }).toString(),
+  }))
+}
+
+/** It has no address that only tells who one is. Its list is never cut: who lists is not who creates. */
+function flaskRequests(row: Row, people: Person[]): HttpRequest[] | undefined {
+  const path = '/tutorials'
+  const half = people.length / 2
+  if (row === 'list') {
+    return people.slice(0, half).map(({ authorization }) => ({ method: 'GET', path, headers: { authorization } }))
+  }
+  if (row === 'create') {
+    const body = JSON.stringify({ name: 'Water the plants', description: 'The fern in the hall too' })
+    return people.slice(half).map(({ authorization }) => {
+      return { method: 'POST', path, headers: { authorization, ...JSON_BODY }, body }
+    })
+  }
+  if (row !== 'login') return undefined
+  return people.map(({ id }) => ({
+    method: 'POST',
+    path: '/login',
+    headers: JSON_BODY,
+    body: JSON.stringify({ email: `user${id}@example.com`, password: PASSWORD }),
+  }))
 }

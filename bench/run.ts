@@ -8,6 +8,7 @@ import { packageRoot } from '../src/package.js'
 import { openContestants } from './contestants.js'
 import { describeMachine } from './machine.js'
 import { measureColdStarts, measureFlood, measureRows, measureSizes } from './measure.js'
+import { findTutorials } from './python.js'
 import { report } from './report.js'
 import { ROWS, type Row } from './rows.js'
 
@@ -21,7 +22,7 @@ const HELP = `npm run bench -- [options]
   --dry           print, and leave bench/RESULTS.md as it is
 `
 /** What a run does besides measuring. */
-const OVERHEAD_S = 110
+const OVERHEAD_S = 150
 
 const { values } = parseArgs({
   options: {
@@ -40,10 +41,11 @@ else await bench()
 
 async function bench(): Promise<void> {
   prepare()
-  const machine = describeMachine()
-  const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
   const wanted = (name: string) => values.only === undefined || values.only.split(',').includes(name)
-  const contestants = await openContestants(folder, wanted)
+  const tutorials = findTutorials(wanted)
+  const machine = describeMachine(tutorials)
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-bench-'))
+  const contestants = await openContestants(folder, wanted, tutorials)
   try {
     const rows = values.rows.split(',').filter((name): name is Row => name in ROWS)
     const rounds = Number(values.rounds)

@@ -2,9 +2,13 @@ import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { packageRoot } from '../src/package.js'
+import { PYTHON, PYTHON_PEERS, pythonSettings, type TutorialPeer } from './python.js'
 
 const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 5_000
 
 /** Somebody with tokens, as a server of the bench knows them. */
 export interface Person {
@@ -18,7 +22,7 @@ export interface Server {
   port: number
   /** What the server itself said at its start. */
   people: Person[]
-  /** Resident memory now, in MiB; undefined where the system does not tell. */
+  /** Resident memory now, in MiB, with what its workers do not share; undefined where the system does not tell. */
   memory(): number | undefined
   stop(): Promise<void>
 }
@@ -28,6 +32,25 @@ export async function startPeer(name: string, ...args: string[]): Promise<Server
   const child = fork(join(packageRoot, 'bench', 'peers', `${name}.mjs`), args, { env: production(), execArgv: [] })
   const { port, people } = await within(name, child, messageOf(child))
   return serverOf(child, port, people)
+}
+
+/** Starts one of the tutorials in Python, which makes its database in this file and says in a line where it listens. */
+export async function startPython(peer: TutorialPeer, file: string): Promise<Server> {
+  const child = spawn(PYTHON, [`${peer}_tutorial.py`], {
+    cwd: PYTHON_PEERS,
+    env: production(pythonSettings(file)),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const { port, people } = await within(peer, child, lineOf(child.stdout))
+  const server = serverOf(child, port, people)
+  try {
+    // It listens before its workers have started.
+    await within(peer, child, fetch(`http://127.0.0.1:${port}/`))
+    return server
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
 }
 
 /** Starts Latchkey as it is shipped: the built files, with its log going to where it costs no disk. */
@@ -51,9 +74,16 @@ function production(settings: Record<string, string> = {}): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, NODE_ENV: 'production', ...settings }
 }
 
-async function messageOf(child: ChildProcess): Promise<{ port: number; people: Person[] }> {
+type Started = Pick<Server, 'port' | 'people'>
+
+async function messageOf(child: ChildProcess): Promise<Started> {
   const [message] = await once(child, 'message')
   return message
+}
+
+async function lineOf(output: Readable): Promise<Started> {
+  const [line] = await once(createInterface(output), 'line')
+  return JSON.parse(line)
 }
 
 async function within<Value>(name: string, child: ChildProcess, value: Promise<Value>): Promise<Value> {
@@ -74,15 +104,35 @@ function serverOf(child: ChildProcess, port: number, people: Person[]): Server {
     people,
     memory() {
       if (process.platform !== 'linux') return undefined
-      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
-      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024
+      const own = kibibytes(`/proc/${child.pid}/status`, /VmRSS:\s+(\d+)/g)
+      const workers = workersOf(child).map((pid) => kibibytes(`/proc/${pid}/smaps_rollup`, /Private_\w+:\s+(\d+)/g))
+      return sum([own, ...workers]) / 1_024
     },
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000)
+      const timer = setTimeout(() => {
+        // Who is killed cannot tell its workers.
+        for (const pid of workersOf(child)) process.kill(pid, 'SIGKILL')
+        child.kill('SIGKILL')
+      }, STOP_TIMEOUT_MS)
       await once(child, 'exit')
       clearTimeout(timer)
     },
   }
+}
+
+/** The processes that this one has started. */
+function workersOf({ pid }: ChildProcess): number[] {
+  if (process.platform !== 'linux') return []
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return children.split(' ').filter(Boolean).map(Number)
+}
+
+function kibibytes(file: string, pattern: RegExp): number {
+  return sum([...readFileSync(file, 'utf8').matchAll(pattern)].map(([, number]) => Number(number)))
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
