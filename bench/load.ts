@@ -1,7 +1,9 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { packageRoot } from '../src/package.js'
 
 /** Connections that are open at once, each with one request at a time. */
 export const CONNECTIONS = 32
@@ -48,7 +50,7 @@ export function load(port: number, what: Load, options: LoadOptions, folder: str
 async function runWrk(port: number, what: Load, { seconds, connections = CONNECTIONS }: LoadOptions, folder: string) {
   const file = join(folder, `requests-${port}-${performance.now()}.lua`)
   writeFileSync(file, toLua(what, port))
-  const script = join(import.meta.dirname, 'requests.lua')
+  const script = join(packageRoot, 'bench', 'requests.lua')
   const { stdout } = await run('wrk', [
     ...['-t', '1', '-c', String(connections), '-d', `${Math.ceil(seconds)}s`, '-s', script, `http://127.0.0.1:${port}`],
     // A log-in waits for the others' hashes, which is no failure.
@@ -85,9 +87,8 @@ interface AutocannonResult {
 }
 
 async function runAutocannon(port: number, what: Load, { seconds, connections = CONNECTIONS }: LoadOptions) {
-  // By a variable, because it is installed with the peers and so unknown to the compiler.
-  const name = 'autocannon'
-  const { default: autocannon } = await import(name)
+  // Installed with the peers, where neither the compiler nor Node looks by itself.
+  const { default: autocannon } = await import(createRequire(join(packageRoot, 'bench', 'any')).resolve('autocannon'))
   const tokens = [...(what.tokens ?? [])]
   let turn = 0
   const result: AutocannonResult = await autocannon({

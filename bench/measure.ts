@@ -126,6 +126,9 @@ export async function measureColdStarts(contestants: Contestants, folder: string
   const starts: Record<string, () => Promise<Server>> = {
     Latchkey: () => startLatchkey(settings),
   }
+  if (contestants.find('bare Fastify')) {
+    starts['bare Fastify'] = () => startPeer('bare', join(folder, 'answers.json'))
+  }
   if (contestants.find('Express 5')) starts['Express 5'] = () => startPeer('express', file)
   if (contestants.find('Hono')) starts.Hono = () => startPeer('hono', file)
   if (contestants.find('Better Auth'))

@@ -40,7 +40,7 @@ if (values.help) process.stdout.write(HELP)
 else await bench()
 
 async function bench(): Promise<void> {
-  prepare()
+  installPeers()
   const wanted = (name: string) => values.only === undefined || values.only.split(',').includes(name)
   const tutorials = findTutorials(wanted)
   const machine = describeMachine(tutorials)
@@ -68,14 +68,10 @@ async function bench(): Promise<void> {
   }
 }
 
-/** The built service, and the peers, which nobody but the bench installs. */
-function prepare(): void {
-  const bench = join(packageRoot, 'bench')
-  command('npm', ['run', '--silent', 'build'], packageRoot)
-  if (!existsSync(join(bench, 'node_modules'))) command('npm', ['ci', '--no-audit', '--no-fund'], bench)
-}
-
-function command(name: string, args: string[], cwd: string): void {
-  const { status } = spawnSync(name, args, { cwd, stdio: 'inherit' })
-  if (status !== 0) throw new Error(`${name} ${args.join(' ')} failed`)
+/** Nobody but the bench needs them. */
+function installPeers(): void {
+  const cwd = join(packageRoot, 'bench')
+  if (existsSync(join(cwd, 'node_modules'))) return
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd, stdio: 'inherit' })
+  if (status !== 0) throw new Error('npm ci of the peers failed')
 }
