@@ -10,6 +10,11 @@ import { register } from './walk.js'
 
 t.setTimeout(300_000)
 
+/** How many times its quiet p99 an answer may take while everybody logs in. */
+const SLOWER_IN_A_FLOOD = 3
+/** What a p99 may be whatever the quiet one was: the kernel hands out its processors by such slices. */
+const TURN_OF_THE_PROCESSOR_MS = 20
+
 t.test(
   'two hundred clients that log in without end: they queue or come again, and everybody else is served',
   async (t) => {
@@ -48,8 +53,10 @@ t.test(
       t.strictSame([others[name].failures, Object.keys(others[name].statuses)], [[], ['200']])
       t.comment(`/${name}: alone ${quiet[name]}; in the flood ${others[name]}`)
     }
-    t.ok(others.livez.quantile(0.99) < 150)
-    t.ok(others.list.quantile(0.99) < 150)
+    for (const name of ['livez', 'list'] as const) {
+      const limitMs = Math.max(SLOWER_IN_A_FLOOD * quiet[name].quantile(0.99), TURN_OF_THE_PROCESSOR_MS)
+      t.ok(others[name].quantile(0.99) <= limitMs, `/${name}: at most ${limitMs} ms`)
+    }
     t.comment(`log-ins: ${logins}`)
   },
 )
