@@ -22,11 +22,29 @@ for (const engine of ['sqlite', 'pg']) {
   }
 }
 
-// drizzle-kit cannot say STRICT, and without it SQLite stores any type in any column.
+// drizzle-kit cannot say STRICT, and without it SQLite stores any type in any column. Nor can it say WITHOUT ROWID, which
+// stores a table in the order of its key, nor what gives out ids there. A table that it makes anew, under a name that
+// begins with __new_, has its trigger no more: it must be made again by hand, after the table has its old name.
 const folder = new URL('./sqlite/', import.meta.url)
 for (const file of readdirSync(folder).filter((entry) => entry.endsWith('.sql'))) {
   const url = new URL(file, folder)
   const sql = readFileSync(url, 'utf8')
-  const strict = sql.replace(/^(CREATE TABLE [\s\S]*?\n\));/gm, '$1 STRICT;')
-  if (strict !== sql) writeFileSync(url, strict)
+  const whole = sql.replace(/^CREATE TABLE `(\w+)` \([^;]*?\n\);/gm, (create, table) => {
+    const strict = `${create.slice(0, -1)} STRICT`
+    if (!create.includes('PRIMARY KEY(`user_id`, `id`)')) return `${strict};`
+    return `${strict}, WITHOUT ROWID;${table.startsWith('__new_') ? '' : givingIds(table)}`
+  })
+  if (whole !== sql) writeFileSync(url, whole)
+}
+
+/** No id twice: row_ids keeps the last one, and whether a row has it or an import has only reserved it. */
+function givingIds(table) {
+  return `
+--> statement-breakpoint
+INSERT INTO \`row_ids\` VALUES ('${table}', 0, 0);
+--> statement-breakpoint
+CREATE TRIGGER \`${table}_ids\` AFTER INSERT ON \`${table}\` BEGIN
+	UPDATE \`row_ids\` SET \`last\` = new.\`id\`, \`is_taken\` = CASE WHEN \`last\` = new.\`id\` AND \`is_taken\` THEN raise(ABORT, '${table}.id is taken') ELSE 1 END
+	WHERE \`name\` = '${table}' AND \`last\` <= new.\`id\`;
+END;`
 }

@@ -1,8 +1,19 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // The twin of schema.pg.ts: same names, same columns, same order; database.ts holds them equal at compile time.
 // Every time is an integer: milliseconds since 1970, by the database's clock.
+
+/**
+ * The id of a table that is stored by owner, in the order of its key (user_id, id): a page of somebody's rows is then one
+ * page of the file. SQLite gives out no ids there, so row_ids holds the last one, and a trigger keeps it (generate.mjs).
+ * An `insert` of several rows must bring their ids along: all would get the same one, which the trigger refuses.
+ */
+function idByOwner(table: string) {
+  return integer('id')
+    .notNull()
+    .$defaultFn(() => sql.raw(`(select last + 1 from row_ids where name = '${table}')`))
+}
 
 export const users = sqliteTable('users', {
   // AUTOINCREMENT: an id is never given out twice, so a token of a deleted user can never name a new one.
@@ -71,7 +82,7 @@ export const throttle = sqliteTable(
 export const todos = sqliteTable(
   'todos',
   {
-    id: integer('id').primaryKey({ autoIncrement: true }),
+    id: idByOwner('todos'),
     userId: integer('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
@@ -83,13 +94,13 @@ export const todos = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
-  (table) => [index('todos_user').on(table.userId, table.id)],
+  (table) => [primaryKey({ columns: [table.userId, table.id] })],
 )
 
 export const tutorials = sqliteTable(
   'tutorials',
   {
-    id: integer('id').primaryKey({ autoIncrement: true }),
+    id: idByOwner('tutorials'),
     userId: integer('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
@@ -99,7 +110,7 @@ export const tutorials = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
   },
-  (table) => [index('tutorials_user').on(table.userId, table.id)],
+  (table) => [primaryKey({ columns: [table.userId, table.id] })],
 )
 
 export const events = sqliteTable(

@@ -60,10 +60,15 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       }
     },
     async lastId(db, table) {
-      const rows = await raw(db).all<[number]>(sql`select seq from sqlite_sequence where name = ${table}`)
+      const rows = await raw(db).all<[number]>(
+        sql`select last from row_ids where name = ${table} union all select seq from sqlite_sequence where name = ${table}`,
+      )
       return rows[0]?.[0] ?? 0
     },
     async setLastId(db, table, id) {
+      // A table that is stored by owner; SQLite itself counts in the others.
+      const counted = sql`update row_ids set last = ${id}, is_taken = 0 where name = ${table} returning name`
+      if ((await raw(db).all(counted)).length > 0) return
       await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
       await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
     },

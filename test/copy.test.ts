@@ -19,6 +19,7 @@ t.test('a copied installation goes on where the first one was, there and back', 
   const [mina, joon, ended] = [await first.signUp('mina'), await first.signUp('joon'), await first.logIn('joon')]
   const gone = await first.signUp('gone')
   await mina.post('/v1/todos', { title: '물 주기' })
+  await mina.post('/v1/tutorials', { name: '매듭', description: '' })
   await ended.post('/v1/logout')
   await first.app.users.delete(gone.id, { id: null })
   const before = await contentOf(first)
@@ -44,19 +45,32 @@ t.test('a copied installation goes on where the first one was, there and back', 
   for (const service of [second, third]) t.equal((await service.signUp('later')).id, gone.id + 1, 'no id comes twice')
 })
 
-t.test('a copy of more rows than are read at once', async (t) => {
-  const first = await startService(t)
-  const { id } = await first.signUp('mina')
+t.test('a copy of more rows than are read at once, to either engine, each with its owner', async (t) => {
+  const first = await startService(t, { SECRET_KEY })
+  const people = [await first.signUp('mina'), await first.signUp('joon')]
   const { db, tables } = first.app.database
-  const row = { userId: id, createdAt: 0, updatedAt: 0 }
-  await db.insert(tables.todos).values(Array.from({ length: 1_201 }, (_, index) => ({ ...row, title: `${index}` })))
-  const target = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  await db.insert(tables.todos).values(
+    Array.from({ length: 1_201 }, (_, index) => ({
+      ...{ id: index + 1, userId: people[index % 2]?.id ?? 0, title: `${index}`, version: 3 },
+      ...{ createdAt: index, updatedAt: 0 },
+    })),
+  )
+  await first.app.database.setLastId(db, 'todos', 5_000)
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  const back = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   await copy(first.app.config.DATABASE_URL, target)
-  const second = await startService(t, {
-    DATABASE_URL: target,
+  await copy(target, back)
+  const wrong = await startService(t, {
+    DATABASE_URL: back,
     SECRET_KEY: 'another-Secret-0123456789-for-this',
   }).catch((error) => error)
-  t.match(second, { constructor: DatabaseError, message: /do not open with this SECRET_KEY/ })
+  t.match(wrong, { constructor: DatabaseError, message: /do not open with this SECRET_KEY/ })
+  const second = await startService(t, { DATABASE_URL: back, SECRET_KEY })
+  t.same(await contentOf(second), await contentOf(first))
+  const joon = await second.logIn('joon')
+  t.equal((await joon.post('/v1/todos', { title: 'later' })).json().id, 5_001, 'ids go on after those that are gone')
+  t.equal((await joon.get('/v1/todos/1')).statusCode, 404)
+  t.equal((await joon.get('/v1/todos/2')).statusCode, 200)
 })
 
 t.test('what cannot be copied is refused, and nothing is changed', async (t) => {
@@ -82,6 +96,7 @@ async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
     signingKeys: await db.select().from(tables.signingKeys),
     throttle: await db.select().from(tables.throttle).orderBy(tables.throttle.key),
     todos: await db.select().from(tables.todos).orderBy(tables.todos.id),
+    tutorials: await db.select().from(tables.tutorials).orderBy(tables.tutorials.id),
     events: await db.select().from(tables.events).orderBy(tables.events.id),
   }
 }

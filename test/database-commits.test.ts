@@ -71,7 +71,8 @@ t.test(
     const outcomes = await Promise.allSettled([count(), failing(), count()])
     t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
     const byAnother = other.prepare(
-      `insert into todos (user_id, title, created_at, updated_at) values (${mina.id}, 'x', 0, 0)`,
+      `insert into todos (id, user_id, title, created_at, updated_at)
+       select last + 1, ${mina.id}, 'x', 0, 0 from row_ids where name = 'todos'`,
     )
     for (let written = 1; written <= 20; written += 1) {
       const earlier = [count(), count()]

@@ -56,21 +56,57 @@ t.test('a folder that is there keeps its mode', async (t) => {
 
 t.test('an id is never given out again, also after a restart', async (t) => {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
-  const ids: Record<'user' | 'todo', number[]> = { user: [], todo: [] }
+  const ids: Record<string, number[]> = { users: [], todos: [], tutorials: [] }
   for (let start = 1; start <= 2; start += 1) {
     const service = await startService(t, { DATABASE_URL })
     const { db, tables } = service.app.database
     for (let round = 1; round <= 2; round += 1) {
       const mina = await service.signUp('mina')
-      const todo = (await mina.post('/v1/todos', { title: 'x' })).json()
-      await mina.delete(`/v1/todos/${todo.id}`)
-      ids.todo.push(todo.id, (await mina.post('/v1/todos', { title: 'y' })).json().id)
-      ids.user.push(mina.id)
+      ids.users?.push(mina.id)
+      for (const list of ['todos', 'tutorials']) {
+        const body = list === 'todos' ? { title: 'x' } : { name: 'x', description: '' }
+        const { id } = (await mina.post(`/v1/${list}`, body)).json()
+        t.equal((await mina.delete(`/v1/${list}/${id}`)).statusCode, 204)
+        ids[list]?.push(id, (await mina.post(`/v1/${list}`, body)).json().id)
+      }
       await db.delete(tables.users).where(eq(tables.users.id, mina.id))
     }
     await service.app.close()
   }
-  t.same(ids, { user: [1, 2, 3, 4], todo: [1, 2, 3, 4, 5, 6, 7, 8] })
+  const eight = [1, 2, 3, 4, 5, 6, 7, 8]
+  t.same(ids, { users: [1, 2, 3, 4], todos: eight, tutorials: eight })
+})
+
+t.test('the newest row is deleted, the service restarts, and its id does not come back', async (t) => {
+  const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  const rows = { todos: { title: 'x' }, tutorials: { name: 'x', description: '' } }
+  const first = await startService(t, { DATABASE_URL })
+  const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
+  for (const [list, body] of Object.entries(rows)) {
+    await mina.post(`/v1/${list}`, body)
+    t.equal((await joon.post(`/v1/${list}`, body)).json().id, 2, 'people have no ids in common')
+    t.equal((await joon.delete(`/v1/${list}/2`)).statusCode, 204)
+  }
+  await first.app.close()
+  const second = await startService(t, { DATABASE_URL })
+  const again = await second.logIn('mina')
+  for (const [list, body] of Object.entries(rows)) {
+    t.equal((await again.post(`/v1/${list}`, body)).json().id, 3)
+    t.equal((await again.get(`/v1/${list}/2`)).statusCode, 404)
+  }
+})
+
+t.test('rows that are inserted together without ids are refused: two people would have the same one', async (t) => {
+  const service = await startService(t)
+  const people = [await service.signUp('mina'), await service.signUp('joon')]
+  const { db, tables } = service.app.database
+  const row = { title: 'x', name: 'x', description: '', createdAt: 0, updatedAt: 0 }
+  const rows = people.map(({ id }) => ({ ...row, userId: id }))
+  await t.rejects(db.insert(tables.todos).values(rows), { cause: { message: 'todos.id is taken' } })
+  await t.rejects(db.insert(tables.tutorials).values(rows), { cause: { message: 'tutorials.id is taken' } })
+  for (const person of people) t.same((await person.get('/v1/todos')).json().items, [])
+  await db.insert(tables.todos).values(rows.map((row, index) => ({ ...row, id: 7 - index })))
+  t.equal((await people[0]?.post('/v1/todos', { title: 'y' }))?.json().id, 8)
 })
 
 t.test('a token of somebody who was deleted does not name the next one of that name', async (t) => {
@@ -90,7 +126,7 @@ t.test('a column takes its own type alone, and a row its owner', async (t) => {
   await service.signUp('mina')
   const other = await openFile(t, fileOf(service))
   other.pragma('foreign_keys = on')
-  const insert = other.prepare('insert into todos (user_id, title, created_at, updated_at) values (?, ?, ?, 0)')
+  const insert = other.prepare('insert into todos (id, user_id, title, created_at, updated_at) values (1, ?, ?, ?, 0)')
   t.throws(() => insert.run(1n, 'x', 'yesterday'), /cannot store TEXT value in INTEGER column/)
   t.throws(() => insert.run(7n, 'x', 0n), /FOREIGN KEY/)
   t.equal(insert.run(1n, 'x', 0n).changes, 1)

@@ -76,6 +76,9 @@ t.test('people come with their passwords, their ids and their rows, and nobody e
   const again = await run(['import', file, '--plaintext', '--twins', 'oldest', '--apply', '--json'])
   t.match(JSON.parse(again.stdout), { users: { read: 11, ready: 0, already: 8 }, tutorials: { ready: 0, already: 2 } })
   t.equal((await service.signUp('somebody-new')).id > 110, true, 'who registers next is above them all')
+  const [todo, tutorial] = [{ title: 'x' }, { name: 'x', description: '' }]
+  t.ok((await mina.post('/v1/todos', todo)).json().id > 1, 'and so is a new row')
+  t.ok((await mina.post('/v1/tutorials', tutorial)).json().id > 8)
 })
 
 t.test('a dry run writes nothing, and says what stands in the way', async (t) => {

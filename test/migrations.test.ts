@@ -1,11 +1,13 @@
 import { join } from 'node:path'
+import { hash } from '@node-rs/bcrypt'
 import t from 'tap'
 import { DatabaseError, openDatabase } from '../src/database.js'
 import { type Migration, readMigrations } from '../src/migrations.js'
-import { temporaryFolder } from './helper.js'
+import { PASSWORD, type Person, startService, temporaryFolder } from './helper.js'
 import { type Connection, openFile } from './sqlite.js'
 
 const MIGRATIONS = readMigrations('sqlite')
+const BEFORE_ROWS_BY_OWNER = MIGRATIONS.slice(0, 4)
 const ROWS = 3
 
 for (let done = 0; done <= MIGRATIONS.length; done += 1) {
@@ -91,12 +93,58 @@ t.test('a migration that fails leaves the database as it was', async (t) => {
 t.test('rows without their parent are found after a migration, before anybody is served', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
-  apply(old, MIGRATIONS.slice(0, -1))
+  apply(old, BEFORE_ROWS_BY_OWNER)
   old.pragma('foreign_keys = off')
   old.exec("insert into todos (user_id, title, created_at, updated_at) values (7, 'x', 0, 0)")
   t.match(await reasonToRefuse(file, true), { message: /1 rows without their parent/ })
-  t.equal(appliedIn(old).length, MIGRATIONS.length - 1)
+  t.equal(appliedIn(old).length, BEFORE_ROWS_BY_OWNER.length)
 })
+
+t.test(
+  'rows that come to be stored by owner keep all they have, and ids of rows that are gone stay gone',
+  async (t) => {
+    const file = join(await temporaryFolder(t), 'latchkey.db')
+    const old = await openFile(t, file)
+    apply(old, BEFORE_ROWS_BY_OWNER)
+    const stored = await hash(PASSWORD, 4)
+    for (const name of ['mina', 'joon']) {
+      old
+        .prepare(
+          'insert into users (username, username_key, password_hash, created_at, updated_at) values (?, ?, ?, 0, 0)',
+        )
+        .run(name, name, stored)
+    }
+    for (let n = 1; n <= 6; n += 1) {
+      const owner = 2 - (n % 2)
+      old.exec(`insert into todos (user_id, title, done, due_at, version, created_at, updated_at)
+      values (${owner}, 'todo ${n}', ${n % 2}, ${n}, ${n}, ${10 * n}, ${20 * n});
+      insert into tutorials (user_id, name, description, version, created_at, updated_at)
+      values (${owner}, 'tutorial ${n}', '', ${n}, ${10 * n}, ${20 * n})`)
+    }
+    old.exec('delete from todos where id in (2, 5, 6); delete from tutorials')
+    const before = contents(old, 'todos')
+    t.equal(before.length, 3)
+
+    const service = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+    t.same(contents(old, 'todos'), before)
+    const [mina, joon] = [await service.logIn('mina'), await service.logIn('joon')]
+    const titles = async (person: Person) =>
+      (await person.get('/v1/todos')).json().items.map(({ id, title }: Row) => `${id} ${title}`)
+    t.same([await titles(mina), await titles(joon)], [['3 todo 3', '1 todo 1'], ['4 todo 4']])
+    t.equal((await mina.get('/v1/todos/3')).headers.etag, '"3"')
+    t.equal((await mina.get('/v1/todos/4')).statusCode, 404)
+    t.equal((await joon.post('/v1/todos', { title: 'x' })).json().id, 7)
+    t.equal((await joon.post('/v1/tutorials', { name: 'x', description: '' })).json().id, 7)
+    await service.app.users.delete(mina.id, { id: null })
+    t.same(
+      contents(old, 'todos').map(({ id, user_id }) => [id, user_id]),
+      [
+        [4, joon.id],
+        [7, joon.id],
+      ],
+    )
+  },
+)
 
 t.test('one after another and at once: the same new file opens', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
@@ -136,7 +184,9 @@ function fill(connection: Connection): Map<string, Row[]> {
 
 function tablesOf(connection: Connection): string[] {
   const tables = connection.prepare("select name from pragma_table_list where schema = 'main' order by name").all()
-  return (tables as { name: string }[]).map(({ name }) => name).filter((name) => !/^(sqlite_|migrations$)/.test(name))
+  return (tables as { name: string }[])
+    .map(({ name }) => name)
+    .filter((name) => !/^(sqlite_|migrations$|row_ids$)/.test(name))
 }
 
 function contents(connection: Connection, table: string): Row[] {

@@ -23,13 +23,19 @@ t.test('the migrations make the tables that the schema describes', async (t) => 
   const made = connection.prepare("select name from sqlite_schema where type = 'table'").pluck().all()
   const described = sqliteTables()
   t.same(
-    made.filter((name) => !/^(sqlite_|migrations$)/.test(String(name))).sort(),
+    made.filter((name) => !/^(sqlite_|migrations$|row_ids$)/.test(String(name))).sort(),
     described.map(({ name }) => name).sort(),
   )
-  for (const { name, columns, indexes, foreignKeys } of described) {
+  for (const { name, columns, indexes, foreignKeys, primaryKeys } of described) {
+    const isKey = (column: string) => primaryKeys.some((key) => key.columns.some(({ name }) => name === column))
     t.same(
       connection.prepare('select name, lower(type), "notnull", pk > 0 from pragma_table_info(?)').raw().all(name),
-      columns.map((column) => [column.name, column.getSQLType(), Number(column.notNull), Number(column.primary)]),
+      columns.map((column) => [
+        column.name,
+        column.getSQLType(),
+        Number(column.notNull),
+        Number(column.primary || isKey(column.name)),
+      ]),
       `the columns of ${name}`,
     )
     t.same(
@@ -48,6 +54,20 @@ t.test('the migrations make the tables that the schema describes', async (t) => 
   }
 })
 
+t.test('a table with a key of two columns is stored by owner on SQLite, and its ids are counted', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  await (await openDatabase(`sqlite:${file}`, { migrate: true })).close()
+  const connection = await openFile(t, file)
+  const all = (statement: string) => connection.prepare(statement).pluck().all()
+  const byOwner = sqliteTables()
+    .flatMap(({ name, primaryKeys }) => (primaryKeys.length > 0 ? [name] : []))
+    .sort()
+  t.ok(byOwner.length >= 2)
+  t.same(all("select name from pragma_table_list where schema = 'main' and wr order by name"), byOwner)
+  t.same(all('select name from row_ids order by name'), byOwner)
+  t.same(all("select tbl_name from sqlite_schema where type = 'trigger' order by name"), byOwner)
+})
+
 function pgTables() {
   return Object.values(pgSchema).flatMap((table) => (is(table, PgTable) ? [{ table, ...configOfPg(table) }] : []))
 }
@@ -58,13 +78,14 @@ function sqliteTables() {
   )
 }
 
-/** What both engines say of a table in the same words. */
+/** What both engines say of a table in the same words; what is stored by owner has its index in its key. */
 function outline({
   table,
   name,
   columns,
   indexes,
   foreignKeys,
+  primaryKeys: [byOwner],
 }: ReturnType<typeof pgTables | typeof sqliteTables>[number]) {
   return {
     name,
@@ -74,11 +95,11 @@ function outline({
       type: column.dataType,
       words: column.enumValues,
       notNull: column.notNull,
-      primary: column.primary,
+      primary: column.primary || (byOwner !== undefined && column.name === 'id'),
       unique: column.isUnique && column.uniqueName,
       default: column.default,
     })),
-    indexes: indexes.map(({ config }) => config.name),
+    indexes: [...indexes.map(({ config }) => config.name), ...(byOwner ? [`${name}_user`] : [])],
     foreignKeys: foreignKeys.map((key) => [key.reference().columns[0]?.name, key.onDelete]),
   }
 }

@@ -1,4 +1,4 @@
-import { asc, count, getTableColumns, getTableName, gt } from 'drizzle-orm'
+import { asc, count, getTableColumns, getTableName, type SQL, sql } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { addressOf } from '../addresses.js'
 import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
@@ -25,13 +25,12 @@ export const options = { from: { type: 'string' }, to: { type: 'string' } } as c
 
 const ROWS_AT_ONCE = 500
 
-/** A table as the copy sees it: rows with a primary key of one column. */
+/** A table as the copy sees it: rows in the order of a key. */
 interface Shelf {
   name: string
   from: PgTable
   to: PgTable
-  key: PgColumn
-  keyName: string
+  key: [string, PgColumn][]
   /** Whether the database gives out the keys itself. */
   isNumbered: boolean
 }
@@ -78,34 +77,44 @@ function shelvesOf(from: Tables, to: Tables): Shelf[] {
   const { users, ...others } = from
   // Rows belong to users, who must be there first.
   return Object.entries({ users, ...others }).map(([name, table]) => {
-    const entry = Object.entries(getTableColumns(table as PgTable)).find(([, column]) => column.primary)
-    if (entry === undefined) throw new Error(`The table ${name} has no primary key of one column`)
-    const [keyName, key] = entry
-    const isNumbered = key.dataType === 'number'
-    return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, keyName, isNumbered }
+    const columns = getTableColumns(table as PgTable)
+    const primary = Object.entries(columns).filter(([, column]) => column.primary)
+    // SQLite keeps some tables in the order of another key, and finds what comes after a row by that alone.
+    const { userId, id } = columns
+    const key = primary.length === 0 && userId && id ? Object.entries({ userId, id }) : primary
+    if (key.length === 0) throw new Error(`The table ${name} has no key that a copy could go by`)
+    const isNumbered = key.at(-1)?.[1].dataType === 'number'
+    return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, isNumbered }
   })
 }
 
 async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<void> {
-  let last: unknown
+  const columns = shelf.key.map(([, column]) => column)
+  let last: Record<string, unknown> | undefined
   let copied = 0
   for (;;) {
     const rows = await from
       .select()
       .from(shelf.from)
-      .where(last === undefined ? undefined : gt(shelf.key, last))
-      .orderBy(asc(shelf.key))
+      .where(last && isAfter(shelf.key, last))
+      .orderBy(...columns.map((column) => asc(column)))
       .limit(ROWS_AT_ONCE)
     if (rows.length === 0) break
     await to.insert(shelf.to).values(rows)
     copied += rows.length
-    last = rows.at(-1)?.[shelf.keyName]
+    last = rows.at(-1)
   }
   const [expected, found] = [await countRows(from, shelf.from), await countRows(to, shelf.to)]
   if (copied !== expected || found !== expected) {
     throw new DatabaseError(`Of ${expected} rows of ${shelf.name} ${found} arrived. Nothing was copied.`)
   }
   process.stderr.write(`${shelf.name}: ${copied} rows\n`)
+}
+
+function isAfter(key: Shelf['key'], row: Record<string, unknown>): SQL {
+  const columns = key.map(([, column]) => sql`${column}`)
+  const values = key.map(([name, column]) => sql.param(row[name], column))
+  return sql`(${sql.join(columns, sql`, `)}) > (${sql.join(values, sql`, `)})`
 }
 
 async function countRows(db: Db, table: PgTable): Promise<number> {
