@@ -64,7 +64,7 @@ function fileOf({ settings }: Seeded): string {
 
 const USERS = `select 'user' || n as username, 'user' || n as username_key, 'user' || n || '@example.com' as email,
   'user' || n || '@example.com' as email_key, 'User ' || n as name, 'HASH' as password_hash, 'user' as role`
-const TODOS = `select 1 + (n - 1) % USERS as user_id, 'Water the plants, all ' || n as title,
+const TODOS = `1 + (n - 1) % USERS as user_id, 'Water the plants, all ' || n as title,
   case when n % 2 = 0 then 'The fern in the hall too, and the two on the stairs' end as description`
 const TIME = 1_790_000_000_000
 
@@ -78,8 +78,9 @@ async function fill(databaseUrl: string, users: number, rows: number, passwordHa
   const statements = [
     `insert into users (username, username_key, email, email_key, name, password_hash, role, is_active, created_at, updated_at)
      ${USERS.replace('HASH', () => passwordHash)}, ${yes}, ${TIME} + n, ${TIME} + n from ${series(1, users)}`,
-    `insert into todos (user_id, title, description, done, due_at, version, created_at, updated_at)
-     ${TODOS.replace('USERS', String(users))}, case when n % 3 = 0 then ${yes} else ${no} end,
+    // PostgreSQL counts for itself; SQLite would give all rows of one insert the same id.
+    `insert into todos (${isSqlite ? 'id, ' : ''}user_id, title, description, done, due_at, version, created_at, updated_at)
+     select ${isSqlite ? 'n, ' : ''}${TODOS.replace('USERS', String(users))}, case when n % 3 = 0 then ${yes} else ${no} end,
      case when n % 4 = 0 then ${TIME} + n * 1000 end, 1, ${TIME} + n, ${TIME} + n from ${series(1, rows)}`,
   ]
   await (isSqlite ? fillSqlite(databaseUrl, statements) : fillPostgres(databaseUrl, statements))

@@ -27,8 +27,8 @@ export async function openTodos(file) {
     list: db.prepare('select * from todos where user_id = ? order by id desc limit ?'),
     get: db.prepare('select * from todos where id = ? and user_id = ?'),
     insert: db.prepare(
-      `insert into todos (user_id, title, description, done, created_at, updated_at)
-       values (?, ?, ?, 0, ${now}, ${now}) returning *`,
+      `insert into todos (id, user_id, title, description, done, created_at, updated_at)
+       values ((select last + 1 from row_ids where name = 'todos'), ?, ?, ?, 0, ${now}, ${now}) returning *`,
     ),
     beginSession: db.prepare('insert into peer_sessions (id, user_id, generation) values (?, ?, 0)'),
     rotateSession: db.prepare(
