@@ -4,6 +4,8 @@ import { Problem } from './problems.js'
 
 /** How long a log-in may wait for a processor. */
 const QUEUE_DEADLINE_MS = 2_000
+/** Each thread that hashes takes some 10 MiB. */
+const MOST_SLOTS = 16
 
 /** For whom a hash is computed. */
 export interface Waiting {
@@ -17,7 +19,7 @@ interface Place {
   giveUp(): void
 }
 
-/** Runs as many hashes at once as there are processors, and lets a few more wait. */
+/** Runs as many hashes at once as there are processors, up to a number, and lets a few more wait. */
 export class HashQueue {
   /** How many run at once. */
   readonly slots: number
@@ -27,7 +29,7 @@ export class HashQueue {
 
   constructor(limit: number, workers: number) {
     this.#limit = limit
-    this.slots = Math.max(1, Math.floor(availableParallelism() / workers))
+    this.slots = Math.min(Math.max(1, Math.floor(availableParallelism() / workers)), MOST_SLOTS)
   }
 
   /** How many wait. */
