@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { noContent, problems, Role } from '../../src/schemas.js'
+import { endOfTurn } from '../../src/turns.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/v1/verify', {
@@ -20,13 +21,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...problems(400, 401),
       },
     },
-    handler: async ({ user }, reply) =>
-      reply
+    handler: async ({ user }, reply) => {
+      await endOfTurn()
+      return reply
         .code(204)
         .header('x-latchkey-subject', user.userId)
         .header('x-latchkey-role', user.role)
         .header('x-latchkey-session', user.sessionId)
-        .send(),
+        .send()
+    },
   })
 }
 
