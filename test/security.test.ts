@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../src/package.js'
@@ -11,6 +11,19 @@ t.test('every test that SECURITY.md names is there', async (t) => {
   for (const [, path = '', title = ''] of claims) {
     const found = (await read(path)).includes(quoted(title))
     t.ok(found, `${path}: ${title}`)
+  }
+})
+
+t.test('every test that docs/faults.md names is there, and every fault that is tested stands in it', async (t) => {
+  const page = await read('docs/faults.md')
+  const rows = [...page.matchAll(/^\| [^|]+ \| [^|]+ \| `(test\/[^`]+)` \| ([^|]+) \|[^|]*\|$/gm)]
+  t.ok(rows.length > 20)
+  for (const [, path = '', title = ''] of rows) t.ok((await read(path)).includes(quoted(title)), `${path}: ${title}`)
+  for (const file of await readdir(join(packageRoot, 'test', 'faults'))) {
+    if (!file.endsWith('.fault.ts')) continue
+    for (const [, title = ''] of (await read(`test/faults/${file}`)).matchAll(/^(?:t\.test\(| {2})'(.+)',/gm)) {
+      t.ok(page.includes(title), `${file}: ${title}`)
+    }
   }
 })
 
