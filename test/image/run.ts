@@ -57,7 +57,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     t.match(status, /^Uid:\t10001\t10001\t10001\t10001$/m)
     t.match(status, /^CapEff:\t0000000000000000$/m)
     t.match(status, /^NoNewPrivs:\t1$/m)
-    t.match(await readFile(`/proc/${service.first}/environ`, 'utf8'), 'DRAIN_DELAY=5s')
+    t.match(await readFile(`/proc/${service.first}/environ`, 'utf8'), 'DATABASE_URL=sqlite:/data/latchkey.db')
     t.match(service.log[0], { pid: 1 })
 
     const healthcheck = await inside(t, image, ['latchkey', 'healthcheck'], { PORT: String(service.port) })
