@@ -12,7 +12,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 function idByOwner(table: string) {
   return integer('id')
     .notNull()
-    .$defaultFn(() => sql.raw(`(select last + 1 from row_ids where name = '${table}')`))
+    .$defaultFn(() => sql`(select last + 1 from row_ids where name = ${table})`)
 }
 
 export const users = sqliteTable('users', {
