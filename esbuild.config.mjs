@@ -35,10 +35,13 @@ const options = {
   logLevel: 'warning',
 }
 
-// A route that was deleted would still be served.
-rmSync(OUT, { recursive: true, force: true })
-if (process.argv.includes('--watch')) await (await context(options)).watch()
-else await build(options)
+if (process.argv.includes('--watch')) {
+  await (await context(options)).watch()
+} else {
+  // A route that was deleted would still be served. Not while watching: what was built before is running then.
+  rmSync(OUT, { recursive: true, force: true })
+  await build(options)
+}
 
 function filesOf(folder) {
   return readdirSync(folder, { recursive: true })

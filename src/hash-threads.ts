@@ -1,9 +1,7 @@
-import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Order, Tasks } from './hash-thread.js'
 
-/** Built or, while it is worked on, as it is written. */
-const SCRIPT = new URL(`hash-thread${extname(import.meta.url)}`, import.meta.url)
+const SCRIPT = new URL('hash-thread.js', import.meta.url)
 
 interface Thread {
   worker: Worker
