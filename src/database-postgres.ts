@@ -31,8 +31,11 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
   }
 
   const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE)
+  const db = drizzleOn(pool)
   return {
-    db: drizzleOn(pool),
+    db,
+    joint: db,
+    together: (work) => work(),
     tables,
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     forShare: sql`for share`,

@@ -7,7 +7,8 @@ import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
 import { loadDriver } from './database-sqlite-driver.js'
-import { asProblem, BUSY_PATIENCE_MS, codeOf, createRunner, isBusy, patiently } from './database-sqlite-statements.js'
+import { asProblem, createRunner, createSharedRunner } from './database-sqlite-statements.js'
+import { BUSY_PATIENCE_MS, codeOf, isBusy, patiently } from './database-sqlite-transactions.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
 
 type Connection = BetterSqlite3.Database
@@ -41,11 +42,13 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     throw asDatabaseError(error, file)
   }
 
-  const run = createRunner(connection)
+  const { run, runJointly, together } = createSharedRunner(connection)
   const exclusive = new ExclusiveConnection(() => new Sqlite(file, { timeout: BUSY_TIMEOUT_MS }))
   return {
     // The one cast: SQLite's drizzle and tables stand in for PostgreSQL's (database.ts holds their rows equal).
     db: drizzle(run) as unknown as Db,
+    joint: drizzle(runJointly) as unknown as Db,
+    together,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,

@@ -10,6 +10,8 @@ export type Db = PgDatabase<PgQueryResultHKT, Tables>
 
 export interface Database {
   readonly db: Db
+  /** Performs the statements of the work that `together` is given, and no others. */
+  readonly joint: Db
   readonly tables: Tables
   /** The database's clock in milliseconds since 1970, as an expression. Processes compare times by it alone. */
   readonly now: SQL<number>
@@ -18,6 +20,11 @@ export interface Database {
    * inserts is there for all to see. Nothing where statements run one after the other.
    */
   readonly forShare: SQL
+  /**
+   * Does `work`, whose statements of `joint` SQLite writes to the disk in one go; nothing of it may be answered before this
+   * resolves. It may wait for nothing but them. Each stays a statement of its own, as anywhere.
+   */
+  together<Result>(work: () => Promise<Result>): Promise<Result>
   /**
    * Runs `work` in a transaction that no other process can enter at the same time, on a connection of its own. For "one
    * admin always stays", which no single statement can hold; everything else is one statement.

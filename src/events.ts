@@ -1,7 +1,7 @@
 import { lt, sql } from 'drizzle-orm'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database } from './database.js'
+import type { Database, Db } from './database.js'
 
 /** What the audit log can say. */
 export const EVENT_TYPES = [
@@ -43,16 +43,13 @@ export class Events {
     this.#statements = prepareStatements(database, config)
   }
 
-  async record({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client): Promise<void> {
-    await this.#statements.insert.execute({
-      type,
-      userId,
-      actorId,
-      sessionId: sessionId ?? null,
-      reason: reason ?? null,
-      ip: client?.ip ?? null,
-      requestId: client?.requestId ?? null,
-    })
+  async record(event: Event, client?: Client): Promise<void> {
+    await this.#statements.insert.execute(parameters(event, client))
+  }
+
+  /** The same within work that is done together. */
+  async recordJointly(event: Event, client: Client): Promise<void> {
+    await this.#statements.insertJointly.execute(parameters(event, client))
   }
 
   /** Deletes what is older than EVENTS_RETENTION. */
@@ -61,9 +58,21 @@ export class Events {
   }
 }
 
-function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
+function parameters({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client) {
   return {
-    insert: db
+    type,
+    userId,
+    actorId,
+    sessionId: sessionId ?? null,
+    reason: reason ?? null,
+    ip: client?.ip ?? null,
+    requestId: client?.requestId ?? null,
+  }
+}
+
+function prepareStatements({ db, joint, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
+  const prepareInsert = (db: Db) =>
+    db
       .insert(events)
       .values({
         type: sql.placeholder('type'),
@@ -75,7 +84,10 @@ function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_R
         reason: sql.placeholder('reason'),
         createdAt: now,
       })
-      .prepare('insert_event'),
+      .prepare('insert_event')
+  return {
+    insert: prepareInsert(db),
+    insertJointly: prepareInsert(joint),
     prune: db
       .delete(events)
       .where(lt(events.createdAt, sql`${now} - ${EVENTS_RETENTION}`))

@@ -20,7 +20,9 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
 }
 
 /** What sessions.ts does to the table, each as one statement, so that of several at once one wins. */
-export function prepareSessionStatements({ db, tables: { sessions, users }, now, forShare }: Database, config: Config) {
+export function prepareSessionStatements(database: Database, config: Config) {
+  const { db, joint, tables, now, forShare } = database
+  const { sessions, users } = tables
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
@@ -82,7 +84,7 @@ export function prepareSessionStatements({ db, tables: { sessions, users }, now,
       )
       .returning(revocation)
       .prepare('end_oldest_sessions'),
-    rotate: db
+    rotate: joint
       .update(sessions)
       .set({
         generation: sql`${sessions.generation} + 1`,
@@ -93,7 +95,7 @@ export function prepareSessionStatements({ db, tables: { sessions, users }, now,
       .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
       .returning(rotation)
       .prepare('rotate_session'),
-    rotateAgain: db
+    rotateAgain: joint
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry })
       .where(

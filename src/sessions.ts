@@ -123,13 +123,12 @@ export class Sessions {
     const claims = readRefreshToken(token, this.#refreshKeys)
     if (claims === undefined) throw new Problem('invalid_grant')
     const { sessionId } = claims
-    const [row] = await this.#rotate(claims)
+    const row = await this.#database.together(() => this.#rotate(claims, client))
     if (row === undefined) {
       await this.#end(await this.#statements.revokeReused.execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
     }
     const { userId, role, generation } = row
-    await this.#events.record({ type: 'session.refreshed', userId, sessionId }, client)
     tokens.publish({ grant: 'refresh_token' })
     return this.#tokens({ userId, sessionId, role }, generation)
   }
@@ -197,9 +196,15 @@ export class Sessions {
     await this.#statements.prune.execute()
   }
 
-  async #rotate(claims: RefreshClaims) {
-    const rotated = await this.#statements.rotate.execute({ ...claims })
-    return rotated.length > 0 ? rotated : this.#statements.rotateAgain.execute({ ...claims })
+  /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */
+  async #rotate(claims: RefreshClaims, client: Client) {
+    const [rotated] = await this.#statements.rotate.execute({ ...claims })
+    const [row] = rotated ? [rotated] : await this.#statements.rotateAgain.execute({ ...claims })
+    if (row !== undefined) {
+      const { sessionId } = claims
+      await this.#events.recordJointly({ type: 'session.refreshed', userId: row.userId, sessionId }, client)
+    }
+    return row
   }
 
   async #end(rows: Revocation[], event: Pick<Event, 'type' | 'actorId'>, client: Client): Promise<void> {

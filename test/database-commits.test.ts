@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { sql } from 'drizzle-orm'
 import t from 'tap'
 import { type Person, type Service, startService } from './helper.js'
-import { ask, fileOf, openFile } from './sqlite.js'
+import { ask, type Connection, fileOf, openFile } from './sqlite.js'
 
 const WAL_HEADER_BYTES = 32
 const WAL_FRAME_BYTES = 4_096 + 24
@@ -84,13 +84,103 @@ t.test(
   },
 )
 
+t.test('a refresh is one commit with its event, also beside others', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const joon = await service.signUp('joon')
+  const commitsOf = async (work: () => Promise<unknown>) => {
+    other.pragma('wal_checkpoint(truncate)')
+    await work()
+    return countCommits(`${fileOf(service)}-wal`)
+  }
+  let tokens = [mina, joon].map(({ login }) => login.refresh_token)
+  const refresh = async () => {
+    const answers = await Promise.all(tokens.map((token) => service.post('/v1/refresh', { refresh_token: token })))
+    tokens = answers.map((answer) => answer.json().refresh_token)
+  }
+  t.equal(await commitsOf(() => mina.post('/v1/todos', { title: 'x' })), 1)
+  t.equal(await commitsOf(refresh), 1)
+  t.ok(tokens.every(Boolean))
+  t.same(refreshesOf(other), [mina.id, joon.id])
+})
+
+t.test('an event that cannot be written fails its refresh, and nobody else who shares the commit', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const joon = await service.signUp('joon')
+  other.exec(
+    `create trigger full before insert on events when new.user_id = ${mina.id} begin select raise(abort, 'full'); end`,
+  )
+  const refresh = ({ login }: Person) => service.post('/v1/refresh', { refresh_token: login.refresh_token })
+  const answers = await Promise.all([refresh(mina), refresh(joon), mina.post('/v1/todos', { title: 'x' })])
+  t.same(
+    answers.map(({ statusCode }) => statusCode),
+    [500, 200, 201],
+  )
+  t.same(refreshesOf(other), [joon.id])
+  other.exec('drop trigger full')
+  t.equal((await refresh(mina)).statusCode, 200, 'the answer that was lost is given again')
+  t.same(refreshesOf(other), [joon.id, mina.id])
+})
+
+t.test('a full disk takes a refresh back whole: its token works later', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const refresh = (token: string) => service.post('/v1/refresh', { refresh_token: token })
+  await ask(service, sql`pragma max_page_count = 1`)
+  let token = mina.login.refresh_token
+  let answer = await refresh(token)
+  for (let count = 0; count < 500 && answer.statusCode === 200; count += 1) {
+    token = answer.json().refresh_token
+    answer = await refresh(token)
+  }
+  t.match(answer.json(), { status: 503, code: 'database_unavailable' })
+  const generation = () => other.prepare('select generation from sessions').pluck().get()
+  t.equal(generation(), refreshesOf(other).length)
+  await ask(service, sql`pragma max_page_count = 1000000`)
+  t.equal((await refresh(token)).statusCode, 200)
+  t.equal(generation(), refreshesOf(other).length)
+})
+
+t.test('nobody reads what is done together before its commit', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const { joint, together } = service.app.database
+  other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
+  let meanwhile: Promise<unknown[][]> | undefined
+  const work = together(async () => {
+    await insert(service, mina.id, joint)
+    meanwhile = ask(service, sql`select count(*) from todos`)
+  })
+  const outcomes = await Promise.allSettled([work, ask(service, sql`insert into late values (999) returning user_id`)])
+  t.same(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  t.same(await meanwhile, [[0]])
+  await t.rejects(insert(service, mina.id, joint), { cause: { message: /done together/ } })
+  await together(() => insert(service, mina.id, joint))
+  t.same(await ask(service, sql`select count(*) from todos`), [[1]])
+})
+
 async function watched(t: Parameters<typeof startService>[0]) {
   const service = await startService(t)
   const mina: Person = await service.signUp('mina')
   return { service, mina, other: await openFile(t, fileOf(service)) }
 }
 
-async function insert({ app }: Service, userId: number): Promise<void> {
-  const { db, tables, now } = app.database
+async function insert({ app }: Service, userId: number, db = app.database.db): Promise<void> {
+  const { tables, now } = app.database
   await db.insert(tables.todos).values({ userId, title: 'x', createdAt: now, updatedAt: now })
+}
+
+/** Whose refreshes are on record, in their order. */
+function refreshesOf(other: Connection): unknown[] {
+  return other.prepare("select user_id from events where type = 'session.refreshed' order by id").pluck().all()
+}
+
+/** How many commits a write-ahead log holds: the last frame of each says how large the database is. */
+function countCommits(file: string): number {
+  const log = readFileSync(file)
+  let commits = 0
+  for (let frame = WAL_HEADER_BYTES; frame < log.length; frame += WAL_FRAME_BYTES) {
+    if (log.readUInt32BE(frame + 4) > 0) commits += 1
+  }
+  return commits
 }
