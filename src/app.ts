@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import autoload from '@fastify/autoload'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
@@ -23,6 +21,7 @@ import sessions from '../plugins/sessions.js'
 import tracing from '../plugins/tracing.js'
 import upkeep from '../plugins/upkeep.js'
 import users from '../plugins/users.js'
+import { compatRoutes, routes } from '../routes/index.js'
 import type { Config } from './config.js'
 import { httpOptions } from './http.js'
 
@@ -63,11 +62,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
 
   // Who may come in, and what for.
   await app.register(authenticate)
-  await app.register(autoload, {
-    dir: join(import.meta.dirname, '..', 'routes'),
-    dirNameRoutePrefix: false,
-    forceESM: true,
-    ...(!config.COMPAT && { ignorePattern: /^compat$/ }),
-  })
+  for (const route of routes) await app.register(route)
+  if (config.COMPAT) for (const route of compatRoutes) await app.register(route)
   return app
 }

@@ -48,7 +48,7 @@ t.test('what is built answers at every kind of door', async (t) => {
   t.match((await service.request('GET', '/v1/tutorials', { token: joon.access_token })).body, { items: [] })
   t.equal((await service.request('GET', `/v1/tutorials/${made.id}`, { token: joon.access_token })).status, 404)
 
-  for (const path of ['/docs/static/swagger-ui.css', '/metrics']) {
+  for (const path of ['/docs', '/docs/static/swagger-ui-bundle.js', '/docs/yaml', '/metrics']) {
     t.equal((await fetch(service.address + path)).status, 200, path)
   }
 })

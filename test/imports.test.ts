@@ -30,15 +30,29 @@ const MAY_IMPORT: Record<string, string[]> = {
   routes: ['src'],
 }
 
-t.test('imports follow the arrows; only src/app.ts knows the plugins, and nobody a route', async (t) => {
+/** Those that put things together. */
+const MAY_ALSO_IMPORT: Record<string, string[]> = { 'src/app.ts': ['plugins', 'routes'], 'routes/index.ts': ['routes'] }
+
+t.test('imports follow the arrows; only src/app.ts knows plugins, and only their list knows routes', async (t) => {
   for (const { path, folder, imports } of files) {
-    const allowed = path === 'src/app.ts' ? [...(MAY_IMPORT[folder] ?? []), 'plugins'] : MAY_IMPORT[folder]
+    const allowed = [...(MAY_IMPORT[folder] ?? []), ...(MAY_ALSO_IMPORT[path] ?? [])]
     t.same(
-      imports.filter((imported) => !allowed?.includes(topOf(imported))),
+      imports.filter((imported) => !allowed.includes(topOf(imported))),
       [],
       path,
     )
   }
+})
+
+t.test('every file of routes is on the list, and the app knows the list alone', async (t) => {
+  const routesIn = (path: string) =>
+    files.find((file) => file.path === path)?.imports.filter((imported) => topOf(imported) === 'routes')
+  const routes = files.filter(({ path, folder }) => folder === 'routes' && path !== 'routes/index.ts')
+  t.same(
+    routesIn('routes/index.ts')?.sort(),
+    routes.map(({ path }) => path),
+  )
+  t.same(routesIn('src/app.ts'), ['routes/index.ts'])
 })
 
 // However it is taken: tables.sessions, tables: { sessions }, const { sessions } = tables, or its name in SQL.
