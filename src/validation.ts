@@ -26,9 +26,12 @@ type Compile = (route: { schema: TextSchema; httpPart?: string }) => Validate
 /** Validators that take every value as it is. Only queries, paths and headers, which are text, have their numbers read. */
 export const buildValidator = ((externalSchemas: Parameters<Factory>[0], options: Parameters<Factory>[1]): Compile => {
   const strict = { ...options, customOptions: STRICT } as Parameters<Factory>[1]
-  const compile = ajvFactory(externalSchemas, strict) as unknown as Compile
+  let compile: Compile | undefined
   return (route) => {
-    const validate = whenNeeded(() => compile(route))
+    const validate = whenNeeded(() => {
+      compile ??= ajvFactory(externalSchemas, strict) as unknown as Compile
+      return compile(route)
+    })
     return route.httpPart === 'body' ? validate : readingText(route.schema, validate)
   }
 }) as unknown as Factory
