@@ -43,7 +43,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   && chmod 755 dist/src/cli.js \
   && ln -s /app/dist/src/cli.js /usr/local/bin/latchkey \
   && install -d -m 0700 -o 10001 -g 10001 /data \
-  && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4)" \
+  && node -e "new (require('better-sqlite3'))(':memory:').close(); require('bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.
 ENV NODE_ENV=production \

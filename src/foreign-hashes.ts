@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
 import { verifySync as argon2Verify } from '@node-rs/argon2'
-import { verifySync as bcryptVerify } from '@node-rs/bcrypt'
 import { verify as sha2CryptVerify } from 'unixcrypt'
+import { hasBcryptDigest } from './bcrypt.js'
 
 // Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
 // wrong password, not a hung process: each is above what those three ask for today, and under a second.
@@ -38,8 +38,9 @@ interface Format {
 }
 
 const HEX = (bytes: number) => `(?<hex>[0-9a-f]{${2 * bytes}})`
-const BCRYPT = '(?<bcrypt>\\$2[aby]\\$(?<cost>\\d{2})\\$[./A-Za-z0-9]{53})'
-const BCRYPT_PARTS = '(?<salt>[./A-Za-z0-9]{22})\\$(?<digest>[./A-Za-z0-9]{31})'
+const BCRYPT_SALT = '(?<salt>[./A-Za-z0-9]{22})'
+const BCRYPT_DIGEST = '(?<digest>[./A-Za-z0-9]{31})'
+const BCRYPT = `\\$2[aby]\\$(?<cost>\\d{2})\\$${BCRYPT_SALT}${BCRYPT_DIGEST}`
 const BASE64 = '(?<base64>[A-Za-z0-9+/]{20,88}={0,2})'
 const COUNT = '\\d{1,10}'
 
@@ -48,25 +49,22 @@ const FORMATS: Format[] = [
   {
     name: 'bcrypt',
     pattern: match(BCRYPT),
-    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => password),
+    read: (parts) => viaBcrypt(parts, (password) => password),
   },
   {
     name: 'Django bcrypt',
     pattern: match(`bcrypt\\$${BCRYPT}`),
-    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => password),
+    read: (parts) => viaBcrypt(parts, (password) => password),
   },
   {
     name: 'Django bcrypt_sha256',
     pattern: match(`bcrypt_sha256\\$${BCRYPT}`),
-    read: ({ bcrypt = '', cost }) => viaBcrypt(cost, bcrypt, (password) => sha256(password).toString('hex')),
+    read: (parts) => viaBcrypt(parts, (password) => sha256(password).toString('hex')),
   },
   {
     name: 'passlib bcrypt-sha256 version 1',
-    pattern: match(`\\$bcrypt-sha256\\$(?<type>2[ab]),(?<cost>\\d{1,2})\\$${BCRYPT_PARTS}`),
-    read: ({ type, cost = '', salt, digest }) =>
-      viaBcrypt(cost, `$${type}$${cost.padStart(2, '0')}$${salt}${digest}`, (password) =>
-        sha256(password).toString('base64'),
-      ),
+    pattern: match(`\\$bcrypt-sha256\\$2[ab],(?<cost>\\d{1,2})\\$${BCRYPT_SALT}\\$${BCRYPT_DIGEST}`),
+    read: (parts) => viaBcrypt(parts, (password) => sha256(password).toString('base64')),
   },
   ...(['sha1', 'sha256', 'sha512'] as const).map((hash) => ({
     name: `werkzeug pbkdf2:${hash}`,
@@ -155,11 +153,14 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** bcrypt over what `prepare` makes of the password. It reads 72 bytes and no more, here as there. */
-function viaBcrypt(cost: string | undefined, hash: string, prepare: (password: string) => string) {
+/** bcrypt over what `prepare` makes of the password. */
+function viaBcrypt({ cost, salt = '', digest = '' }: Parts, prepare: (password: string) => string) {
   const bcryptCost = Number(cost)
   if (!(bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest)) return undefined
-  return { bcryptCost, verify: (password: string) => bcryptVerify(prepare(password), hash) }
+  return {
+    bcryptCost,
+    verify: (password: string) => hasBcryptDigest(prepare(password), bcryptCost, salt, digest),
+  }
 }
 
 function viaPbkdf2(hash: 'sha1' | 'sha256' | 'sha512', count: string | undefined, salt: Buffer, digest: Buffer) {

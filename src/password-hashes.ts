@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { hashSync as bcryptHash, verifySync as bcryptVerify } from '@node-rs/bcrypt'
+import { bcryptDigest, hasBcryptDigest } from './bcrypt.js'
 import { BCRYPT_COSTS, type ForeignHash, readForeignHash } from './foreign-hashes.js'
 
 // All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
@@ -16,10 +16,9 @@ export interface Verdict {
 
 /** The hash to store, at this cost of bcrypt. */
 export function hashPassword(password: string, cost: number): string {
-  const rawSalt = randomBytes(16)
-  const salt = bcryptBase64(rawSalt)
-  const digest = bcryptHash(keyedDigest(password.normalize('NFKC'), salt), cost, rawSalt)
-  return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest.slice(-31)}`
+  const salt = bcryptBase64(randomBytes(16))
+  const digest = bcryptDigest(keyedDigest(password.normalize('NFKC'), salt), cost, salt)
+  return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest}`
 }
 
 /**
@@ -50,6 +49,7 @@ export function formatOf(stored: string): { format: string; isTooDear: boolean }
 
 /** How long a round of bcrypt takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
 let roundMs = 0
+const NOBODYS_SALT = '.'.repeat(22)
 /** Cheaper hashes are over too soon to be measured. */
 const MEASURED_FROM_COST = 8
 
@@ -69,7 +69,7 @@ function spend(rounds: number): void {
       continue
     }
     const startedAt = performance.now()
-    bcryptHash('', cost)
+    bcryptDigest('', cost, NOBODYS_SALT)
     left -= 2 ** cost
     if (cost >= MEASURED_FROM_COST) learn((performance.now() - startedAt) / 2 ** cost)
   }
@@ -81,12 +81,11 @@ function learn(measuredMs: number): void {
 
 /** What is stored; undefined when it is no hash. Ours too: passlib writes it as well. */
 function readHash(stored: string): ForeignHash | undefined {
-  const [, ownCost, salt = '', digest] = OWN_FORMAT.exec(stored) ?? []
+  const [, ownCost, salt = '', digest = ''] = OWN_FORMAT.exec(stored) ?? []
   if (ownCost === undefined) return readForeignHash(stored)
   const bcryptCost = Number(ownCost)
   const isAllowed = bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest
-  const bcrypt = `$2b$${ownCost.padStart(2, '0')}$${salt}${digest}`
-  const verify = (password: string) => bcryptVerify(keyedDigest(password, salt), bcrypt)
+  const verify = (password: string) => hasBcryptDigest(keyedDigest(password, salt), bcryptCost, salt, digest)
   return { format: OWN_NAME, verify: isAllowed ? verify : undefined, bcryptCost }
 }
 

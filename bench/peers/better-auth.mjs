@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { hash, verify } from '@node-rs/bcrypt'
+import bcrypt from 'bcrypt'
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import { toNodeHandler } from 'better-auth/node'
@@ -28,8 +28,8 @@ const options = {
   emailAndPassword: {
     enabled: true,
     password: {
-      hash: (password) => hash(password, HASH_COST),
-      verify: ({ password, hash: stored }) => verify(password, stored),
+      hash: (password) => bcrypt.hash(password, HASH_COST),
+      verify: ({ password, hash: stored }) => bcrypt.compare(password, stored),
     },
   },
 }

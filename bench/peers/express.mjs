@@ -1,4 +1,4 @@
-import { hash, verify } from '@node-rs/bcrypt'
+import bcrypt from 'bcrypt'
 import express from 'express'
 import jwt from 'jsonwebtoken'
 import {
@@ -20,7 +20,7 @@ import {
 const [file] = process.argv.slice(2)
 const statements = await openTodos(file)
 const { privateKey, publicKey } = makeKeys()
-const passwordHash = await hash('three quiet lanterns', HASH_COST)
+const passwordHash = await bcrypt.hash('three quiet lanterns', HASH_COST)
 const sign = (claims) => jwt.sign(claims, privateKey, { algorithm: 'ES256', expiresIn: TOKEN_SECONDS })
 
 const app = express()
@@ -67,7 +67,7 @@ app.post('/v1/refresh', (request, response) => {
 })
 app.post('/v1/login', async (request, response) => {
   const row = statements.userByName.get(request.body.username)
-  const isRight = await verify(request.body.password, passwordHash)
+  const isRight = await bcrypt.compare(request.body.password, passwordHash)
   if (row === undefined || !isRight) return response.status(401).json({ error: 'invalid_credentials' })
   const access_token = sign({ sub: String(row.id), role: row.role })
   const refresh_token = beginSession(statements, row.id)

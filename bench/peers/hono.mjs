@@ -1,5 +1,5 @@
 import { serve } from '@hono/node-server'
-import { hash, verify } from '@node-rs/bcrypt'
+import bcrypt from 'bcrypt'
 import { Hono } from 'hono'
 import { jwtVerify, SignJWT } from 'jose'
 import {
@@ -21,7 +21,7 @@ import {
 const [file] = process.argv.slice(2)
 const statements = await openTodos(file)
 const { privateKey, publicKey } = makeKeys()
-const passwordHash = await hash('three quiet lanterns', HASH_COST)
+const passwordHash = await bcrypt.hash('three quiet lanterns', HASH_COST)
 const sign = (claims) =>
   new SignJWT(claims).setProtectedHeader({ alg: 'ES256' }).setIssuedAt().setExpirationTime('1h').sign(privateKey)
 
@@ -67,7 +67,7 @@ app.post('/v1/refresh', async (context) => {
 app.post('/v1/login', async (context) => {
   const { username, password } = await context.req.json()
   const row = statements.userByName.get(username)
-  const isRight = await verify(password, passwordHash)
+  const isRight = await bcrypt.compare(password, passwordHash)
   if (row === undefined || !isRight) return context.json({ error: 'invalid_credentials' }, 401)
   const access_token = await sign({ sub: String(row.id), role: row.role })
   const refresh_token = beginSession(statements, row.id)
