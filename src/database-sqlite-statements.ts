@@ -28,30 +28,30 @@ export function createSharedRunner(connection: Connection) {
       return transactions.add(() => perform(statement, params, method), statement.readonly)
     }),
     /** Performs a statement of the work that `together` was given. */
-    runJointly: runner(async (text, params, method) => {
+    runJointly: checked(async (text, params, method) => {
       const statement = prepare(text)
       return transactions.join(() => perform(statement, params, method))
     }),
-    async together<Result>(work: () => Promise<Result>): Promise<Result> {
-      try {
-        return await transactions.together(work)
-      } catch (error) {
-        throw asProblem(error)
-      }
-    },
+    /** Counts as one statement, as it waits for the disk once. */
+    together: <Result>(work: () => Promise<Result>): Promise<Result> =>
+      timed(told, () => transactions.together(work).catch((error) => Promise.reject(asProblem(error)))),
   }
 }
 
 function runner(work: Runner): Runner {
-  return (text, params, method) =>
-    timed(told, async () => {
-      assertText(params)
-      try {
-        return await work(text, params, method)
-      } catch (error) {
-        throw asProblem(error)
-      }
-    })
+  const run = checked(work)
+  return (text, params, method) => timed(told, () => run(text, params, method))
+}
+
+function checked(work: Runner): Runner {
+  return async (text, params, method) => {
+    assertText(params)
+    try {
+      return await work(text, params, method)
+    } catch (error) {
+      throw asProblem(error)
+    }
+  }
 }
 
 /** Each text is prepared once. */

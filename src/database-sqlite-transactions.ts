@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
+import { endOfTurn } from './turns.js'
 
 /** How long a transaction that meets a lock is tried again. */
 export const BUSY_PATIENCE_MS = 250
@@ -25,7 +26,9 @@ export class SharedTransactions {
   #readers: Waiting[] = []
   #writers: Waiting[] = []
   #isRunning = false
-  /** What has spoilt the transaction that runs. */
+  /** How much work of several statements is being done in the transaction that runs. */
+  #works = 0
+  /** What has spoilt that transaction. */
   #fault: unknown
 
   constructor(connection: BetterSqlite3.Database) {
@@ -42,14 +45,19 @@ export class SharedTransactions {
 
   /** Does work of several statements in the next transaction. It may wait for nothing but them, and may be done again. */
   together<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#enqueue(this.#writers, work)
+    return this.#enqueue(this.#writers, async () => {
+      this.#works += 1
+      try {
+        return await work()
+      } finally {
+        this.#works -= 1
+      }
+    })
   }
 
   /** Performs a statement of such work. */
   join<Result>(perform: () => Result): Result {
-    if (!this.#connection.inTransaction && this.#fault === undefined) {
-      throw new Error('This statement belongs to work that is done together')
-    }
+    if (this.#works === 0) throw new Error('This statement belongs to work that is done together')
     return this.#perform(perform)
   }
 
@@ -89,7 +97,10 @@ export class SharedTransactions {
     begin.run()
     this.#fault = undefined
     try {
-      const settle = await Promise.all(all.map((one) => this.#do(one)))
+      const done = Promise.all(all.map((one) => this.#do(one)))
+      // Statements take no turn of the event loop; work that waits for anything else would keep everybody from writing.
+      const settle = await (this.#works === 0 ? done : Promise.race([done, endOfTurn()]))
+      if (settle === undefined) throw new Error('Work that is done together may wait for its statements alone')
       if (this.#fault !== undefined) throw this.#fault
       this.#commit.run()
       return settle

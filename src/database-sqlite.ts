@@ -10,6 +10,7 @@ import { loadDriver } from './database-sqlite-driver.js'
 import { asProblem, createRunner, createSharedRunner } from './database-sqlite-statements.js'
 import { BUSY_PATIENCE_MS, codeOf, isBusy, patiently } from './database-sqlite-transactions.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
+import { endOfTurn } from './turns.js'
 
 type Connection = BetterSqlite3.Database
 
@@ -217,6 +218,8 @@ class ExclusiveConnection {
 
   async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
     const connection = this.#connected()
+    // The first connection may be in the middle of its transaction, and would be waited for in vain.
+    await endOfTurn()
     try {
       await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
     } catch (error) {

@@ -22,7 +22,8 @@ export interface Database {
   readonly forShare: SQL
   /**
    * Does `work`, whose statements of `joint` SQLite writes to the disk in one go; nothing of it may be answered before this
-   * resolves. It may wait for nothing but them. Each stays a statement of its own, as anywhere.
+   * resolves. It may wait for nothing but them, and may be done again. It is not undone as a whole: a statement that fails
+   * leaves those before it.
    */
   together<Result>(work: () => Promise<Result>): Promise<Result>
   /**

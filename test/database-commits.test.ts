@@ -159,6 +159,23 @@ t.test('nobody reads what is done together before its commit', async (t) => {
   t.same(await ask(service, sql`select count(*) from todos`), [[1]])
 })
 
+t.test('work that waits for anything but its statements fails, and keeps nobody from writing', async (t) => {
+  const { service, mina } = await watched(t)
+  const { joint, together } = service.app.database
+  const work = async () => {
+    await insert(service, mina.id, joint)
+    await ask(service, sql`select 1`)
+  }
+  const outcomes = await Promise.allSettled([together(work), insert(service, mina.id)])
+  t.match(outcomes, [
+    { status: 'rejected', reason: { message: /may wait for its statements alone/ } },
+    { status: 'rejected' },
+  ])
+  t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
+  t.equal((await mina.get('/v1/todos')).json().items.length, 1)
+})
+
 async function watched(t: Parameters<typeof startService>[0]) {
   const service = await startService(t)
   const mina: Person = await service.signUp('mina')

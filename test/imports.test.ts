@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
+import { compatRoutes, routes as ownRoutes } from '../routes/index.js'
 import { packageRoot } from '../src/package.js'
 
 interface Source {
@@ -52,6 +53,7 @@ t.test('every file of routes is on the list, and the app knows the list alone', 
     routesIn('routes/index.ts')?.sort(),
     routes.map(({ path }) => path),
   )
+  t.equal(new Set([...ownRoutes, ...compatRoutes]).size, routes.length)
   t.same(routesIn('src/app.ts'), ['routes/index.ts'])
 })
 

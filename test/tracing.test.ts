@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { isPostgres } from '../src/database.js'
 import { packageRoot } from '../src/package.js'
 import { nodeProcess, serving } from './child.js'
-import { type LoginAnswer, PASSWORD, startService } from './helper.js'
+import { type LoginAnswer, PASSWORD, type Person, startService } from './helper.js'
 import { startListening } from './listening.js'
 import { catchLogs } from './logs.js'
 import { freePort } from './postgres-server.js'
@@ -73,6 +73,24 @@ t.test('a request is a span under its caller, its statements and hashes are chil
   for (const secret of ['mina', '4711', PASSWORD, login.access_token, login.refresh_token, '127.0.0.1', 'select']) {
     t.notMatch(receiver.text(), secret)
   }
+})
+
+t.test('statements are children of their own request, also of those that share a transaction', async (t) => {
+  const receiver = await startReceiver(t)
+  const service = await startService(t, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint })
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const traces = ['1', '2', '3'].map((digit) => digit.repeat(32))
+  const [ofMina, ofJoon, ofList] = traces.map((trace) => ({ traceparent: `00-${trace}-${PARENT}-01` }))
+  const refresh = ({ login }: Person, headers?: Record<string, string>) =>
+    service.post('/v1/refresh', { refresh_token: login.refresh_token }, headers)
+  const answers = await Promise.all([refresh(mina, ofMina), refresh(joon, ofJoon), mina.get('/v1/todos', ofList)])
+  for (const { statusCode } of answers) t.equal(statusCode, 200)
+  await service.app.close()
+  const statements = receiver.spans().filter(({ name }) => name === 'database statement')
+  const counts = traces.map((trace) => statements.filter(({ traceId }) => traceId === trace).length)
+  // The two statements of a refresh are one wait for the disk on SQLite.
+  t.same(counts, isPostgres(service.app.config.DATABASE_URL) ? [2, 2, 1] : [1, 1, 1])
 })
 
 t.test('the log names the trace; a bug is an error of the span, without its message', async (t) => {
