@@ -15,11 +15,15 @@ COPY drizzle drizzle/
 RUN npm run build
 # The one optional dependency is SQLite's driver for Node 20.
 RUN npm pkg delete optionalDependencies && npm prune --omit=dev --ignore-scripts
-# Tests, maps, types and sources of packages, and SQLite for other machines: half of the size.
+# Tests, maps, types and sources of packages, native code for other machines, and pages that the build has copied: half of
+# the size.
 RUN find node_modules -type d \( -name test -o -name tests -o -name __tests__ \) -prune -exec rm -rf {} + \
   && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
   && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src node_modules/.package-lock.json \
-  && find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-$(node -p process.arch).node" -delete
+  && rm -rf node_modules/bcrypt/src node_modules/bcrypt/examples node_modules/node-addon-api \
+    node_modules/@fastify/swagger-ui/static \
+  && find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-$(node -p process.arch).node" -delete \
+  && find node_modules/bcrypt/prebuilds -type f ! -path "*/linux-$(node -p process.arch)/bcrypt.glibc.node" -delete
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
