@@ -8,6 +8,8 @@ import { copyOf, type Seeded, seed } from './seed.js'
 import { type Server, startLatchkey, startPeer, startPython } from './servers.js'
 
 const ROWS_OF_ALL = 1_000_000
+/** Durable; and it does no work of its own while it is the turn of another. */
+const POSTGRES = { fsync: 'on', autovacuum: 'off', checkpoint_timeout: '1d', max_wal_size: '16GB' }
 
 /** Somebody who answers some of the rows. */
 export interface Contestant {
@@ -84,7 +86,7 @@ export async function openContestants(
       all.push({ name, server, load: (row) => tutorialLoad(peer, row, server.people) })
     }
     if (wanted('postgres')) {
-      const postgres = await PostgresServer.create({ durable: true })
+      const postgres = await PostgresServer.create(POSTGRES)
       ends.push(() => postgres.remove())
       const onPostgres = await seed(postgres.url, ROWS_OF_ALL)
       same('Latchkey, PostgreSQL', await start(onPostgres, 'silent'), onPostgres, onPostgres.people)

@@ -49,6 +49,8 @@ async function bench(): Promise<void> {
   try {
     const rows = values.rows.split(',').filter((name): name is Row => name in ROWS)
     const rounds = Number(values.rounds)
+    // What the seeding has left to be written would be written while others are measured.
+    spawnSync('sync')
     const slices = contestants.count(rows) * rounds
     const seconds = Math.max(1, Math.floor((Number(values.minutes) * 60 - OVERHEAD_S) / slices))
     const plan = { rows, rounds, seconds, folder, failures: [] }

@@ -95,7 +95,6 @@ async function fillPostgres(databaseUrl: string, statements: string[]): Promise<
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  for (const statement of statements) await client.query(statement)
-  await client.query('vacuum analyze')
+  for (const statement of [...statements, 'vacuum analyze', 'checkpoint']) await client.query(statement)
   await client.end()
 }

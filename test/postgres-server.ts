@@ -25,9 +25,9 @@ export class PostgresServer {
     this.#folder = folder
   }
 
-  /** Not durable unless asked for: its data is gone after the run, so what a power failure would take does not matter. */
-  static async create({ durable = false } = {}): Promise<PostgresServer> {
-    const flags = { ...FLAGS, fsync: durable ? 'on' : 'off' }
+  /** Not durable unless set so: its data is gone after the run, so what a power failure would take does not matter. */
+  static async create(settings: Record<string, string> = {}): Promise<PostgresServer> {
+    const flags = { ...FLAGS, fsync: 'off', ...settings }
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
     // As root the server runs as another user, who must get in.
     await chmod(folder, 0o755)
