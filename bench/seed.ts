@@ -19,7 +19,7 @@ export interface Seeded {
   people: Person[]
 }
 
-/** A database with so many todos, a hundred a user, in turn: the rows of one user lie far apart, as they do in life. */
+/** A database with so many todos, a hundred a user, in turn: where rows lie as written, those of one user lie far apart. */
 export async function seed(databaseUrl: string, rows: number): Promise<Seeded> {
   const settings = {
     DATABASE_URL: databaseUrl,

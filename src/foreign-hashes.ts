@@ -4,7 +4,7 @@ import { verify as sha2CryptVerify } from 'unixcrypt'
 import { hasBcryptDigest } from './bcrypt.js'
 
 // Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
-// wrong password, not a hung process: each is above what those three ask for today, and under a second.
+// wrong password, not a hung process: each is above what those three ask for today, and a second or two at the most.
 
 /** bcrypt's cost: 2^15 rounds. */
 export const BCRYPT_COSTS = { lowest: 4, highest: 15 }

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 
-// Where something happens that is counted. What counts it (plugins/metrics.ts) subscribes; while nobody does, this costs
-// one look at a flag. The channels are Node's and one a process, whatever number of services it holds.
+// Where something happens that is counted. What counts it (metrics.ts, tracing.ts) subscribes; while nobody does, this
+// costs one look at a flag. The channels are Node's and one a process, whatever number of services it holds.
 
 /** A channel of one kind of message. */
 class Told<Message> {
@@ -45,7 +45,7 @@ export const logins = new Told<Login>('latchkey:login')
 export const tokens = new Told<Issue>('latchkey:token')
 /** A password hashed or compared, without the time in the queue. */
 export const hashes = new Told<Duration>('latchkey:hash')
-/** A statement of the database, with the wait for a connection. */
+/** A statement of the database, or work done together there, with the wait for a connection. */
 export const statements = new Told<Duration>('latchkey:statement')
 
 /** Does the work, and tells the channel how long it took, also when it failed. */

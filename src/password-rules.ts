@@ -48,7 +48,7 @@ export class PasswordRules {
     if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
       throw reject('A password must not be a name of yours.')
     }
-    // Loaded when first needed: most processes set no password for a long time, and it is the largest part of a start.
+    // Loaded when first needed: most processes set no password for a long time, and a start need not wait for it.
     this.#common ??= await loadCommonPasswords()
     if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')

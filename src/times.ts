@@ -8,7 +8,7 @@ const THREE_DIGITS = Array.from({ length: 1_000 }, (_, number) => String(number)
 /** Days since 1970 as text, up to the T. */
 const dates = new Map<number, string>()
 
-/** A time of the database as RFC 3339 has it, in UTC. By hand, because Date's own way took a third of a list's time. */
+/** A time of the database as RFC 3339 has it, in UTC. By hand, because Date's own way takes ten times as long, 45 times a list. */
 export function timestamp(milliseconds: number): string {
   const day = Math.floor(milliseconds / DAY_MS)
   const time = milliseconds - day * DAY_MS

@@ -36,7 +36,7 @@ export const buildValidator = ((externalSchemas: Parameters<Factory>[0], options
   }
 }) as unknown as Factory
 
-/** A validator that is made for its first value: a start would make a hundred, and most of them take milliseconds. */
+/** A validator that is made for its first value: a start would make a hundred, for routes that few will ask. */
 function whenNeeded(make: () => Validate): Validate {
   let made: Validate | undefined
   const check: Validate = (data) => {

@@ -4,7 +4,8 @@ import { packageRoot } from '../src/package.js'
 import { PostgresServer } from './postgres-server.js'
 
 // Runs the tests on PostgreSQL: on the server at TEST_DATABASE_URL, or on one that lives as long as the run.
-// npm run test:postgres -- test/login.test.ts takes one file; all of them run as compiled, which starts sooner.
+// npm run test:postgres -- dist-test/test/login.test.js takes one file. All run as compiled: a thread that hashes cannot start
+// from TypeScript.
 
 /** About SQLite, its files or its locks, or about no database at all: once is enough. */
 const SQLITE_ONLY: Record<string, string> = {
