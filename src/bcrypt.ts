@@ -9,7 +9,7 @@ export function bcryptDigest(text: string, cost: number, salt: string): string {
   return bcrypt.hashSync(text, `$2b$${String(cost).padStart(2, '0')}$${salt}`).slice(-DIGEST_LENGTH)
 }
 
-/** Whether the text has this digest. The digests are compared, not the hashes: some systems write a salt in more than one way. */
+/** Whether the text has this digest. Not its whole hash: some systems write a salt in more than one way. */
 export function hasBcryptDigest(text: string, cost: number, salt: string, digest: string): boolean {
   return timingSafeEqual(Buffer.from(bcryptDigest(text, cost, salt)), Buffer.from(digest))
 }

@@ -1,6 +1,7 @@
 import type BetterSqlite3 from 'better-sqlite3'
+import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { LRUCache } from 'lru-cache'
-import { assertText } from './database.js'
+import { assertText, type Db } from './database.js'
 import { codeOf, SharedTransactions } from './database-sqlite-transactions.js'
 import { timed, statements as told } from './measures.js'
 import { Problem } from './problems.js'
@@ -11,6 +12,11 @@ type Connection = BetterSqlite3.Database
 type Result = { rows: unknown[] }
 /** How drizzle has a statement performed. */
 type Runner = (text: string, params: unknown[], method: string) => Promise<Result>
+
+/** SQLite's drizzle stands in for PostgreSQL's, as its tables do: database.ts holds their rows equal. */
+export function drizzleOn(run: Runner): Db {
+  return drizzle(run) as unknown as Db
+}
 
 /** Performs statements at once, on a connection whose transaction nobody else uses. */
 export function createRunner(connection: Connection): Runner {

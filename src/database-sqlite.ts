@@ -3,14 +3,14 @@ import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync 
 import { dirname, resolve } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
-import { drizzle, type SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
+import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
 import { loadDriver } from './database-sqlite-driver.js'
-import { asProblem, createRunner, createSharedRunner } from './database-sqlite-statements.js'
-import { BUSY_PATIENCE_MS, codeOf, isBusy, patiently } from './database-sqlite-transactions.js'
+import { ExclusiveConnection } from './database-sqlite-exclusive.js'
+import { createRunner, createSharedRunner, drizzleOn } from './database-sqlite-statements.js'
+import { codeOf, isBusy, patiently } from './database-sqlite-transactions.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
-import { endOfTurn } from './turns.js'
 
 type Connection = BetterSqlite3.Database
 
@@ -44,11 +44,15 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   }
 
   const { run, runJointly, together } = createSharedRunner(connection)
-  const exclusive = new ExclusiveConnection(() => new Sqlite(file, { timeout: BUSY_TIMEOUT_MS }))
+  const exclusive = new ExclusiveConnection(() => {
+    const second = connect(file)
+    configure(second)
+    second.pragma('foreign_keys = ON')
+    return second
+  })
   return {
-    // The one cast: SQLite's drizzle and tables stand in for PostgreSQL's (database.ts holds their rows equal).
-    db: drizzle(run) as unknown as Db,
-    joint: drizzle(runJointly) as unknown as Db,
+    db: drizzleOn(run),
+    joint: drizzleOn(runJointly),
     together,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
@@ -58,7 +62,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       const reader = connect(file, true)
       try {
         reader.exec('begin')
-        return await work(drizzle(createRunner(reader)) as unknown as Db)
+        return await work(drizzleOn(createRunner(reader)))
       } finally {
         reader.close()
       }
@@ -189,60 +193,6 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
     throw error
   }
   connection.pragma('foreign_keys = ON')
-}
-
-/**
- * A second connection, opened when first needed, for transactions that take several turns: on the first one, the
- * statements of other requests would slip into the open transaction and be rolled back with it.
- */
-class ExclusiveConnection {
-  readonly #open: () => Connection
-  #connection: Connection | undefined
-  #last: Promise<unknown> = Promise.resolve()
-
-  constructor(open: () => Connection) {
-    this.#open = open
-  }
-
-  /** Runs one after the other. */
-  transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(() => this.#run(work))
-    this.#last = result.catch(() => {})
-    return result
-  }
-
-  async close(): Promise<void> {
-    await this.#last
-    this.#connection?.close()
-  }
-
-  async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
-    const connection = this.#connected()
-    // The first connection may be in the middle of its transaction, and would be waited for in vain.
-    await endOfTurn()
-    try {
-      await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
-    } catch (error) {
-      throw asProblem(error)
-    }
-    try {
-      const result = await work(drizzle(createRunner(connection)) as unknown as Db)
-      connection.exec('commit')
-      return result
-    } catch (error) {
-      if (connection.inTransaction) connection.exec('rollback')
-      throw asProblem(error)
-    }
-  }
-
-  #connected(): Connection {
-    if (this.#connection === undefined) {
-      this.#connection = this.#open()
-      configure(this.#connection)
-      this.#connection.pragma('foreign_keys = ON')
-    }
-    return this.#connection
-  }
 }
 
 function asDatabaseError(error: unknown, file: string): unknown {

@@ -4,7 +4,7 @@ import type * as pgSchema from '../drizzle/schema.pg.js'
 import type * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { Problem } from './problems.js'
 
-/** Query code is written once, against the types of PostgreSQL; each engine's file casts itself to them, once. */
+/** Query code is written once, against the types of PostgreSQL; each engine casts itself to them. */
 export type Tables = typeof pgSchema
 export type Db = PgDatabase<PgQueryResultHKT, Tables>
 
@@ -28,7 +28,7 @@ export interface Database {
   together<Result>(work: () => Promise<Result>): Promise<Result>
   /**
    * Runs `work` in a transaction that no other process can enter at the same time, on a connection of its own. For "one
-   * admin always stays", which no single statement can hold; everything else is one statement.
+   * admin always stays", which no single statement can hold, and for `latchkey import` and `copy`.
    */
   withAdminsLocked<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /** Runs `work`, which only reads, on the data as they are at one moment, on a connection of its own. */
