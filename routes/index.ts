@@ -22,8 +22,21 @@ import wellKnown from './well-known.js'
 
 /** What the service itself answers; the whole path stands in each route. */
 export const routes: FastifyPluginAsync[] = [
-  ...[docs, health, metrics, root, wellKnown],
-  ...[auth, events, me, passwordReset, sessions, todos, token, tutorials, users, verify],
+  docs,
+  health,
+  metrics,
+  root,
+  wellKnown,
+  auth,
+  events,
+  me,
+  passwordReset,
+  sessions,
+  todos,
+  token,
+  tutorials,
+  users,
+  verify,
 ]
 
 /** What the five tutorial back ends answer. */

@@ -199,7 +199,7 @@ export class Sessions {
   /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */
   async #rotate(claims: RefreshClaims, client: Client) {
     const [rotated] = await this.#statements.rotate.execute({ ...claims })
-    const [row] = rotated ? [rotated] : await this.#statements.rotateAgain.execute({ ...claims })
+    const row = rotated ?? (await this.#statements.rotateAgain.execute({ ...claims }))[0]
     if (row !== undefined) {
       const { sessionId } = claims
       await this.#events.recordJointly({ type: 'session.refreshed', userId: row.userId, sessionId }, client)
