@@ -1,6 +1,6 @@
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Db } from './database.js'
-import { asProblem, createRunner, drizzleOn } from './database-sqlite-statements.js'
+import { createRunner, drizzleOn, withProblems } from './database-sqlite-statements.js'
 import { BUSY_PATIENCE_MS, patiently } from './database-sqlite-transactions.js'
 import { endOfTurn } from './turns.js'
 
@@ -36,18 +36,18 @@ export class ExclusiveConnection {
     const connection = this.#connection
     // The first connection may be in the middle of its transaction, and would be waited for in vain.
     await endOfTurn()
-    try {
-      await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
-    } catch (error) {
-      throw asProblem(error)
-    }
-    try {
-      const result = await work(drizzleOn(createRunner(connection)))
-      connection.exec('commit')
-      return result
-    } catch (error) {
-      if (connection.inTransaction) connection.exec('rollback')
-      throw asProblem(error)
-    }
+    return withProblems(() => transact(connection, work))
+  }
+}
+
+async function transact<Result>(connection: Connection, work: (db: Db) => Promise<Result>): Promise<Result> {
+  await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
+  try {
+    const result = await work(drizzleOn(createRunner(connection)))
+    connection.exec('commit')
+    return result
+  } catch (error) {
+    if (connection.inTransaction) connection.exec('rollback')
+    throw error
   }
 }

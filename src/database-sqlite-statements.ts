@@ -40,7 +40,7 @@ export function createSharedRunner(connection: Connection) {
     }),
     /** Counts as one statement, as it waits for the disk once. */
     together: <Result>(work: () => Promise<Result>): Promise<Result> =>
-      timed(told, () => transactions.together(work).catch((error) => Promise.reject(asProblem(error)))),
+      timed(told, () => withProblems(() => transactions.together(work))),
   }
 }
 
@@ -50,14 +50,11 @@ function runner(work: Runner): Runner {
 }
 
 function checked(work: Runner): Runner {
-  return async (text, params, method) => {
-    assertText(params)
-    try {
-      return await work(text, params, method)
-    } catch (error) {
-      throw asProblem(error)
-    }
-  }
+  return (text, params, method) =>
+    withProblems(() => {
+      assertText(params)
+      return work(text, params, method)
+    })
 }
 
 /** Each text is prepared once. */
@@ -82,8 +79,17 @@ function perform(statement: BetterSqlite3.Statement, params: unknown[], method: 
   return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
 }
 
+/** Does the work, whose failures are problems where they are of a kind that is known. */
+export async function withProblems<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asProblem(error)
+  }
+}
+
 /** A full disk, a lock that does not end or a broken file is a 503; anything else is a bug, and stays one. */
-export function asProblem(error: unknown): unknown {
+function asProblem(error: unknown): unknown {
   // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
   if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
   if (codeOf(error) === 'SQLITE_CONSTRAINT_UNIQUE') return takenProblem((error as Error).message) ?? error
