@@ -1,13 +1,11 @@
 import { createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
 import { verifySync as argon2Verify } from '@node-rs/argon2'
 import { verify as sha2CryptVerify } from 'unixcrypt'
-import { hasBcryptDigest } from './bcrypt.js'
+import { bcryptVerifier } from './bcrypt.js'
 
 // Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
 // wrong password, not a hung process: each is above what those three ask for today, and a second or two at the most.
 
-/** bcrypt's cost: 2^15 rounds. */
-export const BCRYPT_COSTS = { lowest: 4, highest: 15 }
 const PBKDF2_ITERATIONS = 2_000_000
 /** N * r * p; it takes 128 bytes of memory each, 128 MiB at the most. */
 const SCRYPT_WORK = 2 ** 20
@@ -156,11 +154,8 @@ function sha256(text: string): Buffer {
 /** bcrypt over what `prepare` makes of the password. */
 function viaBcrypt({ cost, salt = '', digest = '' }: Parts, prepare: (password: string) => string) {
   const bcryptCost = Number(cost)
-  if (!(bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest)) return undefined
-  return {
-    bcryptCost,
-    verify: (password: string) => hasBcryptDigest(prepare(password), bcryptCost, salt, digest),
-  }
+  const verify = bcryptVerifier(bcryptCost, salt, digest)
+  return verify && { bcryptCost, verify: (password: string) => verify(prepare(password)) }
 }
 
 function viaPbkdf2(hash: 'sha1' | 'sha256' | 'sha512', count: string | undefined, salt: Buffer, digest: Buffer) {

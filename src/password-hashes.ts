@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { bcryptDigest, hasBcryptDigest } from './bcrypt.js'
-import { BCRYPT_COSTS, type ForeignHash, readForeignHash } from './foreign-hashes.js'
+import { BCRYPT_COSTS, bcryptDigest, bcryptVerifier } from './bcrypt.js'
+import { type ForeignHash, readForeignHash } from './foreign-hashes.js'
 
 // All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
 
@@ -84,9 +84,8 @@ function readHash(stored: string): ForeignHash | undefined {
   const [, ownCost, salt = '', digest = ''] = OWN_FORMAT.exec(stored) ?? []
   if (ownCost === undefined) return readForeignHash(stored)
   const bcryptCost = Number(ownCost)
-  const isAllowed = bcryptCost >= BCRYPT_COSTS.lowest && bcryptCost <= BCRYPT_COSTS.highest
-  const verify = (password: string) => hasBcryptDigest(keyedDigest(password, salt), bcryptCost, salt, digest)
-  return { format: OWN_NAME, verify: isAllowed ? verify : undefined, bcryptCost }
+  const verify = bcryptVerifier(bcryptCost, salt, digest)
+  return { format: OWN_NAME, verify: verify && ((password) => verify(keyedDigest(password, salt))), bcryptCost }
 }
 
 /**
