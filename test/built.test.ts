@@ -5,7 +5,7 @@ import { packageRoot } from '../src/package.js'
 import { serving } from './child.js'
 import { PASSWORD } from './helper.js'
 
-// Most tests run what tsc makes of the sources. This one, and all that start a process, run what is shipped.
+// Most tests run the sources, file by file. This one, and all that start a process, run what is shipped.
 
 t.setTimeout(60_000)
 
