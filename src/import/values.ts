@@ -7,6 +7,31 @@ const NAIVE = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)$/
 const YEAR_5138_IN_S = 1e11
 const LATEST_MS = Date.UTC(9999, 0)
 
+/** What SQL tools, MySQL, Python, pandas and spreadsheets write where there is no value, in lower case. */
+const ABSENT = new Set([
+  '',
+  'null',
+  '(null)',
+  '<null>',
+  '[null]',
+  '\\n',
+  'none',
+  'nan',
+  'nat',
+  'nil',
+  'undefined',
+  '#n/a',
+])
+
+/**
+ * Whether a value stands for none: null, an empty or blank text, or NULL, `\\N`, `None`, `nan` and their like as text.
+ * Only for columns where none of these can be a value: ids, addresses, hashes, times, yes or no. It may be a user name.
+ */
+export function isAbsent(value: unknown): boolean {
+  if (value === undefined || value === null || Number.isNaN(value)) return true
+  return typeof value === 'string' && ABSENT.has(value.trim().toLowerCase())
+}
+
 /** Text that is not empty; null otherwise. */
 export function textOf(value: unknown): string | null {
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
