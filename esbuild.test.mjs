@@ -11,4 +11,12 @@ const entryPoints = ['src', 'plugins', 'routes', 'drizzle', 'test', 'bench']
   .filter((file) => file.endsWith('.ts') && !LEFT_OUT.test(file))
 
 rmSync(OUT, { recursive: true, force: true })
-await build({ entryPoints, outdir: OUT, outbase: '.', format: 'esm', target: 'node20', sourcemap: true, logLevel: 'warning' })
+await build({
+  entryPoints,
+  outdir: OUT,
+  outbase: '.',
+  format: 'esm',
+  target: 'node20',
+  sourcemap: true,
+  logLevel: 'warning',
+})

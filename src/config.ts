@@ -3,8 +3,12 @@ import { isIP } from 'node:net'
 import { type StaticDecode, type TSchema, Type } from '@sinclair/typebox'
 import { TransformDecodeError, Value } from '@sinclair/typebox/value'
 import { isPostgres } from './database.js'
+import { readSecretFile } from './secret-files.js'
 import { assertLegacySecret, assertSecretKey } from './secret-rules.js'
 import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
+
+/** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
+export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
 
 /** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
 export const EXIT_CONFIG = 78
@@ -181,13 +185,17 @@ export function readSetting(name: string, env: NodeJS.ProcessEnv = process.env):
   const file = env[`${name}_FILE`]
   if (file === undefined) return filled(name, value)
   if (value !== undefined) throw new Error(`is set twice: remove ${name} or ${name}_FILE`)
-  let content: string
+  return filled(name, readSettingFile(name, file))
+}
+
+function readSettingFile(name: string, file: string): string {
   try {
-    content = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    if (SECRET_SETTINGS.has(name)) return readSecretFile(file, { ownedOnly: true })
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
   } catch (error) {
-    throw new Error(`cannot be read from the file that ${name}_FILE names: ${(error as NodeJS.ErrnoException).code}`)
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Error(`cannot be read from the file that ${name}_FILE names: ${code ?? `it ${message}`}`)
   }
-  return filled(name, content)
 }
 
 /** An empty secret is a template that was not filled in, never a wish for a new one. */

@@ -12,6 +12,7 @@ const PLACEHOLDER = /change.?me|placeholder|your.?(own.?)?(secret|key)|secret.?k
 const HEX = /^([0-9a-f]{2})+$/i
 const SECRET_BYTES = 32
 const SECRET_VARIETY = 10
+const LONG_ENOUGH = `must be at least ${SECRET_BYTES} bytes: 64 hex digits or 44 base64 characters`
 
 /** How a secret for old tokens is written: itself, the moment from which it counts no more, and which import it is of. */
 const LEGACY_SECRET =
@@ -27,6 +28,7 @@ export interface LegacySecret {
   source: string
 }
 
+/** @throws Error when the secret is short, known to others or easily guessed */
 export function assertSecretKey(secret: string): void {
   const flaw = flawOf(secret)
   if (flaw !== undefined) throw new Error(`${flaw}; make one with: openssl rand -base64 32`)
@@ -63,9 +65,10 @@ function flawOf(secret: string): string | undefined {
   const bytes = HEX.test(secret) ? secret.length / 2 : Buffer.byteLength(secret)
   // HMAC cannot tell a key from the same with NULs behind it.
   const plain = secret.replace(/\p{Cc}/gu, '')
+  if (secret === '') return 'is empty'
   if (PUBLISHED_SECRETS.has(plain.trim().toLowerCase())) return 'is printed in a public tutorial'
   if (plain !== secret) return 'has control characters'
-  if (bytes < SECRET_BYTES) return `must be at least ${SECRET_BYTES} bytes`
+  if (bytes < SECRET_BYTES) return LONG_ENOUGH
   if (PLACEHOLDER.test(secret) || new Set(secret).size < SECRET_VARIETY) return 'looks like a placeholder'
   return undefined
 }

@@ -1,8 +1,9 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
-import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, rmSync, writeFileSync } from 'node:fs'
 import { type Config, ConfigError } from './config.js'
 import { type Database, DatabaseError } from './database.js'
-import { isSameSecret, parseLegacySecret } from './secret-rules.js'
+import { readSecretFile } from './secret-files.js'
+import { assertSecretKey, isSameSecret, parseLegacySecret } from './secret-rules.js'
 
 const DERIVED_BYTES = 32
 
@@ -31,15 +32,11 @@ export async function openSecret(config: Config, database: Database): Promise<Se
   }
 }
 
-async function readOrMakeFile({ db, tables, secretFile }: Database): Promise<string> {
+async function readOrMakeFile(database: Database): Promise<string> {
+  const { db, tables, secretFile } = database
   if (secretFile === undefined) throw new DatabaseError('SECRET_KEY is required with this database.')
-  try {
-    return readFileSync(secretFile, 'utf8').trim()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new DatabaseError(`The secret file ${secretFile} cannot be read: ${(error as Error).message}`)
-    }
-  }
+  const kept = readFile(secretFile)
+  if (kept !== undefined) return kept
   const [sealed] = await db.select({ kid: tables.signingKeys.kid }).from(tables.signingKeys).limit(1)
   if (sealed) {
     throw new DatabaseError(
@@ -47,8 +44,25 @@ async function readOrMakeFile({ db, tables, secretFile }: Database): Promise<str
     )
   }
   makeExclusively(secretFile, randomBytes(DERIVED_BYTES).toString('base64url'))
-  // Whether this process made it or another that started at the same moment: the file tells.
-  return readFileSync(secretFile, 'utf8').trim()
+  // Another process that started at the same moment may have made it instead.
+  return readFile(secretFile) ?? readOrMakeFile(database)
+}
+
+/** The secret in the file; undefined where there is no file. @throws DatabaseError when the file or the secret is unsafe */
+function readFile(file: string): string | undefined {
+  try {
+    const secret = readSecretFile(file).trim()
+    assertSecretKey(secret)
+    return secret
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code !== undefined) throw new DatabaseError(`The secret file ${file} cannot be read: ${message}`)
+    throw new DatabaseError(
+      `The secret file ${file} is refused: it ${message}. How to replace a secret that is lost or known to others: ` +
+        'docs/operations.md, "What to do when".',
+    )
+  }
 }
 
 /** Makes a file whole or not at all, and never over another: nobody can read it half written. */

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { ConfigError, loadConfig } from '../src/config.js'
@@ -54,7 +54,7 @@ t.test('NAME_FILE reads the value from a file, without the line break at its end
   const folder = await temporaryFolder(t)
   const file = join(folder, 'secret')
   for (const end of ['', '\n', '\r\n']) {
-    await writeFile(file, GOOD + end)
+    await writeFile(file, GOOD + end, { mode: 0o600 })
     t.same(loadConfig({ SECRET_KEY_FILE: file }).SECRET_KEY, [GOOD], JSON.stringify(end))
   }
   await writeFile(join(folder, 'port'), '8080\n')
@@ -66,7 +66,7 @@ t.test('NAME_FILE reads the value from a file, without the line break at its end
 t.test('a NAME_FILE that holds nothing, cannot be read or is set beside NAME is refused', async (t) => {
   const folder = await temporaryFolder(t)
   const file = join(folder, 'secret')
-  await writeFile(file, GOOD)
+  await writeFile(file, GOOD, { mode: 0o600 })
   t.match(problemWith({ SECRET_KEY: OTHER, SECRET_KEY_FILE: file }), /^SECRET_KEY is set twice.*SECRET_KEY_FILE/)
   t.match(problemWith({ SECRET_KEY: '', SECRET_KEY_FILE: file }), /^SECRET_KEY is set twice/)
   t.match(problemWith({ SECRET_KEY_FILE: join(folder, 'none') }), /^SECRET_KEY .*SECRET_KEY_FILE.*ENOENT/)
@@ -78,6 +78,48 @@ t.test('a NAME_FILE that holds nothing, cannot be read or is set beside NAME is 
   }
   await writeFile(file, 'super-secret-key\n')
   t.match(problemWith({ SECRET_KEY_FILE: file }), /^SECRET_KEY is printed in a public tutorial/)
+})
+
+t.test('a file with a secret that others than its owner may open is refused, as ssh refuses its keys', async (t) => {
+  const file = join(await temporaryFolder(t), 'secret')
+  for (const [name, secret] of [
+    ['SECRET_KEY', GOOD],
+    ['LEGACY_TOKENS', `${GOOD}@2099-01-31`],
+  ] as const) {
+    await writeFile(file, `${secret}\n`)
+    for (const mode of [0o640, 0o604, 0o620, 0o644, 0o660, 0o666, 0o444, 0o777]) {
+      await chmod(file, mode)
+      const problem = problemWith({ [`${name}_FILE`]: file })
+      t.match(problem, `${name} cannot be read from the file that ${name}_FILE names`, mode.toString(8))
+      t.match(problem, `mode 0${mode.toString(8)}): run chmod 600 ${file}`)
+      t.notMatch(problem, GOOD)
+    }
+    for (const mode of [0o600, 0o400]) {
+      await chmod(file, mode)
+      t.equal(problemWith({ [`${name}_FILE`]: file }), '', mode.toString(8))
+    }
+  }
+  await writeFile(file, '8080\n')
+  await chmod(file, 0o644)
+  t.equal(problemWith({ PORT_FILE: file }), '', 'what is no secret may be read by anybody')
+})
+
+t.test(
+  'the mode of a mounted secret, which belongs to another user, is left to the platform',
+  { skip: process.getuid?.() === 0 ? false : 'only root can give a file away' },
+  async (t) => {
+    const file = join(await temporaryFolder(t), 'secret')
+    await writeFile(file, GOOD)
+    await chmod(file, 0o444)
+    await chown(file, 10_001, 10_001)
+    t.equal(problemWith({ SECRET_KEY_FILE: file }), '')
+  },
+)
+
+t.test('the refusal of a short secret says how long one is', async (t) => {
+  for (const secret of ['short', 'ab12'.repeat(8)]) {
+    t.match(problemWith({ SECRET_KEY: secret }), 'at least 32 bytes: 64 hex digits or 44 base64 characters')
+  }
 })
 
 /** The one complaint about this environment; nothing when it is taken. */

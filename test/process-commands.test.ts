@@ -42,7 +42,7 @@ t.test('what the commands say, and how they end', async (t) => {
 
 t.test('config shows what is in force, and never the secret', async (t) => {
   const file = join(await temporaryFolder(t), 'secret')
-  await writeFile(file, `${SECRET}\n`)
+  await writeFile(file, `${SECRET}\n`, { mode: 0o600 })
   for (const secret of [{ SECRET_KEY: SECRET }, { SECRET_KEY: `${SECRET},${SECRET}x` }, { SECRET_KEY_FILE: file }]) {
     const child = await latchkey(t, ['config'], { settings: { PORT: '8080', ...secret } })
     t.equal(await child.exit, 0)

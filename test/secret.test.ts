@@ -1,11 +1,12 @@
-import { readFile, rename, stat } from 'node:fs/promises'
+import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
 import { DatabaseError } from '../src/database.js'
 import { openForge } from './forge.js'
-import { PASSWORD, type Service, startService } from './helper.js'
+import { PASSWORD, type Service, startService, temporaryFolder } from './helper.js'
 import { fileOf } from './sqlite.js'
 
 const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
@@ -110,6 +111,46 @@ t.test('a lost secret file is not replaced by another: that would lock the keys 
   await rename(`${file}.lost`, file)
   const again = await restart(t, service)
   t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
+})
+
+t.test('a secret file that is empty, known to others or open to others stops the start and says why', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  await service.app.close()
+  const file = `${fileOf(service)}.secret`
+  const good = await readFile(file, 'utf8')
+  const refused: [content: string, mode: number, reason: RegExp][] = [
+    ['', 0o600, /it is empty/],
+    ['\n', 0o600, /it is empty/],
+    ['short\n', 0o600, /at least 32 bytes: 64 hex digits or 44 base64 characters/],
+    ['super-secret-key\n', 0o600, /it is printed in a public tutorial/],
+    ['change-me-to-something-long-and-random', 0o600, /it looks like a placeholder/],
+    ['a'.repeat(64), 0o600, /it looks like a placeholder/],
+    [good, 0o644, /mode 0644\): run chmod 600/],
+    [good, 0o640, /mode 0640\): run chmod 600/],
+    [good, 0o602, /mode 0602\): run chmod 600/],
+  ]
+  for (const [content, mode, reason] of refused) {
+    await writeFile(file, content)
+    await chmod(file, mode)
+    const error = await refusalOf(service)
+    t.type(error, DatabaseError)
+    t.match(error.message, reason, JSON.stringify([content.slice(0, 12), mode.toString(8)]))
+    t.match(error.message, file)
+    t.notMatch(error.message, good.trim())
+    t.equal(await readFile(file, 'utf8'), content, 'it is left as it was')
+  }
+  await writeFile(file, good)
+  await chmod(file, 0o600)
+  const again = await restart(t, service)
+  t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
+})
+
+t.test('an empty secret file does not become the secret of a new database either', async (t) => {
+  const folder = await temporaryFolder(t)
+  const DATABASE_URL = `sqlite:${join(folder, 'new.db')}`
+  await writeFile(join(folder, 'new.db.secret'), '', { mode: 0o600 })
+  await t.rejects(buildApp(loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent' })), { message: /new\.db\.secret.*is empty/ })
 })
 
 function bearer(token: string): { authorization: string } {

@@ -1,4 +1,4 @@
-import { type Config, loadConfig, Settings } from '../config.js'
+import { type Config, loadConfig, SECRET_SETTINGS, Settings } from '../config.js'
 
 export const HELP = `Usage: latchkey config [--example]
 
@@ -6,7 +6,6 @@ Shows the settings in force, as the environment gives them; secrets are masked.
 
   --example   print an example of the environment with every setting, its default and its meaning
 `
-const MASKED = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
 
 export const options = { example: { type: 'boolean' } } as const
 
@@ -29,7 +28,7 @@ function effective(config: Config): string {
   return Object.entries(config)
     .map(
       ([name, value]) =>
-        `${name}=${MASKED.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}\n`,
+        `${name}=${SECRET_SETTINGS.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}\n`,
     )
     .join('')
 }

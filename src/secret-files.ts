@@ -1,0 +1,34 @@
+import { closeSync, fstatSync, openSync, readFileSync, type Stats } from 'node:fs'
+
+const MODE_BITS = 0o777
+const BITS_OF_OTHERS = 0o077
+
+interface Strictness {
+  /** Refuse the file only when it belongs to the user of this process, as ssh does with its keys. */
+  ownedOnly?: boolean
+}
+
+/**
+ * The text of a file that holds a secret, without the line break at its end.
+ * @throws Error when others than its owner may open it, or when it cannot be read (with the `code` of the system)
+ */
+export function readSecretFile(file: string, { ownedOnly = false }: Strictness = {}): string {
+  const descriptor = openSync(file, 'r')
+  try {
+    const stats = fstatSync(descriptor)
+    // A platform that mounts secrets (Docker, Kubernetes) owns the files and decides about their modes.
+    const isJudged = !ownedOnly || stats.uid === process.getuid?.()
+    if (isJudged && isOpenToOthers(stats)) {
+      const mode = (stats.mode & MODE_BITS).toString(8).padStart(4, '0')
+      throw new Error(`may be opened by others than its owner (mode ${mode}): run chmod 600 ${file}`)
+    }
+    return readFileSync(descriptor, 'utf8').replace(/\r?\n$/, '')
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+/** Only for regular files: pipes and terminals have modes of their own. Modes mean nothing on Windows. */
+function isOpenToOthers(stats: Stats): boolean {
+  return process.getuid !== undefined && stats.isFile() && (stats.mode & BITS_OF_OTHERS) !== 0
+}
