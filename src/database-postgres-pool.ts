@@ -55,18 +55,22 @@ export class Pool implements Runner {
     })
   }
 
-  /** Runs `work` in a transaction on a connection that is its own meanwhile. */
+  /** Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. */
   async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
     const connection = new Checkout(await this.#connect())
+    const runner = new TransactionRunner(connection)
     try {
       await connection.query({ text: begin })
-      const result = await work(connection)
+      const result = await work(runner)
+      // PostgreSQL answers the commit of a failed transaction with a rollback, which is no error.
+      runner.assertSound()
       await connection.query({ text: 'commit' })
       return result
     } catch (error) {
       if (!connection.isBroken) await connection.query({ text: 'rollback' }).catch(() => {})
       throw error
     } finally {
+      runner.end()
       connection.release()
     }
   }
@@ -113,6 +117,35 @@ class Checkout implements Runner {
 
   release(): void {
     this.#client.release(this.isBroken)
+  }
+}
+
+/** The statements of one transaction, until one of them fails or the transaction is over. */
+class TransactionRunner implements Runner {
+  readonly #connection: Checkout
+  #failure: { error: unknown } | undefined
+
+  constructor(connection: Checkout) {
+    this.#connection = connection
+  }
+
+  async query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult> {
+    this.assertSound()
+    try {
+      return await this.#connection.query(statement, params)
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
+  }
+
+  /** Throws the error of the statement that failed. */
+  assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  end(): void {
+    this.#failure = { error: new Error('The transaction of this statement is over') }
   }
 }
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asc, eq, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import * as tables from '../drizzle/schema.pg.js'
 import { type Database, DatabaseError, type Db, type OpenOptions } from './database.js'
 import { Pool, type Runner } from './database-postgres-pool.js'
+import { statements, timed } from './measures.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
 
 const DEFAULT_POOL_SIZE = 10
@@ -15,6 +16,8 @@ const LONGEST_PAUSE_MS = 2_000
 const CONNECT_TIMEOUT_MS = 5_000
 /** The advisory lock of migrations: "LKEY". */
 const MIGRATION_LOCK = 0x4c4b4559
+/** The advisory lock of long transactions: "LKEZ". */
+const LONG_TRANSACTION_LOCK = 0x4c4b455a
 /** How long another process may take for its migrations before this one gives up. */
 const MIGRATION_PATIENCE = '5min'
 
@@ -34,16 +37,15 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
   const db = drizzleOn(pool)
   return {
     db,
-    joint: db,
-    together: (work) => work(),
     tables,
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     forShare: sql`for share`,
-    withAdminsLocked: (work) =>
+    forUpdate: sql`for update`,
+    transaction: (work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner)))),
+    longTransaction: (work) =>
       pool.transaction(async (runner) => {
-        const db = drizzleOn(runner)
-        await lockAdmins(db)
-        return work(db)
+        await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
+        return work(drizzleOn(runner))
       }),
     snapshot: (work) =>
       pool.transaction((runner) => work(drizzleOn(runner)), 'begin isolation level repeatable read read only'),
@@ -67,21 +69,6 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
 /** Drizzle calls one method of the connection it is given. */
 function drizzleOn(runner: Runner): Db {
   return drizzle({ client: runner as unknown as pg.Client, schema: tables })
-}
-
-/**
- * Locks the rows of all admins until the end of the transaction. Who waited for another transaction got only those that
- * were admins before it; so until nothing changes, once more.
- */
-async function lockAdmins(db: Db): Promise<void> {
-  const { users } = tables
-  const admins = () => db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).orderBy(asc(users.id))
-  let before: string
-  let after = ''
-  do {
-    before = after
-    after = JSON.stringify(await admins().for('update'))
-  } while (after !== before)
 }
 
 async function connectPatiently(url: string, patienceMs: number): Promise<pg.Client> {

@@ -2,7 +2,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { LRUCache } from 'lru-cache'
 import { assertText, type Db } from './database.js'
-import { codeOf, SharedTransactions } from './database-sqlite-transactions.js'
+import { codeOf, type Perform, SharedTransactions } from './database-sqlite-transactions.js'
 import { timed, statements as told } from './measures.js'
 import { Problem } from './problems.js'
 
@@ -24,7 +24,7 @@ export function createRunner(connection: Connection): Runner {
   return runner(async (text, params, method) => perform(prepare(text), params, method))
 }
 
-/** Performs statements in transactions that are shared, and waits for a lock without blocking the process. */
+/** Performs statements in batches that share a transaction, and waits for a lock without blocking the process. */
 export function createSharedRunner(connection: Connection) {
   const prepare = createPreparer(connection)
   const transactions = new SharedTransactions(connection)
@@ -33,14 +33,19 @@ export function createSharedRunner(connection: Connection) {
       const statement = prepare(text)
       return transactions.add(() => perform(statement, params, method), statement.readonly)
     }),
-    /** Performs a statement of the work that `together` was given. */
-    runJointly: checked(async (text, params, method) => {
-      const statement = prepare(text)
-      return transactions.join(() => perform(statement, params, method))
-    }),
     /** Counts as one statement, as it waits for the disk once. */
-    together: <Result>(work: () => Promise<Result>): Promise<Result> =>
-      timed(told, () => withProblems(() => transactions.together(work))),
+    transaction: <Result>(work: (db: Db) => Promise<Result>): Promise<Result> =>
+      timed(told, () => withProblems(() => transactions.transaction((within) => work(drizzleOn(inside(within)))))),
+  }
+
+  function inside(within: Perform): Runner {
+    return (text, params, method) =>
+      withProblems(async () =>
+        within(() => {
+          assertText(params)
+          return perform(prepare(text), params, method)
+        }),
+      )
   }
 }
 

@@ -6,29 +6,34 @@ import { endOfTurn } from './turns.js'
 export const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 
-interface Waiting {
-  work(): unknown
+/** Performs one statement of a transaction. */
+export type Perform = <Result>(statement: () => Result) => Result
+
+interface Pending {
+  attempt(): unknown
   resolve(result: unknown): void
   reject(error: unknown): void
 }
 
+type Settle = () => void
+
 /**
- * What arrives in one turn of the event loop shares a transaction: what writes shares one commit, and with it one wait for
- * the disk; what reads shares one lock, which costs more than finding a row. Each statement stays one of its own: one that
- * fails undoes itself alone. From a transaction's beginning to its end nothing else runs on the connection, so that nobody
- * reads what a failing power supply could still take back, and nobody is answered before it cannot.
+ * Batches what arrives in one tick of the event loop: writes share one commit (one fsync), reads share one lock. A single
+ * statement that fails undoes itself alone; a transaction of several is a savepoint, which is undone as a whole. They run one
+ * after the other. Nobody sees, or is told of, data that is not on disk yet.
  */
 export class SharedTransactions {
   readonly #connection: BetterSqlite3.Database
   readonly #begin: BetterSqlite3.Statement
   readonly #beginToWrite: BetterSqlite3.Statement
   readonly #commit: BetterSqlite3.Statement
-  #readers: Waiting[] = []
-  #writers: Waiting[] = []
+  readonly #savepoint: BetterSqlite3.Statement
+  readonly #release: BetterSqlite3.Statement
+  readonly #rollbackToSavepoint: BetterSqlite3.Statement
+  #readers: Pending[] = []
+  #writers: Pending[] = []
   #isRunning = false
-  /** How much work of several statements is being done in the transaction that runs. */
-  #works = 0
-  /** What has spoilt that transaction. */
+  /** The error that ended the transaction of the running batch, or that asks for another attempt. */
   #fault: unknown
 
   constructor(connection: BetterSqlite3.Database) {
@@ -36,34 +41,27 @@ export class SharedTransactions {
     this.#begin = connection.prepare('begin')
     this.#beginToWrite = connection.prepare('begin immediate')
     this.#commit = connection.prepare('commit')
+    this.#savepoint = connection.prepare('savepoint work')
+    this.#release = connection.prepare('release work')
+    this.#rollbackToSavepoint = connection.prepare('rollback to work')
   }
 
-  /** Performs a statement in the next transaction. */
-  add<Result>(perform: () => Result, isReading: boolean): Promise<Result> {
-    return this.#enqueue(isReading ? this.#readers : this.#writers, () => this.#perform(perform))
+  /** Performs a statement in the next batch. */
+  add<Result>(statement: () => Result, isReading: boolean): Promise<Result> {
+    return this.#enqueue(isReading ? this.#readers : this.#writers, () => this.#perform(statement))
   }
 
-  /** Does work of several statements in the next transaction. It may wait for nothing but them, and may be done again. */
-  together<Result>(work: () => Promise<Result>): Promise<Result> {
-    return this.#enqueue(this.#writers, async () => {
-      this.#works += 1
-      try {
-        return await work()
-      } finally {
-        this.#works -= 1
-      }
-    })
+  /**
+   * Runs work of several statements in the next batch, all or nothing. It may wait for nothing but its statements, and is
+   * run again where the batch is. A statement that fails fails the work, even if the work catches its error.
+   */
+  transaction<Result>(work: (perform: Perform) => Promise<Result>): Promise<Result> {
+    return this.#enqueue(this.#writers, () => this.#transact(work))
   }
 
-  /** Performs a statement of such work. */
-  join<Result>(perform: () => Result): Result {
-    if (this.#works === 0) throw new Error('This statement belongs to work that is done together')
-    return this.#perform(perform)
-  }
-
-  #enqueue<Result>(all: Waiting[], work: () => Result | Promise<Result>): Promise<Result> {
+  #enqueue<Result>(batch: Pending[], attempt: () => Result | Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      all.push({ work, resolve: resolve as Waiting['resolve'], reject })
+      batch.push({ attempt, resolve: resolve as Pending['resolve'], reject })
       if (this.#isRunning) return
       this.#isRunning = true
       // After all requests that have come in by now.
@@ -83,25 +81,31 @@ export class SharedTransactions {
     this.#isRunning = false
   }
 
-  async #share(begin: BetterSqlite3.Statement, all: Waiting[]): Promise<void> {
+  async #share(begin: BetterSqlite3.Statement, batch: Pending[]): Promise<void> {
     try {
-      const settle = await patiently(BUSY_PATIENCE_MS, () => this.#transact(begin, all))
+      const settle = await patiently(BUSY_PATIENCE_MS, () => this.#commitBatch(begin, batch))
       for (const settleOne of settle) settleOne()
     } catch (error) {
-      for (const { reject } of all) reject(error)
+      for (const { reject } of batch) reject(error)
     }
   }
 
-  /** Does all in one transaction; what it resolves to tells each how it went, now that what it wrote is on the disk. */
-  async #transact(begin: BetterSqlite3.Statement, all: Waiting[]): Promise<(() => void)[]> {
+  /** Runs the batch and commits. Resolves to one callback per caller, which settles that caller's promise. */
+  async #commitBatch(begin: BetterSqlite3.Statement, batch: Pending[]): Promise<Settle[]> {
     begin.run()
     this.#fault = undefined
     try {
-      const done = Promise.all(all.map((one) => this.#do(one)))
-      // Statements take no turn of the event loop; work that waits for anything else would keep everybody from writing.
-      const settle = await (this.#works === 0 ? done : Promise.race([done, endOfTurn()]))
-      if (settle === undefined) throw new Error('Work that is done together may wait for its statements alone')
-      if (this.#fault !== undefined) throw this.#fault
+      const settle: Settle[] = []
+      for (const { attempt, resolve, reject } of batch) {
+        try {
+          const attempted = attempt()
+          const result = attempted instanceof Promise ? await attempted : attempted
+          settle.push(() => resolve(result))
+        } catch (error) {
+          settle.push(() => reject(error))
+        }
+        if (this.#fault !== undefined) throw this.#fault
+      }
       this.#commit.run()
       return settle
     } catch (error) {
@@ -110,22 +114,46 @@ export class SharedTransactions {
     }
   }
 
-  async #do({ work, resolve, reject }: Waiting): Promise<() => void> {
+  async #transact<Result>(work: (perform: Perform) => Promise<Result>): Promise<Result> {
+    let failure: { error: unknown } | undefined
+    const perform: Perform = (statement) => {
+      if (failure !== undefined) throw failure.error
+      try {
+        return this.#perform(statement)
+      } catch (error) {
+        failure = { error }
+        throw error
+      }
+    }
+    this.#perform(() => this.#savepoint.run())
     try {
-      const result = await work()
-      return () => resolve(result)
+      // Statements take no tick of the event loop. Work that waits for anything else would keep everybody from writing.
+      const done = await Promise.race([work(perform).then((result) => ({ result })), endOfTurn()])
+      if (failure !== undefined) throw (failure as { error: unknown }).error
+      if (done === undefined) throw new Error('A transaction may wait for nothing but its own statements')
+      this.#perform(() => this.#release.run())
+      return done.result
     } catch (error) {
-      return () => reject(error)
+      if (this.#fault === undefined) this.#undo()
+      throw error
+    } finally {
+      failure = { error: new Error('The transaction of this statement is over') }
     }
   }
 
-  #perform<Result>(perform: () => Result): Result {
-    // Or what comes after it would be written by itself.
+  #undo(): void {
+    this.#perform(() => this.#rollbackToSavepoint.run())
+    // The rollback keeps the savepoint.
+    this.#perform(() => this.#release.run())
+  }
+
+  #perform<Result>(statement: () => Result): Result {
+    // The transaction is gone: a later statement would autocommit.
     if (this.#fault !== undefined) throw this.#fault
     try {
-      return perform()
+      return statement()
     } catch (error) {
-      // To be tried again with all the others; or a full or broken disk has undone the whole transaction.
+      // Busy: retry the whole batch. No longer in a transaction: SQLite rolled it back (disk full, I/O error).
       if (isBusy(error) || !this.#connection.inTransaction) this.#fault = error
       throw error
     }

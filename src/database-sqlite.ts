@@ -43,7 +43,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     throw asDatabaseError(error, file)
   }
 
-  const { run, runJointly, together } = createSharedRunner(connection)
+  const { run, transaction } = createSharedRunner(connection)
   const exclusive = new ExclusiveConnection(() => {
     const second = connect(file)
     configure(second)
@@ -52,12 +52,12 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   })
   return {
     db: drizzleOn(run),
-    joint: drizzleOn(runJointly),
-    together,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,
-    withAdminsLocked: (work) => exclusive.transaction(work),
+    forUpdate: sql``,
+    transaction,
+    longTransaction: (work) => exclusive.transaction(work),
     async snapshot(work) {
       const reader = connect(file, true)
       try {

@@ -10,27 +10,29 @@ export type Db = PgDatabase<PgQueryResultHKT, Tables>
 
 export interface Database {
   readonly db: Db
-  /** Performs the statements of the work that `together` is given, and no others. */
-  readonly joint: Db
   readonly tables: Tables
   /** The database's clock in milliseconds since 1970, as an expression. Processes compare times by it alone. */
   readonly now: SQL<number>
   /**
-   * Stands at the end of the condition of an `insert ... select`: nobody changes the rows that it found before what it
-   * inserts is there for all to see. Nothing where statements run one after the other.
+   * `FOR SHARE` for the rows an `insert ... select` reads, so that they cannot change before the insert is visible. Empty on
+   * SQLite, which has one writer.
    */
   readonly forShare: SQL
+  /** `FOR UPDATE` for the rows that a transaction reads before it decides. Empty on SQLite. */
+  readonly forUpdate: SQL
   /**
-   * Does `work`, whose statements of `joint` SQLite writes to the disk in one go; nothing of it may be answered before this
-   * resolves. It may wait for nothing but them, and may be done again. It is not undone as a whole: a statement that fails
-   * leaves those before it.
+   * Runs `work` in a transaction: all of its statements or none. They go through the `db` that it is given (`within` does so
+   * for prepared ones), which is closed afterwards, and `work` may wait for nothing else: on SQLite it shares its commit with
+   * everything that arrived in the same tick, and keeps everybody from writing meanwhile. It may be run again, so what it does
+   * in memory comes after this promise, when the data are on disk. A statement that fails fails the transaction, also where
+   * its error is caught.
    */
-  together<Result>(work: () => Promise<Result>): Promise<Result>
+  transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /**
-   * Runs `work` in a transaction that no other process can enter at the same time, on a connection of its own. For "one
-   * admin always stays", which no single statement can hold, and for `latchkey import` and `copy`.
+   * Runs `work` in a transaction that may take long and wait for other things, on a connection of its own; of several, also in
+   * other processes, one at a time. For `latchkey import` and `copy`: on SQLite nobody else can write meanwhile.
    */
-  withAdminsLocked<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  longTransaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /** Runs `work`, which only reads, on the data as they are at one moment, on a connection of its own. */
   snapshot<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /** The last id that a table has given out, also to rows that are gone. */
@@ -74,6 +76,13 @@ export async function openDatabase(url: string, options: OpenOptions): Promise<D
 /** Whether `url` names a PostgreSQL database. */
 export function isPostgres(url: string): boolean {
   return /^postgres(ql)?:/.test(url)
+}
+
+/** A prepared statement, for use within the transaction of `db`. It stays prepared. */
+export function within<Statement extends object>(db: Db, statement: Statement): Statement {
+  // drizzle gives a statement its connection when it prepares it, and offers no other way to change it.
+  const { client } = (db as unknown as { session: { client: unknown } }).session
+  return Object.create(statement, { client: { value: client } })
 }
 
 /** Refuses text that PostgreSQL cannot keep, on every engine. @throws Problem text_rejected */

@@ -1,7 +1,7 @@
 import { lt, sql } from 'drizzle-orm'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database, Db } from './database.js'
+import { type Database, type Db, within } from './database.js'
 
 /** What the audit log can say. */
 export const EVENT_TYPES = [
@@ -37,19 +37,17 @@ export interface Event {
 
 /** The audit log: rows that outlive those they are about. */
 export class Events {
+  readonly #db: Db
   readonly #statements: ReturnType<typeof prepareStatements>
 
   constructor(database: Database, config: Config) {
+    this.#db = database.db
     this.#statements = prepareStatements(database, config)
   }
 
-  async record(event: Event, client?: Client): Promise<void> {
-    await this.#statements.insert.execute(parameters(event, client))
-  }
-
-  /** The same within work that is done together. */
-  async recordJointly(event: Event, client: Client): Promise<void> {
-    await this.#statements.insertJointly.execute(parameters(event, client))
+  /** Records an event, within the transaction of `db` where the event is of a deed. */
+  async record(event: Event, client?: Client, db = this.#db): Promise<void> {
+    await within(db, this.#statements.insert).execute(parameters(event, client))
   }
 
   /** Deletes what is older than EVENTS_RETENTION. */
@@ -70,9 +68,9 @@ function parameters({ type, userId, actorId = userId, sessionId, reason }: Event
   }
 }
 
-function prepareStatements({ db, joint, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
-  const prepareInsert = (db: Db) =>
-    db
+function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
+  return {
+    insert: db
       .insert(events)
       .values({
         type: sql.placeholder('type'),
@@ -84,10 +82,7 @@ function prepareStatements({ db, joint, tables: { events }, now }: Database, { E
         reason: sql.placeholder('reason'),
         createdAt: now,
       })
-      .prepare('insert_event')
-  return {
-    insert: prepareInsert(db),
-    insertJointly: prepareInsert(joint),
+      .prepare('insert_event'),
     prune: db
       .delete(events)
       .where(lt(events.createdAt, sql`${now} - ${EVENTS_RETENTION}`))

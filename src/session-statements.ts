@@ -21,7 +21,7 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
 
 /** What sessions.ts does to the table, each as one statement, so that of several at once one wins. */
 export function prepareSessionStatements(database: Database, config: Config) {
-  const { db, joint, tables, now, forShare } = database
+  const { db, tables, now, forShare } = database
   const { sessions, users } = tables
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
@@ -84,7 +84,7 @@ export function prepareSessionStatements(database: Database, config: Config) {
       )
       .returning(revocation)
       .prepare('end_oldest_sessions'),
-    rotate: joint
+    rotate: db
       .update(sessions)
       .set({
         generation: sql`${sessions.generation} + 1`,
@@ -95,7 +95,7 @@ export function prepareSessionStatements(database: Database, config: Config) {
       .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
       .returning(rotation)
       .prepare('rotate_session'),
-    rotateAgain: joint
+    rotateAgain: db
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry })
       .where(

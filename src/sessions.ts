@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { CLOCK_SKEW_S, claimsFor, type Grant } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database, Db } from './database.js'
+import { type Database, type Db, within } from './database.js'
 import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
 import { endLegacyTokens } from './legacy-tokens.js'
@@ -123,7 +123,7 @@ export class Sessions {
     const claims = readRefreshToken(token, this.#refreshKeys)
     if (claims === undefined) throw new Problem('invalid_grant')
     const { sessionId } = claims
-    const row = await this.#database.together(() => this.#rotate(claims, client))
+    const row = await this.#database.transaction((db) => this.#rotate(db, claims, client))
     if (row === undefined) {
       await this.#end(await this.#statements.revokeReused.execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
@@ -197,12 +197,13 @@ export class Sessions {
   }
 
   /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */
-  async #rotate(claims: RefreshClaims, client: Client) {
-    const [rotated] = await this.#statements.rotate.execute({ ...claims })
-    const row = rotated ?? (await this.#statements.rotateAgain.execute({ ...claims }))[0]
+  async #rotate(db: Db, claims: RefreshClaims, client: Client) {
+    const { rotate, rotateAgain } = this.#statements
+    const [rotated] = await within(db, rotate).execute({ ...claims })
+    const row = rotated ?? (await within(db, rotateAgain).execute({ ...claims }))[0]
     if (row !== undefined) {
       const { sessionId } = claims
-      await this.#events.recordJointly({ type: 'session.refreshed', userId: row.userId, sessionId }, client)
+      await this.#events.record({ type: 'session.refreshed', userId: row.userId, sessionId }, client, db)
     }
     return row
   }

@@ -72,7 +72,8 @@ export class Users {
    */
   async change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
-    const { before, after } = await this.#database.withAdminsLocked(async (db) => {
+    const { before, after } = await this.#database.transaction(async (db) => {
+      await this.#lockAdmins(db)
       await this.#assertAdmin(db, actor)
       const before = await this.#find(db, userId)
       const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
@@ -92,7 +93,8 @@ export class Users {
   /** Deletes an account and all that belongs to it, and ends its sessions. @throws Problem not_found, last_admin */
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
-    await this.#database.withAdminsLocked(async (db) => {
+    await this.#database.transaction(async (db) => {
+      await this.#lockAdmins(db)
       const isOwn = actor.id === userId
       if (!isOwn) await this.#assertAdmin(db, actor)
       await this.#assertNotLastAdmin(db, await this.#find(db, userId, isOwn ? 'invalid_token' : 'not_found'))
@@ -166,6 +168,23 @@ export class Users {
     const { users } = this.#database.tables
     const isAdmin = and(eq(users.id, id), eq(users.role, 'admin'), eq(users.isActive, true))
     if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
+  }
+
+  /**
+   * Locks the rows of all admins until the end of the transaction. A statement that waited for another transaction returns
+   * only those that were admins before it, so it is repeated until it returns the same rows again.
+   */
+  async #lockAdmins(db: Db): Promise<void> {
+    const { forUpdate, tables } = this.#database
+    const { users } = tables
+    const select = () =>
+      db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).orderBy(sql`${users.id} ${forUpdate}`)
+    let before: string
+    let after = ''
+    do {
+      before = after
+      after = JSON.stringify(await select())
+    } while (after !== before)
   }
 
   async #find(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {

@@ -139,13 +139,13 @@ t.test('a full disk takes a refresh back whole: its token works later', async (t
   t.equal(generation(), refreshesOf(other).length)
 })
 
-t.test('nobody reads what is done together before its commit', async (t) => {
+t.test('nobody reads what a transaction wrote before the commit of its batch', async (t) => {
   const { service, mina, other } = await watched(t)
-  const { joint, together } = service.app.database
+  const { transaction } = service.app.database
   other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
   let meanwhile: Promise<unknown[][]> | undefined
-  const work = together(async () => {
-    await insert(service, mina.id, joint)
+  const work = transaction(async (db) => {
+    await insert(service, mina.id, db)
     meanwhile = ask(service, sql`select count(*) from todos`)
   })
   const outcomes = await Promise.allSettled([work, ask(service, sql`insert into late values (999) returning user_id`)])
@@ -154,26 +154,84 @@ t.test('nobody reads what is done together before its commit', async (t) => {
     ['rejected', 'rejected'],
   )
   t.same(await meanwhile, [[0]])
-  await t.rejects(insert(service, mina.id, joint), { cause: { message: /done together/ } })
-  await together(() => insert(service, mina.id, joint))
-  t.same(await ask(service, sql`select count(*) from todos`), [[1]])
 })
 
-t.test('work that waits for anything but its statements fails, and keeps nobody from writing', async (t) => {
+t.test('of the transactions and statements of one tick, one that fails is undone alone', async (t) => {
   const { service, mina } = await watched(t)
-  const { joint, together } = service.app.database
-  const work = async () => {
-    await insert(service, mina.id, joint)
-    await ask(service, sql`select 1`)
-  }
-  const outcomes = await Promise.allSettled([together(work), insert(service, mina.id)])
-  t.match(outcomes, [
-    { status: 'rejected', reason: { message: /may wait for its statements alone/ } },
-    { status: 'rejected' },
+  const { transaction } = service.app.database
+  const fail = async (owners: number[], error?: Error) =>
+    transaction(async (db) => {
+      for (const owner of owners) await insert(service, owner, db)
+      if (error !== undefined) throw error
+    })
+  const outcomes = await Promise.allSettled([
+    insert(service, mina.id),
+    fail([mina.id, mina.id, 999]),
+    fail([mina.id]),
+    fail([mina.id, mina.id], new Error('second thoughts')),
+    insert(service, mina.id),
   ])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { cause: { code: 'invalid_token' } } },
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { message: 'second thoughts' } },
+    { status: 'fulfilled' },
+  ])
+  t.equal((await mina.get('/v1/todos')).json().items.length, 3)
+})
+
+t.test('a transaction that waits for anything but its statements fails, alone', async (t) => {
+  const { service, mina } = await watched(t)
+  const { transaction, db: outside } = service.app.database
+  const waits = [
+    () => ask(service, sql`select 1`),
+    () => insert(service, mina.id, outside),
+    () => transaction((db) => insert(service, mina.id, db)),
+    () => new Promise(() => {}),
+  ]
+  for (const wait of waits) {
+    const before = (await mina.get('/v1/todos')).json().items.length
+    const late: Promise<unknown>[] = []
+    const work = async (db: typeof outside) => {
+      await insert(service, mina.id, db)
+      await wait()
+      late.push(insert(service, mina.id, db).catch((error) => error))
+    }
+    const [refused, beside] = await Promise.allSettled([transaction(work), insert(service, mina.id)])
+    t.match(refused, { status: 'rejected', reason: { message: /may wait for nothing but its own statements/ } })
+    t.match(beside, { status: 'fulfilled' })
+    t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+    for (const error of await Promise.all(late)) t.match(error, { cause: { message: /is over/ } })
+    const { length } = (await mina.get('/v1/todos')).json().items
+    t.ok(length - before <= 3, `${length - before} rows: the two beside it, and what it did outside`)
+  }
+})
+
+t.test('a full disk that ends the transaction of a batch is a failure of all in it', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const { transaction } = service.app.database
+  await ask(service, sql`pragma max_page_count = 1`)
+  const { tables, now } = service.app.database
+  const row = { userId: mina.id, title: 'x', description: 'x'.repeat(100_000), createdAt: now, updatedAt: now }
+  const outcomes = await Promise.allSettled([
+    insert(service, mina.id),
+    transaction(async (db) => {
+      await insert(service, mina.id, db)
+      await db
+        .insert(tables.todos)
+        .values(row)
+        .catch(() => {})
+    }),
+    insert(service, mina.id),
+  ])
+  const inserted = other.prepare('select count(*) from todos').pluck().get()
+  const fulfilled = outcomes.filter(({ status }) => status === 'fulfilled').length
+  t.equal(outcomes[1]?.status, 'rejected')
+  t.match(outcomes[1], { reason: { code: 'database_unavailable' } })
+  t.equal(inserted, fulfilled, 'who is told of success has it')
+  await ask(service, sql`pragma max_page_count = 1000000`)
   t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
-  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
-  t.equal((await mina.get('/v1/todos')).json().items.length, 1)
 })
 
 async function watched(t: Parameters<typeof startService>[0]) {

@@ -59,7 +59,7 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
 async function copy(source: Database, target: Database): Promise<void> {
   const shelves = shelvesOf(source.tables, target.tables)
   await source.snapshot((from) =>
-    target.withAdminsLocked(async (to) => {
+    target.longTransaction(async (to) => {
       for (const shelf of shelves) {
         if ((await countRows(to, shelf.to)) > 0) {
           throw new DatabaseError(`The target is not empty: its table ${shelf.name} holds rows. Nothing was copied.`)

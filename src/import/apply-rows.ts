@@ -47,7 +47,7 @@ async function insertRows(
 ): Promise<{ already: number; written: number; ownerless: number }> {
   if (batch.length === 0) return { already: 0, written: 0, ownerless: 0 }
   const { tables } = database
-  return database.withAdminsLocked(async (db) => {
+  return database.longTransaction(async (db) => {
     const here = await idsImported(
       { db, tables },
       source,

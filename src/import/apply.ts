@@ -32,7 +32,7 @@ export async function applyImport(dependencies: Dependencies): Promise<Result> {
   for (const kind of ['users', 'tutorials', 'todos'] as const) {
     const table = plan.tables[kind]
     if (table === undefined) continue
-    const kept = await database.withAdminsLocked((db) => reserveIds(db, database, plan.source, kind, stage))
+    const kept = await database.longTransaction((db) => reserveIds(db, database, plan.source, kind, stage))
     const tally = emptyTally()
     if (kind === 'users') await applyUsers(dependencies, table, kept, tally)
     else await applyRows(dependencies, kind, table, kept, tally)
@@ -109,7 +109,7 @@ async function insertUsers(
     createdAt: createdAt ?? now,
     updatedAt: now,
   }))
-  return database.withAdminsLocked(async (db) => {
+  return database.longTransaction(async (db) => {
     const written = await db.insert(tables.users).values(rows).onConflictDoNothing().returning({
       newId: tables.users.id,
       usernameKey: tables.users.usernameKey,
