@@ -51,16 +51,17 @@ export class Accounts {
   }
 
   /**
-   * Adds a person. Taken names cost the same hash as free ones. With `anyName` the rules for names do not bind, as in
-   * the tutorials that this service stands in for; names that fall together are one all the same.
-   * @throws Problem registration_closed, username_rejected, email_rejected, password_rejected, username_taken, email_taken
+   * Adds a person. Taken names cost the same hash as free ones. With `isTutorial` a user name may be as short or long as
+   * in the tutorials; every other rule is the same.
+   * @throws Problem registration_closed, username_rejected, email_rejected, name_rejected, password_rejected,
+   * username_taken, email_taken
    */
-  async register(registration: Registration, client: Client, { anyName = false } = {}): Promise<User> {
+  async register(registration: Registration, client: Client, { isTutorial = false } = {}): Promise<User> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const { username, email } = registration
     const keys = {
-      usernameKey: username === undefined ? null : anyName ? fold(username) : usernameKey(username),
-      emailKey: email === undefined ? null : anyName ? fold(email) : emailKey(email),
+      usernameKey: username === undefined ? null : usernameKey(username, { isTutorial }),
+      emailKey: email === undefined ? null : emailKey(email),
     }
     const user = await this.#add(registration, keys, client)
     await this.#events.record({ type: 'user.registered', userId: user.id }, client)
@@ -149,12 +150,13 @@ export class Accounts {
     client?: Client,
   ): Promise<User> {
     const { username, email, name, password } = registration
+    const nameAndKey = named(name)
     await this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
     const passwordHash = await this.#passwords.hash(password, client)
     const [user] = await db
       .insert(tables.users)
-      .values({ username, email, ...named(name), ...keys, passwordHash, createdAt: now, updatedAt: now })
+      .values({ username, email, ...nameAndKey, ...keys, passwordHash, createdAt: now, updatedAt: now })
       .onConflictDoNothing()
       .returning()
     if (user !== undefined) return user

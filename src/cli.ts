@@ -5,6 +5,7 @@ import { ConfigError, EXIT_CONFIG } from './config.js'
 import { DatabaseError } from './database.js'
 import { version } from './package.js'
 import { Problem } from './problems.js'
+import { printable, printError } from './terminal.js'
 import { UsageError } from './usage-error.js'
 
 const EXIT_FAILURE = 1
@@ -63,7 +64,8 @@ async function main([name, ...args]: string[]): Promise<void> {
   }
   const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (known === undefined) {
-    process.stderr.write(`latchkey: there is no command "${name}"\n\n${HELP}`)
+    printError(`latchkey: there is no command "${name}"`, '')
+    process.stderr.write(HELP)
     process.exitCode = EXIT_USAGE
     return
   }
@@ -100,13 +102,21 @@ try {
   await main(process.argv.slice(2))
 } catch (error) {
   process.exitCode = exitCodeFor(error)
-  process.stderr.write(`latchkey: ${isExpected(error) ? (error as Error).message : (error as Error).stack}\n`)
+  printError(...messageOf(error))
 }
 
 function exitCodeFor(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG
   if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
   return EXIT_FAILURE
+}
+
+/** The lines that say what went wrong; a message may quote what somebody else wrote. */
+function messageOf(error: unknown): string[] {
+  const { message, stack = message } = error as Error
+  if (error instanceof ConfigError) return `latchkey: ${message}`.split('\n')
+  if (isExpected(error)) return [`latchkey: ${message}`]
+  return `latchkey: ${stack.replace(message, () => printable(message))}`.split('\n')
 }
 
 /** What the operator can mend is said in a line; anything else is a bug, and shows where it is. */

@@ -6,6 +6,7 @@ import { isPostgres } from './database.js'
 import { readSecretFile } from './secret-files.js'
 import { assertLegacySecret, assertSecretKey } from './secret-rules.js'
 import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
+import { printable } from './terminal.js'
 
 /** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
 export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
@@ -142,7 +143,9 @@ export type Config = Readonly<StaticDecode<typeof Settings>>
 /** Settings that cannot be used. The message names every one of them and what to do. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
-    super(`Latchkey cannot start with these settings:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    super(
+      ['Latchkey cannot start with these settings:', ...problems.map((text) => `  - ${printable(text)}`)].join('\n'),
+    )
   }
 }
 

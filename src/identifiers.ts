@@ -2,6 +2,8 @@ import { Problem } from './problems.js'
 
 const USERNAME_MIN_LENGTH = 3
 const USERNAME_MAX_LENGTH = 32
+/** The tutorials' own bound. */
+const TUTORIAL_USERNAME_MAX_LENGTH = 250
 const EMAIL_MAX_LENGTH = 254
 const EMAIL_LOCAL_MAX_LENGTH = 64
 
@@ -39,17 +41,24 @@ const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
 /** Letters that nobody can see, such as the Hangul filler, would make a second `admin`. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
 const EDGES = /^[._-]|[._-]$/
+/** East Asian wide letters. Two syllables are a whole name in Korean, where two letters of Latin are none. */
+const WIDE = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]/u
+/** Characters that break a line, move a cursor or turn the direction of the text around a display name. */
+const UNFIT_FOR_DISPLAY = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
 
 /**
  * The canonical form of a user name: what must be unique. NFKC and lower case, so that `ａｄｍｉｎ` is `admin`.
+ * With `isTutorial` the tutorials' own bounds of length apply; every other rule is the same.
  * @throws Problem username_rejected that says which rule it breaks
  */
-export function usernameKey(username: string, { allowReserved = false } = {}): string {
+export function usernameKey(username: string, { allowReserved = false, isTutorial = false } = {}): string {
   const key = fold(username)
-  const length = [...key].length
+  const minimum = isTutorial ? 1 : USERNAME_MIN_LENGTH
+  const maximum = isTutorial ? TUTORIAL_USERNAME_MAX_LENGTH : USERNAME_MAX_LENGTH
   const reject = (detail: string) => new Problem('username_rejected', { detail })
-  if (length < USERNAME_MIN_LENGTH || length > USERNAME_MAX_LENGTH) {
-    throw reject(`A user name has ${USERNAME_MIN_LENGTH} to ${USERNAME_MAX_LENGTH} characters.`)
+  if (width(key) < minimum || [...key].length > maximum) {
+    const wide = minimum > 1 ? ' A Hangul, Han or Kana character counts as two towards the minimum.' : ''
+    throw reject(`A user name has ${minimum} to ${maximum} characters.${wide}`)
   }
   const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
   if ((!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) || INVISIBLE.test(key)) {
@@ -87,7 +96,23 @@ export function fold(text: string): string {
   return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
 }
 
-/** How somebody is called, with the form that a search finds it by. */
+/**
+ * A display name, with the form that a search finds it by.
+ * @throws Problem name_rejected
+ */
 export function named<Name extends string | null | undefined>(name: Name) {
+  if (name && !isDisplayable(name)) {
+    throw new Problem('name_rejected', { detail: 'A name has no line breaks, control or text-direction characters.' })
+  }
   return { name, nameKey: name && fold(name) }
+}
+
+/** Whether a display name can be shown in a line of text without changing what stands around it. */
+export function isDisplayable(name: string): boolean {
+  return !UNFIT_FOR_DISPLAY.test(name)
+}
+
+/** How many columns a text takes, as `wcwidth` counts them for letters. */
+function width(text: string): number {
+  return [...text].reduce((columns, letter) => columns + (WIDE.test(letter) ? 2 : 1), 0)
 }

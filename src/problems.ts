@@ -31,6 +31,7 @@ export const PROBLEMS = {
   text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },
   email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
+  name_rejected: { status: 400, title: 'The name cannot be used.' },
   password_rejected: { status: 400, title: 'The password cannot be used.' },
   missing_token: {
     status: 401,

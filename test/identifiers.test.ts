@@ -1,4 +1,5 @@
 import t from 'tap'
+import { printable } from '../src/terminal.js'
 import { PASSWORD, type Service, startService } from './helper.js'
 
 t.test('user names are letters of one script, digits and signs between them', async (t) => {
@@ -13,6 +14,11 @@ t.test('user names are letters of one script, digits and signs between them', as
     'straße',
     'Łukasz',
     '김미나',
+    '민아',
+    '田中',
+    'さち',
+    'レオ',
+    '김a',
     '미나2',
     '미나mina',
     'mina.미나',
@@ -81,7 +87,7 @@ const REFUSED: Record<string, string[]> = {
     '١٢٣٤',
     'mïna\u0489',
   ],
-  '3 to 32 characters': ['ab', 'a', '미나', '김'.repeat(33), 'x'.repeat(33)],
+  '3 to 32 characters': ['ab', 'a', '김', '田', 'あ', 'ー', 'é', '김'.repeat(33), 'x'.repeat(33)],
   'begins and ends': ['.mina', 'mina.', '-mina', 'mina-', '_mina', 'mina_', '...', '_-_'],
 }
 
@@ -224,6 +230,33 @@ t.test('all spellings of an e-mail address are one account', async (t) => {
   }
 })
 
-function register(service: Service, who: { username?: string; email?: string }) {
+function register(service: Service, who: { username?: string; email?: string; name?: string }) {
   return service.post('/v1/register', { ...who, password: PASSWORD })
 }
+
+t.test('a display name is one line of text that runs in one direction', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const refused = [
+    'a\nb',
+    'a\r\nb',
+    '\u001b[2J',
+    '\u0007',
+    'a\u009b1A',
+    'a\u202eb',
+    'a\u2066b',
+    'a\u200fb',
+    'a\u061cb',
+    'a\u2028b',
+    'a\0',
+  ]
+  for (const name of refused) {
+    const shown = printable(name)
+    t.match((await register(service, { username: 'joon', name })).json(), { status: 400, code: 'name_rejected' }, shown)
+    t.match((await mina.patch('/v1/me', { name })).json(), { status: 400, code: 'name_rejected' }, shown)
+  }
+  t.equal((await mina.get('/v1/me')).json().name, null, 'nothing was changed')
+  for (const name of ['홍길동', 'Mina  Kim (née Park)', '👩‍🚀', 'نام‌خانوادگی', "O'Brien; --"]) {
+    t.equal((await mina.patch('/v1/me', { name })).json().name, name)
+  }
+})

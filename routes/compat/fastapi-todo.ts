@@ -24,11 +24,18 @@ import {
   passwordFormFields,
   ValidationError,
 } from '../../src/compat-schemas.js'
-import { Problem, toProblem } from '../../src/problems.js'
+import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
 import { nullable, ref } from '../../src/schemas.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 30 */
 const LIFETIME_MS = 30 * 60_000
+
+/** Which field of the form breaks a rule of Latchkey's. */
+const REJECTED_FIELDS: Partial<Record<ProblemCode, string>> = {
+  username_rejected: 'username',
+  name_rejected: 'fullname',
+  password_rejected: 'password',
+}
 
 const ALREADY_REGISTERED = new Refusal(400, { detail: 'User already registered' })
 
@@ -82,7 +89,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request): Promise<Static<typeof FastapiUser>> => {
       const { username, fullname, password } = readUser(request)
       const user = await app.accounts.register({ username, name: fullname, password }, clientOf(request), {
-        anyName: true,
+        isTutorial: true,
       })
       return { username, fullname: user.name, id: user.id, is_active: user.isActive }
     },
@@ -123,8 +130,8 @@ export default routes
 
 function signUpWording({ code, message }: Problem): Refusal | undefined {
   if (code === 'username_taken') return ALREADY_REGISTERED
-  if (code !== 'password_rejected') return undefined
-  return unprocessable([flaw('value_error', 'password', `Value error, ${message}`)])
+  const field = REJECTED_FIELDS[code]
+  return field === undefined ? undefined : unprocessable([flaw('value_error', field, `Value error, ${message}`)])
 }
 
 /** The body as FastAPI and pydantic check it against UserCreate. @throws Refusal 422 */

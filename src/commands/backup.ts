@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { loadConfig } from '../config.js'
 import { isPostgres } from '../database.js'
 import { backUp } from '../database-sqlite-backup.js'
+import { print, printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey backup <file>
@@ -23,13 +24,13 @@ export async function run(_values: unknown, [file, ...rest]: string[]): Promise<
   if (file === undefined || rest.length > 0) throw new UsageError('say one file to write to: latchkey backup <file>')
   const { DATABASE_URL } = loadConfig()
   if (isPostgres(DATABASE_URL)) {
-    process.stderr.write('latchkey: PostgreSQL is backed up with pg_dump: pg_dump --format=custom "$DATABASE_URL"\n')
+    printError('latchkey: PostgreSQL is backed up with pg_dump: pg_dump --format=custom "$DATABASE_URL"')
     process.exitCode = EXIT_ELSEWHERE
     return
   }
   if (existsSync(file)) throw new UsageError(`${file} is there already: say a new one`)
   const { bytes, counts, secretFile } = await backUp(DATABASE_URL.slice('sqlite:'.length), file)
   const rows = Object.entries(counts).map(([table, count]) => `${count} ${table}`)
-  process.stdout.write(`Wrote ${file}: ${bytes} bytes, integrity ok, ${rows.join(', ')}.\n`)
-  process.stdout.write(`The secret is not in it: keep SECRET_KEY, or ${secretFile}, in another place.\n`)
+  print(`Wrote ${file}: ${bytes} bytes, integrity ok, ${rows.join(', ')}.`)
+  print(`The secret is not in it: keep SECRET_KEY, or ${secretFile}, in another place.`)
 }

@@ -1,4 +1,5 @@
 import { type Config, loadConfig, SECRET_SETTINGS, Settings } from '../config.js'
+import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey config [--example]
 
@@ -10,7 +11,8 @@ Shows the settings in force, as the environment gives them; secrets are masked.
 export const options = { example: { type: 'boolean' } } as const
 
 export async function run({ example }: { example?: boolean }): Promise<void> {
-  process.stdout.write(example ? exampleEnvironment() : effective(loadConfig()))
+  if (example) process.stdout.write(exampleEnvironment())
+  else print(...effective(loadConfig()))
 }
 
 /** The text of .env.example: every setting, at its default, as a comment. */
@@ -24,13 +26,11 @@ export function exampleEnvironment(): string {
   return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
 }
 
-function effective(config: Config): string {
-  return Object.entries(config)
-    .map(
-      ([name, value]) =>
-        `${name}=${SECRET_SETTINGS.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}\n`,
-    )
-    .join('')
+function effective(config: Config): string[] {
+  return Object.entries(config).map(
+    ([name, value]) =>
+      `${name}=${SECRET_SETTINGS.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}`,
+  )
 }
 
 /** The address of a database carries its password. */

@@ -2,6 +2,7 @@ import { asc, count, getTableColumns, getTableName, type SQL, sql } from 'drizzl
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { addressOf } from '../addresses.js'
 import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
+import { print, printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address>
@@ -47,9 +48,7 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
       await target.close()
     }
     const secret = source.secretFile && ` (without SECRET_KEY, the content of ${source.secretFile})`
-    process.stdout.write(
-      `Copied. Start the service on the copy with the same SECRET_KEY${secret ?? ''} and PUBLIC_URL.\n`,
-    )
+    print(`Copied. Start the service on the copy with the same SECRET_KEY${secret ?? ''} and PUBLIC_URL.`)
   } finally {
     await source.close()
   }
@@ -108,7 +107,7 @@ async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<void> {
   if (copied !== expected || found !== expected) {
     throw new DatabaseError(`Of ${expected} rows of ${shelf.name} ${found} arrived. Nothing was copied.`)
   }
-  process.stderr.write(`${shelf.name}: ${copied} rows\n`)
+  printError(`${shelf.name}: ${copied} rows`)
 }
 
 function isAfter(key: Shelf['key'], row: Record<string, unknown>): SQL {

@@ -1,4 +1,5 @@
 import { listeningAddress } from '../config.js'
+import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey healthcheck
 
@@ -9,7 +10,7 @@ const TIMEOUT_MS = 2_000
 
 export async function run(): Promise<void> {
   const { status, text } = await askReadiness(`${listeningAddress()}/readyz`)
-  process.stdout.write(`${text}\n`)
+  print(text)
   process.exitCode = status === 200 ? 0 : 1
 }
 

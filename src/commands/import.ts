@@ -10,6 +10,7 @@ import { openSource } from '../import/source.js'
 import { Stage, TWIN_POLICIES, type TwinPolicy } from '../import/stage.js'
 import { type Plan, type Survey, survey } from '../import/survey.js'
 import { Passwords } from '../passwords.js'
+import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey import <source> [--apply] [options]
@@ -79,12 +80,10 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
     const isBlocked = plan.twins === 'stop' && found.twins.groups > 0
     if (isBlocked) process.exitCode = EXIT_FAILURE
     if (!apply || isBlocked) {
-      if (json) print(found)
+      if (json) printJson(found, 2)
       else {
-        process.stdout.write(describeSurvey(found, await hashingTime(found, passwords)))
-        process.stdout.write(
-          isBlocked ? 'Nothing was written: say --twins first.\n' : 'Nothing was written: add --apply.\n',
-        )
+        print(...describeSurvey(found, await hashingTime(found, passwords)))
+        print(isBlocked ? 'Nothing was written: say --twins first.' : 'Nothing was written: add --apply.')
       }
     } else if (target !== undefined) {
       const progress = new Progress({
@@ -93,8 +92,8 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
         todos: found.todos?.read ?? 0,
       })
       const result = await applyImport({ plan, stage, database: target, passwords, progress })
-      if (json) print(result)
-      else process.stdout.write(describeResult(result))
+      if (json) printJson(result, 2)
+      else print(...describeResult(result))
       if (!addsUp(result)) throw new Error('The numbers do not add up: the source was changed meanwhile')
     }
   } finally {
@@ -109,7 +108,7 @@ async function openTarget(config: Config, apply: boolean): Promise<Database | un
     return await openDatabase(config.DATABASE_URL, { migrate: apply })
   } catch (error) {
     if (apply || !(error instanceof DatabaseError)) throw error
-    process.stderr.write(`The names that are taken here were not looked at: ${error.message}\n`)
+    printError(`The names that are taken here were not looked at: ${error.message}`)
     return undefined
   }
 }
@@ -126,8 +125,4 @@ async function hashingTime({ plaintext }: Survey, passwords: Passwords): Promise
   const startedAt = performance.now()
   await passwords.hash('a password to take the time of')
   return ((performance.now() - startedAt) * plaintext) / passwords.slots
-}
-
-function print(value: object): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }

@@ -1,5 +1,6 @@
 import { loadConfig } from '../config.js'
 import { openDatabase } from '../database.js'
+import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey migrate
 
@@ -9,5 +10,5 @@ Brings the database of DATABASE_URL up to date and ends. The service does the sa
 export async function run(): Promise<void> {
   const database = await openDatabase(loadConfig().DATABASE_URL, { migrate: true })
   await database.close()
-  process.stdout.write('The database is up to date.\n')
+  print('The database is up to date.')
 }

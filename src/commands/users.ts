@@ -5,6 +5,7 @@ import { loadConfig } from '../config.js'
 import { fold } from '../identifiers.js'
 import { readPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
+import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import type { User } from '../users.js'
 
@@ -31,11 +32,11 @@ A password is asked for, or read from standard input where that is no terminal:
 Exit codes: 0 done; 1 refused, with the reason; 64 usage; 78 wrong settings.
 `
 
-type Act = (app: FastifyInstance, who: string, value: string | undefined) => Promise<string>
+type Act = (app: FastifyInstance, who: string, value: string | undefined) => Promise<string | string[]>
 
-/** What is done to one account; each says what it did. */
+/** What is done to one account; each returns the lines that say what it did. */
 const ACTS: Record<string, Act> = {
-  show: async (app, who) => JSON.stringify(toAccount(await find(app, who)), null, 2),
+  show: async (app, who) => printableJson(toAccount(await find(app, who)), 2).split('\n'),
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
   'set-role': async (app, who, role) => {
@@ -89,18 +90,18 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const app = await buildApp({ ...loadConfig(), LOG_LEVEL: 'silent' })
   try {
     if (action === 'list') await list(app, values.json === true)
-    else if (act !== undefined && who !== undefined) process.stdout.write(`${await act(app, who, value)}\n`)
-    else process.stdout.write(await create(app, values, password))
+    else if (act !== undefined && who !== undefined) print(...[await act(app, who, value)].flat())
+    else await create(app, values, password)
   } finally {
     await app.close()
   }
 }
 
-async function create(app: FastifyInstance, { admin, json, ...names }: Values, password: string): Promise<string> {
+async function create(app: FastifyInstance, { admin, json, ...names }: Values, password: string): Promise<void> {
   const user = await app.accounts.create({ ...names, password })
   const made = admin ? await app.users.change(user.id, { role: 'admin' }, { id: null }) : user
-  if (json) return `${JSON.stringify(toAccount(made))}\n`
-  return `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id}.\n`
+  if (json) printJson(toAccount(made))
+  else print(`Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id}.`)
 }
 
 async function list(app: FastifyInstance, json: boolean): Promise<void> {
@@ -114,7 +115,7 @@ async function list(app: FastifyInstance, json: boolean): Promise<void> {
       .limit(ROWS_AT_ONCE)
     if (some.length === 0) return
     last = some.at(-1)?.id ?? last
-    for (const user of some) process.stdout.write(`${json ? JSON.stringify(toAccount(user)) : line(user)}\n`)
+    print(...some.map((user) => (json ? printableJson(toAccount(user)) : line(user))))
   }
 }
 

@@ -11,8 +11,8 @@ const WITHOUT_PASSWORD: Record<string, string> = {
   'asks for too much': 'a hash that asks for more time or memory than a log-in may take',
 }
 
-/** What an import would do, for people. `hashingMs` is how long the plaintext passwords will take. */
-export function describeSurvey(found: Survey, hashingMs: number): string {
+/** What an import would do, as lines for people. `hashingMs` is how long the plaintext passwords will take. */
+export function describeSurvey(found: Survey, hashingMs: number): string[] {
   const { formats, plaintext, withoutPassword, admins, disabled, outsideRules, twins } = found
   return [
     ...tallies(found, 'to import'),
@@ -49,13 +49,12 @@ export function describeSurvey(found: Survey, hashingMs: number): string {
         ]
       : []),
     ...(disabled + admins + outsideRules.count + twins.groups === 0 ? ['            nothing'] : []),
-    '',
-  ].join('\n')
+  ]
 }
 
-/** What an import did. */
-export function describeResult(result: Result): string {
-  return [...tallies(result, 'imported'), ''].join('\n')
+/** What an import did, as lines for people. */
+export function describeResult(result: Result): string[] {
+  return tallies(result, 'imported')
 }
 
 function tallies(found: Result, what: string): string[] {

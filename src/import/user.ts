@@ -1,5 +1,5 @@
 import { isName } from '../compat.js'
-import { emailKey, fold, usernameKey } from '../identifiers.js'
+import { emailKey, fold, isDisplayable, usernameKey } from '../identifiers.js'
 import { formatOf } from '../password-hashes.js'
 import { assertPasswordText } from '../password-rules.js'
 import { PASSWORD_MAX_LENGTH } from '../passwords.js'
@@ -29,7 +29,7 @@ export interface ImportedUser {
   isActive: boolean
   /** Was an admin there; here nobody becomes one by an import. */
   wasAdmin: boolean
-  /** Could not register here by this name, and logs in by it all the same. */
+  /** Could not register here with these names, and logs in all the same. */
   isOutsideRules: boolean
   /** In milliseconds since 1970; null when the source does not say. */
   createdAt: number | null
@@ -57,7 +57,7 @@ export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolea
     password: readPassword(textOf(value('password')), isPlaintext),
     isActive: columns.active === undefined || isYes(value('active')),
     wasAdmin: isYes(value('admin')),
-    isOutsideRules: isRefused(username, usernameKey) || isRefused(email, emailKey),
+    isOutsideRules: isRefused(username, usernameKey) || isRefused(email, emailKey) || !isDisplayable(name ?? ''),
     createdAt: timeOf(value('created')),
   }
 }
