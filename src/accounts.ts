@@ -5,7 +5,7 @@ import type { Database } from './database.js'
 import type { Events } from './events.js'
 import { emailKey, fold, named, usernameKey } from './identifiers.js'
 import { logins } from './measures.js'
-import { networkKey } from './networks.js'
+import { networksOf } from './networks.js'
 import { assertPasswordText, type PasswordRules } from './password-rules.js'
 import type { Passwords } from './passwords.js'
 import { Problem } from './problems.js'
@@ -190,7 +190,7 @@ export class Accounts {
   /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
   async #proveWithinBudget(user: User | undefined, name: string, password: string, client: Client) {
     if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, client)
-    const network = networkKey(client.ip)
+    const network = networksOf(client.ip)[0].key
     const account = user ? `user:${user.id}` : `name:${name}`
     // First of all: a flood would make two writes of each try that is refused anyway.
     this.#passwords.assertRoom()

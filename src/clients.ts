@@ -1,7 +1,9 @@
 import type { FastifyRequest } from 'fastify'
+import { addressOfClient } from './networks.js'
 
 /** Where a request comes from, as sessions and the audit log remember it. */
 export interface Client {
+  /** In its canonical form. */
   ip: string
   userAgent?: string | undefined
   requestId?: string
@@ -9,6 +11,8 @@ export interface Client {
   isGone?(): boolean
 }
 
-export function clientOf({ ip, id, headers, socket }: FastifyRequest): Client {
+export function clientOf(request: FastifyRequest): Client {
+  const { id, headers, socket } = request
+  const ip = addressOfClient(request)
   return { ip, requestId: id, userAgent: headers['user-agent'], isGone: () => socket.destroyed }
 }

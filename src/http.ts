@@ -5,6 +5,7 @@ import type { FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from './config.js'
 import { securityHeaders } from './headers.js'
 import { loggerOptions, OneLineARequest } from './logger.js'
+import { matcherOf } from './networks.js'
 import { PROBLEM_TYPE, sendProblem, toProblem } from './problems.js'
 import { buildSerializer } from './serialization.js'
 import { buildValidator } from './validation.js'
@@ -26,7 +27,7 @@ export function httpOptions(config: Config) {
     logger: loggerOptions(config),
     logController: new OneLineARequest({ requestIdLogLabel: 'request_id' }),
     genReqId: makeRequestIds(),
-    trustProxy: config.TRUST_PROXY.length > 0 ? config.TRUST_PROXY : false,
+    trustProxy: config.TRUST_PROXY.length > 0 ? matcherOf(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,

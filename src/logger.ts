@@ -2,6 +2,7 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import pino, { type LoggerOptions } from 'pino'
 import type { Config } from './config.js'
+import { addressOfClient } from './networks.js'
 
 /** JSON lines on standard output, written aside of the requests. */
 export function loggerOptions({ LOG_LEVEL }: Config): LoggerOptions & { stream: pino.DestinationStream } {
@@ -23,7 +24,7 @@ export class OneLineARequest extends LogController {
       route: request.routeOptions.url,
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime * 10) / 10,
-      ip: request.ip,
+      ip: addressOfClient(request),
       user_id: request.user?.userId,
       trace_id: request.trace?.id,
     })
