@@ -85,7 +85,9 @@ export const Settings = Type.Object({
   LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
     default: '60',
-    description: 'Requests a minute per network on the public credential routes, or `off`.',
+    description:
+      'Requests a minute of a network on all public credential routes together, counted by each process; refreshes are ' +
+      'counted by session. Or `off`.',
   }),
   TRUST_PROXY: list(address, {
     default: '',

@@ -114,6 +114,11 @@ export class Sessions {
     return { userId: user.id, sessionId: id, role: user.role }
   }
 
+  /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
+  authenticate(token: string): RefreshClaims | undefined {
+    return readRefreshToken(token, this.#refreshKeys)
+  }
+
   /**
    * Exchanges a refresh token for the next. The token before the last is answered with the same child again for the
    * reuse window; any other one that was used before ends the session: it may be a thief's.

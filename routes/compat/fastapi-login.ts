@@ -23,7 +23,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.setErrorHandler(answerErrors('detail', loginWording))
 
   app.post('/api/user/login', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'fastapiLogIn',
       tags: ['fastapi-login'],

@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.setErrorHandler(answerErrors('detail', loginWording))
 
   app.post('/users/add_user/', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     errorHandler: answerErrors('detail', signUpWording),
     schema: {
       operationId: 'fastapiTodoAddUser',
@@ -96,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/token', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'fastapiTodoLogIn',
       tags: ['fastapi-todo'],

@@ -49,7 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   app.post('/login', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'flaskRestfulLogIn',
       tags: ['flask-restful-login'],

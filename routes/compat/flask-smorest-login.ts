@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   app.post('/login/', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'flaskSmorestLogIn',
       tags: ['flask-smorest-login'],

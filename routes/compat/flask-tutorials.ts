@@ -80,7 +80,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   )
 
   app.post('/register', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'flaskTutorialsRegister',
       tags: about.tags,

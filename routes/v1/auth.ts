@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Logout)
 
   app.post('/v1/register', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'register',
       tags: ['auth'],
@@ -78,7 +78,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/login', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'login',
       tags: ['auth'],
@@ -100,7 +100,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/refresh', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'refresh' },
     schema: {
       operationId: 'refreshSession',
       tags: ['auth'],

@@ -24,7 +24,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(NewPassword)
 
   app.post('/v1/password-reset', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'resetPassword',
       tags: ['auth'],

@@ -63,7 +63,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   await app.register(formbody, { parser: parseForm })
 
   app.post('/v1/token', {
-    config: { public: true, rateLimit: {} },
+    config: { public: true, rateLimit: 'refresh' },
     errorHandler: answerOAuthError,
     schema: {
       operationId: 'createToken',

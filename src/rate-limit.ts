@@ -1,0 +1,71 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+const WINDOW_MS = 60_000
+const ROWS = 4
+/** 2^18 cells a row, 4 MiB in all: a million requests in a window add some four to any cell. */
+const COLUMN_BITS = 18
+const COLUMNS = 2 ** COLUMN_BITS
+
+/** One of the budgets that a request takes from. */
+export interface Budget {
+  key: string
+  /** How many requests it holds in each window. */
+  max: number
+}
+
+/** What the tightest budget of a request says. */
+export interface Allowance {
+  isRefused: boolean
+  max: number
+  remaining: number
+  /** When the window ends, in seconds. */
+  resetS: number
+}
+
+/**
+ * Counts requests by key, in windows of a minute and in the memory of this process. It is a count-min sketch: a key has a
+ * cell in each row, and the lowest of its cells is its count. Memory is fixed and nothing is evicted, so a client with
+ * any number of networks cannot make it forget what a network has used up. A key can only be counted too high, by others
+ * that share all of its cells; the seed keeps secret which those are.
+ */
+export class RateLimit {
+  readonly #seed = randomBytes(16)
+  readonly #counts = new Uint32Array(ROWS * COLUMNS)
+  readonly #now: () => number
+  #windowEndsAt = Number.NEGATIVE_INFINITY
+
+  /** `now` is a monotonic clock in milliseconds. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Takes one request from each of the budgets, or from none of them if one is used up. */
+  take(budgets: readonly Budget[]): Allowance {
+    const resetS = this.#secondsLeft()
+    const all = budgets.map(({ key, max }) => ({ max, cells: this.#cellsOf(key) }))
+    let tightest = { max: 0, remaining: Number.POSITIVE_INFINITY }
+    for (const { max, cells } of all) {
+      const remaining = max - Math.min(...cells.map((cell) => this.#counts[cell] ?? 0)) - 1
+      if (remaining < tightest.remaining) tightest = { max, remaining }
+    }
+    const { max, remaining } = tightest
+    if (remaining < 0) return { isRefused: true, max, remaining: 0, resetS }
+    for (const cell of all.flatMap(({ cells }) => cells)) this.#counts[cell] = (this.#counts[cell] ?? 0) + 1
+    return { isRefused: false, max, remaining, resetS }
+  }
+
+  #secondsLeft(): number {
+    const now = this.#now()
+    if (now >= this.#windowEndsAt) {
+      this.#counts.fill(0)
+      this.#windowEndsAt = now + WINDOW_MS
+    }
+    return Math.ceil((this.#windowEndsAt - now) / 1_000)
+  }
+
+  #cellsOf(key: string): number[] {
+    const digest = createHash('sha256').update(this.#seed).update(key).digest()
+    const columnOf = (row: number) => digest.readUInt32BE(4 * row) >>> (32 - COLUMN_BITS)
+    return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + columnOf(row))
+  }
+}
