@@ -24,6 +24,7 @@ Takes over the people of another application, with their passwords and what is t
   --name <name>        what the source is called; old ids and LEGACY_TOKENS go by it (default: import)
   --map <field=column> where the usual names do not fit, several times or with commas:
                        users=members, username=login, password=pw, todos=tasks, todos.title=subject
+  --encoding <name>    of a file that is not UTF-8: cp949, euc-kr, shift_jis, windows-1252, latin1, utf-16
   --plaintext          passwords that are no hash are the passwords themselves: hash them
   --twins <what>       of people whose names differ in capitals alone: stop (default), oldest (the first one keeps the
                        name, the others are left out), skip (leave out all of them)
@@ -40,6 +41,7 @@ export const options = {
   apply: { type: 'boolean' },
   name: { type: 'string' },
   map: { type: 'string', multiple: true },
+  encoding: { type: 'string' },
   plaintext: { type: 'boolean' },
   twins: { type: 'string' },
   json: { type: 'boolean' },
@@ -49,6 +51,7 @@ interface Values {
   apply?: boolean
   name?: string
   map?: string[]
+  encoding?: string
   plaintext?: boolean
   twins?: string
   json?: boolean
@@ -62,7 +65,7 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
   if (!/^[a-z0-9_-]{1,32}$/.test(name)) throw new UsageError('--name takes small letters, digits, - and _')
   const policy = twinPolicy(twins)
   const config = loadConfig()
-  const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address))
+  const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address), values.encoding)
   try {
     const plan = { source: name, tables: mapTables(source, parseMap(map)), twins: policy, isPlaintext: plaintext }
     await runPlan(plan, config, { apply, json })

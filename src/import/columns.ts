@@ -1,5 +1,5 @@
 import { UsageError } from '../usage-error.js'
-import type { Row, Source, SourceTable } from './source.js'
+import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
 
 // What others call their tables and columns, the likeliest first. `--map` says it where none of these fits.
 
@@ -71,7 +71,7 @@ export function mapTables(source: Source, map: Map<string, string>): Partial<Rec
 
 function findTable({ tables }: Source, kind: Kind, asked: string | undefined): SourceTable | undefined {
   const wanted = asked === undefined ? TABLES[kind] : [asked]
-  const table = wanted.flatMap((name) => tables.find((table) => isSame(table.name, name)) ?? [])[0]
+  const table = wanted.flatMap((name) => tableNamed(tables, name) ?? [])[0]
   if (asked !== undefined && table === undefined) throw new UsageError(`--map ${kind}=${asked}: there is no such table`)
   return table
 }
@@ -97,7 +97,7 @@ function mapColumns(kind: Kind, table: SourceTable, map: Map<string, string>): M
     const advice = missing.map((field) => `--map ${kind}.${field}=<column>`).join(' ')
     throw new UsageError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
   }
-  return { name: table.name, columns, rows: table.rows }
+  return { name: table.name, columns, rows: () => table.rows(Object.values(columns)) }
 }
 
 function fieldsThereAre(): string {

@@ -1,29 +1,34 @@
-import { createReadStream, existsSync } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { createReadStream } from 'node:fs'
+import { pipeline, Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
+import { parse as parseJson } from 'lossless-json'
 import { UsageError } from '../usage-error.js'
+import { type Encoding, encodingByMark, notInEncoding, UTF_8 } from './encodings.js'
+import { rowOfJson } from './json-row.js'
 import type { Row, Source } from './source.js'
 
-/** So many lines of JSON tell which columns there are. */
-const LINES_LOOKED_AT = 1_000
+/** So many rows tell which columns there are. */
+const ROWS_LOOKED_AT = 1_000
+const NEWLINE = 0x0a
 
-/** A file of people, one a line: CSV with a header, or JSON. @throws UsageError */
-export async function openFileSource(path: string): Promise<Source> {
-  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`)
-  const read = /\.csv$/i.test(path) ? readCsv : readJsonLines
+/** A file of people, one a line: CSV with a header, or JSON. @throws UsageError naming the line that cannot be read */
+export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
+  const read = () => (/\.csv$/i.test(path) ? readCsv(path, encoding) : readJsonLines(path, encoding))
   const columns = new Set<string>()
   let looked = 0
-  for await (const row of read(path)) {
+  for await (const row of read()) {
     for (const column of Object.keys(row)) columns.add(column)
     looked += 1
-    if (looked === LINES_LOOKED_AT) break
+    if (looked === ROWS_LOOKED_AT) break
   }
   if (looked === 0) throw new UsageError(`${path} holds nobody`)
-  return { tables: [{ name: 'users', columns: [...columns], rows: () => read(path) }], close: async () => {} }
+  return { tables: [{ name: 'users', columns: [...columns], rows: read }], close: async () => {} }
 }
 
-async function* readCsv(path: string): AsyncGenerator<Row> {
-  const parser = createReadStream(path).pipe(parse({ columns: true, bom: true, skip_empty_lines: true }))
+async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> {
+  const parser = parse({ columns: (names: string[]) => readHeader(names, path), skip_empty_lines: true })
+  // The callback is there because `pipeline` wants one: an error of the file ends the parser, and the loop throws it.
+  pipeline(Readable.from(readText(path, encoding)), parser, () => {})
   try {
     yield* parser as AsyncIterable<Row>
   } catch (error) {
@@ -31,9 +36,27 @@ async function* readCsv(path: string): AsyncGenerator<Row> {
   }
 }
 
-async function* readJsonLines(path: string): AsyncGenerator<Row> {
+/** The names of the columns; false leaves a column without a name out. @throws UsageError when a name stands twice */
+function readHeader(header: string[], path: string): (string | false)[] {
+  const names = header.map((name) =>
+    name
+      .trim()
+      .replace(/^(["'`])(.*)\1$/, '$2')
+      .trim(),
+  )
+  const seen = new Set<string>()
+  for (const name of names) {
+    const key = name.toLowerCase()
+    if (key !== '' && seen.has(key))
+      throw new UsageError(`${path}: two columns of the header are called ${name}: rename one`)
+    seen.add(key)
+  }
+  return names.map((name) => name !== '' && name)
+}
+
+async function* readJsonLines(path: string, encoding?: Encoding): AsyncGenerator<Row> {
   let number = 0
-  for await (const line of createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of readLines(path, encoding)) {
     number += 1
     if (line.trim() !== '') yield parseLine(line, `${path}, line ${number}`)
   }
@@ -42,10 +65,66 @@ async function* readJsonLines(path: string): AsyncGenerator<Row> {
 function parseLine(line: string, where: string): Row {
   let row: unknown
   try {
-    row = JSON.parse(line)
-  } catch {
-    throw new UsageError(`${where} is no JSON`)
+    // Numbers stay the text they are: JSON.parse would round an id of 64 bits.
+    row = parseJson(line, undefined, (number) => number)
+  } catch (error) {
+    const why = /Duplicate key '.*'/.exec((error as Error).message)?.[0]
+    throw new UsageError(why === undefined ? `${where} is no JSON` : `${where}: ${why}`)
   }
   if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new UsageError(`${where} is no object`)
-  return { ...row }
+  return rowOfJson(row)
+}
+
+/** Lines end with a line feed: readline would also end them at U+2028, which JSON allows inside a string. */
+async function* readLines(path: string, encoding?: Encoding): AsyncGenerator<string> {
+  let rest = ''
+  for await (const text of readText(path, encoding)) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  yield rest
+}
+
+/** The text of a file, in pieces. @throws UsageError naming the first line that is not in the encoding */
+async function* readText(path: string, encoding: Encoding = UTF_8): AsyncGenerator<string> {
+  let used = encoding
+  let decode: ReturnType<Encoding['decoder']> | undefined
+  let line = 1
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      if (decode === undefined) {
+        used = encodingByMark(chunk) ?? encoding
+        decode = used.decoder()
+      }
+      let text = ''
+      for (const piece of piecesOf(chunk)) {
+        const decoded = decode(piece)
+        if (decoded.includes('\n')) line += 1
+        text += decoded
+      }
+      yield text
+    }
+    yield decode?.() ?? ''
+  } catch (error) {
+    throw error instanceof TypeError ? notInEncoding(`${path}, line ${line},`, used) : unreadable(path, error)
+  }
+}
+
+/** Each piece of bytes ends with a line feed, so that a fault is known by its line. */
+function* piecesOf(chunk: Buffer): Generator<Buffer> {
+  for (let start = 0; start < chunk.length; ) {
+    const end = chunk.indexOf(NEWLINE, start)
+    yield chunk.subarray(start, end === -1 ? chunk.length : end + 1)
+    if (end === -1) return
+    start = end + 1
+  }
+}
+
+/** What the operator is told when a file cannot be read. */
+function unreadable(path: string, error: unknown): unknown {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code === 'ENOENT') return new UsageError(`there is no file ${path}`)
+  if (code === 'EISDIR') return new UsageError(`${path} is a folder, not a file`)
+  return code === undefined ? error : new UsageError(`${path} cannot be read: ${message}`)
 }

@@ -1,9 +1,25 @@
 import pg from 'pg'
 import { UsageError } from '../usage-error.js'
-import { quoted, type Row, type Source } from './source.js'
+import { notInEncoding, UTF_8 } from './encodings.js'
+import { binary, qualified, quoted, type Row, type Source, type SourceTable } from './source.js'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const ROWS_AT_ONCE = 1_000
+const BYTEA = 17
+const BPCHAR = 1042
+
+/** Tables, partitioned and foreign ones, views and materialized views of every schema that may be read. */
+const RELATIONS = `
+  select n.nspname::text as schema, c.relname::text as name,
+    array_agg(a.attname::text order by a.attnum) as columns
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  where c.relkind in ('r', 'p', 'f', 'v', 'm') and not c.relispartition
+    and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+    and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
+  group by 1, 2 order by 1, 2`
+/** Values as text that does not depend on how the server is set. */
+const SETTINGS = "set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'"
 
 /** A database of PostgreSQL. @throws UsageError */
 export async function openPostgresSource(url: string): Promise<Source> {
@@ -13,29 +29,82 @@ export async function openPostgresSource(url: string): Promise<Source> {
   try {
     await client.connect()
     await client.query('begin isolation level repeatable read read only')
-    const { rows } = await client.query<{ name: string; columns: string[] }>(
-      `select table_name as name, array_agg(column_name::text order by ordinal_position) as columns
-       from information_schema.columns where table_schema = any (current_schemas(false)) group by table_name`,
-    )
+    await client.query(SETTINGS)
+    const { rows: relations } = await client.query<Omit<SourceTable, 'rows'>>(RELATIONS)
+    const { rows: encodings } = await client.query<{ server_encoding: string }>('show server_encoding')
+    const isChecked = encodings[0]?.server_encoding !== 'SQL_ASCII'
     return {
-      tables: rows.map(({ name, columns }) => ({ name, columns, rows: () => readTable(client, name) })),
+      tables: relations.map((table) => ({
+        ...table,
+        rows: (columns = table.columns) => readTable({ client, isChecked }, table, columns),
+      })),
       close: () => client.end(),
     }
   } catch (error) {
     await client.end().catch(() => {})
-    throw new UsageError(`the source cannot be read: ${(error as Error).message}`)
+    throw unreadable(error)
   }
 }
 
-async function* readTable(client: pg.Client, table: string): AsyncGenerator<Row> {
-  await client.query(`declare import no scroll cursor for select * from ${quoted(table)} order by 1`)
+interface Reader {
+  client: pg.Client
+  /** Whether the server knows the encoding of its text; it gives out that of an SQL_ASCII database as it came. */
+  isChecked: boolean
+}
+
+async function* readTable(
+  { client, isChecked }: Reader,
+  table: Omit<SourceTable, 'rows'>,
+  columns: string[],
+): AsyncGenerator<Row> {
+  const {
+    schema = '',
+    name,
+    columns: [first = ''],
+  } = table
+  const select = `select ${columns.map(quoted).join(', ')} from ${quoted(schema)}.${quoted(name)} order by ${quoted(first)}`
+  let number = 0
+  const where = () => `table ${qualified(table)}, row ${number},`
+  const types = { getTypeParser: (oid: number) => parserOf(oid, where) } as pg.CustomTypesConfig
   try {
+    await client.query(`declare import no scroll cursor for ${select}`)
     for (;;) {
-      const { rows } = await client.query<Row>(`fetch ${ROWS_AT_ONCE} from import`)
-      yield* rows
-      if (rows.length < ROWS_AT_ONCE) return
+      const { rows } = await client.query<Row>({ text: `fetch ${ROWS_AT_ONCE} from import`, types })
+      for (const row of rows) {
+        number += 1
+        if (!isChecked && Object.values(row).some(isDamaged)) throw notInEncoding(where(), UTF_8)
+        yield row
+      }
+      if (rows.length < ROWS_AT_ONCE) break
     }
+  } catch (error) {
+    throw error instanceof UsageError ? error : unreadable(error)
   } finally {
-    await client.query('close import')
+    // A statement that failed has ended the transaction and the cursor with it.
+    await client.query('close import').catch(() => {})
   }
+}
+
+/** Every type as the text that the server writes: its own parsers would round numbers and read times in this zone. */
+function parserOf(oid: number, where: () => string): (text: string) => unknown {
+  // Blanks at the end of a character(n) are padding.
+  if (oid === BPCHAR) return (text) => text.replace(/ +$/, '')
+  if (oid !== BYTEA) return (text) => text
+  return (text) => binary(Buffer.from(text.slice(2), 'hex'), (bytes) => decodeText(bytes, where))
+}
+
+function decodeText(bytes: Buffer, where: () => string): string {
+  try {
+    return UTF_8.decode(bytes)
+  } catch {
+    throw notInEncoding(where(), UTF_8)
+  }
+}
+
+function isDamaged(value: unknown): boolean {
+  return typeof value === 'string' && value.includes('\uFFFD')
+}
+
+function unreadable(error: unknown): UsageError {
+  return new UsageError(`the source cannot be read: ${(error as Error).message}`)
 }

@@ -4,8 +4,10 @@ import { formatOf } from '../password-hashes.js'
 import { assertPasswordText } from '../password-rules.js'
 import { PASSWORD_MAX_LENGTH } from '../passwords.js'
 import type { MappedTable } from './columns.js'
+import { timeOf } from './dates.js'
+import { type IdFault, readOldId } from './old-ids.js'
 import type { Row } from './source.js'
-import { isYes, textOf, timeOf } from './values.js'
+import { isYes, textOf } from './values.js'
 
 /** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
 export const NO_PASSWORD = '!'
@@ -35,7 +37,7 @@ export interface ImportedUser {
   createdAt: number | null
 }
 
-export type UserSkip = 'no id' | 'nothing to log in with' | 'a name that cannot be kept'
+export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
 
 /** Reads a row of people; a text says why it cannot be taken over. */
 export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolean): ImportedUser | UserSkip {
@@ -44,8 +46,9 @@ export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolea
   const email = textOf(value('email'))
   const name = textOf(value('name'))
   if (username === null && email === null) return 'nothing to log in with'
-  const oldId = columns.id === undefined ? (username ?? email) : textOf(value('id'))
-  if (oldId === null) return 'no id'
+  const old = readOldId(columns.id === undefined ? (username ?? email) : value('id'))
+  if ('fault' in old) return old.fault
+  const oldId = old.id
   if ([oldId, username, email].some((text) => text !== null && !isName(text))) return 'a name that cannot be kept'
   return {
     oldId,
@@ -58,7 +61,7 @@ export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolea
     isActive: columns.active === undefined || isYes(value('active')),
     wasAdmin: isYes(value('admin')),
     isOutsideRules: isRefused(username, usernameKey) || isRefused(email, emailKey) || !isDisplayable(name ?? ''),
-    createdAt: timeOf(value('created')),
+    createdAt: timeOf(value('created')) ?? null,
   }
 }
 

@@ -1,12 +1,7 @@
 // What drivers, CSV and JSON make of a value, as one thing.
+import type { Binary } from './source.js'
 
 const NO = new Set(['', '0', 'f', 'false', 'n', 'no', 'off', 'null'])
-/** Python's naive times, which Django and SQLAlchemy write in UTC. */
-const NAIVE = /^(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?)$/
-/** Seconds beyond this are milliseconds. */
-const YEAR_5138_IN_S = 1e11
-const LATEST_MS = Date.UTC(9999, 0)
-
 /** What SQL tools, MySQL, Python, pandas and spreadsheets write where there is no value, in lower case. */
 const ABSENT = new Set([
   '',
@@ -24,7 +19,7 @@ const ABSENT = new Set([
 ])
 
 /**
- * Whether a value stands for none: null, an empty or blank text, or NULL, `\\N`, `None`, `nan` and their like as text.
+ * Whether a value stands for none: null, an empty or blank text, or NULL, `\N`, `None`, `nan` and their like as text.
  * Only for columns where none of these can be a value: ids, addresses, hashes, times, yes or no. It may be a user name.
  */
 export function isAbsent(value: unknown): boolean {
@@ -32,27 +27,26 @@ export function isAbsent(value: unknown): boolean {
   return typeof value === 'string' && ABSENT.has(value.trim().toLowerCase())
 }
 
-/** Text that is not empty; null otherwise. */
+/** Text without the blanks and line ends around it; null where nothing is left. @throws UsageError as exactTextOf does */
 export function textOf(value: unknown): string | null {
-  if (typeof value === 'number' || typeof value === 'bigint') return String(value)
-  if (Buffer.isBuffer(value)) return value.toString()
+  return exactTextOf(value)?.trim() || null
+}
+
+/** Text that is not empty, as it stands in the source; null otherwise. @throws UsageError for bytes that are no text */
+export function exactTextOf(value: unknown): string | null {
+  if (Buffer.isBuffer(value)) return (value as Binary).decode() || null
+  // A number that SQLite calls infinite stands for every text that it took for a number too large.
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : null
   return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** Whether there are blanks or line ends around a text. */
+export function isPadded(value: unknown): boolean {
+  return typeof value === 'string' && value.trim() !== '' && value.trim() !== value
 }
 
 export function isYes(value: unknown): boolean {
   return typeof value === 'boolean'
     ? value
     : value !== undefined && value !== null && !NO.has(String(value).toLowerCase())
-}
-
-/** In milliseconds since 1970; null when it is no time. */
-export function timeOf(value: unknown): number | null {
-  const time = value instanceof Date ? value.getTime() : parseTime(textOf(value))
-  return time !== null && time >= 0 && time < LATEST_MS ? Math.trunc(time) : null
-}
-
-function parseTime(text: string | null): number | null {
-  if (text === null) return null
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) < YEAR_5138_IN_S ? Number(text) * 1_000 : Number(text)
-  return Date.parse(text.replace(NAIVE, '$1T$2Z'))
 }

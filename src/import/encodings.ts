@@ -1,0 +1,82 @@
+import { UsageError } from '../usage-error.js'
+
+/** A character encoding that refuses what is not written in it. */
+export interface Encoding {
+  name: string
+  /** @throws TypeError when the bytes are not in this encoding */
+  decode(bytes: Uint8Array): string
+  /** Decodes bytes piece by piece; without an argument, the end. @throws TypeError likewise */
+  decoder(): (bytes?: Uint8Array) => string
+}
+
+/** Those that the platform decodes strictly by itself; a byte order mark is no part of the text. */
+const UNICODE: Record<string, string> = {
+  'utf-8': 'utf-8',
+  utf8: 'utf-8',
+  'utf-16': 'utf-16le',
+  utf16: 'utf-16le',
+  'utf-16le': 'utf-16le',
+  utf16le: 'utf-16le',
+  'utf-16be': 'utf-16be',
+  utf16be: 'utf-16be',
+}
+/** Names that iconv-lite does not know; and, as browsers do, Windows-1252 for its subset Latin-1. */
+const ALIASES: Record<string, string> = { uhc: 'cp949', latin1: 'windows-1252', 'iso-8859-1': 'windows-1252' }
+/** Encodings of bytes as text, which iconv-lite knows too. */
+const NOT_OF_TEXT = /^(base64|hex|binary)$/
+/** What iconv-lite puts in place of bytes that it cannot decode. None of its encodings can write this character. */
+const REPLACEMENT = '\uFFFD'
+const MARKS: [bytes: number[], name: string][] = [
+  [[0xef, 0xbb, 0xbf], 'utf-8'],
+  [[0xff, 0xfe], 'utf-16le'],
+  [[0xfe, 0xff], 'utf-16be'],
+]
+
+export const UTF_8 = unicode('utf-8')
+
+/** The encoding of a name such as cp949, euc-kr, shift_jis, windows-1252 or utf-16. @throws UsageError */
+export async function encodingOf(label: string): Promise<Encoding> {
+  const name = label.trim().toLowerCase()
+  const known = UNICODE[name]
+  if (known !== undefined) return unicode(known)
+  const { default: iconv } = await import('iconv-lite')
+  const found = ALIASES[name] ?? name
+  if (NOT_OF_TEXT.test(found) || !iconv.encodingExists(found)) {
+    throw new UsageError(`--encoding ${label}: no such encoding; try utf-8, utf-16, cp949, shift_jis or windows-1252`)
+  }
+  const decoder = () => {
+    const stream = iconv.getDecoder(found)
+    return (bytes?: Uint8Array) => strict((bytes ? stream.write(Buffer.from(bytes)) : stream.end()) ?? '', name)
+  }
+  return { name, decoder, decode: (bytes) => strict(iconv.decode(Buffer.from(bytes), found), name) }
+}
+
+/** The encoding that the first bytes of a file name by a byte order mark. */
+export function encodingByMark(bytes: Uint8Array): Encoding | undefined {
+  const found = MARKS.find(([mark]) => mark.every((byte, index) => bytes[index] === byte))
+  return found && unicode(found[1])
+}
+
+/** The encoding of UTF-8 or UTF-16 by its exact name, such as utf-16le. */
+export function unicode(name: string): Encoding {
+  return {
+    name: name.toUpperCase(),
+    decode: (bytes) => new TextDecoder(name, { fatal: true, ignoreBOM: true }).decode(bytes),
+    decoder: () => {
+      const stream = new TextDecoder(name, { fatal: true })
+      return (bytes) => stream.decode(bytes, { stream: bytes !== undefined })
+    },
+  }
+}
+
+/** What to say of bytes at some place that are not in this encoding. */
+export function notInEncoding(where: string, { name }: Encoding): UsageError {
+  return new UsageError(
+    `${where} is not ${name}: say which encoding it is, for instance --encoding cp949, --encoding shift_jis or --encoding windows-1252`,
+  )
+}
+
+function strict(text: string, name: string): string {
+  if (text.includes(REPLACEMENT)) throw new TypeError(`not ${name}`)
+  return text
+}

@@ -1,0 +1,106 @@
+import { constants, existsSync } from 'node:fs'
+import { copyFile, mkdtemp, open, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import { loadDriver } from '../database-sqlite-driver.js'
+import { UsageError } from '../usage-error.js'
+
+/** The versions in the file's header that say it is in WAL mode (https://sqlite.org/fileformat.html). */
+const VERSIONS_AT = 18
+const WAL = 2
+/** Files beside a database that belong to it; -shm is made anew. */
+const COMPANIONS = ['-wal', '-journal']
+/** A place where one may not write, or a journal that must be rolled back first. */
+const NOT_IN_PLACE = /^SQLITE_(READONLY|CANTOPEN)/
+
+export interface OpenedFile {
+  connection: BetterSqlite3.Database
+  close(): Promise<void>
+}
+
+/**
+ * Opens a file of SQLite as it is at one moment, and leaves nothing beside it. A reader of a file in WAL mode makes -wal
+ * and -shm and cannot remove them; so a file that no process has open, or that cannot be read in place, is copied first.
+ * @throws UsageError
+ */
+export async function openSqliteFile(path: string): Promise<OpenedFile> {
+  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`)
+  if ((await stat(path)).isDirectory()) throw new UsageError(`${path} is a folder, not a file`)
+  try {
+    const isOpenElsewhere = existsSync(`${path}-wal`) && existsSync(`${path}-shm`)
+    if ((await isInWalMode(path)) && !isOpenElsewhere) return await openCopy(path)
+    return await openInPlace(path)
+  } catch (error) {
+    // An error of the file or of SQLite has a code; anything else is none of the file's.
+    if ((error as { code?: string }).code === undefined) throw error
+    throw new UsageError(`${path} cannot be read as SQLite: ${(error as Error).message}`)
+  }
+}
+
+async function openInPlace(path: string): Promise<OpenedFile> {
+  try {
+    const connection = await connect(path, { readonly: true })
+    return { connection, close: async () => void connection.close() }
+  } catch (error) {
+    if (!NOT_IN_PLACE.test((error as { code?: string }).code ?? '')) throw error
+    return openCopy(path)
+  }
+}
+
+/** The copy holds what is in the write-ahead log too, or is without what a crash left half written. */
+async function openCopy(path: string): Promise<OpenedFile> {
+  const folder = await mkdtemp(join(tmpdir(), 'latchkey-import-'))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    const copy = join(folder, basename(path))
+    const before = await standOf(path)
+    for (const end of ['', ...COMPANIONS].filter((end) => existsSync(path + end))) {
+      await copyFile(path + end, copy + end, constants.COPYFILE_FICLONE)
+    }
+    if ((await standOf(path)) !== before) {
+      throw new UsageError(`${path} was written to while it was copied: stop the application, or import a backup`)
+    }
+    const connection = await connect(copy, {})
+    return {
+      connection,
+      async close() {
+        connection.close()
+        await remove()
+      },
+    }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+async function connect(path: string, options: BetterSqlite3.Options): Promise<BetterSqlite3.Database> {
+  const Sqlite = await loadDriver()
+  const connection = new Sqlite(path, options)
+  try {
+    connection.exec('begin')
+    // The first read is what a transaction begins at, and what finds a fault.
+    connection.prepare('select count(*) from sqlite_schema').get()
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+async function isInWalMode(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer } = await file.read(Buffer.alloc(2), 0, 2, VERSIONS_AT)
+    return buffer.includes(WAL)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Changes when the file or its log is written to. */
+async function standOf(path: string): Promise<string> {
+  const files = ['', ...COMPANIONS].map((end) => stat(path + end, { bigint: true }).catch(() => undefined))
+  return (await Promise.all(files)).map((file) => `${file?.size}/${file?.mtimeNs}`).join()
+}
