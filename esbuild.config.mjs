@@ -6,7 +6,16 @@ import { build, context } from 'esbuild'
 const OUT = 'dist'
 
 /** Packages that hold native code or files of their own, or that few services load: they stay where npm puts them. */
-const LEFT_OUT = ['better-sqlite3*', 'bcrypt', '@node-rs/*', '@opentelemetry/*', '@zxcvbn-ts/*', 'pg', 'prom-client', 'iconv-lite']
+const LEFT_OUT = [
+  'better-sqlite3*',
+  'bcrypt',
+  '@node-rs/*',
+  '@opentelemetry/*',
+  '@zxcvbn-ts/*',
+  'pg',
+  'prom-client',
+  'iconv-lite',
+]
 
 /** What CommonJS packages inside expect to find. */
 const BANNER = `import { createRequire } from 'node:module'

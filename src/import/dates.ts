@@ -21,11 +21,13 @@ const UNITS = [
 const DECIMAL = /^\d+(?:[.,]\d+)?$/
 const COMPACT = /^((?:19|20)\d{2})(\d{2})(\d{2})(?:T?(\d{2})(\d{2})(\d{2})?(?:\.\d+)?(Z)?)?$/
 const CLOCK = '(?:[T ,]+(\\d{1,2}):(\\d{2})(?::(\\d{2})(?:[.,](\\d+))?)?(?: ?([AP]M))?)?'
-const ZONE = ' ?(Z|UTC|GMT|[+-]\\d{2}(?::?\\d{2})?)?(?: ?(?:UTC|[A-Z]{3,4}))?'
-const YEAR_FIRST = new RegExp(`^(\\d{4})[-/.](\\d{1,2})[-/.](\\d{1,2})\\.?${CLOCK}${ZONE}$`, 'i')
+const ZONE = ' ?(Z|UTC|GMT|[+-]\\d{2}(?::?\\d{2})?(?: ?[A-Z]{3,4})?)?'
+const YEAR_FIRST = new RegExp(`^(\\d{4})[-/.] ?(\\d{1,2})[-/.] ?(\\d{1,2})\\.?${CLOCK}${ZONE}$`, 'i')
 const YEAR_LAST = new RegExp(`^(\\d{1,2})[-/.](\\d{1,2})[-/.](\\d{4})${CLOCK}${ZONE}$`, 'i')
+/** Korean Excel writes the half of the day before the hour. */
+const KOREAN_HALF = /(오전|오후) ?([\d:]+)/
 /** What V8 reads besides: `25 Jun 2022 11:03`, `Sat, 25 Jun 2022 11:03:45 GMT`. */
-const WITH_MONTH = /\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b\d{4}\b/i
+const WITH_MONTH = /^(?=.*\b\d{1,2}\b).*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b\d{4}\b/i
 const SAYS_ZONE = /(\bZ|\bUTC|\bGMT|[+-]\d{2}:?\d{2})\b/i
 
 /**
@@ -35,9 +37,12 @@ const SAYS_ZONE = /(\bZ|\bUTC|\bGMT|[+-]\d{2}:?\d{2})\b/i
 export function timeOf(value: unknown): number | null | undefined {
   if (isAbsent(value)) return null
   const text = textOf(value)
-  const time = text === null ? undefined : parseTime(text)
+  const time =
+    text === null
+      ? undefined
+      : parseTime(text.replace(KOREAN_HALF, (_, half, clock) => `${clock} ${half === '오전' ? 'AM' : 'PM'}`))
   if (time === undefined || !(time >= EARLIEST_MS && time < Date.now() + FUTURE_MS)) return undefined
-  return Math.trunc(time)
+  return Math.round(time)
 }
 
 function parseTime(text: string): number | undefined {
@@ -91,7 +96,7 @@ function hourOf(hour: number, half: string | undefined): number {
 
 /** In milliseconds: how far the clocks of a zone such as +09:00 are ahead. */
 function offsetOf(zone = 'Z'): number {
-  const [, sign, hours = 0, minutes = 0] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? []
+  const [, sign, hours = 0, minutes = 0] = /^([+-])(\d{2}):?(\d{2})?/.exec(zone) ?? []
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000
 }
 
