@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, index, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
 
 // The twin of schema.sqlite.ts: same names, same columns, same order; database.ts holds them equal at compile time.
 // Every time is an integer: milliseconds since 1970, by the database's clock.
@@ -38,6 +38,12 @@ export const sessions = pgTable(
     expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
     tokenExpiresAt: bigint('token_expires_at', { mode: 'number' }).notNull(),
     revokedAt: bigint('revoked_at', { mode: 'number' }),
+    // How often this generation's parent was answered again within the reuse window.
+    repetitions: integer('repetitions').notNull().default(0),
+    // `single` is one access token without a refresh token, as the tutorials' addresses give it out.
+    kind: text('kind', { enum: ['rotating', 'single'] })
+      .notNull()
+      .default('rotating'),
   },
   (table) => [
     index('sessions_user').on(table.userId, table.createdAt),

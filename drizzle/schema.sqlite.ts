@@ -49,6 +49,12 @@ export const sessions = sqliteTable(
     expiresAt: integer('expires_at').notNull(),
     tokenExpiresAt: integer('token_expires_at').notNull(),
     revokedAt: integer('revoked_at'),
+    // How often this generation's parent was answered again within the reuse window.
+    repetitions: integer('repetitions').notNull().default(0),
+    // `single` is one access token without a refresh token, as the tutorials' addresses give it out.
+    kind: text('kind', { enum: ['rotating', 'single'] })
+      .notNull()
+      .default('rotating'),
   },
   (table) => [
     index('sessions_user').on(table.userId, table.createdAt),

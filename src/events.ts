@@ -20,6 +20,7 @@ export const EVENT_TYPES = [
   'password_reset.created',
   'password_reset.used',
   'session.refreshed',
+  'session.refresh_repeated',
   'session.reuse_detected',
   'session.ended',
   'sessions.ended',

@@ -1,12 +1,17 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, not, or, sql } from 'drizzle-orm'
 import { CLOCK_SKEW_S, type Role } from './access-tokens.js'
 import type { Config } from './config.js'
 import type { Database, Db } from './database.js'
 
 // The only file that touches the sessions table.
 
-/** A user who has more live sessions than this loses the oldest. */
-const SESSIONS_PER_USER = 100
+/**
+ * How many live sessions of a kind a user has at most: one more ends the oldest of that kind. A script that logs in again
+ * and again at a tutorial's address ends no browser's session.
+ */
+export const SESSIONS_PER_KIND = 100
+/** How often the parent of a generation is answered again within the reuse window. */
+const REPETITIONS = 3
 /** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
 const POLL_OVERLAP_MS = 60_000
 
@@ -33,9 +38,15 @@ export function prepareSessionStatements(database: Database, config: Config) {
   // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
   const slack = 2 * CLOCK_SKEW_S * 1_000
   const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + slack}`
+  const isInWindow = sql`(${sessions.generation} = ${presented} + 1 and ${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now})`
   const revocation = { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
   // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
-  const rotation = { userId: sessions.userId, generation: sessions.generation, role: sql<Role>`${roleOfUser}` }
+  const rotation = {
+    userId: sessions.userId,
+    generation: sessions.generation,
+    role: sql<Role>`${roleOfUser}`,
+    ip: sessions.ip,
+  }
 
   return {
     insert: db
@@ -54,6 +65,8 @@ export function prepareSessionStatements(database: Database, config: Config) {
             expiresAt: sql`${after('absolute')}`.as('expires_at'),
             tokenExpiresAt: sql`${after('token')} + ${slack}`.as('token_expires_at'),
             revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
+            repetitions: sql`0`.as('repetitions'),
+            kind: textParameter('kind'),
           })
           .from(users)
           .where(
@@ -76,10 +89,12 @@ export function prepareSessionStatements(database: Database, config: Config) {
           db
             .select({ id: sessions.id })
             .from(sessions)
-            .where(and(eq(sessions.userId, sql.placeholder('userId')), isLive))
+            .where(
+              and(eq(sessions.userId, sql.placeholder('userId')), eq(sessions.kind, sql.placeholder('kind')), isLive),
+            )
             .orderBy(desc(sessions.createdAt), desc(sessions.id))
-            .limit(SESSIONS_PER_USER)
-            .offset(SESSIONS_PER_USER),
+            .limit(SESSIONS_PER_KIND)
+            .offset(SESSIONS_PER_KIND),
         ),
       )
       .returning(revocation)
@@ -88,6 +103,8 @@ export function prepareSessionStatements(database: Database, config: Config) {
       .update(sessions)
       .set({
         generation: sql`${sessions.generation} + 1`,
+        repetitions: 0,
+        ip: sql`${sql.placeholder('ip')}`,
         lastUsedAt: now,
         idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
         tokenExpiresAt: tokenExpiry,
@@ -97,22 +114,14 @@ export function prepareSessionStatements(database: Database, config: Config) {
       .prepare('rotate_session'),
     rotateAgain: db
       .update(sessions)
-      .set({ tokenExpiresAt: tokenExpiry })
-      .where(
-        and(
-          sessionId,
-          sql`${sessions.generation} = ${presented} + 1`,
-          sql`${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now}`,
-          isLive,
-          ofActiveUser,
-        ),
-      )
+      .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })
+      .where(and(sessionId, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
       .returning(rotation)
       .prepare('rotate_session_again'),
     revokeReused: db
       .update(sessions)
       .set({ revokedAt: now })
-      .where(and(sessionId, sql`${sessions.generation} > ${presented}`, isNull(sessions.revokedAt)))
+      .where(and(sessionId, sql`${sessions.generation} > ${presented}`, not(isInWindow), isNull(sessions.revokedAt)))
       .returning(revocation)
       .prepare('revoke_reused_session'),
     revoke: db

@@ -7,10 +7,11 @@ import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
 import { endLegacyTokens } from './legacy-tokens.js'
 import { tokens } from './measures.js'
+import { networkKey } from './networks.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
 import type { Secret } from './secret.js'
-import { endAllSessions, prepareSessionStatements } from './session-statements.js'
+import { endAllSessions, prepareSessionStatements, SESSIONS_PER_KIND } from './session-statements.js'
 
 /** All live revocations are read again this often. */
 const POLL_ALL_MS = 60_000
@@ -19,6 +20,8 @@ const STALE_AFTER_MS = 5_000
 const USER_AGENT_LENGTH = 256
 /** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
 const REUSE = { type: 'session.reuse_detected', actorId: null } as const
+
+const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_KIND} sessions` } as const
 
 export interface Tokens {
   access_token: string
@@ -32,6 +35,11 @@ export interface Proven {
   id: number
   role: Grant['role']
   passwordHash: string
+}
+
+/** What a new session is: its kind (schema.pg.ts), and its lifetimes in milliseconds. */
+interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
+  kind: 'rotating' | 'single'
 }
 
 interface Revocation {
@@ -78,6 +86,7 @@ export class Sessions {
   async issue(user: Proven, client: Client): Promise<Tokens> {
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
     const grant = await this.#begin(user, client, {
+      kind: 'rotating',
       idle: REFRESH_IDLE_TTL,
       absolute: REFRESH_ABSOLUTE_TTL,
       token: ACCESS_TOKEN_TTL,
@@ -92,16 +101,18 @@ export class Sessions {
    * @throws Problem invalid_credentials, as `issue`
    */
   async issueAccessToken(user: Proven, client: Client, lifetimeMs: number): Promise<string> {
-    const grant = await this.#begin(user, client, { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs })
+    const lifetimes = { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs }
+    const grant = await this.#begin(user, client, { kind: 'single', ...lifetimes })
     const { PUBLIC_URL } = this.#config
     tokens.publish({ grant: 'compat' })
     return this.#keys.sign(claimsFor({ ...grant, issuer: PUBLIC_URL, audience: PUBLIC_URL, lifetimeMs }))
   }
 
-  async #begin(user: Proven, { ip, userAgent }: Client, lifetimes: Record<'idle' | 'absolute' | 'token', number>) {
+  async #begin(user: Proven, client: Client, plan: SessionPlan) {
+    const { ip, userAgent } = client
     const id = randomUUID()
     const [row] = await this.#statements.insert.execute({
-      ...lifetimes,
+      ...plan,
       id,
       userId: user.id,
       role: user.role,
@@ -110,7 +121,8 @@ export class Sessions {
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
     })
     if (row === undefined) throw new Problem('invalid_credentials')
-    this.#remember(await this.#statements.endOldest.execute({ userId: user.id }))
+    const oldest = await this.#statements.endOldest.execute({ userId: user.id, kind: plan.kind })
+    await this.#end(oldest, OVER_THE_LIMIT, client)
     return { userId: user.id, sessionId: id, role: user.role }
   }
 
@@ -120,8 +132,8 @@ export class Sessions {
   }
 
   /**
-   * Exchanges a refresh token for the next. The token before the last is answered with the same child again for the
-   * reuse window; any other one that was used before ends the session: it may be a thief's.
+   * Exchanges a refresh token for the next. Within the reuse window the immediate parent gets the same child again, three
+   * times at most; further tries are refused. Any other token that was used before ends the session: it may be a thief's.
    * @throws Problem invalid_grant
    */
   async refresh(token: string, client: Client): Promise<Tokens> {
@@ -204,16 +216,21 @@ export class Sessions {
   /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */
   async #rotate(db: Db, claims: RefreshClaims, client: Client) {
     const { rotate, rotateAgain } = this.#statements
-    const [rotated] = await within(db, rotate).execute({ ...claims })
+    const [rotated] = await within(db, rotate).execute({ ...claims, ip: client.ip })
     const row = rotated ?? (await within(db, rotateAgain).execute({ ...claims }))[0]
     if (row !== undefined) {
-      const { sessionId } = claims
-      await this.#events.record({ type: 'session.refreshed', userId: row.userId, sessionId }, client, db)
+      const { userId, ip } = row
+      // Somebody who went from Wi-Fi to mobile in the middle of a refresh, or a thief who follows: it is put on record.
+      const isElsewhere = rotated === undefined && networkKey(ip) !== networkKey(client.ip)
+      const event = isElsewhere
+        ? ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
+        : ({ type: 'session.refreshed' } as const)
+      await this.#events.record({ ...event, userId, sessionId: claims.sessionId }, client, db)
     }
     return row
   }
 
-  async #end(rows: Revocation[], event: Pick<Event, 'type' | 'actorId'>, client: Client): Promise<void> {
+  async #end(rows: Revocation[], event: Pick<Event, 'type' | 'actorId' | 'reason'>, client: Client): Promise<void> {
     this.#remember(rows)
     for (const { id, userId } of rows) await this.#events.record({ ...event, userId, sessionId: id }, client)
   }

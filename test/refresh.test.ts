@@ -29,18 +29,26 @@ t.test('each refresh gives the next pair of the same session', async (t) => {
   t.equal((await rowOf(joon)).generation, 0)
 })
 
-t.test('the parent gets the same child again within the window, however often', async (t) => {
+t.test('the parent gets the same child again within the window, three times, and no more', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
-  const { refresh_token } = (await refresh(service, mina.login.refresh_token)).json()
-  for (let times = 0; times < 3; times += 1) {
-    const again = await refresh(service, mina.login.refresh_token)
-    t.equal(again.statusCode, 200)
-    t.equal(again.json().refresh_token, refresh_token)
-    t.equal((await me(service, again.json().access_token)).statusCode, 200)
+  let parent = mina.login.refresh_token
+  for (let generation = 1; generation <= 2; generation += 1) {
+    const { refresh_token } = (await refresh(service, parent)).json()
+    for (let times = 0; times < 3; times += 1) {
+      const again = await refresh(service, parent)
+      t.equal(again.statusCode, 200)
+      t.equal(again.json().refresh_token, refresh_token)
+      t.equal((await me(service, again.json().access_token)).statusCode, 200)
+    }
+    for (let times = 0; times < 2; times += 1) {
+      t.match((await refresh(service, parent)).json(), { status: 400, code: 'invalid_grant' }, 'one too many')
+    }
+    t.equal((await rowOf(mina)).generation, generation)
+    t.equal((await mina.get('/v1/me')).statusCode, 200, 'the session goes on')
+    parent = refresh_token
   }
-  t.equal((await rowOf(mina)).generation, 1)
-  t.equal((await refresh(service, refresh_token)).statusCode, 200, 'and the child works')
+  t.equal((await refresh(service, parent)).statusCode, 200, 'and the child works')
 })
 
 t.test('twenty refreshes of one token at once give one child', async (t) => {
@@ -49,10 +57,55 @@ t.test('twenty refreshes of one token at once give one child', async (t) => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(service, mina.login.refresh_token)))
   t.strictSame(
     countBy(answers, ({ statusCode }) => statusCode),
-    { 200: 20 },
+    { 200: 4, 400: 16 },
   )
-  t.equal(new Set(answers.map((answer) => answer.json().refresh_token)).size, 1)
+  const [child, ...others] = new Set(answers.flatMap((answer) => answer.json().refresh_token ?? []))
+  t.same(others, [])
   t.equal((await rowOf(mina)).generation, 1)
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'the session goes on')
+  t.equal((await refresh(service, child)).statusCode, 200)
+})
+
+t.test('whoever changes networks in the middle of a refresh stays logged in, and it is on record', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const { refresh_token } = (await refreshFrom(service, mina.login.refresh_token, '2001:db8:1:2::7')).json()
+  t.equal((await rowOf(mina)).ip, '2001:db8:1:2::7')
+  t.match(
+    (await refreshFrom(service, mina.login.refresh_token, '2001:db8:1:2::99')).json(),
+    { refresh_token },
+    'the same network under another address',
+  )
+  t.same(await repetitionsOf(service), [])
+
+  const elsewhere = await refreshFrom(service, mina.login.refresh_token, '203.0.113.66')
+  t.match(elsewhere.json(), { refresh_token })
+  t.equal((await me(service, elsewhere.json().access_token)).json().username, 'mina')
+  t.match(await repetitionsOf(service), [
+    { userId: mina.id, sessionId: sessionOf(mina), ip: '203.0.113.66', reason: 'first used from 2001:db8:1:2::7' },
+  ])
+  t.equal((await rowOf(mina)).ip, '2001:db8:1:2::7', 'the address of who came first stays')
+
+  t.equal((await refreshFrom(service, refresh_token, '203.0.113.66')).statusCode, 200)
+  t.equal((await rowOf(mina)).ip, '203.0.113.66', 'the next refresh is from the new network')
+  t.equal((await repetitionsOf(service)).length, 1, 'which is no repetition')
+  t.not((await rowOf(joon)).ip, '203.0.113.66')
+})
+
+t.test('a thief who follows each refresh within the window is on record each time', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  let token = mina.login.refresh_token
+  for (let round = 1; round <= 4; round += 1) {
+    const owner = await refreshFrom(service, token, '198.51.100.7')
+    await refreshFrom(service, token, '203.0.113.66')
+    t.equal((await repetitionsOf(service)).length, round)
+    token = owner.json().refresh_token
+  }
+  for (const event of await repetitionsOf(service)) {
+    t.match(event, { ip: '203.0.113.66', reason: 'first used from 198.51.100.7', userId: mina.id })
+  }
 })
 
 t.test('without a window one of twenty refreshes wins, and the others end the session', async (t) => {
@@ -147,6 +200,15 @@ type Row = Service['app']['database']['tables']['sessions']['$inferSelect']
 
 function refresh(service: Service, refresh_token: string) {
   return service.post('/v1/refresh', { refresh_token })
+}
+
+function refreshFrom(service: Service, refresh_token: string, remoteAddress: string) {
+  return service.request({ method: 'POST', url: '/v1/refresh', payload: { refresh_token }, remoteAddress })
+}
+
+function repetitionsOf({ app: { database } }: Service) {
+  const { events } = database.tables
+  return database.db.select().from(events).where(eq(events.type, 'session.refresh_repeated'))
 }
 
 function me(service: Service, token: string) {

@@ -98,7 +98,7 @@ t.test('a replica whose clock is 20 s ahead gives the same child for the same re
     return { ...((await response.json()) as Record<'access_token' | 'refresh_token', string>), isThere: true }
   }
   const answers = await Promise.all(
-    Array.from({ length: 20 }, async (_, index) =>
+    Array.from({ length: 4 }, async (_, index) =>
       index % 2 ? there() : { ...(await here.post('/v1/refresh', { refresh_token })).json(), isThere: false },
     ),
   )

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { buildApp } from '../src/app.js'
-import { claimsOf, type Person, Service, startService } from './helper.js'
+import { claimsOf, PASSWORD, type Person, Service, startService } from './helper.js'
 import { ALIVE, DEAD, signUpAdmin, standing } from './people.js'
 
 const MINUTE = 60_000
@@ -21,6 +21,30 @@ t.test('of 101 sessions the oldest ends, and it alone', async (t) => {
   t.equal(await standing(oldest), DEAD)
   for (const person of [second, newest, joon]) t.equal(await standing(person), ALIVE)
   t.equal((await newest.get('/v1/sessions')).json().items.length, 100)
+  const ended = { type: 'session.ended', reason: 'over the limit of 100 sessions' }
+  t.match(await endingsOf(service), [{ ...ended, userId: oldest.id, actorId: oldest.id, sessionId: sessionOf(oldest) }])
+  t.equal((await endingsOf(service)).length, 1)
+})
+
+t.test('a script that logs in at the tutorials without end ends no browser, and a browser no script', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const browser = await service.signUp('mina')
+  const script = () =>
+    service.app.inject({ method: 'POST', url: '/login', payload: { username: 'mina', password: PASSWORD } })
+  const first: string = (await script()).json().access_token
+  await sleep(2)
+  const createdAt = Date.now() + MINUTE
+  await addSessions(service, 99, { userId: browser.id, createdAt, kind: 'single' })
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 200, 'a hundred are allowed')
+  const last: string = (await script()).json().access_token
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 401)
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${last}` })).statusCode, 200)
+  t.match(await endingsOf(service), [{ sessionId: claimsOf(first).sid, reason: 'over the limit of 100 sessions' }])
+  t.equal((await endingsOf(service)).length, 1)
+  t.equal(await standing(browser), ALIVE)
+  await service.logIn('mina')
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${last}` })).statusCode, 200)
+  t.equal((await endingsOf(service)).length, 1)
 })
 
 t.test('log-ins at the same moment do not pass the cap', async (t) => {
@@ -134,6 +158,11 @@ async function startSecond(t: Test, first: Service): Promise<Service> {
 
 function sessionOf({ token }: Person): string {
   return String(claimsOf(token).sid)
+}
+
+function endingsOf({ app: { database } }: Service) {
+  const { events } = database.tables
+  return database.db.select().from(events).where(eq(events.type, 'session.ended'))
 }
 
 type Row = Partial<Service['app']['database']['tables']['sessions']['$inferInsert']>

@@ -13,6 +13,7 @@ interface Session {
   current: boolean
 }
 
+const HOUR_MS = 3_600_000
 const FIELDS = ['created_at', 'current', 'id', 'ip', 'last_used_at', 'user_agent']
 
 t.test('the list holds your own live sessions, the newest first, and says which one asks', async (t) => {
@@ -42,16 +43,38 @@ t.test('the list holds your own live sessions, the newest first, and says which 
   t.equal((await service.get('/v1/sessions')).statusCode, 401)
 })
 
-t.test('a refresh is the same session, used later', async (t) => {
-  const { service, phone } = await threeDevices(t)
-  const before = (await list(phone)).at(-1)
-  await sleep(2)
-  await service.post('/v1/refresh', { refresh_token: phone.login.refresh_token })
-  const after = (await list(phone)).at(-1)
-  t.equal((await list(phone)).length, 3)
-  t.same({ ...after, last_used_at: '' }, { ...before, last_used_at: '' })
-  t.ok(String(after?.last_used_at) > String(before?.last_used_at))
+t.test('a refresh is the same session, used later and from another place', async (t) => {
+  const { service, phone, laptop } = await threeDevices(t)
+  await change(phone, { lastUsedAt: Date.now() - HOUR_MS, createdAt: Date.now() - 2 * HOUR_MS })
+  const before = (await list(laptop)).at(-1)
+  const { refresh_token } = phone.login
+  const remoteAddress = '198.51.100.9'
+  await service.request({ method: 'POST', url: '/v1/refresh', payload: { refresh_token }, remoteAddress })
+  const after = (await list(laptop)).at(-1)
+  t.equal((await list(laptop)).length, 3)
+  t.same({ ...after, last_used_at: '' }, { ...before, last_used_at: '', ip: remoteAddress })
+  t.ok(Date.parse(String(after?.last_used_at)) - Date.parse(String(before?.last_used_at)) >= HOUR_MS)
 })
+
+t.test(
+  'the last use is told to the minute, and a token does not tell when its own session was refreshed',
+  async (t) => {
+    const { service, phone, laptop } = await threeDevices(t)
+    const createdAt = Date.now() - 2 * HOUR_MS
+    await change(phone, { createdAt, lastUsedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) })
+    t.equal((await list(laptop)).at(-1)?.last_used_at, new Date(createdAt).toISOString(), 'never before the log-in')
+    await change(phone, { createdAt: 1, lastUsedAt: Date.UTC(2026, 0, 2, 3, 4, 5, 678) })
+    t.equal((await list(laptop)).at(-1)?.last_used_at, '2026-01-02T03:04:00.000Z')
+
+    const minute = () => Math.floor(Date.now() / 60_000) * 60_000
+    const mine = async () => Date.parse(String((await list(phone)).find(({ current }) => current)?.last_used_at))
+    for (const refreshed of [false, true]) {
+      if (refreshed) await service.post('/v1/refresh', { refresh_token: phone.login.refresh_token })
+      const [from, seen, until] = [minute(), await mine(), minute()]
+      t.ok(seen >= from && seen <= until, refreshed ? 'a refresh changes nothing' : 'it is in use now')
+    }
+  },
+)
 
 t.test('one session is ended: its tokens are dead at once, and nobody else is logged out', async (t) => {
   const { phone, laptop, tablet, joon } = await threeDevices(t)
@@ -167,6 +190,14 @@ async function logInWith(service: Service, username: string, userAgent: string):
     payload: { username, password: PASSWORD },
   })
   return new Person(service, response.json())
+}
+
+async function change(person: Person, values: { createdAt?: number; lastUsedAt?: number }): Promise<void> {
+  const { db, tables } = person.service.app.database
+  await db
+    .update(tables.sessions)
+    .set(values)
+    .where(eq(tables.sessions.id, sessionOf(person)))
 }
 
 async function list(person: Person): Promise<Session[]> {

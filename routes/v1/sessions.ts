@@ -6,12 +6,14 @@ import { Problem } from '../../src/problems.js'
 import { noContent, nullable, pageOf, problems, ref } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
 
+const MINUTE_MS = 60_000
+
 const Session = Type.Object(
   {
     id: Type.String({ format: 'uuid', description: 'Its id, for the path; `sid` of its access tokens.' }),
     created_at: Type.String({ format: 'date-time', description: 'When the log-in was, in UTC.' }),
-    last_used_at: Type.String({ format: 'date-time', description: 'When it last got new tokens.' }),
-    ip: Type.String({ description: 'Where the log-in came from.' }),
+    last_used_at: Type.String({ format: 'date-time', description: 'When it was last used, to the minute.' }),
+    ip: Type.String({ description: 'Where it last got new tokens from.' }),
     user_agent: nullable({ description: 'What the log-in was done with.' }),
     current: Type.Boolean({ description: 'Whether it is the one of this request.' }),
   },
@@ -35,7 +37,7 @@ const SessionPage = Type.Object(
   { items: pageOf(Session), next_cursor: nextCursor },
   {
     $id: 'SessionPage',
-    description: 'All of them, the newest first: there are never more than a page holds.',
+    description: 'All of them, the newest first: at most 100 with a refresh token and 100 without.',
     examples: [{ items: Session.examples, next_cursor: null }],
   },
 )
@@ -59,7 +61,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const items = sessions.map(({ id, ip, userAgent, createdAt, lastUsedAt }) => ({
         id,
         created_at: timestamp(createdAt),
-        last_used_at: timestamp(lastUsedAt),
+        last_used_at: timestamp(lastUse(createdAt, id === user.sessionId ? Date.now() : lastUsedAt)),
         ip,
         user_agent: userAgent,
         current: id === user.sessionId,
@@ -100,6 +102,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return reply.code(204).send()
     },
   })
+}
+
+/**
+ * The minute of the last use, in milliseconds. The time of the last refresh would tell a thief with a token of this session
+ * that its owner has just refreshed, and when to follow within the reuse window; so the session of the request is in use now.
+ */
+function lastUse(createdAt: number, usedAt: number): number {
+  return Math.max(createdAt, usedAt - (usedAt % MINUTE_MS))
 }
 
 export default routes
