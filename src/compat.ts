@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import { IDENTIFIER_MAX_LENGTH } from './identifiers.js'
 import { Problem, toProblem } from './problems.js'
+import { isLongerThan } from './text-lengths.js'
 
 /** The longest name or e-mail address of the tutorials' tables, in characters. */
 export const NAME_MAX_LENGTH = 250
-/** The longest name or address to log in with, as at v1, in characters. */
-const IDENTIFIER_MAX_LENGTH = 320
 /** Kept text must be the same in every database: no NUL, no half of a surrogate pair. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u
 const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
@@ -93,10 +93,10 @@ export function isText(value: unknown): value is string {
 
 /** A name or an address that may be looked for; what is longer or no text is nobody's, and a database may choke on it. */
 export function isIdentifier(value: unknown): value is string {
-  return isText(value) && [...value].length <= IDENTIFIER_MAX_LENGTH
+  return isText(value) && !isLongerThan(IDENTIFIER_MAX_LENGTH, value)
 }
 
 /** A name or an address that somebody may sign up with. */
 export function isName(value: unknown): value is string {
-  return isText(value) && value !== '' && [...value].length <= NAME_MAX_LENGTH
+  return isText(value) && value !== '' && !isLongerThan(NAME_MAX_LENGTH, value)
 }

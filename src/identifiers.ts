@@ -1,5 +1,8 @@
 import { Problem } from './problems.js'
+import { isLongerThan } from './text-lengths.js'
 
+/** The longest name or address that is looked at, in code points. Longer text belongs to nobody. */
+export const IDENTIFIER_MAX_LENGTH = 320
 const USERNAME_MIN_LENGTH = 3
 const USERNAME_MAX_LENGTH = 32
 /** The tutorials' own bound. */
@@ -52,14 +55,14 @@ const UNFIT_FOR_DISPLAY = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
  * @throws Problem username_rejected that says which rule it breaks
  */
 export function usernameKey(username: string, { allowReserved = false, isTutorial = false } = {}): string {
-  const key = fold(username)
   const minimum = isTutorial ? 1 : USERNAME_MIN_LENGTH
   const maximum = isTutorial ? TUTORIAL_USERNAME_MAX_LENGTH : USERNAME_MAX_LENGTH
   const reject = (detail: string) => new Problem('username_rejected', { detail })
-  if (width(key) < minimum || [...key].length > maximum) {
-    const wide = minimum > 1 ? ' A Hangul, Han or Kana character counts as two towards the minimum.' : ''
-    throw reject(`A user name has ${minimum} to ${maximum} characters.${wide}`)
-  }
+  const wide = minimum > 1 ? ' A Hangul, Han or Kana character counts as two towards the minimum.' : ''
+  const wrongLength = `A user name has ${minimum} to ${maximum} characters.${wide}`
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, username)) throw reject(wrongLength)
+  const key = fold(username)
+  if (isLongerThan(maximum, key) || width(key) < minimum) throw reject(wrongLength)
   const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
   if ((!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) || INVISIBLE.test(key)) {
     throw reject('A user name has letters of one script (Latin, Hangul, or Han with Kana), digits, and . _ -')
@@ -75,6 +78,8 @@ export function usernameKey(username: string, { allowReserved = false, isTutoria
  * @throws Problem email_rejected
  */
 export function emailKey(email: string): string {
+  const rejection = new Problem('email_rejected', { detail: 'This is not an e-mail address such as name@example.com.' })
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, email)) throw rejection
   const key = fold(email)
   const [local = '', domain = '', ...rest] = key.split('@')
   const isAddress =
@@ -85,13 +90,21 @@ export function emailKey(email: string): string {
     /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
     !/^\.|\.$|\.\./.test(local)
   if (!isAddress || Buffer.byteLength(key) > EMAIL_MAX_LENGTH || Buffer.byteLength(local) > EMAIL_LOCAL_MAX_LENGTH) {
-    throw new Problem('email_rejected', { detail: 'This is not an e-mail address such as name@example.com.' })
+    throw rejection
   }
   return key
 }
 
-/** The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it. */
+/**
+ * The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it.
+ * @throws Problem validation_failed for text that is longer than any name: normalising takes time that grows with the
+ * square of the length
+ */
 export function fold(text: string): string {
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, text)) {
+    const message = `a name or an address has at most ${IDENTIFIER_MAX_LENGTH} characters`
+    throw new Problem('validation_failed', { detail: message, errors: [{ in: 'body', path: '', message }] })
+  }
   // NUL, which no database can be asked for, becomes another control character: in no name either.
   return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
 }

@@ -1,12 +1,15 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { BCRYPT_COSTS, bcryptDigest, bcryptVerifier } from './bcrypt.js'
 import { type ForeignHash, readForeignHash } from './foreign-hashes.js'
+import { isTooLongForPassword } from './password-text.js'
 
 // All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
 
 // passlib's bcrypt_sha256, version 2: bcrypt over the base64 of HMAC-SHA-256 keyed with the salt.
 const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/
 const OWN_NAME = 'bcrypt-sha256'
+/** No format is longer; more is not searched for one. */
+const LONGEST_HASH = 1_024
 
 export interface Verdict {
   isRight: boolean
@@ -14,8 +17,9 @@ export interface Verdict {
   isOutdated: boolean
 }
 
-/** The hash to store, at this cost of bcrypt. */
+/** The hash to store, at this cost of bcrypt. @throws RangeError when the password is longer than any may be */
 export function hashPassword(password: string, cost: number): string {
+  if (isTooLongForPassword(password)) throw new RangeError('A password of this length is never hashed')
   const salt = bcryptBase64(randomBytes(16))
   const digest = bcryptDigest(keyedDigest(password.normalize('NFKC'), salt), cost, salt)
   return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest}`
@@ -26,12 +30,14 @@ export function hashPassword(password: string, cost: number): string {
  * by the time it takes, nobody can tell an unknown or an imported user from any other.
  */
 export function verifyPassword(password: string, stored: string | undefined, cost: number): Verdict {
+  // A wrong password like any other. An empty one is hashed in its place, for the sake of the time.
+  if (isTooLongForPassword(password)) return verifyPassword('', undefined, cost)
   const known = stored === undefined ? undefined : readHash(stored)
   const forms = formsOf(password, known)
   let work = 0
   for (const [index, form] of forms.entries()) {
     const startedAt = performance.now()
-    if (known?.verify?.(form)) {
+    if (known !== undefined && isRight(known, form)) {
       const isOutdated = known.format !== OWN_NAME || known.bcryptCost !== cost || index > 0
       return { isRight: true, isOutdated }
     }
@@ -39,6 +45,15 @@ export function verifyPassword(password: string, stored: string | undefined, cos
   }
   spend(forms.length * 2 ** cost - work)
   return { isRight: false, isOutdated: false }
+}
+
+/** A hash that cannot be computed, such as one with parameters that OpenSSL refuses, is nobody's password. */
+function isRight(known: ForeignHash, password: string): boolean {
+  try {
+    return known.verify?.(password) ?? false
+  } catch {
+    return false
+  }
 }
 
 /** The format of a stored hash, for a report; undefined when it is no hash that is known. */
@@ -81,6 +96,7 @@ function learn(measuredMs: number): void {
 
 /** What is stored; undefined when it is no hash. Ours too: passlib writes it as well. */
 function readHash(stored: string): ForeignHash | undefined {
+  if (stored.length > LONGEST_HASH) return undefined
   const [, ownCost, salt = '', digest = ''] = OWN_FORMAT.exec(stored) ?? []
   if (ownCost === undefined) return readForeignHash(stored)
   const bcryptCost = Number(ownCost)

@@ -1,6 +1,8 @@
 import type { Config } from './config.js'
-import { PASSWORD_MAX_LENGTH } from './passwords.js'
+import { fold } from './identifiers.js'
+import { assertPasswordText, isTooLongForPassword, PASSWORD_MAX_LENGTH } from './password-text.js'
 import { Problem } from './problems.js'
+import { isLongerThan } from './text-lengths.js'
 
 /** Names a password must not be: the service's, and those of the person who sets it. */
 const SERVICE_NAME = 'latchkey'
@@ -9,17 +11,6 @@ const TAIL = /[^\p{L}\p{M}]+$/u
 const LETTER = /\p{L}/u
 /** Shorter words of the list are too common a beginning of good passwords. */
 const SHORTEST_STEM = 4
-
-/**
- * Refuses text that no hash can keep apart: NUL, lone surrogates (all of them are alike in UTF-8) and U+FFFD, which is
- * what undecodable bytes become. Holds for passwords that are set and for those that are tried.
- * @throws Problem password_rejected
- */
-export function assertPasswordText(password: string): void {
-  if (/[\0\uFFFD]|\p{Surrogate}/u.test(password)) {
-    throw new Problem('password_rejected', { detail: 'A password cannot hold NUL or characters that are not text.' })
-  }
-}
 
 /** The rules for passwords that are set; they never bind at log-in. */
 export class PasswordRules {
@@ -37,10 +28,14 @@ export class PasswordRules {
    * @throws Problem password_rejected that says which rule it breaks
    */
   async assert(password: string, ownNames: (string | null | undefined)[]): Promise<void> {
+    const tooLong = `A password has at most ${PASSWORD_MAX_LENGTH} characters.`
+    if (isTooLongForPassword(password)) throw reject(tooLong)
     assertPasswordText(password)
-    const length = [...password.normalize('NFKC')].length
-    if (length < this.#minLength) throw reject(`A password has at least ${this.#minLength} characters.`)
-    if (length > PASSWORD_MAX_LENGTH) throw reject(`A password has at most ${PASSWORD_MAX_LENGTH} characters.`)
+    const normalised = password.normalize('NFKC')
+    if (!isLongerThan(this.#minLength - 1, normalised)) {
+      throw reject(`A password has at least ${this.#minLength} characters.`)
+    }
+    if (isTooLongForPassword(normalised)) throw reject(tooLong)
     if (!this.#hasBlocklist) return
     const folded = fold(password)
     const stem = folded.replace(TAIL, '')
@@ -63,8 +58,4 @@ async function loadCommonPasswords(): Promise<ReadonlySet<string>> {
 
 function reject(detail: string): Problem {
   return new Problem('password_rejected', { detail })
-}
-
-function fold(text: string): string {
-  return text.normalize('NFKC').toLowerCase()
 }

@@ -10,6 +10,7 @@ import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../
 import { type Database, sole, type Tables } from '../../src/database.js'
 import { Problem } from '../../src/problems.js'
 import { noContent, ref } from '../../src/schemas.js'
+import { isLongerThan } from '../../src/text-lengths.js'
 
 /** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
 const LIFETIME_MS = 24 * 3_600_000
@@ -201,7 +202,7 @@ function isGiven(value: unknown): value is string {
 }
 
 function isDescription(value: unknown): value is string {
-  return isText(value) && [...value].length <= DESCRIPTION_MAX_LENGTH
+  return isText(value) && !isLongerThan(DESCRIPTION_MAX_LENGTH, value)
 }
 
 /** A number too large to be an id is nobody's. */

@@ -1,8 +1,7 @@
 import { isName } from '../compat.js'
 import { emailKey, fold, isDisplayable, usernameKey } from '../identifiers.js'
 import { formatOf } from '../password-hashes.js'
-import { assertPasswordText } from '../password-rules.js'
-import { PASSWORD_MAX_LENGTH } from '../passwords.js'
+import { assertPasswordText, isTooLongForPassword } from '../password-text.js'
 import type { MappedTable } from './columns.js'
 import { timeOf } from './dates.js'
 import { type IdFault, readOldId } from './old-ids.js'
@@ -74,12 +73,13 @@ function readPassword(stored: string | null, isPlaintext: boolean): Password {
 }
 
 function isPasswordText(text: string): boolean {
+  if (isTooLongForPassword(text)) return false
   try {
     assertPasswordText(text)
+    return true
   } catch {
     return false
   }
-  return [...text].length <= PASSWORD_MAX_LENGTH
 }
 
 function isRefused(name: string | null, rule: (name: string) => string): boolean {
