@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
 import { verifySync as argon2Verify } from '@node-rs/argon2'
-import { verify as sha2CryptVerify } from 'unixcrypt'
 import { bcryptVerifier } from './bcrypt.js'
+import { DEFAULT_ROUNDS, sha2CryptVerifier } from './sha2-crypt.js'
 
 // Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
 // wrong password, not a hung process: each is above what those three ask for today, and a second or two at the most.
@@ -13,9 +13,8 @@ const SCRYPT_WORK = 2 ** 20
 const ARGON2_MEMORY = 2 ** 17
 /** Passes over the memory times KiB. */
 const ARGON2_WORK = 2 ** 19
-const SHA2_CRYPT_ROUNDS = 1_000_000
 
-/** Whether a password, given as it was typed, is the one of a hash. */
+/** Whether a password, given as it was typed, is the one of a hash. May throw where the parameters make no sense. */
 type Verify = (password: string) => boolean
 
 export interface ForeignHash {
@@ -118,23 +117,27 @@ const FORMATS: Format[] = [
         timingSafeEqual(createHmac(hash, salt).update(password).digest(), Buffer.from(hex, 'hex')),
     }),
   })),
-  {
-    name: 'sha256-crypt',
-    pattern: match('\\$5\\$(?:rounds=(?<rounds>\\d{4,10})\\$)?[./A-Za-z0-9]{0,16}\\$[./A-Za-z0-9]{43}'),
-    read: ({ rounds, text = '' }) => viaSha2Crypt(text, rounds),
-  },
-  {
-    name: 'sha512-crypt',
-    pattern: match('\\$6\\$(?:rounds=(?<rounds>\\d{4,10})\\$)?[./A-Za-z0-9]{0,16}\\$[./A-Za-z0-9]{86}'),
-    read: ({ rounds, text = '' }) => viaSha2Crypt(text, rounds),
-  },
+  ...(
+    [
+      ['sha256', 5, 43],
+      ['sha512', 6, 86],
+    ] as const
+  ).map(([algorithm, mark, length]) => ({
+    name: `${algorithm}-crypt`,
+    pattern: match(
+      `\\$${mark}\\$(?:rounds=(?<rounds>\\d{4,10})\\$)?(?<salt>[./A-Za-z0-9]{0,16})\\$(?<digest>[./A-Za-z0-9]{${length}})`,
+    ),
+    read: ({ rounds, salt = '', digest = '' }: Parts) => ({
+      verify: sha2CryptVerifier({ algorithm, rounds: Number(rounds ?? DEFAULT_ROUNDS), salt, digest }),
+    }),
+  })),
 ]
 
 /** What a stored hash of another system is; undefined when it is of no format that is known. */
 export function readForeignHash(stored: string): ForeignHash | undefined {
   for (const { name, pattern, read } of FORMATS) {
     const found = pattern.exec(stored)
-    if (found !== null) return { format: name, verify: undefined, ...read({ ...found.groups, text: stored }) }
+    if (found !== null) return { format: name, verify: undefined, ...read({ ...found.groups }) }
   }
   return undefined
 }
@@ -180,20 +183,9 @@ function viaScrypt(N: number, r: number, p: number, salt: Buffer, digest: Buffer
 function viaArgon2(hash: string, memory: number, passes: number) {
   if (memory > ARGON2_MEMORY || memory * passes > ARGON2_WORK) return undefined
   return {
-    verify: (password: string) => {
-      try {
-        return argon2Verify(hash, password)
-      } catch {
-        // A salt that is no base64, or fewer than 8 KiB a lane: such a hash is nobody's password.
-        return false
-      }
-    },
+    // Throws at a salt that is no base64, and at fewer than 8 KiB a lane.
+    verify: (password: string) => argon2Verify(hash, password),
   }
-}
-
-function viaSha2Crypt(hash: string, rounds = '5000') {
-  if (Number(rounds) > SHA2_CRYPT_ROUNDS) return undefined
-  return { verify: (password: string) => sha2CryptVerify(password, hash) }
 }
 
 /** passlib writes `.` where base64 has `+`. */

@@ -147,6 +147,10 @@ t.test('what argon2 itself cannot read is a wrong password', async (t) => {
     `$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$${digest}`,
     `$argon2id$v=19$m=8,t=1,p=999$c2FsdHNhbHQ$${digest}`,
     `$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ1a$${digest}`,
+    // Within the bounds of work, and refused by OpenSSL: N must be less than 2^(16 r).
+    `scrypt:1048576:1:1$salt$${'ab'.repeat(64)}`,
+    `$scrypt$ln=16,r=1,p=1$c2FsdA$${digest}`,
+    `scrypt$65536$salt$1$1$${digest}=`,
   ]) {
     await setHash(mina, hash)
     t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, hash)
