@@ -1,19 +1,18 @@
 import type { Config } from './config.js'
 import { HashQueue, type Waiting } from './hash-queue.js'
-import { inThread } from './hash-threads.js'
+import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './hash-threads.js'
 import type { Verdict } from './password-hashes.js'
-
-/** The longest password, in code points. */
-export const PASSWORD_MAX_LENGTH = 256
 
 /** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot take the process. */
 export class Passwords {
   readonly #cost: number
   readonly #queue: HashQueue
+  readonly #deadlineMs: number
 
-  constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config) {
+  constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
     this.#cost = BCRYPT_COST
     this.#queue = new HashQueue(HASH_QUEUE, WORKERS)
+    this.#deadlineMs = deadlineMs
   }
 
   /** How many hashes run at once. */
@@ -33,14 +32,24 @@ export class Passwords {
 
   /** The hash to store. @throws Problem hashing_overloaded */
   hash(password: string, waiting?: Waiting): Promise<string> {
-    return this.#queue.run(() => inThread('hashPassword', password, this.#cost), waiting)
+    return this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), waiting)
   }
 
   /**
    * Whether the password is the one of the stored hash; being wrong takes as long whatever is stored, also when nothing is.
+   * A hash that is not done in time is a wrong password.
    * @throws Problem hashing_overloaded
    */
   verify(password: string, stored: string | undefined, waiting?: Waiting): Promise<Verdict> {
-    return this.#queue.run(() => inThread('verifyPassword', password, stored, this.#cost), waiting)
+    return this.#queue.run(() => this.#verify(password, stored), waiting)
+  }
+
+  async #verify(password: string, stored: string | undefined): Promise<Verdict> {
+    try {
+      return await inThread('verifyPassword', [password, stored, this.#cost], this.#deadlineMs)
+    } catch (error) {
+      if (error instanceof HashDeadlineError) return { isRight: false, isOutdated: false }
+      throw error
+    }
   }
 }
