@@ -7,7 +7,7 @@ import type { Event, Events } from './events.js'
 import type { Keys } from './keys.js'
 import { endLegacyTokens } from './legacy-tokens.js'
 import { tokens } from './measures.js'
-import { networkKey } from './networks.js'
+import { networksOf } from './networks.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
 import type { Secret } from './secret.js'
@@ -221,7 +221,7 @@ export class Sessions {
     if (row !== undefined) {
       const { userId, ip } = row
       // Somebody who went from Wi-Fi to mobile in the middle of a refresh, or a thief who follows: it is put on record.
-      const isElsewhere = rotated === undefined && networkKey(ip) !== networkKey(client.ip)
+      const isElsewhere = rotated === undefined && !isSameNetwork(ip, client.ip)
       const event = isElsewhere
         ? ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
         : ({ type: 'session.refreshed' } as const)
@@ -249,4 +249,9 @@ export class Sessions {
       refresh_token: makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys),
     }
   }
+}
+
+/** Whether two addresses are of one customer: the same, or in one /64 of IPv6. */
+function isSameNetwork(one: string, other: string): boolean {
+  return networksOf(one)[0].key === networksOf(other)[0].key
 }
