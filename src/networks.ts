@@ -45,6 +45,11 @@ export function networksOf(address: string): [Network, ...Network[]] {
   return [smallest as Network, ...larger]
 }
 
+/** The smallest network of a canonical address. */
+export function networkKey(address: string): string {
+  return networksOf(address)[0].key
+}
+
 /** Whether an address, in any spelling, is one of these addresses and CIDR ranges. */
 export function matcherOf(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList()
