@@ -1,5 +1,6 @@
 import cors from '@fastify/cors'
 import plugin from 'fastify-plugin'
+import { EXPOSED_HEADERS } from '../src/cors.js'
 
 const PREFLIGHT_KEPT_S = 600
 
@@ -12,7 +13,7 @@ export default plugin(
       origin: CORS_ORIGINS,
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'x-request-id'],
-      exposedHeaders: ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id'],
+      exposedHeaders: EXPOSED_HEADERS,
       maxAge: PREFLIGHT_KEPT_S,
       // An OPTIONS request that is no preflight is answered like any other method that is not there.
       strictPreflight: false,

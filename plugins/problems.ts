@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import findMyWay from 'find-my-way'
 import { Problem, sendProblem, toProblem } from '../src/problems.js'
@@ -23,7 +24,14 @@ export default plugin(
 
     app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error), request, reply))
 
-    app.setNotFoundHandler((request, reply) => {
+    // Before the body is looked at: a QUERY without a Content-Type would be 400 at an address that does not exist.
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      if (request.is404) answerNotFound(request, reply)
+      else done(null, payload)
+    })
+    app.setNotFoundHandler(answerNotFound)
+
+    function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
       const match = paths.find('GET', pathOf(request.url))
       const allowed = match?.store as Set<string> | undefined
       const problem =
@@ -31,7 +39,7 @@ export default plugin(
           ? new Problem('method_not_allowed', { headers: { allow: [...allowed].sort().join(', ') } })
           : new Problem('not_found')
       return sendProblem(problem, request, reply)
-    })
+    }
   },
   { name: 'problems' },
 )

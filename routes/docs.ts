@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { etag, isFresh } from '../src/etags.js'
+import { Problem, sendProblem, toProblem } from '../src/problems.js'
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">
 <circle cx="13" cy="20" r="7" stroke-width="4"/><path d="M20 20h17m-4 0v7m-7-7v5" stroke-width="4"/>
@@ -12,6 +16,8 @@ const CONTENT_SECURITY_POLICY =
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.DOCS) return
+
+  app.setErrorHandler(answerMissing)
 
   // The page, its parts and the documents are for everybody, and no operations of the API.
   app.addHook('onRoute', (route) => {
@@ -40,9 +46,31 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
   })
 
-  app.get('/openapi.json', async () => app.swagger())
-  app.get('/openapi-3.0.json', async () => app.openapi30())
-  if (app.config.COMPAT) app.get('/openapi-compat.json', async () => app.openapiCompat())
+  serveDocument('/openapi.json', () => app.swagger())
+  serveDocument('/openapi-3.0.json', () => app.openapi30())
+  if (app.config.COMPAT) serveDocument('/openapi-compat.json', () => app.openapiCompat())
+
+  /** Written out once, at the first request: it takes milliseconds, and the document never changes. */
+  function serveDocument(url: string, document: () => object): void {
+    let kept: { text: string; tag: string } | undefined
+    app.get(url, async ({ headers }, reply) => {
+      kept ??= written(document())
+      reply.header('cache-control', 'no-cache').header('etag', kept.tag)
+      if (isFresh(headers['if-none-match'], kept.tag)) return reply.code(304).send()
+      return reply.type('application/json; charset=utf-8').send(kept.text)
+    })
+  }
 }
 
 export default routes
+
+function written(document: object): { text: string; tag: string } {
+  const text = JSON.stringify(document)
+  return { text, tag: etag(createHash('sha256').update(text).digest('base64url')) }
+}
+
+/** What the files of the page refuse is not there: a path out of their folder is no fault of this service. */
+function answerMissing(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const isRefused = error.statusCode !== undefined && error.statusCode < 500
+  return sendProblem(isRefused ? new Problem('not_found', { cause: error }) : toProblem(error), request, reply)
+}

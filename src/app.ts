@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
@@ -8,6 +9,7 @@ import database from '../plugins/database.js'
 import drain from '../plugins/drain.js'
 import events from '../plugins/events.js'
 import headers from '../plugins/headers.js'
+import httpRules from '../plugins/http-rules.js'
 import keys from '../plugins/keys.js'
 import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
@@ -22,6 +24,7 @@ import tracing from '../plugins/tracing.js'
 import upkeep from '../plugins/upkeep.js'
 import users from '../plugins/users.js'
 import { compatRoutes, routes } from '../routes/index.js'
+import { BrokenRequests } from './broken-requests.js'
 import type { Config } from './config.js'
 import { httpOptions } from './http.js'
 
@@ -33,17 +36,21 @@ declare module 'fastify' {
 
 /** The whole service, ready to listen or to be injected into. What is registered, in order. */
 export async function buildApp(config: Config): Promise<FastifyInstance> {
-  const app = Fastify(httpOptions(config)).withTypeProvider<TypeBoxTypeProvider>()
+  const brokenRequests = new BrokenRequests(config)
+  const app = Fastify(httpOptions(config, brokenRequests)).withTypeProvider<TypeBoxTypeProvider>()
+  app.server.on('connect', (request, socket) => brokenRequests.refuseTunnel(request, socket as Socket))
   app.decorate('config', config)
 
   // What every request shares.
   await app.register(tracing)
   await app.register(problems)
   await app.register(headers)
+  // Before whatever refuses a request: a page must be able to read why.
+  await app.register(cors)
+  await app.register(httpRules)
   await app.register(bodies)
   await app.register(drain)
   await app.register(pressure)
-  await app.register(cors)
   await app.register(proxies)
   await app.register(rateLimit)
   await app.register(openapi)

@@ -84,7 +84,8 @@ export function fastapiPost(app: FastifyInstance, url: string): void {
     schema: { hide: true },
     onRequest: async (request, reply) => {
       const query = /\?.*$/.exec(request.url)?.[0] ?? ''
-      const origin = HOST.test(request.host) ? `${request.protocol}://${request.host}` : ''
+      const isSound = /^https?$/.test(request.protocol) && HOST.test(request.host)
+      const origin = isSound ? `${request.protocol}://${request.host}` : ''
       return reply.redirect(`${origin}${url}${query}`, 307)
     },
     handler: () => {},

@@ -46,6 +46,9 @@ export function standInFor(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   app.setValidatorCompiler(() => () => true)
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, anyBody: true }
+  })
 }
 
 /** Answers the methods that a path has not, as routing does there: with or without a token, whatever the body. */

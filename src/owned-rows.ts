@@ -1,4 +1,5 @@
-import { type AnyColumn, and, eq, type SQL } from 'drizzle-orm'
+import { type AnyColumn, and, eq, inArray, type SQL } from 'drizzle-orm'
+import { expectedVersions, isWeakly } from './etags.js'
 import { Problem } from './problems.js'
 
 interface OwnedTable {
@@ -7,13 +8,19 @@ interface OwnedTable {
   version: AnyColumn
 }
 
-/** The one row of this id, if it is the user's and, where a version is asked for, still of that version. */
-export function ownedRow(table: OwnedTable, userId: number, id: number, version: number | undefined): SQL | undefined {
-  const isVersion = version === undefined ? undefined : eq(table.version, version)
-  return and(eq(table.id, id), eq(table.userId, userId), isVersion)
+/** The one row of this id, if it is the user's and its version is one that If-Match asks for. */
+export function ownedRow(table: OwnedTable, userId: number, id: number, ifMatch: string | undefined): SQL | undefined {
+  const versions = expectedVersions(ifMatch)
+  const isExpected = versions === undefined ? undefined : inArray(table.version, versions)
+  return and(eq(table.id, id), eq(table.userId, userId), isExpected)
 }
 
 /** Why such a row was not touched, by what its owner finds there: another version, or nothing that is theirs. */
-export function whyMissed([row]: unknown[]): Problem {
-  return new Problem(row === undefined ? 'not_found' : 'precondition_failed')
+export function missingOrChanged([row]: { version: number }[], ifMatch: string | undefined): Problem {
+  if (row === undefined) return new Problem('not_found')
+  if (!isWeakly(ifMatch, row.version)) return new Problem('precondition_failed')
+  const detail =
+    'The tag in If-Match is weak, and If-Match compares strong tags alone. A proxy that compresses answers has put W/ ' +
+    'before it: send the tag without W/.'
+  return new Problem('precondition_failed', { detail })
 }

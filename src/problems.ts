@@ -64,6 +64,7 @@ export const PROBLEMS = {
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
   body_too_large: { status: 413, title: 'The body is larger than this service takes.' },
   unsupported_media_type: { status: 415, title: 'The Content-Type is not one that this operation takes.' },
+  expectation_failed: { status: 417, title: 'The Expect header asks for something other than 100-continue.' },
   rate_limited: { status: 429, title: 'Too many requests from this network; see Retry-After.' },
   too_many_attempts: { status: 429, title: 'Too many failed log-ins; see Retry-After.' },
   headers_too_large: { status: 431, title: 'The headers are larger than this service takes.' },

@@ -12,9 +12,13 @@ const STRICT = {
 }
 const ajvFactory = AjvCompiler()
 
+// How other languages write a boolean: Python's str(True), PHP's 1, a form's on. What pydantic takes, too.
+const YES = /^(true|t|yes|y|on|1)$/i
+const NO = /^(false|f|no|n|off|0)$/i
+
 const readers: Record<string, (text: string) => unknown> = {
   integer: (text) => (/^-?\d{1,16}$/.test(text) ? Number(text) : text),
-  boolean: (text) => (text === 'true' ? true : text === 'false' ? false : text),
+  boolean: (text) => (YES.test(text) ? true : NO.test(text) ? false : text),
 }
 
 // Fastify hands over one object with the schema and its place, which the factory's own type does not say.

@@ -52,7 +52,7 @@ t.test('a path that holds no file is refused', async (t) => {
 })
 
 t.test('after an unclean stop a damaged page is found, at every start until somebody mends it', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const mina = await service.signUp('mina')
   // In the audit log, which nothing reads while starting.
   await service.post('/v1/login', { username: 'mina', password: PASSWORD }, { 'x-request-id': 'the-needle' })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { startService } from './helper.js'
+import { exchange, lastRequest, listen } from './wire.js'
 
 const PARTS = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/index.html', '/docs/static/swagger-ui.css']
 const DOCUMENTS = ['/openapi.json', '/openapi-3.0.json']
@@ -69,4 +70,40 @@ t.test('DOCS=off leaves nothing of the page or the documents', async (t) => {
     t.match((await service.get(url, { accept: 'text/html' })).json(), { status: 404, code: 'not_found' }, url)
   }
   t.equal((await service.get('/livez')).statusCode, 200)
+})
+
+t.test('a path out of the folder of the page is not there, and no fault of this service', async (t) => {
+  const service = await startService(t, { COMPAT: 'off' })
+  const port = await listen(service)
+  // On a socket: clients tidy such paths up.
+  for (const path of [
+    '..',
+    '../',
+    '%2e%2e',
+    '..%2f..%2fpackage.json',
+    '%00',
+    'nope.js',
+    '..%5c..%5cx',
+    '/etc/passwd',
+  ]) {
+    const answer = await exchange(port, lastRequest(`GET /docs/static/${path}`))
+    t.match(answer, /^HTTP\/1\.1 404 .*^content-type: application\/problem\+json/ms, path)
+  }
+})
+
+t.test('the documents have an ETag, and are not sent again to whoever has them', async (t) => {
+  const service = await startService(t)
+  for (const url of [...DOCUMENTS, '/openapi-compat.json']) {
+    const first = await service.get(url)
+    t.match(
+      first,
+      { statusCode: 200, headers: { 'content-type': /^application\/json/, 'cache-control': 'no-cache' } },
+      url,
+    )
+    const tag = String(first.headers.etag)
+    t.match(tag, /^"[\w-]{20,}"$/)
+    t.equal((await service.get(url)).payload, first.payload)
+    t.match(await service.get(url, { 'if-none-match': `W/${tag}` }), { statusCode: 304, payload: '' })
+    t.equal((await service.get(url, { 'if-none-match': '"x"' })).statusCode, 200)
+  }
 })

@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { InjectOptions } from 'fastify'
 import type { Response } from 'light-my-request'
 import t from 'tap'
 import { type Service, startService } from './helper.js'
+import { until } from './replica.js'
 import { ask } from './sqlite.js'
+import { stall } from './stall.js'
+import { exchange, lastRequest, listen } from './wire.js'
 
 const SECURITY_HEADERS = {
   'cache-control': 'no-store',
@@ -89,6 +93,32 @@ t.test('the pages of CORS_ORIGINS are let in, exactly those', async (t) => {
   }
 })
 
+t.test('a page can read every refusal, and preflights are answered under pressure', async (t) => {
+  const origin = 'https://app.example.com'
+  const service = await startService(t, { CORS_ORIGINS: origin, MAX_EVENT_LOOP_DELAY: '50' })
+  const allowed = { 'access-control-allow-origin': origin, vary: /origin/i }
+  t.match((await service.get('/%zz', { origin })).headers, allowed, 'an address that cannot be decoded')
+  const stranger = (await service.get('/%zz', { origin: 'https://evil.example.com' })).headers
+  t.equal(stranger['access-control-allow-origin'], undefined)
+  await until(async () => {
+    stall(300)
+    await sleep(1)
+    const refused = await service.get('/v1/me', { origin })
+    if (refused.statusCode !== 503) return false
+    t.match(refused.headers, { ...allowed, 'retry-after': '1' }, 'overloaded')
+    t.match(await service.app.inject(preflightFrom(origin)), { statusCode: 204, headers: allowed }, 'preflight')
+    return true
+  })
+  const port = await listen(service)
+  const large = `Origin: ${origin}\r\nX-Large: ${'x'.repeat(9_000)}\r\n`
+  t.match(
+    await exchange(port, lastRequest('GET /livez', large)),
+    /^HTTP\/1\.1 431 .*^access-control-allow-origin: https:\/\/app\.example\.com\r$/ms,
+  )
+  const strange = large.replace(origin, 'https://evil.example.com')
+  t.notMatch(await exchange(port, lastRequest('GET /livez', strange)), /access-control-allow-origin/)
+})
+
 t.test('with CORS_ORIGINS no other origin is reflected, and nothing else changes', async (t) => {
   const service = await startService(t, { CORS_ORIGINS: 'https://app.example.com' })
   for (const origin of [
@@ -116,8 +146,26 @@ t.test('with CORS_ORIGINS no other origin is reflected, and nothing else changes
   t.match((await service.get('/v1/me')).json(), { status: 401, code: 'missing_token' })
 })
 
-t.test('the id of a request is taken over when it is one, and replaced when it is not', async (t) => {
-  const service = await startService(t)
+t.test("a stranger's id of a request is not taken over: it would stand in the audit log", async (t) => {
+  for (const TRUST_PROXY of ['', '192.0.2.0/24,2001:db8::/32']) {
+    const service = await startService(t, { TRUST_PROXY })
+    const { headers } = await service.get('/nothing', { 'x-request-id': 'abcd1234' })
+    t.match(headers['x-request-id'], /^[\w-]{8,64}$/)
+    t.not(headers['x-request-id'], 'abcd1234')
+  }
+  const behindProxy = await startService(t, { TRUST_PROXY: '10.0.0.0/8,fd00::/8' })
+  for (const remoteAddress of ['10.1.2.3', '::ffff:10.1.2.3', 'fd00::7']) {
+    const answer = await behindProxy.request({
+      url: '/nothing',
+      remoteAddress,
+      headers: { 'x-request-id': 'abcd1234' },
+    })
+    t.equal(answer.headers['x-request-id'], 'abcd1234', remoteAddress)
+  }
+})
+
+t.test("a proxy's id of a request is taken over when it is one, and replaced when it is not", async (t) => {
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const ids = ['abcd1234', 'a.b-c_d.e-f_g', '9f8e7d6c-5b4a-4392-8171-605f4e3d2c1b', 'x'.repeat(64)]
   for (const id of ids) {
     const response = await service.get('/nothing', { 'x-request-id': id })

@@ -30,7 +30,7 @@ t.test('people log in with any spelling of their name or address, each time into
 })
 
 t.test('unknown, wrong and disabled get the same answer to the last byte', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   await service.post('/v1/register', MINA)
   const joon = await service.signUp('joon')
   await disable(service, joon.id)

@@ -126,7 +126,7 @@ t.test('the upgrade does not undo a change of the password made meanwhile', asyn
 })
 
 t.test('what is no hash, or one too dear to compute, is a failed log-in at once', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const mina = await service.signUp('mina')
   const own = await hashOf(mina)
   const plain = await bcryptHash(PASSWORD, 4)

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startService } from './helper.js'
 import { until } from './replica.js'
+import { stall } from './stall.js'
 
 t.test(
   'while the process is late new requests are turned away at once, and served when it has caught up',
@@ -31,9 +32,3 @@ t.test('off, a late process serves on', async (t) => {
     t.equal((await service.get('/readyz')).statusCode, 200)
   }
 })
-
-/** Does nothing, for so long that nothing else can be done. */
-function stall(ms: number): void {
-  const end = performance.now() + ms
-  while (performance.now() < end);
-}

@@ -84,7 +84,10 @@ async function isInternal(t: Test, app: FastifyInstance, url: string, name: stri
 /** A service with routes of the test's own on it. */
 async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<FastifyInstance> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
-  const app = await buildApp({ ...loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent' }), BCRYPT_COST: 4 })
+  const app = await buildApp({
+    ...loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent', TRUST_PROXY: '127.0.0.1' }),
+    BCRYPT_COST: 4,
+  })
   t.teardown(() => app.close())
   addRoutes(app)
   await app.ready()

@@ -65,7 +65,7 @@ t.test('nothing that people send can forge a line of the log', async (t) => {
 })
 
 t.test('a request id that a proxy gives is kept where it is harmless, and answered', async (t) => {
-  const service = await serving(t)
+  const service = await serving(t, { settings: { TRUST_PROXY: '127.0.0.1' } })
   const answer = await exchange(service.port, lastRequest('GET /livez', 'X-Request-Id: from-the-proxy-1\r\n'))
   t.match(answer, /^x-request-id: from-the-proxy-1\r$/im)
   t.ok((await logOf(service)).some(({ request_id }) => request_id === 'from-the-proxy-1'))

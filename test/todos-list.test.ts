@@ -17,13 +17,17 @@ t.test('a list holds your own rows, the newest first', async (t) => {
   t.same(titles(await page(joon)), ['third of Joon', 'second of Joon', 'first of Joon'])
 })
 
-t.test('?done tells the done from the others, and takes true and false alone', async (t) => {
+t.test('?done tells the done from the others, in any usual spelling of true and false', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (const done of [true, false, true]) await mina.post('/v1/todos', { title: done ? 'done' : 'open', done })
-  t.same(titles(await page(mina, '?done=true')), ['done', 'done'])
-  t.same(titles(await page(mina, '?done=false')), ['open'])
-  for (const value of ['', '1', '0', 'yes', 'TRUE', 'null', 'true&done=false']) {
+  for (const value of ['true', 'True', 'TRUE', 't', '1', 'yes', 'Yes', 'y', 'on']) {
+    t.same(titles(await page(mina, `?done=${value}`)), ['done', 'done'], value)
+  }
+  for (const value of ['false', 'False', 'FALSE', 'f', '0', 'no', 'No', 'n', 'off']) {
+    t.same(titles(await page(mina, `?done=${value}`)), ['open'], value)
+  }
+  for (const value of ['', '2', '-1', '01', 'null', 'None', 'truee', '%20true', 'true&done=false']) {
     t.match((await mina.get(`/v1/todos?done=${value}`)).json(), { status: 400, code: 'validation_failed' }, value)
   }
 })

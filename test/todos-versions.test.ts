@@ -45,6 +45,38 @@ t.test('If-Match: only the tag of now and * let a change through', async (t) => 
   t.equal((await mina.get(url)).statusCode, 404)
 })
 
+t.test('If-Match takes a list of tags, and any of them will do', async (t) => {
+  const { mina, url, etag } = await oneTodo(t)
+  const tutorial = await mina.post('/v1/tutorials', { name: 'Knots', description: '' })
+  for (const [row, change] of [
+    [url, { done: true }],
+    [String(tutorial.headers.location), { name: 'Better knots' }],
+  ] as const) {
+    let tag = etag
+    for (const list of [
+      (now: string) => `"7", ${now}`,
+      (now: string) => `${now},"a, b"`,
+      (now: string) => `W/"7",  ${now} , ""`,
+    ]) {
+      const answer = await mina.patch(row, change, { 'if-match': list(tag) })
+      t.equal(answer.statusCode, 200, list(tag))
+      tag = String(answer.headers.etag)
+    }
+    for (const list of ['"7", "8"', `W/${tag}, "7"`, `*, "7"`, ',,']) {
+      t.equal((await mina.patch(row, change, { 'if-match': list })).statusCode, 412, list)
+    }
+    t.equal((await mina.delete(row, { 'if-match': `"7", ${tag}` })).statusCode, 204)
+  }
+})
+
+t.test('a tag that a proxy has made weak is 412, which says so', async (t) => {
+  const { mina, url, etag } = await oneTodo(t)
+  const weak = await mina.patch(url, { done: true }, { 'if-match': `W/${etag}` })
+  t.match(weak.json(), { status: 412, code: 'precondition_failed', detail: /weak.*without W\// })
+  const stale = await mina.patch(url, { done: true }, { 'if-match': 'W/"7"' })
+  t.equal(stale.json().detail, undefined, 'another version is another version')
+})
+
 t.test('If-None-Match: 304 with the ETag and without a body, until the row changes', async (t) => {
   const { mina, url, etag } = await oneTodo(t)
   for (const header of [etag, `W/${etag}`, `"7", ${etag}`, '*']) {

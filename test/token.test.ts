@@ -104,7 +104,7 @@ t.test('what is missing, repeated, unknown or wrong has the error code of RFC 67
 })
 
 t.test('unknown, wrong and disabled get the same answer to the last byte', async (t) => {
-  const service = await startService(t)
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   await service.signUp('mina')
   const joon = await service.signUp('joon')
   const { db, tables } = service.app.database

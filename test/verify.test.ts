@@ -42,6 +42,40 @@ t.test('no token, a bad one or one whose session has ended: 401, and nobody in t
   t.equal((await joon.get('/v1/verify')).statusCode, 204)
 })
 
+t.test('any Authorization header that is no token is 401: of a 400 nginx makes a 500', async (t) => {
+  const service = await startService(t)
+  const { token } = await service.signUp('mina')
+  const odd = [
+    '',
+    ' ',
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    'Bearer "x"',
+    `Bearer  ${token}`,
+    `Bearer ${token},`,
+    `Bearer ${token} x`,
+    'bearer\tx',
+    'Bearer é',
+    'Bearer %',
+    'x',
+    ':',
+    `${token}`,
+    `Bearer ${'x'.repeat(5_000)}`,
+  ]
+  for (const authorization of odd) {
+    const answer = await service.get('/v1/verify', { authorization })
+    t.match(
+      answer.json(),
+      { status: 401, code: /^(missing|invalid)_token$/ },
+      JSON.stringify(authorization.slice(0, 40)),
+    )
+    t.match(answer.headers['www-authenticate'], /^Bearer realm="latchkey"/)
+    t.equal(answer.headers['x-latchkey-subject'], undefined)
+  }
+  t.match((await service.get('/v1/me', { authorization: 'Bearer a b' })).json(), { status: 400 }, 'elsewhere as before')
+})
+
 t.test('a token in the address is not looked at', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')

@@ -3,8 +3,8 @@ import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
-import { etag, expectedVersion, isFresh } from '../../src/etags.js'
-import { ownedRow, whyMissed } from '../../src/owned-rows.js'
+import { etag, isFresh } from '../../src/etags.js'
+import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
 import {
   etagHeader,
@@ -133,9 +133,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const [row] = await db
         .update(tutorials)
         .set({ ...body, version: sql`${tutorials.version} + 1`, updatedAt: now })
-        .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
+        .where(ownedRow(tutorials, user.userId, params.id, headers['if-match']))
         .returning()
-      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
+      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
       reply.header('etag', etag(row.version))
       return toTutorial(row)
     },
@@ -154,12 +154,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, params, headers }, reply) => {
       const [row] = await db
         .delete(tutorials)
-        .where(ownedRow(tutorials, user.userId, params.id, expectedVersion(headers['if-match'])))
+        .where(ownedRow(tutorials, user.userId, params.id, headers['if-match']))
         .returning({ id: tutorials.id })
-      if (row === undefined) throw whyMissed(await statements.get.execute({ userId: user.userId, id: params.id }))
+      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
       return reply.code(204).send()
     },
   })
+
+  async function whyMissed(userId: number, id: number, ifMatch: string | undefined): Promise<Problem> {
+    return missingOrChanged(await statements.get.execute({ userId, id }), ifMatch)
+  }
 }
 
 export default routes

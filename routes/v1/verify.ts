@@ -1,10 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Problem, sendProblem, toProblem } from '../../src/problems.js'
 import { noContent, problems, Role } from '../../src/schemas.js'
 import { endOfTurn } from '../../src/turns.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/v1/verify', {
+    errorHandler: answerUnauthorized,
     schema: {
       operationId: 'verify',
       tags: ['auth'],
@@ -18,7 +21,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'X-Latchkey-Role': Role,
           'X-Latchkey-Session': Type.String({ description: 'The id of the session.' }),
         }),
-        ...problems(400, 401),
+        ...problems(401),
       },
     },
     handler: async ({ user }, reply) => {
@@ -34,3 +37,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+/** To a proxy that asks, a header that cannot be read is a caller without a token: of a 400 nginx makes a 500. */
+function answerUnauthorized(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = toProblem(error)
+  const isCallersFault = problem.status >= 400 && problem.status < 500 && problem.status !== 401
+  return sendProblem(isCallersFault ? new Problem('invalid_token', { cause: problem }) : problem, request, reply)
+}
