@@ -1,5 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { and, eq, or } from 'drizzle-orm'
+import { and, eq, inArray, or } from 'drizzle-orm'
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import { type Caller, CLOCK_SKEW_S } from './access-tokens.js'
 import type { Config } from './config.js'
@@ -9,9 +9,17 @@ import { type LegacySecret, parseLegacySecret } from './secret-rules.js'
 
 /** The one algorithm of the tutorials. Its keys are made as HMAC keys, and can be nothing else. */
 const ALGORITHM = 'HS256'
+/** How programs write a UUID; SQLAlchemy and Django keep it in SQLite as its 32 digits, others as 16 bytes. */
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 const BEARER = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/
 /** Old tokens have no session. */
 const NO_SESSION = 'legacy'
+
+/** Whom a token may name: somebody by the id that the old system gave or, where the subject is text, by the name. */
+interface Subject {
+  ids: string[]
+  name?: string
+}
 
 interface Key extends Pick<LegacySecret, 'until' | 'source'> {
   key: KeyObject
@@ -42,15 +50,15 @@ export class LegacyTokens {
     for (const { key, until, source } of this.#keys) {
       if (Date.now() >= until) continue
       const claims = await verify(token, key)
-      if (claims !== undefined) return this.#callerOf(claims, source)
+      if (claims !== undefined) return this.#callerOf(claims, await subjectOf(token, claims), source)
     }
     return undefined
   }
 
-  async #callerOf({ sub, iat, exp = 0, type = 'access' }: JWTPayload, source: string): Promise<Caller> {
+  async #callerOf({ iat, exp = 0, type = 'access' }: JWTPayload, subject: Subject, source: string): Promise<Caller> {
     const isFromFuture = iat !== undefined && iat > Date.now() / 1_000 + CLOCK_SKEW_S
     if (type !== 'access' || isFromFuture) throw new Problem('invalid_token')
-    const [found, ...others] = await this.#find(source, sub)
+    const [found, ...others] = await this.#find(source, subject)
     // A text may be the name of one and the id of another: then nobody knows whom the old system meant.
     if (found === undefined || others.length > 0) throw new Problem('invalid_token')
     const { userId, role, isActive, notBefore } = found
@@ -59,13 +67,11 @@ export class LegacyTokens {
     return Object.freeze({ userId, role, sessionId: NO_SESSION, expiresAt: exp * 1_000 })
   }
 
-  /** By the id that the old system gave or, where the subject is text, by the name it had. */
-  async #find(source: string, sub: unknown) {
+  async #find(source: string, { ids, name }: Subject) {
     const { db, tables } = this.#database
     const { importedIds, users } = tables
-    const isText = typeof sub === 'string' && sub !== '' && !sub.includes('\0')
-    if (!isText && !Number.isSafeInteger(sub)) return []
-    const isMeant = or(eq(importedIds.oldId, String(sub)), isText ? eq(importedIds.oldName, sub) : undefined)
+    if (ids.length === 0) return []
+    const isMeant = or(inArray(importedIds.oldId, ids), name === undefined ? undefined : eq(importedIds.oldName, name))
     return db
       .select({ userId: users.id, role: users.role, isActive: users.isActive, notBefore: importedIds.notBefore })
       .from(importedIds)
@@ -93,6 +99,19 @@ function algorithmOf(token: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** Whom a token names: JSON.parse rounds a number of 64 bits, which is read again as it is written. */
+async function subjectOf(token: string, { sub }: { sub?: unknown }): Promise<Subject> {
+  if (typeof sub === 'string' && sub !== '' && !sub.includes('\0')) {
+    return { ids: UUID.test(sub) ? [sub, sub.replaceAll('-', '').toLowerCase()] : [sub], name: sub }
+  }
+  if (typeof sub !== 'number') return { ids: [] }
+  if (Number.isSafeInteger(sub)) return { ids: [String(sub)] }
+  const { parse } = await import('lossless-json')
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()
+  const { sub: exact } = parse(payload, undefined, (number) => number) as { sub: string }
+  return { ids: /^-?\d+$/.test(exact) ? [exact] : [] }
 }
 
 /** The claims of a token; undefined when it is not signed with this key. @throws Problem invalid_token */
