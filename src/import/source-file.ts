@@ -10,6 +10,8 @@ import type { Row, Source } from './source.js'
 /** So many rows tell which columns there are. */
 const ROWS_LOOKED_AT = 1_000
 const NEWLINE = 0x0a
+/** `"id" , "name"`: blanks that stand outside the quotes. Elsewhere blanks are kept, and counted where they matter. */
+const PADDED_QUOTE = /"[ \t]+,|,[ \t]+"/
 
 /** A file of people, one a line: CSV with a header, or JSON. @throws UsageError naming the line that cannot be read */
 export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
@@ -26,9 +28,20 @@ export async function openFileSource(path: string, encoding?: Encoding): Promise
 }
 
 async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> {
-  const parser = parse({ columns: (names: string[]) => readHeader(names, path), skip_empty_lines: true })
+  const text = readText(path, encoding)
+  const { value: start = '' } = await text.next()
+  const [header = ''] = start.split('\n', 1)
+  const parser = parse({
+    columns: (names: string[]) => readHeader(names, path),
+    skip_empty_lines: true,
+    trim: PADDED_QUOTE.test(header),
+  })
+  const all = async function* () {
+    yield start
+    yield* text
+  }
   // The callback is there because `pipeline` wants one: an error of the file ends the parser, and the loop throws it.
-  pipeline(Readable.from(readText(path, encoding)), parser, () => {})
+  pipeline(Readable.from(all()), parser, () => {})
   try {
     yield* parser as AsyncIterable<Row>
   } catch (error) {
