@@ -3,11 +3,12 @@ import { addressOf } from '../addresses.js'
 import { type Config, loadConfig } from '../config.js'
 import { type Database, DatabaseError, openDatabase } from '../database.js'
 import { applyImport } from '../import/apply.js'
-import { mapTables, parseMap } from '../import/columns.js'
+import { mapTables, parseMapping } from '../import/columns.js'
+import type { Plaintext } from '../import/password.js'
 import { Progress } from '../import/progress.js'
-import { addsUp, describeResult, describeSurvey } from '../import/report.js'
+import { addsUp, describe, obstacles } from '../import/report.js'
 import { openSource } from '../import/source.js'
-import { Stage, TWIN_POLICIES, type TwinPolicy } from '../import/stage.js'
+import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage.js'
 import { type Plan, type Survey, survey } from '../import/survey.js'
 import { Passwords } from '../passwords.js'
 import { print, printError, printJson } from '../terminal.js'
@@ -24,15 +25,24 @@ Takes over the people of another application, with their passwords and what is t
   --name <name>        what the source is called; old ids and LEGACY_TOKENS go by it (default: import)
   --map <field=column> where the usual names do not fit, several times or with commas:
                        users=members, username=login, password=pw, todos=tasks, todos.title=subject
+                       active=<column> says who may log in, disabled=<column> who may not; with values, where the column
+                       has its own: active=state:A|T
+  --ignore-column <column>
+                       a column of users that does not say who may log in, although its name sounds like it
   --encoding <name>    of a file that is not UTF-8: cp949, euc-kr, shift_jis, windows-1252, latin1, utf-16
-  --plaintext          passwords that are no hash are the passwords themselves: hash them
-  --twins <what>       of people whose names differ in capitals alone: stop (default), oldest (the first one keeps the
-                       name, the others are left out), skip (leave out all of them)
+  --plaintext          passwords that are no hash are the passwords themselves: hash them. Marks such as NULL, ! and *
+                       are none, and neither is what looks like a hash
+  --plaintext-all      also take what only looks like a hash for the password itself
+  --duplicates <what>  of people who share a name or an address (capitals do not count): stop (default), oldest (the
+                       first one who can log in keeps the name, the others are left out), skip (leave out all of them)
   --json               print the report as JSON
 
 Ids stay as they are where they are free here. Everybody comes as a user; latchkey users set-role makes admins.
+Who is deleted, banned, locked, suspended or not active there comes as a disabled account. The report names the columns
+that say so, and the values in them that are not understood: these disable, too.
 
-Exit codes: 0 done, or nothing stands in the way; 1 it cannot go on, or people share a name; 64 usage.
+Exit codes: 0 done, or nothing stands in the way; 1 it cannot go on, people share a name, or a column has to be explained
+first; 64 usage.
 `
 
 export const OPERAND = '<source>'
@@ -42,7 +52,10 @@ export const options = {
   name: { type: 'string' },
   map: { type: 'string', multiple: true },
   encoding: { type: 'string' },
+  'ignore-column': { type: 'string', multiple: true },
   plaintext: { type: 'boolean' },
+  'plaintext-all': { type: 'boolean' },
+  duplicates: { type: 'string' },
   twins: { type: 'string' },
   json: { type: 'boolean' },
 } satisfies ParseArgsConfig['options']
@@ -52,7 +65,11 @@ interface Values {
   name?: string
   map?: string[]
   encoding?: string
+  'ignore-column'?: string[]
   plaintext?: boolean
+  'plaintext-all'?: boolean
+  duplicates?: string
+  /** The former name of `duplicates`. */
   twins?: string
   json?: boolean
 }
@@ -60,15 +77,19 @@ interface Values {
 const EXIT_FAILURE = 1
 
 export async function run(values: Values, [address]: string[]): Promise<void> {
-  const { apply = false, name = 'import', map = [], plaintext = false, twins = 'stop', json = false } = values
+  const { apply = false, name = 'import', map = [], 'ignore-column': ignored = [], json = false } = values
   if (address === undefined) throw new UsageError('say what to import; see latchkey import --help')
   if (!/^[a-z0-9_-]{1,32}$/.test(name)) throw new UsageError('--name takes small letters, digits, - and _')
-  const policy = twinPolicy(twins)
+  const duplicates = duplicatePolicy(values)
+  const mapping = parseMapping(map, ignored)
   const config = loadConfig()
   const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address), values.encoding)
   try {
-    const plan = { source: name, tables: mapTables(source, parseMap(map)), twins: policy, isPlaintext: plaintext }
-    await runPlan(plan, config, { apply, json })
+    const tables = mapTables(source, mapping)
+    await runPlan({ source: name, tables, duplicates, plaintext: plaintextOf(values), now: Date.now() }, config, {
+      apply,
+      json,
+    })
   } finally {
     await source.close()
   }
@@ -80,14 +101,17 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
   try {
     const passwords = new Passwords({ ...config, WORKERS: 1 })
     const found = await survey(plan, stage, target)
-    const isBlocked = plan.twins === 'stop' && found.twins.groups > 0
-    if (isBlocked) process.exitCode = EXIT_FAILURE
-    if (!apply || isBlocked) {
+    const inTheWay = obstacles(found, plan.duplicates === 'stop' && found.duplicates.groups > 0)
+    if (inTheWay.length > 0) process.exitCode = EXIT_FAILURE
+    if (!apply || inTheWay.length > 0) {
       if (json) printJson(found, 2)
       else {
-        print(...describeSurvey(found, await hashingTime(found, passwords)))
-        print(isBlocked ? 'Nothing was written: say --twins first.' : 'Nothing was written: add --apply.')
+        print(...describe(found, 'to import', await hashingTime(found, passwords)))
+        const next = inTheWay.length === 0 ? ['add --apply'] : inTheWay
+        print(...next.map((what) => `Nothing was written: ${what}.`))
       }
+      // The report for programs holds no sentence about what to type.
+      if (json) for (const what of inTheWay) printError(`Nothing was written: ${what}.`)
     } else if (target !== undefined) {
       const progress = new Progress({
         users: found.users.read,
@@ -95,8 +119,9 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
         todos: found.todos?.read ?? 0,
       })
       const result = await applyImport({ plan, stage, database: target, passwords, progress })
-      if (json) printJson(result, 2)
-      else print(...describeResult(result))
+      const done = { ...found, ...result }
+      if (json) printJson(done, 2)
+      else print(...describe(done, 'imported'))
       if (!addsUp(result)) throw new Error('The numbers do not add up: the source was changed meanwhile')
     }
   } finally {
@@ -116,10 +141,20 @@ async function openTarget(config: Config, apply: boolean): Promise<Database | un
   }
 }
 
-function twinPolicy(text: string): TwinPolicy {
-  const policy = TWIN_POLICIES.find((policy) => policy === text)
-  if (policy === undefined) throw new UsageError(`--twins takes ${TWIN_POLICIES.join(', ')}`)
+function duplicatePolicy({ duplicates, twins }: Values): DuplicatePolicy {
+  if (twins !== undefined) printError('--twins is called --duplicates now.')
+  const text = duplicates ?? twins ?? 'stop'
+  const policy = DUPLICATE_POLICIES.find((policy) => policy === text)
+  if (policy === undefined) {
+    const option = twins === undefined || duplicates !== undefined ? '--duplicates' : '--twins'
+    throw new UsageError(`${option} takes ${DUPLICATE_POLICIES.join(', ')}`)
+  }
   return policy
+}
+
+function plaintextOf({ plaintext, 'plaintext-all': all }: Values): Plaintext {
+  if (all) return 'all'
+  return plaintext ? 'obvious' : 'none'
 }
 
 /** How long the plaintext passwords will take, by one hash. */

@@ -59,7 +59,7 @@ async function applyUsers(
   }
   for await (const row of table.rows()) {
     tally.read += 1
-    const user = readUser(row, table, plan.isPlaintext)
+    const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(tally.skipped, user)
     else if (stage.take('users', user.oldId)) batch.push(user)
     else if (stage.fateOf(user.oldId) === 'already here') tally.already += 1

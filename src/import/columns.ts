@@ -1,5 +1,6 @@
 import { UsageError } from '../usage-error.js'
 import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
+import { type StatusKind, statusKindOf } from './status-columns.js'
 
 // What others call their tables and columns, the likeliest first. `--map` says it where none of these fits.
 
@@ -18,7 +19,6 @@ const COLUMNS = {
     email: ['email', 'email_address', 'mail'],
     name: ['name', 'fullname', 'full_name', 'display_name'],
     password: ['password_hash', 'hashed_password', 'password', 'passwd', 'pw_hash'],
-    active: ['is_active', 'active', 'enabled'],
     admin: ['is_superuser', 'is_admin', 'admin', 'is_staff'],
     created: ['created_at', 'date_joined', 'created', 'create_date'],
   },
@@ -32,34 +32,67 @@ const COLUMNS = {
   },
 } satisfies Record<Kind, Record<string, string[]>>
 
+/** Fields of users that any number of columns may stand for. */
+const STATUS_FIELDS = ['active', 'disabled'] as const
+
+/** A column that says who may log in. */
+export interface StatusColumn {
+  column: string
+  kind: StatusKind
+  /** The operator has named it; otherwise its name was recognised. */
+  isMapped: boolean
+  /** The values that the operator has named: these alone mean what the field says. */
+  values?: string[]
+}
+
 /** A table of the source with the columns that were found for its fields. */
 export interface MappedTable {
   name: string
   columns: Readonly<Record<string, string>>
+  /** Of users: the columns that say who may log in. Empty for other tables. */
+  status: StatusColumn[]
+  /** Columns that nothing is read from. */
+  unused: string[]
   rows(): AsyncIterable<Row>
 }
 
+/** What the operator has said about tables and columns. */
+export interface Mapping {
+  /** Tables and columns by what they are for: `users`, `users.username`. */
+  fields: Map<string, string>
+  /** Columns of users that say who is active, or who is disabled: a name, or `name:value|value`. */
+  status: Record<(typeof STATUS_FIELDS)[number], string[]>
+  /** Columns of users that are not to be read. */
+  ignored: string[]
+}
+
 /** `--map users=members`, `--map username=login`, `--map todos.title=task`; several with commas, or several times. */
-export function parseMap(values: string[]): Map<string, string> {
+export function parseMapping(values: string[], ignored: string[]): Mapping {
   const map = new Map<string, string>()
+  const status: Mapping['status'] = { active: [], disabled: [] }
   for (const entry of values.flatMap((value) => value.split(',')).filter((entry) => entry !== '')) {
     const [, field, column] = /^([\w.]+)=(.+)$/.exec(entry) ?? []
     if (field === undefined || column === undefined) throw new UsageError(`--map ${entry}: write field=column`)
     const key = field.includes('.') || field in TABLES ? field : `users.${field}`
     const [kind = '', name = ''] = key.split('.')
+    const statusField = STATUS_FIELDS.find((field) => key === `users.${field}`)
+    if (statusField !== undefined) {
+      status[statusField].push(column)
+      continue
+    }
     const isKnown = kind in TABLES && (name === '' || name in COLUMNS[kind as Kind])
     if (!isKnown) throw new UsageError(`--map ${entry}: there is no ${field}; ${fieldsThereAre()}`)
     map.set(key, column)
   }
-  return map
+  return { fields: map, status, ignored: ignored.flatMap((value) => value.split(',')).filter((name) => name !== '') }
 }
 
 /** The tables of the source that people and their rows are in. @throws UsageError that says what to map */
-export function mapTables(source: Source, map: Map<string, string>): Partial<Record<Kind, MappedTable>> {
+export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind, MappedTable>> {
   const kinds = Object.keys(TABLES) as Kind[]
   const found = kinds.flatMap((kind) => {
-    const table = findTable(source, kind, map.get(kind))
-    return table === undefined ? [] : [[kind, mapColumns(kind, table, map)] as const]
+    const table = findTable(source, kind, mapping.fields.get(kind))
+    return table === undefined ? [] : [[kind, mapColumns(kind, table, mapping)] as const]
   })
   const tables: Partial<Record<Kind, MappedTable>> = Object.fromEntries(found)
   if (tables.users === undefined) {
@@ -76,16 +109,14 @@ function findTable({ tables }: Source, kind: Kind, asked: string | undefined): S
   return table
 }
 
-function mapColumns(kind: Kind, table: SourceTable, map: Map<string, string>): MappedTable {
+function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTable {
   const columns: Record<string, string> = {}
   for (const [field, names] of Object.entries<string[]>(COLUMNS[kind])) {
-    const asked = map.get(`${kind}.${field}`)
-    const column = (asked === undefined ? names : [asked]).flatMap(
-      (name) => table.columns.find((column) => isSame(column, name)) ?? [],
-    )[0]
-    if (asked !== undefined && column === undefined) {
-      throw new UsageError(`--map ${field}=${asked}: ${table.name} has no such column, but ${table.columns.join(', ')}`)
-    }
+    const asked = mapping.fields.get(`${kind}.${field}`)
+    const column =
+      asked === undefined
+        ? names.flatMap((name) => findName(table.columns, name) ?? [])[0]
+        : columnOf(table, asked, `--map ${field}=${asked}`)
     if (column !== undefined) columns[field] = column
   }
   // Somebody with neither a user name nor an address logs in with the name there is.
@@ -97,14 +128,53 @@ function mapColumns(kind: Kind, table: SourceTable, map: Map<string, string>): M
     const advice = missing.map((field) => `--map ${kind}.${field}=<column>`).join(' ')
     throw new UsageError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
   }
-  return { name: table.name, columns, rows: () => table.rows(Object.values(columns)) }
+  const status = kind === 'users' ? statusColumns(table, mapping, Object.values(columns)) : []
+  const used = new Set([...Object.values(columns), ...status.map(({ column }) => column)])
+  const unused = table.columns.filter((column) => !used.has(column))
+  return { name: table.name, columns, status, unused, rows: () => table.rows([...used]) }
+}
+
+/** The columns that say who may log in: those that the operator has named, and those whose names show it. */
+function statusColumns(table: SourceTable, { status, ignored }: Mapping, taken: string[]): StatusColumn[] {
+  const mapped = STATUS_FIELDS.flatMap((kind) =>
+    status[kind].map((asked): StatusColumn => {
+      const [, name = asked, values] = (findName(table.columns, asked) ? null : /^(.+):(.+)$/.exec(asked)) ?? []
+      const column = columnOf(table, name, `--map ${kind}=${asked}`)
+      return { column, kind, isMapped: true, ...(values !== undefined && { values: values.split('|') }) }
+    }),
+  )
+  const settled = new Set([
+    ...taken,
+    ...mapped.map(({ column }) => column),
+    ...ignored.map((name) => columnOf(table, name, `--ignore-column ${name}`)),
+  ])
+  const recognised = table.columns.flatMap((column): StatusColumn[] => {
+    const kind = settled.has(column) ? undefined : statusKindOf(column)
+    return kind === undefined ? [] : [{ column, kind, isMapped: false }]
+  })
+  return [...mapped, ...recognised]
+}
+
+function columnOf({ name, columns }: SourceTable, asked: string, option: string): string {
+  const column = findName(columns, asked)
+  if (column === undefined) throw new UsageError(`${option}: ${name} has no such column, but ${columns.join(', ')}`)
+  return column
 }
 
 function fieldsThereAre(): string {
-  const columns = Object.entries(COLUMNS).map(([kind, fields]) => `${kind}.{${Object.keys(fields).join(',')}}`)
+  const columns = Object.entries(COLUMNS).map(([kind, fields]) => {
+    const names = [...Object.keys(fields), ...(kind === 'users' ? STATUS_FIELDS : [])]
+    return `${kind}.{${names.join(',')}}`
+  })
   return `there are ${Object.keys(TABLES).join(', ')} and ${columns.join(', ')}`
 }
 
-function isSame(left: string, right: string): boolean {
-  return left.toLowerCase() === right.toLowerCase()
+/** The name among these, whatever its case; failing that, whatever its blanks, dashes and underscores, too. */
+function findName(names: string[], wanted: string): string | undefined {
+  const lower = wanted.toLowerCase()
+  return names.find((name) => name.toLowerCase() === lower) ?? names.find((name) => bare(name) === bare(wanted))
+}
+
+function bare(name: string): string {
+  return name.toLowerCase().replace(/[\s_-]+/g, '')
 }

@@ -1,60 +1,134 @@
 import type { Result } from './apply.js'
 import { grouped, spelled } from './progress.js'
-import type { Survey, Tally } from './survey.js'
+import type { Duplicates } from './stage.js'
+import type { Named, StatusReport, Survey, Tally } from './survey.js'
 
 const KINDS = ['users', 'tutorials', 'todos'] as const
+const INDENT = ' '.repeat(12)
+const VALUES_SHOWN = 10
 
 const WITHOUT_PASSWORD: Record<string, string> = {
   empty: 'empty',
-  unusable: 'made unusable there',
+  unusable: 'marked as unusable there',
   unknown: 'no hash that is known here; if these are the passwords themselves, say --plaintext',
+  'looks like a hash': 'that look like a hash, of a kind that is not known here, and are not taken for passwords:',
   'asks for too much': 'a hash that asks for more time or memory than a log-in may take',
 }
 
-/** What an import would do, as lines for people. `hashingMs` is how long the plaintext passwords will take. */
-export function describeSurvey(found: Survey, hashingMs: number): string[] {
-  const { formats, plaintext, withoutPassword, admins, disabled, outsideRules, twins } = found
+const ODDITIES: Record<keyof Survey['outsideRules'], string> = {
+  reserved: 'with a user name that is reserved here, but logs in all the same:',
+  invisible: 'with characters in a name that nobody can see, but logs in with them:',
+  other: 'with a name that could not register here, but logs in all the same:',
+}
+
+/**
+ * What an import would do or did, as lines for people. `hashingMs` is how long the plaintext passwords will take; undefined
+ * when they are hashed.
+ */
+export function describe(found: Survey, what: 'to import' | 'imported', hashingMs?: number): string[] {
   return [
-    ...tallies(found, 'to import'),
+    ...tallies(found, what),
+    '',
+    ...describeColumns(found),
     '',
     'Passwords',
-    ...Object.entries(formats)
-      .sort(([, left], [, right]) => right - left)
-      .map(([format, count]) => line(count, format)),
-    ...(plaintext > 0 ? [line(plaintext, `in plain text: hashing them takes about ${spelled(hashingMs)}`)] : []),
-    ...Object.entries(withoutPassword).map(([why, count]) => line(count, WITHOUT_PASSWORD[why] ?? why)),
-    ...(sum(withoutPassword) > 0
-      ? [
-          '            People without a password that works come all the same: an admin hands each a reset (POST /v1/users/{id}/password-reset).',
-        ]
-      : []),
+    ...describePasswords(found, hashingMs),
     '',
     'Worth knowing',
-    ...(disabled > 0 ? [line(disabled, 'disabled there, and here')] : []),
-    ...(admins > 0 ? [line(admins, 'admins there, users here: see latchkey users set-role')] : []),
-    ...(outsideRules.count > 0
-      ? [
-          line(outsideRules.count, 'with a name that could not register here, but logs in all the same:'),
-          `            ${outsideRules.names.map((name) => JSON.stringify(name)).join(', ')}`,
-        ]
-      : []),
-    ...(twins.groups > 0
-      ? [
-          line(twins.groups, 'names or addresses of several people, for capitals do not count here:'),
-          ...twins.examples.map(
-            ({ key, names, oldIds }) =>
-              `            ${key}: ${names.map((name, index) => `${JSON.stringify(name)} (id ${oldIds[index]})`).join(', ')}`,
-          ),
-          '            --twins oldest leaves the name to the first of them, --twins skip leaves out all of them.',
-        ]
-      : []),
-    ...(disabled + admins + outsideRules.count + twins.groups === 0 ? ['            nothing'] : []),
+    ...orNothing([
+      ...some(found.disabled, 'disabled there, and here'),
+      ...some(found.admins, 'admins there, users here: see latchkey users set-role'),
+      ...Object.entries(found.outsideRules).flatMap(([oddity, named]) =>
+        some(named.count, ODDITIES[oddity as keyof typeof ODDITIES], namesOf(named)),
+      ),
+      ...describeDuplicates(found.duplicates),
+    ]),
   ]
 }
 
-/** What an import did, as lines for people. */
-export function describeResult(result: Result): string[] {
-  return tallies(result, 'imported')
+/** What the operator has to type before anything is written, a sentence each. Empty when nothing stands in the way. */
+export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string[] {
+  const ignore = found.unclear.map((column) => `--ignore-column ${column}`).join(' ')
+  const first = found.unclear[0]
+  return [
+    ...(first === undefined
+      ? []
+      : [
+          `say what ${found.unclear.join(', ')} ${found.unclear.length === 1 ? 'means' : 'mean'}: --map active=${first} or --map disabled=${first} where the column says who may log in, or ${ignore}`,
+        ]),
+    ...(isStoppedByDuplicates ? ['say --duplicates oldest or --duplicates skip'] : []),
+  ]
+}
+
+/** Whether each number of rows that were read is the sum of what became of them. */
+export function addsUp(result: Result): boolean {
+  return KINDS.every((kind) => {
+    const tally: Tally | undefined = result[kind]
+    return tally === undefined || tally.read === tally.ready + tally.already + sum(tally.skipped)
+  })
+}
+
+function describeColumns({ columns, status, unclear }: Survey): string[] {
+  const used = Object.entries(columns.used).map(([field, column]) => (field === column ? field : `${field}=${column}`))
+  return [
+    'Columns of users',
+    `${INDENT}read: ${used.join(', ')}`,
+    ...(columns.unused.length > 0 ? [`${INDENT}not read: ${columns.unused.join(', ')}`] : []),
+    '',
+    'Who may log in',
+    ...status.filter(({ column }) => !unclear.includes(column)).flatMap(describeStatus),
+    ...status.filter(({ column }) => unclear.includes(column)).flatMap(describeUnclear),
+    ...(status.length === 0 ? [`${INDENT}everybody: no column says that somebody may not`] : []),
+  ]
+}
+
+function describeStatus({ column, kind, disables, unknown }: StatusReport): string[] {
+  const says = kind === 'disabled' || kind === 'disabledUntil' ? 'who is disabled' : 'who is active'
+  const people =
+    kind === 'disabled' || kind === 'disabledUntil' ? 'disabled by it' : 'not active by it, and disabled here'
+  return [
+    line(disables, `${people}: ${column}, taken for the column that says ${says}`),
+    ...(sum(unknown) > 0
+      ? [line(sum(unknown), `of them for a value that is not understood: ${valuesOf(unknown)}`)]
+      : []),
+  ]
+}
+
+function describeUnclear({ column, unknown }: StatusReport): string[] {
+  return [line(sum(unknown), `with a value in ${column} that may mean anything: ${valuesOf(unknown)}`)]
+}
+
+function describePasswords({ formats, plaintext, withoutPassword, hashlike }: Survey, hashingMs?: number): string[] {
+  return [
+    ...Object.entries(formats)
+      .sort(([, left], [, right]) => right - left)
+      .map(([format, count]) => line(count, format)),
+    ...some(
+      plaintext,
+      `in plain text${hashingMs === undefined ? '' : `: hashing them takes about ${spelled(hashingMs)}`}`,
+    ),
+    ...Object.entries(withoutPassword).flatMap(([why, count]) => [
+      line(count, WITHOUT_PASSWORD[why] ?? why),
+      ...(why === 'looks like a hash' ? namesOf(hashlike) : []),
+    ]),
+    ...(sum(withoutPassword) > 0
+      ? [
+          `${INDENT}People without a password that works come all the same: an admin hands each a reset (POST /v1/users/{id}/password-reset).`,
+        ]
+      : []),
+  ]
+}
+
+function describeDuplicates({ groups, examples }: Survey['duplicates']): string[] {
+  if (groups === 0) return []
+  const describe = ({ name, oldId, canLogIn }: Duplicates['people'][number]) =>
+    `${JSON.stringify(name)} (id ${oldId}${canLogIn ? '' : ', cannot log in'})`
+  return [
+    line(groups, 'names or addresses of several people; capitals do not count here:'),
+    ...examples.map(({ key, people }) => `${INDENT}${key}: ${people.map(describe).join(', ')}`),
+    `${INDENT}--duplicates oldest leaves the name to the first of them who can log in, --duplicates skip leaves out all of them.`,
+    `${INDENT}Rows of people who are left out are left out too.`,
+  ]
 }
 
 function tallies(found: Result, what: string): string[] {
@@ -64,18 +138,30 @@ function tallies(found: Result, what: string): string[] {
     return [
       `${kind}: ${grouped(tally.read)} read`,
       line(tally.ready, what),
-      ...(tally.already > 0 ? [line(tally.already, 'imported before')] : []),
+      ...some(tally.already, 'imported before'),
       ...Object.entries(tally.skipped).map(([why, count]) => line(count, `left out: ${why}`)),
     ]
   })
 }
 
-/** Whether each number of rows that were read is the sum of what became of them. */
-export function addsUp(result: Result): boolean {
-  return KINDS.every((kind) => {
-    const tally: Tally | undefined = result[kind]
-    return tally === undefined || tally.read === tally.ready + tally.already + sum(tally.skipped)
-  })
+function namesOf({ count, names }: Named): string[] {
+  if (count === 0) return []
+  return [`${INDENT}${names.map((name) => JSON.stringify(name)).join(', ')}${count > names.length ? ', ...' : ''}`]
+}
+
+function valuesOf(counts: Record<string, number>): string {
+  const values = Object.entries(counts).sort(([, left], [, right]) => right - left)
+  const shown = values.slice(0, VALUES_SHOWN).map(([value, count]) => `${JSON.stringify(value)} (${grouped(count)})`)
+  return `${shown.join(', ')}${values.length > VALUES_SHOWN ? ', ...' : ''}`
+}
+
+/** A line where there are any, with what explains it. */
+function some(count: number, what: string, details: string[] = []): string[] {
+  return count === 0 ? [] : [line(count, what), ...details]
+}
+
+function orNothing(lines: string[]): string[] {
+  return lines.length === 0 ? [`${INDENT}nothing`] : lines
 }
 
 function line(count: number, what: string): string {

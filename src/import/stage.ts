@@ -3,27 +3,29 @@ import { loadDriver } from '../database-sqlite-driver.js'
 import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
-/** What becomes of somebody: to be taken over, just taken over, taken over before, left out as a twin, or left out for a name taken here. */
+/** What becomes of somebody: to be taken over, just taken over, taken over before, left out as a duplicate, or left out for a name taken here. */
 export type Fate = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here'
 
-/** What is done about names that fall together: nothing is imported; the first has the name; nobody has it. */
-export const TWIN_POLICIES = ['stop', 'oldest', 'skip'] as const
-export type TwinPolicy = (typeof TWIN_POLICIES)[number]
+/** What is done about people who share a name: nothing is imported; the first of them has it; nobody has it. */
+export const DUPLICATE_POLICIES = ['stop', 'oldest', 'skip'] as const
+export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number]
 
-export interface Twins {
+/** People who share a name: a user name, an address, or the one's user name that is the other's address. */
+export interface Duplicates {
   key: string
-  names: string[]
-  oldIds: string[]
+  people: { name: string; oldId: string; canLogIn: boolean }[]
 }
 
 const TABLE = `
   create table people (
     position integer primary key, old_id text not null unique, username_key text, email_key text,
-    name text not null, fate text not null
+    name text not null, can_log_in integer not null, fate text not null
   );
-  create index people_username on people (username_key) where username_key is not null;
-  create index people_email on people (email_key) where email_key is not null;
+  create table names (key text not null, position integer not null, primary key (key, position)) without rowid;
+  create index names_position on names (position);
   create table belongings (kind text not null, old_id text not null, primary key (kind, old_id)) without rowid`
+
+const SHARED = 'select key from names group by key having count(*) > 1'
 
 /** Some of the names of a group are enough to find the rest. */
 const NAMES_SHOWN = 5
@@ -35,6 +37,7 @@ const NAMES_SHOWN = 5
 export class Stage {
   readonly #connection: BetterSqlite3.Database
   readonly #insert: BetterSqlite3.Statement
+  readonly #insertName: BetterSqlite3.Statement
   readonly #insertRow: BetterSqlite3.Statement
   readonly #takeRow: BetterSqlite3.Statement
   readonly #fate: BetterSqlite3.Statement
@@ -46,7 +49,8 @@ export class Stage {
     connection.pragma('journal_mode = off')
     connection.pragma('synchronous = off')
     connection.exec(TABLE)
-    this.#insert = connection.prepare('insert or ignore into people values (?, ?, ?, ?, ?, ?)')
+    this.#insert = connection.prepare('insert or ignore into people values (?, ?, ?, ?, ?, ?, ?)')
+    this.#insertName = connection.prepare('insert or ignore into names values (?, ?)')
     this.#insertRow = connection.prepare('insert or ignore into belongings values (?, ?)')
     this.#takeRow = connection.prepare('delete from belongings where kind = ? and old_id = ?')
     this.#fate = connection.prepare('select fate from people where old_id = ?').pluck()
@@ -59,10 +63,14 @@ export class Stage {
   }
 
   /** Adds somebody; false when the id came before. */
-  add({ oldId, usernameKey, emailKey, username, email }: ImportedUser): boolean {
-    this.#position += 1
-    const name = username ?? email
-    return this.#insert.run(this.#position, oldId, usernameKey, emailKey, name, 'ready').changes === 1
+  add({ oldId, usernameKey, emailKey, username, email, isActive, password }: ImportedUser): boolean {
+    const position = this.#position + 1
+    const canLogIn = isActive && (password.kind === 'plaintext' || (password.kind === 'hash' && !password.isTooDear))
+    const row = [position, oldId, usernameKey, emailKey, username ?? email, Number(canLogIn), 'ready']
+    if (this.#insert.run(row).changes === 0) return false
+    this.#position = position
+    for (const key of [usernameKey, emailKey]) if (key !== null) this.#insertName.run(key, position)
+    return true
   }
 
   /** Adds a row of somebody's; false when the id came before. */
@@ -101,45 +109,47 @@ export class Stage {
     }
   }
 
-  /** Decides who of those with one name is left out: all of them, or all but the first. */
-  judgeTwins(policy: TwinPolicy): void {
-    for (const key of ['username_key', 'email_key']) {
-      const first =
-        policy === 'oldest' ? `and position > (select min(position) from people p where p.${key} = people.${key})` : ''
-      this.#connection.exec(
-        `update people set fate = 'a shared name' where ${key} in (${groups(key)}) and fate in ('ready', 'a shared name') ${first}`,
-      )
+  /**
+   * Decides who of those who share a name is left out: all of them, or all but the first who can log in. One after the
+   * other, because two people may each share a name with a third.
+   */
+  judgeDuplicates(policy: DuplicatePolicy): void {
+    if (policy !== 'oldest') {
+      const shared = `select position from names where key in (${SHARED})`
+      this.#connection.exec(`update people set fate = 'a shared name' where position in (${shared})`)
+      return
+    }
+    this.#connection.exec('create temp table claimed (key text primary key) without rowid')
+    const people = this.#connection.prepare(
+      `select position, old_id as oldId from people where position in (select position from names where key in (${SHARED}))
+       order by can_log_in desc, position`,
+    )
+    const isLate = this.#connection.prepare(
+      'select 1 from names join claimed using (key) where names.position = ? limit 1',
+    )
+    const claim = this.#connection.prepare('insert into claimed select key from names where position = ?')
+    for (const { position, oldId } of people.all() as { position: number; oldId: string }[]) {
+      if (isLate.get(position) === undefined) claim.run(position)
+      else this.setFate(oldId, 'a shared name')
     }
   }
 
-  countTwinGroups(): number {
-    const count = (key: string) =>
-      Number(
-        this.#connection
-          .prepare(`select count(*) from (${groups(key)})`)
-          .pluck()
-          .get(),
-      )
-    return count('username_key') + count('email_key')
+  /** How many names are shared. */
+  countDuplicates(): number {
+    return Number(this.#connection.prepare(`select count(*) from (${SHARED})`).pluck().get())
   }
 
-  /** The first groups of those whose names fall together. */
-  twins(limit: number): Twins[] {
-    return ['username_key', 'email_key']
-      .flatMap((key) => {
-        const keys = this.#connection
-          .prepare(`${groups(key)} order by min(position) limit ?`)
-          .pluck()
-          .all(limit)
-        const members = this.#connection.prepare(
-          `select old_id, name from people where ${key} = ? order by position limit ${NAMES_SHOWN}`,
-        )
-        return (keys as string[]).map((text) => {
-          const rows = members.all(text) as { old_id: string; name: string }[]
-          return { key: text, names: rows.map(({ name }) => name), oldIds: rows.map(({ old_id }) => old_id) }
-        })
-      })
-      .slice(0, limit)
+  /** The first names that are shared, and by whom. */
+  duplicates(limit: number): Duplicates[] {
+    const keys = this.#connection.prepare(`${SHARED} order by min(position) limit ?`).pluck().all(limit) as string[]
+    const members = this.#connection.prepare(
+      `select name, old_id as oldId, can_log_in as canLogIn from names join people using (position)
+       where key = ? order by position limit ${NAMES_SHOWN}`,
+    )
+    return keys.map((key) => {
+      const people = members.all(key) as { name: string; oldId: string; canLogIn: number }[]
+      return { key, people: people.map((person) => ({ ...person, canLogIn: person.canLogIn === 1 })) }
+    })
   }
 
   countFates(): Partial<Record<Fate, number>> {
@@ -160,8 +170,4 @@ export class Stage {
   close(): void {
     this.#connection.close()
   }
-}
-
-function groups(key: string): string {
-  return `select ${key} from people where ${key} is not null group by ${key} having count(*) > 1`
 }

@@ -1,23 +1,25 @@
 import { and, eq, inArray, or } from 'drizzle-orm'
 import type { Database, Tables } from '../database.js'
-import type { Kind, MappedTable } from './columns.js'
+import type { Kind, MappedTable, StatusColumn } from './columns.js'
 import { readOwnedRow } from './owned-row.js'
-import type { Stage, TwinPolicy, Twins } from './stage.js'
-import { type ImportedUser, readUser } from './user.js'
+import type { DuplicatePolicy, Duplicates, Stage } from './stage.js'
+import { type ImportedUser, type Objection, type Oddity, type ReadOptions, readUser } from './user.js'
 
 /** What the ids of each kind are filed under. */
 export const FILED_AS = { users: 'user', tutorials: 'tutorial', todos: 'todo' } as const
 /** What is asked of the target at once. */
 const PEOPLE_AT_ONCE = 500
-const TWINS_SHOWN = 20
+const DUPLICATES_SHOWN = 20
 const NAMES_SHOWN = 10
+/** Different values of a column that are counted; one that holds more is no status. */
+const VALUES_COUNTED = 100
+const VALUE_MAX_LENGTH = 60
 
-export interface Plan {
+export interface Plan extends ReadOptions {
   /** What this source is called; its ids and old tokens are told apart from others' by it. */
   source: string
   tables: Partial<Record<Kind, MappedTable>>
-  twins: TwinPolicy
-  isPlaintext: boolean
+  duplicates: DuplicatePolicy
 }
 
 /** How many rows there are, and what becomes of them: the first number is the sum of the others. */
@@ -28,8 +30,30 @@ export interface Tally {
   skipped: Record<string, number>
 }
 
+/** How many there are, and the names of some. */
+export interface Named {
+  count: number
+  names: string[]
+}
+
+/** What a column that says who may log in does. */
+export interface StatusReport {
+  column: string
+  kind: StatusColumn['kind']
+  isMapped: boolean
+  /** How many people it keeps out. */
+  disables: number
+  /** The values among theirs that are not understood, with how often they come. */
+  unknown: Record<string, number>
+}
+
 /** What an import would do. */
 export interface Survey {
+  /** The columns of users that are read, by what they are for, and those that are not. */
+  columns: { used: Readonly<Record<string, string>>; unused: string[] }
+  status: StatusReport[]
+  /** Columns that hint at who may log in, and that the operator has to explain before anything is written. */
+  unclear: string[]
   users: Tally
   tutorials?: Tally
   todos?: Tally
@@ -39,28 +63,23 @@ export interface Survey {
   plaintext: number
   /** People who come without a password that could be right, by reason. */
   withoutPassword: Record<string, number>
+  /** Those of them whose password only looks like a hash. */
+  hashlike: Named
   admins: number
   disabled: number
-  outsideRules: { count: number; names: string[] }
-  twins: { groups: number; examples: Twins[] }
+  /** People with names that could not be registered here, by what is odd about them. */
+  outsideRules: Record<Oddity, Named>
+  duplicates: { groups: number; examples: Duplicates[] }
 }
 
 /** Reads the whole source, and compares it with itself and with the target, which may be missing. Writes nothing. */
 export async function survey(plan: Plan, stage: Stage, target: Database | undefined): Promise<Survey> {
-  const found: Survey = {
-    users: emptyTally(),
-    formats: {},
-    plaintext: 0,
-    withoutPassword: {},
-    admins: 0,
-    disabled: 0,
-    outsideRules: { count: 0, names: [] },
-    twins: { groups: 0, examples: [] },
-  }
   const { users } = plan.tables
+  const found = emptySurvey(users)
   if (users !== undefined) await surveyUsers(users, plan, stage, found)
-  stage.judgeTwins(plan.twins)
-  found.twins = { groups: stage.countTwinGroups(), examples: stage.twins(TWINS_SHOWN) }
+  found.unclear = found.status.filter(isUnclear).map(({ column }) => column)
+  stage.judgeDuplicates(plan.duplicates)
+  found.duplicates = { groups: stage.countDuplicates(), examples: stage.duplicates(DUPLICATES_SHOWN) }
   if (target !== undefined) await compareWith(target, plan.source, stage)
   const { ready = 0, 'already here': already = 0, ...left } = stage.countFates()
   Object.assign(found.users, { ready, already, skipped: { ...found.users.skipped, ...left } })
@@ -69,6 +88,33 @@ export async function survey(plan: Plan, stage: Stage, target: Database | undefi
     if (table !== undefined) found[kind] = await surveyRows(kind, table, plan.source, stage, target)
   }
   return found
+}
+
+function emptySurvey(users: MappedTable | undefined): Survey {
+  const none = (): Named => ({ count: 0, names: [] })
+  return {
+    columns: { used: users?.columns ?? {}, unused: users?.unused ?? [] },
+    status: (users?.status ?? []).map(({ column, kind, isMapped }) => ({
+      ...{ column, kind, isMapped },
+      disables: 0,
+      unknown: Object.create(null),
+    })),
+    unclear: [],
+    users: emptyTally(),
+    formats: {},
+    plaintext: 0,
+    withoutPassword: {},
+    hashlike: none(),
+    admins: 0,
+    disabled: 0,
+    outsideRules: { invisible: none(), reserved: none(), other: none() },
+    duplicates: { groups: 0, examples: [] },
+  }
+}
+
+/** A name alone does not say what a number or a word in a column of states means. */
+function isUnclear({ kind, isMapped, unknown }: StatusReport): boolean {
+  return !isMapped && (kind === 'unclear' || (kind === 'status' && Object.keys(unknown).length > 0))
 }
 
 export function emptyTally(): Tally {
@@ -82,7 +128,7 @@ export function bump(counts: Record<string, number>, key: string): void {
 async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: Survey): Promise<void> {
   for await (const row of table.rows()) {
     found.users.read += 1
-    const user = readUser(row, table, plan.isPlaintext)
+    const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(found.users.skipped, user)
     else if (!stage.add(user)) bump(found.users.skipped, 'an id that came before')
     else note(user, found)
@@ -90,17 +136,32 @@ async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: 
 }
 
 function note(user: ImportedUser, found: Survey): void {
-  const { password } = user
+  const { password, oddity } = user
+  const name = user.username ?? user.email ?? user.oldId
   if (password.kind === 'hash') bump(found.formats, password.format)
   else if (password.kind === 'plaintext') found.plaintext += 1
   else bump(found.withoutPassword, password.reason)
   if (password.kind === 'hash' && password.isTooDear) bump(found.withoutPassword, 'asks for too much')
+  if (password.kind === 'none' && password.reason === 'looks like a hash') addName(found.hashlike, name)
   if (user.wasAdmin) found.admins += 1
   if (!user.isActive) found.disabled += 1
-  if (!user.isOutsideRules) return
-  found.outsideRules.count += 1
-  const name = user.username ?? user.email
-  if (found.outsideRules.names.length < NAMES_SHOWN && name !== null) found.outsideRules.names.push(name)
+  for (const objection of user.objections) noteObjection(objection, found)
+  if (oddity !== null) addName(found.outsideRules[oddity], name)
+}
+
+function noteObjection({ column, verdict, value }: Objection, { status }: Survey): void {
+  const report = status.find((report) => report.column === column)
+  if (report === undefined) return
+  report.disables += 1
+  if (verdict !== 'unknown') return
+  const text = value.slice(0, VALUE_MAX_LENGTH)
+  const isKnown = Object.hasOwn(report.unknown, text) || Object.keys(report.unknown).length < VALUES_COUNTED
+  bump(report.unknown, isKnown ? text : 'others')
+}
+
+function addName(named: Named, name: string): void {
+  named.count += 1
+  if (named.names.length < NAMES_SHOWN) named.names.push(name)
 }
 
 /** Who was taken over before, and whose name somebody has here. */

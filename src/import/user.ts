@@ -1,22 +1,34 @@
 import { isName } from '../compat.js'
-import { emailKey, fold, isDisplayable, usernameKey } from '../identifiers.js'
-import { formatOf } from '../password-hashes.js'
-import { assertPasswordText, isTooLongForPassword } from '../password-text.js'
-import type { MappedTable } from './columns.js'
+import { emailKey, identifierKey, isDisplayable, usernameKey } from '../identifiers.js'
+import type { MappedTable, StatusColumn } from './columns.js'
 import { timeOf } from './dates.js'
 import { type IdFault, readOldId } from './old-ids.js'
+import { type Password, type Plaintext, readPassword } from './password.js'
 import type { Row } from './source.js'
-import { isYes, textOf } from './values.js'
+import { judge, spell, type Verdict } from './status-values.js'
+import { isAbsent, isYes, textOf } from './values.js'
 
 /** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
 export const NO_PASSWORD = '!'
-/** Django's and crypt(3)'s marks for the same. */
-const UNUSABLE = /^[!*]/
+/** Nobody can see or type these in a name. */
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{C}\p{Zl}\p{Zp}]/u
 
-export type Password =
-  | { kind: 'hash'; hash: string; format: string; isTooDear: boolean }
-  | { kind: 'plaintext'; plaintext: string }
-  | { kind: 'none'; reason: 'empty' | 'unusable' | 'unknown' }
+/** How rows of people are read. */
+export interface ReadOptions {
+  plaintext: Plaintext
+  /** Milliseconds since 1970: what was blocked until an earlier time is blocked no more. */
+  now: number
+}
+
+/** A column that keeps somebody out, and its value there. */
+export interface Objection {
+  column: string
+  verdict: Exclude<Verdict, 'on'>
+  value: string
+}
+
+/** What sets a name apart from those that people may register. */
+export type Oddity = 'invisible' | 'reserved' | 'other'
 
 /** Somebody as they would be here. */
 export interface ImportedUser {
@@ -28,10 +40,12 @@ export interface ImportedUser {
   name: string | null
   password: Password
   isActive: boolean
+  /** Why somebody is not active: the columns that say so. */
+  objections: Objection[]
   /** Was an admin there; here nobody becomes one by an import. */
   wasAdmin: boolean
-  /** Could not register here with these names, and logs in all the same. */
-  isOutsideRules: boolean
+  /** Why somebody could not register here by this name; they log in by it all the same. Null for any other name. */
+  oddity: Oddity | null
   /** In milliseconds since 1970; null when the source does not say. */
   createdAt: number | null
 }
@@ -39,55 +53,64 @@ export interface ImportedUser {
 export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
 
 /** Reads a row of people; a text says why it cannot be taken over. */
-export function readUser(row: Row, { columns }: MappedTable, isPlaintext: boolean): ImportedUser | UserSkip {
+export function readUser(row: Row, table: MappedTable, options: ReadOptions): ImportedUser | UserSkip {
+  const { columns } = table
   const value = (field: string) => (columns[field] === undefined ? undefined : row[columns[field]])
-  const username = textOf(value('username'))
-  const email = textOf(value('email'))
-  const name = textOf(value('name'))
+  const email = presentText(value('email'))
+  // "None" may be a user name, but hardly that of somebody who has an address.
+  const username = email === null ? textOf(value('username')) : presentText(value('username'))
+  const name = presentText(value('name'))
   if (username === null && email === null) return 'nothing to log in with'
   const old = readOldId(columns.id === undefined ? (username ?? email) : value('id'))
   if ('fault' in old) return old.fault
   const oldId = old.id
   if ([oldId, username, email].some((text) => text !== null && !isName(text))) return 'a name that cannot be kept'
+  const objections = objectionsTo(row, table, options.now)
   return {
     oldId,
     username,
-    usernameKey: username && fold(username),
+    usernameKey: username && identifierKey(username),
     email,
-    emailKey: email && fold(email),
+    emailKey: email && identifierKey(email),
     name: name !== null && isName(name) ? name : null,
-    password: readPassword(textOf(value('password')), isPlaintext),
-    isActive: columns.active === undefined || isYes(value('active')),
+    password: readPassword(textOf(value('password')), options.plaintext),
+    isActive: objections.length === 0,
+    objections,
     wasAdmin: isYes(value('admin')),
-    isOutsideRules: isRefused(username, usernameKey) || isRefused(email, emailKey) || !isDisplayable(name ?? ''),
+    oddity: oddityOf(username, email, name),
     createdAt: timeOf(value('created')) ?? null,
   }
 }
 
-function readPassword(stored: string | null, isPlaintext: boolean): Password {
-  if (stored === null) return { kind: 'none', reason: 'empty' }
-  const known = formatOf(stored)
-  if (known !== undefined) return { kind: 'hash', hash: stored, ...known }
-  if (isPlaintext && isPasswordText(stored)) return { kind: 'plaintext', plaintext: stored }
-  return { kind: 'none', reason: UNUSABLE.test(stored) ? 'unusable' : 'unknown' }
+function presentText(value: unknown): string | null {
+  return isAbsent(value) ? null : textOf(value)
 }
 
-function isPasswordText(text: string): boolean {
-  if (isTooLongForPassword(text)) return false
-  try {
-    assertPasswordText(text)
-    return true
-  } catch {
-    return false
-  }
+/** The columns that keep somebody out. Those that the operator has to explain first do so meanwhile. */
+function objectionsTo(row: Row, { status }: MappedTable, now: number): Objection[] {
+  return status.flatMap((column): Objection[] => {
+    const value = row[column.column]
+    const verdict = verdictOf(column, value, now)
+    return verdict === 'on' ? [] : [{ column: column.column, verdict, value: spell(value ?? '') }]
+  })
 }
 
-function isRefused(name: string | null, rule: (name: string) => string): boolean {
-  if (name === null) return false
-  try {
-    rule(name)
-    return false
-  } catch {
-    return true
+function verdictOf({ kind, values }: StatusColumn, value: unknown, now: number): Verdict {
+  if (values === undefined) return judge(kind, value, now)
+  const isNamed = values.some((named) => spell(named) === spell(value ?? ''))
+  return isNamed === (kind === 'active') ? 'on' : 'off'
+}
+
+function oddityOf(username: string | null, email: string | null, name: string | null): Oddity | null {
+  if ([username, email].some((name) => name !== null && INVISIBLE.test(name))) return 'invisible'
+  const allows = (rule: () => string) => {
+    try {
+      return rule() !== ''
+    } catch {
+      return false
+    }
   }
+  if (!isDisplayable(name ?? '') || (email !== null && !allows(() => emailKey(email)))) return 'other'
+  if (username === null || allows(() => usernameKey(username))) return null
+  return allows(() => usernameKey(username, { allowReserved: true })) ? 'reserved' : 'other'
 }

@@ -1,0 +1,29 @@
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { latchkey } from './child.js'
+import { freshDatabase } from './databases.js'
+import { type Service, startService, temporaryFolder } from './helper.js'
+
+/** A database of ours with the command that fills it, and a place for the source. */
+export async function installation(t: Test, extra: Record<string, string> = {}) {
+  const folder = await temporaryFolder(t)
+  const { POOL_SIZE, ...database } = await freshDatabase(t)
+  const settings = { PUBLIC_URL: 'http://latchkey.test', BCRYPT_COST: '10', ...database, ...extra }
+  const start = (args: string[]) => latchkey(t, args, { settings, folder })
+  return {
+    folder,
+    file: join(folder, 'old.db'),
+    start,
+    async run(args: string[]) {
+      const child = await start(args)
+      const code = await child.exit
+      return { code, stdout: child.stdout, stderr: child.stderr }
+    },
+    startService: () => startService(t, { ...database, LOGIN_THROTTLE: 'off' }),
+  }
+}
+
+/** A log-in at the front door, whatever comes of it. */
+export function tryPassword(service: Service, username: string, password: string) {
+  return service.post('/v1/login', { username, password })
+}
