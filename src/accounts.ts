@@ -1,9 +1,9 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, inArray, or, sql } from 'drizzle-orm'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import type { Database } from './database.js'
 import type { Events } from './events.js'
-import { emailKey, fold, named, usernameKey } from './identifiers.js'
+import { emailKey, fold, identifierKey, named, usernameKey } from './identifiers.js'
 import { logins } from './measures.js'
 import { networksOf } from './networks.js'
 import type { PasswordRules } from './password-rules.js'
@@ -14,6 +14,7 @@ import type { Throttle } from './throttle.js'
 import type { User } from './users.js'
 
 type Identifier = 'username' | 'email'
+const OTHER = { username: 'email', email: 'username' } as const
 
 export interface Registration {
   username?: string | undefined
@@ -86,16 +87,17 @@ export class Accounts {
    * @throws Problem invalid_credentials, too_many_attempts, password_rejected, hashing_overloaded
    */
   authenticate(identifier: string, password: string, client: Client): Promise<User> {
-    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', fold(identifier), password, client)
+    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', identifier, password, client)
   }
 
   /**
-   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown.
+   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown. Somebody who
+   * has no such name is called by the other one: an import brings people who have only an address.
    * @throws as `authenticate`
    */
   authenticateExactly(column: Identifier, identifier: string, password: string, client: Client): Promise<User> {
-    const isExact = (user: User) => user[column] === identifier
-    return this.#authenticate(column, fold(identifier), password, client, isExact)
+    const isExact = (user: User) => (user[column] ?? user[OTHER[column]]) === identifier
+    return this.#authenticate(column, identifier, password, client, isExact)
   }
 
   /**
@@ -155,26 +157,34 @@ export class Accounts {
     await this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
     const passwordHash = await this.#passwords.hash(password, client)
+    const folded = email === undefined ? null : fold(email)
+    // The database compares keys; older rows may be stored under the folded form of such an address.
+    if (folded !== keys.emailKey && (await this.#statements.named.execute({ key: folded, folded })).length > 0) {
+      throw new Problem('email_taken')
+    }
     const [user] = await db
       .insert(tables.users)
       .values({ username, email, ...nameAndKey, ...keys, passwordHash, createdAt: now, updatedAt: now })
       .onConflictDoNothing()
       .returning()
     if (user !== undefined) return user
-    const [twin] = await this.#statements.username.execute({ key: keys.usernameKey })
+    const [twin] = await this.#statements.named.execute({ key: keys.usernameKey, folded: keys.usernameKey })
     throw new Problem(twin ? 'username_taken' : 'email_taken')
   }
 
   async #authenticate(
     column: Identifier,
-    key: string,
+    identifier: string,
     password: string,
     client: Client,
-    isMeant: (user: User) => boolean = () => true,
+    mayBeMeant: (user: User) => boolean = () => true,
   ): Promise<User> {
     assertPasswordText(password)
-    const [found] = await this.#statements[column].execute({ key })
-    const user = found && isMeant(found) ? found : undefined
+    const [key, folded] = [identifierKey(identifier), fold(identifier)]
+    const found = (await this.#statements.named.execute({ key, folded })).filter(mayBeMeant)
+    // Two people share a name only in a database that is older than the rule against it.
+    const byKey = (key: string) => found.find((user) => user[`${column}Key`] === key)
+    const user = byKey(folded) ?? byKey(key) ?? found[0]
     const proven = await this.#proveWithinBudget(user, key, password, client)
     const userId = user?.id ?? null
     if (proven === undefined) {
@@ -227,10 +237,14 @@ export class Accounts {
 
 function prepareStatements({ db, tables: { users }, now }: Database) {
   const userId = eq(users.id, sql.placeholder('userId'))
-  const key = sql.placeholder('key')
+  const keys = [sql.placeholder('key'), sql.placeholder('folded')]
   return {
-    username: db.select().from(users).where(eq(users.usernameKey, key)).prepare('find_user_by_username'),
-    email: db.select().from(users).where(eq(users.emailKey, key)).prepare('find_user_by_email'),
+    /** By user name or address, as by the key of today and of older versions. */
+    named: db
+      .select()
+      .from(users)
+      .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys)))
+      .prepare('find_user_by_name'),
     findActive: db
       .select()
       .from(users)

@@ -1,3 +1,4 @@
+import { domainToASCII } from 'node:url'
 import { Problem } from './problems.js'
 import { isLongerThan } from './text-lengths.js'
 
@@ -43,6 +44,7 @@ const MARKS = /\p{Mn}/gu
 const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
 /** Letters that nobody can see, such as the Hangul filler, would make a second `admin`. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
+const ASCII = /^[\0-\x7f]*$/
 const EDGES = /^[._-]|[._-]$/
 /** East Asian wide letters. Two syllables are a whole name in Korean, where two letters of Latin are none. */
 const WIDE = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]/u
@@ -80,12 +82,13 @@ export function usernameKey(username: string, { allowReserved = false, isTutoria
 export function emailKey(email: string): string {
   const rejection = new Problem('email_rejected', { detail: 'This is not an e-mail address such as name@example.com.' })
   if (isLongerThan(IDENTIFIER_MAX_LENGTH, email)) throw rejection
-  const key = fold(email)
+  const key = identifierKey(email)
   const [local = '', domain = '', ...rest] = key.split('@')
   const isAddress =
     email.split('@').length === 2 &&
     rest.length === 0 &&
-    !INVISIBLE.test(key) &&
+    !INVISIBLE.test(fold(email)) &&
+    isDomain(domain) &&
     /^[^\s\p{C}"(),:;<>[\\\]@]+$/u.test(local) &&
     /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
     !/^\.|\.$|\.\./.test(local)
@@ -107,6 +110,22 @@ export function fold(text: string): string {
   }
   // NUL, which no database can be asked for, becomes another control character: in no name either.
   return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
+}
+
+/**
+ * What is looked up for a user name or an e-mail address: its folded form, with the domain in ASCII as DNS has it (IDNA).
+ * kim@한국.한국 and kim@xn--3e0b707e.xn--3e0b707e are one mailbox.
+ */
+export function identifierKey(identifier: string): string {
+  const folded = fold(identifier)
+  const domain = folded.slice(folded.lastIndexOf('@') + 1)
+  if (domain === folded || ASCII.test(domain)) return folded
+  return folded.slice(0, -domain.length) + (domainToASCII(domain) || domain)
+}
+
+/** Labels that begin with xn-- must be the ASCII form of something. */
+function isDomain(domain: string): boolean {
+  return !domain.includes('xn--') || domainToASCII(domain) === domain
 }
 
 /**

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { and, count, eq, gt, isNotNull, lt, or, sql } from 'drizzle-orm'
+import { and, count, eq, gt, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
 import type { Role } from './access-tokens.js'
 import type { Client } from './clients.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
+import { fold } from './identifiers.js'
 import { Problem } from './problems.js'
 import type { Sessions } from './sessions.js'
 
@@ -52,6 +53,12 @@ export class Users {
     const { users } = tables
     const keeps = (key: 'usernameKey' | 'emailKey') =>
       changes[key] === undefined ? isNotNull(users[key]) : changes[key] === null ? sql`1 = 0` : sql`1 = 1`
+    const folded = changes.email ? fold(changes.email) : null
+    // The database compares keys; older rows may be stored under the folded form of such an address.
+    if (folded !== null && folded !== changes.emailKey) {
+      const taken = await db.$count(users, and(eq(users.emailKey, folded), ne(users.id, userId)))
+      if (taken > 0) throw new Problem('email_taken')
+    }
     const [updated] = await db
       .update(users)
       .set({ ...changes, updatedAt: now })

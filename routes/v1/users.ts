@@ -192,8 +192,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   function contains(search: string) {
     const pattern = `%${fold(search).replace(/[\\%_]/g, '\\$&')}%`
+    // An address is also found by its domain as it was typed: the key holds the ASCII form of it.
     return or(
-      ...[users.usernameKey, users.emailKey, users.nameKey].map((key) => sql`${key} like ${pattern} escape '\\'`),
+      ...[users.usernameKey, users.emailKey, users.email, users.nameKey].map(
+        (key) => sql`${key} like ${pattern} escape '\\'`,
+      ),
     )
   }
 }

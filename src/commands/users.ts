@@ -1,8 +1,8 @@
-import { asc, eq, gt, or } from 'drizzle-orm'
+import { asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
-import { fold } from '../identifiers.js'
+import { fold, identifierKey } from '../identifiers.js'
 import { readPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
@@ -132,12 +132,12 @@ async function change(app: FastifyInstance, who: string, changes: Parameters<typ
 /** The user of this name, address or id. @throws UsageError when there is none, or more than one */
 async function find({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
   const { users } = tables
-  const key = fold(who)
+  const keys = [identifierKey(who), fold(who)]
   const id = /^[1-9]\d{0,14}$/.test(who) ? eq(users.id, Number(who)) : undefined
   const [user, ...others] = await db
     .select()
     .from(users)
-    .where(or(eq(users.usernameKey, key), eq(users.emailKey, key), id))
+    .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys), id))
   if (user === undefined) throw new UsageError(`there is no user "${who}"`)
   if (others.length > 0) {
     throw new UsageError(`"${who}" may mean ${[user, ...others].map(called).join(' or ')}: say more exactly who`)
