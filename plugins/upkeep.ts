@@ -23,7 +23,7 @@ export default plugin(
       }),
       repeat(EXAMINED_EVERY_MS, async () => {
         const isNew = concern === undefined
-        concern = database.concern()
+        concern = database.concern() ?? keys.concern()
         if (isNew && concern !== undefined) app.log.warn(concern)
       }),
     ]

@@ -8,6 +8,8 @@ const READINESS_TIMEOUT_MS = 1_500
 /** A busy process is alive: killing it would give the others its load as well. */
 const ANSWER_ALWAYS = () => {}
 
+const NO_KEY = 'There is no signing key that opens with this SECRET_KEY: see latchkey keys list.'
+
 const Health = Type.Object(
   { status: oneOf(['ok'], { description: 'Always the same: trouble is 503.' }) },
   { $id: 'Health', description: 'All is well.', examples: [{ status: 'ok' }] },
@@ -51,12 +53,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['health'],
       summary: 'Should this process get requests?',
       description:
-        'Asks the database. 503 while it does not answer, while revocations are not known, and while draining.',
+        'Asks the database. 503 while it does not answer, while there is no signing key, while revocations are not known, and while draining.',
       security: [],
       response: { 200: ref(Health), ...problems(431), 503: problemAnswer(503, 'not_ready') },
     },
     handler: async () => {
       if (app.drain.hasBegun) throw new Problem('not_ready', { detail: 'This process is about to stop.' })
+      if (!app.keys.canSign) throw new Problem('not_ready', { detail: NO_KEY })
       if (app.sessions.isStale()) throw new Problem('revocations_stale')
       await withinTime(app.database.ping())
       return alive

@@ -1,13 +1,17 @@
-import { createCipheriv, createDecipheriv, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { and, asc, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
 import { createSigner } from 'fast-jwt'
-import { type Database, DatabaseError } from './database.js'
+import { type Database, DatabaseError, type Db, within } from './database.js'
+import { seal, unseal } from './key-seals.js'
+import { Problem } from './problems.js'
 import type { Secret } from './secret.js'
 
 /** The one signature algorithm, for signing and for verifying. */
 export const ALGORITHM = 'ES256'
 /** The `typ` of an access token, RFC 9068 section 2.1. */
 export const TOKEN_TYPE = 'at+jwt'
+/** The `typ` of the long-lived tokens that the tutorials' addresses give out: none that another service would check for. */
+export const COMPAT_TOKEN_TYPE = 'compat+jwt'
 /** How long a new key is published before it signs, so that whoever caches the JWKS knows it by then. */
 const PUBLISH_AHEAD_MS = 10 * 60_000
 /** How long a key still verifies after it stopped signing: longer than any token lives. */
@@ -16,12 +20,27 @@ const OVERLAP_MS = 25 * 3_600_000
 /** A public key as RFC 7517 and RFC 7518 section 6.2 have it. */
 type PublicJwk = Record<'kty' | 'crv' | 'x' | 'y' | 'kid' | 'use' | 'alg', string>
 
+type TokenType = typeof TOKEN_TYPE | typeof COMPAT_TOKEN_TYPE
+
 interface Signer {
   kid: string
-  sign: (claims: object) => string
+  sign: Record<TokenType, (claims: object) => string>
 }
 
-/** The signing keys of this installation: kept in the database, their private halves sealed with the secret. */
+type Row = Awaited<ReturnType<ReturnType<typeof prepareSelect>['execute']>>[number]
+/** A row whose seal opens, with its private key as PEM. */
+type OpenKey = Row & { privateKey: string }
+
+/** A key that is in no row yet. */
+type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string>
+
+/**
+ * The signing keys of this installation: kept in the database, their private halves sealed with the secret. Of a row nothing
+ * is believed but its seal: who can write to the database, and does not know the secret, cannot add a key.
+ *
+ * Every change leaves a key that signs now, and no key ends while a token that it signed may be alive, but for a key that was
+ * retired by name.
+ */
 export class Keys {
   readonly #database: Database
   readonly #sealingKeys: readonly Buffer[]
@@ -30,6 +49,7 @@ export class Keys {
   #verifying = new Map<string, string>()
   #signer: Signer | undefined
   #jwks: { keys: PublicJwk[] } = { keys: [] }
+  #unopened: string[] = []
   /** Grows by one when the set of keys changes: what was verified before must be verified again. */
   generation = 0
 
@@ -39,21 +59,40 @@ export class Keys {
     this.#select = prepareSelect(database)
   }
 
-  /** Loads the keys and makes the first one. @throws DatabaseError when another secret sealed them. */
+  /** Loads the keys, and makes one where none signs. @throws DatabaseError when another secret sealed them all */
   static async open(database: Database, secret: Secret): Promise<Keys> {
     const keys = new Keys(database, secret)
     await keys.reload()
-    if (keys.#signer === undefined) {
-      await keys.#add(database.now, sql`1`)
-      await keys.reload()
+    const rows = await keys.#select.execute()
+    const opened = keys.#openAll(rows)
+    if (!opened.some(isSigning) && rows.some(isSigning)) {
+      throw new DatabaseError(
+        'The signing keys in the database do not open with this SECRET_KEY. Start with the one they were made with; ' +
+          'to change it, give both as "new,old".',
+      )
     }
+    if (!opened.some(isSigning) || endingTooSoon(opened).length > 0) await keys.#repair()
     return keys
   }
 
-  /** Signs an access token of these claims with the current key. */
-  sign(claims: object): string {
-    if (this.#signer === undefined) throw new Error('There is no signing key')
-    return this.#signer.sign(claims)
+  /** Signs claims with the current key, as a token of this `typ`. @throws Problem not_ready when there is no key */
+  sign(claims: object, type: TokenType = TOKEN_TYPE): string {
+    if (this.#signer === undefined) throw new Problem('not_ready', { detail: 'There is no signing key.' })
+    return this.#signer.sign[type](claims)
+  }
+
+  /** Whether there is a key to sign with. */
+  get canSign(): boolean {
+    return this.#signer !== undefined
+  }
+
+  /** What the operator should know: keys in the database that are not used; undefined when there are none. */
+  concern(): string | undefined {
+    if (this.#unopened.length === 0) return undefined
+    return (
+      `Signing keys in the database do not open with this SECRET_KEY and are not used: ${this.#unopened.join(', ')}. They were ` +
+      'sealed with another secret, or written by somebody who does not know it; see latchkey keys list.'
+    )
   }
 
   /** The public key that `kid` names, as PEM. From a Map: a plain object would find `constructor`. */
@@ -66,140 +105,219 @@ export class Keys {
     return this.#jwks
   }
 
-  /** The keys that are not retired, the oldest first. */
-  list() {
-    return this.#select.execute()
+  /** The keys that are not retired, the oldest first, and whether each opens with the secret. */
+  async list(): Promise<(Pick<Row, 'kid' | 'signsFrom' | 'retiresAt'> & { opens: boolean })[]> {
+    const rows = await this.#select.execute()
+    return rows.map((row) => ({ ...row, opens: this.#open(row).length > 0 }))
   }
 
   /** Reads the keys again: how a key made, rotated or retired by another process arrives here. */
   async reload(): Promise<void> {
     const rows = await this.#select.execute()
-    const newest = rows.findLast((row) => row.isSigning === 1)
-    const fingerprint = JSON.stringify([newest?.kid, rows.map(({ kid, retiresAt }) => [kid, retiresAt])])
+    const fingerprint = JSON.stringify(
+      rows.map(({ kid, retiresAt, isSigning, sealedPrivateKey }) => [kid, retiresAt, isSigning, sealedPrivateKey]),
+    )
     if (fingerprint === this.#fingerprint) return
-    if (newest && newest.kid !== this.#signer?.kid) {
-      this.#signer = makeSigner(newest.kid, unseal(newest.sealedPrivateKey, newest.kid, this.#sealingKeys))
-    }
-    this.#verifying = new Map(rows.map((row) => [row.kid, toPem(row.publicJwk)]))
+    const keys = this.#openAll(rows).map((key) => ({ ...key, publicKey: createPublicKey(key.privateKey) }))
+    const newest = keys.findLast(isSigning)
+    if (newest?.kid !== this.#signer?.kid) this.#signer = newest && makeSigner(newest.kid, newest.privateKey)
+    this.#verifying = new Map(
+      keys.map(({ kid, publicKey }) => [kid, publicKey.export({ type: 'spki', format: 'pem' }).toString()]),
+    )
     this.#jwks = {
-      keys: rows.map(({ kid, publicJwk }) => ({ ...JSON.parse(publicJwk), kid, use: 'sig', alg: ALGORITHM })),
+      keys: keys.map(({ kid, publicKey }) => {
+        return { ...(publicKey.export({ format: 'jwk' }) as PublicJwk), kid, use: 'sig', alg: ALGORITHM }
+      }),
     }
+    this.#unopened = rows.flatMap(({ kid }) => (this.#verifying.has(kid) ? [] : [kid]))
     this.#fingerprint = fingerprint
     this.generation += 1
   }
 
   /**
-   * Stages the next key: published now, signing in ten minutes; the others retire when no token of theirs can be alive.
-   * Resolves to its kid, or to undefined when another process has just staged one.
+   * Publishes the next key. It signs in ten minutes, and the others retire when no token of theirs can be alive; `atOnce`, for
+   * a leak, the new key signs and all others retire now, with every token they signed.
+   * Resolves to its kid, or to undefined when another process has just published one.
    */
-  async rotate(): Promise<string | undefined> {
-    const { db, tables, now } = this.#database
-    const kid = await this.#add(sql`${now} + ${PUBLISH_AHEAD_MS}`)
-    if (kid !== undefined) {
+  async rotate({ atOnce = false } = {}): Promise<string | undefined> {
+    const { tables, now } = this.#database
+    const { signingKeys } = tables
+    const key = await this.#make()
+    // Taken before the lock: of several processes that rotate at the same moment one succeeds, by the unique position.
+    const position = (await this.#lastPosition()) + 1
+    const isAdded = await this.#change(async (db) => {
+      const hasSigner = this.#openAll(await within(db, this.#select).execute()).some(isSigning)
+      const signsFrom = atOnce || !hasSigner ? now : sql`${now} + ${PUBLISH_AHEAD_MS}`
+      const added = await this.#insert(db, { ...key, position, signsFrom })
+      if (!added) return false
+      const [retiresAt, isAffected] = atOnce
+        ? [now, isLive(this.#database)]
+        : [sql`${now} + ${PUBLISH_AHEAD_MS + OVERLAP_MS}`, isNull(signingKeys.retiresAt)]
       await db
-        .update(tables.signingKeys)
-        .set({ retiresAt: sql`${now} + ${PUBLISH_AHEAD_MS + OVERLAP_MS}` })
-        .where(and(isNull(tables.signingKeys.retiresAt), ne(tables.signingKeys.kid, kid)))
-    }
-    await this.reload()
-    return kid
-  }
-
-  /** Ends a key at once, for one that leaked: its tokens stop working. False when there is no such key. */
-  async retire(kid: string): Promise<boolean> {
-    const { db, tables, now } = this.#database
-    if (this.#signer?.kid === kid) await this.#add(now)
-    const retired = await db
-      .update(tables.signingKeys)
-      .set({ retiresAt: now })
-      .where(eq(tables.signingKeys.kid, kid))
-      .returning({ kid: tables.signingKeys.kid })
-    await this.reload()
-    return retired.length > 0
+        .update(signingKeys)
+        .set({ retiresAt })
+        .where(and(isAffected, ne(signingKeys.kid, key.kid)))
+      return true
+    })
+    return isAdded ? key.kid : undefined
   }
 
   /**
-   * Adds a key, after the last one or, for the first key, at the first position: another process may have made it since
-   * this one looked. Of several that do so at the same moment one succeeds, by the unique position.
+   * Ends a key at once, for one that leaked: its tokens stop working. Where it signed, the next one signs now. False when
+   * there is no such key.
    */
-  async #add(signsFrom: SQL, position?: SQL): Promise<string | undefined> {
-    const { db, tables, now } = this.#database
+  async retire(kid: string): Promise<boolean> {
+    const { tables, now } = this.#database
+    const { signingKeys } = tables
+    const spare = await this.#make()
+    return this.#change(async (db) => {
+      const signer = this.#openAll(await within(db, this.#select).execute()).findLast(isSigning)
+      const [known] = await db
+        .update(signingKeys)
+        .set({ retiresAt: sql`case when ${isLive(this.#database)} then ${now} else ${signingKeys.retiresAt} end` })
+        .where(eq(signingKeys.kid, kid))
+        .returning({ kid: signingKeys.kid })
+      if (known === undefined) return false
+      if (signer === undefined || signer.kid === kid) await this.#appointSigner(db, spare)
+      await this.#extend(db)
+      return true
+    })
+  }
+
+  /** Seals all keys anew with the first secret, so that the others are not needed to open them. Resolves to their kids. */
+  async reseal(): Promise<string[]> {
+    const { signingKeys } = this.#database.tables
+    return this.#change(async (db) => {
+      const keys = this.#openAll(await within(db, this.#select).execute())
+      for (const { kid, privateKey } of keys) {
+        const sealedPrivateKey = seal(privateKey, kid, this.#sealingKeys)
+        await db.update(signingKeys).set({ sealedPrivateKey }).where(eq(signingKeys.kid, kid))
+      }
+      return keys.map(({ kid }) => kid)
+    })
+  }
+
+  /** Sees to it that there is a signer and that no key ends too soon. */
+  async #repair(): Promise<void> {
+    const spare = await this.#make()
+    await this.#change(async (db) => {
+      const keys = this.#openAll(await within(db, this.#select).execute())
+      if (!keys.some(isSigning)) await this.#appointSigner(db, spare)
+      await this.#extend(db)
+    })
+  }
+
+  /** Changes the keys in one transaction; of several, also in other processes, one at a time. */
+  async #change<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    const { tables, forUpdate } = this.#database
+    const { signingKeys } = tables
+    const result = await this.#database.transaction(async (db) => {
+      // One row stands for the table; no row is ever deleted.
+      await db
+        .select({ kid: signingKeys.kid })
+        .from(signingKeys)
+        .where(sql`${signingKeys.position} = (select min(position) from ${signingKeys}) ${forUpdate}`)
+      return work(db)
+    })
+    await this.reload()
+    return result
+  }
+
+  /** Lets the newest key that is published already sign now; where there is none, the spare one. */
+  async #appointSigner(db: Db, spare: NewKey): Promise<void> {
+    const { tables, now } = this.#database
+    const next = this.#openAll(await within(db, this.#select).execute()).findLast((key) => !isSigning(key))
+    if (next === undefined) {
+      const position = sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`
+      await this.#insert(db, { ...spare, position, signsFrom: now })
+    } else await db.update(tables.signingKeys).set({ signsFrom: now }).where(eq(tables.signingKeys.kid, next.kid))
+  }
+
+  async #extend(db: Db): Promise<void> {
+    const { signingKeys } = this.#database.tables
+    for (const { kid, retiresAt } of endingTooSoon(this.#openAll(await within(db, this.#select).execute()))) {
+      await db.update(signingKeys).set({ retiresAt }).where(eq(signingKeys.kid, kid))
+    }
+  }
+
+  /** Adds a key. False when the position is taken: another process has just added one. */
+  async #insert(db: Db, key: NewKey & { position: number | SQL; signsFrom: SQL }): Promise<boolean> {
+    const { tables, now } = this.#database
+    const added = await db
+      .insert(tables.signingKeys)
+      .values({ ...key, createdAt: now })
+      .onConflictDoNothing()
+      .returning({ kid: tables.signingKeys.kid })
+    return added.length > 0
+  }
+
+  async #lastPosition(): Promise<number> {
+    const { db, tables } = this.#database
+    const [row] = await db
+      .select({ last: sql`coalesce(max(${tables.signingKeys.position}), 0)`.mapWith(Number) })
+      .from(tables.signingKeys)
+    return row?.last ?? 0
+  }
+
+  async #make(): Promise<NewKey> {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    // Loaded here, because a process makes a key once in its installation's life.
+    // Loaded here, because a process hardly ever makes a key.
     const { calculateJwkThumbprint, exportJWK } = await import('jose')
     const jwk = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(jwk)
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-    const [added] = await db
-      .insert(tables.signingKeys)
-      .values({
-        kid,
-        position: position ?? sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`,
-        publicJwk: JSON.stringify(jwk),
-        sealedPrivateKey: seal(pem, kid, this.#sealingKeys),
-        createdAt: now,
-        signsFrom,
-      })
-      .onConflictDoNothing()
-      .returning({ kid: tables.signingKeys.kid })
-    return added?.kid
+    return { kid, publicJwk: JSON.stringify(jwk), sealedPrivateKey: seal(pem, kid, this.#sealingKeys) }
+  }
+
+  #openAll(rows: Row[]): OpenKey[] {
+    return rows.flatMap((row) => this.#open(row))
+  }
+
+  #open(row: Row): OpenKey[] {
+    const privateKey = unseal(row.sealedPrivateKey, row.kid, this.#sealingKeys)
+    return privateKey === undefined ? [] : [{ ...row, privateKey }]
   }
 }
 
-function prepareSelect({ db, tables: { signingKeys }, now }: Database) {
+function isSigning(row: Row): boolean {
+  return row.isSigning === 1
+}
+
+/**
+ * The keys of these, in their order, that would end while their tokens may be alive, with the end that they need: the newest
+ * has none, and another one that still signs, or will, ends after the one that takes over from it has begun.
+ */
+function endingTooSoon(keys: Row[]): Pick<Row, 'kid' | 'retiresAt'>[] {
+  return keys.flatMap(({ kid, retiresAt }, index) => {
+    const later = keys.slice(index + 1)
+    if (retiresAt === null || later.some(isSigning)) return []
+    const end = later.length === 0 ? null : Math.min(...later.map(({ signsFrom }) => signsFrom)) + OVERLAP_MS
+    return end === null || end > retiresAt ? [{ kid, retiresAt: end }] : []
+  })
+}
+
+function isLive({ tables: { signingKeys }, now }: Database): SQL | undefined {
+  return or(isNull(signingKeys.retiresAt), sql`${signingKeys.retiresAt} > ${now}`)
+}
+
+function prepareSelect(database: Database) {
+  const { db, tables, now } = database
+  const { signingKeys } = tables
   return db
     .select({
       kid: signingKeys.kid,
-      publicJwk: signingKeys.publicJwk,
       sealedPrivateKey: signingKeys.sealedPrivateKey,
       signsFrom: signingKeys.signsFrom,
       retiresAt: signingKeys.retiresAt,
       isSigning: sql<number>`case when ${signingKeys.signsFrom} <= ${now} then 1 else 0 end`.mapWith(Number),
     })
     .from(signingKeys)
-    .where(or(isNull(signingKeys.retiresAt), sql`${signingKeys.retiresAt} > ${now}`))
+    .where(isLive(database))
     .orderBy(asc(signingKeys.position))
     .prepare('select_signing_keys')
 }
 
 function makeSigner(kid: string, key: string): Signer {
-  return { kid, sign: createSigner({ algorithm: ALGORITHM, key, kid, header: { alg: ALGORITHM, typ: TOKEN_TYPE } }) }
-}
-
-function toPem(publicJwk: string): string {
-  return createPublicKey({ key: JSON.parse(publicJwk), format: 'jwk' })
-    .export({ type: 'spki', format: 'pem' })
-    .toString()
-}
-
-const SEAL_CIPHER = 'aes-256-gcm'
-const SEAL_IV_BYTES = 12
-const SEAL_TAG_BYTES = 16
-
-/** Encrypts a private key with the newest sealing key, bound to its kid. */
-function seal(pem: string, kid: string, [key]: readonly Buffer[]): string {
-  if (key === undefined) throw new Error('There is no sealing key')
-  const iv = randomBytes(SEAL_IV_BYTES)
-  const cipher = createCipheriv(SEAL_CIPHER, key, iv).setAAD(Buffer.from(kid))
-  const sealed = Buffer.concat([cipher.update(pem), cipher.final()])
-  return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')
-}
-
-function unseal(text: string, kid: string, keys: readonly Buffer[]): string {
-  const bytes = Buffer.from(text, 'base64url')
-  const iv = bytes.subarray(0, SEAL_IV_BYTES)
-  const tag = bytes.subarray(SEAL_IV_BYTES, SEAL_IV_BYTES + SEAL_TAG_BYTES)
-  const sealed = bytes.subarray(SEAL_IV_BYTES + SEAL_TAG_BYTES)
-  for (const key of keys) {
-    try {
-      const decipher = createDecipheriv(SEAL_CIPHER, key, iv).setAAD(Buffer.from(kid)).setAuthTag(tag)
-      return Buffer.concat([decipher.update(sealed), decipher.final()]).toString()
-    } catch {
-      // Sealed with another secret of the list: try the next.
-    }
-  }
-  throw new DatabaseError(
-    'The signing keys in the database do not open with this SECRET_KEY. Start with the one they were made with; ' +
-      'to change it, give both as "new,old".',
-  )
+  const signAs = (typ: TokenType) => createSigner({ algorithm: ALGORITHM, key, kid, header: { alg: ALGORITHM, typ } })
+  return { kid, sign: { [TOKEN_TYPE]: signAs(TOKEN_TYPE), [COMPAT_TOKEN_TYPE]: signAs(COMPAT_TOKEN_TYPE) } }
 }

@@ -1,9 +1,13 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq } from 'drizzle-orm'
-import { calculateJwkThumbprint, decodeProtectedHeader } from 'jose'
+import { calculateJwkThumbprint, decodeProtectedHeader, SignJWT } from 'jose'
 import t from 'tap'
 import { buildApp } from '../src/app.js'
-import { type Person, Service, startService } from './helper.js'
+import { loadConfig } from '../src/config.js'
+import { Keys } from '../src/keys.js'
+import { openSecret } from '../src/secret.js'
+import { claimsOf, type Person, Service, startService } from './helper.js'
 
 const JWKS = '/.well-known/jwks.json'
 const METADATA = '/.well-known/oauth-authorization-server'
@@ -83,6 +87,62 @@ t.test('a key that leaked is ended at once, with every token it signed', async (
   const again = { authorization: `Bearer ${refreshed.json().access_token}` }
   t.equal((await service.get('/v1/me', again)).json().username, 'mina', 'the sessions go on')
   t.not(kidOf(await service.logIn('joon')), leaked)
+})
+
+t.test('whoever can write to the database, and has no secret, adds no key and changes none', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const { database, keys } = service.app
+  const { signingKeys } = database.tables
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const publicJwk = JSON.stringify(publicKey.export({ format: 'jwk' }))
+  const forged = (kid: string) =>
+    new SignJWT(claimsOf(mina.token)).setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid }).sign(privateKey)
+
+  const [own] = await rowsOf(service)
+  if (own === undefined) throw new Error('There is no key')
+  await database.db.update(signingKeys).set({ publicJwk })
+  await database.db.insert(signingKeys).values([
+    { ...own, kid: 'planted', position: 50, publicJwk },
+    { ...own, kid: 'garbage', position: 51, publicJwk, sealedPrivateKey: 'AAAA' },
+    { ...own, kid: 'empty', position: 52, publicJwk, sealedPrivateKey: '' },
+  ])
+  await keys.reload()
+  for (const kid of [own.kid, 'planted', 'garbage', 'empty']) {
+    const answer = await service.get('/v1/me', { authorization: `Bearer ${await forged(kid)}` })
+    t.match(answer.json(), { status: 401, code: 'invalid_token' }, kid)
+  }
+  t.same(await kidsOf(service), [own.kid])
+  t.notMatch((await service.get(JWKS)).payload, JSON.parse(publicJwk).x)
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'the key of this installation goes on')
+  t.equal(kidOf(await service.logIn('mina')), own.kid)
+  t.equal((await service.get('/readyz')).statusCode, 200)
+  t.match(keys.concern(), /do not open with this SECRET_KEY and are not used: planted, garbage, empty/)
+
+  await keys.retire(String(await keys.rotate()))
+  t.match(
+    await keys.list(),
+    [{ kid: own.kid, retiresAt: null, opens: true }, {}, {}, {}],
+    'a planted row is no successor',
+  )
+  for (const kid of ['planted', 'garbage', 'empty']) t.equal(await keys.retire(kid), true)
+  t.equal(keys.concern(), undefined)
+})
+
+t.test('keys are sealed anew with the first secret, and the second is not needed any more', async (t) => {
+  const [OLD, NEW] = ['r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja', 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc']
+  const service = await startService(t, { SECRET_KEY: OLD })
+  const mina = await service.signUp('mina')
+  await service.app.keys.rotate()
+  const { DATABASE_URL } = service.app.config
+  const config = loadConfig({ DATABASE_URL, SECRET_KEY: `${NEW},${OLD}`, PUBLIC_URL: 'http://latchkey.test' })
+  const operator = await Keys.open(service.app.database, await openSecret(config, service.app.database))
+  t.same(await operator.reseal(), await kidsOf(service))
+  await service.app.close()
+  const after = await startService(t, { DATABASE_URL, SECRET_KEY: NEW })
+  t.equal((await after.get('/v1/me', { authorization: `Bearer ${mina.token}` })).statusCode, 200)
+  t.same((await kidsOf(after)).length, 2)
+  t.equal(after.app.keys.concern(), undefined)
 })
 
 t.test('another process learns of a new key and of a retired one by itself', async (t) => {
