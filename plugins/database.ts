@@ -11,7 +11,11 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { DATABASE_URL, MIGRATE_ON_START, POOL_SIZE } = app.config
-    const options = { migrate: MIGRATE_ON_START, poolSize: POOL_SIZE }
+    const options = {
+      migrate: MIGRATE_ON_START,
+      poolSize: POOL_SIZE,
+      onNotice: (notice: string) => app.log.warn(notice),
+    }
     app.decorate('database', await openDatabase(DATABASE_URL, options))
     app.addHook('onClose', () => app.database.close())
   },

@@ -39,6 +39,17 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   const brokenRequests = new BrokenRequests(config)
   const app = Fastify(httpOptions(config, brokenRequests)).withTypeProvider<TypeBoxTypeProvider>()
   app.server.on('connect', (request, socket) => brokenRequests.refuseTunnel(request, socket as Socket))
+  try {
+    await compose(app, config)
+    return app
+  } catch (error) {
+    // An open pool of connections would keep a process alive that cannot start.
+    await app.close()
+    throw error
+  }
+}
+
+async function compose(app: FastifyInstance, config: Config): Promise<void> {
   app.decorate('config', config)
 
   // What every request shares.
@@ -71,5 +82,4 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
   await app.register(authenticate)
   for (const route of routes) await app.register(route)
   if (config.COMPAT) for (const route of compatRoutes) await app.register(route)
-  return app
 }

@@ -115,14 +115,27 @@ function exitCodeFor(error: unknown): number {
 function messageOf(error: unknown): string[] {
   const { message, stack = message } = error as Error
   if (error instanceof ConfigError) return `latchkey: ${message}`.split('\n')
-  if (isExpected(error)) return [`latchkey: ${message}`]
+  const reason = reasonOf(error)
+  if (reason !== undefined) return [`latchkey: ${reason}`]
   return `latchkey: ${stack.replace(message, () => printable(message))}`.split('\n')
 }
 
-/** What the operator can mend is said in a line; anything else is a bug, and shows where it is. */
-function isExpected(error: unknown): boolean {
-  const isListening = (error as NodeJS.ErrnoException).syscall === 'listen'
-  return (
-    exitCodeFor(error) !== EXIT_FAILURE || isListening || error instanceof DatabaseError || error instanceof Problem
-  )
+/** What the operator can mend, in a sentence; undefined for a bug, which shows where it is. */
+function reasonOf(error: unknown): string | undefined {
+  const { message, syscall = '' } = error as NodeJS.ErrnoException
+  if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError) return message
+  const causes = causesOf(error)
+  const root = causes.at(-1) as NodeJS.ErrnoException & { severity?: string }
+  const isUnavailable = causes.some((cause) => cause instanceof Problem && cause.code === 'database_unavailable')
+  // What PostgreSQL refuses has a severity, and is wrapped by drizzle.
+  if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
+  // A worker binds where a single process listens, and HOST may be a name that is looked up.
+  const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)
+  return cannotListen || error instanceof Problem ? message : undefined
+}
+
+/** The error, and what it was caused by, the first cause last. */
+function causesOf(error: unknown): unknown[] {
+  const { cause } = error as { cause?: unknown }
+  return cause instanceof Error ? [error, ...causesOf(cause)] : [error]
 }

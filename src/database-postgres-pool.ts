@@ -1,14 +1,12 @@
 import pg from 'pg'
 import { assertText } from './database.js'
 import { statements, timed } from './measures.js'
+import { isLostStatement, type Passage, SERVER_LIMITS } from './postgres-pooler.js'
 import { Problem } from './problems.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** The server gives a statement up after this long, and says so. */
-const STATEMENT_TIMEOUT_MS = 3_000
-/** A server that does not even say so is not waited for: it hangs, or the network does. */
-const ANSWER_TIMEOUT_MS = 3_500
-const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000
+/** Longer than the server's own limit: a server that does not even report that hangs, or the network does. */
+const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 const IDLE_CONNECTION_MS = 60_000
 /** So many statements may wait for a connection; more would only be answered too late. */
 const WAITING_LIMIT = 1_000
@@ -25,15 +23,16 @@ export interface Runner {
 /** Connections to PostgreSQL, a few, shared. What goes wrong with them leaves here as a Problem. */
 export class Pool implements Runner {
   readonly #pool: pg.Pool
+  readonly #passage: Passage
 
-  constructor(url: string, size: number) {
+  constructor(url: string, size: number, passage: Passage) {
+    this.#passage = passage
     this.#pool = new pg.Pool({
       connectionString: url,
       max: size,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
-      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      ...passage.limits,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       keepAlive: true,
       application_name: 'latchkey',
@@ -46,7 +45,7 @@ export class Pool implements Runner {
 
   query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
     return timed(statements, async () => {
-      const connection = new Checkout(await this.#connect())
+      const connection = new Checkout(await this.#connect(), this.#passage)
       try {
         return await connection.query(statement, params)
       } finally {
@@ -57,7 +56,7 @@ export class Pool implements Runner {
 
   /** Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. */
   async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
-    const connection = new Checkout(await this.#connect())
+    const connection = new Checkout(await this.#connect(), this.#passage)
     const runner = new TransactionRunner(connection)
     try {
       await connection.query({ text: begin })
@@ -99,16 +98,22 @@ export class Pool implements Runner {
 class Checkout implements Runner {
   isBroken = false
   readonly #client: pg.PoolClient
+  readonly #passage: Passage
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, passage: Passage) {
     this.#client = client
+    this.#passage = passage
   }
 
   async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
     assertText(params)
     try {
-      return await this.#client.query({ ...statement, types: NUMBERS } as pg.QueryConfig, params)
+      const query = { ...statement, types: NUMBERS } as pg.QueryConfig
+      if (!this.#passage.keepsPrepared) delete query.name
+      return await this.#client.query(query, params)
     } catch (error) {
+      // A pooler came between, or was told to keep none: from now on without.
+      if (isLostStatement(error)) this.#passage.keepsPrepared = false
       const problem = asProblem(error)
       if (problem instanceof Problem && problem.code === 'database_unavailable') this.isBroken = true
       throw problem
@@ -158,9 +163,9 @@ const NUMBERS: pg.CustomTypesConfig = {
 /**
  * SQLSTATEs of a server that cannot now: connections (08), access (28, 3D), resources (53), shut down or cancelled (57),
  * its disk (58, XX001, XX002); a standby after a failover (25006), a transaction left alone (25P03), locks and deadlocks
- * (40, 55P03); and statements prepared before a migration or by another's connection (0A000, 26000).
+ * (40, 55P03); and statements prepared before a migration or by another's connection (0A000, 26000, 42P05).
  */
-const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000)/
+const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000|42P05)/
 
 /** A database that does not answer is a 503; a statement that it refuses is a bug, and stays one. */
 function asProblem(cause: unknown): unknown {

@@ -7,13 +7,17 @@ import { type Database, DatabaseError, type Db, type OpenOptions } from './datab
 import { Pool, type Runner } from './database-postgres-pool.js'
 import { statements, timed } from './measures.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
+import { explorePassage } from './postgres-pooler.js'
+import { assertOwnSchema } from './postgres-schema.js'
+import { assertPostgresUrl } from './postgres-url.js'
+import { Problem } from './problems.js'
 
 const DEFAULT_POOL_SIZE = 10
 /** A server that starts at the same time as this process is waited for, this long. */
 const PATIENCE_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
-const CONNECT_TIMEOUT_MS = 5_000
+const CONNECTION = { connectionTimeoutMillis: 5_000, application_name: 'latchkey' }
 /** The advisory lock of migrations: "LKEY". */
 const MIGRATION_LOCK = 0x4c4b4559
 /** The advisory lock of long transactions: "LKEZ". */
@@ -21,19 +25,29 @@ const LONG_TRANSACTION_LOCK = 0x4c4b455a
 /** How long another process may take for its migrations before this one gives up. */
 const MIGRATION_PATIENCE = '5min'
 
+/** SQLSTATEs of a table of this name that is not ours: it exists already, or has other columns. */
+const ANOTHERS_TABLE = new Set(['42P07', '42703'])
+
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
 export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
-  const client = await connectPatiently(url, options.patienceMs ?? PATIENCE_MS)
+  assertPostgresUrl(url)
+  const client = await connectPatiently(url, options)
   try {
     await assertUtf8(client)
+    await assertOwnSchema(client)
     await migrate(client, options)
+    await assertOwnSchema(client)
   } catch (error) {
     throw asDatabaseError(error, url)
   } finally {
     await client.end().catch(() => {})
   }
+  const passage = await explorePassage(url, CONNECTION).catch((error) => {
+    throw asDatabaseError(error, url)
+  })
+  for (const advice of passage.advice) options.onNotice?.(advice)
 
-  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE)
+  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE, passage)
   const db = drizzleOn(pool)
   return {
     db,
@@ -60,7 +74,10 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     concern: () => undefined,
     secretFile: undefined,
     async ping() {
-      await pool.query({ text: 'select 1 from users limit 1' })
+      const writable = "select current_setting('transaction_read_only') = 'off' as is, (select 1 from users limit 1)"
+      const { rows } = await pool.query({ text: writable })
+      // A standby before its promotion: it answers, and every log-in would fail.
+      if (!rows[0]?.is) throw new Problem('database_unavailable')
     },
     close: () => pool.close(),
   }
@@ -71,33 +88,34 @@ function drizzleOn(runner: Runner): Db {
   return drizzle({ client: runner as unknown as pg.Client, schema: tables })
 }
 
-async function connectPatiently(url: string, patienceMs: number): Promise<pg.Client> {
+async function connectPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice }: OpenOptions): Promise<pg.Client> {
   const deadline = performance.now() + patienceMs
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
       return await connect(url)
     } catch (error) {
-      if (!mayPass(error) || performance.now() + pauseMs > deadline) throw asDatabaseError(error, url)
+      const failure = asDatabaseError(error, url)
+      if (!mayPass(error) || performance.now() + pauseMs > deadline) throw failure
+      if (pauseMs === FIRST_PAUSE_MS) {
+        onNotice?.(`${failure.message}; trying again for up to ${Math.round(patienceMs / 1_000)} s.`)
+      }
     }
     await sleep(pauseMs)
   }
 }
 
 async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    application_name: 'latchkey',
-  })
+  const client = new pg.Client({ connectionString: url, ...CONNECTION })
   // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
   client.on('error', () => {})
   await client.connect()
   return client
 }
 
-/** Whether waiting may help: not where the server answers that the password or the name of the database is wrong. */
+/** Whether waiting may help: not where a certificate, the password or the name of the database is wrong. */
 function mayPass(error: unknown): boolean {
-  if ((error as { code?: string }).code === 'ERR_INVALID_URL') return false
+  const { code = '' } = error as { code?: string }
+  if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
   return !(error instanceof pg.DatabaseError) || /^(08|53|57P03)/.test(error.code ?? '')
 }
 
@@ -140,15 +158,18 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
 /** The migrations that were applied; undefined where there is not even their table. */
 async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
   // Asked for first, because a role that may not create tables can then still use those that are there.
-  const { rows } = await client.query<{ isThere: boolean }>(`select to_regclass('migrations') is not null as "isThere"`)
+  const { rows } = await client.query<{ isThere: boolean }>(
+    `select to_regclass(format('%I.migrations', current_schema())) is not null as "isThere"`,
+  )
   if (!rows[0]?.isThere) return undefined
   return (await client.query<{ name: string; hash: string }>('select name, hash from migrations order by name')).rows
 }
 
-function asDatabaseError(error: unknown, url: string): unknown {
+function asDatabaseError(error: unknown, url: string): DatabaseError {
   // Neither the password nor the user: the message goes to the log.
   const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
-  const { message, code } = error as { message: string; code?: string }
-  const reason = message || code
+  const { message, code = '' } = error as { message: string; code?: string }
+  const advice = ANOTHERS_TABLE.has(code) ? '. Give Latchkey a database or a schema of its own.' : ''
+  const reason = `${message || code}${advice}`
   return new DatabaseError(`The database ${place} cannot be used: ${reason}`, { cause: error })
 }

@@ -55,6 +55,8 @@ export interface OpenOptions {
   poolSize?: number
   /** How long a server that does not answer is waited for. */
   patienceMs?: number
+  /** Hears, in a sentence each, what the operator should know while the database is opened. */
+  onNotice?: (notice: string) => void
 }
 
 /** A database that cannot be used as it is. The message says why and what to do. */

@@ -31,6 +31,8 @@ export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
     genReqId: makeRequestIds(config),
     trustProxy: config.TRUST_PROXY.length > 0 ? matcherOf(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
+    // What a plugin waits for (a database that is away, another's migration) has a limit and an error of its own.
+    pluginTimeout: 0,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,

@@ -21,7 +21,8 @@ export function readMigrations(engine: 'sqlite' | 'pg'): Migration[] {
     return {
       name: tag,
       hash: createHash('sha256').update(sql).digest('hex'),
-      statements: sql.split('--> statement-breakpoint'),
+      // drizzle-kit names the schema in foreign keys alone; the tables are wherever the search path puts them.
+      statements: sql.replaceAll('"public".', '').split('--> statement-breakpoint'),
     }
   })
 }

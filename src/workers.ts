@@ -15,8 +15,11 @@ export function superviseWorkers(count: number): Promise<number> {
 
   const workers = () => Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined)
   const stop = () => {
-    // A second signal ends them at once.
-    for (const worker of workers()) isStopping ? worker.process.kill('SIGKILL') : worker.send(STOP)
+    // A second signal ends them at once. A worker that could not start has closed its channel and ends by itself.
+    for (const worker of workers()) {
+      if (isStopping) worker.process.kill('SIGKILL')
+      else if (worker.isConnected()) worker.send(STOP)
+    }
     isStopping = true
   }
   process.on('SIGTERM', stop)

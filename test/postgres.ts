@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { packageRoot } from '../src/package.js'
 import { PostgresServer } from './postgres-server.js'
 
@@ -63,7 +64,7 @@ async function filesForBoth(): Promise<string[]> {
 
 /** Coverage is counted in the run on SQLite. */
 function run(files: string[]): Promise<number> {
-  const tap = spawn('tap', ['--disable-coverage', ...files], {
+  const tap = spawn(join(packageRoot, 'node_modules', '.bin', 'tap'), ['--disable-coverage', ...files], {
     cwd: packageRoot,
     stdio: 'inherit',
     env: { ...process.env, TEST_DATABASE: 'postgres', TEST_DATABASE_URL: url },
