@@ -4,12 +4,16 @@ import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import { type Caller, callerFrom } from '../src/access-tokens.js'
 import { ALGORITHM, type Keys, TOKEN_TYPE } from '../src/keys.js'
-import { Problem } from '../src/problems.js'
+import { PROBLEMS, Problem } from '../src/problems.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
 const TOKENS_KEPT = 10_000
 const BEARER = /^bearer [\w.~+/-]+=*$/i
 const OTHER_SCHEME = /^(?!bearer\b)/i
+const BEARER_NEEDED = "The Authorization header must be 'Bearer <token>'."
+const FOREIGN_TOKEN = 'This is not an access token of this service; refresh tokens go to /v1/refresh.'
+/** @fastify/jwt's code, and the end of fast-jwt's own. */
+const EXPIRED = '_EXPIRED'
 const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
 
 declare module 'fastify' {
@@ -56,7 +60,8 @@ export default plugin(
 
     app.decorateRequest('identify', async function identify(this: FastifyRequest) {
       const header = this.headers.authorization
-      if (header === undefined || OTHER_SCHEME.test(header)) throw new Problem('missing_token')
+      if (header === undefined) throw new Problem('missing_token')
+      if (OTHER_SCHEME.test(header)) throw new Problem('missing_token', { detail: BEARER_NEEDED })
       if (!BEARER.test(header)) throw new Problem('malformed_authorization')
       const caller = recall(header) ?? (await verify(this, header))
       this.user = caller
@@ -100,14 +105,16 @@ export default plugin(
         verified.set(header, caller)
         return caller
       } catch (cause) {
-        // Whatever is wrong with a token, it is the token: never a 500, and no word about which check failed.
-        throw new Problem('invalid_token', { cause })
+        // Whatever is wrong with a token, it is the token: never a 500, and no word about which check failed. The expiry is
+        // looked at after the signature, so that only the holder of an authentic token learns of it.
+        const isExpired = String((cause as { code?: unknown }).code).endsWith(EXPIRED)
+        throw refusedToken(isExpired ? 'The access token has expired.' : FOREIGN_TOKEN, cause)
       }
     }
 
     /** What can change after a token was signed: asked in memory on every request. */
     function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
-      if (sessions.isRevoked(caller.sessionId)) return new Problem('invalid_token')
+      if (sessions.isRevoked(caller.sessionId)) return refusedToken('The session of this access token has ended.')
       if (sessions.isStale()) return new Problem('revocations_stale')
       const { role } = request.routeOptions.config
       if (role !== undefined && role !== caller.role) return new Problem('insufficient_scope')
@@ -116,6 +123,12 @@ export default plugin(
   },
   { name: 'authenticate', dependencies: ['keys', 'sessions', 'legacy-tokens'] },
 )
+
+/** The 401 for a token, with the reason in the header as well: RFC 6750 section 3 allows no quotation marks in it. */
+function refusedToken(detail: string, cause?: unknown): Problem {
+  const challenge = `${PROBLEMS.invalid_token.headers['www-authenticate']}, error_description="${detail}"`
+  return new Problem('invalid_token', { detail, cause, headers: { 'www-authenticate': challenge } })
+}
 
 /** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */
 function verifyingKey(token: unknown, keys: Keys): string {

@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { errorCodes } from 'fastify'
 import plugin from 'fastify-plugin'
+import { jsonFault } from '../src/json-faults.js'
 import { lingerIfUnread } from '../src/lingering-close.js'
+import { Problem } from '../src/problems.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -23,7 +25,7 @@ export default plugin(
     app.removeAllContentTypeParsers()
     app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
       if (body === '') done(null, undefined)
-      else parseJson(request, body, done)
+      else parseJson(request, body, (error, value) => (error ? done(malformed(body, error)) : done(null, value)))
     })
     app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_request, body, done) => {
       if (body.length === 0) done(null, undefined)
@@ -49,4 +51,11 @@ function dropIdleType(headers: IncomingHttpHeaders): void {
   if (encoding === undefined && Number(length) === 0) delete headers['content-type']
   // Fastify refuses a type that is none before it has read a byte.
   else if (encoding !== undefined && !MEDIA_TYPE.test(type)) headers['content-type'] = 'application/octet-stream'
+}
+
+/** Says where the text stops being JSON. JSON.parse accepts what is refused for the names of its fields alone. */
+function malformed(body: string, cause: Error): Problem {
+  const detail =
+    jsonFault(body.replace(/^\ufeff/, '')) ?? 'A field is named __proto__, or constructor with a prototype.'
+  return new Problem('malformed_body', { detail, cause })
 }

@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import findMyWay from 'find-my-way'
 import { Problem, sendProblem, toProblem } from '../src/problems.js'
@@ -22,7 +22,16 @@ export default plugin(
       for (const name of [method].flat()) known.add(name)
     })
 
-    app.setErrorHandler((error, request, reply) => sendProblem(toProblem(error), request, reply))
+    const methodsAt = (path: string): Set<string> | undefined => {
+      const match = paths.find('GET', path)
+      return match === null || hasBlank(match.params) ? undefined : (match.store as Set<string>)
+    }
+
+    app.setErrorHandler((error, request, reply) => {
+      // `/v1/todos/` has an id that is empty: it is another address than `/v1/todos`, not a wrong id.
+      const isNoAddress = (error as FastifyError).validationContext === 'params' && hasBlank(request.params as Params)
+      return sendProblem(isNoAddress ? notFound(pathOf(request.url)) : toProblem(error), request, reply)
+    })
 
     // Before the body is looked at: a QUERY without a Content-Type would be 400 at an address that does not exist.
     app.addHook('preParsing', (request, reply, payload, done) => {
@@ -32,17 +41,38 @@ export default plugin(
     app.setNotFoundHandler(answerNotFound)
 
     function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
-      const match = paths.find('GET', pathOf(request.url))
-      const allowed = match?.store as Set<string> | undefined
-      const problem =
-        allowed && !allowed.has(request.method)
-          ? new Problem('method_not_allowed', { headers: { allow: [...allowed].sort().join(', ') } })
-          : new Problem('not_found')
+      const path = pathOf(request.url)
+      const allowed = methodsAt(path)
+      const problem = allowed && !allowed.has(request.method) ? notAllowed(allowed, request) : notFound(path)
       return sendProblem(problem, request, reply)
+    }
+
+    function notFound(path: string): Problem {
+      if (path.endsWith('/') && methodsAt(path.slice(0, -1))) {
+        return new Problem('not_found', { detail: 'This address has no slash at its end.' })
+      }
+      return new Problem(
+        'not_found',
+        app.config.DOCS ? { detail: 'The addresses of this service are listed at /docs.' } : {},
+      )
+    }
+
+    function notAllowed(allowed: Set<string>, { method, headers }: FastifyRequest): Problem {
+      const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+      return new Problem('method_not_allowed', {
+        headers: { allow: [...allowed].sort().join(', ') },
+        ...(isPreflight && { detail: 'Pages of other origins may call this service only if CORS_ORIGINS names them.' }),
+      })
     }
   },
   { name: 'problems' },
 )
+
+type Params = Record<string, string | undefined>
+
+function hasBlank(params: Params): boolean {
+  return Object.values(params).includes('')
+}
 
 function pathOf(url: string): string {
   const end = url.search(/[?#]/)

@@ -1,4 +1,5 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { type FieldError, fieldErrors } from './validation-errors.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
@@ -10,13 +11,11 @@ interface Definition {
 }
 
 const CHALLENGE = 'Bearer realm="latchkey"'
-/** A body may be wrong in more places than anybody wants to read. */
-const ERRORS_SHOWN = 20
 const RETRY_SOON = { 'retry-after': '1' }
 
 /** Every error this service answers: its stable code, its status and its public sentence. */
 export const PROBLEMS = {
-  validation_failed: { status: 400, title: 'The request does not have the expected shape; see errors.' },
+  validation_failed: { status: 400, title: 'The request is not valid; errors says where.' },
   malformed_body: { status: 400, title: 'The body cannot be read in the format its Content-Type names.' },
   malformed_url: { status: 400, title: 'The address of the request cannot be decoded.' },
   malformed_request: { status: 400, title: 'The request is not valid HTTP.' },
@@ -51,11 +50,11 @@ export const PROBLEMS = {
   wrong_password: { status: 403, title: 'The current password is wrong.' },
   insufficient_scope: {
     status: 403,
-    title: 'This account may not do that.',
+    title: 'Only admins may do this.',
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
   },
   registration_closed: { status: 403, title: 'People cannot register themselves here.' },
-  not_found: { status: 404, title: 'There is nothing at this address, or it is not yours.' },
+  not_found: { status: 404, title: 'Not found, or not yours.' },
   method_not_allowed: { status: 405, title: 'This address does not answer this method; see Allow.' },
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
   username_taken: { status: 409, title: 'The user name is taken.' },
@@ -63,7 +62,7 @@ export const PROBLEMS = {
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
   body_too_large: { status: 413, title: 'The body is larger than this service takes.' },
-  unsupported_media_type: { status: 415, title: 'The Content-Type is not one that this operation takes.' },
+  unsupported_media_type: { status: 415, title: 'Send the body with Content-Type: application/json.' },
   expectation_failed: { status: 417, title: 'The Expect header asks for something other than 100-continue.' },
   rate_limited: { status: 429, title: 'Too many requests from this network; see Retry-After.' },
   too_many_attempts: { status: 429, title: 'Too many failed log-ins; see Retry-After.' },
@@ -85,13 +84,6 @@ export const PROBLEMS = {
 } as const satisfies Record<string, Definition>
 
 export type ProblemCode = keyof typeof PROBLEMS
-
-/** One thing wrong with the request: where (`body`, `querystring`, `params`, `headers`), a JSON pointer, and why. */
-export interface FieldError {
-  in: string
-  path: string
-  message: string
-}
 
 interface Particulars {
   detail?: string
@@ -152,15 +144,7 @@ export function toProblem(error: unknown): Problem {
   const { validation, validationContext = 'body', statusCode } = error as FastifyError
   // Not always text: that of a DOMException is a number.
   const code = String((error as FastifyError).code)
-  if (validation) {
-    return new Problem('validation_failed', {
-      errors: validation.slice(0, ERRORS_SHOWN).map(({ instancePath, message = 'is not valid', params }) => ({
-        in: validationContext,
-        path: instancePath,
-        message: params.additionalProperty ? `unknown field: ${params.additionalProperty}` : message,
-      })),
-    })
-  }
+  if (validation) return new Problem('validation_failed', { errors: fieldErrors(validation, validationContext) })
   const known = FOREIGN_CODES[code]
   if (known) return new Problem(known, { cause: error })
   if (code.startsWith('HPE_')) return new Problem('malformed_request', { cause: error })

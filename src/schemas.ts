@@ -175,12 +175,12 @@ export const IdParams = Type.Object({
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
   400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
   401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
-  403: { description: 'This account may not do that.', code: 'insufficient_scope' },
+  403: { description: 'Only admins may do this.', code: 'insufficient_scope' },
   404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
   409: { description: 'Taken, or in conflict with what is there.', code: 'username_taken' },
   412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
   413: { description: 'The body is too large.', code: 'body_too_large' },
-  415: { description: 'The Content-Type is not one that this operation takes.', code: 'unsupported_media_type' },
+  415: { description: 'The body has another Content-Type than this operation takes.', code: 'unsupported_media_type' },
   429: { description: 'Too many tries; see Retry-After.', code: 'too_many_attempts' },
   431: { description: 'The headers are too large.', code: 'headers_too_large' },
   500: { description: 'A bug; the request_id finds it in the log.', code: 'internal_error' },
@@ -216,7 +216,7 @@ export function problemAnswer(status: number, code?: ProblemCode): TSchema {
 }
 
 function problemContent(code: ProblemCode) {
-  const errors = code === 'validation_failed' ? [{ in: 'body', path: '/name', message: 'must be string' }] : undefined
+  const errors = code === 'validation_failed' ? [{ in: 'body', path: '/name', message: 'must be a string' }] : undefined
   const example = new PublicProblem(code, { ...(errors && { errors }) }).toBody('fq3k1z-2b')
   return { 'application/problem+json': { schema: ref(Problem), example } }
 }

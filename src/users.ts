@@ -66,7 +66,8 @@ export class Users {
       .returning()
     if (updated === undefined) {
       if ((await db.$count(users, eq(users.id, userId))) === 0) throw new Problem('invalid_token')
-      const errors = [{ in: 'body', path: '', message: 'a user name or an e-mail address must stay' }]
+      const path = changes.usernameKey === null ? '/username' : '/email'
+      const errors = [{ in: 'body', path, message: 'a user name or an e-mail address must stay' }]
       throw new Problem('validation_failed', { errors })
     }
     await this.#record({ type: 'user.updated' }, userId, actor)

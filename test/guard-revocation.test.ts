@@ -13,7 +13,10 @@ t.test('a revoked session is refused at once, and it alone', async (t) => {
   t.equal((await mina.post('/v1/logout')).statusCode, 204)
   const refused = await mina.get('/v1/verify')
   t.match(refused.json(), { status: 401, code: 'invalid_token' })
-  t.equal(refused.headers['www-authenticate'], 'Bearer realm="latchkey", error="invalid_token"')
+  t.equal(
+    refused.headers['www-authenticate'],
+    'Bearer realm="latchkey", error="invalid_token", error_description="The session of this access token has ended."',
+  )
   t.equal((await mina.post('/v1/logout')).statusCode, 204, 'a second log-out is no error')
   for (const person of [joon, elsewhere]) t.equal((await person.get('/v1/verify')).statusCode, 204)
 })

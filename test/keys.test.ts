@@ -80,7 +80,10 @@ t.test('a key that leaked is ended at once, with every token it signed', async (
   for (const person of [mina, joon]) {
     const refused = await person.get('/v1/me')
     t.match(refused.json(), { status: 401, code: 'invalid_token' })
-    t.equal(refused.headers['www-authenticate'], 'Bearer realm="latchkey", error="invalid_token"')
+    t.equal(
+      refused.headers['www-authenticate'],
+      'Bearer realm="latchkey", error="invalid_token", error_description="This is not an access token of this service; refresh tokens go to /v1/refresh."',
+    )
   }
   t.notOk((await kidsOf(service)).includes(leaked))
   const refreshed = await service.post('/v1/refresh', { refresh_token: mina.login.refresh_token })

@@ -2,33 +2,50 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { Problem } from '../../src/problems.js'
-import { Login, noContent, problemAnswer, problems, RefreshToken, ref, TokenPair, toLogin } from '../../src/schemas.js'
+import { Problem, toProblem } from '../../src/problems.js'
+import {
+  Login,
+  noContent,
+  nullable,
+  problemAnswer,
+  problems,
+  RefreshToken,
+  ref,
+  TokenPair,
+  toLogin,
+} from '../../src/schemas.js'
+import { ERRORS_SHOWN, type FieldError } from '../../src/validation-errors.js'
 
 const Registration = Type.Object(
   {
-    username: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'A name to log in with.' })),
-    email: Type.Optional(Type.String({ minLength: 3, maxLength: 320, description: 'An address to log in with.' })),
-    name: Type.Optional(Type.String({ minLength: 1, maxLength: 250, description: 'How you are called.' })),
+    username: Type.Optional(
+      nullable({
+        maxLength: 128,
+        description: 'A name to log in with, 3 to 32 characters; two are enough in Hangul, Han or Kana.',
+      }),
+    ),
+    email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
     password: Type.String({ minLength: 1, maxLength: 256, description: 'Any characters; length is what counts.' }),
   },
   {
     $id: 'Registration',
     additionalProperties: false,
-    description: 'A new account: a user name, an e-mail address, or both.',
+    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
     examples: [{ username: 'mina', email: 'mina@example.com', name: 'Mina', password: 'three quiet lanterns' }],
   },
 )
 
 const Credentials = Type.Object(
   {
-    username: Type.String({ minLength: 1, maxLength: 320, description: 'A user name or an e-mail address.' }),
+    username: Type.Optional(nullable({ maxLength: 320, description: 'A user name, or an e-mail address.' })),
+    email: Type.Optional(nullable({ maxLength: 320, description: 'An e-mail address, in place of `username`.' })),
     password: Type.String({ minLength: 1, maxLength: 256, description: 'As it was registered.' }),
   },
   {
     $id: 'Credentials',
     additionalProperties: false,
-    description: 'Who you are, and the proof.',
+    description: 'Either `username` or `email`, and the password.',
     examples: [{ username: 'mina', password: 'three quiet lanterns' }],
   },
 )
@@ -48,6 +65,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/v1/register', {
     config: { public: true, rateLimit: 'network' },
+    attachValidation: true,
     schema: {
       operationId: 'register',
       tags: ['auth'],
@@ -66,12 +84,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const { username, email } = request.body
-      if (username === undefined && email === undefined) {
-        const errors = [{ in: 'body', path: '', message: 'must have username or email' }]
-        throw new Problem('validation_failed', { errors })
-      }
-      const user = await app.accounts.register(request.body, clientOf(request))
+      const { username, email } = identifiersIn(request, 'one or both')
+      const { name, password } = request.body
+      const user = await app.accounts.register(
+        { username, email, name: name || undefined, password },
+        clientOf(request),
+      )
       const tokens = await app.sessions.issue(user, clientOf(request))
       return reply.code(201).header('location', '/v1/me').send(toLogin(user, tokens))
     },
@@ -79,6 +97,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/v1/login', {
     config: { public: true, rateLimit: 'network' },
+    attachValidation: true,
     schema: {
       operationId: 'login',
       tags: ['auth'],
@@ -93,8 +112,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request) => {
-      const { username, password } = request.body
-      const user = await app.accounts.authenticate(username, password, clientOf(request))
+      const { username, email } = identifiersIn(request, 'one')
+      const identifier = username ?? email ?? ''
+      const user = await app.accounts.authenticate(identifier, request.body.password, clientOf(request))
       return toLogin(user, await app.sessions.issue(user, clientOf(request)))
     },
   })
@@ -147,4 +167,24 @@ export default routes
 function withoutBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
   request.body ??= {}
   done()
+}
+
+/**
+ * The user name and the address of a body that names somebody; null and the empty text, which forms send, are none.
+ * @throws Problem validation_failed with all that is wrong, also with what the schema says of the rest of the body
+ */
+function identifiersIn({ body, validationError }: FastifyRequest, wanted: 'one' | 'one or both') {
+  const { username, email } = (body ?? {}) as { username?: string | null; email?: string | null }
+  const invalid = validationError && toProblem(validationError)
+  if (invalid && invalid.errors === undefined) throw invalid
+  const errors: FieldError[] = []
+  const say = (path: string, message: string) => errors.push({ in: 'body', path, message })
+  if (!username && !email) say('/username', 'is required, unless email is given')
+  else if (wanted === 'one' && username && email) say('/email', 'must not be given beside username')
+  else if (wanted === 'one' && typeof email === 'string' && email !== '' && !email.includes('@')) {
+    say('/email', 'must be an e-mail address such as name@example.com')
+  }
+  errors.push(...(invalid?.errors ?? []))
+  if (errors.length > 0) throw new Problem('validation_failed', { errors: errors.slice(0, ERRORS_SHOWN) })
+  return { username: username || undefined, email: email || undefined }
 }

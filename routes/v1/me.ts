@@ -140,5 +140,5 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 export default routes
 
 function missing(field: string): Problem {
-  return new Problem('validation_failed', { errors: [{ in: 'body', path: '', message: `must have ${field}` }] })
+  return new Problem('validation_failed', { errors: [{ in: 'body', path: `/${field}`, message: 'is required' }] })
 }

@@ -143,7 +143,14 @@ function toGrantError(error: Error, request: FastifyRequest): GrantError {
     return new GrantError(code, problem.message, problem.status, headers)
   }
   const code = GRANT_ERRORS[problem.code] ?? 'invalid_request'
-  return new GrantError(code, problem.message, code === 'invalid_grant' ? 400 : problem.status, headers)
+  return new GrantError(code, descriptionOf(problem), code === 'invalid_grant' ? 400 : problem.status, headers)
+}
+
+/** There is no `errors` in this answer, and a form has another type than JSON. */
+function descriptionOf({ code, message, errors = [] }: Problem): string {
+  if (code === 'unsupported_media_type') return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
+  if (code !== 'validation_failed') return message
+  return `${errors.map(({ path, message }) => `The ${path.slice(1) || 'body'} ${message}`).join('. ')}.`
 }
 
 function oauthErrors<const Status extends number>(...statuses: Status[]) {

@@ -20,7 +20,7 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.equal(refused.response?.status, 400)
   assert.deepEqual(
     refused.error?.errors?.map(({ in: part, path, message }) => [part, path, message]),
-    [['body', '', "must have required property 'password'"]],
+    [['body', '/password', 'is required']],
   )
 
   const { data: login, error } = await latchkey.login({ body: account })

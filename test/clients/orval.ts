@@ -20,7 +20,7 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(refused.status === 400)
   assert.deepEqual(
     refused.data.errors?.map(({ in: part, path, message }) => [part, path, message]),
-    [['body', '', "must have required property 'password'"]],
+    [['body', '/password', 'is required']],
   )
 
   const answer = await latchkey.login(account)
