@@ -18,9 +18,11 @@ import pressure from '../plugins/pressure.js'
 import problems from '../plugins/problems.js'
 import proxies from '../plugins/proxies.js'
 import rateLimit from '../plugins/rate-limit.js'
+import rowQuotas from '../plugins/row-quotas.js'
 import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
 import tracing from '../plugins/tracing.js'
+import unreadAnswers from '../plugins/unread-answers.js'
 import upkeep from '../plugins/upkeep.js'
 import users from '../plugins/users.js'
 import { compatRoutes, routes } from '../routes/index.js'
@@ -60,6 +62,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(cors)
   await app.register(httpRules)
   await app.register(bodies)
+  await app.register(unreadAnswers)
   await app.register(drain)
   await app.register(pressure)
   await app.register(proxies)
@@ -75,6 +78,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(accounts)
   await app.register(users)
   await app.register(legacyTokens)
+  await app.register(rowQuotas)
   await app.register(upkeep)
   await app.register(metrics)
 

@@ -107,6 +107,11 @@ export const Settings = Type.Object({
       'When the process is this late, in milliseconds, new requests get 503 until it has caught up; or `off`.',
   }),
   BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
+  MAX_ROWS_PER_USER: wholeNumber(1, 1_000_000_000, {
+    default: '100000',
+    description:
+      'How many todos, and how many tutorials, an account may have; each further process may pass it by 1,000.',
+  }),
   EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',

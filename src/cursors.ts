@@ -4,6 +4,12 @@ import { Problem } from './problems.js'
 
 export const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
+/** The largest page, in bytes of its items: whoever does not read it makes this process keep it. */
+const PAGE_BYTES = 256 * 1_024
+/** More than the names of an item's fields and its numbers take. */
+const ITEM_BYTES = 512
+/** The most that a UTF-16 unit takes in JSON: \\u0000. */
+const ESCAPED_BYTES = 6
 
 /** The query of a list: how many, and after which. */
 export const pageQuery = {
@@ -39,12 +45,29 @@ export function pagesOf(list: string) {
       return id
     },
 
-    /** A page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. */
-    page<Row extends { id: number }, Item>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
-      const shown = rows.length > limit ? rows.slice(0, limit) : rows
-      const last = rows.length > limit ? shown.at(-1) : undefined
+    /**
+     * A page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. It
+     * stops sooner, after one row at the least, where its items would be larger than PAGE_BYTES.
+     */
+    page<Row extends { id: number }, Item extends object>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
+      const items: Item[] = []
+      let room = PAGE_BYTES
+      for (const row of rows.length > limit ? rows.slice(0, limit) : rows) {
+        const item = toItem(row)
+        room -= sizeOf(item, room / limit)
+        if (room < 0 && items.length > 0) break
+        items.push(item)
+      }
+      const last = items.length < rows.length ? rows[items.length - 1] : undefined
       const next_cursor = last === undefined ? null : Buffer.from(`${list}:${last.id}`).toString('base64url')
-      return { items: shown.map(toItem), next_cursor }
+      return { items, next_cursor }
     },
   }
+}
+
+/** The bytes of an item as JSON: measured if it may have more than its share, else the most that it can have. */
+function sizeOf(item: object, share: number): number {
+  let most = ITEM_BYTES
+  for (const value of Object.values(item)) if (typeof value === 'string') most += ESCAPED_BYTES * value.length
+  return most <= share ? most : Buffer.byteLength(JSON.stringify(item))
 }

@@ -59,6 +59,7 @@ export const PROBLEMS = {
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
   username_taken: { status: 409, title: 'The user name is taken.' },
   email_taken: { status: 409, title: 'The e-mail address is taken.' },
+  too_many_rows: { status: 409, title: 'This account has as many rows of this kind as one may have; delete some.' },
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
   body_too_large: { status: 413, title: 'The body is larger than this service takes.' },

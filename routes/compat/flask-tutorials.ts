@@ -1,14 +1,17 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { answerErrors, fieldsOf, isName, isText, NAME_MAX_LENGTH, Refusal, standInFor } from '../../src/compat.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
 import { refusedToken, TOKEN_REVOKED } from '../../src/compat-flask-jwt.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
+import { pageCount } from '../../src/cursors.js'
 import { type Database, sole, type Tables } from '../../src/database.js'
-import { Problem } from '../../src/problems.js'
+import { Problem, type ProblemCode } from '../../src/problems.js'
+import { withRoomFor } from '../../src/row-gate.js'
 import { noContent, ref } from '../../src/schemas.js'
 import { isLongerThan } from '../../src/text-lengths.js'
 
@@ -18,12 +21,18 @@ const LIFETIME_MS = 24 * 3_600_000
 /** Flask's `<int:tutorial_id>`. */
 const TUTORIAL = '/tutorials/:id(^\\d+$)'
 
+/** So many rows of the list are in memory at once, at up to 40 kB each. */
+const ROWS_AT_ONCE = 20
+
 /** v1's own bound, in characters: its document promises it of every row. */
 const DESCRIPTION_MAX_LENGTH = 10_000
 
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
 const TOO_LONG = new Refusal(400, { msg: 'A name or an email has at most 250 characters, all of them text' })
-const EMAIL_TAKEN = new Refusal(409, { msg: 'Email already registered' })
+const WORDED: Partial<Record<ProblemCode, Refusal>> = {
+  email_taken: new Refusal(409, { msg: 'Email already registered' }),
+  too_many_rows: new Refusal(409, { message: 'You have as many tutorials as an account may have' }),
+}
 const NOT_YOURS = new Refusal(404, { message: 'No tutorials with this id' })
 const INCOMPLETE = new Refusal(400, { message: 'name and description are required' })
 const NOT_TEXT = new Refusal(400, {
@@ -71,12 +80,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
   for (const schema of [AccessToken, MsgError, MessageError]) app.addSchema(schema)
   const statements = prepareStatements(app.database)
+  const quota = app.rowQuotas.tutorials
 
   app.setErrorHandler(
-    answerErrors('msg', (problem, { headers }) =>
-      problem.code === 'email_taken'
-        ? EMAIL_TAKEN
-        : (refusedToken(problem, headers.authorization) ?? flaskPage(problem)),
+    answerErrors(
+      'msg',
+      (problem, { headers }) =>
+        WORDED[problem.code] ?? refusedToken(problem, headers.authorization) ?? flaskPage(problem),
     ),
   )
 
@@ -117,7 +127,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'All of them, the oldest first.',
       response: { 200: json('Your tutorials.', Type.Array(ref(FlaskTutorial))), ...refusals },
     },
-    handler: async ({ user }) => (await statements.list.execute({ userId: user.userId })).map(toTutorial),
+    handler: async ({ user, method }, reply) => {
+      const after = (id: number) => {
+        const part = { userId: user.userId, after: id, count: ROWS_AT_ONCE }
+        return withRoomFor(part.count, () => statements.list.execute(part))
+      }
+      const first = await after(0)
+      if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
+      reply.type('application/json; charset=utf-8')
+      // Of HEAD the router would read the whole stream.
+      return reply.send(method === 'HEAD' ? '' : streamOf(first, after))
+    },
   })
 
   app.post('/tutorials', {
@@ -128,13 +148,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Add a tutorial',
       description: 'It is yours, whatever `id` or `user_id` the body has.',
       body: ref(FlaskTutorialCreate),
-      response: { 200: json('The new row.', ref(FlaskTutorial)), 400: malformed, ...refusals },
+      response: {
+        200: json('The new row.', ref(FlaskTutorial)),
+        400: malformed,
+        409: json('You have as many tutorials as an account may have.', ref(MessageError)),
+        ...refusals,
+      },
     },
     handler: async (request) => {
       const { name, description } = fieldsOf(flaskJson(request)) ?? {}
       if (!isText(name) || !isText(description) || name === '') throw INCOMPLETE
       if (!isName(name) || !isDescription(description)) throw NOT_TEXT
-      return toTutorial(sole(await statements.insert.execute({ userId: request.user.userId, name, description })))
+      const { userId } = request.user
+      const insert = () => statements.insert.execute({ userId, name, description })
+      return toTutorial(sole(await quota.spend(userId, insert)))
     },
   })
 
@@ -175,6 +202,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, params }, reply) => {
       const [row] = await statements.delete.execute({ userId: user.userId, id: tutorialId(params.id) })
       if (row === undefined) throw NOT_YOURS
+      await quota.giveBack(user.userId)
       return reply.code(204).send()
     },
   })
@@ -191,6 +219,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+type Row = Tables['tutorials']['$inferSelect']
 
 /** The guard takes `bearer`; the tutorial does not. */
 function refuseLowerCase({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
@@ -212,13 +242,26 @@ function tutorialId(text: string): number {
   return id
 }
 
-function toTutorial({
-  id,
-  userId,
-  name,
-  description,
-}: Tables['tutorials']['$inferSelect']): Static<typeof FlaskTutorial> {
+function toTutorial({ id, userId, name, description }: Row): Static<typeof FlaskTutorial> {
   return { id, user_id: userId, name, description }
+}
+
+/** All rows as one array of JSON, read as fast as the client does: there may be gigabytes of them. */
+function streamOf(first: Row[], after: (id: number) => PromiseLike<Row[]>): Readable {
+  async function* chunks() {
+    let separator = '['
+    for (let rows = first; ; ) {
+      for (const row of rows) {
+        yield separator + JSON.stringify(toTutorial(row))
+        separator = ','
+      }
+      const last = rows.at(-1)
+      if (last === undefined || rows.length < ROWS_AT_ONCE) break
+      rows = await after(last.id)
+    }
+    yield ']'
+  }
+  return Readable.from(chunks(), { objectMode: false })
 }
 
 function prepareStatements({ db, tables: { tutorials }, now }: Database) {
@@ -226,7 +269,13 @@ function prepareStatements({ db, tables: { tutorials }, now }: Database) {
   const isMineOfId = and(eq(tutorials.id, sql.placeholder('id')), isMine)
   const [name, description] = [sql.placeholder('name'), sql.placeholder('description')]
   return {
-    list: db.select().from(tutorials).where(isMine).orderBy(asc(tutorials.id)).prepare('list_all_tutorials'),
+    list: db
+      .select()
+      .from(tutorials)
+      .where(and(isMine, gt(tutorials.id, sql.placeholder('after'))))
+      .orderBy(asc(tutorials.id))
+      .limit(pageCount)
+      .prepare('list_all_tutorials'),
     insert: db
       .insert(tutorials)
       .values({ userId: sql.placeholder('userId'), name, description, createdAt: now, updatedAt: now })

@@ -6,6 +6,7 @@ import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, isFresh } from '../../src/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
+import { withRoomFor } from '../../src/row-gate.js'
 import {
   createdAt,
   etagHeader,
@@ -15,6 +16,7 @@ import {
   noContent,
   nullable,
   pageOf,
+  problemAnswer,
   problems,
   ref,
   rowAnswer,
@@ -81,6 +83,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const { todos } = tables
   const statements = prepareStatements(app.database)
+  const quota = app.rowQuotas.todos
   for (const schema of [Todo, TodoCreate, TodoUpdate, TodoPage]) app.addSchema(schema)
 
   app.get('/v1/todos', {
@@ -101,9 +104,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, query }) => {
       const { done: isDone, limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      const rows = await (isDone === undefined
-        ? statements.list.execute(page)
-        : statements.listByDone.execute({ ...page, done: isDone }))
+      const rows = await withRoomFor(page.count, () =>
+        isDone === undefined ? statements.list.execute(page) : statements.listByDone.execute({ ...page, done: isDone }),
+      )
       return pages.page(rows, limit, toTodo)
     },
   })
@@ -118,18 +121,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'Where it is.' }) } },
         ...problems(400, 401, 413, 415),
+        409: problemAnswer(409, 'too_many_rows'),
       },
     },
     handler: async ({ user, body }, reply) => {
-      const row = sole(
-        await statements.insert.execute({
-          userId: user.userId,
-          title: body.title,
-          description: body.description ?? null,
-          done: body.done ?? false,
-          dueAt: dueTime(body.due_at) ?? null,
-        }),
-      )
+      const { userId } = user
+      const values = {
+        userId,
+        title: body.title,
+        description: body.description ?? null,
+        done: body.done ?? false,
+        dueAt: dueTime(body.due_at) ?? null,
+      }
+      const row = sole(await quota.spend(userId, () => statements.insert.execute(values)))
       return reply
         .code(201)
         .header('location', `/v1/todos/${row.id}`)
@@ -206,6 +210,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .where(ownedRow(todos, user.userId, params.id, headers['if-match']))
         .returning({ id: todos.id })
       if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      await quota.giveBack(user.userId)
       return reply.code(204).send()
     },
   })

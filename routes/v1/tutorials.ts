@@ -6,6 +6,7 @@ import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, isFresh } from '../../src/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
+import { withRoomFor } from '../../src/row-gate.js'
 import {
   etagHeader,
   IdParams,
@@ -13,6 +14,7 @@ import {
   ifNoneMatch,
   noContent,
   pageOf,
+  problemAnswer,
   problems,
   ref,
   rowAnswer,
@@ -58,6 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const { tutorials } = tables
   const statements = prepareStatements(app.database)
+  const quota = app.rowQuotas.tutorials
   for (const schema of [Tutorial, TutorialCreate, TutorialUpdate, TutorialPage]) app.addSchema(schema)
 
   app.get('/v1/tutorials', {
@@ -72,7 +75,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, query }) => {
       const { limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      return pages.page(await statements.list.execute(page), limit, toTutorial)
+      const rows = await withRoomFor(page.count, () => statements.list.execute(page))
+      return pages.page(rows, limit, toTutorial)
     },
   })
 
@@ -86,10 +90,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'Where it is.' }) } },
         ...problems(400, 401, 413, 415),
+        409: problemAnswer(409, 'too_many_rows'),
       },
     },
     handler: async ({ user, body }, reply) => {
-      const row = sole(await statements.insert.execute({ userId: user.userId, ...body }))
+      const { userId } = user
+      const row = sole(await quota.spend(userId, () => statements.insert.execute({ userId, ...body })))
       reply.code(201).header('location', `/v1/tutorials/${row.id}`).header('etag', etag(row.version))
       return reply.send(toTutorial(row))
     },
@@ -157,6 +163,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .where(ownedRow(tutorials, user.userId, params.id, headers['if-match']))
         .returning({ id: tutorials.id })
       if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      await quota.giveBack(user.userId)
       return reply.code(204).send()
     },
   })

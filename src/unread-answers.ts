@@ -1,0 +1,96 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Smaller answers are not watched: the kernel takes them, whether they are read or not. */
+export const WATCHED_BYTES = 16 * 1_024
+/** What an account, or a network without one, may leave unread. */
+const OWNER_BYTES = 8 * 2 ** 20
+/** What all together may leave unread in this process. */
+const ALL_BYTES = 64 * 2 ** 20
+/** A stream holds what it has read of the database besides. */
+const STREAM_BYTES = 2 ** 20
+/** While all is within the bounds, who reads nothing of a waiting answer for so long is let go. */
+const SILENCE_MS = 10_000
+/** Younger silence is a network's round trip. Over the bound of an owner it is no reason; over that of all it is. */
+const GRACE_MS = 1_000
+
+interface Answer {
+  response: ServerResponse
+  owner: string
+  isStream: boolean
+  /** How many bytes its connection had taken when it was last looked at, and since when. */
+  taken: number
+  since: number
+}
+
+/** The answers that clients have not read yet. Over the bounds, the connections that have been silent longest are closed. */
+export class UnreadAnswers {
+  readonly #answers = new Map<ServerResponse, Answer>()
+  /** What the answers of each owner have at the most. */
+  readonly #owed = new Map<string, number>()
+  #total = 0
+
+  /** Watches an answer of so many bytes that is about to be written, until it is taken or its connection is gone. */
+  watch(response: ServerResponse, owner: string, bytes: number | 'stream'): void {
+    const isStream = bytes === 'stream'
+    const size = isStream ? STREAM_BYTES : bytes
+    const answer = { response, owner, isStream, taken: takenBy(response), since: performance.now() }
+    this.#answers.set(response, answer)
+    this.#owe(owner, size)
+    const settle = () => {
+      if (this.#answers.delete(response)) this.#owe(owner, -size)
+    }
+    response.once('finish', settle).once('close', settle)
+    if (this.#total > ALL_BYTES || (this.#owed.get(owner) ?? 0) > OWNER_BYTES) setImmediate(() => this.enforce())
+  }
+
+  /** Closes the connections that the bounds do not allow. Called as time passes, and whenever a bound may be passed. */
+  enforce(now = performance.now()): void {
+    const unread = new Map<string, number>()
+    let total = 0
+    const bySilence = [...this.#answers.values()].filter((answer) => this.#observe(answer, now) > 0)
+    bySilence.sort((one, other) => one.since - other.since)
+    for (const answer of bySilence) {
+      const bytes = waitingOf(answer)
+      total += bytes
+      unread.set(answer.owner, (unread.get(answer.owner) ?? 0) + bytes)
+    }
+    for (const answer of bySilence) {
+      const silentMs = now - answer.since
+      const ofOwner = unread.get(answer.owner) ?? 0
+      const isTooMuch = total > ALL_BYTES || (ofOwner > OWNER_BYTES && silentMs > GRACE_MS)
+      if (!isTooMuch && silentMs < SILENCE_MS) continue
+      total -= waitingOf(answer)
+      unread.set(answer.owner, ofOwner - waitingOf(answer))
+      answer.response.destroy()
+    }
+  }
+
+  /** Notes whether the connection has taken anything since; what waits to be taken. */
+  #observe(answer: Answer, now: number): number {
+    const taken = takenBy(answer.response)
+    if (taken !== answer.taken) {
+      answer.taken = taken
+      answer.since = now
+    }
+    return answer.response.writableLength
+  }
+
+  #owe(owner: string, bytes: number): void {
+    this.#total += bytes
+    const owed = (this.#owed.get(owner) ?? 0) + bytes
+    if (owed > 0) this.#owed.set(owner, owed)
+    else this.#owed.delete(owner)
+  }
+}
+
+function waitingOf({ response, isStream }: Answer): number {
+  return response.writableLength + (isStream ? STREAM_BYTES : 0)
+}
+
+/** How many bytes the kernel has taken for this connection. */
+function takenBy({ req }: ServerResponse): number {
+  // A request that was injected has no connection.
+  const socket = req.socket as Socket | undefined
+  return socket === undefined ? 0 : socket.bytesWritten - socket.writableLength
+}

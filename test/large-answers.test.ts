@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import { type Child, serving } from './child.js'
+import { PASSWORD, type Person, startService } from './helper.js'
+import { until } from './replica.js'
+import { listen } from './wire.js'
+
+t.setTimeout(180_000)
+
+/** 10,000 characters, 40 kB. */
+const LARGE = '\u{1F512}'.repeat(10_000)
+/** Each of these takes six bytes in JSON. */
+const ESCAPED = '\u0001'.repeat(10_000)
+const PAGE_BYTES = 256 * 1_024
+
+t.test('a page stops at 256 KiB, and its cursor leads through all the rest', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  for (let n = 0; n < 24; n += 1) {
+    const description = [LARGE, ESCAPED, 'short'][n % 3]
+    await mina.post('/v1/todos', { title: `todo ${n}`, description })
+    await mina.post('/v1/tutorials', { name: `tutorial ${n}`, description })
+  }
+  for (const list of ['/v1/todos', '/v1/tutorials']) {
+    const pages = await allPages(mina, `${list}?limit=100`)
+    t.ok(pages.length > 1, `${list}: ${pages.length} pages`)
+    for (const { bytes } of pages) t.ok(bytes <= PAGE_BYTES + 200, `${list}: ${bytes} bytes`)
+    const ids = pages.flatMap(({ ids }) => ids)
+    t.equal(new Set(ids).size, 24)
+    t.same(
+      ids,
+      [...ids].sort((one, other) => other - one),
+      'the newest first',
+    )
+    t.ok(pages.slice(0, -1).every(({ ids }) => ids.length < 24 && ids.length > 2))
+  }
+  t.equal((await mina.get('/v1/todos')).json().items.length > 2, true)
+})
+
+t.test('the list of the tutorials API has all rows, the oldest first, however many', async (t) => {
+  const service = await startService(t)
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  await joon.post('/v1/tutorials', { name: 'of Joon', description: '' })
+  const port = await listen(service)
+  const expected: object[] = []
+  for (let n = 0; n <= 61; n += 1) {
+    if ([0, 1, 19, 20, 21, 40, 61].includes(n)) {
+      const answer = await fetch(`http://127.0.0.1:${port}/tutorials`, {
+        headers: { authorization: `Bearer ${mina.token}` },
+      })
+      t.equal(answer.headers.get('content-type'), 'application/json; charset=utf-8')
+      t.equal(await answer.text(), JSON.stringify(expected), `${n} rows`)
+      const head = await fetch(`http://127.0.0.1:${port}/tutorials`, {
+        method: 'HEAD',
+        headers: { authorization: `Bearer ${mina.token}` },
+      })
+      t.equal(head.status, 200)
+    }
+    const row = { name: `"name" ${n}`, description: n === 7 ? LARGE : '\u2028 é' }
+    const { id } = (await mina.post('/v1/tutorials', row)).json()
+    expected.push({ id, user_id: mina.id, ...row })
+  }
+})
+
+t.test('an account may have so many rows of a kind, at every door together', async (t) => {
+  const service = await startService(t, { MAX_ROWS_PER_USER: '5' })
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const todos = await Promise.all(Array.from({ length: 12 }, (_, n) => mina.post('/v1/todos', { title: `todo ${n}` })))
+  t.equal(todos.filter(({ statusCode }) => statusCode === 201).length, 5, 'of twelve at once')
+  t.match(await mina.post('/v1/todos', { title: 'x' }), { statusCode: 409 })
+  t.match((await mina.post('/v1/todos', { title: 'x' })).json(), { status: 409, code: 'too_many_rows' })
+  t.equal((await joon.post('/v1/todos', { title: 'x' })).statusCode, 201, 'others are not concerned')
+  t.equal((await mina.get('/v1/todos')).json().items.length, 5)
+
+  const compat = (person: Person) =>
+    service.app.inject({
+      method: 'POST',
+      url: '/tutorials',
+      headers: { authorization: `Bearer ${person.token}` },
+      payload: { name: 'Knots', description: 'Five' },
+    })
+  for (let n = 0; n < 3; n += 1)
+    t.equal((await mina.post('/v1/tutorials', { name: 'x', description: '' })).statusCode, 201)
+  for (let n = 0; n < 2; n += 1) t.equal((await compat(mina)).statusCode, 200)
+  const full = await compat(mina)
+  t.match(full, { statusCode: 409, headers: { 'content-type': /^application\/json/ } })
+  t.match(full.json(), { message: /as many tutorials/ })
+  t.equal((await mina.post('/v1/tutorials', { name: 'x', description: '' })).statusCode, 409)
+  const [first] = (await mina.get('/v1/tutorials')).json().items
+  t.equal((await mina.delete(`/v1/tutorials/${first.id}`)).statusCode, 204)
+  t.equal((await compat(mina)).statusCode, 200, 'a row that is gone makes room')
+  t.equal((await compat(mina)).statusCode, 409)
+})
+
+t.test('rows that were there before count too, also beyond the thousand that are not counted', async (t) => {
+  const service = await startService(t, { MAX_ROWS_PER_USER: '1003' })
+  const mina = await service.signUp('mina')
+  await mina.post('/v1/todos', { title: 'first' })
+  const { db, tables } = service.app.database
+  let id = (await mina.get('/v1/todos')).json().items[0].id
+  for (let n = 0; n < 999; n += 1) {
+    id += 1
+    await db.insert(tables.todos).values({ id, userId: mina.id, title: 'x', createdAt: 0, updatedAt: 0 })
+  }
+  const other = await startService(t, { MAX_ROWS_PER_USER: '1003', DATABASE_URL: service.app.config.DATABASE_URL })
+  const statuses: number[] = []
+  for (let n = 0; n < 5; n += 1) {
+    const headers = { authorization: `Bearer ${mina.token}` }
+    statuses.push(
+      (await other.app.inject({ method: 'POST', url: '/v1/todos', headers, payload: { title: 'x' } })).statusCode,
+    )
+  }
+  t.same(statuses, [201, 201, 201, 409, 409])
+})
+
+t.test('sixty connections of one account that read nothing fill no memory, and are let go', async (t) => {
+  const service = await serving(t, { nodeOptions: ['--max-old-space-size=128'], settings: { LOG_LEVEL: 'warn' } })
+  const register = async (username: string) => {
+    const { status, body } = await service.request('POST', '/v1/register', { body: { username, password: PASSWORD } })
+    t.equal(status, 201)
+    return String(body.access_token)
+  }
+  const token = await register('mallory')
+  const victim = await register('victim')
+  const body = { name: 'x', description: LARGE }
+  for (let n = 0; n < 150; n += 15) {
+    const rows = Array.from({ length: 15 }, () => service.request('POST', '/tutorials', { token, body }))
+    for (const { status } of await Promise.all(rows)) t.equal(status, 200)
+  }
+  const before = residentMiB(service)
+  // 6 MB an answer of the tutorials' list, and 64 pages of 256 KiB on each of the other connections.
+  const list = `GET /tutorials HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
+  const page = `GET /v1/tutorials?limit=100 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
+  const sockets = [
+    ...Array.from({ length: 30 }, () => unread(t, service, list)),
+    ...Array.from({ length: 30 }, () => unread(t, service, page.repeat(64))),
+  ]
+  let peak = before
+  const deadline = performance.now() + 8_000
+  while (performance.now() < deadline) {
+    peak = Math.max(peak, residentMiB(service))
+    t.equal((await service.request('GET', '/v1/me', { token: victim })).status, 200)
+    await sleep(200)
+  }
+  t.ok(peak < 420, `from ${before} to at most ${peak} MiB`)
+  t.comment(`from ${before} to at most ${peak} MiB`)
+  for (const socket of sockets) socket.resume()
+  await until(async () => sockets.every((socket) => socket.closed), 60_000, 100)
+  const all = await fetch(`${service.address}/tutorials`, { headers: { authorization: `Bearer ${token}` } })
+  t.equal(((await all.json()) as object[]).length, 150, 'who reads gets everything')
+})
+
+async function allPages(person: Person, url: string): Promise<{ bytes: number; ids: number[] }[]> {
+  const pages: { bytes: number; ids: number[] }[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const answer = await person.get(cursor === '' ? url : `${url}&cursor=${cursor}`)
+    const { items, next_cursor } = answer.json()
+    pages.push({ bytes: Buffer.byteLength(answer.payload), ids: items.map(({ id }: { id: number }) => id) })
+    cursor = next_cursor
+  }
+  return pages
+}
+
+/** A connection that has asked, and does not read. */
+function unread(t: { teardown(work: () => void): void }, { port }: Child, bytes: string): Socket {
+  const socket = connect(port, '127.0.0.1')
+  t.teardown(() => void socket.destroy())
+  socket.on('error', () => {})
+  socket.pause()
+  socket.write(bytes)
+  return socket
+}
+
+function residentMiB({ pid }: Child): number {
+  const [, kiB] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Math.round(Number(kiB) / 1024)
+}
