@@ -19,7 +19,8 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
       const code = await child.exit
       return { code, stdout: child.stdout, stderr: child.stderr }
     },
-    startService: () => startService(t, { ...database, LOGIN_THROTTLE: 'off' }),
+    startService: (more: Record<string, string> = {}) =>
+      startService(t, { ...database, LOGIN_THROTTLE: 'off', ...more }),
   }
 }
 
