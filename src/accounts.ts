@@ -3,6 +3,7 @@ import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import type { Database } from './database.js'
 import type { Events } from './events.js'
+import type { Turn } from './hash-queue.js'
 import { emailKey, fold, identifierKey, named, usernameKey } from './identifiers.js'
 import { logins } from './measures.js'
 import { networksOf } from './networks.js'
@@ -117,7 +118,7 @@ export class Accounts {
   /** The hash of a new password for this user. @throws Problem password_rejected that says which rule it breaks */
   async hashFor(user: User, password: string): Promise<string> {
     await this.#rules.assert(password, [user.username, user.email, user.name])
-    return this.#passwords.hash(password)
+    return this.#passwords.hash(password, { account: `user:${user.id}` })
   }
 
   /** Stores a new password's hash, if the password that was just proved is still in force. @throws Problem wrong_password */
@@ -156,7 +157,7 @@ export class Accounts {
     const nameAndKey = named(name)
     await this.#rules.assert(password, [username, email, name])
     const { db, tables, now } = this.#database
-    const passwordHash = await this.#passwords.hash(password, client)
+    const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const folded = email === undefined ? null : fold(email)
     // The database compares keys; older rows may be stored under the folded form of such an address.
     if (folded !== keys.emailKey && (await this.#statements.named.execute({ key: folded, folded })).length > 0) {
@@ -200,15 +201,16 @@ export class Accounts {
 
   /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
   async #proveWithinBudget(user: User | undefined, name: string, password: string, client: Client) {
-    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, client)
+    const turn = turnOf(client, user !== undefined && name === '' ? `user:${user.id}` : `name:${name}`)
+    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
     const network = networksOf(client.ip)[0].key
     const account = user ? `user:${user.id}` : `name:${name}`
     // First of all: a flood would make two writes of each try that is refused anyway.
-    this.#passwords.assertRoom()
+    this.#passwords.assertRoom(turn)
     const { isLast } = await this.#throttle.reserve(network, account)
     let proven: User | undefined
     try {
-      proven = await this.#prove(user, password, client)
+      proven = await this.#prove(user, password, turn)
     } catch (error) {
       await this.#throttle.release(network, account)
       throw error
@@ -220,19 +222,28 @@ export class Accounts {
     return proven
   }
 
-  async #prove(user: User | undefined, password: string, client?: Client): Promise<User | undefined> {
-    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash, client)
+  async #prove(user: User | undefined, password: string, turn: Turn): Promise<User | undefined> {
+    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash, turn)
     if (user === undefined || !isRight || !user.isActive) return undefined
-    return isOutdated ? this.#upgrade(user, password) : user
+    return isOutdated ? this.#upgrade(user, password, turn) : user
   }
 
   /** Hashes anew in the format and at the cost in force, unless the hash has changed meanwhile. */
-  async #upgrade(user: User, password: string): Promise<User | undefined> {
-    const passwordHash = await this.#passwords.hash(password)
+  async #upgrade(user: User, password: string, turn: Turn): Promise<User | undefined> {
+    const passwordHash = await this.#passwords.hash(password, turn)
     const [upgraded] = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
     // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
-    return upgraded ?? this.#prove(await this.find(user.id), password)
+    return upgraded ?? this.#prove(await this.find(user.id), password, turn)
   }
+}
+
+/**
+ * A place in the queue of hashes. Whoever confirms with a session takes it for the account alone: nobody else's flood from
+ * the same network comes before. A log-in takes it for the name that was typed, known or not, and for the network.
+ */
+function turnOf({ ip, isGone }: Client, account?: string): Turn {
+  if (account?.startsWith('user:')) return { ...(isGone && { isGone }), account }
+  return { ...(isGone && { isGone }), account, network: networksOf(ip).at(-1)?.key }
 }
 
 function prepareStatements({ db, tables: { users }, now }: Database) {

@@ -6,26 +6,52 @@ import { Problem } from './problems.js'
 const QUEUE_DEADLINE_MS = 2_000
 /** Each thread that hashes takes some 10 MiB. */
 const MOST_SLOTS = 16
+/** The memory of all hashes at work together: as much as the dearest argon2 or scrypt that is computed takes. */
+const MEMORY_BUDGET = 128 * 2 ** 20
+/** Hashes with less memory than this count as none. */
+const CHEAP_MEMORY = 16 * 2 ** 20
 
-/** For whom a hash is computed. */
-export interface Waiting {
+/** For whom a hash is computed, and what it takes. */
+export interface Turn {
   /** Whether nobody waits for the answer any more. */
   isGone?(): boolean
+  /** The account that is logged in to, or confirmed. One hash of an account is at work at a time. */
+  account?: string | undefined
+  /** Where the request comes from. */
+  network?: string | undefined
+  /** The memory of the hash, in bytes. */
+  memory?: number
 }
 
 interface Place {
-  isGone(): boolean
+  turn: Turn
   start(): void
   giveUp(): void
 }
 
-/** Runs as many hashes at once as there are processors, up to a number, and lets a few more wait. */
+/** An account or a network that has a hash at work or waiting. */
+interface Party {
+  atWork: number
+  waiting: number
+  /** The number of its last hash, counted from the first hash of the queue; 0 while it has had none. */
+  servedAt: number
+}
+
+/**
+ * Runs as many hashes at once as there are processors, up to a number, and lets a few more wait. Fair: the account that was
+ * served longest ago is next, and of several the network that was. So a flood by one account or one network delays
+ * somebody else by the hashes at work and no more.
+ */
 export class HashQueue {
   /** How many run at once. */
   readonly slots: number
-  readonly #places = new Set<Place>()
   readonly #limit: number
+  /** In the order of their arrival. */
+  readonly #places = new Set<Place>()
+  readonly #parties = new Map<string, Party>()
   #running = 0
+  #memory = 0
+  #served = 0
 
   constructor(limit: number, workers: number) {
     this.#limit = limit
@@ -37,53 +63,134 @@ export class HashQueue {
     return this.#places.size
   }
 
-  /** @throws Problem hashing_overloaded when too many wait, or this one has waited too long or in vain */
-  async run<Result>(task: () => Promise<Result>, waiting: Waiting = {}): Promise<Result> {
-    if (this.#running < this.slots) this.#running += 1
-    else await this.#turn(waiting)
+  /** @throws Problem hashing_overloaded when too many wait, or this one has waited too long, in vain or was displaced */
+  async run<Result>(task: () => Promise<Result>, turn: Turn = {}): Promise<Result> {
+    if (this.#mayStart(turn) && !(isDear(turn) && this.#isDearWaiting())) this.#begin(turn)
+    else await this.#wait(turn)
     try {
       return await timed(hashes, task)
     } finally {
-      this.#leaveOutGone()
-      const [next] = this.#places
-      if (next) next.start()
-      else this.#running -= 1
+      this.#end(turn)
     }
   }
 
-  /** @throws Problem hashing_overloaded when all slots are taken, and so are all places to wait */
-  assertRoom(): void {
-    if (this.#running < this.slots) return
-    if (this.#places.size >= this.#limit) this.#leaveOutGone()
-    if (this.#places.size >= this.#limit) throw new Problem('hashing_overloaded')
+  /** @throws Problem hashing_overloaded when this turn could neither start, nor wait, nor displace another */
+  assertRoom(turn: Turn = {}): void {
+    if (this.#mayStart(turn) || this.#places.size < this.#limit) return
+    this.#leaveOutGone()
+    if (this.#places.size < this.#limit || this.#displaceableBy(turn) !== undefined) return
+    throw new Problem('hashing_overloaded')
   }
 
-  /** Resolves when a slot is handed over. */
-  #turn({ isGone = () => false }: Waiting): Promise<void> {
-    this.assertRoom()
+  #mayStart({ account, memory = 0 }: Turn): boolean {
+    const isBusy = account !== undefined && (this.#parties.get(account)?.atWork ?? 0) > 0
+    const fits = memory < CHEAP_MEMORY || this.#memory + memory <= MEMORY_BUDGET
+    return this.#running < this.slots && !isBusy && fits
+  }
+
+  #begin(turn: Turn): void {
+    this.#running += 1
+    this.#served += 1
+    if (isDear(turn)) this.#memory += turn.memory ?? 0
+    for (const party of this.#partiesOf(turn)) {
+      party.atWork += 1
+      party.servedAt = this.#served
+    }
+  }
+
+  #end(turn: Turn): void {
+    this.#running -= 1
+    if (isDear(turn)) this.#memory -= turn.memory ?? 0
+    for (const party of this.#partiesOf(turn)) party.atWork -= 1
+    this.#forget(turn)
+    // A flood whose clients do not wait for its answers would otherwise be hashed to its end.
+    this.#leaveOutGone()
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.start()
+  }
+
+  /** Resolves when the turn has begun. */
+  #wait(turn: Turn): Promise<void> {
+    this.assertRoom(turn)
+    if (this.#places.size >= this.#limit) this.#displaceableBy(turn)?.giveUp()
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)
         this.#places.delete(place)
+        for (const party of this.#partiesOf(turn)) party.waiting -= 1
+        this.#forget(turn)
       }
       const place: Place = {
-        isGone,
-        start() {
+        turn,
+        start: () => {
+          this.#begin(turn)
           leave()
           resolve()
         },
-        giveUp() {
+        giveUp: () => {
           leave()
           reject(new Problem('hashing_overloaded'))
         },
       }
       const timer = setTimeout(place.giveUp, QUEUE_DEADLINE_MS)
       this.#places.add(place)
+      for (const party of this.#partiesOf(turn)) party.waiting += 1
     })
   }
 
-  /** A flood whose clients do not wait for its answers would otherwise be hashed to its end. */
-  #leaveOutGone(): void {
-    for (const place of this.#places) if (place.isGone()) place.giveUp()
+  /** Who is next: of those that may start, whose account, and then whose network, was served longest ago. */
+  #next(): Place | undefined {
+    const servedAt = (key: string | undefined) => (key === undefined ? 0 : (this.#parties.get(key)?.servedAt ?? 0))
+    const inOrder = [...this.#places].sort(
+      ({ turn: a }, { turn: b }) =>
+        servedAt(a.account) - servedAt(b.account) || servedAt(a.network) - servedAt(b.network),
+    )
+    // The first that needs much memory is not overtaken by others that do: small ones would keep it out.
+    const [firstDear] = inOrder.filter(({ turn }) => isDear(turn))
+    return inOrder.find((place) => this.#mayStart(place.turn) && (!isDear(place.turn) || place === firstDear))
   }
+
+  /**
+   * Who gives way to somebody that has nobody waiting: the newest of the account or network with the most waiting, if
+   * that is more than one and not the newcomer's own.
+   */
+  #displaceableBy(turn: Turn): Place | undefined {
+    const own = turn.account ?? turn.network
+    if (own === undefined || (this.#parties.get(own)?.waiting ?? 0) > 0) return undefined
+    let [greediest, most] = ['', 1]
+    for (const [key, { waiting }] of this.#parties) {
+      if (waiting > most && key !== turn.account && key !== turn.network) [greediest, most] = [key, waiting]
+    }
+    return [...this.#places].findLast(({ turn }) => turn.account === greediest || turn.network === greediest)
+  }
+
+  #isDearWaiting(): boolean {
+    return [...this.#places].some(({ turn }) => isDear(turn))
+  }
+
+  #partiesOf(turn: Turn): Party[] {
+    return keysOf(turn).map((key) => {
+      const party = this.#parties.get(key) ?? { atWork: 0, waiting: 0, servedAt: 0 }
+      this.#parties.set(key, party)
+      return party
+    })
+  }
+
+  #forget(turn: Turn): void {
+    for (const key of keysOf(turn)) {
+      const party = this.#parties.get(key)
+      if (party?.atWork === 0 && party.waiting === 0) this.#parties.delete(key)
+    }
+  }
+
+  #leaveOutGone(): void {
+    for (const place of this.#places) if (place.turn.isGone?.()) place.giveUp()
+  }
+}
+
+function isDear({ memory = 0 }: Turn): boolean {
+  return memory >= CHEAP_MEMORY
+}
+
+function keysOf({ account, network }: Turn): string[] {
+  return [account, network].filter((key) => key !== undefined)
 }

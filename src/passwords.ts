@@ -1,5 +1,6 @@
 import type { Config } from './config.js'
-import { HashQueue, type Waiting } from './hash-queue.js'
+import { memoryOf } from './hash-memory.js'
+import { HashQueue, type Turn } from './hash-queue.js'
 import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './hash-threads.js'
 import type { Verdict } from './password-hashes.js'
 
@@ -26,13 +27,13 @@ export class Passwords {
   }
 
   /** @throws Problem hashing_overloaded when a password would be refused now: before anything is written for its sake */
-  assertRoom(): void {
-    this.#queue.assertRoom()
+  assertRoom(turn?: Turn): void {
+    this.#queue.assertRoom(turn)
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
-  hash(password: string, waiting?: Waiting): Promise<string> {
-    return this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), waiting)
+  hash(password: string, turn?: Turn): Promise<string> {
+    return this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), turn)
   }
 
   /**
@@ -40,8 +41,8 @@ export class Passwords {
    * A hash that is not done in time is a wrong password.
    * @throws Problem hashing_overloaded
    */
-  verify(password: string, stored: string | undefined, waiting?: Waiting): Promise<Verdict> {
-    return this.#queue.run(() => this.#verify(password, stored), waiting)
+  verify(password: string, stored: string | undefined, turn?: Turn): Promise<Verdict> {
+    return this.#queue.run(() => this.#verify(password, stored), { ...turn, memory: memoryOf(stored) })
   }
 
   async #verify(password: string, stored: string | undefined): Promise<Verdict> {

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os'
 import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
-import { HashQueue } from '../src/hash-queue.js'
+import { memoryOf } from '../src/hash-memory.js'
+import { HashQueue, type Turn } from '../src/hash-queue.js'
 import { countBy, PASSWORD, type Service, startService } from './helper.js'
+import { listen } from './wire.js'
 
 const TRIES = 10
 const WRONG = 'not the password'
@@ -107,4 +109,162 @@ t.test('nobody is hashed for who has left, and leaving makes room', async (t) =>
   finish()
   await Promise.all([running, patient, late])
   t.strictSame(done, ['patient', 'late'])
+})
+
+/** A queue of one slot whose hashes end when the test says so. */
+function heldQueue(limit: number, workers = availableParallelism()) {
+  const queue = new HashQueue(limit, workers)
+  const started: string[] = []
+  const refused: string[] = []
+  const ends = new Map<string, () => void>()
+  const tick = () => new Promise((resolve) => setImmediate(resolve))
+  return {
+    queue,
+    started,
+    refused,
+    /** Asks for a hash, which `name` stands for. */
+    async ask(name: string, turn: Turn = {}) {
+      const work = () =>
+        new Promise<void>((resolve) => {
+          started.push(name)
+          ends.set(name, resolve)
+        })
+      queue.run(work, turn).catch(({ code }) => {
+        refused.push(name)
+        if (code !== 'hashing_overloaded') throw new Error(code)
+      })
+      await tick()
+    },
+    async end(name: string | undefined) {
+      ends.get(name ?? '')?.()
+      await tick()
+    },
+  }
+}
+
+const MIB = 2 ** 20
+const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
+
+t.test('somebody else is next after the hashes at work, however many of one key wait', async (t) => {
+  const floods: Record<string, (index: number) => Turn> = {
+    'one account from one network': () => ({ account: 'user:1', network: 'network:a' }),
+    'one account with sessions': () => ({ account: 'user:1' }),
+    'one account from many networks': (index) => ({ account: 'user:1', network: `network:${index}` }),
+    'many names from one network': (index) => ({ account: `name:${index}`, network: 'network:a' }),
+  }
+  for (const [flood, turn] of Object.entries(floods)) {
+    const { queue, started, ask, end } = heldQueue(32)
+    t.equal(queue.slots, 1)
+    for (const [index, name] of names('flood', 20).entries()) await ask(name, turn(index))
+    await end('flood0')
+    await end('flood1')
+    t.same(started, ['flood0', 'flood1', 'flood2'])
+    const isSameNetwork = flood !== 'many names from one network'
+    await ask('victim', { account: 'name:mina', network: isSameNetwork ? 'network:a' : 'network:b' })
+    await ask('second victim', { account: 'name:joon', network: 'network:c' })
+    await end('flood2')
+    t.equal(started[3], 'victim', flood)
+    await end('victim')
+    t.equal(started[4], 'second victim', flood)
+  }
+})
+
+t.test('at most one hash of an account is at work, and the other slots serve others', async (t) => {
+  const { queue, started, ask, end } = heldQueue(32, 1)
+  if (queue.slots === 1) return t.comment('this machine has one slot')
+  for (const name of names('flood', 8)) await ask(name, { account: 'user:1' })
+  t.same(started, ['flood0'])
+  await ask('victim', { account: 'name:mina', network: 'network:a' })
+  t.same(started, ['flood0', 'victim'])
+  await end('flood0')
+  t.same(started, ['flood0', 'victim', 'flood1'])
+})
+
+t.test('of a full queue, the newest of the greediest gives way to somebody who has nobody waiting', async (t) => {
+  const { queue, started, refused, ask, end } = heldQueue(4)
+  for (const name of names('flood', 5)) await ask(name, { account: 'user:1', network: 'network:a' })
+  t.equal(queue.waiting, 4)
+  await ask('flood5', { account: 'user:1', network: 'network:b' })
+  t.same(refused, ['flood5'], 'the flood itself displaces nobody')
+  await ask('victim', { account: 'name:mina', network: 'network:a' })
+  t.same(refused, ['flood5', 'flood4'])
+  await ask('victim again', { account: 'name:mina', network: 'network:a' })
+  t.same(refused, ['flood5', 'flood4', 'victim again'], 'one who waits displaces nobody')
+  t.equal(queue.waiting, 4)
+  t.doesNotThrow(() => queue.assertRoom({ account: 'name:joon', network: 'network:c' }))
+  t.throws(() => queue.assertRoom({ account: 'user:1' }), { code: 'hashing_overloaded' })
+  await end('flood0')
+  t.equal(started[1], 'victim')
+})
+
+t.test('people who wait once each are not displaced', async (t) => {
+  const { refused, ask } = heldQueue(3)
+  for (const name of names('person', 4)) await ask(name, { account: name, network: `network:${name}` })
+  await ask('late', { account: 'late', network: 'network:late' })
+  t.same(refused, ['late'])
+})
+
+t.test('hashes that need much memory share a budget, and do not hold up the others', async (t) => {
+  const { queue, started, ask, end } = heldQueue(32, 1)
+  if (queue.slots === 1) return t.comment('this machine has one slot')
+  await ask('argon2', { account: 'a', memory: 100 * MIB })
+  await ask('second argon2', { account: 'b', memory: 100 * MIB })
+  await ask('small scrypt', { account: 'c', memory: 17 * MIB })
+  t.same(started, ['argon2'], 'the small one does not overtake: others like it would keep the large one out')
+  await ask('bcrypt', { account: 'd' })
+  t.same(started, ['argon2', 'bcrypt'])
+  await end('argon2')
+  t.same(started, ['argon2', 'bcrypt', 'second argon2'])
+  await end('bcrypt')
+  t.same(started, ['argon2', 'bcrypt', 'second argon2', 'small scrypt'], 'both are within the budget')
+})
+
+t.test('the memory of a stored hash is known from its text', async (t) => {
+  const hashes: [hash: string, mebibytes: number][] = [
+    ['$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$AAAA', 100],
+    ['argon2$argon2id$v=19$m=65536,t=2,p=8$c2FsdHNhbHQ$AAAA', 64],
+    ['scrypt:32768:8:1$salt$ab', 32],
+    ['scrypt$16384$salt$8$5$AAAA', 16],
+    ['$scrypt$ln=17,r=8,p=1$c2FsdA$AAAA', 128],
+    ['$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$AAAA', 0],
+    [`scrypt:${2 ** 30}:8:1$salt$ab`, 0],
+    ['$2b$12$abc', 0],
+    ['!', 0],
+  ]
+  for (const [hash, mebibytes] of hashes) t.equal(memoryOf(hash), mebibytes * MIB, hash)
+  t.equal(memoryOf(undefined), 0)
+})
+
+t.test('sixty connections of one account with the right password leave the log-in of others free', async (t) => {
+  const service = await startService(t, { HASH_QUEUE: '32' })
+  const mallory = await service.signUp('mallory')
+  await service.signUp('victim')
+  const port = await listen(service)
+  const url = `http://127.0.0.1:${port}`
+  let isOn = true
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${mallory.token}` }
+  const seen: number[] = []
+  const flood = Array.from({ length: 60 }, async () => {
+    while (isOn) {
+      const body = JSON.stringify({ name: 'M', current_password: PASSWORD })
+      const answer = await fetch(`${url}/v1/me`, { method: 'PATCH', headers, body })
+      await answer.arrayBuffer()
+      seen.push(answer.status)
+    }
+  })
+  const statuses: number[] = []
+  for (let n = 0; n < 20; n += 1) {
+    const body = JSON.stringify({ username: 'victim', password: PASSWORD })
+    const answer = await fetch(`${url}/v1/login`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    })
+    await answer.arrayBuffer()
+    statuses.push(answer.status)
+  }
+  isOn = false
+  await Promise.all(flood)
+  t.same(statuses, Array(20).fill(200))
+  t.ok(seen.includes(503), 'the queue was full')
 })
