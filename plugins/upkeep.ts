@@ -1,14 +1,20 @@
 import plugin from 'fastify-plugin'
+import { StoredCosts } from '../src/stored-costs.js'
 
 /** How often a process learns of what the others did: a revocation counts everywhere within a second. */
 const POLL_EVERY_MS = 400
 const PRUNE_EVERY_MS = 10 * 60_000
 const EXAMINED_EVERY_MS = 10_000
+/** An import while the service runs is noticed within this time. */
+const COSTS_EVERY_MS = 60_000
+/** Not at the start itself, which has enough to do. */
+const COSTS_FIRST_MS = 1_000
 
 /** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
 export default plugin(
   async (app) => {
     const { database, sessions, keys, throttle, events, users } = app
+    const costs = new StoredCosts(database, app.passwords)
     let concern: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
@@ -21,6 +27,7 @@ export default plugin(
         await events.prune()
         await users.prune()
       }),
+      repeat(COSTS_EVERY_MS, () => costs.look(), COSTS_FIRST_MS),
       repeat(EXAMINED_EVERY_MS, async () => {
         const isNew = concern === undefined
         concern = database.concern() ?? keys.concern()
@@ -32,7 +39,7 @@ export default plugin(
     })
 
     /** Runs `work` again and again, the pause after its end. Returns how to stop it, which waits for the last run. */
-    function repeat(pauseMs: number, work: () => Promise<void>): () => Promise<void> {
+    function repeat(pauseMs: number, work: () => Promise<void>, firstMs = pauseMs): () => Promise<void> {
       let running = Promise.resolve()
       let isFailing = false
       const run = async () => {
@@ -45,11 +52,12 @@ export default plugin(
           if (!isFailing) app.log.warn({ err: error }, 'upkeep fails and is tried again')
           isFailing = true
         }
-        timer.refresh()
+        timer = setTimeout(start, pauseMs).unref()
       }
-      const timer = setTimeout(() => {
+      const start = () => {
         running = run()
-      }, pauseMs).unref()
+      }
+      let timer = setTimeout(start, firstMs).unref()
       return async () => {
         clearTimeout(timer)
         await running

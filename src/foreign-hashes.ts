@@ -20,6 +20,8 @@ type Verify = (password: string) => boolean
 export interface ForeignHash {
   /** What a report calls the format. */
   format: string
+  /** The format and its parameters, without salt and digest: hashes with the same settings take the same time. */
+  settings: string
   /** Undefined where the hash asks for more than a log-in may take. */
   verify: Verify | undefined
   /** The cost of the bcrypt in it, whose time is known beforehand. */
@@ -31,7 +33,7 @@ type Parts = Record<string, string>
 interface Format {
   name: string
   pattern: RegExp
-  read(parts: Parts): Omit<ForeignHash, 'format'> | undefined
+  read(parts: Parts): Omit<ForeignHash, 'format' | 'settings'> | undefined
 }
 
 const HEX = (bytes: number) => `(?<hex>[0-9a-f]{${2 * bytes}})`
@@ -137,9 +139,16 @@ const FORMATS: Format[] = [
 export function readForeignHash(stored: string): ForeignHash | undefined {
   for (const { name, pattern, read } of FORMATS) {
     const found = pattern.exec(stored)
-    if (found !== null) return { format: name, verify: undefined, ...read({ ...found.groups }) }
+    if (found === null) continue
+    const parts = { ...found.groups }
+    return { format: name, settings: settingsOf(name, parts), verify: undefined, ...read(parts) }
   }
   return undefined
+}
+
+function settingsOf(name: string, parts: Parts): string {
+  const { cost, count, n, ln, r, p, m, t, rounds } = parts
+  return [name, cost, count, n, ln, r, p, m, t, rounds].join(' ')
 }
 
 function match(pattern: string): RegExp {

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { hashes, timed } from './measures.js'
 import { Problem } from './problems.js'
 
@@ -63,13 +64,26 @@ export class HashQueue {
     return this.#places.size
   }
 
-  /** @throws Problem hashing_overloaded when too many wait, or this one has waited too long, in vain or was displaced */
-  async run<Result>(task: () => Promise<Result>, turn: Turn = {}): Promise<Result> {
+  /**
+   * Runs a task in its turn. For as long as `restOf` says afterwards, in milliseconds, the account has no other hash at work
+   * and the caller waits, with the slot free again.
+   * @throws Problem hashing_overloaded when too many wait, or this one has waited too long, in vain or was displaced
+   */
+  async run<Result>(
+    task: () => Promise<Result>,
+    turn: Turn = {},
+    restOf: (result: Result) => number = () => 0,
+  ): Promise<Result> {
     if (this.#mayStart(turn) && !(isDear(turn) && this.#isDearWaiting())) this.#begin(turn)
     else await this.#wait(turn)
+    let restMs = 0
     try {
-      return await timed(hashes, task)
+      const result = await timed(hashes, task)
+      restMs = restOf(result)
+      return result
     } finally {
+      this.#freeSlot(turn)
+      if (restMs > 0) await sleep(restMs)
       this.#end(turn)
     }
   }
@@ -98,11 +112,19 @@ export class HashQueue {
     }
   }
 
-  #end(turn: Turn): void {
+  #freeSlot(turn: Turn): void {
     this.#running -= 1
     if (isDear(turn)) this.#memory -= turn.memory ?? 0
+    this.#startNext()
+  }
+
+  #end(turn: Turn): void {
     for (const party of this.#partiesOf(turn)) party.atWork -= 1
     this.#forget(turn)
+    this.#startNext()
+  }
+
+  #startNext(): void {
     // A flood whose clients do not wait for its answers would otherwise be hashed to its end.
     this.#leaveOutGone()
     for (let next = this.#next(); next !== undefined; next = this.#next()) next.start()

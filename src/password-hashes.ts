@@ -15,6 +15,17 @@ export interface Verdict {
   isRight: boolean
   /** The stored hash is of another format or cost than the one in force: hash the password again. */
   isOutdated: boolean
+  /** What this hash took, where it is of another format; undefined before the speed of this thread is known. */
+  cost?: StoredCost
+  /** For how long a wrong password still waits for its answer, in milliseconds, so that it takes as long as the dearest. */
+  restMs: number
+}
+
+/** How dear hashes of one format with the same parameters are. */
+export interface StoredCost {
+  settings: string
+  /** As many rounds of bcrypt take as long. */
+  rounds: number
 }
 
 /** The hash to store, at this cost of bcrypt. @throws RangeError when the password is longer than any may be */
@@ -26,12 +37,12 @@ export function hashPassword(password: string, cost: number): string {
 }
 
 /**
- * Whether the password is the one of the stored hash. Being wrong takes as long whatever is stored, also when nothing is:
- * by the time it takes, nobody can tell an unknown or an imported user from any other.
+ * Whether the password is the one of the stored hash. Being wrong takes as long whatever is stored, also when nothing is: a
+ * cheaper hash is topped up to the cost in force, and the time to `dearest`, in rounds of bcrypt, is to be waited.
  */
-export function verifyPassword(password: string, stored: string | undefined, cost: number): Verdict {
+export function verifyPassword(password: string, stored: string | undefined, cost: number, dearest = 0): Verdict {
   // A wrong password like any other. An empty one is hashed in its place, for the sake of the time.
-  if (isTooLongForPassword(password)) return verifyPassword('', undefined, cost)
+  if (isTooLongForPassword(password)) return verifyPassword('', undefined, cost, dearest)
   const known = stored === undefined ? undefined : readHash(stored)
   const forms = formsOf(password, known)
   let work = 0
@@ -39,12 +50,23 @@ export function verifyPassword(password: string, stored: string | undefined, cos
     const startedAt = performance.now()
     if (known !== undefined && isRight(known, form)) {
       const isOutdated = known.format !== OWN_NAME || known.bcryptCost !== cost || index > 0
-      return { isRight: true, isOutdated }
+      return { isRight: true, isOutdated, restMs: 0 }
     }
     work += workOf(known, performance.now() - startedAt)
   }
-  spend(forms.length * 2 ** cost - work)
-  return { isRight: false, isOutdated: false }
+  const usual = forms.length * 2 ** cost
+  spend(usual - work)
+  const rest = (forms.length * dearest - Math.max(work, usual)) * roundMs
+  return {
+    isRight: false,
+    isOutdated: false,
+    restMs: Math.min(Math.max(rest, 0), LONGEST_REST_MS),
+    ...(known &&
+      known.format !== OWN_NAME &&
+      work > 0 && {
+        cost: { settings: known.settings, rounds: work / forms.length },
+      }),
+  }
 }
 
 /** A hash that cannot be computed, such as one with parameters that OpenSSL refuses, is nobody's password. */
@@ -65,13 +87,18 @@ export function formatOf(stored: string): { format: string; isTooDear: boolean }
 /** How long a round of bcrypt takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
 let roundMs = 0
 const NOBODYS_SALT = '.'.repeat(22)
+/** However dear a hash is, a wrong password waits no longer for its answer. */
+const LONGEST_REST_MS = 5_000
 /** Cheaper hashes are over too soon to be measured. */
 const MEASURED_FROM_COST = 8
 
 /** What a try has cost, in rounds of bcrypt: as the hash says itself, or by the time it took. */
 function workOf(known: ForeignHash | undefined, elapsedMs: number): number {
   if (known?.verify === undefined) return 0
-  if (known.bcryptCost !== undefined) return 2 ** known.bcryptCost
+  if (known.bcryptCost !== undefined) {
+    if (known.bcryptCost >= MEASURED_FROM_COST) learn(elapsedMs / 2 ** known.bcryptCost)
+    return 2 ** known.bcryptCost
+  }
   return roundMs === 0 ? 0 : elapsedMs / roundMs
 }
 
@@ -101,7 +128,12 @@ function readHash(stored: string): ForeignHash | undefined {
   if (ownCost === undefined) return readForeignHash(stored)
   const bcryptCost = Number(ownCost)
   const verify = bcryptVerifier(bcryptCost, salt, digest)
-  return { format: OWN_NAME, verify: verify && ((password) => verify(keyedDigest(password, salt))), bcryptCost }
+  return {
+    format: OWN_NAME,
+    settings: OWN_NAME,
+    verify: verify && ((password) => verify(keyedDigest(password, salt))),
+    bcryptCost,
+  }
 }
 
 /**

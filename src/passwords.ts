@@ -2,13 +2,15 @@ import type { Config } from './config.js'
 import { memoryOf } from './hash-memory.js'
 import { HashQueue, type Turn } from './hash-queue.js'
 import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './hash-threads.js'
-import type { Verdict } from './password-hashes.js'
+import type { StoredCost, Verdict } from './password-hashes.js'
 
 /** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot take the process. */
 export class Passwords {
   readonly #cost: number
   readonly #queue: HashQueue
   readonly #deadlineMs: number
+  /** What a try of each kind of foreign hash takes, in rounds of bcrypt, smoothed. */
+  readonly #costs = new Map<string, number>()
 
   constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
     this.#cost = BCRYPT_COST
@@ -42,15 +44,29 @@ export class Passwords {
    * @throws Problem hashing_overloaded
    */
   verify(password: string, stored: string | undefined, turn?: Turn): Promise<Verdict> {
-    return this.#queue.run(() => this.#verify(password, stored), { ...turn, memory: memoryOf(stored) })
+    const work = () => this.#verify(password, stored)
+    return this.#queue.run(work, { ...turn, memory: memoryOf(stored) }, ({ restMs }) => restMs)
+  }
+
+  /** Learns what a try of such a hash takes, if it is of another system. @throws Problem hashing_overloaded */
+  async measure(stored: string): Promise<void> {
+    await this.#queue.run(() => this.#verify('', stored), { memory: memoryOf(stored) })
   }
 
   async #verify(password: string, stored: string | undefined): Promise<Verdict> {
     try {
-      return await inThread('verifyPassword', [password, stored, this.#cost], this.#deadlineMs)
+      const dearest = Math.max(0, ...this.#costs.values())
+      const verdict = await inThread('verifyPassword', [password, stored, this.#cost, dearest], this.#deadlineMs)
+      if (verdict.cost) this.#learn(verdict.cost)
+      return verdict
     } catch (error) {
-      if (error instanceof HashDeadlineError) return { isRight: false, isOutdated: false }
+      if (error instanceof HashDeadlineError) return { isRight: false, isOutdated: false, restMs: 0 }
       throw error
     }
+  }
+
+  #learn({ settings, rounds }: StoredCost): void {
+    const before = this.#costs.get(settings) ?? rounds
+    this.#costs.set(settings, 0.8 * before + 0.2 * rounds)
   }
 }

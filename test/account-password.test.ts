@@ -120,7 +120,8 @@ t.test('a log-in with the old password that meets the change leaves no session',
     }
     t.equal((await change).statusCode, 204)
     for (const answer of await Promise.all(logIns)) {
-      t.ok([200, 401].includes(answer.statusCode), `${answer.statusCode}`)
+      // 503: they wait for each other, and on a busy machine for too long.
+      t.ok([200, 401, 503].includes(answer.statusCode), `${answer.statusCode}`)
       if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
     }
     t.match((await mina.get('/v1/sessions')).json().items, { length: 1 })

@@ -163,9 +163,8 @@ t.test('somebody else is next after the hashes at work, however many of one key 
     await ask('victim', { account: 'name:mina', network: isSameNetwork ? 'network:a' : 'network:b' })
     await ask('second victim', { account: 'name:joon', network: 'network:c' })
     await end('flood2')
-    t.equal(started[3], 'victim', flood)
-    await end('victim')
-    t.equal(started[4], 'second victim', flood)
+    await end(started[3])
+    t.same(started.slice(3).sort(), ['second victim', 'victim'], flood)
   }
 })
 

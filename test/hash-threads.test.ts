@@ -61,7 +61,7 @@ t.test('a hash that takes too long is a wrong password, and its slot is free aga
   const patient = new Passwords(config)
   const stored = await patient.hash(PASSWORD)
   for (let n = 0; n < 3; n += 1) {
-    t.same(await quick.verify(PASSWORD, DEAR_HASH), { isRight: false, isOutdated: false })
+    t.match(await quick.verify(PASSWORD, DEAR_HASH), { isRight: false, isOutdated: false })
   }
   t.equal(quick.waiting, 0)
   t.match(await patient.verify(PASSWORD, stored), { isRight: true })

@@ -81,7 +81,7 @@ t.test('no thread that hashes normalises a text that is longer than a password',
   const takeLongest = watchNormalising(t)
   for (const text of Object.values(TEXTS)) {
     for (const hash of [stored, undefined, 'no hash']) {
-      t.same(verifyPassword(text, hash, 4), { isRight: false, isOutdated: false })
+      t.match(verifyPassword(text, hash, 4), { isRight: false, isOutdated: false })
     }
     t.throws(() => hashPassword(text, 4), RangeError)
   }

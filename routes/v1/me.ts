@@ -64,6 +64,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/v1/me', {
+    config: { rateLimit: 'account' },
     schema: {
       operationId: 'updateMe',
       tags: ['me'],
@@ -93,6 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/me/password', {
+    config: { rateLimit: 'account' },
     schema: {
       operationId: 'changePassword',
       tags: ['me'],
@@ -115,6 +117,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/me/delete', {
+    config: { rateLimit: 'account' },
     schema: {
       operationId: 'deleteMe',
       tags: ['me'],
