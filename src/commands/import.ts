@@ -101,7 +101,7 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
   try {
     const passwords = new Passwords({ ...config, WORKERS: 1 })
     const found = await survey(plan, stage, target)
-    const inTheWay = obstacles(found, plan.duplicates === 'stop' && found.duplicates.groups > 0)
+    const inTheWay = obstacles(found, plan.duplicates === 'stop' && found.duplicates.groups + found.sharedIds.count > 0)
     if (inTheWay.length > 0) process.exitCode = EXIT_FAILURE
     if (!apply || inTheWay.length > 0) {
       if (json) printJson(found, 2)

@@ -42,6 +42,16 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
         some(named.count, ODDITIES[oddity as keyof typeof ODDITIES], namesOf(named)),
       ),
       ...describeDuplicates(found.duplicates),
+      ...some(
+        found.sharedIds.count,
+        'with an id that is another person’s too. All of these are left out, with their rows:',
+        namesOf(found.sharedIds),
+      ),
+      ...some(found.padded, 'with blanks or line ends around an id, a name, an address or a hash: taken without them'),
+      ...some(
+        found.unknownTimes,
+        'with a time of creation that cannot be told, as of 05/06/2022: they count as created by this import',
+      ),
     ]),
   ]
 }

@@ -3,8 +3,10 @@ import { loadDriver } from '../database-sqlite-driver.js'
 import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
-/** What becomes of somebody: to be taken over, just taken over, taken over before, left out as a duplicate, or left out for a name taken here. */
-export type Fate = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here'
+/** What becomes of somebody: to be taken over, just taken over, taken over before, or why they are left out. */
+export type Fate = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
+/** Ids that two people have: rows and old tokens with such an id may be the one's or the other's. */
+type IdConflict = 'a shared id' | "an id of somebody else's in an earlier import of this --name"
 
 /** What is done about people who share a name: nothing is imported; the first of them has it; nobody has it. */
 export const DUPLICATE_POLICIES = ['stop', 'oldest', 'skip'] as const
@@ -37,6 +39,7 @@ const NAMES_SHOWN = 5
 export class Stage {
   readonly #connection: BetterSqlite3.Database
   readonly #insert: BetterSqlite3.Statement
+  readonly #isSame: BetterSqlite3.Statement
   readonly #insertName: BetterSqlite3.Statement
   readonly #insertRow: BetterSqlite3.Statement
   readonly #takeRow: BetterSqlite3.Statement
@@ -50,6 +53,7 @@ export class Stage {
     connection.pragma('synchronous = off')
     connection.exec(TABLE)
     this.#insert = connection.prepare('insert or ignore into people values (?, ?, ?, ?, ?, ?, ?)')
+    this.#isSame = connection.prepare('select 1 from people where old_id = ? and username_key is ? and email_key is ?')
     this.#insertName = connection.prepare('insert or ignore into names values (?, ?)')
     this.#insertRow = connection.prepare('insert or ignore into belongings values (?, ?)')
     this.#takeRow = connection.prepare('delete from belongings where kind = ? and old_id = ?')
@@ -62,15 +66,30 @@ export class Stage {
     return new Stage(new Sqlite(''))
   }
 
-  /** Adds somebody; false when the id came before. */
-  add({ oldId, usernameKey, emailKey, username, email, isActive, password }: ImportedUser): boolean {
+  /**
+   * Adds somebody, unless the id came before. Where it was another person's, neither of the two is taken over: nobody
+   * could tell whose the rows are.
+   */
+  add({
+    oldId,
+    usernameKey,
+    emailKey,
+    username,
+    email,
+    isActive,
+    password,
+  }: ImportedUser): 'added' | 'an id that came before' | 'a shared id' {
     const position = this.#position + 1
     const canLogIn = isActive && (password.kind === 'plaintext' || (password.kind === 'hash' && !password.isTooDear))
     const row = [position, oldId, usernameKey, emailKey, username ?? email, Number(canLogIn), 'ready']
-    if (this.#insert.run(row).changes === 0) return false
+    if (this.#insert.run(row).changes === 0) {
+      if (this.#isSame.get(oldId, usernameKey, emailKey) !== undefined) return 'an id that came before'
+      this.setFate(oldId, 'a shared id')
+      return 'a shared id'
+    }
     this.#position = position
     for (const key of [usernameKey, emailKey]) if (key !== null) this.#insertName.run(key, position)
-    return true
+    return 'added'
   }
 
   /** Adds a row of somebody's; false when the id came before. */
@@ -116,12 +135,13 @@ export class Stage {
   judgeDuplicates(policy: DuplicatePolicy): void {
     if (policy !== 'oldest') {
       const shared = `select position from names where key in (${SHARED})`
-      this.#connection.exec(`update people set fate = 'a shared name' where position in (${shared})`)
+      this.#connection.exec(`update people set fate = 'a shared name' where fate = 'ready' and position in (${shared})`)
       return
     }
     this.#connection.exec('create temp table claimed (key text primary key) without rowid')
     const people = this.#connection.prepare(
-      `select position, old_id as oldId from people where position in (select position from names where key in (${SHARED}))
+      `select position, old_id as oldId from people
+       where fate = 'ready' and position in (select position from names where key in (${SHARED}))
        order by can_log_in desc, position`,
     )
     const isLate = this.#connection.prepare(

@@ -1,5 +1,6 @@
 import { and, eq, inArray, or } from 'drizzle-orm'
 import type { Database, Tables } from '../database.js'
+import { identifierKey } from '../identifiers.js'
 import type { Kind, MappedTable, StatusColumn } from './columns.js'
 import { readOwnedRow } from './owned-row.js'
 import type { DuplicatePolicy, Duplicates, Stage } from './stage.js'
@@ -70,6 +71,12 @@ export interface Survey {
   /** People with names that could not be registered here, by what is odd about them. */
   outsideRules: Record<Oddity, Named>
   duplicates: { groups: number; examples: Duplicates[] }
+  /** Ids that several people have. */
+  sharedIds: Named
+  /** People with blanks or line ends around their id, name, address or hash. */
+  padded: number
+  /** People whose time of creation cannot be told. */
+  unknownTimes: number
 }
 
 /** Reads the whole source, and compares it with itself and with the target, which may be missing. Writes nothing. */
@@ -82,7 +89,8 @@ export async function survey(plan: Plan, stage: Stage, target: Database | undefi
   found.duplicates = { groups: stage.countDuplicates(), examples: stage.duplicates(DUPLICATES_SHOWN) }
   if (target !== undefined) await compareWith(target, plan.source, stage)
   const { ready = 0, 'already here': already = 0, ...left } = stage.countFates()
-  Object.assign(found.users, { ready, already, skipped: { ...found.users.skipped, ...left } })
+  for (const [why, count] of Object.entries(left)) bump(found.users.skipped, why, count)
+  Object.assign(found.users, { ready, already })
   for (const kind of ['tutorials', 'todos'] as const) {
     const table = plan.tables[kind]
     if (table !== undefined) found[kind] = await surveyRows(kind, table, plan.source, stage, target)
@@ -109,6 +117,9 @@ function emptySurvey(users: MappedTable | undefined): Survey {
     disabled: 0,
     outsideRules: { invisible: none(), reserved: none(), other: none() },
     duplicates: { groups: 0, examples: [] },
+    sharedIds: none(),
+    padded: 0,
+    unknownTimes: 0,
   }
 }
 
@@ -121,8 +132,8 @@ export function emptyTally(): Tally {
   return { read: 0, ready: 0, already: 0, skipped: {} }
 }
 
-export function bump(counts: Record<string, number>, key: string): void {
-  counts[key] = (counts[key] ?? 0) + 1
+export function bump(counts: Record<string, number>, key: string, by = 1): void {
+  counts[key] = (counts[key] ?? 0) + by
 }
 
 async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: Survey): Promise<void> {
@@ -130,9 +141,15 @@ async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: 
     found.users.read += 1
     const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(found.users.skipped, user)
-    else if (!stage.add(user)) bump(found.users.skipped, 'an id that came before')
-    else note(user, found)
+    else addUser(user, stage, found)
   }
+}
+
+function addUser(user: ImportedUser, stage: Stage, found: Survey): void {
+  const added = stage.add(user)
+  if (added === 'added') note(user, found)
+  else bump(found.users.skipped, added)
+  if (added === 'a shared id') addName(found.sharedIds, user.oldId)
 }
 
 function note(user: ImportedUser, found: Survey): void {
@@ -144,6 +161,8 @@ function note(user: ImportedUser, found: Survey): void {
   if (password.kind === 'hash' && password.isTooDear) bump(found.withoutPassword, 'asks for too much')
   if (password.kind === 'none' && password.reason === 'looks like a hash') addName(found.hashlike, name)
   if (user.wasAdmin) found.admins += 1
+  if (user.isPadded) found.padded += 1
+  if (user.hasUnknownTime) found.unknownTimes += 1
   if (!user.isActive) found.disabled += 1
   for (const objection of user.objections) noteObjection(objection, found)
   if (oddity !== null) addName(found.outsideRules[oddity], name)
@@ -168,12 +187,8 @@ function addName(named: Named, name: string): void {
 async function compareWith({ db, tables }: Database, source: string, stage: Stage): Promise<void> {
   const { users } = tables
   for (const people of stage.ready(PEOPLE_AT_ONCE)) {
-    const here = await idsImported(
-      { db, tables },
-      source,
-      'user',
-      people.map(({ oldId }) => oldId),
-    )
+    const oldIds = people.map(({ oldId }) => oldId)
+    const here = await namesImported({ db, tables }, source, oldIds)
     const keys = (key: 'usernameKey' | 'emailKey') => people.flatMap((person) => person[key] ?? [])
     const taken = await db
       .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
@@ -183,8 +198,11 @@ async function compareWith({ db, tables }: Database, source: string, stage: Stag
     const addresses = new Set(taken.map(({ emailKey }) => emailKey))
     for (const { oldId, usernameKey, emailKey } of people) {
       const isTaken = (usernameKey && names.has(usernameKey)) || (emailKey && addresses.has(emailKey))
-      if (here.has(oldId)) stage.setFate(oldId, 'already here')
-      else if (isTaken) stage.setFate(oldId, 'a name taken here')
+      const oldName = here.get(oldId)
+      if (oldName !== undefined) {
+        const isSame = oldName === null || [usernameKey, emailKey].includes(identifierKey(oldName.trim()))
+        stage.setFate(oldId, isSame ? 'already here' : "an id of somebody else's in an earlier import of this --name")
+      } else if (isTaken) stage.setFate(oldId, 'a name taken here')
     }
   }
 }
@@ -222,6 +240,18 @@ export function whyLeftOut(stage: Stage, oldOwner: string): string | undefined {
   const fate = stage.fateOf(oldOwner)
   if (fate === 'ready' || fate === 'taken over' || fate === 'already here') return undefined
   return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
+}
+
+/** The names that those who were taken over before had in their source, by their old ids. */
+async function namesImported(
+  { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
+  source: string,
+  oldIds: string[],
+): Promise<Map<string, string | null>> {
+  const { oldId, oldName, kind } = importedIds
+  const isMeant = and(eq(importedIds.source, source), eq(kind, 'user'), inArray(oldId, oldIds))
+  const rows = await db.select({ oldId, oldName }).from(importedIds).where(isMeant)
+  return new Map(rows.map((row) => [row.oldId, row.oldName]))
 }
 
 /** The new ids of those that were taken over before, by their old ones. */

@@ -6,7 +6,7 @@ import { type IdFault, readOldId } from './old-ids.js'
 import { type Password, type Plaintext, readPassword } from './password.js'
 import type { Row } from './source.js'
 import { judge, spell, type Verdict } from './status-values.js'
-import { isAbsent, isYes, textOf } from './values.js'
+import { isAbsent, isPadded, isYes, secretTextOf, textOf } from './values.js'
 
 /** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
 export const NO_PASSWORD = '!'
@@ -46,8 +46,12 @@ export interface ImportedUser {
   wasAdmin: boolean
   /** Why somebody could not register here by this name; they log in by it all the same. Null for any other name. */
   oddity: Oddity | null
-  /** In milliseconds since 1970; null when the source does not say. */
+  /** There were blanks or line ends around the id, a name or the password. */
+  isPadded: boolean
+  /** In milliseconds since 1970; null when the source does not say, or not in a way that can be told. */
   createdAt: number | null
+  /** The source says when, in a way that cannot be told. */
+  hasUnknownTime: boolean
 }
 
 export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
@@ -66,6 +70,7 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
   const oldId = old.id
   if ([oldId, username, email].some((text) => text !== null && !isName(text))) return 'a name that cannot be kept'
   const objections = objectionsTo(row, table, options.now)
+  const createdAt = timeOf(value('created'))
   return {
     oldId,
     username,
@@ -73,12 +78,14 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
     email,
     emailKey: email && identifierKey(email),
     name: name !== null && isName(name) ? name : null,
-    password: readPassword(textOf(value('password')), options.plaintext),
+    password: readPassword(secretTextOf(value('password')), options.plaintext),
     isActive: objections.length === 0,
     objections,
     wasAdmin: isYes(value('admin')),
     oddity: oddityOf(username, email, name),
-    createdAt: timeOf(value('created')) ?? null,
+    isPadded: ['id', 'username', 'email', 'password'].some((field) => isPadded(value(field))),
+    createdAt: createdAt ?? null,
+    hasUnknownTime: createdAt === undefined,
   }
 }
 

@@ -40,6 +40,16 @@ export function exactTextOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
+/** What is stored as a password, as it stands; bytes that are no text as PostgreSQL writes them: `\x` and hexadecimal. */
+export function secretTextOf(value: unknown): string | null {
+  try {
+    return exactTextOf(value)
+  } catch (error) {
+    if (!Buffer.isBuffer(value)) throw error
+    return `\\x${value.toString('hex')}`
+  }
+}
+
 /** Whether there are blanks or line ends around a text. */
 export function isPadded(value: unknown): boolean {
   return typeof value === 'string' && value.trim() !== '' && value.trim() !== value
