@@ -1,4 +1,5 @@
 import plugin from 'fastify-plugin'
+import { pruneAll, prunesOf } from '../src/prunes.js'
 import { StoredCosts } from '../src/stored-costs.js'
 
 /** How often a process learns of what the others did: a revocation counts everywhere within a second. */
@@ -13,20 +14,17 @@ const COSTS_FIRST_MS = 1_000
 /** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
 export default plugin(
   async (app) => {
-    const { database, sessions, keys, throttle, events, users } = app
+    const { database, sessions, keys } = app
     const costs = new StoredCosts(database, app.passwords)
+    const prunes = prunesOf(app)
+    const closing = new AbortController()
     let concern: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
         await sessions.poll()
         await keys.reload()
       }),
-      repeat(PRUNE_EVERY_MS, async () => {
-        await sessions.prune()
-        await throttle.prune()
-        await events.prune()
-        await users.prune()
-      }),
+      repeat(PRUNE_EVERY_MS, () => pruneAll(prunes, closing.signal)),
       repeat(COSTS_EVERY_MS, () => costs.look(), COSTS_FIRST_MS),
       repeat(EXAMINED_EVERY_MS, async () => {
         const isNew = concern === undefined
@@ -35,6 +33,7 @@ export default plugin(
       }),
     ]
     app.addHook('onClose', async () => {
+      closing.abort()
       await Promise.all(stop.map((stopOne) => stopOne()))
     })
 

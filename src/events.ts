@@ -1,7 +1,8 @@
 import { lt, sql } from 'drizzle-orm'
+import { deleteInBatches } from './batches.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import { type Database, type Db, within } from './database.js'
+import { type Database, within } from './database.js'
 
 /** What the audit log can say. */
 export const EVENT_TYPES = [
@@ -38,22 +39,26 @@ export interface Event {
 
 /** The audit log: rows that outlive those they are about. */
 export class Events {
-  readonly #db: Db
+  readonly #database: Database
+  readonly #config: Config
   readonly #statements: ReturnType<typeof prepareStatements>
 
   constructor(database: Database, config: Config) {
-    this.#db = database.db
-    this.#statements = prepareStatements(database, config)
+    this.#database = database
+    this.#config = config
+    this.#statements = prepareStatements(database)
   }
 
   /** Records an event, within the transaction of `db` where the event is of a deed. */
-  async record(event: Event, client?: Client, db = this.#db): Promise<void> {
+  async record(event: Event, client?: Client, db = this.#database.db): Promise<void> {
     await within(db, this.#statements.insert).execute(parameters(event, client))
   }
 
   /** Deletes what is older than EVENTS_RETENTION. */
-  async prune(): Promise<void> {
-    await this.#statements.prune.execute()
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { tables, now } = this.#database
+    const where = lt(tables.events.createdAt, sql`${now} - ${this.#config.EVENTS_RETENTION}`)
+    await deleteInBatches(this.#database, { table: tables.events, key: tables.events.id, where, signal })
   }
 }
 
@@ -69,7 +74,7 @@ function parameters({ type, userId, actorId = userId, sessionId, reason }: Event
   }
 }
 
-function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_RETENTION }: Config) {
+function prepareStatements({ db, tables: { events }, now }: Database) {
   return {
     insert: db
       .insert(events)
@@ -84,9 +89,5 @@ function prepareStatements({ db, tables: { events }, now }: Database, { EVENTS_R
         createdAt: now,
       })
       .prepare('insert_event'),
-    prune: db
-      .delete(events)
-      .where(lt(events.createdAt, sql`${now} - ${EVENTS_RETENTION}`))
-      .prepare('prune_events'),
   }
 }

@@ -39,6 +39,11 @@ export interface Duration {
   seconds: number
 }
 
+export interface Prune {
+  table: string
+  rows: number
+}
+
 /** A try to log in, and how it ended. */
 export const logins = new Told<Login>('latchkey:login')
 /** An access token, and what it was given for. */
@@ -47,6 +52,9 @@ export const tokens = new Told<Issue>('latchkey:token')
 export const hashes = new Told<Duration>('latchkey:hash')
 /** A statement of the database, or work done together there, with the wait for a connection. */
 export const statements = new Told<Duration>('latchkey:statement')
+
+/** Rows that were deleted because they are over, or because their account is gone. */
+export const prunes = new Told<Prune>('latchkey:prune')
 
 /** Does the work, and tells the channel how long it took, also when it failed. */
 export async function timed<Result>(told: Told<Duration>, work: () => Promise<Result>): Promise<Result> {

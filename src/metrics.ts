@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { hashes, logins, statements, tokens } from './measures.js'
+import { hashes, logins, prunes, statements, tokens } from './measures.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
@@ -43,6 +43,12 @@ export function startMetrics(gauges: Gauges): Metrics {
     labelNames: ['grant'],
     registers,
   })
+  const pruned = new Counter({
+    name: 'pruned_rows_total',
+    help: 'Rows deleted because they are over, or because their account is gone, by table.',
+    labelNames: ['table'],
+    registers,
+  })
   const hashTime = new Histogram({
     name: 'password_hash_duration_seconds',
     help: 'Time to hash or compare a password, without the wait for a processor.',
@@ -75,6 +81,7 @@ export function startMetrics(gauges: Gauges): Metrics {
   const unsubscribe = [
     logins.subscribe(({ result }) => loginAttempts.inc({ result })),
     tokens.subscribe(({ grant }) => tokensIssued.inc({ grant })),
+    prunes.subscribe(({ table, rows }) => pruned.inc({ table }, rows)),
     hashes.subscribe(({ seconds }) => hashTime.observe(seconds)),
     statements.subscribe(({ seconds }) => statementTime.observe(seconds)),
   ]

@@ -1,5 +1,6 @@
 import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, not, or, sql } from 'drizzle-orm'
 import { CLOCK_SKEW_S, type Role } from './access-tokens.js'
+import { deleteInBatches } from './batches.js'
 import type { Config } from './config.js'
 import type { Database, Db } from './database.js'
 
@@ -158,11 +159,15 @@ export function prepareSessionStatements(database: Database, config: Config) {
       .from(sessions)
       .where(and(gt(sessions.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`), gt(sessions.tokenExpiresAt, now)))
       .prepare('select_recently_revoked_sessions'),
-    prune: db
-      .delete(sessions)
-      .where(and(lt(sessions.tokenExpiresAt, now), or(isNotNull(sessions.revokedAt), lt(sessions.idleExpiresAt, now))))
-      .prepare('prune_sessions'),
   }
+}
+
+/** Deletes sessions that are over and whose access tokens have expired. */
+export function pruneSessions(database: Database, signal?: AbortSignal): Promise<void> {
+  const { now, tables } = database
+  const { sessions: table } = tables
+  const isOver = or(isNotNull(table.revokedAt), lt(table.idleExpiresAt, now))
+  return deleteInBatches(database, { table, key: table.id, where: and(lt(table.tokenExpiresAt, now), isOver), signal })
 }
 
 /** A parameter that stands as a column: PostgreSQL must be told its type. */

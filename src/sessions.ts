@@ -11,7 +11,7 @@ import { networksOf } from './networks.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
 import type { Secret } from './secret.js'
-import { endAllSessions, prepareSessionStatements, SESSIONS_PER_KIND } from './session-statements.js'
+import { endAllSessions, prepareSessionStatements, pruneSessions, SESSIONS_PER_KIND } from './session-statements.js'
 
 /** All live revocations are read again this often. */
 const POLL_ALL_MS = 60_000
@@ -209,8 +209,8 @@ export class Sessions {
   }
 
   /** Deletes sessions that are over and whose access tokens have expired. */
-  async prune(): Promise<void> {
-    await this.#statements.prune.execute()
+  prune(signal?: AbortSignal): Promise<void> {
+    return pruneSessions(this.#database, signal)
   }
 
   /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */

@@ -1,4 +1,5 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { deleteInBatches } from './batches.js'
 import type { Database } from './database.js'
 import { logins } from './measures.js'
 import { Problem } from './problems.js'
@@ -25,9 +26,11 @@ const NETWORK_WINDOW_MS = 15 * 60_000
  * computed, in one statement: of many tries at the same moment exactly as many pass as there is budget.
  */
 export class Throttle {
+  readonly #database: Database
   readonly #statements: ReturnType<typeof prepareStatements>
 
   constructor(database: Database) {
+    this.#database = database
     this.#statements = prepareStatements(database)
   }
 
@@ -69,8 +72,11 @@ export class Throttle {
   }
 
   /** Deletes what no longer throttles anybody. */
-  async prune(): Promise<void> {
-    await this.#statements.prune.execute()
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { now, tables } = this.#database
+    const { throttle } = tables
+    const where = sql`${throttle.until} <= ${now} and ${throttle.updatedAt} < ${now} - ${FORGET_AFTER_MS}`
+    await deleteInBatches(this.#database, { table: throttle, key: throttle.key, where, signal })
   }
 
   async #take(statement: TakeStatement, key: string): Promise<number> {
@@ -143,6 +149,5 @@ function prepareStatements({ db, tables: { throttle }, now }: Database) {
       .from(throttle)
       .where(eq(throttle.key, key))
       .prepare('select_remaining_wait'),
-    prune: db.delete(throttle).where(and(isOver, isForgotten)).prepare('prune_throttle'),
   }
 }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { and, count, eq, gt, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
+import { and, count, eq, gt, isNotNull, lt, ne, not, or, type SQL, sql } from 'drizzle-orm'
 import type { Role } from './access-tokens.js'
+import { deleteInBatches } from './batches.js'
 import type { Client } from './clients.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
@@ -10,6 +11,8 @@ import type { Sessions } from './sessions.js'
 
 const RESET_TOKEN_BYTES = 32
 const RESET_LIFETIME_MS = 3_600_000
+/** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
+const ROWS_DELETED_AT_ONCE = 1_000
 
 export type User = Tables['users']['$inferSelect']
 
@@ -98,22 +101,72 @@ export class Users {
     return after
   }
 
-  /** Deletes an account and all that belongs to it, and ends its sessions. @throws Problem not_found, last_admin */
+  /**
+   * Deletes an account and all that belongs to it, and ends its sessions. Where that is much, the account is closed at once,
+   * and nobody can see its rows until they are gone too.
+   * @throws Problem not_found, last_admin
+   */
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
-    await this.#database.transaction(async (db) => {
+    const isLarge = await this.#database.transaction(async (db) => {
       await this.#lockAdmins(db)
       const isOwn = actor.id === userId
       if (!isOwn) await this.#assertAdmin(db, actor)
       await this.#assertNotLastAdmin(db, await this.#find(db, userId, isOwn ? 'invalid_token' : 'not_found'))
-      await db.delete(tables.users).where(eq(tables.users.id, userId))
+      const isLarge = await this.#isLarge(db, userId)
+      if (isLarge) await this.#close(db, userId)
+      else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await db
         .update(tables.importedIds)
         .set({ oldName: null })
         .where(and(eq(tables.importedIds.kind, 'user'), eq(tables.importedIds.newId, userId)))
       await this.#sessions.revokeAll(userId, { db })
+      return isLarge
     })
     await this.#record({ type: 'user.deleted' }, userId, actor)
+    // Nobody waits for it; what fails, or is cut off by the end of the process, is for the next prune.
+    if (isLarge) void this.sweep().catch(() => {})
+  }
+
+  /**
+   * Deletes the rows of closed accounts, and then the accounts. It takes as long as there are rows, and goes on where it was
+   * ended by the signal or with the process.
+   */
+  async sweep(signal?: AbortSignal): Promise<void> {
+    const { db, tables } = this.#database
+    const closed = await db
+      .select({ id: tables.users.id })
+      .from(tables.users)
+      .where(not(isKept(tables)))
+    for (const { id } of closed) {
+      for (const table of [tables.todos, tables.tutorials]) {
+        await deleteInBatches(this.#database, { table, key: table.id, where: eq(table.userId, id), signal })
+      }
+      // Another process may be deleting the last batch still, or the signal has come.
+      if (await this.#isLarge(db, id, 0)) continue
+      await db.delete(tables.users).where(and(eq(tables.users.id, id), not(isKept(tables))))
+    }
+  }
+
+  /** Whether an account has more rows than one statement should delete. */
+  async #isLarge(db: Db, userId: number, rows = ROWS_DELETED_AT_ONCE): Promise<boolean> {
+    const { todos, tutorials } = this.#database.tables
+    for (const table of [todos, tutorials]) {
+      const beyond = db.select({ id: table.id }).from(table).where(eq(table.userId, userId)).limit(1).offset(rows)
+      if ((await beyond).length > 0) return true
+    }
+    return false
+  }
+
+  /** Takes everything away by which an account could be used, found or recognised; its rows go later. */
+  async #close(db: Db, userId: number): Promise<void> {
+    const { users, passwordResets } = this.#database.tables
+    const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
+    await db
+      .update(users)
+      .set({ ...names, passwordHash: '', role: 'user', isActive: false })
+      .where(eq(users.id, userId))
+    await db.delete(passwordResets).where(eq(passwordResets.userId, userId))
   }
 
   /** Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. */
@@ -157,9 +210,10 @@ export class Users {
   }
 
   /** Deletes reset tokens that have expired. */
-  async prune(): Promise<void> {
-    const { db, tables, now } = this.#database
-    await db.delete(tables.passwordResets).where(lt(tables.passwordResets.expiresAt, now))
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { passwordResets: table } = this.#database.tables
+    const where = lt(table.expiresAt, this.#database.now)
+    await deleteInBatches(this.#database, { table, key: table.tokenHash, where, signal })
   }
 
   /** Logs a user out everywhere. @throws Problem not_found */
@@ -197,7 +251,10 @@ export class Users {
 
   async #find(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
     const { users } = this.#database.tables
-    const [user] = await db.select().from(users).where(eq(users.id, userId))
+    const [user] = await db
+      .select()
+      .from(users)
+      .where(and(eq(users.id, userId), isKept(this.#database.tables)))
     if (user === undefined) throw new Problem(missing)
     return user
   }
@@ -215,6 +272,11 @@ export class Users {
   async #record(event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
     await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client)
   }
+}
+
+/** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
+export function isKept({ users }: Tables): SQL {
+  return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
 }
 
 function hashOf(token: string): string {

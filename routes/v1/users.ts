@@ -17,7 +17,7 @@ import {
   toAccount,
 } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
-import type { Actor } from '../../src/users.js'
+import { type Actor, isKept } from '../../src/users.js'
 
 const AccountUpdate = Type.Object(
   {
@@ -94,6 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .where(
           and(
             lt(users.id, pages.before(cursor)),
+            isKept(tables),
             search === undefined ? undefined : contains(search),
             isActive === undefined ? undefined : eq(users.isActive, isActive),
           ),

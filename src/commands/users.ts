@@ -1,4 +1,4 @@
-import { asc, eq, gt, inArray, or } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
@@ -7,7 +7,7 @@ import { readPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import type { User } from '../users.js'
+import { isKept, type User } from '../users.js'
 
 export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
@@ -110,7 +110,7 @@ async function list(app: FastifyInstance, json: boolean): Promise<void> {
     const some = await db
       .select()
       .from(tables.users)
-      .where(gt(tables.users.id, last))
+      .where(and(gt(tables.users.id, last), isKept(tables)))
       .orderBy(asc(tables.users.id))
       .limit(ROWS_AT_ONCE)
     if (some.length === 0) return
@@ -133,7 +133,7 @@ async function change(app: FastifyInstance, who: string, changes: Parameters<typ
 async function find({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
   const { users } = tables
   const keys = [identifierKey(who), fold(who)]
-  const id = /^[1-9]\d{0,14}$/.test(who) ? eq(users.id, Number(who)) : undefined
+  const id = /^[1-9]\d{0,14}$/.test(who) ? and(eq(users.id, Number(who)), isKept(tables)) : undefined
   const [user, ...others] = await db
     .select()
     .from(users)

@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify'
+
+/** Deletes what is over, until the signal. */
+type Prune = (signal: AbortSignal) => Promise<void>
+
+/** Everything that is deleted because it is over, by name. */
+export function prunesOf({ sessions, throttle, events, users }: FastifyInstance): Record<string, Prune> {
+  return {
+    sessions: (signal) => sessions.prune(signal),
+    throttle: (signal) => throttle.prune(signal),
+    events: (signal) => events.prune(signal),
+    resets: (signal) => users.prune(signal),
+    accounts: (signal) => users.sweep(signal),
+  }
+}
+
+/** One prune after the other; one that fails does not stop the others. @throws AggregateError of those that failed */
+export async function pruneAll(prunes: Record<string, Prune>, signal: AbortSignal): Promise<void> {
+  const faults: Error[] = []
+  for (const [name, prune] of Object.entries(prunes)) {
+    await prune(signal).catch((cause) => faults.push(new Error(`The prune of ${name} failed`, { cause })))
+  }
+  if (faults.length > 0) throw new AggregateError(faults, faults.map(({ message }) => message).join(', '))
+}
