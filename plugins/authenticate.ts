@@ -2,8 +2,8 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
-import { type Caller, callerFrom } from '../src/access-tokens.js'
-import { ALGORITHM, type Keys, TOKEN_TYPE } from '../src/keys.js'
+import { type Caller, callerFrom, compatAudience } from '../src/access-tokens.js'
+import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/keys.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
@@ -38,22 +38,30 @@ declare module '@fastify/jwt' {
   }
 }
 
+/** A token as it was sent, of which nothing is known yet. */
+interface Token {
+  header: Partial<Record<'alg' | 'typ' | 'kid' | 'crit', unknown>>
+  payload: { aud?: unknown } | null
+}
+
 /** The guard: closed by default, it reads what the matched route says of itself and never the address. */
 export default plugin(
   async (app) => {
     const { keys, sessions, config } = app
+    const { PUBLIC_URL, AUDIENCE } = config
+    const ofCompat = compatAudience(PUBLIC_URL)
     // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object that a handler could change,
     // and the next request with that token would see it changed.
     const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
     let generation = keys.generation
 
     await app.register(jwt, {
-      secret: { public: async (_request: FastifyRequest, token: unknown) => verifyingKey(token, keys) },
+      secret: { public: async (_request: FastifyRequest, token: unknown) => verifyingKey(token) },
       decode: { complete: true },
       verify: {
         algorithms: [ALGORITHM],
-        allowedIss: config.PUBLIC_URL,
-        allowedAud: [config.AUDIENCE, config.PUBLIC_URL],
+        allowedIss: PUBLIC_URL,
+        allowedAud: [AUDIENCE, PUBLIC_URL, ofCompat],
         requiredClaims: REQUIRED_CLAIMS,
       },
     })
@@ -100,7 +108,7 @@ export default plugin(
 
     async function verify(request: FastifyRequest, header: string): Promise<Caller> {
       try {
-        const caller = callerFrom(await request.jwtVerify())
+        const caller = callerFrom(await request.jwtVerify(), { issuer: PUBLIC_URL, audience: AUDIENCE })
         if (caller === undefined) throw new Error('The claims are not those of an access token')
         verified.set(header, caller)
         return caller
@@ -110,6 +118,16 @@ export default plugin(
         const isExpired = String((cause as { code?: unknown }).code).endsWith(EXPIRED)
         throw refusedToken(isExpired ? 'The access token has expired.' : FOREIGN_TOKEN, cause)
       }
+    }
+
+    /** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */
+    function verifyingKey(token: unknown): string {
+      const { header, payload } = token as Token
+      const type = payload?.aud === ofCompat ? COMPAT_TOKEN_TYPE : TOKEN_TYPE
+      const pem = keys.find(header.kid)
+      const isOurs = header.alg === ALGORITHM && header.typ === type && header.crit === undefined
+      if (pem === undefined || !isOurs) throw new Error('No key of ours signs tokens with such a header')
+      return pem
     }
 
     /** What can change after a token was signed: asked in memory on every request. */
@@ -128,13 +146,4 @@ export default plugin(
 function refusedToken(detail: string, cause?: unknown): Problem {
   const challenge = `${PROBLEMS.invalid_token.headers['www-authenticate']}, error_description="${detail}"`
   return new Problem('invalid_token', { detail, cause, headers: { 'www-authenticate': challenge } })
-}
-
-/** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */
-function verifyingKey(token: unknown, keys: Keys): string {
-  const { header } = token as { header: { alg?: unknown; typ?: unknown; kid?: unknown; crit?: unknown } }
-  const pem = keys.find(header.kid)
-  const isOurs = header.alg === ALGORITHM && header.typ === TOKEN_TYPE && header.crit === undefined
-  if (pem === undefined || !isOurs) throw new Error('No key of ours signs tokens with such a header')
-  return pem
 }

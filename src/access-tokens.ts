@@ -7,10 +7,16 @@ const CLIENT_ID = 'latchkey'
 /** How far apart the clocks of two processes may be. */
 export const CLOCK_SKEW_S = 30
 
+/** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
+const LONGEST_LIFE_S = 3_600
+
 const Role = Type.Union([Type.Literal('user'), Type.Literal('admin')])
 export type Role = Static<typeof Role>
 
-/** The claims of an access token, RFC 9068 section 2.2, with the session and the role of its user. */
+/**
+ * The claims of an access token, RFC 9068 section 2.2, with the session and the role of its user. The tokens of the tutorials'
+ * addresses have no role.
+ */
 const AccessClaims = Type.Object({
   iss: Type.String(),
   aud: Type.String(),
@@ -20,7 +26,7 @@ const AccessClaims = Type.Object({
   jti: Type.String({ minLength: 1 }),
   iat: Type.Integer({ minimum: 0 }),
   exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER / 1_000 }),
-  role: Role,
+  role: Type.Optional(Role),
 })
 const accessClaims = TypeCompiler.Compile(AccessClaims)
 
@@ -38,7 +44,7 @@ export interface Grant {
   audience: string
   userId: number
   sessionId: string
-  role: Role
+  role?: Role
   lifetimeMs: number
 }
 
@@ -54,18 +60,34 @@ export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
     jti: randomUUID(),
     iat: issuedAt,
     exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
-    role: grant.role,
+    ...(grant.role && { role: grant.role }),
   }
 }
 
-/** The caller that these claims of a verified token name; undefined when they are not those of an access token. */
-export function callerFrom(claims: unknown): Caller | undefined {
+/**
+ * The audience of the long-lived tokens of the tutorials' addresses. No other service checks for it, so that none takes a token
+ * that outlives its user's account by up to a day.
+ */
+export function compatAudience(issuer: string): string {
+  return `${issuer}/compat`
+}
+
+/**
+ * The caller that these claims of a verified token name; undefined when they are not those of an access token. A token of the
+ * tutorials' addresses lets nobody act as an admin.
+ */
+export function callerFrom(claims: unknown, { issuer, audience }: Pick<Grant, 'issuer' | 'audience'>) {
   if (!accessClaims.Check(claims)) return undefined
   if (claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
-  return Object.freeze({
+  const isCompat = claims.aud === compatAudience(issuer)
+  if (isCompat !== (claims.role === undefined)) return undefined
+  // Up to version 0.1 the tutorials' tokens had the role of their user, and the issuer as their audience.
+  const isOfOlderVersion = claims.aud !== audience || claims.exp - claims.iat > LONGEST_LIFE_S
+  const caller: Caller = {
     userId: Number(claims.sub),
     sessionId: claims.sid,
-    role: claims.role,
+    role: isOfOlderVersion ? 'user' : (claims.role ?? 'user'),
     expiresAt: claims.exp * 1_000,
-  })
+  }
+  return Object.freeze(caller)
 }

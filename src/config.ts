@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { type StaticDecode, type TSchema, Type } from '@sinclair/typebox'
 import { TransformDecodeError, Value } from '@sinclair/typebox/value'
+import { compatAudience } from './access-tokens.js'
 import { isPostgres } from './database.js'
 import { readSecretFile } from './secret-files.js'
 import { assertLegacySecret, assertSecretKey } from './secret-rules.js'
@@ -230,6 +231,10 @@ function disagreements(config: Config): string[] {
   const problems: string[] = []
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
     problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
+  }
+  const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
+  if (AUDIENCE === compatAudience(PUBLIC_URL)) {
+    problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
   }
   if (isPostgres(config.DATABASE_URL)) {
     // Processes that share a database must agree on both, and cannot see what another one would make up.

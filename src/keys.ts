@@ -1,7 +1,8 @@
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
-import { and, asc, eq, isNull, ne, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import { createSigner } from 'fast-jwt'
 import { type Database, DatabaseError, type Db, within } from './database.js'
+import { endingTooSoon, isLive, isSigning, OVERLAP_MS, prepareSelect, type Row } from './key-rows.js'
 import { seal, unseal } from './key-seals.js'
 import { Problem } from './problems.js'
 import type { Secret } from './secret.js'
@@ -14,8 +15,6 @@ export const TOKEN_TYPE = 'at+jwt'
 export const COMPAT_TOKEN_TYPE = 'compat+jwt'
 /** How long a new key is published before it signs, so that whoever caches the JWKS knows it by then. */
 const PUBLISH_AHEAD_MS = 10 * 60_000
-/** How long a key still verifies after it stopped signing: longer than any token lives. */
-const OVERLAP_MS = 25 * 3_600_000
 
 /** A public key as RFC 7517 and RFC 7518 section 6.2 have it. */
 type PublicJwk = Record<'kty' | 'crv' | 'x' | 'y' | 'kid' | 'use' | 'alg', string>
@@ -27,7 +26,6 @@ interface Signer {
   sign: Record<TokenType, (claims: object) => string>
 }
 
-type Row = Awaited<ReturnType<ReturnType<typeof prepareSelect>['execute']>>[number]
 /** A row whose seal opens, with its private key as PEM. */
 type OpenKey = Row & { privateKey: string }
 
@@ -277,44 +275,6 @@ export class Keys {
     const privateKey = unseal(row.sealedPrivateKey, row.kid, this.#sealingKeys)
     return privateKey === undefined ? [] : [{ ...row, privateKey }]
   }
-}
-
-function isSigning(row: Row): boolean {
-  return row.isSigning === 1
-}
-
-/**
- * The keys of these, in their order, that would end while their tokens may be alive, with the end that they need: the newest
- * has none, and another one that still signs, or will, ends after the one that takes over from it has begun.
- */
-function endingTooSoon(keys: Row[]): Pick<Row, 'kid' | 'retiresAt'>[] {
-  return keys.flatMap(({ kid, retiresAt }, index) => {
-    const later = keys.slice(index + 1)
-    if (retiresAt === null || later.some(isSigning)) return []
-    const end = later.length === 0 ? null : Math.min(...later.map(({ signsFrom }) => signsFrom)) + OVERLAP_MS
-    return end === null || end > retiresAt ? [{ kid, retiresAt: end }] : []
-  })
-}
-
-function isLive({ tables: { signingKeys }, now }: Database): SQL | undefined {
-  return or(isNull(signingKeys.retiresAt), sql`${signingKeys.retiresAt} > ${now}`)
-}
-
-function prepareSelect(database: Database) {
-  const { db, tables, now } = database
-  const { signingKeys } = tables
-  return db
-    .select({
-      kid: signingKeys.kid,
-      sealedPrivateKey: signingKeys.sealedPrivateKey,
-      signsFrom: signingKeys.signsFrom,
-      retiresAt: signingKeys.retiresAt,
-      isSigning: sql<number>`case when ${signingKeys.signsFrom} <= ${now} then 1 else 0 end`.mapWith(Number),
-    })
-    .from(signingKeys)
-    .where(isLive(database))
-    .orderBy(asc(signingKeys.position))
-    .prepare('select_signing_keys')
 }
 
 function makeSigner(kid: string, key: string): Signer {

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { CLOCK_SKEW_S, claimsFor, type Grant } from './access-tokens.js'
+import { CLOCK_SKEW_S, claimsFor, compatAudience, type Grant, type Role } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import { type Database, type Db, within } from './database.js'
 import type { Event, Events } from './events.js'
-import type { Keys } from './keys.js'
+import { COMPAT_TOKEN_TYPE, type Keys } from './keys.js'
 import { endLegacyTokens } from './legacy-tokens.js'
 import { tokens } from './measures.js'
 import { networksOf } from './networks.js'
@@ -33,7 +33,7 @@ export interface Tokens {
 /** Who has just proved a password, with the row it was compared with. */
 export interface Proven {
   id: number
-  role: Grant['role']
+  role: Role
   passwordHash: string
 }
 
@@ -96,16 +96,20 @@ export class Sessions {
   }
 
   /**
-   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it. Its audience is this
-   * service alone, so that others do not take a token that lives so long.
+   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it. Its audience and type are
+   * of its own and it has no role, so that other services do not take a token that lives so long.
    * @throws Problem invalid_credentials, as `issue`
    */
   async issueAccessToken(user: Proven, client: Client, lifetimeMs: number): Promise<string> {
     const lifetimes = { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs }
-    const grant = await this.#begin(user, client, { kind: 'single', ...lifetimes })
+    const { userId, sessionId } = await this.#begin(user, client, { kind: 'single', ...lifetimes })
     const { PUBLIC_URL } = this.#config
     tokens.publish({ grant: 'compat' })
-    return this.#keys.sign(claimsFor({ ...grant, issuer: PUBLIC_URL, audience: PUBLIC_URL, lifetimeMs }))
+    const audience = compatAudience(PUBLIC_URL)
+    return this.#keys.sign(
+      claimsFor({ issuer: PUBLIC_URL, audience, userId, sessionId, lifetimeMs }),
+      COMPAT_TOKEN_TYPE,
+    )
   }
 
   async #begin(user: Proven, client: Client, plan: SessionPlan) {

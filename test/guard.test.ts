@@ -103,7 +103,7 @@ t.test('a handler cannot change who the next request comes from', async (t) => {
     t.match((await mina.get('/v1/verify')).headers, { 'x-latchkey-role': 'user' })
   }
   const grant = { issuer: 'i', audience: 'a', userId: 1, sessionId: 's', role: 'user', lifetimeMs: 1_000 } as const
-  const caller = callerFrom(claimsFor(grant))
+  const caller = callerFrom(claimsFor(grant), grant)
   t.match(caller, { userId: 1, role: 'user' })
   t.ok(Object.isFrozen(caller))
 })

@@ -57,7 +57,7 @@ t.test(
       const token: string = JSON.parse((await knock(compat, door)).text).access_token
       const claims = claimsOf(token)
       t.equal((Number(claims.exp) - Number(claims.iat)) / 60, door.minutes, door.line)
-      t.equal(claims.aud, 'http://latchkey.test', 'no other service takes it')
+      t.equal(claims.aud, 'http://latchkey.test/compat', 'no other service takes it')
       const headers = { authorization: `Bearer ${token}` }
       t.equal((await compat.service.get('/v1/me', headers)).json().username, 'mina')
       t.equal((await compat.service.post('/v1/logout', undefined, headers)).statusCode, 204)
