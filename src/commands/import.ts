@@ -37,6 +37,10 @@ Takes over the people of another application, with their passwords and what is t
                        first one who can log in keeps the name, the others are left out), skip (leave out all of them)
   --json               print the report as JSON
 
+A file of SQLite is left as it is; tables and views are read, and --map users=schema.table names one of PostgreSQL. Blanks
+around ids, names, addresses and hashes are cut off, NULL as text is no value, and times without a zone are UTC. Ids that
+were rounded, and ids that two people have, are left out with their rows. Each source has a --name of its own.
+
 Ids stay as they are where they are free here. Everybody comes as a user; latchkey users set-role makes admins.
 Who is deleted, banned, locked, suspended or not active there comes as a disabled account. The report names the columns
 that say so, and the values in them that are not understood: these disable, too.

@@ -31,12 +31,10 @@ export async function openPostgresSource(url: string): Promise<Source> {
     await client.query('begin isolation level repeatable read read only')
     await client.query(SETTINGS)
     const { rows: relations } = await client.query<Omit<SourceTable, 'rows'>>(RELATIONS)
-    const { rows: encodings } = await client.query<{ server_encoding: string }>('show server_encoding')
-    const isChecked = encodings[0]?.server_encoding !== 'SQL_ASCII'
     return {
       tables: relations.map((table) => ({
         ...table,
-        rows: (columns = table.columns) => readTable({ client, isChecked }, table, columns),
+        rows: (columns = table.columns) => readTable(client, table, columns),
       })),
       close: () => client.end(),
     }
@@ -46,17 +44,7 @@ export async function openPostgresSource(url: string): Promise<Source> {
   }
 }
 
-interface Reader {
-  client: pg.Client
-  /** Whether the server knows the encoding of its text; it gives out that of an SQL_ASCII database as it came. */
-  isChecked: boolean
-}
-
-async function* readTable(
-  { client, isChecked }: Reader,
-  table: Omit<SourceTable, 'rows'>,
-  columns: string[],
-): AsyncGenerator<Row> {
+async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, columns: string[]): AsyncGenerator<Row> {
   const {
     schema = '',
     name,
@@ -72,7 +60,6 @@ async function* readTable(
       const { rows } = await client.query<Row>({ text: `fetch ${ROWS_AT_ONCE} from import`, types })
       for (const row of rows) {
         number += 1
-        if (!isChecked && Object.values(row).some(isDamaged)) throw notInEncoding(where(), UTF_8)
         yield row
       }
       if (rows.length < ROWS_AT_ONCE) break
@@ -99,10 +86,6 @@ function decodeText(bytes: Buffer, where: () => string): string {
   } catch {
     throw notInEncoding(where(), UTF_8)
   }
-}
-
-function isDamaged(value: unknown): boolean {
-  return typeof value === 'string' && value.includes('\uFFFD')
 }
 
 function unreadable(error: unknown): UsageError {
