@@ -135,6 +135,17 @@ const FORMATS: Format[] = [
   })),
 ]
 
+/** A bytea of PostgreSQL as text, and the repr of Python's bytes: what a `bytes` hash becomes in a column of text. */
+const BYTEA = /^\\x((?:[0-9a-f]{2})+)$/i
+const PYTHON_BYTES = /^b(['"])(.*)\1$/
+
+/** The hash itself, where a program stored the text of its bytes. */
+export function bareHash(stored: string): string {
+  const hex = BYTEA.exec(stored)?.[1]
+  if (hex !== undefined) return Buffer.from(hex, 'hex').toString()
+  return PYTHON_BYTES.exec(stored)?.[2] ?? stored
+}
+
 /** What a stored hash of another system is; undefined when it is of no format that is known. */
 export function readForeignHash(stored: string): ForeignHash | undefined {
   for (const { name, pattern, read } of FORMATS) {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { BCRYPT_COSTS, bcryptDigest, bcryptVerifier } from './bcrypt.js'
-import { type ForeignHash, readForeignHash } from './foreign-hashes.js'
+import { bareHash, type ForeignHash, readForeignHash } from './foreign-hashes.js'
 import { isTooLongForPassword } from './password-text.js'
 
 // All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
@@ -124,8 +124,9 @@ function learn(measuredMs: number): void {
 /** What is stored; undefined when it is no hash. Ours too: passlib writes it as well. */
 function readHash(stored: string): ForeignHash | undefined {
   if (stored.length > LONGEST_HASH) return undefined
-  const [, ownCost, salt = '', digest = ''] = OWN_FORMAT.exec(stored) ?? []
-  if (ownCost === undefined) return readForeignHash(stored)
+  const text = bareHash(stored)
+  const [, ownCost, salt = '', digest = ''] = OWN_FORMAT.exec(text) ?? []
+  if (ownCost === undefined) return readForeignHash(text)
   const bcryptCost = Number(ownCost)
   const verify = bcryptVerifier(bcryptCost, salt, digest)
   return {

@@ -37,9 +37,9 @@ export class StoredCosts {
 
   async #measure(hashes: Iterable<string>): Promise<void> {
     // Few services have such hashes: what reads them is not loaded before.
-    const { readForeignHash } = await import('./foreign-hashes.js')
+    const { bareHash, readForeignHash } = await import('./foreign-hashes.js')
     for (const hash of hashes) {
-      const known = readForeignHash(hash)
+      const known = readForeignHash(bareHash(hash))
       if (known?.verify === undefined || this.#measured.has(known.settings)) continue
       await this.#passwords.measure(hash)
       this.#measured.add(known.settings)

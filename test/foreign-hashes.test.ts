@@ -38,6 +38,25 @@ t.test('every format logs in, is upgraded once, and logs in again', async (t) =>
   t.equal(await hashOf(joon), hashOfJoon)
 })
 
+t.test('a hash whose bytes were stored as text is the hash itself', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const format of ['bcrypt', 'werkzeug sha256', 'argon2']) {
+    const hash = VECTORS.find((vector) => vector.format === format)?.hash ?? ''
+    const hex = Buffer.from(hash).toString('hex')
+    for (const stored of [`\\x${hex}`, `\\x${hex.toUpperCase()}`, `b'${hash}'`, `b"${hash}"`]) {
+      t.same(formatOf(stored), { format, isTooDear: false }, stored.slice(0, 12))
+      await setHash(mina, stored)
+      t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401)
+      t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 200)
+      t.match(await hashOf(mina), OWN_FORMAT)
+    }
+    for (const stored of [`\\x${hex}0`, `\\y${hex}`, `b'${hash}"`, `b'${hash}`, `u'${hash}'`, `b'b'${hash}''`]) {
+      t.equal(formatOf(stored), undefined, stored.slice(0, 12))
+    }
+  }
+})
+
 t.test('a hash that was tampered with is nobody', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
