@@ -97,7 +97,8 @@ export async function withProblems<Result>(work: () => Promise<Result>): Promise
 function asProblem(error: unknown): unknown {
   // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
   if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
-  if (codeOf(error) === 'SQLITE_CONSTRAINT_UNIQUE') return takenProblem((error as Error).message) ?? error
+  // A trigger holds what no index can: a user name is not the address of somebody else.
+  if (/^SQLITE_CONSTRAINT_(UNIQUE|TRIGGER)$/.test(codeOf(error))) return takenProblem((error as Error).message) ?? error
   const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
   return unavailable ? new Problem('database_unavailable', { cause: error }) : error
 }

@@ -1,3 +1,4 @@
+import { inArray, or } from 'drizzle-orm'
 import type { Database } from '../database.js'
 import { fold } from '../identifiers.js'
 import type { Passwords } from '../passwords.js'
@@ -110,7 +111,29 @@ async function insertUsers(
     updatedAt: now,
   }))
   return database.longTransaction(async (db) => {
-    const written = await db.insert(tables.users).values(rows).onConflictDoNothing().returning({
+    // Names that are taken in their own column are left out by the statement itself; these it would fail for.
+    const { users } = tables
+    const crossed = await db
+      .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
+      .from(users)
+      .where(
+        or(
+          inArray(
+            users.usernameKey,
+            rows.flatMap(({ emailKey }) => emailKey ?? []),
+          ),
+          inArray(
+            users.emailKey,
+            rows.flatMap(({ usernameKey }) => usernameKey ?? []),
+          ),
+        ),
+      )
+    const taken = new Set(crossed.flatMap(({ usernameKey, emailKey }) => [usernameKey, emailKey]))
+    const free = rows.filter(
+      ({ usernameKey, emailKey }) => ![usernameKey, emailKey].some((key) => key && taken.has(key)),
+    )
+    if (free.length === 0) return 0
+    const written = await db.insert(tables.users).values(free).onConflictDoNothing().returning({
       newId: tables.users.id,
       usernameKey: tables.users.usernameKey,
       emailKey: tables.users.emailKey,

@@ -1,3 +1,4 @@
+import { domainToUnicode } from 'node:url'
 import { and, eq, inArray, or } from 'drizzle-orm'
 import type { Database, Tables } from '../database.js'
 import { identifierKey } from '../identifiers.js'
@@ -189,15 +190,14 @@ async function compareWith({ db, tables }: Database, source: string, stage: Stag
   for (const people of stage.ready(PEOPLE_AT_ONCE)) {
     const oldIds = people.map(({ oldId }) => oldId)
     const here = await namesImported({ db, tables }, source, oldIds)
-    const keys = (key: 'usernameKey' | 'emailKey') => people.flatMap((person) => person[key] ?? [])
+    const keys = people.flatMap(keysOf)
     const taken = await db
       .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
       .from(users)
-      .where(or(inArray(users.usernameKey, keys('usernameKey')), inArray(users.emailKey, keys('emailKey'))))
-    const names = new Set(taken.map(({ usernameKey }) => usernameKey))
-    const addresses = new Set(taken.map(({ emailKey }) => emailKey))
+      .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys)))
+    const names = new Set(taken.flatMap(({ usernameKey, emailKey }) => [usernameKey, emailKey]))
     for (const { oldId, usernameKey, emailKey } of people) {
-      const isTaken = (usernameKey && names.has(usernameKey)) || (emailKey && addresses.has(emailKey))
+      const isTaken = keysOf({ usernameKey, emailKey }).some((key) => names.has(key))
       const oldName = here.get(oldId)
       if (oldName !== undefined) {
         const isSame = oldName === null || [usernameKey, emailKey].includes(identifierKey(oldName.trim()))
@@ -205,6 +205,14 @@ async function compareWith({ db, tables }: Database, source: string, stage: Stag
       } else if (isTaken) stage.setFate(oldId, 'a name taken here')
     }
   }
+}
+
+/** What somebody may be known by here. Older versions kept the domain of an address as it was typed. */
+function keysOf({ usernameKey, emailKey }: { usernameKey: string | null; emailKey: string | null }): string[] {
+  return [usernameKey, emailKey].flatMap((key) => {
+    const [, local, domain] = /^(.*@)(.*xn--.*)$/.exec(key ?? '') ?? []
+    return key === null ? [] : domain === undefined ? [key] : [key, `${local}${domainToUnicode(domain)}`]
+  })
 }
 
 async function surveyRows(
