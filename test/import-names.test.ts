@@ -117,14 +117,14 @@ t.test('two processes cannot give one name to two people at once, in different c
   const { startService } = await installation(t)
   const [one, other] = [await startService(), await startService()]
   const rows = { passwordHash: '!', createdAt: 0, updatedAt: 0 }
-  const names = Array.from({ length: 20 }, (_, index) => `person${index}@example.com`)
-  const outcomes = await Promise.all(
-    names.flatMap((name) => {
-      const columns = [
-        { username: name, usernameKey: name },
-        { email: name, emailKey: name },
-      ]
-      return [one, other].map(({ app: { database } }, index) =>
+  for (let index = 0; index < 10; index += 1) {
+    const name = `person${index}@example.com`
+    const columns = [
+      { username: name, usernameKey: name },
+      { email: name, emailKey: name },
+    ]
+    const outcomes = await Promise.all(
+      [one, other].map(({ app: { database } }, index) =>
         database.db
           .insert(database.tables.users)
           .values({ ...rows, ...columns[index] })
@@ -132,13 +132,12 @@ t.test('two processes cannot give one name to two people at once, in different c
             () => 'added',
             ({ cause }) => cause?.code,
           ),
-      )
-    }),
-  )
-  t.equal(outcomes.filter((outcome) => outcome === 'added').length, names.length)
-  t.equal(outcomes.filter((outcome) => /^(username|email)_taken$/.test(outcome)).length, names.length)
+      ),
+    )
+    t.match(outcomes.sort(), ['added', /^(username|email)_taken$/])
+  }
   const { db, tables } = one.app.database
-  t.equal(await db.$count(tables.users), names.length)
+  t.equal(await db.$count(tables.users), 10)
 })
 
 async function sourceOf(t: Parameters<typeof openFile>[0], file: string, people: typeof PEOPLE): Promise<void> {
