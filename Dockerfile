@@ -20,10 +20,8 @@ RUN npm pkg delete optionalDependencies && npm prune --omit=dev --ignore-scripts
 RUN find node_modules -type d \( -name test -o -name tests -o -name __tests__ \) -prune -exec rm -rf {} + \
   && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
   && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src node_modules/.package-lock.json \
-  && rm -rf node_modules/bcrypt/src node_modules/bcrypt/examples node_modules/node-addon-api \
-    node_modules/@fastify/swagger-ui/static \
-  && find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-$(node -p process.arch).node" -delete \
-  && find node_modules/bcrypt/prebuilds -type f ! -path "*/linux-$(node -p process.arch)/bcrypt.glibc.node" -delete
+  && rm -rf node_modules/node-addon-api node_modules/@fastify/swagger-ui/static \
+  && find node_modules/better-sqlite3/prebuilds -type f ! -name "linux-$(node -p process.arch).node" -delete
 
 FROM ${NODE_IMAGE}
 ARG VERSION=0.1.0
@@ -47,7 +45,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   && chmod 755 dist/src/cli.js \
   && ln -s /app/dist/src/cli.js /usr/local/bin/latchkey \
   && install -d -m 0700 -o 10001 -g 10001 /data \
-  && node -e "new (require('better-sqlite3'))(':memory:').close(); require('bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
+  && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.
 ENV NODE_ENV=production \

@@ -8,7 +8,6 @@ const OUT = 'dist'
 /** Packages that hold native code or files of their own, or that few services load: they stay where npm puts them. */
 const LEFT_OUT = [
   'better-sqlite3*',
-  'bcrypt',
   '@node-rs/*',
   '@opentelemetry/*',
   '@zxcvbn-ts/*',

@@ -6,7 +6,7 @@ import { packageRoot } from '../src/package.js'
 import { CONNECTIONS, generator } from './load.js'
 import type { Tutorial } from './python.js'
 
-const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', 'bcrypt', 'pg']
+const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', '@node-rs/bcrypt', 'pg']
 const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
 
 /** Above this, somebody else works on the machine too. */

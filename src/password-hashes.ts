@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto'
-import { BCRYPT_COSTS, bcryptDigest, bcryptVerifier } from './bcrypt.js'
+import { BCRYPT_COSTS, bcryptDigest, bcryptVerifier, toBcryptBase64 } from './bcrypt.js'
 import { bareHash, type ForeignHash, readForeignHash } from './foreign-hashes.js'
 import { isTooLongForPassword } from './password-text.js'
 
@@ -31,7 +31,7 @@ export interface StoredCost {
 /** The hash to store, at this cost of bcrypt. @throws RangeError when the password is longer than any may be */
 export function hashPassword(password: string, cost: number): string {
   if (isTooLongForPassword(password)) throw new RangeError('A password of this length is never hashed')
-  const salt = bcryptBase64(randomBytes(16))
+  const salt = toBcryptBase64(randomBytes(16))
   const digest = bcryptDigest(keyedDigest(password.normalize('NFKC'), salt), cost, salt)
   return `$bcrypt-sha256$v=2,t=2b,r=${cost}$${salt}$${digest}`
 }
@@ -150,14 +150,4 @@ function formsOf(password: string, hash: ForeignHash | undefined): string[] {
 /** Any length becomes 44 characters without NUL; keyed with the salt, it is of no use against another system's hashes. */
 function keyedDigest(password: string, salt: string): string {
   return createHmac('sha256', salt).update(password).digest('base64')
-}
-
-const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const BCRYPT_BASE64 = './ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-
-function bcryptBase64(bytes: Buffer): string {
-  return bytes
-    .toString('base64')
-    .replace(/=+$/, '')
-    .replace(/./g, (character) => BCRYPT_BASE64.charAt(BASE64.indexOf(character)))
 }

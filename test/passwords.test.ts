@@ -1,4 +1,4 @@
-import { hash as bcryptHash, verify as bcryptVerify } from '@node-rs/bcrypt'
+import { hash as bcryptHash, compare as bcryptVerify } from 'bcrypt'
 import t from 'tap'
 import { countBy, PASSWORD, startService } from './helper.js'
 import { hashOf, setHash, tryPassword } from './stored-hashes.js'
