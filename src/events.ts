@@ -25,6 +25,8 @@ export const EVENT_TYPES = [
   'session.reuse_detected',
   'session.ended',
   'sessions.ended',
+  'import.started',
+  'import.finished',
 ] as const
 
 export interface Event {

@@ -3,6 +3,7 @@ import { addressOf } from '../addresses.js'
 import { type Config, loadConfig } from '../config.js'
 import { type Database, DatabaseError, openDatabase } from '../database.js'
 import { applyImport } from '../import/apply.js'
+import { recordImport } from '../import/audit.js'
 import { mapTables, parseMapping } from '../import/columns.js'
 import type { Plaintext } from '../import/password.js'
 import { Progress } from '../import/progress.js'
@@ -122,7 +123,8 @@ async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boo
         tutorials: found.tutorials?.read ?? 0,
         todos: found.todos?.read ?? 0,
       })
-      const result = await applyImport({ plan, stage, database: target, passwords, progress })
+      const apply = () => applyImport({ plan, stage, database: target, passwords, progress })
+      const result = await recordImport(target, config, { source: plan.source, apply })
       const done = { ...found, ...result }
       if (json) printJson(done, 2)
       else print(...describe(done, 'imported'))

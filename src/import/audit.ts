@@ -1,0 +1,25 @@
+import type { Config } from '../config.js'
+import type { Database } from '../database.js'
+import { Events } from '../events.js'
+import type { Result } from './apply.js'
+
+/** Runs an import with an event before and after it: one that was ended in the middle has a first event alone. */
+export async function recordImport(
+  database: Database,
+  config: Config,
+  { source, apply }: { source: string; apply: () => Promise<Result> },
+): Promise<Result> {
+  const events = new Events(database, config)
+  const nobody = { userId: null, actorId: null }
+  await events.record({ type: 'import.started', ...nobody, reason: source })
+  const result = await apply()
+  await events.record({ type: 'import.finished', ...nobody, reason: `${source}: ${countsOf(result)}` })
+  return result
+}
+
+/** How many rows of each kind came, as in "9 users, 3 todos". */
+function countsOf(result: Result): string {
+  return Object.entries(result)
+    .map(([kind, { ready }]) => `${ready} ${kind}`)
+    .join(', ')
+}
