@@ -18,7 +18,8 @@ const DESCRIPTION = `Registers people, logs them in, and keeps each person's row
 
 **A first walk**, in which every example works as it stands:
 
-1. Open \`register\` and press *Execute*: you are \`mina\`, and \`three quiet lanterns\` is your password.
+1. Open \`register\` and press *Execute*: you are \`mina\`, and \`three quiet lanterns\` is your password. If the name
+is taken already (409), go on with the next step, or choose another one.
 2. Press *Authorize* and log in with that name and that password; nothing else is needed there. From then on every call of
 this page carries your access token, until it expires or the page is closed.
 3. \`getMe\` says who you are, \`createTodo\` adds something to do, \`listTodos\` shows what is yours, and \`logout\` ends it.
@@ -37,14 +38,18 @@ const TAGS = [
 ]
 
 const COMPAT_DESCRIPTION = `What the clients of five published tutorials call, word for word: the same addresses, bodies,
-statuses and error keys. The accounts, the rules and the rows are those of Latchkey's own API.`
+statuses and error keys. The accounts, the rules and the rows are those of Latchkey's own API.
 
+Every example works as it stands: \`fastapiTodoAddUser\` makes \`dave\`, \`flaskTutorialsRegister\` makes \`dana@example.com\`,
+and the log-ins below are theirs.`
+
+// The two that people sign up at come first: the examples of the others log in whom these have made.
 const COMPAT_TAGS = [
-  { name: 'flask-smorest-login', description: 'The Flask-Smorest log-in.' },
+  { name: 'fastapi-todo', description: 'The FastAPI TODO application: sign-up and log-in.' },
   { name: 'flask-tutorials', description: 'The Flask tutorials API: registration, and rows that have an owner.' },
+  { name: 'flask-smorest-login', description: 'The Flask-Smorest log-in.' },
   { name: 'flask-restful-login', description: 'The Flask-RESTful log-in, and that of the tutorials API.' },
   { name: 'fastapi-login', description: 'The FastAPI log-in.' },
-  { name: 'fastapi-todo', description: 'The FastAPI TODO application: sign-up and log-in.' },
 ]
 const compatTags = new Set<unknown>(COMPAT_TAGS.map(({ name }) => name))
 
@@ -60,20 +65,20 @@ const document: Document = {
   },
   servers: [{ url: '/', description: 'This service' }],
   tags: TAGS,
-  security: [{ bearerAuth: [] }, { oauth2Password: [] }],
+  security: [{ oauth2Password: [] }, { bearerAuth: [] }],
   components: {
     securitySchemes: {
-      bearerAuth: {
-        type: 'http',
-        scheme: 'bearer',
-        bearerFormat: 'JWT',
-        description: 'An access token that you have already.',
-      },
-      // Last, because the page puts the cursor into its first field.
+      // First, because the page shows the schemes in this order, and people have a password before they have a token.
       oauth2Password: {
         type: 'oauth2',
         description: 'Your user name or e-mail address, and your password. Leave the rest as it is.',
         flows: { password: { tokenUrl: 'v1/token', refreshUrl: 'v1/token', scopes: {} } },
+      },
+      bearerAuth: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'JWT',
+        description: 'An access token that you have already, in place of the password.',
       },
     },
   },

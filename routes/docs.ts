@@ -14,6 +14,11 @@ const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
   "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** The page calls the service that it came from, under whatever name, and not PUBLIC_URL: its own rules allow no other. */
+const FOR_THE_PAGE = '?servers=relative'
+
+const VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.DOCS) return
 
@@ -25,14 +30,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     route.schema = { ...route.schema, hide: true }
   })
 
+  // Swagger UI's page does not fit itself to a phone.
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    const isPage = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html')
+    done(null, isPage ? payload.replace('<head>', `<head>${VIEWPORT}`) : payload)
+  })
+
   await app.register(swaggerUi, {
     routePrefix: '/docs',
     staticCSP: CONTENT_SECURITY_POLICY,
     uiConfig: {
       urls: [
-        { name: 'Latchkey v1 (OpenAPI 3.1)', url: '/openapi.json' },
-        { name: 'Latchkey v1 (OpenAPI 3.0)', url: '/openapi-3.0.json' },
-        ...(app.config.COMPAT ? [{ name: 'The five tutorials', url: '/openapi-compat.json' }] : []),
+        { name: 'Latchkey v1 (OpenAPI 3.1)', url: `/openapi.json${FOR_THE_PAGE}` },
+        { name: 'Latchkey v1 (OpenAPI 3.0)', url: `/openapi-3.0.json${FOR_THE_PAGE}` },
+        ...(app.config.COMPAT ? [{ name: 'The five tutorials', url: `/openapi-compat.json${FOR_THE_PAGE}` }] : []),
       ],
       // Swagger UI would keep the password and the refresh token in localStorage.
       persistAuthorization: false,
@@ -42,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       displayOperationId: true,
       validatorUrl: null,
     } as Record<string, unknown>,
-    theme: { title: 'Latchkey' },
+    theme: { title: 'Latchkey API' },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
   })
 
@@ -52,9 +63,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   /** Written out once, at the first request: it takes milliseconds, and the document never changes. */
   function serveDocument(url: string, document: () => object): void {
-    let kept: { text: string; tag: string } | undefined
-    app.get(url, async ({ headers }, reply) => {
-      kept ??= written(document())
+    const texts = new Map<boolean, { text: string; tag: string }>()
+    app.get<{ Querystring: { servers?: string } }>(url, async ({ headers, query }, reply) => {
+      const isForPage = query.servers === 'relative'
+      const kept =
+        texts.get(isForPage) ?? written(isForPage ? document() : withAddresses(document(), app.config.PUBLIC_URL))
+      texts.set(isForPage, kept)
       reply.header('cache-control', 'no-cache').header('etag', kept.tag)
       if (isFresh(headers['if-none-match'], kept.tag)) return reply.code(304).send()
       return reply.type('application/json; charset=utf-8').send(kept.text)
@@ -63,6 +77,25 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+interface Addressed {
+  servers?: { url: string }[]
+  components?: { securitySchemes?: Record<string, { flows?: Record<string, Record<string, unknown>> }> }
+}
+
+/** The document with absolute addresses, as OpenAPI 3.1 wants them. The committed one has none, and knows no PUBLIC_URL. */
+function withAddresses(document: object, publicUrl: string): object {
+  const copy = structuredClone(document) as Addressed
+  for (const server of copy.servers ?? []) server.url = publicUrl
+  for (const { flows = {} } of Object.values(copy.components?.securitySchemes ?? {})) {
+    for (const flow of Object.values(flows)) {
+      for (const name of ['tokenUrl', 'refreshUrl'] as const) {
+        if (typeof flow[name] === 'string') flow[name] = `${publicUrl}/${flow[name]}`
+      }
+    }
+  }
+  return copy
+}
 
 function written(document: object): { text: string; tag: string } {
   const text = JSON.stringify(document)

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import './node-version.js'
+
 import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { ConfigError, EXIT_CONFIG } from './config.js'
+import { ConfigError, EXIT_CONFIG, Settings } from './config.js'
 import { DatabaseError } from './database.js'
+import { loadEnvironmentFile } from './environment.js'
 import { version } from './package.js'
 import { Problem } from './problems.js'
 import { printable, printError } from './terminal.js'
@@ -70,16 +73,32 @@ async function main([name, ...args]: string[]): Promise<void> {
     return
   }
   const command = await known.load()
-  const { values, positionals } = parseArgs({
-    args,
-    options: { ...command.options, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: command.ACTIONS !== undefined || command.OPERAND !== undefined,
-  })
+  const { values, positionals } = parse(name, command, args)
   const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
   else if (command.ACTIONS && !command.ACTIONS.includes(action)) {
     throw new UsageError(`there is no action "${action}"; see latchkey ${name} --help`)
   } else await command.run(values, positionals)
+}
+
+function parse(name: string, command: Command, args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: { ...command.options, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: command.ACTIONS !== undefined || command.OPERAND !== undefined,
+    })
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const [, option, setting = ''] = /^Unknown option '(--?([^']+))'/.exec(message) ?? []
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) throw error
+    const variable = setting.toUpperCase().replaceAll('-', '_')
+    const isSetting = Object.hasOwn(Settings.properties, variable)
+    const hint = isSetting
+      ? `settings are variables: ${variable}=${args[args.indexOf(option) + 1] ?? '...'} latchkey ${name}`
+      : `see latchkey ${name} --help`
+    throw new UsageError(`there is no option ${option}; ${hint}`)
+  }
 }
 
 // The first process of a container has no default for signals: what does not listen could only be killed. A command that
@@ -99,6 +118,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
+  loadEnvironmentFile()
   await main(process.argv.slice(2))
 } catch (error) {
   process.exitCode = exitCodeFor(error)
@@ -122,7 +142,7 @@ function messageOf(error: unknown): string[] {
 
 /** What the operator can mend, in a sentence; undefined for a bug, which shows where it is. */
 function reasonOf(error: unknown): string | undefined {
-  const { message, syscall = '' } = error as NodeJS.ErrnoException
+  const { code, message, port = 0, syscall = '' } = error as NodeJS.ErrnoException & { port?: number }
   if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError) return message
   const causes = causesOf(error)
   const root = causes.at(-1) as NodeJS.ErrnoException & { severity?: string }
@@ -131,6 +151,7 @@ function reasonOf(error: unknown): string | undefined {
   if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
   // A worker binds where a single process listens, and HOST may be a name that is looked up.
   const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)
+  if (code === 'EADDRINUSE') return `${message}; stop what listens there, or choose another: PORT=${port + 1}`
   return cannotListen || error instanceof Problem ? message : undefined
 }
 

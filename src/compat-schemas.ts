@@ -29,7 +29,7 @@ export const UserToken = Type.Object(
   {
     $id: 'UserToken',
     description: 'The token, its type, and whose it is.',
-    examples: [{ access_token: TOKEN_EXAMPLE, token_type: 'bearer', username: 'carol' }],
+    examples: [{ access_token: TOKEN_EXAMPLE, token_type: 'bearer', username: 'dave' }],
   },
 )
 
@@ -108,7 +108,7 @@ export function anyOf(...schemas: TSchema[]) {
 
 /** FastAPI's OAuth2 password form. With examples of their own, because the page fills its fields with them one by one. */
 export const passwordFormFields = {
-  username: Type.String({ examples: ['mina'] }),
+  username: Type.String({ examples: ['dave'] }),
   password: Type.String({ examples: ['three quiet lanterns'] }),
   grant_type: Type.Optional(Type.String({ examples: ['password'] })),
 }

@@ -146,6 +146,10 @@ export const Settings = Type.Object({
   }),
 })
 
+const VALUE_SHOWN = 60
+/** SQLite's names for a database that is gone with its connection. */
+const IN_MEMORY = /^sqlite:.*(:memory:|[?&]mode=memory)/i
+
 export type Config = Readonly<StaticDecode<typeof Settings>>
 
 /** Settings that cannot be used. The message names every one of them and what to do. */
@@ -168,12 +172,18 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
     try {
       values[name] = decode(schema, readSetting(name, env) ?? String(schema.default))
     } catch (error) {
-      problems.push(`${name} ${(error as Error).message}`)
+      problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
     }
   }
   if (problems.length === 0) problems.push(...disagreements(values as Config))
   if (problems.length > 0) throw new ConfigError(problems)
   return withDefaults(values as Config)
+}
+
+/** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
+function shown(name: string, value: string | undefined): string {
+  if (!value || SECRET_SETTINGS.has(name) || name === 'DATABASE_URL' || value.includes('@')) return ''
+  return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
 }
 
 /** Where a service with this environment listens, as seen from the same machine; asks for no other setting. */
@@ -235,6 +245,9 @@ function disagreements(config: Config): string[] {
   const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
   if (AUDIENCE === compatAudience(PUBLIC_URL)) {
     problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
+    }
+  if (IN_MEMORY.test(config.DATABASE_URL)) {
+    problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
   }
   if (isPostgres(config.DATABASE_URL)) {
     // Processes that share a database must agree on both, and cannot see what another one would make up.

@@ -26,8 +26,21 @@ export const Role = oneOf<RoleName>(['user', 'admin'], { description: 'What the 
 export const createdAt = Type.String({ format: 'date-time', description: 'When it was made, in UTC.' })
 export const updatedAt = Type.String({ format: 'date-time', description: 'When it last changed, in UTC.' })
 
+/**
+ * An id. With `int64`, because generated clients of typed languages take a plain integer for one of 32 bits, and imported
+ * ids are larger.
+ */
+export function idOf(description: string, bounds: { minimum?: number; maximum?: number } = {}) {
+  return Type.Integer({ format: 'int64', ...bounds, description })
+}
+
+/** An id that a client sends: at most what JavaScript counts exactly. */
+export function sentId(description: string) {
+  return idOf(description, { minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+}
+
 /** The id of a row in an answer. */
-export const rowId = Type.Integer({ description: 'Its id, for the path.' })
+export const rowId = idOf('Its id, for the path.')
 
 export const Problem = Type.Object(
   {
@@ -71,7 +84,7 @@ const USER_EXAMPLE = {
 
 export const User = Type.Object(
   {
-    id: Type.Integer({ description: 'Never given to anybody else; `sub` of the access tokens, as text.' }),
+    id: idOf('Never given to anybody else; `sub` of the access tokens, as text.'),
     username: nullable({ description: 'As it was registered.' }),
     email: nullable({ description: 'As it was registered.' }),
     name: nullable({ description: 'How the person is called.' }),
@@ -166,10 +179,8 @@ export function pageOf<Schema extends TSchema>(schema: Schema) {
   return Type.Array(ref(schema), { description: 'The rows of this page.' })
 }
 
-/** A row's id in a path. As text, so that `0x10` or a blank is refused; at most what JavaScript counts exactly. */
-export const IdParams = Type.Object({
-  id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'The id of the row.' }),
-})
+/** A row's id in a path. As text, so that `0x10` or a blank is refused. */
+export const IdParams = Type.Object({ id: sentId('The id of the row.') })
 
 /** What a status means, and the code that it usually has. */
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {

@@ -20,7 +20,7 @@ t.test('a newcomer registers, authorizes, and makes a todo, with nothing but the
   const { address } = await startListening(t)
   const { page, requests, errors } = await openPage(t, `${address}/docs`)
 
-  t.equal(await page.title(), 'Latchkey')
+  t.equal(await page.title(), 'Latchkey API')
   t.equal(await execute(page, 'me', 'getMe'), '401', 'before the log-in')
   t.equal(await execute(page, 'auth', 'register'), '201', 'with the example as it stands')
   await authorize(page, 'mina', PASSWORD)

@@ -107,3 +107,49 @@ t.test('the documents have an ETag, and are not sent again to whoever has them',
     t.equal((await service.get(url, { 'if-none-match': '"x"' })).statusCode, 200)
   }
 })
+
+t.test('a served document has absolute addresses, and the page one for wherever it is opened', async (t) => {
+  const service = await startService(t, { PUBLIC_URL: 'https://login.example.com/auth' })
+  for (const [url, token] of [
+    ['/openapi.json', 'v1/token'],
+    ['/openapi-3.0.json', 'v1/token'],
+    ['/openapi-compat.json', 'token'],
+  ]) {
+    const served = (await service.get(String(url))).json()
+    t.equal(served.servers[0].url, 'https://login.example.com/auth')
+    const { tokenUrl } = served.components.securitySchemes.oauth2Password.flows.password
+    t.equal(tokenUrl, `https://login.example.com/auth/${token}`)
+    const forPage = (await service.get(`${url}?servers=relative`)).json()
+    t.equal(forPage.servers[0].url, '/')
+    t.equal(forPage.components.securitySchemes.oauth2Password.flows.password.tokenUrl, token)
+    t.same(
+      Object.keys(forPage.components.securitySchemes),
+      ['oauth2Password', 'bearerAuth'],
+      'the password comes first',
+    )
+  }
+})
+
+t.test('every id is of 64 bits', async (t) => {
+  const service = await startService(t)
+  for (const url of [...DOCUMENTS, '/openapi-compat.json']) {
+    const narrow: string[] = []
+    const look = (part: unknown, path: string) => {
+      if (typeof part !== 'object' || part === null) return
+      const { type, format, name, schema } = part as Record<string, unknown>
+      if (/(^|_)id$/.test(String(name)) && schema) look(schema, `${path}/id`)
+      const isInteger = [type].flat().includes('integer')
+      if (/(^|[/_])id$/.test(path) && isInteger && format !== 'int64') narrow.push(path)
+      for (const [key, value] of Object.entries(part)) look(value, `${path}/${key}`)
+    }
+    look((await service.get(url)).json(), '')
+    t.same(narrow, [], url)
+  }
+})
+
+t.test('the page fits a phone', async (t) => {
+  const service = await startService(t)
+  for (const url of ['/docs', '/docs/']) {
+    t.match((await service.get(url)).payload, '<meta name="viewport" content="width=device-width, initial-scale=1">')
+  }
+})

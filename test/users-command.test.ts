@@ -16,7 +16,7 @@ t.test('the first admin comes from the command line, and logs in over the API', 
   const command = await commandIn(t)
   const made = await command.run(['users', 'create', '--username', 'admin', '--admin'], `${PASSWORD}\n`)
   t.equal(made.code, 0, made.stderr)
-  t.match(made.stdout, /^Created the admin admin with id 1\.\n$/)
+  t.match(made.stdout, /^Created the admin admin with id 1 in \/.*latchkey\.db\.\n$/)
   t.equal(made.stderr, '')
   const service = await command.startService()
   const admin = await service.logIn('admin', PASSWORD)

@@ -13,7 +13,7 @@ const LIFETIME_MS = 24 * 3_600_000
 const FastapiLogin = Type.Object(passwordFormFields, {
   $id: 'FastapiLogin',
   description: 'Who you are.',
-  examples: [{ username: 'carol', password: 'three quiet lanterns' }],
+  examples: [{ username: 'dave', password: 'three quiet lanterns' }],
 })
 
 /** The log-in of the first FastAPI tutorial: an OAuth2 password form. */

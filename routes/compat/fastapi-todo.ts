@@ -53,7 +53,7 @@ const UserCreate = Type.Object(
   },
 )
 const FastapiUser = Type.Object(
-  { username: Type.String(), fullname: nullable({}), id: Type.Integer(), is_active: Type.Boolean() },
+  { username: Type.String(), fullname: nullable({}), id: Type.Integer({ format: 'int64' }), is_active: Type.Boolean() },
   {
     $id: 'FastapiUser',
     description: 'The account.',

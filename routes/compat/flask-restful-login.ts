@@ -22,7 +22,7 @@ const RestfulLogin = Type.Object(
   {
     $id: 'RestfulLogin',
     description: 'Who you are.',
-    examples: [{ username: 'john', password: 'three quiet lanterns' }],
+    examples: [{ username: 'dave', password: 'three quiet lanterns' }],
   },
 )
 const EmailLogin = Type.Object(
@@ -30,7 +30,7 @@ const EmailLogin = Type.Object(
   {
     $id: 'EmailLogin',
     description: 'Who you are.',
-    examples: [{ email: 'mina@example.com', password: 'three quiet lanterns' }],
+    examples: [{ email: 'dana@example.com', password: 'three quiet lanterns' }],
   },
 )
 

@@ -30,7 +30,7 @@ const SmorestLogin = Type.Object(
   {
     $id: 'SmorestLogin',
     description: 'Who you are.',
-    examples: [{ username: 'alice', password: 'three quiet lanterns' }],
+    examples: [{ username: 'dave', password: 'three quiet lanterns' }],
   },
 )
 

@@ -44,12 +44,17 @@ const TutorialsRegistration = Type.Object(
   {
     $id: 'TutorialsRegistration',
     description: 'A new account.',
-    examples: [{ name: 'Mina', email: 'mina@example.com', password: 'three quiet lanterns' }],
+    examples: [{ name: 'Dana', email: 'dana@example.com', password: 'three quiet lanterns' }],
   },
 )
 const EXAMPLE = { name: 'New Video', description: '1234' }
 const FlaskTutorial = Type.Object(
-  { id: Type.Integer(), user_id: Type.Integer(), name: Type.String(), description: Type.String() },
+  {
+    id: Type.Integer({ format: 'int64' }),
+    user_id: Type.Integer({ format: 'int64' }),
+    name: Type.String(),
+    description: Type.String(),
+  },
   { $id: 'FlaskTutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
 )
 const FlaskTutorialCreate = Type.Object(
@@ -63,7 +68,9 @@ const FlaskTutorialUpdate = Type.Partial(FlaskTutorialCreate, {
 })
 
 const about = { tags: ['flask-tutorials'] }
-const params = Type.Object({ id: Type.Unsafe<string>({ type: 'integer', description: 'The id of the row.' }) })
+const params = Type.Object({
+  id: Type.Unsafe<string>({ type: 'integer', format: 'int64', description: 'The id of the row.' }),
+})
 const refusals = {
   401: json('No token was sent, or it has expired or was revoked.', ref(MsgError)),
   422: json('What was sent is no valid token.', ref(MsgError)),

@@ -4,14 +4,15 @@ import { and, desc, eq, gte, lt } from 'drizzle-orm'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import type { Tables } from '../../src/database.js'
 import { EVENT_TYPES } from '../../src/events.js'
-import { nullable, oneOf, pageOf, problems, ref } from '../../src/schemas.js'
+import { idOf, nullable, oneOf, pageOf, problems, ref, sentId } from '../../src/schemas.js'
 import { milliseconds, timestamp } from '../../src/times.js'
 
-const nullableId = (description: string) => Type.Unsafe<number | null>({ type: ['integer', 'null'], description })
+const nullableId = (description: string) =>
+  Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64', description })
 
 const Event = Type.Object(
   {
-    id: Type.Integer({ description: 'Its number; later ones are larger.' }),
+    id: idOf('Its number; later ones are larger.'),
     type: Type.String({ description: `One of ${EVENT_TYPES.join(', ')}; later versions may add more.` }),
     user_id: nullableId('Whom it is about; null when the name that was given is nobody’s.'),
     actor_id: nullableId('Who did it; null for the command line, and for whoever did not prove who they are.'),
@@ -67,9 +68,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       querystring: Type.Object(
         {
           type: Type.Optional(oneOf(EVENT_TYPES, { description: 'Only events of this type.' })),
-          user_id: Type.Optional(
-            Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'Only about this user.' }),
-          ),
+          user_id: Type.Optional(sentId('Only about this user.')),
           since: Type.Optional(Type.String({ format: 'date-time', description: 'Not before this time.' })),
           until: Type.Optional(Type.String({ format: 'date-time', description: 'Before this time.' })),
           ...pageQuery,

@@ -10,6 +10,7 @@ import { withRoomFor } from '../../src/row-gate.js'
 import {
   etagHeader,
   IdParams,
+  idOf,
   ifMatch,
   ifNoneMatch,
   noContent,
@@ -26,7 +27,7 @@ const description = Type.String({ maxLength: 10_000, description: 'What it is ab
 const EXAMPLE = { name: 'Knots', description: 'Five knots that hold' }
 
 const Tutorial = Type.Object(
-  { id: rowId, user_id: Type.Integer({ description: 'Whose it is: yours.' }), name, description },
+  { id: rowId, user_id: idOf('Whose it is: yours.'), name, description },
   { $id: 'Tutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
 )
 

@@ -1,4 +1,4 @@
-import { type Config, loadConfig, SECRET_SETTINGS, Settings } from '../config.js'
+import { type Config, loadConfig, readSetting, SECRET_SETTINGS, Settings } from '../config.js'
 import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey config [--example]
@@ -26,11 +26,13 @@ export function exampleEnvironment(): string {
   return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
 }
 
+/** As a service would accept them again, but for what is masked. */
 function effective(config: Config): string[] {
-  return Object.entries(config).map(
-    ([name, value]) =>
-      `${name}=${SECRET_SETTINGS.has(name) && String(value) !== '' ? '********' : withoutPassword(String(value))}`,
-  )
+  return Object.entries(Settings.properties).map(([name, schema]) => {
+    const { [name as keyof Config]: inForce } = config
+    const text = typeof inForce === 'string' ? inForce : (readSetting(name) ?? String(schema.default))
+    return `${name}=${SECRET_SETTINGS.has(name) && text !== '' ? '********' : withoutPassword(text)}`
+  })
 }
 
 /** The address of a database carries its password. */

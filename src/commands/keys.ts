@@ -1,5 +1,6 @@
 import { loadConfig } from '../config.js'
 import { openDatabase } from '../database.js'
+import { assertDatabase } from '../database-address.js'
 import { Keys } from '../keys.js'
 import { openSecret } from '../secret.js'
 import { print } from '../terminal.js'
@@ -22,6 +23,7 @@ export const options = { kid: { type: 'string' }, now: { type: 'boolean' } } as 
 
 export async function run({ kid, now }: { kid?: string; now?: boolean }, [action]: string[]): Promise<void> {
   const config = loadConfig()
+  assertDatabase(config.DATABASE_URL)
   const database = await openDatabase(config.DATABASE_URL, { migrate: config.MIGRATE_ON_START })
   try {
     const keys = await Keys.open(database, await openSecret(config, database))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
+import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat]
 
@@ -14,6 +15,7 @@ Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools 
 export const options = { version: { type: 'string', default: '3.1' }, compat: { type: 'boolean' } } as const
 
 export async function run({ version, compat }: { version?: string; compat?: boolean }): Promise<void> {
+  if (version !== '3.0' && version !== '3.1') throw new UsageError('--version takes 3.1 or 3.0')
   const { openapi, openapi30, openapiCompat } = await documents()
   const document = compat ? openapiCompat : version === '3.0' ? openapi30 : openapi
   process.stdout.write(printed(document))

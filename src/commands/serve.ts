@@ -1,15 +1,19 @@
 import cluster from 'node:cluster'
 import { type Config, loadConfig } from '../config.js'
+import { doubtsAbout } from '../environment.js'
 import { serve } from '../server.js'
+import { printError } from '../terminal.js'
 import { superviseWorkers } from '../workers.js'
 
 export const HELP = `Usage: latchkey serve
 
-Starts the service. Settings come from the environment; see latchkey config.
+Starts the service. Settings come from the environment, for example PORT=4000 latchkey serve, and from a file .env in the
+working folder; see latchkey config.
 `
 
 export async function run(): Promise<void> {
   const config = loadConfig()
+  if (cluster.isPrimary) printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
   const port =
     config.WORKERS > 1 && cluster.isPrimary ? await superviseWorkers(config.WORKERS) : await serveHere(config)
   if (config.HOST === '127.0.0.1' && cluster.isPrimary)

@@ -2,8 +2,9 @@ import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
+import { assertDatabase, databaseName } from '../database-address.js'
 import { fold, identifierKey } from '../identifiers.js'
-import { readPassword } from '../prompt.js'
+import { readNewPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
@@ -23,9 +24,12 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
 <who> is a user name, an e-mail address, or an id. One active admin always stays. What is done is in the audit log.
 
-A password is asked for, or read from standard input where that is no terminal:
+A password is asked for twice, or read from the first line of standard input where that is no terminal. The end of the
+line and a byte order mark are no part of it; one that begins or ends with a blank is refused:
 
   latchkey users create --username ada --admin < password.txt
+
+Only create makes a database where there is none yet.
 
   --json   print accounts as JSON, one a line
 
@@ -45,7 +49,7 @@ const ACTS: Record<string, Act> = {
   },
   'set-password': async (app, who) => {
     const user = await find(app, who)
-    await app.accounts.overwritePassword(user, await app.accounts.hashFor(user, await readPassword()))
+    await app.accounts.overwritePassword(user, await app.accounts.hashFor(user, await readNewPassword()))
     await app.sessions.revokeAll(user.id)
     await app.events.record({ type: 'password.changed', userId: user.id, actorId: null })
     return `Set a new password for ${called(user)}, and ended all sessions.`
@@ -86,8 +90,10 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   if (action === 'create' && values.username === undefined && values.email === undefined) {
     throw new UsageError('--username or --email is needed')
   }
-  const password = action === 'create' ? await readPassword() : ''
-  const app = await buildApp({ ...loadConfig(), LOG_LEVEL: 'silent' })
+  const config = loadConfig()
+  if (action !== 'create') assertDatabase(config.DATABASE_URL)
+  const password = action === 'create' ? await readNewPassword() : ''
+  const app = await buildApp({ ...config, LOG_LEVEL: 'silent' })
   try {
     if (action === 'list') await list(app, values.json === true)
     else if (act !== undefined && who !== undefined) print(...[await act(app, who, value)].flat())
@@ -101,7 +107,10 @@ async function create(app: FastifyInstance, { admin, json, ...names }: Values, p
   const user = await app.accounts.create({ ...names, password })
   const made = admin ? await app.users.change(user.id, { role: 'admin' }, { id: null }) : user
   if (json) printJson(toAccount(made))
-  else print(`Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id}.`)
+  else
+    print(
+      `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id} in ${databaseName(app.config.DATABASE_URL)}.`,
+    )
 }
 
 async function list(app: FastifyInstance, json: boolean): Promise<void> {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { startService } from '../helper.js'
 import { startCompat } from './wire.js'
 
-const TUTORIALS = ['flask-smorest-login', 'flask-tutorials', 'flask-restful-login', 'fastapi-login', 'fastapi-todo']
+const TUTORIALS = ['fastapi-todo', 'flask-tutorials', 'flask-smorest-login', 'flask-restful-login', 'fastapi-login']
 const OPERATIONS = [
   'fastapiLogIn',
   'fastapiTodoAddUser',

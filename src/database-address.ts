@@ -1,0 +1,19 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { DatabaseError, isPostgres } from './database.js'
+
+const SQLITE = 'sqlite:'
+
+/** A database as it may be shown: the whole path of a file, or where a server is without the password. */
+export function databaseName(url: string): string {
+  if (!isPostgres(url)) return resolve(url.slice(SQLITE.length))
+  if (!URL.canParse(url)) return 'PostgreSQL'
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
+}
+
+/** Refuses to go on where SQLite would make a new, empty database: in another folder than was meant. @throws DatabaseError */
+export function assertDatabase(url: string): void {
+  if (isPostgres(url) || existsSync(url.slice(SQLITE.length))) return
+  throw new DatabaseError(`There is no database at ${databaseName(url)}: see DATABASE_URL and the working folder.`)
+}
