@@ -245,7 +245,7 @@ function disagreements(config: Config): string[] {
   const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
   if (AUDIENCE === compatAudience(PUBLIC_URL)) {
     problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
-    }
+  }
   if (IN_MEMORY.test(config.DATABASE_URL)) {
     problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
   }
