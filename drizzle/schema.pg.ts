@@ -139,6 +139,8 @@ export const passwordResets = pgTable(
       .references(() => users.id, { onDelete: 'cascade' }),
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),
     expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+    // The admin who made it, who must still be one when it is used; null for the command line.
+    createdBy: bigint('created_by', { mode: 'number' }),
   },
   (table) => [index('password_resets_user').on(table.userId)],
 )

@@ -150,6 +150,8 @@ export const passwordResets = sqliteTable(
       .references(() => users.id, { onDelete: 'cascade' }),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
+    // The admin who made it, who must still be one when it is used; null for the command line.
+    createdBy: integer('created_by'),
   },
   (table) => [index('password_resets_user').on(table.userId)],
 )

@@ -1,4 +1,5 @@
 import plugin from 'fastify-plugin'
+import { PasswordResets } from '../src/password-resets.js'
 import { Users } from '../src/users.js'
 
 declare module 'fastify' {
@@ -11,7 +12,7 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { database, sessions, events } = app
-    app.decorate('users', new Users({ database, sessions, events }))
+    app.decorate('users', new Users({ database, sessions, events, resets: new PasswordResets(database) }))
   },
   { name: 'users', dependencies: ['database', 'sessions', 'events'] },
 )

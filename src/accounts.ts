@@ -1,7 +1,7 @@
 import { and, eq, inArray, or, sql } from 'drizzle-orm'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import type { Database } from './database.js'
+import { type Database, type Db, within } from './database.js'
 import type { Events } from './events.js'
 import type { Turn } from './hash-queue.js'
 import { emailKey, fold, identifierKey, named, usernameKey } from './identifiers.js'
@@ -22,6 +22,13 @@ export interface Registration {
   email?: string | undefined
   name?: string | undefined
   password: string
+}
+
+interface RegisterOptions<Result> {
+  /** Whether the rules for names are those of the tutorials. */
+  isTutorial?: boolean
+  /** What else belongs to the registration: it is done in the same transaction, and returns what `register` does. */
+  finish?: (user: User, db: Db) => Promise<Result>
 }
 
 interface Dependencies {
@@ -59,27 +66,37 @@ export class Accounts {
    * @throws Problem registration_closed, username_rejected, email_rejected, name_rejected, password_rejected,
    * username_taken, email_taken
    */
-  async register(registration: Registration, client: Client, { isTutorial = false } = {}): Promise<User> {
+  async register<Result = User>(
+    registration: Registration,
+    client: Client,
+    { isTutorial = false, finish = async (user) => user as Result }: RegisterOptions<Result> = {},
+  ): Promise<Result> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const { username, email } = registration
     const keys = {
       usernameKey: username === undefined ? null : usernameKey(username, { isTutorial }),
       emailKey: email === undefined ? null : emailKey(email),
     }
-    const user = await this.#add(registration, keys, client)
-    await this.#events.record({ type: 'user.registered', userId: user.id }, client)
-    return user
+    const add = await this.#prepare(registration, keys, client)
+    return this.#database.transaction(async (db) => {
+      const user = await add(db)
+      await this.#events.record({ type: 'user.registered', userId: user.id }, client, db)
+      return finish(user, db)
+    })
   }
 
   /** Adds a person for an operator: also under a reserved name, and while registration is closed. @throws as `register` */
   async create(registration: Registration): Promise<User> {
     const { username, email } = registration
-    const user = await this.#add(registration, {
+    const add = await this.#prepare(registration, {
       usernameKey: username === undefined ? null : usernameKey(username, { allowReserved: true }),
       emailKey: email === undefined ? null : emailKey(email),
     })
-    await this.#events.record({ type: 'user.created', userId: user.id, actorId: null })
-    return user
+    return this.#database.transaction(async (db) => {
+      const user = await add(db)
+      await this.#events.record({ type: 'user.created', userId: user.id, actorId: null }, undefined, db)
+      return user
+    })
   }
 
   /**
@@ -121,56 +138,36 @@ export class Accounts {
     return this.#passwords.hash(password, { account: `user:${user.id}` })
   }
 
-  /** Stores a new password's hash, if the password that was just proved is still in force. @throws Problem wrong_password */
-  async changePassword(user: User, passwordHash: string): Promise<void> {
-    const changed = await this.#statements.setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
-    if (changed.length === 0) throw new Problem('wrong_password')
-    await this.#leaveOldPasswordBehind(user.id)
-  }
-
-  /** Stores a new password's hash, whatever was in force. */
-  async overwritePassword(user: User, passwordHash: string): Promise<void> {
-    const { db, tables, now } = this.#database
-    await db.update(tables.users).set({ passwordHash, updatedAt: now }).where(eq(tables.users.id, user.id))
-    await this.#leaveOldPasswordBehind(user.id)
-  }
-
   /** The user of this id, if active. */
   async find(userId: number): Promise<User | undefined> {
     const [user] = await this.#statements.findActive.execute({ userId })
     return user
   }
 
-  /** What was tried before does not matter any more, and nobody's older reset token may undo the change. */
-  async #leaveOldPasswordBehind(userId: number): Promise<void> {
-    const { db, tables } = this.#database
-    await this.#throttle.forgive(`user:${userId}`)
-    await db.delete(tables.passwordResets).where(eq(tables.passwordResets.userId, userId))
-  }
-
-  async #add(
+  /** All that takes long; what it resolves to adds the person within a transaction. */
+  async #prepare(
     registration: Registration,
     keys: { usernameKey: string | null; emailKey: string | null },
     client?: Client,
-  ): Promise<User> {
+  ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, password } = registration
     const nameAndKey = named(name)
     await this.#rules.assert(password, [username, email, name])
-    const { db, tables, now } = this.#database
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
+    const { tables, now } = this.#database
+    const { named: find } = this.#statements
+    const row = { username, email, ...nameAndKey, ...keys, passwordHash, createdAt: now, updatedAt: now }
     const folded = email === undefined ? null : fold(email)
-    // The database compares keys; older rows may be stored under the folded form of such an address.
-    if (folded !== keys.emailKey && (await this.#statements.named.execute({ key: folded, folded })).length > 0) {
-      throw new Problem('email_taken')
+    return async (db) => {
+      // The database compares keys; older rows may be stored under the folded form of such an address.
+      if (folded !== keys.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {
+        throw new Problem('email_taken')
+      }
+      const [user] = await db.insert(tables.users).values(row).onConflictDoNothing().returning()
+      if (user !== undefined) return user
+      const [twin] = await within(db, find).execute({ key: keys.usernameKey, folded: keys.usernameKey })
+      throw new Problem(twin ? 'username_taken' : 'email_taken')
     }
-    const [user] = await db
-      .insert(tables.users)
-      .values({ username, email, ...nameAndKey, ...keys, passwordHash, createdAt: now, updatedAt: now })
-      .onConflictDoNothing()
-      .returning()
-    if (user !== undefined) return user
-    const [twin] = await this.#statements.named.execute({ key: keys.usernameKey, folded: keys.usernameKey })
-    throw new Problem(twin ? 'username_taken' : 'email_taken')
   }
 
   async #authenticate(
@@ -194,8 +191,6 @@ export class Accounts {
       await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
     }
-    logins.publish({ result: 'succeeded' })
-    await this.#events.record({ type: 'login.succeeded', userId }, client)
     return proven
   }
 

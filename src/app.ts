@@ -13,6 +13,7 @@ import httpRules from '../plugins/http-rules.js'
 import keys from '../plugins/keys.js'
 import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
+import newPasswords from '../plugins/new-passwords.js'
 import openapi from '../plugins/openapi.js'
 import pressure from '../plugins/pressure.js'
 import problems from '../plugins/problems.js'
@@ -77,6 +78,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(sessions)
   await app.register(accounts)
   await app.register(users)
+  await app.register(newPasswords)
   await app.register(legacyTokens)
   await app.register(rowQuotas)
   await app.register(upkeep)

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import * as tables from '../drizzle/schema.pg.js'
-import { type Database, DatabaseError, type Db, type OpenOptions } from './database.js'
+import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from './database.js'
 import { Pool, type Runner } from './database-postgres-pool.js'
 import { statements, timed } from './measures.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
@@ -55,7 +55,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     forShare: sql`for share`,
     forUpdate: sql`for update`,
-    transaction: (work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner)))),
+    transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
     longTransaction: (work) =>
       pool.transaction(async (runner) => {
         await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })

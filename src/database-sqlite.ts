@@ -5,7 +5,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
-import { type Database, DatabaseError, type Db, type OpenOptions, type Tables } from './database.js'
+import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from './database.js'
 import { loadDriver } from './database-sqlite-driver.js'
 import { ExclusiveConnection } from './database-sqlite-exclusive.js'
 import { createRunner, createSharedRunner, drizzleOn } from './database-sqlite-statements.js'
@@ -56,7 +56,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,
     forUpdate: sql``,
-    transaction,
+    transaction: withEffects(transaction),
     longTransaction: (work) => exclusive.transaction(work),
     async snapshot(work) {
       const reader = connect(file, true)
@@ -161,6 +161,8 @@ function configure(connection: Connection): void {
   // Or the log would keep the size of its worst day for ever.
   connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
   connection.pragma('trusted_schema = OFF')
+  // What was deleted is overwritten in every page that is written anyway, so that erased people do not stay in the file.
+  connection.pragma('secure_delete = fast')
   connection.pragma(`cache_size = ${-CACHE_KIB}`)
 }
 

@@ -24,7 +24,7 @@ export interface Database {
    * Runs `work` in a transaction: all of its statements or none. They go through the `db` that it is given (`within` does so
    * for prepared ones), which is closed afterwards, and `work` may wait for nothing else: on SQLite it shares its commit with
    * everything that arrived in the same tick, and keeps everybody from writing meanwhile. It may be run again, so what it does
-   * in memory comes after this promise, when the data are on disk. A statement that fails fails the transaction, also where
+   * in memory waits until the data are on disk (`afterCommit`). A statement that fails fails the transaction, also where
    * its error is caught.
    */
   transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
@@ -85,6 +85,30 @@ export function within<Statement extends object>(db: Db, statement: Statement): 
   // drizzle gives a statement its connection when it prepares it, and offers no other way to change it.
   const { client } = (db as unknown as { session: { client: unknown } }).session
   return Object.create(statement, { client: { value: client } })
+}
+
+/** What the transaction of a `db` has yet to do in memory. */
+const effects = new WeakMap<Db, (() => void)[]>()
+
+/** Does in memory what follows from the transaction of `db`, once it is on disk; at once where `db` is in none. */
+export function afterCommit(db: Db, effect: () => void): void {
+  const waiting = effects.get(db)
+  if (waiting === undefined) effect()
+  else waiting.push(effect)
+}
+
+/** A transaction whose `afterCommit` is kept: only the effects of the attempt that was committed are done. */
+export function withEffects(transact: Database['transaction']): Database['transaction'] {
+  return async (work) => {
+    let waiting: (() => void)[] = []
+    const result = await transact((db) => {
+      waiting = []
+      effects.set(db, waiting)
+      return work(db)
+    })
+    for (const effect of waiting) effect()
+    return result
+  }
 }
 
 /** Refuses text that PostgreSQL cannot keep, on every engine. @throws Problem text_rejected */

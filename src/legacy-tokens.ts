@@ -81,16 +81,18 @@ export class LegacyTokens {
   }
 }
 
-/** From now on, the old tokens of a user are refused; within the transaction of `db` where it is one. */
+/** From now on, the old tokens of a user are refused, within the transaction of `db`. Resolves to whether there may be any. */
 export async function endLegacyTokens(
   { tables: { importedIds }, now }: Database,
   db: Db,
   userId: number,
-): Promise<void> {
-  await db
+): Promise<boolean> {
+  const rows = await db
     .update(importedIds)
     .set({ notBefore: now })
     .where(and(eq(importedIds.kind, 'user'), eq(importedIds.newId, userId)))
+    .returning({ id: importedIds.id })
+  return rows.length > 0
 }
 
 function algorithmOf(token: string): unknown {

@@ -53,6 +53,7 @@ export const PROBLEMS = {
     title: 'Only admins may do this.',
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
   },
+  account_protected: { status: 403, title: 'This may not be done to this account in this way; see detail.' },
   registration_closed: { status: 403, title: 'People cannot register themselves here.' },
   not_found: { status: 404, title: 'Not found, or not yours.' },
   method_not_allowed: { status: 405, title: 'This address does not answer this method; see Allow.' },

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { CLOCK_SKEW_S, claimsFor, compatAudience, type Grant, type Role } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import { type Database, type Db, within } from './database.js'
+import { afterCommit, type Database, type Db, within } from './database.js'
 import type { Event, Events } from './events.js'
 import { COMPAT_TOKEN_TYPE, type Keys } from './keys.js'
 import { endLegacyTokens } from './legacy-tokens.js'
-import { tokens } from './measures.js'
+import { logins, tokens } from './measures.js'
 import { networksOf } from './networks.js'
 import { Problem } from './problems.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from './refresh-tokens.js'
@@ -18,6 +18,7 @@ const POLL_ALL_MS = 60_000
 /** Without a good poll for this long, a revocation elsewhere may have been missed. */
 const STALE_AFTER_MS = 5_000
 const USER_AGENT_LENGTH = 256
+const ENDED = { type: 'session.ended' } as const
 /** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
 const REUSE = { type: 'session.reuse_detected', actorId: null } as const
 
@@ -41,6 +42,8 @@ export interface Proven {
 interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
   kind: 'rotating' | 'single'
 }
+
+type SessionEvent = Pick<Event, 'type' | 'actorId' | 'reason'>
 
 interface Revocation {
   id: string
@@ -79,32 +82,31 @@ export class Sessions {
   }
 
   /**
-   * Begins a session. The row is born only if the user is still active, with the password and role just proved,
-   * so that no log-in slips past a change made while its password was hashed.
+   * Begins a session and records the log-in, unless it is part of another deed, in whose transaction `db` it is then done.
+   * The row is born only if the user is still active, with the password and role just proved, so that no log-in slips past a
+   * change made while its password was hashed.
    * @throws Problem invalid_credentials when there was such a change
    */
-  async issue(user: Proven, client: Client): Promise<Tokens> {
+  async issue(user: Proven, client: Client, db?: Db): Promise<Tokens> {
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
-    const grant = await this.#begin(user, client, {
+    const grant = await this.#logIn(db, user, client, {
       kind: 'rotating',
       idle: REFRESH_IDLE_TTL,
       absolute: REFRESH_ABSOLUTE_TTL,
       token: ACCESS_TOKEN_TTL,
     })
-    tokens.publish({ grant: 'password' })
     return this.#tokens(grant, 0)
   }
 
   /**
-   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it. Its audience and type are
-   * of its own and it has no role, so that other services do not take a token that lives so long.
+   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it, as `issue` does. Its
+   * audience and type are of its own and it has no role, so that other services do not take a token that lives so long.
    * @throws Problem invalid_credentials, as `issue`
    */
-  async issueAccessToken(user: Proven, client: Client, lifetimeMs: number): Promise<string> {
+  async issueAccessToken(user: Proven, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
     const lifetimes = { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs }
-    const { userId, sessionId } = await this.#begin(user, client, { kind: 'single', ...lifetimes })
+    const { userId, sessionId } = await this.#logIn(db, user, client, { kind: 'single', ...lifetimes })
     const { PUBLIC_URL } = this.#config
-    tokens.publish({ grant: 'compat' })
     const audience = compatAudience(PUBLIC_URL)
     return this.#keys.sign(
       claimsFor({ issuer: PUBLIC_URL, audience, userId, sessionId, lifetimeMs }),
@@ -112,10 +114,22 @@ export class Sessions {
     )
   }
 
-  async #begin(user: Proven, client: Client, plan: SessionPlan) {
+  #logIn(db: Db | undefined, user: Proven, client: Client, plan: SessionPlan) {
+    if (db !== undefined) return this.#begin(db, user, client, plan)
+    return this.#database.transaction(async (db) => {
+      const grant = await this.#begin(db, user, client, plan)
+      const { userId, sessionId } = grant
+      await this.#events.record({ type: 'login.succeeded', userId, sessionId }, client, db)
+      afterCommit(db, () => logins.publish({ result: 'succeeded' }))
+      return grant
+    })
+  }
+
+  async #begin(db: Db, user: Proven, client: Client, plan: SessionPlan) {
     const { ip, userAgent } = client
     const id = randomUUID()
-    const [row] = await this.#statements.insert.execute({
+    const { insert, endOldest } = this.#statements
+    const [row] = await within(db, insert).execute({
       ...plan,
       id,
       userId: user.id,
@@ -125,8 +139,9 @@ export class Sessions {
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
     })
     if (row === undefined) throw new Problem('invalid_credentials')
-    const oldest = await this.#statements.endOldest.execute({ userId: user.id, kind: plan.kind })
-    await this.#end(oldest, OVER_THE_LIMIT, client)
+    const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
+    await this.#recordEnd(db, oldest, OVER_THE_LIMIT, client)
+    afterCommit(db, () => tokens.publish({ grant: plan.kind === 'rotating' ? 'password' : 'compat' }))
     return { userId: user.id, sessionId: id, role: user.role }
   }
 
@@ -146,7 +161,7 @@ export class Sessions {
     const { sessionId } = claims
     const row = await this.#database.transaction((db) => this.#rotate(db, claims, client))
     if (row === undefined) {
-      await this.#end(await this.#statements.revokeReused.execute({ ...claims }), REUSE, client)
+      await this.#end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
     }
     const { userId, role, generation } = row
@@ -156,7 +171,7 @@ export class Sessions {
 
   /** Ends one session, at once in this process. Ending it again changes nothing. */
   async revoke(sessionId: string, client: Client): Promise<void> {
-    await this.#end(await this.#statements.revoke.execute({ sessionId }), { type: 'session.ended' }, client)
+    await this.#end((db) => within(db, this.#statements.revoke).execute({ sessionId }), ENDED, client)
   }
 
   /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */
@@ -167,16 +182,19 @@ export class Sessions {
 
   /** Ends one live session of a user; false when it is not theirs, or over already. */
   async revokeOwn(userId: number, sessionId: string, client: Client): Promise<boolean> {
-    const ended = await this.#statements.revokeOwn.execute({ userId, sessionId })
-    await this.#end(ended, { type: 'session.ended' }, client)
-    return ended.length > 0
+    const revoke = (db: Db) => within(db, this.#statements.revokeOwn).execute({ userId, sessionId })
+    return (await this.#end(revoke, ENDED, client)).length > 0
   }
 
-  /** Ends all sessions of a user, or all but one, and their old tokens of another system; within the transaction of `db` where one is given. */
-  async revokeAll(userId: number, { except = '', db = this.#database.db }: { except?: string; db?: Db } = {}) {
+  /**
+   * Ends all sessions of a user, or all but one, and their old tokens of another system, within the transaction of `db`.
+   * Resolves to whether there were any.
+   */
+  async revokeAll(db: Db, userId: number, { except = '' } = {}): Promise<boolean> {
     const ended = await endAllSessions(this.#database, db, userId, except)
-    this.#remember(ended)
-    await endLegacyTokens(this.#database, db, userId)
+    afterCommit(db, () => this.#remember(ended))
+    const hadLegacyTokens = await endLegacyTokens(this.#database, db, userId)
+    return ended.length > 0 || hadLegacyTokens
   }
 
   /** The live sessions of a user, the newest first; never more than the cap. */
@@ -234,9 +252,18 @@ export class Sessions {
     return row
   }
 
-  async #end(rows: Revocation[], event: Pick<Event, 'type' | 'actorId' | 'reason'>, client: Client): Promise<void> {
-    this.#remember(rows)
-    for (const { id, userId } of rows) await this.#events.record({ ...event, userId, sessionId: id }, client)
+  /** Ends sessions in a transaction of their own, with an event for each. */
+  #end(revoke: (db: Db) => PromiseLike<Revocation[]>, event: SessionEvent, client: Client): Promise<Revocation[]> {
+    return this.#database.transaction(async (db) => {
+      const rows = await revoke(db)
+      await this.#recordEnd(db, rows, event, client)
+      return rows
+    })
+  }
+
+  async #recordEnd(db: Db, rows: Revocation[], event: SessionEvent, client: Client): Promise<void> {
+    afterCommit(db, () => this.#remember(rows))
+    for (const { id, userId } of rows) await this.#events.record({ ...event, userId, sessionId: id }, client, db)
   }
 
   #remember(rows: Omit<Revocation, 'userId'>[]): void {

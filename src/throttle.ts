@@ -1,6 +1,6 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { deleteInBatches } from './batches.js'
-import type { Database } from './database.js'
+import { type Database, within } from './database.js'
 import { logins } from './measures.js'
 import { Problem } from './problems.js'
 
@@ -59,8 +59,8 @@ export class Throttle {
   }
 
   /** The account has a new password: what was tried before does not matter. */
-  async forgive(account: string): Promise<void> {
-    await this.#statements.forget.execute({ key: account })
+  async forgive(account: string, db = this.#database.db): Promise<void> {
+    await within(db, this.#statements.forget).execute({ key: account })
   }
 
   /** The password was not looked at, so the try does not count. */

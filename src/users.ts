@@ -1,16 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { and, count, eq, gt, isNotNull, lt, ne, not, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, ne, not, type SQL, sql } from 'drizzle-orm'
 import type { Role } from './access-tokens.js'
 import { deleteInBatches } from './batches.js'
 import type { Client } from './clients.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
 import { fold } from './identifiers.js'
+import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Sessions } from './sessions.js'
 
-const RESET_TOKEN_BYTES = 32
-const RESET_LIFETIME_MS = 3_600_000
 /** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
 const ROWS_DELETED_AT_ONCE = 1_000
 
@@ -28,77 +26,99 @@ interface Dependencies {
   database: Database
   sessions: Sessions
   events: Events
+  resets: PasswordResets
 }
 
-/** What admins and the command line do to accounts, and people to their own. One admin always stays. */
+/**
+ * What admins and the command line do to accounts, and people to their own. Each act is a transaction with its event: what
+ * cannot be recorded does not happen. One admin always stays.
+ */
 export class Users {
+  readonly resets: PasswordResets
   readonly #database: Database
   readonly #sessions: Sessions
   readonly #events: Events
 
-  constructor({ database, sessions, events }: Dependencies) {
+  constructor({ database, sessions, events, resets }: Dependencies) {
+    this.resets = resets
     this.#database = database
     this.#sessions = sessions
     this.#events = events
   }
 
   /** The user of this id. @throws Problem not_found */
-  get(userId: number): Promise<User> {
-    return this.#find(this.#database.db, userId)
+  async get(userId: number): Promise<User> {
+    const { db, tables } = this.#database
+    const [user] = await db
+      .select()
+      .from(tables.users)
+      .where(and(eq(tables.users.id, userId), isKept(tables)))
+    if (user === undefined) throw new Problem('not_found')
+    return user
   }
 
   /**
-   * Changes how a user is called. @throws Problem validation_failed when nothing would be left to log in with,
-   * username_taken, email_taken, invalid_token when there is no such user any more
+   * Changes how a user is called. Values that are in force already change and record nothing.
+   * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
+   * when there is no such user any more
    */
-  async update(userId: number, changes: Partial<Names>, actor: Actor): Promise<User> {
-    const { db, tables, now } = this.#database
-    const { users } = tables
-    const keeps = (key: 'usernameKey' | 'emailKey') =>
-      changes[key] === undefined ? isNotNull(users[key]) : changes[key] === null ? sql`1 = 0` : sql`1 = 1`
-    const folded = changes.email ? fold(changes.email) : null
-    // The database compares keys; older rows may be stored under the folded form of such an address.
-    if (folded !== null && folded !== changes.emailKey) {
-      const taken = await db.$count(users, and(eq(users.emailKey, folded), ne(users.id, userId)))
-      if (taken > 0) throw new Problem('email_taken')
-    }
-    const [updated] = await db
-      .update(users)
-      .set({ ...changes, updatedAt: now })
-      .where(and(eq(users.id, userId), or(keeps('usernameKey'), keeps('emailKey'))))
-      .returning()
-    if (updated === undefined) {
-      if ((await db.$count(users, eq(users.id, userId))) === 0) throw new Problem('invalid_token')
-      const path = changes.usernameKey === null ? '/username' : '/email'
-      const errors = [{ in: 'body', path, message: 'a user name or an e-mail address must stay' }]
-      throw new Problem('validation_failed', { errors })
-    }
-    await this.#record({ type: 'user.updated' }, userId, actor)
-    return updated
-  }
-
-  /**
-   * Changes role and standing. Whoever is demoted or disabled is logged out everywhere.
-   * @throws Problem not_found, last_admin
-   */
-  async change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
+  update(userId: number, changes: Partial<Names>, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
-    const { before, after } = await this.#database.transaction(async (db) => {
-      await this.#lockAdmins(db)
-      await this.#assertAdmin(db, actor)
-      const before = await this.#find(db, userId)
-      const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
-      if (!staysAdmin) await this.#assertNotLastAdmin(db, before)
-      const [after = before] = await db
-        .update(tables.users)
-        .set({ ...changes, updatedAt: now })
-        .where(eq(tables.users.id, userId))
-        .returning()
-      if (loses(before, after)) await this.#sessions.revokeAll(userId, { db })
-      return { before, after }
+    return this.#database.transaction(async (db) => {
+      const before = await this.#lock(db, userId, 'invalid_token')
+      const after = { ...before, ...changes }
+      if (after.usernameKey === null && after.emailKey === null) {
+        const path = changes.usernameKey === null ? '/username' : '/email'
+        const errors = [{ in: 'body', path, message: 'a user name or an e-mail address must stay' }]
+        throw new Problem('validation_failed', { errors })
+      }
+      if (isSame(before, after)) return before
+      const folded = changes.email ? fold(changes.email) : null
+      // The database compares keys; older rows may be stored under the folded form of such an address.
+      if (folded !== null && folded !== changes.emailKey) {
+        const taken = await db.$count(tables.users, and(eq(tables.users.emailKey, folded), ne(tables.users.id, userId)))
+        if (taken > 0) throw new Problem('email_taken')
+      }
+      const updated = sole(
+        await db
+          .update(tables.users)
+          .set({ ...changes, updatedAt: now })
+          .where(eq(tables.users.id, userId))
+          .returning(),
+      )
+      await this.#record(db, { type: 'user.updated' }, userId, actor)
+      return updated
     })
-    for (const event of eventsOf(before, after)) await this.#record(event, userId, actor)
-    return after
+  }
+
+  /**
+   * Changes role and status. Whoever is demoted or disabled is logged out everywhere, and the reset tokens of and by them
+   * are void. @throws Problem not_found, last_admin
+   */
+  change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
+    const { tables, now } = this.#database
+    return this.#database.transaction(async (db) => {
+      const admins = await this.#lockAdmins(db)
+      assertAdmin(admins, actor)
+      const before = await this.#lock(db, userId)
+      const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
+      if (!staysAdmin) assertNotLast(admins, userId)
+      if (isSame(before, { ...before, ...changes })) return before
+      const after = sole(
+        await db
+          .update(tables.users)
+          .set({ ...changes, updatedAt: now })
+          .where(eq(tables.users.id, userId))
+          .returning(),
+      )
+      if (loses(before, after)) {
+        await this.#sessions.revokeAll(db, userId)
+        await this.resets.deleteOf(db, userId)
+        await this.resets.deleteMadeBy(db, userId)
+      }
+      for (const event of eventsOf(before, after)) await this.#record(db, event, userId, actor)
+      return after
+    })
   }
 
   /**
@@ -109,10 +129,11 @@ export class Users {
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
     const isLarge = await this.#database.transaction(async (db) => {
-      await this.#lockAdmins(db)
+      const admins = await this.#lockAdmins(db)
       const isOwn = actor.id === userId
-      if (!isOwn) await this.#assertAdmin(db, actor)
-      await this.#assertNotLastAdmin(db, await this.#find(db, userId, isOwn ? 'invalid_token' : 'not_found'))
+      if (!isOwn) assertAdmin(admins, actor)
+      assertNotLast(admins, userId)
+      await this.#lock(db, userId, isOwn ? 'invalid_token' : 'not_found')
       const isLarge = await this.#isLarge(db, userId)
       if (isLarge) await this.#close(db, userId)
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
@@ -120,10 +141,11 @@ export class Users {
         .update(tables.importedIds)
         .set({ oldName: null })
         .where(and(eq(tables.importedIds.kind, 'user'), eq(tables.importedIds.newId, userId)))
-      await this.#sessions.revokeAll(userId, { db })
+      await this.#sessions.revokeAll(db, userId)
+      await this.resets.deleteMadeBy(db, userId)
+      await this.#record(db, { type: 'user.deleted' }, userId, actor)
       return isLarge
     })
-    await this.#record({ type: 'user.deleted' }, userId, actor)
     // Nobody waits for it; what fails, or is cut off by the end of the process, is for the next prune.
     if (isLarge) void this.sweep().catch(() => {})
   }
@@ -160,71 +182,70 @@ export class Users {
 
   /** Takes everything away by which an account could be used, found or recognised; its rows go later. */
   async #close(db: Db, userId: number): Promise<void> {
-    const { users, passwordResets } = this.#database.tables
+    const { users } = this.#database.tables
     const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
     await db
       .update(users)
       .set({ ...names, passwordHash: '', role: 'user', isActive: false })
       .where(eq(users.id, userId))
-    await db.delete(passwordResets).where(eq(passwordResets.userId, userId))
+    await this.resets.deleteOf(db, userId)
   }
 
-  /** Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. */
-  async createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
-    const { db, tables, now } = this.#database
-    await this.#assertAdmin(db, actor)
-    await this.get(userId)
-    const token = randomBytes(RESET_TOKEN_BYTES).toString('base64url')
-    const row = sole(
-      await db
-        .insert(tables.passwordResets)
-        .values({ tokenHash: hashOf(token), userId, createdAt: now, expiresAt: sql`${now} + ${RESET_LIFETIME_MS}` })
-        .returning(),
-    )
-    await this.#record({ type: 'password_reset.created' }, userId, actor)
-    return { token, expiresAt: row.expiresAt }
-  }
-
-  /** Whose reset token this is, while it is good. @throws Problem invalid_reset_token */
-  async findByReset(token: string): Promise<User> {
-    const { db, tables, now } = this.#database
-    const { users, passwordResets } = tables
-    const [row] = await db
-      .select({ user: users })
-      .from(passwordResets)
-      .innerJoin(users, and(eq(users.id, passwordResets.userId), eq(users.isActive, true)))
-      .where(and(eq(passwordResets.tokenHash, hashOf(token)), gt(passwordResets.expiresAt, now)))
-    if (row === undefined) throw new Problem('invalid_reset_token')
-    return row.user
-  }
-
-  /** Uses a reset token up. Of several uses at once one succeeds. @throws Problem invalid_reset_token */
-  async consumeReset(token: string): Promise<void> {
-    const { db, tables } = this.#database
-    const { passwordResets } = tables
-    const used = await db
-      .delete(passwordResets)
-      .where(eq(passwordResets.tokenHash, hashOf(token)))
-      .returning()
-    if (used.length === 0) throw new Problem('invalid_reset_token')
+  /**
+   * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Admins make
+   * none for themselves, whose password needs the old one, and none for each other.
+   * @throws Problem not_found, account_protected
+   */
+  createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
+    return this.#database.transaction(async (db) => {
+      await this.#assertAdmin(db, actor)
+      if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use POST /v1/me/password.' })
+      const user = await this.#lock(db, userId)
+      if (actor.id !== null && user.role === 'admin') {
+        const detail = 'The password of an admin is reset on the command line: latchkey users reset-password <who>.'
+        throw new Problem('account_protected', { detail })
+      }
+      const made = await this.resets.create(db, userId, actor.id)
+      await this.#record(db, { type: 'password_reset.created' }, userId, actor)
+      return made
+    })
   }
 
   /** Deletes reset tokens that have expired. */
-  async prune(signal?: AbortSignal): Promise<void> {
-    const { passwordResets: table } = this.#database.tables
-    const where = lt(table.expiresAt, this.#database.now)
-    await deleteInBatches(this.#database, { table, key: table.tokenHash, where, signal })
+  prune(signal?: AbortSignal): Promise<void> {
+    return this.resets.prune(signal)
   }
 
-  /** Logs a user out everywhere. @throws Problem not_found */
-  async endSessions(userId: number, actor: Actor): Promise<void> {
-    await this.#assertAdmin(this.#database.db, actor)
-    await this.get(userId)
-    await this.#sessions.revokeAll(userId)
-    await this.#record({ type: 'sessions.ended' }, userId, actor)
+  /** Logs a user out everywhere, and makes their reset token void. @throws Problem not_found */
+  endSessions(userId: number, actor: Actor): Promise<void> {
+    return this.#database.transaction(async (db) => {
+      await this.#assertAdmin(db, actor)
+      await this.#lock(db, userId)
+      const hasEnded = await this.#logOut(db, userId)
+      if (hasEnded) await this.#record(db, { type: 'sessions.ended' }, userId, actor)
+    })
   }
 
-  /** A token outlives its user's role by up to a second elsewhere: in it, nobody may give the role back to themselves. */
+  /** Logs a user out everywhere but in this session, and makes their reset token void. @throws Problem invalid_token */
+  endOtherSessions(userId: number, sessionId: string, client: Client): Promise<void> {
+    return this.#database.transaction(async (db) => {
+      await this.#lock(db, userId, 'invalid_token')
+      const hasEnded = await this.#logOut(db, userId, sessionId)
+      if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, sessionId }, client, db)
+    })
+  }
+
+  /** Resolves to whether there was anything to end. */
+  async #logOut(db: Db, userId: number, except = ''): Promise<boolean> {
+    const hadSessions = await this.#sessions.revokeAll(db, userId, { except })
+    const hadToken = await this.resets.deleteOf(db, userId)
+    return hadSessions || hadToken
+  }
+
+  /**
+   * Another process may honour an admin's token for a second after the role is gone. The database is asked, or they could
+   * promote themselves again.
+   */
   async #assertAdmin(db: Db, { id }: Actor): Promise<void> {
     if (id === null) return
     const { users } = this.#database.tables
@@ -233,54 +254,63 @@ export class Users {
   }
 
   /**
-   * Locks the rows of all admins until the end of the transaction. A statement that waited for another transaction returns
-   * only those that were admins before it, so it is repeated until it returns the same rows again.
+   * Locks the rows of all admins until the end of the transaction, and resolves to the ids of those that are active. A
+   * statement that waited for another transaction returns only those that were admins before it, so it is repeated until it
+   * returns the same rows again.
    */
-  async #lockAdmins(db: Db): Promise<void> {
+  async #lockAdmins(db: Db): Promise<number[]> {
     const { forUpdate, tables } = this.#database
     const { users } = tables
     const select = () =>
-      db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).orderBy(sql`${users.id} ${forUpdate}`)
-    let before: string
-    let after = ''
-    do {
+      db
+        .select({ id: users.id, isActive: users.isActive })
+        .from(users)
+        .where(eq(users.role, 'admin'))
+        .orderBy(sql`${users.id} ${forUpdate}`)
+    for (let before = ''; ; ) {
+      const admins = await select()
+      const after = JSON.stringify(admins)
+      if (after === before) return admins.filter(({ isActive }) => isActive).map(({ id }) => id)
       before = after
-      after = JSON.stringify(await select())
-    } while (after !== before)
+    }
   }
 
-  async #find(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
-    const { users } = this.#database.tables
-    const [user] = await db
-      .select()
-      .from(users)
-      .where(and(eq(users.id, userId), isKept(this.#database.tables)))
+  async #lock(db: Db, userId: number, missing: 'not_found' | 'invalid_token' = 'not_found'): Promise<User> {
+    const user = await lockUser(this.#database, db, userId)
     if (user === undefined) throw new Problem(missing)
     return user
   }
 
-  async #assertNotLastAdmin(db: Db, user: User): Promise<void> {
-    if (user.role !== 'admin' || !user.isActive) return
-    const { users } = this.#database.tables
-    const [admins] = await db
-      .select({ count: count() })
-      .from(users)
-      .where(and(eq(users.role, 'admin'), eq(users.isActive, true)))
-    if (Number(admins?.count) <= 1) throw new Problem('last_admin')
+  #record(db: Db, event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
+    return this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
   }
+}
 
-  async #record(event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
-    await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client)
-  }
+/** The user of this id, whose row nobody else changes until the end of the transaction of `db`. */
+export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: number): Promise<User | undefined> {
+  const { users } = tables
+  const [user] = await db
+    .select()
+    .from(users)
+    .where(sql`${and(eq(users.id, userId), isKept(tables))} ${forUpdate}`)
+  return user
+}
+
+function assertAdmin(admins: number[], { id }: Actor): void {
+  if (id !== null && !admins.includes(id)) throw new Problem('invalid_token')
+}
+
+function assertNotLast(admins: number[], userId: number): void {
+  if (admins.length === 1 && admins[0] === userId) throw new Problem('last_admin')
+}
+
+function isSame(before: User, after: User): boolean {
+  return Object.entries(after).every(([key, value]) => before[key as keyof User] === value)
 }
 
 /** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
 export function isKept({ users }: Tables): SQL {
   return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
-}
-
-function hashOf(token: string): string {
-  return createHash('sha256').update(token).digest('base64url')
 }
 
 function loses(before: User, after: User): boolean {

@@ -32,10 +32,10 @@ t.test('registering and logging in', async (t) => {
   const registered = await walk.step('POST /v1/register', undefined, { username: 'hana', password: PASSWORD })
   walk.expect({ type: 'user.registered', user_id: registered.json().user.id })
   await walk.step('POST /v1/register', undefined, { username: 'hana', password: PASSWORD })
-  await walk.step('POST /v1/login', undefined, credentials)
-  walk.expect({ type: 'login.succeeded', user_id })
-  await walk.step('POST /v1/token', undefined, String(new URLSearchParams({ ...credentials, grant_type: 'password' })))
-  walk.expect({ type: 'login.succeeded', user_id })
+  const login = await walk.step('POST /v1/login', undefined, credentials)
+  walk.expect({ type: 'login.succeeded', ...sessionOf(login) })
+  const form = String(new URLSearchParams({ ...credentials, grant_type: 'password' }))
+  walk.expect({ type: 'login.succeeded', ...sessionOf(await walk.step('POST /v1/token', undefined, form)) })
   await walk.step('POST /v1/login', undefined, { ...credentials, password: WRONG })
   walk.expect(failed('wrong_password'))
   await walk.step('POST /v1/login', undefined, { ...credentials, username: 'somebody.else' })
@@ -75,8 +75,10 @@ t.test('sessions: refreshed, stolen, ended', async (t) => {
   await walk.step(`DELETE /v1/sessions/${session(laptop).session_id}`, mina)
   walk.expect({ type: 'session.ended', ...session(laptop) })
   await walk.step(`DELETE /v1/sessions/${session(laptop).session_id}`, mina)
+  await service.logIn('mina')
   await walk.step('DELETE /v1/sessions', mina)
   walk.expect({ type: 'sessions.ended', ...session(mina) })
+  await walk.step('DELETE /v1/sessions', mina)
   await walk.check(t, boss)
 })
 
@@ -86,6 +88,7 @@ t.test('what people do to their own account', async (t) => {
   const current_password = PASSWORD
   await walk.step('PATCH /v1/me', mina, { name: 'Mina' })
   walk.expect({ type: 'user.updated', user_id })
+  await walk.step('PATCH /v1/me', mina, { name: 'Mina' })
   await walk.step('PATCH /v1/me', mina, { username: 'm.kim', current_password })
   walk.expect({ type: 'user.updated', user_id })
   await walk.step('PATCH /v1/me', mina, { username: 'mina', current_password: WRONG })
@@ -105,7 +108,7 @@ t.test('what people do to their own account', async (t) => {
 })
 
 t.test('what admins do', async (t) => {
-  const { walk, boss, mina, joon } = await setUp(t)
+  const { service, walk, boss, mina, joon } = await setUp(t)
   const theirs = { user_id: mina.id, actor_id: boss.id }
   const url = `/v1/users/${mina.id}`
   const { token } = (await walk.step(`POST ${url}/password-reset`, boss)).json()
@@ -121,6 +124,8 @@ t.test('what admins do', async (t) => {
   walk.expect({ type: 'user.role_changed', ...theirs, reason: 'admin to user' }, { type: 'user.disabled', ...theirs })
   await walk.step(`PATCH ${url}`, boss, { is_active: true })
   walk.expect({ type: 'user.enabled', ...theirs })
+  await walk.step(`DELETE ${url}/sessions`, boss)
+  await service.logIn('mina', NEXT)
   await walk.step(`DELETE ${url}/sessions`, boss)
   walk.expect({ type: 'sessions.ended', ...theirs })
   await walk.step(`DELETE /v1/users/${boss.id}`, boss)
@@ -158,6 +163,11 @@ async function setUp(t: Test) {
 
 function session({ id, token }: Person) {
   return { user_id: id, session_id: String(claimsOf(token).sid) }
+}
+
+function sessionOf(login: Response) {
+  const { sub, sid } = claimsOf(login.json().access_token)
+  return { user_id: Number(sub), session_id: String(sid) }
 }
 
 /** Requests, each with the events that it must leave: none, unless it is said. */

@@ -118,8 +118,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
       if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
       if (!isName(name) || !isName(email)) throw TOO_LONG
-      const user = await app.accounts.register({ name, email, password }, clientOf(request), { isTutorial: true })
-      return { access_token: await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS) }
+      const client = clientOf(request)
+      const access_token = await app.accounts.register({ name, email, password }, client, {
+        isTutorial: true,
+        finish: (user, db) => app.sessions.issueAccessToken(user, client, LIFETIME_MS, db),
+      })
+      return { access_token }
     },
   })
 

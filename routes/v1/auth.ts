@@ -86,12 +86,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { username, email } = identifiersIn(request, 'one or both')
       const { name, password } = request.body
-      const user = await app.accounts.register(
-        { username, email, name: name || undefined, password },
-        clientOf(request),
-      )
-      const tokens = await app.sessions.issue(user, clientOf(request))
-      return reply.code(201).header('location', '/v1/me').send(toLogin(user, tokens))
+      const client = clientOf(request)
+      const registration = { username, email, name: name || undefined, password }
+      const login = await app.accounts.register(registration, client, {
+        finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
+      })
+      return reply.code(201).header('location', '/v1/me').send(login)
     },
   })
 

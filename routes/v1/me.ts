@@ -107,11 +107,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { userId, sessionId } = request.user
       const user = await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
       const passwordHash = await app.accounts.hashFor(user, request.body.new_password)
-      // Before and after: whoever has the old password is out even if this process ends between the two.
-      await app.sessions.revokeAll(userId, { except: sessionId })
-      await app.accounts.changePassword(user, passwordHash)
-      await app.sessions.revokeAll(userId, { except: sessionId })
-      await app.events.record({ type: 'password.changed', userId, sessionId }, clientOf(request))
+      await app.newPasswords.change({ user, passwordHash }, sessionId, clientOf(request))
       return reply.code(204).send()
     },
   })

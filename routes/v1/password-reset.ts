@@ -36,13 +36,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { token, new_password: password } = request.body
-      const user = await app.users.findByReset(token)
+      const user = await app.users.resets.find(token)
       // A password that is refused, or a queue that is full, must not use the token up; and of two uses at once one counts.
       const passwordHash = await app.accounts.hashFor(user, password)
-      await app.users.consumeReset(token)
-      await app.accounts.overwritePassword(user, passwordHash)
-      await app.sessions.revokeAll(user.id)
-      await app.events.record({ type: 'password_reset.used', userId: user.id }, clientOf(request))
+      await app.newPasswords.reset({ user, passwordHash }, token, clientOf(request))
       return reply.code(204).send()
     },
   })

@@ -71,13 +71,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/sessions/:id', {
+    config: { rateLimit: 'account' },
     schema: {
       operationId: 'revokeSession',
       tags: ['me'],
       summary: 'End one of your sessions',
       description: 'Its tokens stop working at once.',
       params: SessionParams,
-      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404, 413, 415) },
+      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
     handler: async (request, reply) => {
       const { user, params } = request
@@ -88,17 +89,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/sessions', {
+    config: { rateLimit: 'account' },
     schema: {
       operationId: 'revokeOtherSessions',
       tags: ['me'],
       summary: 'End all your other sessions',
-      description: 'Everything but the session of this request.',
-      response: { 204: noContent('They have ended.'), ...problems(400, 401, 413, 415) },
+      description: 'Everything but the session of this request, and a reset token that was not used yet.',
+      response: { 204: noContent('They have ended.'), ...problems(400, 401, 413, 415, 429) },
     },
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user
-      await app.sessions.revokeAll(userId, { except: sessionId })
-      await app.events.record({ type: 'sessions.ended', userId, sessionId }, clientOf(request))
+      await app.users.endOtherSessions(userId, sessionId, clientOf(request))
       return reply.code(204).send()
     },
   })

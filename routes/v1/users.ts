@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
+import { Problem } from '../../src/problems.js'
 import {
   Account,
   IdParams,
@@ -142,7 +143,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteUser',
       tags: ['admin'],
       summary: 'Delete an account',
-      description: 'For good, with all that belongs to it. The last admin stays.',
+      description: 'For good, with all that belongs to it. Your own: POST /v1/me/delete, which asks for the password.',
       params: IdParams,
       response: {
         204: noContent('It is gone.'),
@@ -151,6 +152,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
+      if (request.params.id === request.user.userId) {
+        // An access token alone, which may be stolen, must not be enough.
+        throw new Problem('account_protected', { detail: 'Use POST /v1/me/delete.' })
+      }
       await app.users.delete(request.params.id, actorOf(request))
       return reply.code(204).send()
     },
@@ -178,7 +183,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'createPasswordReset',
       tags: ['admin'],
       summary: 'Make a password-reset token',
-      description: 'For somebody who forgot the password: give them the token. It works once, within the hour.',
+      description:
+        'For somebody who forgot the password: give them the token. It works once, within the hour, while you are an ' +
+        'admin, and ends an earlier one. Not for yourself or another admin, whom only the command line resets.',
       params: IdParams,
       response: {
         201: { description: 'The token.', content: { 'application/json': { schema: ref(PasswordReset) } } },

@@ -7,6 +7,7 @@ import { fold, identifierKey } from '../identifiers.js'
 import { readNewPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
+import { timestamp } from '../times.js'
 import { UsageError } from '../usage-error.js'
 import { isKept, type User } from '../users.js'
 
@@ -20,6 +21,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   enable <who>                undo that
   set-role <who> <user|admin> a role; who loses it is logged out everywhere
   set-password <who>          a new password; ends all sessions
+  reset-password <who>        make a token with which somebody sets a new password once, within the hour
   revoke-sessions <who>       log it out everywhere
 
 <who> is a user name, an e-mail address, or an id. One active admin always stays. What is done is in the audit log.
@@ -49,10 +51,14 @@ const ACTS: Record<string, Act> = {
   },
   'set-password': async (app, who) => {
     const user = await find(app, who)
-    await app.accounts.overwritePassword(user, await app.accounts.hashFor(user, await readNewPassword()))
-    await app.sessions.revokeAll(user.id)
-    await app.events.record({ type: 'password.changed', userId: user.id, actorId: null })
+    const passwordHash = await app.accounts.hashFor(user, await readNewPassword())
+    await app.newPasswords.overwrite({ user, passwordHash })
     return `Set a new password for ${called(user)}, and ended all sessions.`
+  },
+  'reset-password': async (app, who) => {
+    const user = await find(app, who)
+    const { token, expiresAt } = await app.users.createPasswordReset(user.id, { id: null })
+    return `${token}\nsets a new password for ${called(user)} at POST /v1/password-reset, once, until ${timestamp(expiresAt)}.`
   },
   'revoke-sessions': async (app, who) => {
     const user = await find(app, who)

@@ -1,0 +1,89 @@
+import { and, eq } from 'drizzle-orm'
+import type { Client } from './clients.js'
+import type { Database, Db } from './database.js'
+import type { Events } from './events.js'
+import type { PasswordResets } from './password-resets.js'
+import { Problem } from './problems.js'
+import type { Sessions } from './sessions.js'
+import type { Throttle } from './throttle.js'
+import { lockUser, type User } from './users.js'
+
+interface Dependencies {
+  database: Database
+  sessions: Sessions
+  resets: PasswordResets
+  throttle: Throttle
+  events: Events
+}
+
+interface NewPassword {
+  user: User
+  /** The hash of the new password. */
+  passwordHash: string
+}
+
+/**
+ * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
+ * failed log-ins are forgiven. Each way to set one is a transaction with its event: all of it happens or nothing.
+ */
+export class NewPasswords {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /**
+   * Changes the password of a user who has just proved the one in force, in this session, which goes on.
+   * @throws Problem wrong_password when it was changed meanwhile
+   */
+  change({ user, passwordHash }: NewPassword, sessionId: string, client: Client): Promise<void> {
+    const { database, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      await this.#set(db, { user, passwordHash }, sessionId)
+      await events.record({ type: 'password.changed', userId: user.id, sessionId }, client, db)
+    })
+  }
+
+  /** Uses a reset token of the user up. @throws Problem invalid_reset_token */
+  reset({ user: { id }, passwordHash }: NewPassword, token: string, client: Client): Promise<void> {
+    const { database, resets, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      // First of all, as everybody locks the user before the token.
+      const user = await lockUser(database, db, id)
+      await resets.use(db, token)
+      if (user === undefined) throw new Problem('invalid_reset_token')
+      await this.#set(db, { user, passwordHash })
+      await events.record({ type: 'password_reset.used', userId: id }, client, db)
+    })
+  }
+
+  /** Sets a password for an operator, whatever was in force. @throws Problem not_found */
+  overwrite({ user: { id }, passwordHash }: NewPassword): Promise<void> {
+    const { database, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockUser(database, db, id)
+      if (user === undefined) throw new Problem('not_found')
+      await this.#set(db, { user, passwordHash })
+      await events.record({ type: 'password.changed', userId: id, actorId: null }, undefined, db)
+    })
+  }
+
+  /**
+   * The row of the user comes first: a log-in with the old password, which reads that row `FOR SHARE`, has then either begun
+   * its session, which ends here, or finds the new hash. @throws Problem wrong_password when the password has changed since `user` was read
+   */
+  async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
+    const { database, sessions, resets, throttle } = this.#dependencies
+    const { users } = database.tables
+    const changed = await db
+      .update(users)
+      .set({ passwordHash, updatedAt: database.now })
+      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)))
+      .returning({ id: users.id })
+    if (changed.length === 0) throw new Problem('wrong_password')
+    await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
+    await resets.deleteOf(db, user.id)
+    await throttle.forgive(`user:${user.id}`, db)
+  }
+}
