@@ -62,7 +62,7 @@ t.test(
   },
 )
 
-t.test('the recipe for a planned change of SECRET_KEY logs nobody out', async (t) => {
+t.test('the recipe for a planned change of SECRET_KEY logs nobody out', { timeout: 100_000 }, async (t) => {
   const before = await startService(t, { SECRET_KEY: OLD })
   const mina = await before.signUp('mina')
   const settings = { ...settingsOf(before), SECRET_KEY: `${NEW},${OLD}` }
