@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, boolean, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, pgTable, primaryKey, text, uniqueIndex } from 'drizzle-orm/pg-core'
 
 // The twin of schema.sqlite.ts: same names, same columns, same order; database.ts holds them equal at compile time.
 // Every time is an integer: milliseconds since 1970, by the database's clock.
@@ -72,6 +72,23 @@ export const throttle = pgTable(
     updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
   },
   (table) => [index('throttle_updated').on(table.updatedAt)],
+)
+
+// Networks from which accounts logged in lately, each as an HMAC: they have a budget of failed log-ins of their own.
+export const knownNetworks = pgTable(
+  'known_networks',
+  {
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    network: text('network').notNull(),
+    lastLoginAt: bigint('last_login_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.network] }),
+    index('known_networks_network').on(table.network, table.lastLoginAt),
+    index('known_networks_last_login').on(table.lastLoginAt),
+  ],
 )
 
 export const todos = pgTable(

@@ -85,6 +85,23 @@ export const throttle = sqliteTable(
   (table) => [index('throttle_updated').on(table.updatedAt)],
 )
 
+// Networks from which accounts logged in lately, each as an HMAC: they have a budget of failed log-ins of their own.
+export const knownNetworks = sqliteTable(
+  'known_networks',
+  {
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    network: text('network').notNull(),
+    lastLoginAt: integer('last_login_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.userId, table.network] }),
+    index('known_networks_network').on(table.network, table.lastLoginAt),
+    index('known_networks_last_login').on(table.lastLoginAt),
+  ],
+)
+
 export const todos = sqliteTable(
   'todos',
   {

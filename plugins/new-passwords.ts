@@ -10,8 +10,8 @@ declare module 'fastify' {
 /** How a password is changed, reset and overwritten. */
 export default plugin(
   async (app) => {
-    const { database, sessions, throttle, events, users } = app
-    app.decorate('newPasswords', new NewPasswords({ database, sessions, throttle, events, resets: users.resets }))
+    const { database, sessions, events, users } = app
+    app.decorate('newPasswords', new NewPasswords({ database, sessions, events, resets: users.resets }))
   },
-  { name: 'new-passwords', dependencies: ['database', 'sessions', 'accounts', 'events', 'users'] },
+  { name: 'new-passwords', dependencies: ['database', 'sessions', 'events', 'users'] },
 )

@@ -10,8 +10,8 @@ declare module 'fastify' {
 /** Sessions and their tokens. */
 export default plugin(
   async (app) => {
-    const { config, database, keys, secret, events } = app
-    app.decorate('sessions', new Sessions({ config, database, keys, secret, events }))
+    const { config, database, keys, secret, events, knownNetworks } = app
+    app.decorate('sessions', new Sessions({ config, database, keys, secret, events, knownNetworks }))
     await app.sessions.poll()
   },
   { name: 'sessions', dependencies: ['database', 'secret', 'keys', 'events'] },

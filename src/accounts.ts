@@ -1,4 +1,5 @@
 import { and, eq, inArray, or, sql } from 'drizzle-orm'
+import type { Caller } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import { type Database, type Db, within } from './database.js'
@@ -11,7 +12,7 @@ import type { PasswordRules } from './password-rules.js'
 import { assertPasswordText } from './password-text.js'
 import type { Passwords } from './passwords.js'
 import { Problem } from './problems.js'
-import type { Throttle } from './throttle.js'
+import type { Attempt, Throttle } from './throttle.js'
 import type { User } from './users.js'
 
 type Identifier = 'username' | 'email'
@@ -30,6 +31,8 @@ interface RegisterOptions<Result> {
   /** What else belongs to the registration: it is done in the same transaction, and returns what `register` does. */
   finish?: (user: User, db: Db) => Promise<Result>
 }
+
+type Session = Pick<Caller, 'userId' | 'sessionId'>
 
 interface Dependencies {
   config: Config
@@ -119,14 +122,15 @@ export class Accounts {
   }
 
   /**
-   * The user of this id, who has just proved the current password; wrong ones count as failed log-ins.
+   * The user of a live session, who has just proved the current password. Wrong ones count for this session alone: nobody
+   * without it can keep its owner from confirming.
    * @throws Problem wrong_password, invalid_token (no such user any more), too_many_attempts, hashing_overloaded
    */
-  async confirm(userId: number, password: string, client: Client): Promise<User> {
+  async confirm({ userId, sessionId }: Session, password: string, client: Client): Promise<User> {
     assertPasswordText(password)
     const user = await this.find(userId)
     if (user === undefined) throw new Problem('invalid_token')
-    const proven = await this.#proveWithinBudget(user, '', password, client)
+    const proven = await this.#proveWithinBudget(user, password, { client, owner: user, name: '', sessionId })
     if (proven !== undefined) return proven
     await this.#events.record({ type: 'password.rejected', userId }, client)
     throw new Problem('wrong_password')
@@ -179,11 +183,15 @@ export class Accounts {
   ): Promise<User> {
     assertPasswordText(password)
     const [key, folded] = [identifierKey(identifier), fold(identifier)]
-    const found = (await this.#statements.named.execute({ key, folded })).filter(mayBeMeant)
+    const rows = await this.#statements.named.execute({ key, folded })
     // Two people share a name only in a database that is older than the rule against it.
-    const byKey = (key: string) => found.find((user) => user[`${column}Key`] === key)
-    const user = byKey(folded) ?? byKey(key) ?? found[0]
-    const proven = await this.#proveWithinBudget(user, key, password, client)
+    const choose = (among: User[]) => {
+      const byKey = (key: string) => among.find((user) => user[`${column}Key`] === key)
+      return byKey(folded) ?? byKey(key) ?? among[0]
+    }
+    const user = choose(rows.filter(mayBeMeant))
+    // Whatever the door compares, a name has one budget: else a second door would tell whether it is somebody's.
+    const proven = await this.#proveWithinBudget(user, password, { client, owner: user ?? choose(rows), name: key })
     const userId = user?.id ?? null
     if (proven === undefined) {
       const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
@@ -195,24 +203,27 @@ export class Accounts {
   }
 
   /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
-  async #proveWithinBudget(user: User | undefined, name: string, password: string, client: Client) {
-    const turn = turnOf(client, user !== undefined && name === '' ? `user:${user.id}` : `name:${name}`)
+  async #proveWithinBudget(
+    user: User | undefined,
+    password: string,
+    attempt: Omit<Attempt, 'ip'> & { client: Client },
+  ) {
+    const { client, owner, name, sessionId } = attempt
+    const turn = turnOf(client, sessionId !== undefined && owner ? `user:${owner.id}` : `name:${name}`)
     if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
-    const network = networksOf(client.ip)[0].key
-    const account = user ? `user:${user.id}` : `name:${name}`
     // First of all: a flood would make two writes of each try that is refused anyway.
     this.#passwords.assertRoom(turn)
-    const { isLast } = await this.#throttle.reserve(network, account)
+    const reservation = await this.#throttle.reserve({ ...attempt, ip: client.ip })
     let proven: User | undefined
     try {
       proven = await this.#prove(user, password, turn)
     } catch (error) {
-      await this.#throttle.release(network, account)
+      await this.#throttle.release(reservation)
       throw error
     }
-    if (proven !== undefined) await this.#throttle.succeed(network, account)
-    else if (isLast) {
-      await this.#events.record({ type: 'account.locked', userId: user?.id ?? null, actorId: null }, client)
+    if (proven !== undefined) await this.#throttle.succeed(reservation)
+    else if (reservation.isLast) {
+      await this.#events.record({ type: 'account.locked', userId: owner?.id ?? null, actorId: null }, client)
     }
     return proven
   }

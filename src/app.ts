@@ -11,6 +11,7 @@ import events from '../plugins/events.js'
 import headers from '../plugins/headers.js'
 import httpRules from '../plugins/http-rules.js'
 import keys from '../plugins/keys.js'
+import knownNetworks from '../plugins/known-networks.js'
 import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
 import newPasswords from '../plugins/new-passwords.js'
@@ -75,6 +76,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(secret)
   await app.register(keys)
   await app.register(events)
+  await app.register(knownNetworks)
   await app.register(sessions)
   await app.register(accounts)
   await app.register(users)

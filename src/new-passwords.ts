@@ -5,14 +5,12 @@ import type { Events } from './events.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Sessions } from './sessions.js'
-import type { Throttle } from './throttle.js'
 import { lockUser, type User } from './users.js'
 
 interface Dependencies {
   database: Database
   sessions: Sessions
   resets: PasswordResets
-  throttle: Throttle
   events: Events
 }
 
@@ -24,7 +22,8 @@ interface NewPassword {
 
 /**
  * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
- * failed log-ins are forgiven. Each way to set one is a transaction with its event: all of it happens or nothing.
+ * failed log-ins are forgiven (the throttle counts by the hash). Each way to set one is a transaction with its event: all of
+ * it happens or nothing.
  */
 export class NewPasswords {
   readonly #dependencies: Dependencies
@@ -74,7 +73,7 @@ export class NewPasswords {
    * its session, which ends here, or finds the new hash. @throws Problem wrong_password when the password has changed since `user` was read
    */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
-    const { database, sessions, resets, throttle } = this.#dependencies
+    const { database, sessions, resets } = this.#dependencies
     const { users } = database.tables
     const changed = await db
       .update(users)
@@ -84,6 +83,5 @@ export class NewPasswords {
     if (changed.length === 0) throw new Problem('wrong_password')
     await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
     await resets.deleteOf(db, user.id)
-    await throttle.forgive(`user:${user.id}`, db)
   }
 }

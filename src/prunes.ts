@@ -4,10 +4,11 @@ import type { FastifyInstance } from 'fastify'
 type Prune = (signal: AbortSignal) => Promise<void>
 
 /** Everything that is deleted because it is over, by name. */
-export function prunesOf({ sessions, throttle, events, users }: FastifyInstance): Record<string, Prune> {
+export function prunesOf({ sessions, throttle, knownNetworks, events, users }: FastifyInstance): Record<string, Prune> {
   return {
     sessions: (signal) => sessions.prune(signal),
     throttle: (signal) => throttle.prune(signal),
+    networks: (signal) => knownNetworks.prune(signal),
     events: (signal) => events.prune(signal),
     resets: (signal) => users.prune(signal),
     accounts: (signal) => users.sweep(signal),

@@ -1,4 +1,4 @@
-import { hkdfSync, randomBytes } from 'node:crypto'
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
 import { linkSync, rmSync, writeFileSync } from 'node:fs'
 import { type Config, ConfigError } from './config.js'
 import { type Database, DatabaseError } from './database.js'
@@ -8,7 +8,7 @@ import { assertSecretKey, isSameSecret, parseLegacySecret } from './secret-rules
 const DERIVED_BYTES = 32
 
 /** What the secret is used for; each use has a key of its own. */
-export type Purpose = 'refresh-token' | 'signing-key-seal'
+export type Purpose = 'refresh-token' | 'signing-key-seal' | 'throttle'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */
@@ -30,6 +30,11 @@ export async function openSecret(config: Config, database: Database): Promise<Se
     derive: (purpose) =>
       secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))),
   }
+}
+
+/** What stands for a text where only its holder may find it again: who reads the database without the key learns nothing. */
+export function pseudonym(key: Buffer, ...parts: (string | number)[]): string {
+  return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
 }
 
 async function readOrMakeFile(database: Database): Promise<string> {

@@ -5,6 +5,7 @@ import type { Config } from './config.js'
 import { afterCommit, type Database, type Db, within } from './database.js'
 import type { Event, Events } from './events.js'
 import { COMPAT_TOKEN_TYPE, type Keys } from './keys.js'
+import type { KnownNetworks } from './known-networks.js'
 import { endLegacyTokens } from './legacy-tokens.js'
 import { logins, tokens } from './measures.js'
 import { networksOf } from './networks.js'
@@ -57,6 +58,7 @@ interface Dependencies {
   keys: Keys
   secret: Secret
   events: Events
+  knownNetworks: KnownNetworks
 }
 
 /** Sessions: a refresh token that rotates, the access tokens issued from it, and their end. */
@@ -65,6 +67,7 @@ export class Sessions {
   readonly #database: Database
   readonly #keys: Keys
   readonly #events: Events
+  readonly #knownNetworks: KnownNetworks
   readonly #refreshKeys: readonly Buffer[]
   readonly #statements: ReturnType<typeof prepareSessionStatements>
   /** Ids of revoked sessions whose access tokens may still be alive, with the time when the last one is not. */
@@ -72,11 +75,12 @@ export class Sessions {
   #polledAt = Number.NEGATIVE_INFINITY
   #polledAllAt = Number.NEGATIVE_INFINITY
 
-  constructor({ config, database, keys, secret, events }: Dependencies) {
+  constructor({ config, database, keys, secret, events, knownNetworks }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#keys = keys
     this.#events = events
+    this.#knownNetworks = knownNetworks
     this.#refreshKeys = secret.derive('refresh-token')
     this.#statements = prepareSessionStatements(database, config)
   }
@@ -139,6 +143,7 @@ export class Sessions {
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
     })
     if (row === undefined) throw new Problem('invalid_credentials')
+    await this.#knownNetworks.remember(user.id, ip, db)
     const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
     await this.#recordEnd(db, oldest, OVER_THE_LIMIT, client)
     afterCommit(db, () => tokens.publish({ grant: plan.kind === 'rotating' ? 'password' : 'compat' }))

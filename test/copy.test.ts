@@ -95,6 +95,7 @@ async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
     sessions: await db.select().from(tables.sessions).orderBy(tables.sessions.id),
     signingKeys: await db.select().from(tables.signingKeys),
     throttle: await db.select().from(tables.throttle).orderBy(tables.throttle.key),
+    knownNetworks: await db.select().from(tables.knownNetworks).orderBy(tables.knownNetworks.userId),
     todos: await db.select().from(tables.todos).orderBy(tables.todos.id),
     tutorials: await db.select().from(tables.tutorials).orderBy(tables.tutorials.id),
     events: await db.select().from(tables.events).orderBy(tables.events.id),

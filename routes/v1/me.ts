@@ -78,7 +78,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { current_password: password, ...changes } = body
       const needsPassword = changes.username !== undefined || changes.email !== undefined
       if (needsPassword && password === undefined) throw missing('current_password')
-      if (password !== undefined) await app.accounts.confirm(user.userId, password, clientOf(request))
+      if (password !== undefined) await app.accounts.confirm(user, password, clientOf(request))
       const updated = await app.users.update(
         user.userId,
         {
@@ -104,8 +104,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 204: noContent('It is changed.'), ...problems(400, 401, 413, 415, 429), 403: wrongPassword },
     },
     handler: async (request, reply) => {
-      const { userId, sessionId } = request.user
-      const user = await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
+      const { sessionId } = request.user
+      const user = await app.accounts.confirm(request.user, request.body.current_password, clientOf(request))
       const passwordHash = await app.accounts.hashFor(user, request.body.new_password)
       await app.newPasswords.change({ user, passwordHash }, sessionId, clientOf(request))
       return reply.code(204).send()
@@ -129,7 +129,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId } = request.user
-      await app.accounts.confirm(userId, request.body.current_password, clientOf(request))
+      await app.accounts.confirm(request.user, request.body.current_password, clientOf(request))
       await app.users.delete(userId, { id: userId, client: clientOf(request) })
       return reply.code(204).send()
     },

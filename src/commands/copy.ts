@@ -78,9 +78,10 @@ function shelvesOf(from: Tables, to: Tables): Shelf[] {
   return Object.entries({ users, ...others }).map(([name, table]) => {
     const columns = getTableColumns(table as PgTable)
     const primary = Object.entries(columns).filter(([, column]) => column.primary)
-    // SQLite keeps some tables in the order of another key, and finds what comes after a row by that alone.
-    const { userId, id } = columns
-    const key = primary.length === 0 && userId && id ? Object.entries({ userId, id }) : primary
+    // A table without a key of one column has one of two: it is found by its user first.
+    const { userId, id, network } = columns
+    const second = id ? { id } : network && { network }
+    const key = primary.length === 0 && userId && second ? Object.entries({ userId, ...second }) : primary
     if (key.length === 0) throw new Error(`The table ${name} has no key that a copy could go by`)
     const isNumbered = key.at(-1)?.[1].dataType === 'number'
     return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, isNumbered }
