@@ -5,6 +5,7 @@ import { LRUCache } from 'lru-cache'
 import { type Caller, callerFrom, compatAudience } from '../src/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/keys.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
+import { acceptedIssuers } from '../src/public-url.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
 const TOKENS_KEPT = 10_000
@@ -48,8 +49,9 @@ interface Token {
 export default plugin(
   async (app) => {
     const { keys, sessions, config } = app
-    const { PUBLIC_URL, AUDIENCE } = config
-    const ofCompat = compatAudience(PUBLIC_URL)
+    const issuers = acceptedIssuers(config)
+    const ofCompat = compatAudience(config.PUBLIC_URL)
+    const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
     // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object that a handler could change,
     // and the next request with that token would see it changed.
     const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
@@ -60,8 +62,8 @@ export default plugin(
       decode: { complete: true },
       verify: {
         algorithms: [ALGORITHM],
-        allowedIss: PUBLIC_URL,
-        allowedAud: [AUDIENCE, PUBLIC_URL, ofCompat],
+        allowedIss: issuers,
+        allowedAud: [config.AUDIENCE, ...issuers, ofCompat],
         requiredClaims: REQUIRED_CLAIMS,
       },
     })
@@ -108,7 +110,7 @@ export default plugin(
 
     async function verify(request: FastifyRequest, header: string): Promise<Caller> {
       try {
-        const caller = callerFrom(await request.jwtVerify(), { issuer: PUBLIC_URL, audience: AUDIENCE })
+        const caller = callerFrom(await request.jwtVerify(), accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
         verified.set(header, caller)
         return caller

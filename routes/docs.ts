@@ -4,6 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { etag, isFresh } from '../src/etags.js'
 import { Problem, sendProblem, toProblem } from '../src/problems.js'
+import { publicPath } from '../src/public-url.js'
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">
 <circle cx="13" cy="20" r="7" stroke-width="4"/><path d="M20 20h17m-4 0v7m-7-7v5" stroke-width="4"/>
@@ -36,14 +37,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     done(null, isPage ? payload.replace('<head>', `<head>${VIEWPORT}`) : payload)
   })
 
+  const path = publicPath(app.config)
   await app.register(swaggerUi, {
     routePrefix: '/docs',
+    indexPrefix: path,
     staticCSP: CONTENT_SECURITY_POLICY,
     uiConfig: {
       urls: [
-        { name: 'Latchkey v1 (OpenAPI 3.1)', url: `/openapi.json${FOR_THE_PAGE}` },
-        { name: 'Latchkey v1 (OpenAPI 3.0)', url: `/openapi-3.0.json${FOR_THE_PAGE}` },
-        ...(app.config.COMPAT ? [{ name: 'The five tutorials', url: `/openapi-compat.json${FOR_THE_PAGE}` }] : []),
+        { name: 'Latchkey v1 (OpenAPI 3.1)', url: `${path}/openapi.json${FOR_THE_PAGE}` },
+        { name: 'Latchkey v1 (OpenAPI 3.0)', url: `${path}/openapi-3.0.json${FOR_THE_PAGE}` },
+        ...(app.config.COMPAT
+          ? [{ name: 'The five tutorials', url: `${path}/openapi-compat.json${FOR_THE_PAGE}` }]
+          : []),
       ],
       // Swagger UI would keep the password and the refresh token in localStorage.
       persistAuthorization: false,
@@ -54,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       validatorUrl: null,
     } as Record<string, unknown>,
     theme: { title: 'Latchkey API' },
-    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: '/docs', target: '_self' },
+    logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: `${path}/docs`, target: '_self' },
   })
 
   serveDocument('/openapi.json', () => app.swagger())

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { json } from '../src/compat-schemas.js'
 import { Problem } from '../src/problems.js'
+import { publicPath } from '../src/public-url.js'
 import { ref } from '../src/schemas.js'
 
 const Hello = Type.Object(
@@ -28,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         }
       : { hide: true },
     handler: async (request, reply) => {
-      if (DOCS && request.headers.accept?.includes('text/html')) return reply.redirect('/docs')
+      if (DOCS && request.headers.accept?.includes('text/html')) return reply.redirect(`${publicPath(app.config)}/docs`)
       if (!COMPAT) throw new Problem('not_found')
       return { message: 'Hello, FastAPI!' }
     },

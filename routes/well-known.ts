@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { etag, isFresh } from '../src/etags.js'
 import { ALGORITHM } from '../src/keys.js'
+import { publicPath } from '../src/public-url.js'
 import { noContent, problems, ref } from '../src/schemas.js'
 
 /** Half of how long a new key is published before it signs: who caches this knows every key in time. */
@@ -129,11 +131,23 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       security: [],
       response: { 200: ref(AuthorizationServerMetadata), ...problems(431) },
     },
-    handler: async (_request, reply) => {
-      reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`)
-      return metadata
-    },
+    handler: sendMetadata,
   })
+
+  // RFC 8414, 3.1: of an issuer with a path, a client asks for the document between host and path.
+  const path = publicPath(app.config)
+  if (path !== '') {
+    app.get(`/.well-known/oauth-authorization-server${path}`, {
+      config: { public: true },
+      schema: { hide: true, response: { 200: ref(AuthorizationServerMetadata) } },
+      handler: sendMetadata,
+    })
+  }
+
+  async function sendMetadata(_request: FastifyRequest, reply: FastifyReply) {
+    reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`)
+    return metadata
+  }
 }
 
 export default routes

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { bytesOf, Refusal, refuseOtherMethods, type Wording } from './compat.js'
 import { Problem } from './problems.js'
+import { publicPath } from './public-url.js'
 
 /** A Host header that may stand in a Location. */
 const HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:.]+\](:\d+)?$/i
@@ -86,7 +87,7 @@ export function fastapiPost(app: FastifyInstance, url: string): void {
       const query = /\?.*$/.exec(request.url)?.[0] ?? ''
       const isSound = /^https?$/.test(request.protocol) && HOST.test(request.host)
       const origin = isSound ? `${request.protocol}://${request.host}` : ''
-      return reply.redirect(`${origin}${url}${query}`, 307)
+      return reply.redirect(`${origin}${publicPath(app.config)}${url}${query}`, 307)
     },
     handler: () => {},
   })

@@ -17,7 +17,10 @@ export const EXIT_CONFIG = 78
 
 /** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
 export const Settings = Type.Object({
-  HOST: Type.String({ default: '127.0.0.1', description: 'The address to listen on.' }),
+  HOST: Type.String({
+    default: 'localhost',
+    description: 'The address to listen on; `localhost` is both loopback addresses, `0.0.0.0` every IPv4 address.',
+  }),
   PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 takes a free one.' }),
   DATABASE_URL: Type.String({
     default: 'sqlite:./data/latchkey.db',
@@ -43,7 +46,7 @@ export const Settings = Type.Object({
   PUBLIC_URL: url({
     default: '',
     description:
-      'The address that clients see: the `iss` of every token. Required with PostgreSQL; else `http://HOST:PORT`.',
+      'The address that clients see: the `iss` of every token. A path in it is one that a proxy takes off. Required with PostgreSQL; else `http://localhost:PORT`.',
   }),
   AUDIENCE: Type.String({
     default: '',
@@ -170,7 +173,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const values: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     try {
-      values[name] = decode(schema, readSetting(name, env) ?? String(schema.default))
+      // A file from Windows leaves a CR behind each value, and a YAML block a line end.
+      values[name] = decode(schema, readSetting(name, env)?.trim() ?? String(schema.default))
     } catch (error) {
       problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
     }
@@ -194,9 +198,9 @@ export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
   return hostUrl(HOST, PORT)
 }
 
-/** "All addresses" is none that a client could call. */
+/** 0.0.0.0 and :: cannot be called; and passkeys need a name where this machine alone calls. */
 function hostUrl(host: string, port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host
+  const name = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(host) ? 'localhost' : host
   return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
 }
 
@@ -228,6 +232,7 @@ function filled(name: string, value: string | undefined): string | undefined {
 }
 
 function decode(schema: TSchema, raw: string): unknown {
+  if (/\p{Cc}/u.test(raw)) throw new Error('holds a control character, such as a line end: remove it')
   if (!Value.Check(schema, raw)) throw new Error(schema.errorMessage ?? 'is not valid')
   try {
     return Value.Decode(schema, raw)

@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import { listen } from './loopback.js'
 import { onStop } from './workers.js'
 
 const IDLE_SWEEP_EVERY_MS = 50
@@ -33,7 +34,7 @@ export async function serve(config: Config): Promise<FastifyInstance> {
   )
   if (cluster.isWorker) onStop(grace.close)
   try {
-    await app.listen({ host: config.HOST, port: config.PORT })
+    await listen(app)
   } catch (error) {
     // Otherwise the end of the process would count as a good one, with exit code 0.
     grace.uninstall()

@@ -59,15 +59,16 @@ export function list(check: (item: string) => void, options: Documented) {
   })
 }
 
-/** An http or https address without query or fragment; decodes without a slash at its end. Empty is allowed. */
+/**
+ * An http or https address without query, fragment, user or password. Decodes to its normal form (host in lower case, no default
+ * port, no slash at its end), because others compare it letter by letter. Empty is allowed.
+ */
 export function url(options: Documented) {
   return text(options, (value) => {
     if (value === '') return ''
-    const parsed = URL.canParse(value) ? new URL(value) : undefined
-    if (!parsed || !/^https?:$/.test(parsed.protocol) || parsed.search || parsed.hash || parsed.username) {
-      throw new Error('must be an http or https address such as https://login.example.com')
-    }
-    return value.replace(/\/+$/, '')
+    const parsed = /^https?:\/\/[^\s\\?#@]+$/i.test(value) && URL.canParse(value) ? new URL(value) : undefined
+    if (parsed === undefined) throw new Error('must be an http or https address such as https://login.example.com')
+    return `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '')
   })
 }
 

@@ -40,10 +40,11 @@ export function superviseWorkers(count: number): Promise<number> {
 
   for (let started = 0; started < count; started += 1) cluster.fork()
   return new Promise((resolve) => {
-    let listening = 0
-    cluster.on('listening', (_worker, { port }) => {
-      listening += 1
-      if (listening < count) return
+    // Each of them may listen on two addresses.
+    const listening = new Set<number>()
+    cluster.on('listening', ({ id }, { port }) => {
+      listening.add(id)
+      if (listening.size < count) return
       isStarted = true
       resolve(port)
     })

@@ -11,11 +11,11 @@ const DAY = 86_400_000
 t.test('without any setting there are sensible ones', async (t) => {
   const config = loadConfig({})
   t.match(config, {
-    HOST: '127.0.0.1',
+    HOST: 'localhost',
     PORT: 3000,
     DATABASE_URL: 'sqlite:./data/latchkey.db',
-    PUBLIC_URL: 'http://127.0.0.1:3000',
-    AUDIENCE: 'http://127.0.0.1:3000',
+    PUBLIC_URL: 'http://localhost:3000',
+    AUDIENCE: 'http://localhost:3000',
     ACCESS_TOKEN_TTL: 10 * MINUTE,
     REFRESH_IDLE_TTL: 14 * DAY,
     REFRESH_ABSOLUTE_TTL: 30 * DAY,

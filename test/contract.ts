@@ -24,8 +24,8 @@ export interface Contract {
   readonly checked: number
 }
 
-/** Undocumented by intent: the page, the documents, and the way to the page. */
-const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json)?$/
+/** Undocumented by intent: the page, the documents, the way to the page, and the metadata of an issuer with a path. */
+const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json|\.well-known\/oauth-authorization-server\/.+)?$/
 const PROBLEM = '#/components/schemas/Problem'
 
 /** Holds answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */

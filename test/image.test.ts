@@ -44,7 +44,7 @@ t.test('the settings are ones that exist, with values that are taken', async (t)
   const config = loadConfig(settings)
   t.same(Object.keys(settings).sort(), ['DATABASE_URL', 'DRAIN_DELAY', 'HOST', 'PORT'])
   t.match(config, { HOST: '0.0.0.0', PORT: 3000, DRAIN_DELAY: 5_000, DATABASE_URL: 'sqlite:/data/latchkey.db' })
-  t.equal(config.PUBLIC_URL, 'http://127.0.0.1:3000', 'an issuer that can be called')
+  t.equal(config.PUBLIC_URL, 'http://localhost:3000', 'an issuer that can be called')
   t.same(one('EXPOSE').words, ['3000'])
 })
 

@@ -62,7 +62,7 @@ t.test('healthcheck asks the service of this machine', async (t) => {
   await service.exit
   const down = await latchkey(t, ['healthcheck'], { settings })
   t.equal(await down.exit, 1)
-  t.match(down.stdout, `No answer from http://127.0.0.1:${service.port}/readyz`)
+  t.match(down.stdout, `No answer from http://localhost:${service.port}/readyz`)
 })
 
 t.test('healthcheck says no while the service drains', async (t) => {

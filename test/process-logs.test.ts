@@ -32,7 +32,8 @@ t.test('the log is one line of JSON a request, and holds nothing that people sen
 
   const requests = log.filter(({ method }) => method !== undefined)
   t.equal(requests.length, 13)
-  for (const line of requests) t.match(line, { request_id: String, status: Number, ms: Number, ip: '127.0.0.1' })
+  for (const line of requests)
+    t.match(line, { request_id: String, status: Number, ms: Number, ip: /^(127\.0\.0\.1|::1)$/ })
   t.equal(new Set(requests.map(({ request_id }) => request_id)).size, requests.length)
   t.ok(requests.some((line) => line.route === '/v1/todos' && line.user_id === first.user.id))
 
@@ -65,7 +66,7 @@ t.test('nothing that people send can forge a line of the log', async (t) => {
 })
 
 t.test('a request id that a proxy gives is kept where it is harmless, and answered', async (t) => {
-  const service = await serving(t, { settings: { TRUST_PROXY: '127.0.0.1' } })
+  const service = await serving(t, { settings: { TRUST_PROXY: '127.0.0.1,::1' } })
   const answer = await exchange(service.port, lastRequest('GET /livez', 'X-Request-Id: from-the-proxy-1\r\n'))
   t.match(answer, /^x-request-id: from-the-proxy-1\r$/im)
   t.ok((await logOf(service)).some(({ request_id }) => request_id === 'from-the-proxy-1'))

@@ -14,7 +14,7 @@ const run = promisify(execFile)
 t.test('without any setting it comes up, and tells the newcomer what to try', async (t) => {
   const service = await latchkey(t, ['serve'], { settings: { PORT: '0' } })
   await service.says(/Latchkey listens on[\s\S]*Water the plants/)
-  t.match(service.address, /^http:\/\/127\.0\.0\.1:\d+$/)
+  t.match(service.address, /^http:\/\/localhost:\d+$/)
   t.match(service.stderr, `${service.address}/docs`)
   const commands = service.stderr.split('\n').filter((line) => line.startsWith('  '))
   t.equal(commands.length, 3)

@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { Problem, toProblem } from '../../src/problems.js'
+import { publicPath } from '../../src/public-url.js'
 import {
   Login,
   noContent,
@@ -58,6 +59,7 @@ const Logout = Type.Partial(RefreshToken, {
 })
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const path = publicPath(app.config)
   app.addSchema(Registration)
   app.addSchema(Credentials)
   app.addSchema(RefreshToken)
@@ -91,7 +93,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const login = await app.accounts.register(registration, client, {
         finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
       })
-      return reply.code(201).header('location', '/v1/me').send(login)
+      return reply.code(201).header('location', `${path}/v1/me`).send(login)
     },
   })
 

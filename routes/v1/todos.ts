@@ -6,6 +6,7 @@ import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, isFresh } from '../../src/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
+import { publicPath } from '../../src/public-url.js'
 import { withRoomFor } from '../../src/row-gate.js'
 import {
   createdAt,
@@ -81,6 +82,7 @@ const pages = pagesOf('todos')
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
+  const path = publicPath(app.config)
   const { todos } = tables
   const statements = prepareStatements(app.database)
   const quota = app.rowQuotas.todos
@@ -136,7 +138,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const row = sole(await quota.spend(userId, () => statements.insert.execute(values)))
       return reply
         .code(201)
-        .header('location', `/v1/todos/${row.id}`)
+        .header('location', `${path}/v1/todos/${row.id}`)
         .header('etag', etag(row.version))
         .send(toTodo(row))
     },

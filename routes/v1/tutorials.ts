@@ -6,6 +6,7 @@ import { type Database, sole, type Tables } from '../../src/database.js'
 import { etag, isFresh } from '../../src/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
 import { Problem } from '../../src/problems.js'
+import { publicPath } from '../../src/public-url.js'
 import { withRoomFor } from '../../src/row-gate.js'
 import {
   etagHeader,
@@ -59,6 +60,7 @@ const pages = pagesOf('tutorials')
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
+  const path = publicPath(app.config)
   const { tutorials } = tables
   const statements = prepareStatements(app.database)
   const quota = app.rowQuotas.tutorials
@@ -97,7 +99,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user, body }, reply) => {
       const { userId } = user
       const row = sole(await quota.spend(userId, () => statements.insert.execute({ userId, ...body })))
-      reply.code(201).header('location', `/v1/tutorials/${row.id}`).header('etag', etag(row.version))
+      reply.code(201).header('location', `${path}/v1/tutorials/${row.id}`).header('etag', etag(row.version))
       return reply.send(toTutorial(row))
     },
   })

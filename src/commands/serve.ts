@@ -16,8 +16,8 @@ export async function run(): Promise<void> {
   if (cluster.isPrimary) printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
   const port =
     config.WORKERS > 1 && cluster.isPrimary ? await superviseWorkers(config.WORKERS) : await serveHere(config)
-  if (config.HOST === '127.0.0.1' && cluster.isPrimary)
-    process.stderr.write(welcome(`http://127.0.0.1:${port}`, config.DOCS))
+  const isLocal = ['localhost', '127.0.0.1', '::1'].includes(config.HOST)
+  if (isLocal && cluster.isPrimary) process.stderr.write(welcome(`http://localhost:${port}`, config.DOCS))
 }
 
 async function serveHere(config: Config): Promise<number> {

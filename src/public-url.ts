@@ -1,0 +1,15 @@
+import type { Config } from './config.js'
+
+/** The path under which clients see this service, without a slash at its end; empty where a host is its own. */
+export function publicPath({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string {
+  return new URL(PUBLIC_URL).pathname.replace(/\/$/, '')
+}
+
+/**
+ * The issuers whose tokens count: PUBLIC_URL, and for localhost its address too, which earlier versions issued. Nobody but
+ * this service has the keys, so a name more lets nobody in.
+ */
+export function acceptedIssuers({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string[] {
+  const address = PUBLIC_URL.replace(/^http:\/\/localhost(?=:|$)/, 'http://127.0.0.1')
+  return [...new Set([PUBLIC_URL, address])]
+}
