@@ -15,6 +15,9 @@ import { bearer, settingsOf, startSecond, until } from './replica.js'
 const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
 const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
 
+// Commands run in processes of their own, which take seconds to start on a busy machine.
+t.setTimeout(120_000)
+
 t.test(
   'the recipe for a leaked SECRET_KEY ends every token that a thief made or can make, in all replicas',
   async (t) => {
