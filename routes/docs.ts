@@ -72,7 +72,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     app.get<{ Querystring: { servers?: string } }>(url, async ({ headers, query }, reply) => {
       const isForPage = query.servers === 'relative'
       const kept =
-        texts.get(isForPage) ?? written(isForPage ? document() : withAddresses(document(), app.config.PUBLIC_URL))
+        texts.get(isForPage) ??
+        written(isForPage ? withPasswordAlone(document()) : withAddresses(document(), app.config.PUBLIC_URL))
       texts.set(isForPage, kept)
       reply.header('cache-control', 'no-cache').header('etag', kept.tag)
       if (isFresh(headers['if-none-match'], kept.tag)) return reply.code(304).send()
@@ -84,8 +85,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 export default routes
 
 interface Addressed {
+  security?: Record<string, unknown>[]
   servers?: { url: string }[]
   components?: { securitySchemes?: Record<string, { flows?: Record<string, Record<string, unknown>> }> }
+}
+
+/**
+ * The document whose Authorize dialog is the password form alone. Swagger UI puts the cursor into the last form, and
+ * with a second one people pressed the wrong button of the two.
+ */
+function withPasswordAlone(document: object): object {
+  const copy = structuredClone(document) as Addressed
+  delete copy.components?.securitySchemes?.bearerAuth
+  copy.security = (copy.security ?? []).filter((scheme) => !('bearerAuth' in scheme))
+  return copy
 }
 
 /** The document with absolute addresses, as OpenAPI 3.1 wants them. The committed one has none, and knows no PUBLIC_URL. */

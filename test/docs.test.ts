@@ -122,11 +122,9 @@ t.test('a served document has absolute addresses, and the page one for wherever 
     const forPage = (await service.get(`${url}?servers=relative`)).json()
     t.equal(forPage.servers[0].url, '/')
     t.equal(forPage.components.securitySchemes.oauth2Password.flows.password.tokenUrl, token)
-    t.same(
-      Object.keys(forPage.components.securitySchemes),
-      ['oauth2Password', 'bearerAuth'],
-      'the password comes first',
-    )
+    t.same(Object.keys(forPage.components.securitySchemes), ['oauth2Password'], 'one form, and one button, to log in')
+    t.same(forPage.security, [{ oauth2Password: [] }])
+    t.same(Object.keys(served.components.securitySchemes), ['oauth2Password', 'bearerAuth'])
   }
 })
 
