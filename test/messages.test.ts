@@ -214,7 +214,8 @@ t.test('the OAuth 2 endpoint says what is wrong, in the characters that RFC 6749
   const cases: [form: string, description: string][] = [
     ['grant_type=password&grant_type=password', 'The grant_type must be a string.'],
     [`grant_type=password&username=${'x'.repeat(321)}&password=x`, 'The username must have at most 320 characters.'],
-    ['', 'The grant_type is required.'],
+    ['username=mina', 'The grant_type is required.'],
+    ['', 'The body must be an object.'],
     ['grant_type=password&username=mina', 'The parameter password is missing.'],
   ]
   for (const [payload, description] of cases) {
