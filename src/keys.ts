@@ -75,8 +75,17 @@ export class Keys {
 
   /** Signs claims with the current key, as a token of this `typ`. @throws Problem not_ready when there is no key */
   sign(claims: object, type: TokenType = TOKEN_TYPE): string {
+    return this.#currentSigner().sign[type](claims)
+  }
+
+  /** Asked before a session is begun or rotated, whose token could not be signed. @throws Problem not_ready */
+  assertCanSign(): void {
+    this.#currentSigner()
+  }
+
+  #currentSigner(): Signer {
     if (this.#signer === undefined) throw new Problem('not_ready', { detail: 'There is no signing key.' })
-    return this.#signer.sign[type](claims)
+    return this.#signer
   }
 
   /** Whether there is a key to sign with. */

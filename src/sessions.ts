@@ -130,6 +130,7 @@ export class Sessions {
   }
 
   async #begin(db: Db, user: Proven, client: Client, plan: SessionPlan) {
+    this.#keys.assertCanSign()
     const { ip, userAgent } = client
     const id = randomUUID()
     const { insert, endOldest } = this.#statements
@@ -163,6 +164,7 @@ export class Sessions {
   async refresh(token: string, client: Client): Promise<Tokens> {
     const claims = readRefreshToken(token, this.#refreshKeys)
     if (claims === undefined) throw new Problem('invalid_grant')
+    this.#keys.assertCanSign()
     const { sessionId } = claims
     const row = await this.#database.transaction((db) => this.#rotate(db, claims, client))
     if (row === undefined) {
