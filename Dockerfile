@@ -44,7 +44,7 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn* \
   && chmod 755 dist/src/cli.js \
   && ln -s /app/dist/src/cli.js /usr/local/bin/latchkey \
-  && install -d -m 0700 -o 10001 -g 10001 /data \
+  && install -d -m 0770 -o 10001 -g 0 /data \
   && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.

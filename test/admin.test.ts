@@ -182,6 +182,8 @@ t.test('?is_active tells those who can log in from those who cannot', async (t) 
   await boss.patch(`/v1/users/${joon.id}`, { is_active: false })
   const filters: Record<string, number[]> = {
     'is_active=true': [mina.id, boss.id],
+    'is_active=1': [mina.id, boss.id],
+    'is_active=TRUE': [mina.id, boss.id],
     'is_active=false': [joon.id],
     'is_active=false&search=mina': [],
     'is_active=false&search=joo': [joon.id],
@@ -190,9 +192,9 @@ t.test('?is_active tells those who can log in from those who cannot', async (t) 
     t.same(await idsOf(boss, query), ids, query)
   }
   for (const query of [
-    'is_active=1',
+    'is_active=2',
     'is_active=',
-    'is_active=TRUE',
+    'is_active=truth',
     'role=admin',
     'sort=id',
     'limit=101',
