@@ -65,7 +65,7 @@ export class Accounts {
 
   /**
    * Adds a person. Taken names cost the same hash as free ones. With `isTutorial` a user name may be as short or long as
-   * in the tutorials; every other rule is the same.
+   * in the tutorials, and a password as weak where COMPAT_WEAK_PASSWORDS allows it; every other rule is the same.
    * @throws Problem registration_closed, username_rejected, email_rejected, name_rejected, password_rejected,
    * username_taken, email_taken
    */
@@ -80,7 +80,7 @@ export class Accounts {
       usernameKey: username === undefined ? null : usernameKey(username, { isTutorial }),
       emailKey: email === undefined ? null : emailKey(email),
     }
-    const add = await this.#prepare(registration, keys, client)
+    const add = await this.#prepare(registration, keys, { client, isTutorial })
     return this.#database.transaction(async (db) => {
       const user = await add(db)
       await this.#events.record({ type: 'user.registered', userId: user.id }, client, db)
@@ -152,11 +152,11 @@ export class Accounts {
   async #prepare(
     registration: Registration,
     keys: { usernameKey: string | null; emailKey: string | null },
-    client?: Client,
+    { client, isTutorial = false }: { client?: Client; isTutorial?: boolean } = {},
   ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, password } = registration
     const nameAndKey = named(name)
-    await this.#rules.assert(password, [username, email, name])
+    await this.#rules.assert(password, [username, email, name], { isTutorial })
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const { tables, now } = this.#database
     const { named: find } = this.#statements

@@ -6,8 +6,20 @@ import { compatAudience } from './access-tokens.js'
 import { isPostgres } from './database.js'
 import { readSecretFile } from './secret-files.js'
 import { assertLegacySecret, assertSecretKey } from './secret-rules.js'
-import { bytes, duration, list, oneOf, onOff, url, wholeNumber, wholeNumberOrOff } from './setting-types.js'
+import {
+  address,
+  bytes,
+  duration,
+  list,
+  oneOf,
+  onOff,
+  origin,
+  url,
+  wholeNumber,
+  wholeNumberOrOff,
+} from './setting-types.js'
 import { printable } from './terminal.js'
+import { takesWeakPasswords } from './weak-passwords.js'
 
 /** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
 export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
@@ -79,6 +91,13 @@ export const Settings = Type.Object({
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
   COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),
+  COMPAT_WEAK_PASSWORDS: oneOf(['auto', 'on', 'off'], {
+    default: 'auto',
+    description:
+      "Whether the tutorials' sign-ups take any password of 1 to 256 characters, as the tutorials do (`1234`). `auto`: " +
+      'while HOST is a loopback address, without TRUST_PROXY and an https PUBLIC_URL. Where this is not set, a ' +
+      'PASSWORD_MIN_LENGTH or PASSWORD_BLOCKLIST that is set binds there too.',
+  }),
   LEGACY_TOKENS: list(assertLegacySecret, {
     default: '',
     description:
@@ -181,7 +200,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   }
   if (problems.length === 0) problems.push(...disagreements(values as Config))
   if (problems.length > 0) throw new ConfigError(problems)
-  return withDefaults(values as Config)
+  const isSet = (name: string) => readSetting(name, env) !== undefined
+  const COMPAT_WEAK_PASSWORDS = takesWeakPasswords(values as Config, isSet) ? 'on' : 'off'
+  return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS })
 }
 
 /** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
@@ -274,20 +295,4 @@ function disagreements(config: Config): string[] {
 function withDefaults(config: Config): Config {
   const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
   return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
-}
-
-function address(item: string): void {
-  const [ip = '', prefix, ...rest] = item.split('/')
-  const bits = isIP(ip) === 6 ? 128 : 32
-  const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
-  // A count of hops or `true` would let any client choose its own address.
-  if (isIP(ip) === 0 || !validPrefix || rest.length > 0) {
-    throw new Error('must hold addresses or CIDR ranges such as 10.0.0.0/8')
-  }
-}
-
-function origin(item: string): void {
-  if (!/^https?:\/\/[^*]+$/.test(item) || !URL.canParse(item) || new URL(item).origin !== item) {
-    throw new Error('must hold origins such as https://app.example.com, without a path')
-  }
 }

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import util from 'node:util'
 import { type Config, readSetting, Settings } from './config.js'
+import { isLoopback } from './networks.js'
 
 const FILE = '.env'
 /** Shorter names are one letter away from too many others: HOME is no misspelt HOST. */
 const NAME_MIN_LENGTH = 6
 const LONG_NAME = 8
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
 /** Adds what the file .env in the working folder says to the environment. What is set already stays, also as NAME_FILE. */
 export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
@@ -37,8 +37,12 @@ export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env
     const meant = settingNear(name)
     return meant === undefined ? [] : [`${name} is no setting: did you mean ${meant}?`]
   })
-  if (!LOOPBACK.test(config.HOST) && !readSetting('PUBLIC_URL', env)) {
+  if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL', env)) {
     doubts.push(`PUBLIC_URL is not set: every token says that it was issued by ${config.PUBLIC_URL}`)
+  }
+  if (config.COMPAT && config.COMPAT_WEAK_PASSWORDS === 'on') {
+    const doors = `the tutorials' sign-ups take short and common passwords such as 1234 while HOST is ${config.HOST}`
+    doubts.push(`${doors}; COMPAT_WEAK_PASSWORDS=off refuses them`)
   }
   return doubts
 }

@@ -66,6 +66,13 @@ export function matcherOf(ranges: readonly string[]): (address: string | undefin
   }
 }
 
+const isLoopbackAddress = matcherOf(['127.0.0.0/8', '::1'])
+
+/** Whether a HOST to listen on is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host.toLowerCase() === 'localhost' || isLoopbackAddress(host)
+}
+
 function bareAddress(text: string | undefined): string | undefined {
   if (text === undefined || isIPv4(text)) return text
   if (text.length > ADDRESS_MAX_LENGTH) return undefined

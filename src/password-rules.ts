@@ -16,26 +16,30 @@ const SHORTEST_STEM = 4
 export class PasswordRules {
   readonly #minLength: number
   readonly #hasBlocklist: boolean
+  readonly #tutorialsTakeWeak: boolean
   #common: ReadonlySet<string> | undefined
 
-  constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST }: Config) {
+  constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST, COMPAT_WEAK_PASSWORDS }: Config) {
     this.#minLength = PASSWORD_MIN_LENGTH
     this.#hasBlocklist = PASSWORD_BLOCKLIST
+    this.#tutorialsTakeWeak = COMPAT_WEAK_PASSWORDS === 'on'
   }
 
   /**
    * Length in code points, the list of common passwords, and the person's own names. No composition rules (NIST SP 800-63B).
+   * A sign-up at a tutorial's address (`isTutorial`) may be let off all but the greatest length: COMPAT_WEAK_PASSWORDS.
    * @throws Problem password_rejected that says which rule it breaks
    */
-  async assert(password: string, ownNames: (string | null | undefined)[]): Promise<void> {
+  async assert(password: string, ownNames: (string | null | undefined)[], { isTutorial = false } = {}): Promise<void> {
     const tooLong = `A password has at most ${PASSWORD_MAX_LENGTH} characters.`
     if (isTooLongForPassword(password)) throw reject(tooLong)
     assertPasswordText(password)
     const normalised = password.normalize('NFKC')
+    if (isTooLongForPassword(normalised)) throw reject(tooLong)
+    if (isTutorial && this.#tutorialsTakeWeak && normalised !== '') return
     if (!isLongerThan(this.#minLength - 1, normalised)) {
       throw reject(`A password has at least ${this.#minLength} characters.`)
     }
-    if (isTooLongForPassword(normalised)) throw reject(tooLong)
     if (!this.#hasBlocklist) return
     const folded = fold(password)
     const stem = folded.replace(TAIL, '')

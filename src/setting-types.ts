@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { type SchemaOptions, type StringOptions, Type } from '@sinclair/typebox'
 
 // The kinds of value a setting can have: text from the environment on one side, what the code uses on the other.
@@ -70,6 +71,24 @@ export function url(options: Documented) {
     if (parsed === undefined) throw new Error('must be an http or https address such as https://login.example.com')
     return `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, '')
   })
+}
+
+/** An IP address or a CIDR range, for `list`. */
+export function address(item: string): void {
+  const [ip = '', prefix, ...rest] = item.split('/')
+  const bits = isIP(ip) === 6 ? 128 : 32
+  const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
+  // A count of hops or `true` would let any client choose its own address.
+  if (isIP(ip) === 0 || !validPrefix || rest.length > 0) {
+    throw new Error('must hold addresses or CIDR ranges such as 10.0.0.0/8')
+  }
+}
+
+/** The origin of web pages, for `list`. */
+export function origin(item: string): void {
+  if (!/^https?:\/\/[^*]+$/.test(item) || !URL.canParse(item) || new URL(item).origin !== item) {
+    throw new Error('must hold origins such as https://app.example.com, without a path')
+  }
 }
 
 function wholeNumberFrom(value: string, minimum: number, maximum: number): number {

@@ -72,8 +72,9 @@ export class Child {
 
   /** Where the service listens, as it says itself. */
   get address(): string {
-    const [, address] = /listens on (http:\S+)/.exec(this.stderr) ?? []
-    if (address === undefined) throw new Error(`no address in: ${this.stderr}`)
+    const [, address] =
+      /listens on (http:\S+)/.exec(this.stderr) ?? /listening at (http:\/\/127\.0\.0\.1:\d+)/.exec(this.stdout) ?? []
+    if (address === undefined) throw new Error(`no address in: ${this.stderr}${this.stdout}`)
     return address
   }
 

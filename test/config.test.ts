@@ -39,6 +39,29 @@ t.test('without any setting there are sensible ones', async (t) => {
   t.ok(Object.isFrozen(config))
 })
 
+t.test('weak passwords are for a reader at the same machine alone, unless the operator says otherwise', async (t) => {
+  const cases: [expected: 'on' | 'off', env: NodeJS.ProcessEnv][] = [
+    ['on', {}],
+    ...['localhost', 'LOCALHOST', '127.0.0.1', '127.1.2.3', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'].map(
+      (HOST): ['on', NodeJS.ProcessEnv] => ['on', { HOST }],
+    ),
+    ...['0.0.0.0', '::', '', '192.168.0.10', '128.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '::2'].map(
+      (HOST): ['off', NodeJS.ProcessEnv] => ['off', { HOST }],
+    ),
+    ['off', { TRUST_PROXY: '127.0.0.1' }],
+    ['off', { PUBLIC_URL: 'https://login.example.com' }],
+    ['on', { PUBLIC_URL: 'http://localhost:3000' }],
+    ['off', { PASSWORD_MIN_LENGTH: '8' }],
+    ['off', { PASSWORD_BLOCKLIST: 'on' }],
+    ['off', { COMPAT_WEAK_PASSWORDS: 'off' }],
+    ['on', { COMPAT_WEAK_PASSWORDS: 'on', HOST: '0.0.0.0', PUBLIC_URL: 'https://login.example.com' }],
+    ['on', { COMPAT_WEAK_PASSWORDS: 'auto', PASSWORD_MIN_LENGTH: '8' }],
+    ['off', { COMPAT_WEAK_PASSWORDS: 'auto', HOST: '0.0.0.0' }],
+  ]
+  for (const [expected, env] of cases) t.equal(loadConfig(env).COMPAT_WEAK_PASSWORDS, expected, JSON.stringify(env))
+  t.throws(() => loadConfig({ COMPAT_WEAK_PASSWORDS: 'yes' }), /COMPAT_WEAK_PASSWORDS must be one of auto, on, off/)
+})
+
 t.test('each setting is taken in the form it is documented in', async (t) => {
   const cases: [string, string, unknown][] = [
     ['PORT', '0', 0],
