@@ -2,7 +2,8 @@ import t, { type Test } from 'tap'
 import { type Child, latchkey } from '../child.js'
 
 // What a reader of each tutorial types, in the order of its text, at a service that was started with no setting: only the
-// port is another one. Users whom a text has already come from the way that docs/tutorials.md gives.
+// port is another one, and a machine that is busy with other tests is not answered with 503. Users whom a text takes for
+// granted come in the way that docs/tutorials.md gives.
 
 const TUTORIAL_USER = { name: 'testuser', email: 'test@gmail.com', password: '1234' }
 const JOHN = { username: 'john', password: 'my_password' }
@@ -101,7 +102,7 @@ t.test('weak passwords are taken nowhere but at the tutorials, and the start say
   const service = await start(t)
   const lines = service.stderr.split('\n').filter((line) => line.includes('COMPAT_WEAK_PASSWORDS'))
   t.equal(lines.length, 1)
-  t.match(lines[0], /1234.*HOST is 127\.0\.0\.1.*COMPAT_WEAK_PASSWORDS=off/)
+  t.match(lines[0], /1234 while HOST is localhost; COMPAT_WEAK_PASSWORDS=off/)
   t.match(await sendJson(service, '/v1/register', { username: 'mina', password: '1234' }), {
     status: 400,
     body: { code: 'password_rejected' },
@@ -127,7 +128,7 @@ t.test('weak passwords are taken nowhere but at the tutorials, and the start say
 
 /** `latchkey serve` as a newcomer starts it, on a port that is free. */
 async function start(t: Test, settings: Record<string, string> = {}): Promise<Child> {
-  const child = await latchkey(t, ['serve'], { settings: { PORT: '0', ...settings } })
+  const child = await latchkey(t, ['serve'], { settings: { PORT: '0', MAX_EVENT_LOOP_DELAY: 'off', ...settings } })
   await child.says(settings.HOST === undefined ? /Latchkey listens on/ : /listening at http:..127/, START_DEADLINE_MS)
   return child
 }
