@@ -183,17 +183,11 @@ t.test('replicas agree on who is known where, and on every budget', async (t) =>
   const first = await startService(t)
   const second = await startSecond(t, first)
   await lived(first, 'mina', HOME)
-  const guesses = Array.from({ length: 20 }, (_, n) => logIn(n % 2 ? first : second, 'mina', STRANGER, WRONG))
-  t.strictSame(
-    countBy(await Promise.all(guesses), ({ statusCode }) => statusCode),
-    { 401: TRIES, 429: TRIES },
-  )
+  const everywhere = (ip: string) => async (times: number) =>
+    Promise.all(Array.from({ length: times }, (_, n) => logIn(n % 2 ? first : second, 'mina', ip, WRONG)))
+  t.equal(await looked(everywhere(STRANGER)), TRIES)
   t.equal(await status(second, 'mina', HOME), 200)
-  const here = Array.from({ length: 20 }, (_, n) => logIn(n % 2 ? first : second, 'mina', HOME, WRONG))
-  t.strictSame(
-    countBy(await Promise.all(here), ({ statusCode }) => statusCode),
-    { 401: TRIES, 429: TRIES },
-  )
+  t.equal(await looked(everywhere(HOME)), TRIES)
 })
 
 t.test('a /48 of IPv6 has sixteen times the failed log-ins of a /64, not 65,536 times', async (t) => {
@@ -217,6 +211,15 @@ t.test('a /48 of IPv6 has sixteen times the failed log-ins of a /64, not 65,536 
   const refused = await db.select().from(tables.throttle).where(eq(tables.throttle.key, 'network:2001:db8:1:300::/64'))
   t.same(refused, [], 'what is refused takes nothing')
 })
+
+/** How many of twenty guesses at once, and of others until one is refused, had their password looked at. */
+async function looked(guesses: (times: number) => Promise<{ statusCode: number }[]>): Promise<number> {
+  const all = await guesses(20)
+  // A busy machine gives a try back with 503.
+  do all.push(...(await guesses(1)))
+  while (all.at(-1)?.statusCode !== 429)
+  return all.filter(({ statusCode }) => statusCode === 401).length
+}
 
 async function twoSessions(t: Test) {
   const service = await startService(t)
