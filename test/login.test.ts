@@ -11,7 +11,8 @@ t.test('people log in with any spelling of their name or address, each time into
   const registered = (await service.post('/v1/register', MINA)).json()
   await service.signUp('joon')
   const sessions = new Set([claimsOf(registered.access_token).sid])
-  const spellings = ['Mina', 'mina', 'MINA', 'ｍｉｎａ', 'Mina@Example.com', 'mina@example.com', 'MINA@EXAMPLE.COM']
+  const names = ['Mina', 'mina', 'MINA', 'ｍｉｎａ']
+  const spellings = [...names, 'Mina@Example.com', 'mina@example.com', 'MINA@EXAMPLE.COM', 'mina＠example.com']
   for (const username of spellings) {
     const response = await service.post('/v1/login', { username, password: PASSWORD })
     t.equal(response.statusCode, 200, username)
@@ -40,7 +41,7 @@ t.test('unknown, wrong and disabled get the same answer to the last byte', async
     { username: 'mina', password: PASSWORD.toUpperCase() },
     { username: 'nobody', password: PASSWORD },
     { username: 'nobody@example.com', password: PASSWORD },
-    { username: 'mina＠example.com', password: PASSWORD },
+    { username: 'nobody＠example.com', password: PASSWORD },
     { username: 'mina\u0000', password: PASSWORD },
     { username: '\ud800', password: PASSWORD },
     { username: "' or 1=1 --", password: PASSWORD },
