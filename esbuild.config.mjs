@@ -1,6 +1,9 @@
 // npm run build: a few files in place of 1,300, whose loading took half of a start. What is written is not judged here: tsc
 // does that.
-import { cpSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { build, context } from 'esbuild'
 
 const OUT = 'dist'
@@ -43,11 +46,45 @@ const options = {
 }
 
 if (process.argv.includes('--watch')) {
-  await (await context(options)).watch()
+  // esbuild's own writing takes away what was built before when a build fails, and the service with it.
+  const watching = await context({ ...options, write: false, plugins: [{ name: 'serve', setup: serveEachBuild }] })
+  await watching.watch()
 } else {
-  // Not while watching: what was built before is running then.
   rmSync(OUT, { recursive: true, force: true })
   await build(options)
   // Swagger UI looks for its pages in the folder beside the one its code is in.
   cpSync('node_modules/@fastify/swagger-ui/static', `${OUT}/static`, { recursive: true })
+}
+
+/** Starts the service anew after each build that succeeded. After a mistake, the last good one goes on. */
+function serveEachBuild({ onEnd }) {
+  let service
+  onEnd(async ({ errors, outputFiles }) => {
+    if (errors.length > 0) return console.error('Not built; it goes on as soon as the mistake is repaired.')
+    await stop(service)
+    for (const { path, contents } of outputFiles) {
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, contents)
+    }
+    service = spawn(process.execPath, [`${OUT}/src/cli.js`, 'serve'], { stdio: 'inherit' })
+  })
+  // A terminal interrupts the service too, and a second signal would end it in the middle of its stopping.
+  for (const [signal, patience] of [
+    ['SIGINT', 2_000],
+    ['SIGTERM', 0],
+  ]) {
+    process.once(signal, async () => {
+      await stop(service, patience)
+      process.exit()
+    })
+  }
+}
+
+/** Resolves when the service has ended, which it is asked for after this many milliseconds. */
+async function stop(service, patience = 0) {
+  if (service === undefined || service.exitCode !== null || service.signalCode !== null) return
+  const ended = once(service, 'exit')
+  const asking = setTimeout(() => service.kill('SIGTERM'), patience)
+  await ended
+  clearTimeout(asking)
 }
