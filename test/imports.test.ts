@@ -62,7 +62,11 @@ const SESSIONS_TABLE =
   /\btables\.sessions\b|\btables: \{[^}]*\bsessions\b|\{[^{}]*\bsessions\b[^{}]*\} = [^\n]*\btables\b|\b(from|into|update) sessions\b/
 
 const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
-  { what: 'the environment', pattern: /\bprocess\s*\.\s*env\b|\bprocess\[/, places: ['src/config.ts'] },
+  {
+    what: 'the environment',
+    pattern: /\bprocess\s*\.\s*env\b|\bprocess\[/,
+    places: ['src/config.ts', 'src/environment.ts'],
+  },
   { what: 'the table of sessions', pattern: SESSIONS_TABLE, places: ['src/session-statements.ts'] },
   { what: 'SQL from text', pattern: /\bsql\.(raw|identifier)\b/, places: [] },
 ]

@@ -1,8 +1,8 @@
-import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { arrayStream } from '../../src/array-stream.js'
 import { clientOf } from '../../src/clients.js'
 import { answerErrors, fieldsOf, isName, isText, NAME_MAX_LENGTH, Refusal, standInFor } from '../../src/compat.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
@@ -147,7 +147,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
       reply.type('application/json; charset=utf-8')
       // Of HEAD the router would read the whole stream.
-      return reply.send(method === 'HEAD' ? '' : streamOf(first, after))
+      const pages = { first, size: ROWS_AT_ONCE, after, toItem: toTutorial }
+      return reply.send(method === 'HEAD' ? '' : arrayStream(pages))
     },
   })
 
@@ -255,24 +256,6 @@ function tutorialId(text: string): number {
 
 function toTutorial({ id, userId, name, description }: Row): Static<typeof FlaskTutorial> {
   return { id, user_id: userId, name, description }
-}
-
-/** All rows as one array of JSON, read as fast as the client does: there may be gigabytes of them. */
-function streamOf(first: Row[], after: (id: number) => PromiseLike<Row[]>): Readable {
-  async function* chunks() {
-    let separator = '['
-    for (let rows = first; ; ) {
-      for (const row of rows) {
-        yield separator + JSON.stringify(toTutorial(row))
-        separator = ','
-      }
-      const last = rows.at(-1)
-      if (last === undefined || rows.length < ROWS_AT_ONCE) break
-      rows = await after(last.id)
-    }
-    yield ']'
-  }
-  return Readable.from(chunks(), { objectMode: false })
 }
 
 function prepareStatements({ db, tables: { tutorials }, now }: Database) {
