@@ -1,7 +1,8 @@
 import swagger from '@fastify/swagger'
-import type { FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifySchema } from 'fastify'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
+import { ownedTables } from '../src/owned-rows.js'
 import { version } from '../src/package.js'
 import { Account, Login, Problem, TokenPair, User } from '../src/schemas.js'
 
@@ -106,9 +107,9 @@ const compatDocument: Document = {
 /** The OpenAPI documents, made from the schemas of the routes: 3.1 and, for older tools, 3.0.3. */
 export default plugin(
   async (app) => {
-    await app.register(swagger, optionsOf('swagger', { ...document, openapi: '3.1.0' }))
-    await app.register(swagger, optionsOf('openapi30', { ...document, info: info30, openapi: '3.0.3' }))
-    await app.register(swagger, optionsOf('openapiCompat', { ...compatDocument, openapi: '3.1.0' }))
+    await app.register(swagger, optionsOf(app, 'swagger', { ...document, openapi: '3.1.0' }))
+    await app.register(swagger, optionsOf(app, 'openapi30', { ...document, info: info30, openapi: '3.0.3' }))
+    await app.register(swagger, optionsOf(app, 'openapiCompat', { ...compatDocument, openapi: '3.1.0' }))
     for (const schema of [Problem, User, Account, TokenPair, Login]) app.addSchema(schema)
   },
   { name: 'openapi' },
@@ -116,7 +117,7 @@ export default plugin(
 
 type Options = NonNullable<Parameters<typeof swagger>[1]>
 
-function optionsOf(decorator: string, openapi: Document & { openapi: string }): Options {
+function optionsOf(app: FastifyInstance, decorator: string, openapi: Document & { openapi: string }): Options {
   const isCompat = openapi.tags === COMPAT_TAGS
   return {
     decorator,
@@ -130,7 +131,12 @@ function optionsOf(decorator: string, openapi: Document & { openapi: string }): 
       return { schema: isOfCompat === isCompat ? schema : { hide: true }, url }
     },
     transformObject: ({ openapiObject }: { openapiObject: OpenAPIV3_1.Document }) =>
-      isCompat ? withoutOrphans(openapiObject) : withOptionalBodies(withoutOrphans(openapiObject)),
+      isCompat
+        ? withoutOrphans(openapiObject)
+        : withOwnedTags(
+            withOptionalBodies(withoutOrphans(openapiObject)),
+            Object.keys(ownedTables(app.database.tables)),
+          ),
   } as Options
 }
 
@@ -162,4 +168,14 @@ function withOptionalBodies(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document
     requestBody.required = required.length > 0 || minProperties > 0
   }
   return openapi
+}
+
+/** Each table of what people have is a tag, also one that nobody has described. */
+function withOwnedTags(openapi: OpenAPIV3_1.Document, names: string[]): OpenAPIV3_1.Document {
+  const { tags = [] } = openapi
+  const others = names.filter((name) => !tags.some((tag) => tag.name === name))
+  return {
+    ...openapi,
+    tags: [...tags, ...others.map((name) => ({ name, description: `Your ${name}, nobody else's.` }))],
+  }
 }

@@ -1,10 +1,13 @@
 import plugin from 'fastify-plugin'
+import { ownedTables } from '../src/owned-rows.js'
 import { RowQuota } from '../src/row-quotas.js'
+
+type Names = keyof ReturnType<typeof ownedTables>
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** MAX_ROWS_PER_USER of each table that people have rows of. */
-    rowQuotas: Readonly<Record<'todos' | 'tutorials', RowQuota>>
+    rowQuotas: Readonly<Record<Names, RowQuota>>
   }
 }
 
@@ -12,11 +15,11 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { database, config } = app
-    const { todos, tutorials } = database.tables
-    app.decorate('rowQuotas', {
-      todos: new RowQuota(database, todos, config.MAX_ROWS_PER_USER),
-      tutorials: new RowQuota(database, tutorials, config.MAX_ROWS_PER_USER),
-    })
+    const quotas = Object.entries(ownedTables(database.tables)).map(([name, table]) => [
+      name,
+      new RowQuota(database, table, config.MAX_ROWS_PER_USER),
+    ])
+    app.decorate('rowQuotas', Object.fromEntries(quotas) as Record<Names, RowQuota>)
   },
   { name: 'row-quotas', dependencies: ['database'] },
 )

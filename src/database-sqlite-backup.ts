@@ -4,8 +4,9 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { DatabaseError } from './database.js'
 import { loadDriver } from './database-sqlite-driver.js'
 
-/** Told of a copy, and the same in the original unless it was written to meanwhile. */
-const COUNTED = ['users', 'sessions', 'todos', 'tutorials', 'events'] as const
+/** The tables of what people have, by the columns that they all share. */
+const OWNED = `select name from sqlite_schema where type = 'table' and (
+  select count(*) from pragma_table_info(sqlite_schema.name) where name in ('id', 'user_id', 'version')) = 3 order by name`
 
 interface Backup {
   bytes: number
@@ -48,8 +49,12 @@ function examine(copy: BetterSqlite3.Database, target: string): Record<string, n
     const orphans = copy.pragma('foreign_key_check') as unknown[]
     if (orphans.length > 0)
       throw new DatabaseError(`The backup ${target} has ${orphans.length} rows without their parent.`)
+    const owned = copy.prepare(OWNED).pluck().all() as string[]
     return Object.fromEntries(
-      COUNTED.map((table) => [table, Number(copy.prepare(`select count(*) from ${table}`).pluck().get())]),
+      ['users', 'sessions', ...owned, 'events'].map((table) => [
+        table,
+        Number(copy.prepare(`select count(*) from ${table}`).pluck().get()),
+      ]),
     )
   } finally {
     copy.close()

@@ -5,6 +5,7 @@ import type { Client } from './clients.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
 import { fold } from './identifiers.js'
+import { ownedTables } from './owned-rows.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Sessions } from './sessions.js'
@@ -161,7 +162,7 @@ export class Users {
       .from(tables.users)
       .where(not(isKept(tables)))
     for (const { id } of closed) {
-      for (const table of [tables.todos, tables.tutorials]) {
+      for (const table of Object.values(ownedTables(tables))) {
         await deleteInBatches(this.#database, { table, key: table.id, where: eq(table.userId, id), signal })
       }
       // Another process may be deleting the last batch still, or the signal has come.
@@ -172,8 +173,7 @@ export class Users {
 
   /** Whether an account has more rows than one statement should delete. */
   async #isLarge(db: Db, userId: number, rows = ROWS_DELETED_AT_ONCE): Promise<boolean> {
-    const { todos, tutorials } = this.#database.tables
-    for (const table of [todos, tutorials]) {
+    for (const table of Object.values(ownedTables(this.#database.tables))) {
       const beyond = db.select({ id: table.id }).from(table).where(eq(table.userId, userId)).limit(1).offset(rows)
       if ((await beyond).length > 0) return true
     }
