@@ -33,14 +33,16 @@ async function serveHere(config: Config): Promise<number> {
 
 /** For the newcomer who has just started it by hand; on standard error, because standard output is the log. */
 function welcome(address: string, docs: boolean): string {
+  // curl has --json from 7.82 on, which Ubuntu 22.04 does not have.
+  const json = "-H 'Content-Type: application/json' -d"
   return `
 Latchkey listens on ${address}
 ${docs ? `Look around and try it at ${address}/docs\n` : ''}
 Register, log in, add something to do:
 
-  curl ${address}/v1/register --json '{"username":"mina","password":"three quiet lanterns"}'
-  TOKEN=$(curl -s ${address}/v1/login --json '{"username":"mina","password":"three quiet lanterns"}' | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')
-  curl ${address}/v1/todos -H "Authorization: Bearer $TOKEN" --json '{"title":"Water the plants"}'
+  curl ${address}/v1/register ${json} '{"username":"mina","password":"three quiet lanterns"}'
+  TOKEN=$(curl -s ${address}/v1/login ${json} '{"username":"mina","password":"three quiet lanterns"}' | sed 's/.*"access_token":"\\([^"]*\\).*/\\1/')
+  curl ${address}/v1/todos -H "Authorization: Bearer $TOKEN" ${json} '{"title":"Water the plants"}'
 
 `
 }
