@@ -16,9 +16,13 @@ const PLAIN = [
   '!starts with a mark',
   '*and another',
   'deadbeef',
+  'ILoveMyDogRexSince2015',
+  'Kim:Mina:2022',
   '비밀번호 열두 자리',
 ]
 const MARKS = ['!', '*', '!!', 'x', '*LK*', '!8Jk2mNo0pQrStUvWxYz1234567890abcdefghijkl', '!$6$salt$digest', '********']
+MARKS.push('not cached', 'to be generated', 'NOT_SET', '[FILTERED]', '<hidden>', 'google', 'social_login', 'OAuth2')
+MARKS.push('0', 'false', '0x', '()', '####', 'no password set')
 const ABSENT = ['', 'NULL', '\\N', 'None', 'nan']
 const HASHLIKE = [
   '5f4dcc3b5aa765d61d8327deb882cf99',
@@ -35,6 +39,14 @@ const HASHLIKE = [
   'sha1$qRW6rfRR1Bb9$0591c198a89913e1111dba50fd9063699e592035',
   '\\x5f4dcc3b5aa765d61d8327deb882cf99',
   "b'some bytes'",
+  '5F-4D-CC-3B-5A-A7-65-D6-1D-83-27-DE-B8-82-CF-99',
+  `0x0200${'ab12cd34'.repeat(17)}`,
+  'sha1:64000:18:W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
+  '{"value":"W6ph5Mm5Pz8GgiULbPgzG37mj9g=","salt":"x"}',
+  '10000.7kQm3bX2C8ZgGm0n4KzxYA==.W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
+  'X03MO1qnZdYdgyfeuILPmQ',
+  'U2FsdGVkX18yNzY4',
+  '{noop}her old secret 12',
 ]
 
 t.test('a mark or what looks like a hash is never taken for a password itself', async (t) => {
@@ -42,6 +54,7 @@ t.test('a mark or what looks like a hash is never taken for a password itself', 
   const bcrypt = await bcryptHash(PASSWORD, 4)
   const wrapped = [`${bcrypt}  `, ` ${bcrypt}`, `${bcrypt}\r\n`, `"${bcrypt}"`, `'${bcrypt}'`, `b'${bcrypt}'`]
   wrapped.push(`\\x${Buffer.from(bcrypt).toString('hex')}`)
+  wrapped.push(`{bcrypt}${bcrypt}`, `{CRYPT}${bcrypt}`)
   const stored = Object.entries({ plain: PLAIN, mark: MARKS, absent: ABSENT, like: HASHLIKE, wrapped })
   const people = stored.flatMap(([kind, texts]) => texts.map((text, index) => ({ username: `${kind}-${index}`, text })))
   const rows = people.map(({ username, text }) => `${username},"${text.replaceAll('"', '""')}"\n`)

@@ -21,7 +21,8 @@ Takes over the people of another application, with their passwords and what is t
 --apply nothing is written: the command says what it would do.
 
   <source>             a file of SQLite, postgres://..., or the name of a variable of the environment that holds the
-                       address; or a file of people: .csv with a header, .jsonl with an object a line
+                       address; or a file of people: .csv, .tsv or .txt with a header, .jsonl with an object a
+                       line
   --apply              write to the database of DATABASE_URL. What was ended in the middle goes on when called again
   --name <name>        what the source is called; old ids and LEGACY_TOKENS go by it (default: import)
   --map <field=column> where the usual names do not fit, several times or with commas:

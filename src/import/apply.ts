@@ -138,9 +138,13 @@ async function insertUsers(
       usernameKey: tables.users.usernameKey,
       emailKey: tables.users.emailKey,
     })
-    const newIds = new Map(written.map((row) => [`${row.usernameKey}\n${row.emailKey}`, row.newId]))
-    const ids = people.flatMap(({ oldId, usernameKey, emailKey, username, email }) => {
-      const newId = newIds.get(`${usernameKey}\n${emailKey}`)
+    // As JSON: a line end is a character that a name may hold.
+    const keyOf = (row: Pick<ImportedUser, 'usernameKey' | 'emailKey'>) =>
+      JSON.stringify([row.usernameKey, row.emailKey])
+    const newIds = new Map(written.map((row) => [keyOf(row), row.newId]))
+    const ids = people.flatMap((person) => {
+      const { oldId, username, email } = person
+      const newId = newIds.get(keyOf(person))
       return newId === undefined ? [] : [{ source, kind: 'user' as const, oldId, newId, oldName: username ?? email }]
     })
     if (ids.length > 0) await db.insert(tables.importedIds).values(ids)

@@ -13,15 +13,29 @@ export type Password =
   | { kind: 'plaintext'; plaintext: string }
   | { kind: 'none'; reason: 'empty' | 'unusable' | 'looks like a hash' | 'unknown' }
 
-/** Marks of Django, crypt(3), shadow files and people for "nobody logs in with a password here". */
+/** Marks of Django, crypt(3), shadow files, Moodle and people for "nobody logs in with a password here". */
 const MARKERS =
   /^([!*].{0,1}|x|-+|\.+|!{2,}|\*{2,}|\?+|•+|x{3,}|[*!]?(lk|lck|lock|locked|np|nologin)[*!]?|no[ _-]?(password|login|passwd)|n\/a|disabled|unusable|invalid|blocked|deleted|removed|redacted|\[redacted\]|<redacted>|oauth|sso|ldap|external)$/i
+const MORE_MARKERS = [
+  /^(0|1|t|f|true|false|0x|unset|none|empty|nopass|unknown|\[object object\])$/i,
+  /^[<([{]?(not|no|to[ _-]?be)?[ _-]?(password|passwd|pw)?[ _-]?(not)?[ _-]?(cached|set|yet|available|generated|restored|filtered|protected|hidden|masked|encrypted|used|needed|required|changed|removed|null|none|empty)[>)\]}]?$/i,
+  // People who come by way of somebody else have the name of it.
+  /^(is_)?(social|oauth2?|openid|oidc|saml|sso|cas|ldap|ad|kerberos|shibboleth|google|facebook|twitter|apple|github|gitlab|microsoft|azure(ad)?|linkedin|kakao|naver|line|wechat|firebase|auth0|okta|cognito|keycloak|supabase)([ _-]?(oauth2?|login|auth|user|account|sso|only|provider|password))*$/i,
+  /^([^\p{L}\p{N}])\1*$/u,
+  /^[^\p{L}\p{N}]{1,4}$/u,
+]
 /** Django's set_unusable_password (`!` and random letters), and a hash that usermod -L has locked. */
 const MARKED = /^([!*][A-Za-z0-9]{20,}|[!*]+[$_].*)$/
 /** crypt(3) and Django: whatever begins so is no hash. */
 const UNUSABLE = /^[!*]/
 
-const HEX_LENGTHS = new Set([16, 32, 40, 48, 56, 64, 96, 128])
+/** Sixteen hexadecimal digits are MySQL's hash before 4.1, shorter ones may be a password, and no digest is between. */
+const SHORT_HEX_LENGTH = 16
+const LONG_HEX_LENGTH = 32
+/** Bytes with something between them, as .NET's BitConverter writes them. */
+const SPACED_HEX = /^[0-9a-f]{2}(?:([-: ])[0-9a-f]{2})(?:\1[0-9a-f]{2}){14,}$/i
+/** What stands between the parts of a stored hash: its algorithm, rounds, salt and digest. */
+const BETWEEN_PARTS = /[.:|$;,*&#\s]+/
 const LOOKS_LIKE_A_HASH = [
   /^\$[\w.,=+-]+\$./,
   /\$(2[abxy]?|argon2\w*|s?crypt|pbkdf2[\w-]*|bcrypt[\w-]*|[156y]|apr1|P|H)\$/,
@@ -35,10 +49,16 @@ const LOOKS_LIKE_A_HASH = [
   /^[0-9a-f]{32,}[.:|]\S+$/i,
   /^\S+[.:|$][0-9a-f]{32,}$/i,
   /^(md5|sha1|sha224|sha256|sha384|sha512|\*)[:]?[0-9a-f]{32,}$/i,
-  /^(grub\.)?pbkdf2[.:$]/i,
+  // The name of an algorithm with something behind it.
+  /^(grub\.)?(h?mac|md[45]|sha|ssha|smd5|ntlm|lm|pbkdf2?|s?crypt|bcrypt|argon2)[\w-]*[:$|;,.(*=#][^\s]{8,}$/i,
+  // A hash and its salt as JSON, and what OpenSSL, Laravel and Fernet encrypt.
+  /^\s*[{[]\s*"/,
+  /^(U2FsdGVkX1|eyJ[\w-]{10}|gAAAA)/,
   // Digests in base64: of 16, 20, 28, 32 or 64 bytes with their padding, or anything as long as those of 30 bytes.
   /^[\w+/-]{22}==$|^[\w+/-]{27}=$|^[\w+/-]{38}==$|^[\w+/-]{43}=$|^[\w+/-]{86}==$/,
   /^(?=.*[a-z])(?=.*[A-Z])(?=.*\d)[\w+/.-]{40,}={0,2}$/,
+  // Without padding, of 16, 20 and 24 bytes: with digits in several places, where a sentence has them at its end.
+  /^(?=.*[a-z])(?=.*[A-Z])(?=.*\d\D+\d)(?:[\w+/-]{22}|[\w+/-]{27}|[\w+/-]{32})$/,
 ]
 
 /** Reads what is stored as somebody's password. Only a known hash, or what `plaintext` allows, lets anybody in. */
@@ -49,7 +69,7 @@ export function readPassword(stored: string | null, plaintext: Plaintext): Passw
     const known = formatOf(hash)
     if (known !== undefined) return { kind: 'hash', hash, ...known }
   }
-  if (MARKERS.test(text) || MARKED.test(text)) return { kind: 'none', reason: 'unusable' }
+  if ([MARKERS, MARKED, ...MORE_MARKERS].some((form) => form.test(text))) return { kind: 'none', reason: 'unusable' }
   const isHashlike = looksLikeHash(text)
   const isTaken = plaintext === 'all' || (plaintext === 'obvious' && !isHashlike)
   if (isTaken && isPasswordText(stored)) return { kind: 'plaintext', plaintext: stored }
@@ -57,18 +77,28 @@ export function readPassword(stored: string | null, plaintext: Plaintext): Passw
   return { kind: 'none', reason: isHashlike ? 'looks like a hash' : 'unknown' }
 }
 
-/** The text, and what exports wrap a hash in: quotes, Python's b'...', and PostgreSQL's hexadecimal bytea. */
+/**
+ * The text, and what wraps a hash: quotes, Python's b'...', PostgreSQL's hexadecimal bytea, and the name of its algorithm as
+ * Spring Security and LDAP write it. Each other way of making a hash has a format that shows.
+ */
 function spellings(text: string): string[] {
+  const [, , named] =
+    /^\{(bcrypt|argon2(?:id|i)?|argon2@springsecurity_v5_8|crypt|blf-crypt|sha(?:256|512)-crypt)\}(.*)$/i.exec(text) ??
+    []
   const [, , unquoted] = /^b?(['"])(.*)\1$/s.exec(text) ?? []
   const [, hex] = /^\\{1,2}x((?:[0-9a-f]{2})+)$/i.exec(text) ?? []
   const bytes = hex === undefined ? undefined : Buffer.from(hex, 'hex').toString('latin1')
-  return [text, unquoted, bytes].flatMap((spelling) => spelling?.trim() ?? [])
+  return [text, unquoted, bytes, named].flatMap((spelling) => spelling?.trim() ?? [])
 }
 
 function looksLikeHash(text: string): boolean {
-  const hex = /^(?:0x)?([0-9a-f]+)$/i.exec(text)?.[1]
-  if (hex !== undefined && HEX_LENGTHS.has(hex.length) && !/^\d{16}$/.test(hex)) return true
-  return LOOKS_LIKE_A_HASH.some((form) => form.test(text))
+  return isDigest(text) || text.split(BETWEEN_PARTS).some((part) => part.length > SHORT_HEX_LENGTH && isDigest(part))
+}
+
+function isDigest(text: string): boolean {
+  const hex = /^(?:0x)?([0-9a-f]+)$/i.exec(text)?.[1] ?? ''
+  if (hex.length >= LONG_HEX_LENGTH || (hex.length === SHORT_HEX_LENGTH && !/^\d+$/.test(hex))) return true
+  return SPACED_HEX.test(text) || LOOKS_LIKE_A_HASH.some((form) => form.test(text))
 }
 
 function isPasswordText(text: string): boolean {

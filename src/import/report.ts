@@ -44,7 +44,7 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
       ...describeDuplicates(found.duplicates),
       ...some(
         found.sharedIds.count,
-        'with an id that is another person’s too. All of these are left out, with their rows:',
+        'with an id that is another person’s too, or with rows of which some let them log in and some do not. All of these are left out, with what is theirs:',
         namesOf(found.sharedIds),
       ),
       ...some(found.padded, 'with blanks or line ends around an id, a name, an address or a hash: taken without them'),

@@ -7,32 +7,37 @@ import { type Encoding, encodingByMark, notInEncoding, UTF_8 } from './encodings
 import { rowOfJson } from './json-row.js'
 import type { Row, Source } from './source.js'
 
-/** So many rows tell which columns there are. */
-const ROWS_LOOKED_AT = 1_000
 const NEWLINE = 0x0a
 /** `"id" , "name"`: blanks that stand outside the quotes. Elsewhere blanks are kept, and counted where they matter. */
-const PADDED_QUOTE = /"[ \t]+,|,[ \t]+"/
+const PADDED_QUOTE = /"[ \t]+[,;|]|[,;|][ \t]+"/
+/** What spreadsheets and databases write between values; in countries with a decimal comma, Excel writes semicolons. */
+const DELIMITERS = [',', ';', '\t', '|'] as const
+/** Excel's own line before the header, which says what stands between values. */
+const SEPARATOR_LINE = /^"?sep=(.)"?\r?\n/i
 
-/** A file of people, one a line: CSV with a header, or JSON. @throws UsageError naming the line that cannot be read */
+/** A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON. @throws UsageError naming the line that cannot be read */
 export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
-  const read = () => (/\.csv$/i.test(path) ? readCsv(path, encoding) : readJsonLines(path, encoding))
+  const isCsv = !/\.(jsonl|ndjson)$/i.test(path)
+  const read = () => (isCsv ? readCsv(path, encoding) : readJsonLines(path, encoding))
   const columns = new Set<string>()
-  let looked = 0
+  // Every object of JSON: `banned` may stand in one of them alone, and the last.
   for await (const row of read()) {
     for (const column of Object.keys(row)) columns.add(column)
-    looked += 1
-    if (looked === ROWS_LOOKED_AT) break
+    if (isCsv) break
   }
-  if (looked === 0) throw new UsageError(`${path} holds nobody`)
+  if (columns.size === 0) throw new UsageError(`${path} holds nobody`)
   return { tables: [{ name: 'users', columns: [...columns], rows: read }], close: async () => {} }
 }
 
 async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> {
   const text = readText(path, encoding)
-  const { value: start = '' } = await text.next()
+  const { value: first = '' } = await text.next()
+  const [separatorLine = '', separator] = SEPARATOR_LINE.exec(first) ?? []
+  const start = first.slice(separatorLine.length)
   const [header = ''] = start.split('\n', 1)
   const parser = parse({
     columns: (names: string[]) => readHeader(names, path),
+    delimiter: separator ?? delimiterOf(header),
     skip_empty_lines: true,
     trim: PADDED_QUOTE.test(header),
   })
@@ -47,6 +52,13 @@ async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> 
   } catch (error) {
     throw error instanceof CsvError ? new UsageError(`${path}: ${error.message}`) : error
   }
+}
+
+/** What stands between the names of a header most often, where it is not inside quotes. */
+function delimiterOf(header: string): string {
+  const bare = header.replace(/"[^"]*"/g, '')
+  const count = (delimiter: string) => bare.split(delimiter).length
+  return DELIMITERS.reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best))
 }
 
 /** The names of the columns; false leaves a column without a name out. @throws UsageError when a name stands twice */

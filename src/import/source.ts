@@ -35,7 +35,7 @@ export interface Source {
 }
 
 /**
- * Opens a database of SQLite (a path) or PostgreSQL (an address), or a file of people (.csv, .jsonl). Text is UTF-8
+ * Opens a database of SQLite (a path) or PostgreSQL (an address), or a file of people (.csv, .tsv, .txt, .jsonl). Text is UTF-8
  * unless `encoding` names another one.
  * @throws UsageError when it is none of these or cannot be read
  */
@@ -50,7 +50,7 @@ export async function openSource(address: string, encodingName?: string): Promis
 }
 
 async function openFile(path: string, encoding: Encoding | undefined): Promise<Source> {
-  if (/\.(csv|jsonl|ndjson)$/i.test(path)) {
+  if (/\.(csv|tsv|txt|jsonl|ndjson)$/i.test(path)) {
     const { openFileSource } = await import('./source-file.js')
     return openFileSource(path, encoding)
   }

@@ -53,7 +53,9 @@ export class Stage {
     connection.pragma('synchronous = off')
     connection.exec(TABLE)
     this.#insert = connection.prepare('insert or ignore into people values (?, ?, ?, ?, ?, ?, ?)')
-    this.#isSame = connection.prepare('select 1 from people where old_id = ? and username_key is ? and email_key is ?')
+    this.#isSame = connection.prepare(
+      'select 1 from people where old_id = ? and username_key is ? and email_key is ? and can_log_in = ?',
+    )
     this.#insertName = connection.prepare('insert or ignore into names values (?, ?)')
     this.#insertRow = connection.prepare('insert or ignore into belongings values (?, ?)')
     this.#takeRow = connection.prepare('delete from belongings where kind = ? and old_id = ?')
@@ -68,7 +70,8 @@ export class Stage {
 
   /**
    * Adds somebody, unless the id came before. Where it was another person's, neither of the two is taken over: nobody
-   * could tell whose the rows are.
+   * could tell whose the rows are. Where one row lets somebody log in and another does not, as in an export with each ban
+   * beside its person, nobody could tell which counts.
    */
   add({
     oldId,
@@ -83,7 +86,8 @@ export class Stage {
     const canLogIn = isActive && (password.kind === 'plaintext' || (password.kind === 'hash' && !password.isTooDear))
     const row = [position, oldId, usernameKey, emailKey, username ?? email, Number(canLogIn), 'ready']
     if (this.#insert.run(row).changes === 0) {
-      if (this.#isSame.get(oldId, usernameKey, emailKey) !== undefined) return 'an id that came before'
+      if (this.#isSame.get(oldId, usernameKey, emailKey, Number(canLogIn)) !== undefined)
+        return 'an id that came before'
       this.setFate(oldId, 'a shared id')
       return 'a shared id'
     }
