@@ -10,6 +10,8 @@ import { PostgresServer } from './postgres-server.js'
 
 /** About SQLite, its files or its locks, or about no database at all: once is enough. */
 const SQLITE_ONLY: Record<string, string> = {
+  'compat/walks.test.ts': 'a start without settings, which is one on SQLite',
+  'recipe.test.ts': 'a SQLite file',
   'ci.test.ts': 'no database',
   'browser.test.ts': 'the page, which asks no database',
   'clients.test.ts': 'the generated code',
@@ -22,6 +24,7 @@ const SQLITE_ONLY: Record<string, string> = {
   'database-locks.test.ts': 'the SQLite file',
   'deploy.test.ts': 'no database',
   'document-rules.test.ts': 'no database',
+  'dev.test.ts': 'no database',
   'documents.test.ts': 'no database',
   'image.test.ts': 'no database',
   'imports.test.ts': 'no database',
