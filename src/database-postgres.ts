@@ -5,6 +5,7 @@ import pg from 'pg'
 import * as tables from '../drizzle/schema.pg.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from './database.js'
 import { Pool, type Runner } from './database-postgres-pool.js'
+import { recordedOn } from './database-postgres-recorded.js'
 import { statements, timed } from './measures.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
 import { explorePassage } from './postgres-pooler.js'
@@ -56,6 +57,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     forShare: sql`for share`,
     forUpdate: sql`for update`,
     transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
+    prepareRecorded: recordedOn(db),
     longTransaction: (work) =>
       pool.transaction(async (runner) => {
         await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })

@@ -8,6 +8,7 @@ import * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from './database.js'
 import { loadDriver } from './database-sqlite-driver.js'
 import { ExclusiveConnection } from './database-sqlite-exclusive.js'
+import { recordedOn } from './database-sqlite-recorded.js'
 import { createRunner, createSharedRunner, drizzleOn } from './database-sqlite-statements.js'
 import { codeOf, isBusy, patiently } from './database-sqlite-transactions.js'
 import { pendingMigrations, readMigrations } from './migrations.js'
@@ -44,6 +45,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   }
 
   const { run, transaction } = createSharedRunner(connection)
+  const db = drizzleOn(run)
   const exclusive = new ExclusiveConnection(() => {
     const second = connect(file)
     configure(second)
@@ -51,12 +53,13 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     return second
   })
   return {
-    db: drizzleOn(run),
+    db,
     tables: sqliteSchema as unknown as Tables,
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,
     forUpdate: sql``,
     transaction: withEffects(transaction),
+    prepareRecorded: recordedOn(db, transaction),
     longTransaction: (work) => exclusive.transaction(work),
     async snapshot(work) {
       const reader = connect(file, true)

@@ -1,5 +1,5 @@
-import type { SQL } from 'drizzle-orm'
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { SQL, SQLWrapper } from 'drizzle-orm'
+import type { PgDatabase, PgQueryResultHKT, PgTable } from 'drizzle-orm/pg-core'
 import type * as pgSchema from '../drizzle/schema.pg.js'
 import type * as sqliteSchema from '../drizzle/schema.sqlite.js'
 import { Problem } from './problems.js'
@@ -7,6 +7,23 @@ import { Problem } from './problems.js'
 /** Query code is written once, against the types of PostgreSQL; each engine casts itself to them. */
 export type Tables = typeof pgSchema
 export type Db = PgDatabase<PgQueryResultHKT, Tables>
+
+/** A prepared statement: it takes its parameters by name, and resolves to the rows that it returns. */
+export interface Prepared<Row> {
+  execute(parameters: Record<string, unknown>): PromiseLike<Row[]>
+}
+
+/** An update or delete with RETURNING, in which each expression has an alias. */
+export interface Change<Row> extends SQLWrapper {
+  prepare(name: string): Prepared<Row>
+}
+
+/** What is inserted for each row that a change returned. */
+export interface ChangeRecord<Row> {
+  into: PgTable
+  /** The values by their columns. `changed` is the row as expressions: columns, or parameters. */
+  values(changed: { readonly [Field in keyof Row]: SQL }): Record<string, SQL>
+}
 
 export interface Database {
   readonly db: Db
@@ -28,6 +45,11 @@ export interface Database {
    * its error is caught.
    */
   transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  /**
+   * Prepares a change with its record: both are written, or neither. One statement on PostgreSQL, where a transaction costs
+   * three round trips more; a transaction on SQLite, which cannot write in a `with`.
+   */
+  prepareRecorded<Row extends object>(name: string, change: Change<Row>, record: ChangeRecord<Row>): Prepared<Row>
   /**
    * Runs `work` in a transaction that may take long and wait for other things, on a connection of its own; of several, also in
    * other processes, one at a time. For `latchkey import` and `copy`: on SQLite nobody else can write meanwhile.

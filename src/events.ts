@@ -1,8 +1,8 @@
-import { lt, sql } from 'drizzle-orm'
+import { lt, type SQL, sql } from 'drizzle-orm'
 import { deleteInBatches } from './batches.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
-import { type Database, within } from './database.js'
+import { type Database, type Tables, within } from './database.js'
 
 /** What the audit log can say. */
 export const EVENT_TYPES = [
@@ -62,6 +62,26 @@ export class Events {
     const where = lt(tables.events.createdAt, sql`${now} - ${this.#config.EVENTS_RETENTION}`)
     await deleteInBatches(this.#database, { table: tables.events, key: tables.events.id, where, signal })
   }
+}
+
+type Column = Exclude<keyof Tables['events']['$inferInsert'], 'id'>
+
+/**
+ * The row of an event about oneself, for `Database.prepareRecorded`. Its parameters are sessionId, ip and requestId; `userId`
+ * is an expression.
+ */
+export function ownEvent(type: Event['type'], userId: SQL, { now }: Database) {
+  const parameter = (name: string) => sql`cast(${sql.placeholder(name)} as text)`
+  return {
+    type: sql`cast(${type} as text)`,
+    userId,
+    actorId: userId,
+    sessionId: parameter('sessionId'),
+    ip: parameter('ip'),
+    requestId: parameter('requestId'),
+    reason: sql`null`,
+    createdAt: now,
+  } satisfies Record<Column, SQL>
 }
 
 function parameters({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client) {

@@ -3,6 +3,7 @@ import { CLOCK_SKEW_S, type Role } from './access-tokens.js'
 import { deleteInBatches } from './batches.js'
 import type { Config } from './config.js'
 import type { Database, Db } from './database.js'
+import { ownEvent } from './events.js'
 
 // The only file that touches the sessions table.
 
@@ -45,9 +46,21 @@ export function prepareSessionStatements(database: Database, config: Config) {
   const rotation = {
     userId: sessions.userId,
     generation: sessions.generation,
-    role: sql<Role>`${roleOfUser}`,
+    role: sql<Role>`${roleOfUser}`.as('role'),
     ip: sessions.ip,
   }
+  const rotate = db
+    .update(sessions)
+    .set({
+      generation: sql`${sessions.generation} + 1`,
+      repetitions: 0,
+      ip: sql`${sql.placeholder('ip')}`,
+      lastUsedAt: now,
+      idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
+      tokenExpiresAt: tokenExpiry,
+    })
+    .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+    .returning(rotation)
 
   return {
     insert: db
@@ -100,19 +113,11 @@ export function prepareSessionStatements(database: Database, config: Config) {
       )
       .returning(revocation)
       .prepare('end_oldest_sessions'),
-    rotate: db
-      .update(sessions)
-      .set({
-        generation: sql`${sessions.generation} + 1`,
-        repetitions: 0,
-        ip: sql`${sql.placeholder('ip')}`,
-        lastUsedAt: now,
-        idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
-        tokenExpiresAt: tokenExpiry,
-      })
-      .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
-      .returning(rotation)
-      .prepare('rotate_session'),
+    /** Records itself. */
+    rotate: database.prepareRecorded('rotate_session', rotate, {
+      into: tables.events,
+      values: ({ userId }) => ownEvent('session.refreshed', userId, database),
+    }),
     rotateAgain: db
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })

@@ -166,7 +166,9 @@ export class Sessions {
     if (claims === undefined) throw new Problem('invalid_grant')
     this.#keys.assertCanSign()
     const { sessionId } = claims
-    const row = await this.#database.transaction((db) => this.#rotate(db, claims, client))
+    const { ip, requestId = null } = client
+    const [rotated] = await this.#statements.rotate.execute({ ...claims, ip, requestId })
+    const row = rotated ?? (await this.#rotateAgain(claims, client))
     if (row === undefined) {
       await this.#end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
@@ -242,21 +244,19 @@ export class Sessions {
     return pruneSessions(this.#database, signal)
   }
 
-  /** The row of the session with its next generation, put on record; undefined when the token is too old for it. */
-  async #rotate(db: Db, claims: RefreshClaims, client: Client) {
-    const { rotate, rotateAgain } = this.#statements
-    const [rotated] = await within(db, rotate).execute({ ...claims, ip: client.ip })
-    const row = rotated ?? (await within(db, rotateAgain).execute({ ...claims }))[0]
-    if (row !== undefined) {
+  /** The row of the session for a repetition of its last rotation, with its event; undefined when there may be none. */
+  #rotateAgain(claims: RefreshClaims, client: Client) {
+    return this.#database.transaction(async (db) => {
+      const [row] = await within(db, this.#statements.rotateAgain).execute({ ...claims })
+      if (row === undefined) return undefined
       const { userId, ip } = row
       // Somebody who went from Wi-Fi to mobile in the middle of a refresh, or a thief who follows: it is put on record.
-      const isElsewhere = rotated === undefined && !isSameNetwork(ip, client.ip)
-      const event = isElsewhere
-        ? ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
-        : ({ type: 'session.refreshed' } as const)
+      const event = isSameNetwork(ip, client.ip)
+        ? ({ type: 'session.refreshed' } as const)
+        : ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
       await this.#events.record({ ...event, userId, sessionId: claims.sessionId }, client, db)
-    }
-    return row
+      return row
+    })
   }
 
   /** Ends sessions in a transaction of their own, with an event for each. */
