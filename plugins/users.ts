@@ -11,8 +11,8 @@ declare module 'fastify' {
 /** Accounts as they are kept, changed and deleted. */
 export default plugin(
   async (app) => {
-    const { database, sessions, events } = app
-    app.decorate('users', new Users({ database, sessions, events, resets: new PasswordResets(database) }))
+    const { database, secret, sessions, events } = app
+    app.decorate('users', new Users({ database, secret, sessions, events, resets: new PasswordResets(database) }))
   },
-  { name: 'users', dependencies: ['database', 'sessions', 'events'] },
+  { name: 'users', dependencies: ['database', 'secret', 'sessions', 'events'] },
 )

@@ -5,9 +5,11 @@ import type { Client } from './clients.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
 import { fold } from './identifiers.js'
+import { eraseImportedIds } from './imported-ids.js'
 import { ownedTables } from './owned-rows.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
+import type { Secret } from './secret.js'
 import type { Sessions } from './sessions.js'
 
 /** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
@@ -25,6 +27,7 @@ export interface Actor {
 
 interface Dependencies {
   database: Database
+  secret: Secret
   sessions: Sessions
   events: Events
   resets: PasswordResets
@@ -39,12 +42,14 @@ export class Users {
   readonly #database: Database
   readonly #sessions: Sessions
   readonly #events: Events
+  readonly #erasureKeys: readonly Buffer[]
 
-  constructor({ database, sessions, events, resets }: Dependencies) {
+  constructor({ database, secret, sessions, events, resets }: Dependencies) {
     this.resets = resets
     this.#database = database
     this.#sessions = sessions
     this.#events = events
+    this.#erasureKeys = secret.derive('imported-id')
   }
 
   /** The user of this id. @throws Problem not_found */
@@ -138,10 +143,7 @@ export class Users {
       const isLarge = await this.#isLarge(db, userId)
       if (isLarge) await this.#close(db, userId)
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
-      await db
-        .update(tables.importedIds)
-        .set({ oldName: null })
-        .where(and(eq(tables.importedIds.kind, 'user'), eq(tables.importedIds.newId, userId)))
+      await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
       await this.#sessions.revokeAll(db, userId)
       await this.resets.deleteMadeBy(db, userId)
       await this.#record(db, { type: 'user.deleted' }, userId, actor)

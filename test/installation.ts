@@ -9,13 +9,14 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
   const folder = await temporaryFolder(t)
   const { POOL_SIZE, ...database } = await freshDatabase(t)
   const settings = { PUBLIC_URL: 'http://latchkey.test', BCRYPT_COST: '10', ...database, ...extra }
-  const start = (args: string[]) => latchkey(t, args, { settings, folder })
+  const start = (args: string[], more: Record<string, string> = {}) =>
+    latchkey(t, args, { settings: { ...settings, ...more }, folder })
   return {
     folder,
     file: join(folder, 'old.db'),
     start,
-    async run(args: string[]) {
-      const child = await start(args)
+    async run(args: string[], more: Record<string, string> = {}) {
+      const child = await start(args, more)
       const code = await child.exit
       return { code, stdout: child.stdout, stderr: child.stderr }
     },

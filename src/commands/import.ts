@@ -11,6 +11,7 @@ import { addsUp, describe, obstacles } from '../import/report.js'
 import { openSource } from '../import/source.js'
 import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage.js'
 import { type Plan, type Survey, survey } from '../import/survey.js'
+import { erasureKeys } from '../imported-ids.js'
 import { Passwords } from '../passwords.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
@@ -101,11 +102,16 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
   }
 }
 
-async function runPlan(plan: Plan, config: Config, { apply, json }: { apply: boolean; json: boolean }): Promise<void> {
+async function runPlan(
+  wanted: Omit<Plan, 'erasureKeys'>,
+  config: Config,
+  { apply, json }: { apply: boolean; json: boolean },
+): Promise<void> {
   const stage = await Stage.open()
   const target = await openTarget(config, apply)
   try {
     const passwords = new Passwords({ ...config, WORKERS: 1 })
+    const plan = { ...wanted, erasureKeys: target ? await erasureKeys(config, target, wanted.source) : [] }
     const found = await survey(plan, stage, target)
     const inTheWay = obstacles(found, plan.duplicates === 'stop' && found.duplicates.groups + found.sharedIds.count > 0)
     if (inTheWay.length > 0) process.exitCode = EXIT_FAILURE

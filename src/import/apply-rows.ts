@@ -4,7 +4,7 @@ import type { Dependencies } from './apply.js'
 import type { Kind, MappedTable } from './columns.js'
 import { idOf, type KeptIds, keptId } from './ids.js'
 import { type ImportedRow, readOwnedRow } from './owned-row.js'
-import { bump, FILED_AS, idsImported, type Tally, whyLeftOut } from './survey.js'
+import { bump, FILED_AS, idsImported, type Origin, type Tally, whyLeftOut } from './survey.js'
 
 /** What is written in one transaction. */
 const ROWS_AT_ONCE = 500
@@ -19,7 +19,7 @@ export async function applyRows(
 ): Promise<void> {
   let batch: ImportedRow[] = []
   const write = async () => {
-    const { already, written, ownerless } = await insertRows(database, plan.source, kind, kept, batch)
+    const { already, written, ownerless } = await insertRows(database, plan, kind, kept, batch)
     tally.ready += written
     tally.already += already
     for (let left = ownerless; left > 0; left -= 1) bump(tally.skipped, 'an owner who is left out')
@@ -40,7 +40,7 @@ export async function applyRows(
 
 async function insertRows(
   database: Database,
-  source: string,
+  origin: Origin,
   kind: Exclude<Kind, 'users'>,
   kept: KeptIds,
   batch: ImportedRow[],
@@ -50,11 +50,11 @@ async function insertRows(
   return database.longTransaction(async (db) => {
     const here = await idsImported(
       { db, tables },
-      source,
+      origin,
       FILED_AS[kind],
       batch.map(({ oldId }) => oldId),
     )
-    const owners = await idsImported({ db, tables }, source, 'user', [
+    const owners = await idsImported({ db, tables }, origin, 'user', [
       ...new Set(batch.map(({ oldOwner }) => oldOwner)),
     ])
     const present = await presentUsers(db, tables, [...owners.values()])
@@ -63,7 +63,7 @@ async function insertRows(
       const userId = owners.get(row.oldOwner)
       return userId === undefined || !present.has(userId) ? [] : [{ ...row, userId }]
     })
-    await insertOwned(db, database, { kind, source, kept }, ready)
+    await insertOwned(db, database, { kind, source: origin.source, kept }, ready)
     return { already: here.size, written: ready.length, ownerless: rows.length - ready.length }
   })
 }

@@ -2,6 +2,7 @@ import { domainToUnicode } from 'node:url'
 import { and, eq, inArray, or } from 'drizzle-orm'
 import type { Database, Tables } from '../database.js'
 import { identifierKey } from '../identifiers.js'
+import { keptForms } from '../imported-ids.js'
 import type { Kind, MappedTable, StatusColumn } from './columns.js'
 import { readOwnedRow } from './owned-row.js'
 import type { DuplicatePolicy, Duplicates, Stage } from './stage.js'
@@ -17,9 +18,15 @@ const NAMES_SHOWN = 10
 const VALUES_COUNTED = 100
 const VALUE_MAX_LENGTH = 60
 
-export interface Plan extends ReadOptions {
+/** Where people come from. */
+export interface Origin {
   /** What this source is called; its ids and old tokens are told apart from others' by it. */
   source: string
+  /** The keys by which people of this source are recognised who have been deleted here since. */
+  erasureKeys: readonly Buffer[]
+}
+
+export interface Plan extends ReadOptions, Origin {
   tables: Partial<Record<Kind, MappedTable>>
   duplicates: DuplicatePolicy
 }
@@ -88,13 +95,13 @@ export async function survey(plan: Plan, stage: Stage, target: Database | undefi
   found.unclear = found.status.filter(isUnclear).map(({ column }) => column)
   stage.judgeDuplicates(plan.duplicates)
   found.duplicates = { groups: stage.countDuplicates(), examples: stage.duplicates(DUPLICATES_SHOWN) }
-  if (target !== undefined) await compareWith(target, plan.source, stage)
+  if (target !== undefined) await compareWith(target, plan, stage)
   const { ready = 0, 'already here': already = 0, ...left } = stage.countFates()
   for (const [why, count] of Object.entries(left)) bump(found.users.skipped, why, count)
   Object.assign(found.users, { ready, already })
   for (const kind of ['tutorials', 'todos'] as const) {
     const table = plan.tables[kind]
-    if (table !== undefined) found[kind] = await surveyRows(kind, table, plan.source, stage, target)
+    if (table !== undefined) found[kind] = await surveyRows(kind, table, plan, stage, target)
   }
   return found
 }
@@ -185,11 +192,11 @@ function addName(named: Named, name: string): void {
 }
 
 /** Who was taken over before, and whose name somebody has here. */
-async function compareWith({ db, tables }: Database, source: string, stage: Stage): Promise<void> {
+async function compareWith({ db, tables }: Database, origin: Origin, stage: Stage): Promise<void> {
   const { users } = tables
   for (const people of stage.ready(PEOPLE_AT_ONCE)) {
     const oldIds = people.map(({ oldId }) => oldId)
-    const here = await namesImported({ db, tables }, source, oldIds)
+    const here = await namesImported({ db, tables }, origin, oldIds)
     const keys = people.flatMap(keysOf)
     const taken = await db
       .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
@@ -218,14 +225,14 @@ function keysOf({ usernameKey, emailKey }: { usernameKey: string | null; emailKe
 async function surveyRows(
   kind: 'tutorials' | 'todos',
   table: MappedTable,
-  source: string,
+  origin: Origin,
   stage: Stage,
   target: Database | undefined,
 ): Promise<Tally> {
   const tally = emptyTally()
   let ids: string[] = []
   const settle = async () => {
-    const here = target ? await idsImported(target, source, FILED_AS[kind], ids) : new Map()
+    const here = target ? await idsImported(target, origin, FILED_AS[kind], ids) : new Map()
     tally.already += here.size
     tally.ready += ids.length - here.size
     ids = []
@@ -250,29 +257,35 @@ export function whyLeftOut(stage: Stage, oldOwner: string): string | undefined {
   return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
 }
 
-/** The names that those who were taken over before had in their source, by their old ids. */
+/** The names that those who were taken over before had in their source, by their old ids; null for those deleted since. */
 async function namesImported(
   { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
-  source: string,
+  origin: Origin,
   oldIds: string[],
 ): Promise<Map<string, string | null>> {
-  const { oldId, oldName, kind } = importedIds
-  const isMeant = and(eq(importedIds.source, source), eq(kind, 'user'), inArray(oldId, oldIds))
+  const { oldId, oldName, kind, source } = importedIds
+  const idOfForm = idsByForm(origin, oldIds)
+  const isMeant = and(eq(source, origin.source), eq(kind, 'user'), inArray(oldId, [...idOfForm.keys()]))
   const rows = await db.select({ oldId, oldName }).from(importedIds).where(isMeant)
-  return new Map(rows.map((row) => [row.oldId, row.oldName]))
+  return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.oldName]))
 }
 
 /** The new ids of those that were taken over before, by their old ones. */
 export async function idsImported(
   { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
-  source: string,
+  origin: Origin,
   kind: Tables['importedIds']['$inferSelect']['kind'],
   oldIds: string[],
 ): Promise<Map<string, number>> {
   if (oldIds.length === 0) return new Map()
-  const rows = await db
-    .select({ oldId: importedIds.oldId, newId: importedIds.newId })
-    .from(importedIds)
-    .where(and(eq(importedIds.source, source), eq(importedIds.kind, kind), inArray(importedIds.oldId, oldIds)))
-  return new Map(rows.map(({ oldId, newId }) => [oldId, newId]))
+  const { oldId, newId, source } = importedIds
+  const idOfForm = idsByForm(origin, oldIds)
+  const isMeant = and(eq(source, origin.source), eq(importedIds.kind, kind), inArray(oldId, [...idOfForm.keys()]))
+  const rows = await db.select({ oldId, newId }).from(importedIds).where(isMeant)
+  return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.newId]))
+}
+
+/** Old ids by the forms in which they may be kept. */
+function idsByForm({ erasureKeys, source }: Origin, oldIds: string[]): Map<string, string> {
+  return new Map(oldIds.flatMap((oldId) => keptForms(erasureKeys, source, oldId).map((form) => [form, oldId])))
 }
