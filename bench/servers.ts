@@ -63,7 +63,7 @@ export async function startLatchkey(settings: Record<string, string>): Promise<S
   const port = new Promise<number>((resolve) => {
     child.stderr.on('data', (chunk: Buffer) => {
       said += chunk
-      const found = /listens on http:\/\/127\.0\.0\.1:(\d+)\n/.exec(said)?.[1]
+      const found = /listens on http:\/\/[^:\s]+:(\d+)\n/.exec(said)?.[1]
       if (found) resolve(Number(found))
     })
   })
