@@ -1,5 +1,5 @@
 import { and, eq, inArray, or, sql } from 'drizzle-orm'
-import type { Caller } from './access-tokens.js'
+import type { Caller, Role } from './access-tokens.js'
 import type { Client } from './clients.js'
 import type { Config } from './config.js'
 import { type Database, type Db, within } from './database.js'
@@ -88,16 +88,24 @@ export class Accounts {
     })
   }
 
-  /** Adds a person for an operator: also under a reserved name, and while registration is closed. @throws as `register` */
-  async create(registration: Registration): Promise<User> {
+  /**
+   * Adds a person for an operator, who may be an admin: also under a reserved name, and while registration is closed.
+   * @throws as `register`
+   */
+  async create(registration: Registration, role: Role = 'user'): Promise<User> {
     const { username, email } = registration
     const add = await this.#prepare(registration, {
+      role,
       usernameKey: username === undefined ? null : usernameKey(username, { allowReserved: true }),
       emailKey: email === undefined ? null : emailKey(email),
     })
     return this.#database.transaction(async (db) => {
       const user = await add(db)
-      await this.#events.record({ type: 'user.created', userId: user.id, actorId: null }, undefined, db)
+      const whom = { userId: user.id, actorId: null }
+      await this.#events.record({ type: 'user.created', ...whom }, undefined, db)
+      if (role !== 'user') {
+        await this.#events.record({ type: 'user.role_changed', ...whom, reason: `user to ${role}` }, undefined, db)
+      }
       return user
     })
   }
@@ -151,7 +159,7 @@ export class Accounts {
   /** All that takes long; what it resolves to adds the person within a transaction. */
   async #prepare(
     registration: Registration,
-    keys: { usernameKey: string | null; emailKey: string | null },
+    columns: { usernameKey: string | null; emailKey: string | null; role?: Role },
     { client, isTutorial = false }: { client?: Client; isTutorial?: boolean } = {},
   ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, password } = registration
@@ -160,16 +168,16 @@ export class Accounts {
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const { tables, now } = this.#database
     const { named: find } = this.#statements
-    const row = { username, email, ...nameAndKey, ...keys, passwordHash, createdAt: now, updatedAt: now }
+    const row = { username, email, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }
     const folded = email === undefined ? null : fold(email)
     return async (db) => {
       // The database compares keys; older rows may be stored under the folded form of such an address.
-      if (folded !== keys.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {
+      if (folded !== columns.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {
         throw new Problem('email_taken')
       }
       const [user] = await db.insert(tables.users).values(row).onConflictDoNothing().returning()
       if (user !== undefined) return user
-      const [twin] = await within(db, find).execute({ key: keys.usernameKey, folded: keys.usernameKey })
+      const [twin] = await within(db, find).execute({ key: columns.usernameKey, folded: columns.usernameKey })
       throw new Problem(twin ? 'username_taken' : 'email_taken')
     }
   }

@@ -122,6 +122,22 @@ t.test('an operator who sets a password: all or nothing', async (t) => {
   t.equal((await service.logIn('mina', NEXT)).id, mina.id)
 })
 
+t.test('an operator who adds an admin: all or nothing', async (t) => {
+  const service = await startService(t)
+  const { accounts } = service.app
+  const before = await contentOf(service)
+  await stopRecording(service, 'user.role_changed')
+  await t.rejects(accounts.create({ username: 'boss', password: PASSWORD }, 'admin'))
+  t.same(await contentOf(service), before)
+  await startRecording(service)
+  await accounts.create({ username: 'boss', password: PASSWORD }, 'admin')
+  const boss = await service.logIn('boss')
+  t.same(
+    (await boss.get('/v1/events')).json().items.map(({ type }: { type: string }) => type),
+    ['login.succeeded', 'user.role_changed', 'user.created'],
+  )
+})
+
 t.test(
   'a reset whose last step meets a lock is 503, and works when it is tried again',
   { skip: POSTGRES_ONLY },
@@ -180,11 +196,13 @@ async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
   return content
 }
 
-async function stopRecording(service: Service): Promise<void> {
+/** No event, or none of this type, can be written any more. */
+async function stopRecording(service: Service, type?: string): Promise<void> {
+  const when = sql.raw(type === undefined ? '' : `when (new.type = '${type}')`)
   if (SERVER_URL === undefined) {
     await ask(
       service,
-      sql`create trigger refuse_all before insert on events begin select raise(abort, 'no event can be written'); end`,
+      sql`create trigger refuse_all before insert on events ${when} begin select raise(abort, 'no event can be written'); end`,
     )
     return
   }
@@ -192,7 +210,10 @@ async function stopRecording(service: Service): Promise<void> {
     service,
     sql`create or replace function refuse() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$`,
   )
-  await ask(service, sql`create trigger refuse_all before insert on events execute function refuse()`)
+  await ask(
+    service,
+    sql`create trigger refuse_all before insert on events for each row ${when} execute function refuse()`,
+  )
 }
 
 async function startRecording(service: Service): Promise<void> {

@@ -110,9 +110,8 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
 }
 
 async function create(app: FastifyInstance, { admin, json, ...names }: Values, password: string): Promise<void> {
-  const user = await app.accounts.create({ ...names, password })
-  const made = admin ? await app.users.change(user.id, { role: 'admin' }, { id: null }) : user
-  if (json) printJson(toAccount(made))
+  const user = await app.accounts.create({ ...names, password }, admin ? 'admin' : 'user')
+  if (json) printJson(toAccount(user))
   else
     print(
       `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id} in ${databaseName(app.config.DATABASE_URL)}.`,
