@@ -1,4 +1,5 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
+import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, Person, type Service, startService } from './helper.js'
 import { ALIVE, DEAD, standing } from './people.js'
@@ -104,13 +105,14 @@ t.test('of five changes at once from the same password one wins, and it is the o
 })
 
 // A log-in that read the row before the change and begins its session after it: such a session must not be born.
-t.test('a log-in with the old password that meets the change leaves no session', async (t) => {
+t.test('a log-in with the old password that meets the change leaves no session', { timeout: 300_000 }, async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   let [current, next] = [PASSWORD, NEXT]
   for (let round = 0; round < 10; round += 1) {
     let isChanged = false
-    const change = mina.post('/v1/me/password', { current_password: current, new_password: next }).finally(() => {
+    const body = { current_password: current, new_password: next }
+    const change = served(() => mina.post('/v1/me/password', body)).finally(() => {
       isChanged = true
     })
     const logIns = []
@@ -124,10 +126,19 @@ t.test('a log-in with the old password that meets the change leaves no session',
       t.ok([200, 401, 503].includes(answer.statusCode), `${answer.statusCode}`)
       if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
     }
-    t.match((await mina.get('/v1/sessions')).json().items, { length: 1 })
+    t.match((await served(() => mina.get('/v1/sessions'))).json().items, { length: 1 })
     ;[current, next] = [next, current]
   }
 })
+
+/** The first answer that is not 503: a busy machine turns requests away, which then have changed nothing. */
+async function served(ask: () => Promise<Response>): Promise<Response> {
+  for (;;) {
+    const answer = await ask()
+    if (answer.statusCode !== 503) return answer
+    await sleep(50)
+  }
+}
 
 async function twoPeople(t: Test) {
   const service = await startService(t)
