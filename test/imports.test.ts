@@ -68,7 +68,8 @@ const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
     places: ['src/config.ts', 'src/environment.ts'],
   },
   { what: 'the table of sessions', pattern: SESSIONS_TABLE, places: ['src/session-statements.ts'] },
-  { what: 'SQL from text', pattern: /\bsql\.(raw|identifier)\b/, places: [] },
+  // The names of columns, as the schema has them.
+  { what: 'SQL from text', pattern: /\bsql\.(raw|identifier)\b/, places: ['src/database-postgres-recorded.ts'] },
 ]
 
 t.test('some things are done in one place', async (t) => {
