@@ -193,7 +193,9 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   for (const [name, schema] of Object.entries(Settings.properties)) {
     try {
       // A file from Windows leaves a CR behind each value, and a YAML block a line end.
-      values[name] = decode(schema, readSetting(name, env)?.trim() ?? String(schema.default))
+      const value = readSetting(name, env)?.trim()
+      if (!SECRET_SETTINGS.has(name)) assertPrintable(value)
+      values[name] = decode(schema, value ?? String(schema.default))
     } catch (error) {
       problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
     }
@@ -252,8 +254,11 @@ function filled(name: string, value: string | undefined): string | undefined {
   return value
 }
 
+function assertPrintable(value = ''): void {
+  if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
+}
+
 function decode(schema: TSchema, raw: string): unknown {
-  if (/\p{Cc}/u.test(raw)) throw new Error('holds a control character, such as a line end: remove it')
   if (!Value.Check(schema, raw)) throw new Error(schema.errorMessage ?? 'is not valid')
   try {
     return Value.Decode(schema, raw)

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { claimsFor } from '../../src/access-tokens.js'
+import { COMPAT_TOKEN_TYPE } from '../../src/keys.js'
 import { claimsOf, type Service } from '../helper.js'
 import { holdRows, type Row, startCompat } from './wire.js'
 
@@ -55,7 +56,7 @@ t.test('the rows of the Flask tutorials API that are about tokens', async (t) =>
   const claims = claimsOf(token)
   const now = Math.floor(Date.now() / 1_000)
   const { sub: _, ...unnamed } = claims
-  const sign = (changed: object) => service.app.keys.sign({ ...claims, ...changed })
+  const sign = (changed: object) => service.app.keys.sign({ ...claims, ...changed }, COMPAT_TOKEN_TYPE)
   await holdRows(t, compat, ROWS, () => ({
     token,
     tampered: tamper(token),
@@ -65,7 +66,7 @@ t.test('the rows of the Flask tutorials API that are about tokens', async (t) =>
     expired: sign({ iat: now - 900, exp: now - 1 }),
     early: sign({ nbf: now + 600 }),
     future: sign({ iat: now + 600 }),
-    nobody: service.app.keys.sign(unnamed),
+    nobody: service.app.keys.sign(unnamed, COMPAT_TOKEN_TYPE),
     refresh: refresh_token,
   }))
 })
