@@ -23,6 +23,8 @@ const CONNECTION = { connectionTimeoutMillis: 5_000, application_name: 'latchkey
 const MIGRATION_LOCK = 0x4c4b4559
 /** The advisory lock of long transactions: "LKEZ". */
 const LONG_TRANSACTION_LOCK = 0x4c4b455a
+/** The advisory lock of the triggers that compare user names with addresses: "LKEN". */
+const NAMES_LOCK = 0x4c4b454e
 /** How long another process may take for its migrations before this one gives up. */
 const MIGRATION_PATIENCE = '5min'
 
@@ -61,6 +63,9 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     longTransaction: (work) =>
       pool.transaction(async (runner) => {
         await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
+        // Before the first row: a batch that shares the lock at first and needs it alone at an odd name would wait for a
+        // registration that shares it too, and that waits for a name of the batch.
+        await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
         return work(drizzleOn(runner))
       }),
     snapshot: (work) =>
