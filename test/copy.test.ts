@@ -8,6 +8,7 @@ import { UsageError } from '../src/usage-error.js'
 import { freshDatabase, temporaryFolder } from './databases.js'
 import { type Service, startService } from './helper.js'
 import { bearer } from './replica.js'
+import { openFile } from './sqlite.js'
 
 t.setTimeout(120_000)
 
@@ -85,6 +86,23 @@ t.test('what cannot be copied is refused, and nothing is changed', async (t) => 
   await t.rejects(run({ from: full }), { constructor: UsageError, message: /needed/ })
   await t.rejects(run({ from: full, to: 'NOT_SET' }), { constructor: UsageError, message: /NOT_SET/ })
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
+})
+
+t.test('an installation in which a user name is the address of somebody else is not begun', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const first = await startService(t, { DATABASE_URL: `sqlite:${file}`, SECRET_KEY })
+  const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
+  const old = await openFile(t, file)
+  // As it was before the rule.
+  old.exec('drop trigger users_names_update')
+  old.exec(`update users set username = 'bob@example.com', username_key = 'bob@example.com' where id = ${mina.id}`)
+  old.exec(`update users set email = 'Bob@example.com', email_key = 'bob@example.com' where id = ${joon.id}`)
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  const message = `Bob@example.com: user name of id ${mina.id}, address of id ${joon.id}`
+  await t.rejects(copy(`sqlite:${file}`, target), { constructor: DatabaseError, message: new RegExp(message) })
+  const second = await startService(t, { DATABASE_URL: target, SECRET_KEY })
+  t.equal(await second.app.database.db.$count(second.app.database.tables.users), 0)
+  old.exec(`update users set email = null, email_key = null where id = ${joon.id}`)
 })
 
 /** Everything that is kept, but for what a start changes. */

@@ -1,5 +1,5 @@
-import { asc, count, getTableColumns, getTableName, type SQL, sql } from 'drizzle-orm'
-import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
+import { and, asc, count, eq, getTableColumns, getTableName, ne, type SQL, sql } from 'drizzle-orm'
+import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { addressOf } from '../addresses.js'
 import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
 import { print, printError } from '../terminal.js'
@@ -25,6 +25,7 @@ The secret is not copied. Start the service on the copy with the same SECRET_KEY
 export const options = { from: { type: 'string' }, to: { type: 'string' } } as const
 
 const ROWS_AT_ONCE = 500
+const PAIRS_SHOWN = 10
 
 /** A table as the copy sees it: rows in the order of a key. */
 interface Shelf {
@@ -57,8 +58,9 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
 /** All or nothing: one transaction in the target, of one moment of the source. */
 async function copy(source: Database, target: Database): Promise<void> {
   const shelves = shelvesOf(source.tables, target.tables)
-  await source.snapshot((from) =>
-    target.longTransaction(async (to) => {
+  await source.snapshot(async (from) => {
+    await assertNoSharedNames(from, source.tables)
+    await target.longTransaction(async (to) => {
       for (const shelf of shelves) {
         if ((await countRows(to, shelf.to)) > 0) {
           throw new DatabaseError(`The target is not empty: its table ${shelf.name} holds rows. Nothing was copied.`)
@@ -68,7 +70,23 @@ async function copy(source: Database, target: Database): Promise<void> {
       for (const { name } of shelves.filter(({ isNumbered }) => isNumbered)) {
         await target.setLastId(to, name, await source.lastId(from, name))
       }
-    }),
+    })
+  })
+}
+
+/** An installation may be older than the rule that nobody's user name is another's address; the target would refuse it. */
+async function assertNoSharedNames(from: Db, { users }: Tables): Promise<void> {
+  const other = alias(users, 'other')
+  const pairs = await from
+    .select({ id: users.id, otherId: other.id, name: other.email })
+    .from(users)
+    .innerJoin(other, and(eq(other.emailKey, users.usernameKey), ne(other.id, users.id)))
+    .orderBy(asc(users.id))
+    .limit(PAIRS_SHOWN)
+  if (pairs.length === 0) return
+  const described = pairs.map(({ id, otherId, name }) => `${name}: user name of id ${id}, address of id ${otherId}`)
+  throw new DatabaseError(
+    `Some user names are the addresses of others (${described.join('; ')}). Nothing was copied. In the source, one of each two people takes another name (PATCH /v1/me), or an admin deletes an account that is not used (DELETE /v1/users/{id}).`,
   )
 }
 
