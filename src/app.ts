@@ -16,6 +16,7 @@ import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
 import newPasswords from '../plugins/new-passwords.js'
 import openapi from '../plugins/openapi.js'
+import pipelines from '../plugins/pipelines.js'
 import pressure from '../plugins/pressure.js'
 import problems from '../plugins/problems.js'
 import proxies from '../plugins/proxies.js'
@@ -57,6 +58,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   app.decorate('config', config)
 
   // What every request shares.
+  await app.register(pipelines)
   await app.register(tracing)
   await app.register(problems)
   await app.register(headers)
