@@ -144,10 +144,13 @@ export class Accounts {
     throw new Problem('wrong_password')
   }
 
-  /** The hash of a new password for this user. @throws Problem password_rejected that says which rule it breaks */
-  async hashFor(user: User, password: string): Promise<string> {
+  /**
+   * The hash of a new password for this user; without a client, for an operator.
+   * @throws Problem password_rejected that says which rule it breaks
+   */
+  async hashFor(user: User, password: string, client?: Client): Promise<string> {
     await this.#rules.assert(password, [user.username, user.email, user.name])
-    return this.#passwords.hash(password, { account: `user:${user.id}` })
+    return this.#passwords.hash(password, client && turnOfOwner(client, user.id))
   }
 
   /** The user of this id, if active. */
@@ -217,7 +220,8 @@ export class Accounts {
     attempt: Omit<Attempt, 'ip'> & { client: Client },
   ) {
     const { client, owner, name, sessionId } = attempt
-    const turn = turnOf(client, sessionId !== undefined && owner ? `user:${owner.id}` : `name:${name}`)
+    const isConfirmed = sessionId !== undefined && owner !== undefined
+    const turn = isConfirmed ? turnOfOwner(client, owner.id) : turnOf(client, `name:${name}`)
     if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
     // First of all: a flood would make two writes of each try that is refused anyway.
     this.#passwords.assertRoom(turn)
@@ -251,13 +255,18 @@ export class Accounts {
   }
 }
 
-/**
- * A place in the queue of hashes. Whoever confirms with a session takes it for the account alone: nobody else's flood from
- * the same network comes before. A log-in takes it for the name that was typed, known or not, and for the network.
- */
+/** A place in the queue of hashes, for the name that was typed, known or not, and for the network. */
 function turnOf({ ip, isGone }: Client, account?: string): Turn {
-  if (account?.startsWith('user:')) return { ...(isGone && { isGone }), account }
   return { ...(isGone && { isGone }), account, network: networksOf(ip).at(-1)?.key }
+}
+
+/**
+ * The place of somebody who has shown a session or a reset token. Their network counts apart from its log-ins: a flood of
+ * those, which anybody can send, does not come before, and many accounts of one network do not come before others' log-ins.
+ */
+function turnOfOwner(client: Client, userId: number): Turn {
+  const { network, ...turn } = turnOf(client, `user:${userId}`)
+  return { ...turn, network: `owners:${network}` }
 }
 
 function prepareStatements({ db, tables: { users }, now }: Database) {

@@ -8,6 +8,10 @@ import { listen } from './wire.js'
 
 const TRIES = 10
 const WRONG = 'not the password'
+/** Of somebody else, one after the other, while a flood goes on. */
+const LOG_INS = 6
+
+t.setTimeout(240_000)
 
 t.test('log-ins beyond what the processors can hash are told to come again, and count as no try', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '0' })
@@ -236,34 +240,45 @@ t.test('the memory of a stored hash is known from its text', async (t) => {
 
 t.test('sixty connections of one account with the right password leave the log-in of others free', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '32' })
-  const mallory = await service.signUp('mallory')
+  await floodWhileLoggingIn(t, service, { accounts: 1, connections: 60 })
+})
+
+t.test('many accounts of one network with the right password leave the log-in of others free', async (t) => {
+  const service = await startService(t, { HASH_QUEUE: '8', TRUST_PROXY: '127.0.0.1' })
+  await floodWhileLoggingIn(t, service, { accounts: 12, connections: 24 })
+})
+
+/** Accounts that confirm their passwords without end, from one network, while somebody of another one logs in. */
+async function floodWhileLoggingIn(
+  t: Test,
+  service: Service,
+  { accounts, connections }: { accounts: number; connections: number },
+) {
+  const tokens: string[] = []
+  for (let n = 0; n < accounts; n += 1) tokens.push((await service.signUp(`mallory${n}`)).token)
   await service.signUp('victim')
-  const port = await listen(service)
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://127.0.0.1:${await listen(service)}`
+  const send = async (path: string, init: { method: string; headers: Record<string, string>; body: object }) => {
+    const headers = { 'content-type': 'application/json', ...init.headers }
+    const answer = await fetch(url + path, { ...init, headers, body: JSON.stringify(init.body) })
+    await answer.arrayBuffer()
+    return answer.status
+  }
   let isOn = true
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${mallory.token}` }
   const seen: number[] = []
-  const flood = Array.from({ length: 60 }, async () => {
-    while (isOn) {
-      const body = JSON.stringify({ name: 'M', current_password: PASSWORD })
-      const answer = await fetch(`${url}/v1/me`, { method: 'PATCH', headers, body })
-      await answer.arrayBuffer()
-      seen.push(answer.status)
-    }
+  const flood = Array.from({ length: connections }, async (_, index) => {
+    const headers = { authorization: `Bearer ${tokens[index % accounts]}`, 'x-forwarded-for': '203.0.113.9' }
+    const body = { name: 'M', current_password: PASSWORD }
+    while (isOn) seen.push(await send('/v1/me', { method: 'PATCH', headers, body }))
   })
   const statuses: number[] = []
-  for (let n = 0; n < 20; n += 1) {
-    const body = JSON.stringify({ username: 'victim', password: PASSWORD })
-    const answer = await fetch(`${url}/v1/login`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-    })
-    await answer.arrayBuffer()
-    statuses.push(answer.status)
+  for (let n = 0; n < LOG_INS; n += 1) {
+    const headers = { 'x-forwarded-for': '198.51.100.7' }
+    const body = { username: 'victim', password: PASSWORD }
+    statuses.push(await send('/v1/login', { method: 'POST', headers, body }))
   }
   isOn = false
   await Promise.all(flood)
-  t.same(statuses, Array(20).fill(200))
+  t.same(statuses, Array(LOG_INS).fill(200))
   t.ok(seen.includes(503), 'the queue was full')
-})
+}

@@ -106,7 +106,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { sessionId } = request.user
       const user = await app.accounts.confirm(request.user, request.body.current_password, clientOf(request))
-      const passwordHash = await app.accounts.hashFor(user, request.body.new_password)
+      const passwordHash = await app.accounts.hashFor(user, request.body.new_password, clientOf(request))
       await app.newPasswords.change({ user, passwordHash }, sessionId, clientOf(request))
       return reply.code(204).send()
     },

@@ -38,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { token, new_password: password } = request.body
       const user = await app.users.resets.find(token)
       // A password that is refused, or a queue that is full, must not use the token up; and of two uses at once one counts.
-      const passwordHash = await app.accounts.hashFor(user, password)
+      const passwordHash = await app.accounts.hashFor(user, password, clientOf(request))
       await app.newPasswords.reset({ user, passwordHash }, token, clientOf(request))
       return reply.code(204).send()
     },
