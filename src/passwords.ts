@@ -3,6 +3,10 @@ import { memoryOf } from './hash-memory.js'
 import { HashQueue, type Turn } from './hash-queue.js'
 import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './hash-threads.js'
 import type { StoredCost, Verdict } from './password-hashes.js'
+import { Problem } from './problems.js'
+
+/** How Latchkey's own hashes begin. */
+const OWN_FORMAT = '$bcrypt-sha256$v=2,'
 
 /** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot take the process. */
 export class Passwords {
@@ -34,13 +38,18 @@ export class Passwords {
   }
 
   /** The hash to store. @throws Problem hashing_overloaded */
-  hash(password: string, turn?: Turn): Promise<string> {
-    return this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), turn)
+  async hash(password: string, turn?: Turn): Promise<string> {
+    try {
+      return await this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), turn)
+    } catch (cause) {
+      throw cause instanceof HashDeadlineError ? new Problem('hashing_overloaded', { cause }) : cause
+    }
   }
 
   /**
    * Whether the password is the one of the stored hash; being wrong takes as long whatever is stored, also when nothing is.
-   * A hash that is not done in time is a wrong password.
+   * A hash of another system that is not done in time is a wrong password: it was made to take that long. Latchkey's own
+   * is late only where the processors are overloaded, which says nothing of the password.
    * @throws Problem hashing_overloaded
    */
   verify(password: string, stored: string | undefined, turn?: Turn): Promise<Verdict> {
@@ -60,8 +69,10 @@ export class Passwords {
       if (verdict.cost) this.#learn(verdict.cost)
       return verdict
     } catch (error) {
-      if (error instanceof HashDeadlineError) return { isRight: false, isOutdated: false, restMs: 0 }
-      throw error
+      if (!(error instanceof HashDeadlineError)) throw error
+      const isForeign = stored !== undefined && !stored.startsWith(OWN_FORMAT)
+      if (!isForeign) throw new Problem('hashing_overloaded', { cause: error })
+      return { isRight: false, isOutdated: false, restMs: 0 }
     }
   }
 

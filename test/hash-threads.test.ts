@@ -64,6 +64,16 @@ t.test('a hash that takes too long is a wrong password, and its slot is free aga
     t.match(await quick.verify(PASSWORD, DEAR_HASH), { isRight: false, isOutdated: false })
   }
   t.equal(quick.waiting, 0)
+  const overloaded = new Passwords({ ...config, BCRYPT_COST: 15 }, { deadlineMs: SHORT_DEADLINE_MS })
+  const own = `$bcrypt-sha256$v=2,t=2b,r=15$${'.'.repeat(22)}$${'.'.repeat(31)}`
+  for (const hash of [own, undefined]) {
+    await t.rejects(
+      overloaded.verify(PASSWORD, hash),
+      { code: 'hashing_overloaded' },
+      'which says nothing of the password',
+    )
+  }
+  await t.rejects(overloaded.hash(PASSWORD), { code: 'hashing_overloaded' })
   t.match(await patient.verify(PASSWORD, stored), { isRight: true })
 })
 
