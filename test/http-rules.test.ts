@@ -13,9 +13,20 @@ t.test('what Node would refuse with a bare status is a problem with the security
   const service = await startService(t)
   const port = await listen(service)
   const close = 'Connection: close\r\n'
-  const cases: [name: string, bytes: string, status: number, code: string][] = [
+  type Case = [name: string, bytes: string, status: number, code: string]
+  const cases: Case[] = [
     ['no Host', `GET /livez HTTP/1.1\r\n${close}\r\n`, 400, 'malformed_request'],
     ['no Host, at a path that is not there', `GET /nothing HTTP/1.1\r\n${close}\r\n`, 400, 'malformed_request'],
+    ['two Hosts', lastRequest('GET /livez', 'Host: evil.test\r\n'), 400, 'malformed_request'],
+    ['the same Host twice', lastRequest('GET /livez', 'hOST: latchkey.test\r\n'), 400, 'malformed_request'],
+    ...['a b', 'evil.test/x', 'me@evil.test', 'latchkey.test:80:90', '[::1'].map(
+      (host): Case => [
+        `the Host ${host}`,
+        `GET /livez HTTP/1.1\r\nHost: ${host}\r\n${close}\r\n`,
+        400,
+        'malformed_request',
+      ],
+    ),
     ['an expectation', lastRequest('GET /livez', 'Expect: the-unexpected\r\n'), 417, 'expectation_failed'],
     [
       'an empty expectation',
@@ -47,6 +58,9 @@ t.test('what Node would refuse with a bare status is a problem with the security
     t.match(JSON.parse(body), { status, code }, name)
   }
   t.match(await exchange(port, `GET /livez HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 200 /, 'HTTP/1.0 knows no Host')
+  for (const host of ['', 'latchkey.test', 'latchkey.test:3000', '127.0.0.1:3000', '[::1]:3000', 'a_b.test', 'x--y']) {
+    t.match(await exchange(port, `GET /livez HTTP/1.1\r\nHost: ${host}\r\n${close}\r\n`), /^HTTP\/1\.1 200 /, host)
+  }
   const goesOn = await exchange(
     port,
     lastRequest(
