@@ -101,5 +101,6 @@ function wording(wrongCredentials: Refusal): Wording {
 }
 
 function namesEmail({ body }: FastifyRequest): boolean {
-  return 'email' in (fieldsOf(body) ?? {})
+  // Bytes that could not be read have a field for each of them.
+  return !Buffer.isBuffer(body) && 'email' in (fieldsOf(body) ?? {})
 }
