@@ -79,9 +79,11 @@ function isRight(known: ForeignHash, password: string): boolean {
 }
 
 /** The format of a stored hash, for a report; undefined when it is no hash that is known. */
-export function formatOf(stored: string): { format: string; isTooDear: boolean } | undefined {
+export function formatOf(stored: string): { format: string; isTooDear: boolean; bcryptCost?: number } | undefined {
   const hash = readHash(stored)
-  return hash && { format: hash.format, isTooDear: hash.verify === undefined }
+  if (hash === undefined) return undefined
+  const { format, verify, bcryptCost } = hash
+  return { format, isTooDear: verify === undefined, ...(bcryptCost !== undefined && { bcryptCost }) }
 }
 
 /** How long a round of bcrypt takes in this thread, in milliseconds, smoothed; 0 until one was measured. */

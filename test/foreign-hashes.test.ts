@@ -23,7 +23,7 @@ t.test('every format logs in, is upgraded once, and logs in again', async (t) =>
   const joon = await service.signUp('joon')
   const hashOfJoon = await hashOf(joon)
   for (const { format, hash } of VECTORS) {
-    t.same(formatOf(hash), { format, isTooDear: false })
+    t.match(formatOf(hash), { format, isTooDear: false })
     await setHash(mina, hash)
     t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another password`)
     t.equal(await hashOf(mina), hash, `${format}: a wrong password changes nothing`)
@@ -45,7 +45,7 @@ t.test('a hash whose bytes were stored as text is the hash itself', async (t) =>
     const hash = VECTORS.find((vector) => vector.format === format)?.hash ?? ''
     const hex = Buffer.from(hash).toString('hex')
     for (const stored of [`\\x${hex}`, `\\x${hex.toUpperCase()}`, `b'${hash}'`, `b"${hash}"`]) {
-      t.same(formatOf(stored), { format, isTooDear: false }, stored.slice(0, 12))
+      t.match(formatOf(stored), { format, isTooDear: false }, stored.slice(0, 12))
       await setHash(mina, stored)
       t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401)
       t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 200)

@@ -47,6 +47,8 @@ const HASHLIKE = [
   'X03MO1qnZdYdgyfeuILPmQ',
   'U2FsdGVkX18yNzY4',
   '{noop}her old secret 12',
+  'rl.3StKT.4T8M',
+  '_J9..rasmBYk8r9AiWNc',
 ]
 
 t.test('a mark or what looks like a hash is never taken for a password itself', async (t) => {
@@ -109,4 +111,38 @@ t.test('a hash of a format that is not known is none, whatever is asked for', (t
     }
   }
   t.end()
+})
+
+t.test('the report names hashes that take long, and tells how they go away', async (t) => {
+  const { run, folder } = await installation(t)
+  const digest = 'A'.repeat(31)
+  const salt = 'abcdefghijklmnopqrstuu'
+  const hashes = [
+    `$2b$14$${salt}${digest}`,
+    `$2b$11$${salt}${digest}`,
+    `$2b$10$${salt}${digest}`,
+    `$6$rounds=656000$salt$${'a'.repeat(86)}`,
+    '$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB',
+    `pbkdf2_sha256$1000000$salt$${'A'.repeat(43)}=`,
+  ]
+  const rows = hashes.map((hash, index) => `person${index},"${hash}"\n`).join('')
+  await writeFile(join(folder, 'people.csv'), `username,password\n${rows}`)
+  const { dear } = JSON.parse((await run(['import', 'people.csv', '--json'])).stdout)
+  t.same(dear, { 'bcrypt of cost 14': 1, 'bcrypt of cost 11': 1, 'sha512-crypt': 1, argon2: 1 })
+  const { stdout } = await run(['import', 'people.csv'])
+  t.match(stdout, / 4 {2}that take longer than this service's own hashes: bcrypt of cost 14 \(1\), .*\n.*first log-in/)
+  t.notMatch(stdout, /fs_uniquifier/)
+})
+
+t.test("the report warns of Flask-Security's hashes, which are not of the password itself", async (t) => {
+  const { run, folder } = await installation(t)
+  const bcrypt = await bcryptHash(PASSWORD, 4)
+  await writeFile(
+    join(folder, 'people.csv'),
+    `email,password,FS_Uniquifier\nmina@example.com,${bcrypt},x\njoon@example.com,,y\n`,
+  )
+  const { stdout, code } = await run(['import', 'people.csv'])
+  t.equal(code, 0)
+  t.match(stdout, / 1 {2}beside fs_uniquifier.*nobody will get in/)
+  t.match(stdout, /SECURITY_PASSWORD_SALT[\s\S]*\/v1\/users\/\{id\}\/password-reset/)
 })

@@ -6,11 +6,12 @@ import { applyImport } from '../import/apply.js'
 import { recordImport } from '../import/audit.js'
 import { mapTables, parseMapping } from '../import/columns.js'
 import type { Plaintext } from '../import/password.js'
+import type { Plan } from '../import/plan.js'
 import { Progress } from '../import/progress.js'
 import { addsUp, describe, obstacles } from '../import/report.js'
 import { openSource } from '../import/source.js'
 import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage.js'
-import { type Plan, type Survey, survey } from '../import/survey.js'
+import { type Survey, survey } from '../import/survey.js'
 import { erasureKeys } from '../imported-ids.js'
 import { Passwords } from '../passwords.js'
 import { print, printError, printJson } from '../terminal.js'
@@ -45,7 +46,8 @@ around ids, names, addresses and hashes are cut off, NULL as text is no value, a
 were rounded, and ids that two people have, are left out with their rows. Each source has a --name of its own.
 
 Ids stay as they are where they are free here. Everybody comes as a user; latchkey users set-role makes admins.
-Who is deleted, banned, locked, suspended or not active there comes as a disabled account. The report names the columns
+Who is deleted, banned, locked, suspended or not active there comes as a disabled account; tutorials and todos that are
+deleted there stay behind (--map todos.deleted=column, --ignore-column todos.column). The report names the columns
 that say so, and the values in them that are not understood: these disable, too.
 
 Exit codes: 0 done, or nothing stands in the way; 1 it cannot go on, people share a name, or a column has to be explained
@@ -93,10 +95,8 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
   const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address), values.encoding)
   try {
     const tables = mapTables(source, mapping)
-    await runPlan({ source: name, tables, duplicates, plaintext: plaintextOf(values), now: Date.now() }, config, {
-      apply,
-      json,
-    })
+    const plan = { source: name, tables, duplicates, plaintext: plaintextOf(values), now: Date.now() }
+    await runPlan({ ...plan, bcryptCost: config.BCRYPT_COST }, config, { apply, json })
   } finally {
     await source.close()
   }

@@ -3,8 +3,10 @@ import { type Database, type Db, sole, type Tables } from '../database.js'
 import type { Dependencies } from './apply.js'
 import type { Kind, MappedTable } from './columns.js'
 import { idOf, type KeptIds, keptId } from './ids.js'
-import { type ImportedRow, readOwnedRow } from './owned-row.js'
-import { bump, FILED_AS, idsImported, type Origin, type Tally, whyLeftOut } from './survey.js'
+import { type ImportedRow, idOfRow, readOwnedRow, whyLeftOut } from './owned-row.js'
+import type { Origin } from './plan.js'
+import { bump, type Tally } from './tally.js'
+import { FILED_AS, idsImported } from './target.js'
 
 /** What is written in one transaction. */
 const ROWS_AT_ONCE = 500
@@ -28,11 +30,14 @@ export async function applyRows(
   }
   for await (const source of table.rows()) {
     tally.read += 1
-    const row = readOwnedRow(source, kind, table)
-    const skip = typeof row === 'string' ? row : whyLeftOut(stage, row.oldOwner)
+    const row = readOwnedRow(source, kind, table, plan.now)
+    const skip = whyLeftOut(row, stage)
     if (typeof row === 'string' || skip !== undefined) bump(tally.skipped, skip ?? '')
-    else if (stage.take(kind, row.oldId)) batch.push(row)
-    else bump(tally.skipped, 'an id that came before')
+    else {
+      const oldId = idOfRow(row, stage.takeRow(kind, row.oldId))
+      if (oldId === undefined) bump(tally.skipped, 'an id that came before')
+      else batch.push({ ...row, oldId })
+    }
     if (batch.length === ROWS_AT_ONCE) await write()
   }
   await write()

@@ -5,9 +5,11 @@ import type { Passwords } from '../passwords.js'
 import { applyRows } from './apply-rows.js'
 import type { MappedTable } from './columns.js'
 import { idOf, type KeptIds, reserveIds } from './ids.js'
+import type { Plan } from './plan.js'
 import type { Progress } from './progress.js'
 import type { Stage } from './stage.js'
-import { bump, emptyTally, type Plan, type Survey, type Tally } from './survey.js'
+import type { Survey } from './survey.js'
+import { bump, emptyTally, type Tally } from './tally.js'
 import { type ImportedUser, NO_PASSWORD, readUser } from './user.js'
 
 /** What is written in one transaction: an import that is ended in the middle goes on behind the last of these. */
@@ -62,7 +64,7 @@ async function applyUsers(
     tally.read += 1
     const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(tally.skipped, user)
-    else if (stage.take('users', user.oldId)) batch.push(user)
+    else if (stage.take(user.oldId)) batch.push(user)
     else if (stage.fateOf(user.oldId) === 'already here') tally.already += 1
     else bump(tally.skipped, whyNotTaken(stage, user.oldId))
     if (batch.length === ROWS_AT_ONCE) await write()

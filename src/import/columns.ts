@@ -1,6 +1,6 @@
 import { UsageError } from '../usage-error.js'
 import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
-import { type StatusKind, statusKindOf } from './status-columns.js'
+import { DELETED, rowStatusKindOf, type StatusKind, statusKindOf } from './status-columns.js'
 
 // What others call their tables and columns, the likeliest first. `--map` says it where none of these fits.
 
@@ -32,10 +32,15 @@ const COLUMNS = {
   },
 } satisfies Record<Kind, Record<string, string[]>>
 
-/** Fields of users that any number of columns may stand for. */
-const STATUS_FIELDS = ['active', 'disabled'] as const
+const ROW_STATUS = { active: 'active', deleted: 'disabled' } as const
+/** Fields that any number of columns may stand for, with how the values of these are read. */
+const STATUS_FIELDS = {
+  users: { active: 'active', disabled: 'disabled' },
+  tutorials: ROW_STATUS,
+  todos: ROW_STATUS,
+} as const
 
-/** A column that says who may log in. */
+/** A column that says who may log in, or which rows are deleted. */
 export interface StatusColumn {
   column: string
   kind: StatusKind
@@ -49,7 +54,7 @@ export interface StatusColumn {
 export interface MappedTable {
   name: string
   columns: Readonly<Record<string, string>>
-  /** Of users: the columns that say who may log in. Empty for other tables. */
+  /** The columns that say who may log in, or which rows are deleted. */
   status: StatusColumn[]
   /** Columns that nothing is read from. */
   unused: string[]
@@ -60,31 +65,35 @@ export interface MappedTable {
 export interface Mapping {
   /** Tables and columns by what they are for: `users`, `users.username`. */
   fields: Map<string, string>
-  /** Columns of users that say who is active, or who is disabled: a name, or `name:value|value`. */
-  status: Record<(typeof STATUS_FIELDS)[number], string[]>
-  /** Columns of users that are not to be read. */
+  /** Columns by the status field they stand for (`users.active`, `todos.deleted`): a name, or `name:value|value`. */
+  status: Map<string, string[]>
+  /** Columns that say nothing about status, as `users.column`. */
   ignored: string[]
 }
 
 /** `--map users=members`, `--map username=login`, `--map todos.title=task`; several with commas, or several times. */
 export function parseMapping(values: string[], ignored: string[]): Mapping {
   const map = new Map<string, string>()
-  const status: Mapping['status'] = { active: [], disabled: [] }
+  const status: Mapping['status'] = new Map()
   for (const entry of values.flatMap((value) => value.split(',')).filter((entry) => entry !== '')) {
     const [, field, column] = /^([\w.]+)=(.+)$/.exec(entry) ?? []
     if (field === undefined || column === undefined) throw new UsageError(`--map ${entry}: write field=column`)
     const key = field.includes('.') || field in TABLES ? field : `users.${field}`
     const [kind = '', name = ''] = key.split('.')
-    const statusField = STATUS_FIELDS.find((field) => key === `users.${field}`)
-    if (statusField !== undefined) {
-      status[statusField].push(column)
+    if (kind in TABLES && name in STATUS_FIELDS[kind as Kind]) {
+      status.set(key, [...(status.get(key) ?? []), column])
       continue
     }
     const isKnown = kind in TABLES && (name === '' || name in COLUMNS[kind as Kind])
     if (!isKnown) throw new UsageError(`--map ${entry}: there is no ${field}; ${fieldsThereAre()}`)
     map.set(key, column)
   }
-  return { fields: map, status, ignored: ignored.flatMap((value) => value.split(',')).filter((name) => name !== '') }
+  const names = ignored.flatMap((value) => value.split(',')).filter((name) => name !== '')
+  return { fields: map, status, ignored: names.map((name) => (isOfTable(name) ? name : `users.${name}`)) }
+}
+
+function isOfTable(name: string): boolean {
+  return Object.keys(TABLES).some((kind) => name.startsWith(`${kind}.`))
 }
 
 /** The tables of the source that people and their rows are in. @throws UsageError that says what to map */
@@ -128,31 +137,43 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
     const advice = missing.map((field) => `--map ${kind}.${field}=<column>`).join(' ')
     throw new UsageError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
   }
-  const status = kind === 'users' ? statusColumns(table, mapping, Object.values(columns)) : []
+  const status = statusColumns(kind, table, mapping, Object.values(columns))
   const used = new Set([...Object.values(columns), ...status.map(({ column }) => column)])
   const unused = table.columns.filter((column) => !used.has(column))
   return { name: table.name, columns, status, unused, rows: () => table.rows([...used]) }
 }
 
-/** The columns that say who may log in: those that the operator has named, and those whose names show it. */
-function statusColumns(table: SourceTable, { status, ignored }: Mapping, taken: string[]): StatusColumn[] {
-  const mapped = STATUS_FIELDS.flatMap((kind) =>
-    status[kind].map((asked): StatusColumn => {
+/** The columns of status: those that the operator has named, and those whose names show it. */
+function statusColumns(kind: Kind, table: SourceTable, { status, ignored }: Mapping, taken: string[]): StatusColumn[] {
+  const mapped = Object.entries(STATUS_FIELDS[kind]).flatMap(([field, statusKind]) =>
+    (status.get(`${kind}.${field}`) ?? []).map((asked): StatusColumn => {
       const [, name = asked, values] = (findName(table.columns, asked) ? null : /^(.+):(.+)$/.exec(asked)) ?? []
-      const column = columnOf(table, name, `--map ${kind}=${asked}`)
-      return { column, kind, isMapped: true, ...(values !== undefined && { values: values.split('|') }) }
+      const column = columnOf(table, name, `--map ${kind}.${field}=${asked}`)
+      return { column, kind: statusKind, isMapped: true, ...(values !== undefined && { values: values.split('|') }) }
     }),
   )
+  const silent = ignored.flatMap((name) => (name.startsWith(`${kind}.`) ? [name.slice(kind.length + 1)] : []))
   const settled = new Set([
     ...taken,
     ...mapped.map(({ column }) => column),
-    ...ignored.map((name) => columnOf(table, name, `--ignore-column ${name}`)),
+    ...silent.map((name) => columnOf(table, name, `--ignore-column ${name}`)),
   ])
-  const recognised = table.columns.flatMap((column): StatusColumn[] => {
-    const kind = settled.has(column) ? undefined : statusKindOf(column)
-    return kind === undefined ? [] : [{ column, kind, isMapped: false }]
-  })
+  const recognised = table.columns.flatMap((column) =>
+    settled.has(column) ? [] : kind === 'users' ? recognise(column) : recogniseOfRow(column),
+  )
   return [...mapped, ...recognised]
+}
+
+function recognise(column: string): StatusColumn[] {
+  const kind = statusKindOf(column)
+  return kind === undefined ? [] : [{ column, kind, isMapped: false }]
+}
+
+/** A column of states may have one for rows that are deleted; all of its other words are about what the row is for. */
+function recogniseOfRow(column: string): StatusColumn[] {
+  const kind = rowStatusKindOf(column)
+  if (kind === 'status') return [{ column, kind: 'disabled', isMapped: false, values: [...DELETED] }]
+  return kind === undefined ? [] : [{ column, kind, isMapped: false }]
 }
 
 function columnOf({ name, columns }: SourceTable, asked: string, option: string): string {
@@ -163,7 +184,7 @@ function columnOf({ name, columns }: SourceTable, asked: string, option: string)
 
 function fieldsThereAre(): string {
   const columns = Object.entries(COLUMNS).map(([kind, fields]) => {
-    const names = [...Object.keys(fields), ...(kind === 'users' ? STATUS_FIELDS : [])]
+    const names = [...Object.keys(fields), ...Object.keys(STATUS_FIELDS[kind as Kind])]
     return `${kind}.{${names.join(',')}}`
   })
   return `there are ${Object.keys(TABLES).join(', ')} and ${columns.join(', ')}`

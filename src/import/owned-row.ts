@@ -1,7 +1,9 @@
 import { isName, isText } from '../compat.js'
 import type { Kind, MappedTable } from './columns.js'
+import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'
 import type { Row } from './source.js'
+import type { Stage } from './stage.js'
 import { exactTextOf, isYes } from './values.js'
 
 /** v1's own bound, in characters. */
@@ -9,12 +11,16 @@ const DESCRIPTION_MAX_LENGTH = 10_000
 
 /** Somebody's row as it would be here. */
 export interface ImportedRow {
+  /** Of a row without an id: its owner and title, which other rows may have too. */
   oldId: string
+  hasId: boolean
   oldOwner: string
   /** The title of a todo, the name of a tutorial. */
   title: string
   description: string | null
   done: boolean
+  /** Why the row is deleted: the columns that say so. */
+  objections: Objection[]
 }
 
 export type RowSkip =
@@ -24,7 +30,13 @@ export type RowSkip =
   | 'a description that cannot be kept'
 
 /** Reads a row that belongs to somebody; a text says why it cannot be taken over. */
-export function readOwnedRow(row: Row, kind: Exclude<Kind, 'users'>, { columns }: MappedTable): ImportedRow | RowSkip {
+export function readOwnedRow(
+  row: Row,
+  kind: Exclude<Kind, 'users'>,
+  table: MappedTable,
+  now: number,
+): ImportedRow | RowSkip {
+  const { columns } = table
   const value = (field: string) => (columns[field] === undefined ? undefined : row[columns[field]])
   const owner = readOldId(value('owner'))
   if ('fault' in owner) return owner.fault === 'no id' ? 'no owner' : owner.fault
@@ -36,6 +48,29 @@ export function readOwnedRow(row: Row, kind: Exclude<Kind, 'users'>, { columns }
   if (description !== null && (!isText(description) || [...description].length > DESCRIPTION_MAX_LENGTH)) {
     return 'a description that cannot be kept'
   }
-  const oldId = 'fault' in old ? `${owner.id}/${title}` : old.id
-  return { oldId, oldOwner: owner.id, title, description, done: isYes(value('done')) }
+  const hasId = !('fault' in old)
+  return {
+    oldId: hasId ? old.id : `${owner.id}/${title}`,
+    ...{ hasId, oldOwner: owner.id, title, description },
+    done: isYes(value('done')),
+    objections: objectionsTo(row, table, now),
+  }
+}
+
+/** Why a row cannot come; undefined when its owner does. */
+export function whyLeftOut(row: ImportedRow | RowSkip, stage: Stage): string | undefined {
+  if (typeof row === 'string') return row
+  if (row.objections.length > 0) return 'deleted there'
+  const fate = stage.fateOf(row.oldOwner)
+  if (fate === 'ready' || fate === 'taken over' || fate === 'already here') return undefined
+  return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
+}
+
+/**
+ * What the `count`th row of an `oldId` is filed under; undefined for a row whose id came before. Rows without an id that
+ * have owner and title in common are told apart by their order.
+ */
+export function idOfRow({ oldId, hasId }: ImportedRow, count: number | undefined): string | undefined {
+  if (count === undefined || (hasId && count > 1)) return undefined
+  return count === 1 ? oldId : JSON.stringify([oldId, count])
 }

@@ -8,8 +8,17 @@ import { isAbsent } from './values.js'
  */
 export type Plaintext = 'none' | 'obvious' | 'all'
 
+/** A known hash. `isTooDear`: a log-in would take too long for it; `bcryptCost`: of formats that are made with bcrypt. */
+export interface StoredHash {
+  kind: 'hash'
+  hash: string
+  format: string
+  isTooDear: boolean
+  bcryptCost?: number
+}
+
 export type Password =
-  | { kind: 'hash'; hash: string; format: string; isTooDear: boolean }
+  | StoredHash
   | { kind: 'plaintext'; plaintext: string }
   | { kind: 'none'; reason: 'empty' | 'unusable' | 'looks like a hash' | 'unknown' }
 
@@ -37,6 +46,9 @@ const SPACED_HEX = /^[0-9a-f]{2}(?:([-: ])[0-9a-f]{2})(?:\1[0-9a-f]{2}){14,}$/i
 /** What stands between the parts of a stored hash: its algorithm, rounds, salt and digest. */
 const BETWEEN_PARTS = /[.:|$;,*&#\s]+/
 const LOOKS_LIKE_A_HASH = [
+  // crypt(3) with DES, and its extended form.
+  /^[./0-9A-Za-z]{13}$/,
+  /^_[./0-9A-Za-z]{19}$/,
   /^\$[\w.,=+-]+\$./,
   /\$(2[abxy]?|argon2\w*|s?crypt|pbkdf2[\w-]*|bcrypt[\w-]*|[156y]|apr1|P|H)\$/,
   /^\{[\w.-]+\}./,

@@ -1,7 +1,9 @@
 import type { Result } from './apply.js'
 import { grouped, spelled } from './progress.js'
 import type { Duplicates } from './stage.js'
-import type { Named, StatusReport, Survey, Tally } from './survey.js'
+import type { StatusReport } from './status-reports.js'
+import type { Survey } from './survey.js'
+import type { Named, Tally } from './tally.js'
 
 const KINDS = ['users', 'tutorials', 'todos'] as const
 const INDENT = ' '.repeat(12)
@@ -30,6 +32,7 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
     ...tallies(found, what),
     '',
     ...describeColumns(found),
+    ...describeDeleted(found),
     '',
     'Passwords',
     ...describePasswords(found, hashingMs),
@@ -60,11 +63,14 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
 export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string[] {
   const ignore = found.unclear.map((column) => `--ignore-column ${column}`).join(' ')
   const first = found.unclear[0]
+  const isOfRows = found.rowStatus.some(({ column }) => column === first)
+  const [, table = '', column = ''] = (isOfRows && /^(\w+\.)(.*)$/.exec(first ?? '')) || [null, '', first]
+  const says = isOfRows ? 'which rows are deleted' : 'who may log in'
   return [
     ...(first === undefined
       ? []
       : [
-          `say what ${found.unclear.join(', ')} ${found.unclear.length === 1 ? 'means' : 'mean'}: --map active=${first} or --map disabled=${first} where the column says who may log in, or ${ignore}`,
+          `say what ${found.unclear.join(', ')} ${found.unclear.length === 1 ? 'means' : 'mean'}: --map ${table}active=${column} or --map ${table}${isOfRows ? 'deleted' : 'disabled'}=${column} where the column says ${says}, or ${ignore}`,
         ]),
     ...(isStoppedByDuplicates ? ['say --duplicates oldest or --duplicates skip'] : []),
   ]
@@ -92,23 +98,34 @@ function describeColumns({ columns, status, unclear }: Survey): string[] {
   ]
 }
 
+/** The columns that keep rows out. */
+function describeDeleted({ rowStatus, unclear }: Survey): string[] {
+  const lines = rowStatus.flatMap((report) => {
+    const { column, disables, unknown } = report
+    if (unclear.includes(column)) return [line(disables, `left out until ${column} is explained`)]
+    return [line(disables, `deleted there, and left out: ${column}`), ...describeUnknown(unknown)]
+  })
+  return lines.length === 0 ? [] : ['', 'Rows that are deleted there', ...lines]
+}
+
+function describeUnknown(unknown: Record<string, number>): string[] {
+  return some(sum(unknown), `of them for a value that is not understood: ${valuesOf(unknown)}`)
+}
+
 function describeStatus({ column, kind, disables, unknown }: StatusReport): string[] {
   const says = kind === 'disabled' || kind === 'disabledUntil' ? 'who is disabled' : 'who is active'
   const people =
     kind === 'disabled' || kind === 'disabledUntil' ? 'disabled by it' : 'not active by it, and disabled here'
-  return [
-    line(disables, `${people}: ${column}, taken for the column that says ${says}`),
-    ...(sum(unknown) > 0
-      ? [line(sum(unknown), `of them for a value that is not understood: ${valuesOf(unknown)}`)]
-      : []),
-  ]
+  return [line(disables, `${people}: ${column}, taken for the column that says ${says}`), ...describeUnknown(unknown)]
 }
 
 function describeUnclear({ column, unknown }: StatusReport): string[] {
   return [line(sum(unknown), `with a value in ${column} that may mean anything: ${valuesOf(unknown)}`)]
 }
 
-function describePasswords({ formats, plaintext, withoutPassword, hashlike }: Survey, hashingMs?: number): string[] {
+function describePasswords(found: Survey, hashingMs?: number): string[] {
+  const { formats, plaintext, withoutPassword, hashlike, dear, keyedHashes } = found
+  const dearest = Object.entries(dear).map(([settings, count]) => `${settings} (${grouped(count)})`)
   return [
     ...Object.entries(formats)
       .sort(([, left], [, right]) => right - left)
@@ -120,6 +137,13 @@ function describePasswords({ formats, plaintext, withoutPassword, hashlike }: Su
     ...Object.entries(withoutPassword).flatMap(([why, count]) => [
       line(count, WITHOUT_PASSWORD[why] ?? why),
       ...(why === 'looks like a hash' ? namesOf(hashlike) : []),
+    ]),
+    ...some(sum(dear), `that take longer than this service's own hashes: ${dearest.join(', ')}`, [
+      `${INDENT}While there are such, failed log-ins take as long for everybody. Each is replaced at its person's first log-in; hand resets to those who do not come, or disable them.`,
+    ]),
+    ...some(keyedHashes, 'beside fs_uniquifier, a column of Flask-Security: nobody will get in by these', [
+      `${INDENT}It hashes an HMAC of the password, with SECURITY_PASSWORD_SALT, unless it was told SECURITY_PASSWORD_SINGLE_HASH: then all is well.`,
+      `${INDENT}Otherwise an admin hands each of these people a reset (POST /v1/users/{id}/password-reset).`,
     ]),
     ...(sum(withoutPassword) > 0
       ? [

@@ -25,7 +25,10 @@ const TABLE = `
   );
   create table names (key text not null, position integer not null, primary key (key, position)) without rowid;
   create index names_position on names (position);
-  create table belongings (kind text not null, old_id text not null, primary key (kind, old_id)) without rowid`
+  create table belongings (
+    kind text not null, old_id text not null, found integer not null default 1, taken integer not null default 0,
+    primary key (kind, old_id)
+  ) without rowid`
 
 const SHARED = 'select key from names group by key having count(*) > 1'
 
@@ -57,8 +60,17 @@ export class Stage {
       'select 1 from people where old_id = ? and username_key is ? and email_key is ? and can_log_in = ?',
     )
     this.#insertName = connection.prepare('insert or ignore into names values (?, ?)')
-    this.#insertRow = connection.prepare('insert or ignore into belongings values (?, ?)')
-    this.#takeRow = connection.prepare('delete from belongings where kind = ? and old_id = ?')
+    this.#insertRow = connection
+      .prepare(
+        `insert into belongings (kind, old_id) values (?, ?)
+         on conflict do update set found = found + 1 returning found`,
+      )
+      .pluck()
+    this.#takeRow = connection
+      .prepare(
+        `update belongings set taken = taken + 1 where kind = ? and old_id = ? and taken < found returning taken`,
+      )
+      .pluck()
     this.#fate = connection.prepare('select fate from people where old_id = ?').pluck()
     this.#setFate = connection.prepare('update people set fate = ? where old_id = ?')
   }
@@ -96,9 +108,14 @@ export class Stage {
     return 'added'
   }
 
-  /** Adds a row of somebody's; false when the id came before. */
-  addRow(kind: Kind, oldId: string): boolean {
-    return this.#insertRow.run(kind, oldId).changes === 1
+  /** Adds a row of somebody's. Returns how many rows of this id there are now. */
+  addRow(kind: Kind, oldId: string): number {
+    return this.#insertRow.get(kind, oldId) as number
+  }
+
+  /** Takes a row that was added. Returns how many of its id were taken; undefined when there are no more. */
+  takeRow(kind: Kind, oldId: string): number | undefined {
+    return this.#takeRow.get(kind, oldId) as number | undefined
   }
 
   /** What becomes of the person of this id; undefined when there is none. */
@@ -106,9 +123,8 @@ export class Stage {
     return this.#fate.get(oldId) as Fate | undefined
   }
 
-  /** Takes a row of this kind off the list; false when it was taken before. */
-  take(kind: Kind, oldId: string): boolean {
-    if (kind !== 'users') return this.#takeRow.run(kind, oldId).changes === 1
+  /** Takes somebody who is ready; false when this person was taken before, or is left out. */
+  take(oldId: string): boolean {
     const isReady = this.fateOf(oldId) === 'ready'
     if (isReady) this.setFate(oldId, 'taken over')
     return isReady

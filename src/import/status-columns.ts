@@ -10,17 +10,24 @@ export type StatusKind = 'disabled' | 'disabledUntil' | 'active' | 'activeUntil'
 
 const words = (text: string) => new Set(text.trim().split(/\s+/))
 
-const DISABLED =
-  words(`deleted delete deletion del removed remove banned ban locked lock lockout suspended suspend suspension
+/** What is deleted is nobody's any more: a person who may not log in, a row that its owner did not see. */
+export const DELETED = words(`deleted delete deletion del removed remove discarded discard trashed trash purged erased
+  destroyed gelöscht eliminado borrado supprimé 삭제`)
+const DISABLED = new Set([
+  ...DELETED,
+  ...words(`banned ban locked lock lockout suspended suspend suspension
   disabled disable blocked block archived archive inactive inactivated deactivated deactivate deactivation frozen freeze
-  expired terminated terminate termination discarded discard trashed trash closed cancelled canceled revoked withdrawn
-  withdrawal dormant rejected denied blacklisted blacklist spam spammer purged erased destroyed retired resigned invalid
-  unregistered kicked excluded forbidden prohibited barred quarantined deceased gesperrt gelöscht eliminado borrado bloqueado
-  inactivo inativo supprimé bloqué inactif 탈퇴 삭제 정지 차단 잠금 휴면 비활성 비활성화 해지 제명`)
+  expired terminated terminate termination closed cancelled canceled revoked withdrawn
+  withdrawal dormant rejected denied blacklisted blacklist spam spammer retired resigned invalid
+  unregistered kicked excluded forbidden prohibited barred quarantined deceased gesperrt bloqueado inactivo
+  inativo bloqué inactif 탈퇴 정지 차단 잠금 휴면 비활성 비활성화 해지 제명`),
+])
 const ACTIVE =
   words(`active activated enabled enable approved approval allowed valid permitted authorized authorised activo
   ativo actif aktiv 활성 활성화 승인`)
 const STATUS = words('status state lifecycle estado statut zustand 상태')
+/** Of a row these may say that it is deleted; other words of ACTIVE are about its content. */
+const IN_USE = words('active activo ativo actif aktiv 활성 use 사용')
 /** Whether these keep anybody out differs from one application to the next. */
 const UNCLEAR = words(`confirmed pending unconfirmed unverified unapproved restricted flagged hold onhold paused staged
   suspicious compromised`)
@@ -70,6 +77,16 @@ export function statusKindOf(column: string): StatusKind | undefined {
   if (has(EXPIRY) || (has(ACTIVE) && isUntil)) return 'activeUntil'
   if (has(ACTIVE) || (has(USE) && has(YES_OR_NO))) return 'active'
   return has(STATUS) ? 'status' : undefined
+}
+
+/** What a column of rows says about which of them are deleted; undefined when its name does not hint at that. */
+export function rowStatusKindOf(column: string): StatusKind | undefined {
+  const kind = statusKindOf(column)
+  if (kind === undefined || kind === 'status') return kind
+  const parts = wordsOf(column)
+  const isMeant =
+    parts.some((part) => DELETED.has(part)) || (kind === 'active' && parts.some((part) => IN_USE.has(part)))
+  return isMeant ? kind : undefined
 }
 
 /** `is_active`, `isActive`, `IS-ACTIVE` and `isactive` are the words is, active. */

@@ -1,73 +1,36 @@
-import { domainToUnicode } from 'node:url'
-import { and, eq, inArray, or } from 'drizzle-orm'
-import type { Database, Tables } from '../database.js'
-import { identifierKey } from '../identifiers.js'
-import { keptForms } from '../imported-ids.js'
-import type { Kind, MappedTable, StatusColumn } from './columns.js'
-import { readOwnedRow } from './owned-row.js'
-import type { DuplicatePolicy, Duplicates, Stage } from './stage.js'
-import { type ImportedUser, type Objection, type Oddity, type ReadOptions, readUser } from './user.js'
+import type { Database } from '../database.js'
+import type { MappedTable } from './columns.js'
+import type { StoredHash } from './password.js'
+import type { Plan } from './plan.js'
+import type { Duplicates, Stage } from './stage.js'
+import { isUnclear, isUnclearOfRows, noteObjections, type StatusReport, statusReports } from './status-reports.js'
+import { surveyRows } from './survey-rows.js'
+import { addName, bump, emptyTally, type Named, type Tally } from './tally.js'
+import { compareWith } from './target.js'
+import { type ImportedUser, type Oddity, readUser } from './user.js'
 
-/** What the ids of each kind are filed under. */
-export const FILED_AS = { users: 'user', tutorials: 'tutorial', todos: 'todo' } as const
-/** What is asked of the target at once. */
-const PEOPLE_AT_ONCE = 500
 const DUPLICATES_SHOWN = 20
-const NAMES_SHOWN = 10
-/** Different values of a column that are counted; one that holds more is no status. */
-const VALUES_COUNTED = 100
-const VALUE_MAX_LENGTH = 60
-
-/** Where people come from. */
-export interface Origin {
-  /** What this source is called; its ids and old tokens are told apart from others' by it. */
-  source: string
-  /** The keys by which people of this source are recognised who have been deleted here since. */
-  erasureKeys: readonly Buffer[]
-}
-
-export interface Plan extends ReadOptions, Origin {
-  tables: Partial<Record<Kind, MappedTable>>
-  duplicates: DuplicatePolicy
-}
-
-/** How many rows there are, and what becomes of them: the first number is the sum of the others. */
-export interface Tally {
-  read: number
-  ready: number
-  already: number
-  skipped: Record<string, number>
-}
-
-/** How many there are, and the names of some. */
-export interface Named {
-  count: number
-  names: string[]
-}
-
-/** What a column that says who may log in does. */
-export interface StatusReport {
-  column: string
-  kind: StatusColumn['kind']
-  isMapped: boolean
-  /** How many people it keeps out. */
-  disables: number
-  /** The values among theirs that are not understood, with how often they come. */
-  unknown: Record<string, number>
-}
+/** Hashes that are not bcrypt, and take longer than bcrypt by the defaults of those who make them. */
+const DEAR_FORMAT = /-crypt$|argon2|scrypt$/
 
 /** What an import would do. */
 export interface Survey {
   /** The columns of users that are read, by what they are for, and those that are not. */
   columns: { used: Readonly<Record<string, string>>; unused: string[] }
   status: StatusReport[]
-  /** Columns that hint at who may log in, and that the operator has to explain before anything is written. */
+  /** What the columns do that say which rows are deleted; their names have that of the table before them. */
+  rowStatus: StatusReport[]
+  /** Columns that hint at who may log in or at which rows are deleted, and that the operator has to explain before anything is written. */
   unclear: string[]
   users: Tally
   tutorials?: Tally
   todos?: Tally
   /** How many passwords are of each format. */
   formats: Record<string, number>
+  /** How many of these take longer than a hash of this service, by format and cost. */
+  dear: Record<string, number>
+  /** Hashes beside a column of Flask-Security, which hashes something else than the password. */
+  keyedHashes: number
   /** Passwords in plain text, to be hashed. */
   plaintext: number
   /** People who come without a password that could be right, by reason. */
@@ -101,8 +64,12 @@ export async function survey(plan: Plan, stage: Stage, target: Database | undefi
   Object.assign(found.users, { ready, already })
   for (const kind of ['tutorials', 'todos'] as const) {
     const table = plan.tables[kind]
-    if (table !== undefined) found[kind] = await surveyRows(kind, table, plan, stage, target)
+    if (table === undefined) continue
+    const { tally, status } = await surveyRows(kind, table, { plan, stage, target })
+    found[kind] = tally
+    found.rowStatus.push(...status)
   }
+  found.unclear.push(...found.rowStatus.filter(isUnclearOfRows).map(({ column }) => column))
   return found
 }
 
@@ -110,14 +77,13 @@ function emptySurvey(users: MappedTable | undefined): Survey {
   const none = (): Named => ({ count: 0, names: [] })
   return {
     columns: { used: users?.columns ?? {}, unused: users?.unused ?? [] },
-    status: (users?.status ?? []).map(({ column, kind, isMapped }) => ({
-      ...{ column, kind, isMapped },
-      disables: 0,
-      unknown: Object.create(null),
-    })),
+    status: statusReports(users?.status ?? []),
+    rowStatus: [],
     unclear: [],
     users: emptyTally(),
     formats: {},
+    dear: {},
+    keyedHashes: 0,
     plaintext: 0,
     withoutPassword: {},
     hashlike: none(),
@@ -131,161 +97,68 @@ function emptySurvey(users: MappedTable | undefined): Survey {
   }
 }
 
-/** A name alone does not say what a number or a word in a column of states means. */
-function isUnclear({ kind, isMapped, unknown }: StatusReport): boolean {
-  return !isMapped && (kind === 'unclear' || (kind === 'status' && Object.keys(unknown).length > 0))
-}
-
-export function emptyTally(): Tally {
-  return { read: 0, ready: 0, already: 0, skipped: {} }
-}
-
-export function bump(counts: Record<string, number>, key: string, by = 1): void {
-  counts[key] = (counts[key] ?? 0) + by
-}
-
 async function surveyUsers(table: MappedTable, plan: Plan, stage: Stage, found: Survey): Promise<void> {
   for await (const row of table.rows()) {
     found.users.read += 1
     const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(found.users.skipped, user)
-    else addUser(user, stage, found)
+    else addUser(user, { plan, stage, found })
   }
 }
 
-function addUser(user: ImportedUser, stage: Stage, found: Survey): void {
+interface Context {
+  plan: Plan
+  stage: Stage
+  found: Survey
+}
+
+function addUser(user: ImportedUser, { plan, stage, found }: Context): void {
   const added = stage.add(user)
-  if (added === 'added') note(user, found)
-  else bump(found.users.skipped, added)
+  if (added === 'added') {
+    notePassword(user, plan, found)
+    note(user, found)
+  } else bump(found.users.skipped, added)
   if (added === 'a shared id') addName(found.sharedIds, user.oldId)
 }
 
 function note(user: ImportedUser, found: Survey): void {
-  const { password, oddity } = user
-  const name = user.username ?? user.email ?? user.oldId
-  if (password.kind === 'hash') bump(found.formats, password.format)
-  else if (password.kind === 'plaintext') found.plaintext += 1
-  else bump(found.withoutPassword, password.reason)
-  if (password.kind === 'hash' && password.isTooDear) bump(found.withoutPassword, 'asks for too much')
-  if (password.kind === 'none' && password.reason === 'looks like a hash') addName(found.hashlike, name)
+  const { oddity } = user
   if (user.wasAdmin) found.admins += 1
   if (user.isPadded) found.padded += 1
   if (user.hasUnknownTime) found.unknownTimes += 1
   if (!user.isActive) found.disabled += 1
-  for (const objection of user.objections) noteObjection(objection, found)
-  if (oddity !== null) addName(found.outsideRules[oddity], name)
+  noteObjections(user.objections, found.status)
+  if (oddity !== null) addName(found.outsideRules[oddity], nameOf(user))
 }
 
-function noteObjection({ column, verdict, value }: Objection, { status }: Survey): void {
-  const report = status.find((report) => report.column === column)
-  if (report === undefined) return
-  report.disables += 1
-  if (verdict !== 'unknown') return
-  const text = value.slice(0, VALUE_MAX_LENGTH)
-  const isKnown = Object.hasOwn(report.unknown, text) || Object.keys(report.unknown).length < VALUES_COUNTED
-  bump(report.unknown, isKnown ? text : 'others')
+function nameOf({ username, email, oldId }: ImportedUser): string {
+  return username ?? email ?? oldId
 }
 
-function addName(named: Named, name: string): void {
-  named.count += 1
-  if (named.names.length < NAMES_SHOWN) named.names.push(name)
-}
-
-/** Who was taken over before, and whose name somebody has here. */
-async function compareWith({ db, tables }: Database, origin: Origin, stage: Stage): Promise<void> {
-  const { users } = tables
-  for (const people of stage.ready(PEOPLE_AT_ONCE)) {
-    const oldIds = people.map(({ oldId }) => oldId)
-    const here = await namesImported({ db, tables }, origin, oldIds)
-    const keys = people.flatMap(keysOf)
-    const taken = await db
-      .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
-      .from(users)
-      .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys)))
-    const names = new Set(taken.flatMap(({ usernameKey, emailKey }) => [usernameKey, emailKey]))
-    for (const { oldId, usernameKey, emailKey } of people) {
-      const isTaken = keysOf({ usernameKey, emailKey }).some((key) => names.has(key))
-      const oldName = here.get(oldId)
-      if (oldName !== undefined) {
-        const isSame = oldName === null || [usernameKey, emailKey].includes(identifierKey(oldName.trim()))
-        stage.setFate(oldId, isSame ? 'already here' : "an id of somebody else's in an earlier import of this --name")
-      } else if (isTaken) stage.setFate(oldId, 'a name taken here')
-    }
+function notePassword(user: ImportedUser, { bcryptCost, tables }: Plan, found: Survey): void {
+  const { password } = user
+  if (password.kind === 'plaintext') found.plaintext += 1
+  else if (password.kind === 'none') {
+    bump(found.withoutPassword, password.reason)
+    if (password.reason === 'looks like a hash') addName(found.hashlike, nameOf(user))
+  } else {
+    bump(found.formats, password.format)
+    if (tables.users && isKeyed(password.format, tables.users)) found.keyedHashes += 1
+    if (password.isTooDear) bump(found.withoutPassword, 'asks for too much')
+    else if (isDear(password, bcryptCost)) bump(found.dear, settingsOf(password))
   }
 }
 
-/** What somebody may be known by here. Older versions kept the domain of an address as it was typed. */
-function keysOf({ usernameKey, emailKey }: { usernameKey: string | null; emailKey: string | null }): string[] {
-  return [usernameKey, emailKey].flatMap((key) => {
-    const [, local, domain] = /^(.*@)(.*xn--.*)$/.exec(key ?? '') ?? []
-    return key === null ? [] : domain === undefined ? [key] : [key, `${local}${domainToUnicode(domain)}`]
-  })
+function isDear({ format, bcryptCost }: StoredHash, usual: number): boolean {
+  return bcryptCost === undefined ? DEAR_FORMAT.test(format) : bcryptCost > usual
 }
 
-async function surveyRows(
-  kind: 'tutorials' | 'todos',
-  table: MappedTable,
-  origin: Origin,
-  stage: Stage,
-  target: Database | undefined,
-): Promise<Tally> {
-  const tally = emptyTally()
-  let ids: string[] = []
-  const settle = async () => {
-    const here = target ? await idsImported(target, origin, FILED_AS[kind], ids) : new Map()
-    tally.already += here.size
-    tally.ready += ids.length - here.size
-    ids = []
-  }
-  for await (const source of table.rows()) {
-    tally.read += 1
-    const row = readOwnedRow(source, kind, table)
-    const skip = typeof row === 'string' ? row : whyLeftOut(stage, row.oldOwner)
-    if (typeof row === 'string' || skip !== undefined) bump(tally.skipped, skip ?? '')
-    else if (!stage.addRow(kind, row.oldId)) bump(tally.skipped, 'an id that came before')
-    else ids.push(row.oldId)
-    if (ids.length === PEOPLE_AT_ONCE) await settle()
-  }
-  await settle()
-  return tally
+function settingsOf({ format, bcryptCost }: StoredHash): string {
+  return bcryptCost === undefined ? format : `${format} of cost ${bcryptCost}`
 }
 
-/** Why a row cannot come; undefined when its owner does. */
-export function whyLeftOut(stage: Stage, oldOwner: string): string | undefined {
-  const fate = stage.fateOf(oldOwner)
-  if (fate === 'ready' || fate === 'taken over' || fate === 'already here') return undefined
-  return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
-}
-
-/** The names that those who were taken over before had in their source, by their old ids; null for those deleted since. */
-async function namesImported(
-  { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
-  origin: Origin,
-  oldIds: string[],
-): Promise<Map<string, string | null>> {
-  const { oldId, oldName, kind, source } = importedIds
-  const idOfForm = idsByForm(origin, oldIds)
-  const isMeant = and(eq(source, origin.source), eq(kind, 'user'), inArray(oldId, [...idOfForm.keys()]))
-  const rows = await db.select({ oldId, oldName }).from(importedIds).where(isMeant)
-  return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.oldName]))
-}
-
-/** The new ids of those that were taken over before, by their old ones. */
-export async function idsImported(
-  { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
-  origin: Origin,
-  kind: Tables['importedIds']['$inferSelect']['kind'],
-  oldIds: string[],
-): Promise<Map<string, number>> {
-  if (oldIds.length === 0) return new Map()
-  const { oldId, newId, source } = importedIds
-  const idOfForm = idsByForm(origin, oldIds)
-  const isMeant = and(eq(source, origin.source), eq(importedIds.kind, kind), inArray(oldId, [...idOfForm.keys()]))
-  const rows = await db.select({ oldId, newId }).from(importedIds).where(isMeant)
-  return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.newId]))
-}
-
-/** Old ids by the forms in which they may be kept. */
-function idsByForm({ erasureKeys, source }: Origin, oldIds: string[]): Map<string, string> {
-  return new Map(oldIds.flatMap((oldId) => keptForms(erasureKeys, source, oldId).map((form) => [form, oldId])))
+/** Flask-Security hashes an HMAC of the password, keyed with a secret of its own; only Django's formats it takes as they are. */
+function isKeyed(format: string, { columns, unused }: MappedTable): boolean {
+  const names = [...Object.values(columns), ...unused]
+  return !format.startsWith('Django') && names.some((name) => name.toLowerCase() === 'fs_uniquifier')
 }

@@ -1,11 +1,11 @@
 import { isName } from '../compat.js'
 import { emailKey, identifierKey, isDisplayable, usernameKey } from '../identifiers.js'
-import type { MappedTable, StatusColumn } from './columns.js'
+import type { MappedTable } from './columns.js'
 import { timeOf } from './dates.js'
+import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'
 import { type Password, type Plaintext, readPassword } from './password.js'
 import type { Row } from './source.js'
-import { judge, spell, type Verdict } from './status-values.js'
 import { isAbsent, isPadded, isYes, secretTextOf, textOf } from './values.js'
 
 /** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
@@ -18,13 +18,6 @@ export interface ReadOptions {
   plaintext: Plaintext
   /** Milliseconds since 1970: what was blocked until an earlier time is blocked no more. */
   now: number
-}
-
-/** A column that keeps somebody out, and its value there. */
-export interface Objection {
-  column: string
-  verdict: Exclude<Verdict, 'on'>
-  value: string
 }
 
 /** What sets a name apart from those that people may register. */
@@ -91,21 +84,6 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
 
 function presentText(value: unknown): string | null {
   return isAbsent(value) ? null : textOf(value)
-}
-
-/** The columns that keep somebody out. Those that the operator has to explain first do so meanwhile. */
-function objectionsTo(row: Row, { status }: MappedTable, now: number): Objection[] {
-  return status.flatMap((column): Objection[] => {
-    const value = row[column.column]
-    const verdict = verdictOf(column, value, now)
-    return verdict === 'on' ? [] : [{ column: column.column, verdict, value: spell(value ?? '') }]
-  })
-}
-
-function verdictOf({ kind, values }: StatusColumn, value: unknown, now: number): Verdict {
-  if (values === undefined) return judge(kind, value, now)
-  const isNamed = values.some((named) => spell(named) === spell(value ?? ''))
-  return isNamed === (kind === 'active') ? 'on' : 'off'
 }
 
 function oddityOf(username: string | null, email: string | null, name: string | null): Oddity | null {

@@ -1,0 +1,19 @@
+import type { Kind, MappedTable } from './columns.js'
+import type { DuplicatePolicy } from './stage.js'
+import type { ReadOptions } from './user.js'
+
+/** Where people come from. */
+export interface Origin {
+  /** What this source is called; its ids and old tokens are told apart from others' by it. */
+  source: string
+  /** The keys by which people of this source are recognised who have been deleted here since. */
+  erasureKeys: readonly Buffer[]
+}
+
+/** What is asked of an import. */
+export interface Plan extends ReadOptions, Origin {
+  tables: Partial<Record<Kind, MappedTable>>
+  duplicates: DuplicatePolicy
+  /** The cost of this service's own hashes. */
+  bcryptCost: number
+}

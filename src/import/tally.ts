@@ -1,0 +1,28 @@
+/** How many rows there are, and what becomes of them: the first number is the sum of the others. */
+export interface Tally {
+  read: number
+  ready: number
+  already: number
+  skipped: Record<string, number>
+}
+
+/** How many there are, and the names of some. */
+export interface Named {
+  count: number
+  names: string[]
+}
+
+const NAMES_SHOWN = 10
+
+export function emptyTally(): Tally {
+  return { read: 0, ready: 0, already: 0, skipped: {} }
+}
+
+export function bump(counts: Record<string, number>, key: string, by = 1): void {
+  counts[key] = (counts[key] ?? 0) + by
+}
+
+export function addName(named: Named, name: string): void {
+  named.count += 1
+  if (named.names.length < NAMES_SHOWN) named.names.push(name)
+}
