@@ -3,11 +3,12 @@ import './node-version.js'
 
 import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { ConfigError, EXIT_CONFIG, Settings } from './config.js'
+import { ConfigError, EXIT_CONFIG } from './config.js'
 import { DatabaseError } from './database.js'
 import { loadEnvironmentFile } from './environment.js'
 import { version } from './package.js'
 import { Problem } from './problems.js'
+import { Settings } from './settings.js'
 import { printable, printError } from './terminal.js'
 import { UsageError } from './usage-error.js'
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import util from 'node:util'
-import { type Config, readSetting, Settings } from './config.js'
+import { type Config, readSetting } from './config.js'
 import { isLoopback } from './networks.js'
+import { Settings } from './settings.js'
 
 const FILE = '.env'
 /** Shorter names are one letter away from too many others: HOME is no misspelt HOST. */

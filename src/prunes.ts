@@ -1,17 +1,19 @@
 import type { FastifyInstance } from 'fastify'
+import { sweepClosedAccounts } from './closed-accounts.js'
 
 /** Deletes what is over, until the signal. */
 type Prune = (signal: AbortSignal) => Promise<void>
 
 /** Everything that is deleted because it is over, by name. */
-export function prunesOf({ sessions, throttle, knownNetworks, events, users }: FastifyInstance): Record<string, Prune> {
+export function prunesOf(app: FastifyInstance): Record<string, Prune> {
+  const { database, sessions, throttle, knownNetworks, events, users } = app
   return {
     sessions: (signal) => sessions.prune(signal),
     throttle: (signal) => throttle.prune(signal),
     networks: (signal) => knownNetworks.prune(signal),
     events: (signal) => events.prune(signal),
     resets: (signal) => users.prune(signal),
-    accounts: (signal) => users.sweep(signal),
+    accounts: (signal) => sweepClosedAccounts(database, signal),
   }
 }
 

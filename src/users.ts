@@ -1,19 +1,15 @@
-import { and, eq, ne, not, type SQL, sql } from 'drizzle-orm'
+import { and, eq, ne, sql } from 'drizzle-orm'
 import type { Role } from './access-tokens.js'
-import { deleteInBatches } from './batches.js'
 import type { Client } from './clients.js'
+import { closeAccount, isKept, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { type Database, type Db, sole, type Tables } from './database.js'
 import type { Event, Events } from './events.js'
 import { fold } from './identifiers.js'
 import { eraseImportedIds } from './imported-ids.js'
-import { ownedTables } from './owned-rows.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Secret } from './secret.js'
 import type { Sessions } from './sessions.js'
-
-/** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
-const ROWS_DELETED_AT_ONCE = 1_000
 
 export type User = Tables['users']['$inferSelect']
 
@@ -134,63 +130,24 @@ export class Users {
    */
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
-    const isLarge = await this.#database.transaction(async (db) => {
+    const isClosed = await this.#database.transaction(async (db) => {
       const admins = await this.#lockAdmins(db)
       const isOwn = actor.id === userId
       if (!isOwn) assertAdmin(admins, actor)
       assertNotLast(admins, userId)
       await this.#lock(db, userId, isOwn ? 'invalid_token' : 'not_found')
-      const isLarge = await this.#isLarge(db, userId)
-      if (isLarge) await this.#close(db, userId)
+      const isTooLarge = await isLarge(this.#database, db, userId)
+      if (isTooLarge) await closeAccount(this.#database, db, userId)
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
       await this.#sessions.revokeAll(db, userId)
+      await this.resets.deleteOf(db, userId)
       await this.resets.deleteMadeBy(db, userId)
       await this.#record(db, { type: 'user.deleted' }, userId, actor)
-      return isLarge
+      return isTooLarge
     })
     // Nobody waits for it; what fails, or is cut off by the end of the process, is for the next prune.
-    if (isLarge) void this.sweep().catch(() => {})
-  }
-
-  /**
-   * Deletes the rows of closed accounts, and then the accounts. It takes as long as there are rows, and goes on where it was
-   * ended by the signal or with the process.
-   */
-  async sweep(signal?: AbortSignal): Promise<void> {
-    const { db, tables } = this.#database
-    const closed = await db
-      .select({ id: tables.users.id })
-      .from(tables.users)
-      .where(not(isKept(tables)))
-    for (const { id } of closed) {
-      for (const table of Object.values(ownedTables(tables))) {
-        await deleteInBatches(this.#database, { table, key: table.id, where: eq(table.userId, id), signal })
-      }
-      // Another process may be deleting the last batch still, or the signal has come.
-      if (await this.#isLarge(db, id, 0)) continue
-      await db.delete(tables.users).where(and(eq(tables.users.id, id), not(isKept(tables))))
-    }
-  }
-
-  /** Whether an account has more rows than one statement should delete. */
-  async #isLarge(db: Db, userId: number, rows = ROWS_DELETED_AT_ONCE): Promise<boolean> {
-    for (const table of Object.values(ownedTables(this.#database.tables))) {
-      const beyond = db.select({ id: table.id }).from(table).where(eq(table.userId, userId)).limit(1).offset(rows)
-      if ((await beyond).length > 0) return true
-    }
-    return false
-  }
-
-  /** Takes everything away by which an account could be used, found or recognised; its rows go later. */
-  async #close(db: Db, userId: number): Promise<void> {
-    const { users } = this.#database.tables
-    const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
-    await db
-      .update(users)
-      .set({ ...names, passwordHash: '', role: 'user', isActive: false })
-      .where(eq(users.id, userId))
-    await this.resets.deleteOf(db, userId)
+    if (isClosed) void sweepClosedAccounts(this.#database).catch(() => {})
   }
 
   /**
@@ -308,11 +265,6 @@ function assertNotLast(admins: number[], userId: number): void {
 
 function isSame(before: User, after: User): boolean {
   return Object.entries(after).every(([key, value]) => before[key as keyof User] === value)
-}
-
-/** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
-export function isKept({ users }: Tables): SQL {
-  return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
 }
 
 function loses(before: User, after: User): boolean {

@@ -2,8 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { exampleEnvironment } from '../src/commands/config.js'
-import { ConfigError, loadConfig, Settings } from '../src/config.js'
+import { ConfigError, loadConfig } from '../src/config.js'
 import { packageRoot } from '../src/package.js'
+import { Settings } from '../src/settings.js'
 
 const MINUTE = 60_000
 const DAY = 86_400_000

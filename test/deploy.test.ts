@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import ts from 'typescript'
 import { parse } from 'yaml'
-import { loadConfig, Settings } from '../src/config.js'
+import { loadConfig } from '../src/config.js'
 import { packageRoot } from '../src/package.js'
+import { Settings } from '../src/settings.js'
 
 // Whether the files that deploy the service say what it understands. How they behave together is in topology.test.ts.
 

@@ -3,8 +3,8 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exampleEnvironment } from '../src/commands/config.js'
 import { documents, printed } from '../src/commands/openapi.js'
-import { Settings } from '../src/config.js'
 import { packageRoot } from '../src/package.js'
+import { Settings } from '../src/settings.js'
 
 // The parts of the documents that are made from the code; a test holds them fresh. `npm run docs` writes all of them,
 // `npm run openapi` those that clients are generated from.

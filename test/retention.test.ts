@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import t from 'tap'
+import { sweepClosedAccounts } from '../src/closed-accounts.js'
 import { pruneAll, prunesOf } from '../src/prunes.js'
 import { PASSWORD, type Person, type Service, startService } from './helper.js'
 import { startSecond, until } from './replica.js'
@@ -73,9 +74,9 @@ t.test('an account with many rows is closed at once, and its rows go in batches,
   t.same((await next.get('/v1/todos')).json().items, [], 'the name is free, and brings nothing along')
 
   const second = await startSecond(t, service)
-  await Promise.all([second.app.users.sweep(), service.app.users.sweep()])
+  await Promise.all([sweepClosedAccounts(second.app.database), sweepClosedAccounts(service.app.database)])
   await until(async () => {
-    await second.app.users.sweep()
+    await sweepClosedAccounts(second.app.database)
     return (await db.$count(tables.users, sql`${tables.users.id} = ${mina.id}`)) === 0
   })
   t.equal(await db.$count(tables.todos), 1, "Joon's alone")
@@ -90,10 +91,10 @@ t.test('a sweep that is ended goes on where it was', async (t) => {
   const { db, tables } = service.app.database
   const closed = { username: null, usernameKey: null, isActive: false }
   await db.update(tables.users).set(closed).where(sql`${tables.users.id} = ${mina.id}`)
-  await service.app.users.sweep(AbortSignal.abort())
+  await sweepClosedAccounts(service.app.database, AbortSignal.abort())
   t.equal(await db.$count(tables.todos), 1)
   t.equal(await db.$count(tables.users), 1, 'not before its rows')
-  await service.app.users.sweep(goOn)
+  await sweepClosedAccounts(service.app.database, goOn)
   t.same([await db.$count(tables.todos), await db.$count(tables.users)], [0, 0])
 })
 

@@ -1,4 +1,5 @@
-import { type Config, loadConfig, readSetting, SECRET_SETTINGS, Settings } from '../config.js'
+import { type Config, loadConfig, readSetting } from '../config.js'
+import { SECRET_SETTINGS, Settings } from '../settings.js'
 import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey config [--example]

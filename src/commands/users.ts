@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
+import { isKept } from '../closed-accounts.js'
 import { loadConfig } from '../config.js'
 import { assertDatabase, databaseName } from '../database-address.js'
 import { fold, identifierKey } from '../identifiers.js'
@@ -9,7 +10,7 @@ import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { timestamp } from '../times.js'
 import { UsageError } from '../usage-error.js'
-import { isKept, type User } from '../users.js'
+import type { User } from '../users.js'
 
 export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
