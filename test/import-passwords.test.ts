@@ -18,6 +18,8 @@ const PLAIN = [
   'deadbeef',
   'ILoveMyDogRexSince2015',
   'Kim:Mina:2022',
+  'sunshinelover',
+  'Password12345',
   '비밀번호 열두 자리',
 ]
 const MARKS = ['!', '*', '!!', 'x', '*LK*', '!8Jk2mNo0pQrStUvWxYz1234567890abcdefghijkl', '!$6$salt$digest', '********']
@@ -46,6 +48,7 @@ const HASHLIKE = [
   '10000.7kQm3bX2C8ZgGm0n4KzxYA==.W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
   'X03MO1qnZdYdgyfeuILPmQ',
   'U2FsdGVkX18yNzY4',
+  'rl.3StKT.4T8M',
   '{noop}her old secret 12',
   'rl.3StKT.4T8M',
   '_J9..rasmBYk8r9AiWNc',

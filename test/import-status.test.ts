@@ -33,6 +33,15 @@ const BARS: [column: string, usual: unknown, barred: unknown][] = [
   ['valid_until', FUTURE, PAST],
   ['탈퇴여부', 'N', 'Y'],
   ['use_yn', 'Y', 'N'],
+  ['mb_leave_date', '', '20230505'],
+  ['withdraw_yn', 'N', 'Y'],
+  ['no_login', 0, 1],
+  ['unlocked', 1, 0],
+  ['unlock_at', PAST, FUTURE],
+  ['user_type', 'member', 'Banned'],
+  ['roles', '["user"]', '["user","suspended"]'],
+  ['fields.is_active', 'true', 'false'],
+  ['app_metadata.blocked', null, 'true'],
 ]
 
 t.test('whoever one of the columns keeps out there is kept out here, and the report says by which', async (t) => {
@@ -160,15 +169,39 @@ t.test('a column that may mean anything stops the import until it is explained',
   t.same([now.get('dan'), now.get('eve')], [true, false])
 })
 
+t.test('a column that may keep somebody out is asked about only where it would', async (t) => {
+  const { run, startService, folder } = await installation(t)
+  const stored = await bcryptHash(PASSWORD, 4)
+  const columns = ['staged', 'confirmed_at', 'active_at', 'end_date', 'ban_count', 'state', 'city']
+  const usual = ['f', PAST, PAST, '', '0', 'NY', 'Albany']
+  const asked = ['t', '', '', PAST, '3', '2', 'Albany']
+  const write = (rows: string[][]) => {
+    const lines = rows.map((row, index) => [`user${index}`, stored, ...row].join(','))
+    return writeFile(join(folder, 'people.csv'), `username,password,${columns.join(',')}\n${lines.join('\n')}\n`)
+  }
+  await write(asked.map((value, index) => usual.with(index, value)))
+  const stopped = await run(['import', 'people.csv', '--apply', '--json'])
+  t.equal(stopped.code, 1)
+  t.same(JSON.parse(stopped.stdout).unclear, columns.slice(0, -1))
+  await write([usual, usual.with(5, 'banned'), usual.with(5, 'New York')])
+  const done = await run(['import', 'people.csv', '--apply'])
+  t.equal(done.code, 0, done.stdout)
+  const people = await activeByName(await startService())
+  t.same(Object.fromEntries(people), { user0: true, user1: false, user2: true })
+})
+
 t.test('columns about something else do not stop an import', (t) => {
-  const others = `id username email password name first_name last_login date_joined created_at updated_at role is_staff is_admin
+  const others = `id username email password name first_name last_login date_joined created_at updated_at is_staff is_admin
     email_verified_at email_confirmed is_verified remember_token reset_token_expires password_expires_at lock_version
+    LockoutEnabled status_updated_at statusMessage active_team_id silenced_till user_activation_key
     unlock_token two_factor_enabled mfa_enabled last_active_at marital_status billing_state banner interactive locale
     sign_in_count phone avatar_url fs_uniquifier bio estate`
   for (const column of others.trim().split(/\s+/)) t.equal(statusKindOf(column), undefined, column)
-  for (const column of ['confirmed_at', 'pending', 'ban_count', 'deletedthing', 'is_shadow_banned', 'blockedUsers']) {
-    t.equal(statusKindOf(column), 'unclear', column)
+  for (const column of ['pending', 'ban_count', 'deletedthing', 'is_shadow_banned', 'blockedUsers', 'shadowbanned']) {
+    t.equal(statusKindOf(column), 'maybeDisabled', column)
   }
+  t.equal(statusKindOf('confirmed_at'), 'maybeActive')
+  t.equal(statusKindOf('enabled_features'), 'unclear')
   t.end()
 })
 

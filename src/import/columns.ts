@@ -159,13 +159,13 @@ function statusColumns(kind: Kind, table: SourceTable, { status, ignored }: Mapp
     ...silent.map((name) => columnOf(table, name, `--ignore-column ${name}`)),
   ])
   const recognised = table.columns.flatMap((column) =>
-    settled.has(column) ? [] : kind === 'users' ? recognise(column) : recogniseOfRow(column),
+    settled.has(column) ? [] : kind === 'users' ? recognise(column, table.columns) : recogniseOfRow(column),
   )
   return [...mapped, ...recognised]
 }
 
-function recognise(column: string): StatusColumn[] {
-  const kind = statusKindOf(column)
+function recognise(column: string, others: string[]): StatusColumn[] {
+  const kind = statusKindOf(column, others)
   return kind === undefined ? [] : [{ column, kind, isMapped: false }]
 }
 

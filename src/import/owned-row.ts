@@ -4,7 +4,8 @@ import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'
 import type { Row } from './source.js'
 import type { Stage } from './stage.js'
-import { exactTextOf, isYes } from './values.js'
+import { isYes } from './status-values.js'
+import { exactTextOf } from './values.js'
 
 /** v1's own bound, in characters. */
 const DESCRIPTION_MAX_LENGTH = 10_000

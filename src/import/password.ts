@@ -46,8 +46,8 @@ const SPACED_HEX = /^[0-9a-f]{2}(?:([-: ])[0-9a-f]{2})(?:\1[0-9a-f]{2}){14,}$/i
 /** What stands between the parts of a stored hash: its algorithm, rounds, salt and digest. */
 const BETWEEN_PARTS = /[.:|$;,*&#\s]+/
 const LOOKS_LIKE_A_HASH = [
-  // crypt(3) with DES, and its extended form.
-  /^[./0-9A-Za-z]{13}$/,
+  // crypt(3) with DES, whose last character holds four bits alone, and its extended form.
+  /^(?=.*[a-z])(?=.*[A-Z])[./0-9A-Za-z]{12}[.26AEIMQUYcgkosw]$/,
   /^_[./0-9A-Za-z]{19}$/,
   /^\$[\w.,=+-]+\$./,
   /\$(2[abxy]?|argon2\w*|s?crypt|pbkdf2[\w-]*|bcrypt[\w-]*|[156y]|apr1|P|H)\$/,

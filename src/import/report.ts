@@ -113,9 +113,9 @@ function describeUnknown(unknown: Record<string, number>): string[] {
 }
 
 function describeStatus({ column, kind, disables, unknown }: StatusReport): string[] {
-  const says = kind === 'disabled' || kind === 'disabledUntil' ? 'who is disabled' : 'who is active'
-  const people =
-    kind === 'disabled' || kind === 'disabledUntil' ? 'disabled by it' : 'not active by it, and disabled here'
+  const isOfDisabled = ['disabled', 'disabledUntil', 'maybeDisabled', 'role', 'region'].includes(kind)
+  const says = isOfDisabled ? 'who is disabled' : 'who is active'
+  const people = isOfDisabled ? 'disabled by it' : 'not active by it, and disabled here'
   return [line(disables, `${people}: ${column}, taken for the column that says ${says}`), ...describeUnknown(unknown)]
 }
 

@@ -1,12 +1,29 @@
 // Which columns of a foreign table of users say that somebody may not log in. The names come in any case and spelling
 // (deleted_at, DeleteAt, isdeleted, " is_active"), so a name is cut into words, and the words are looked up.
+import {
+  ABOUT_STATUS,
+  ACTIVE_AT,
+  ADDRESS,
+  ENDS_AT,
+  IS_TIME,
+  MORE_ACTIVE,
+  MORE_AFFIXES,
+  MORE_DISABLED,
+  MORE_STATUS,
+  NO_LOGIN,
+  ROLE,
+  UNDONE,
+} from './status-words.js'
 
 /**
  * How the values of a status column are read. `disabled`: anything but a clear no keeps the person out. `disabledUntil`:
  * only a time that is over is a no, too. `active`: anything but a clear yes keeps the person out. `activeUntil`: a time that
- * is over keeps the person out. `status`: words such as active and banned. `unclear`: the operator has to say.
+ * is over keeps the person out. `status`: words such as active and banned. `role` and `region`: nothing but a word such as
+ * banned keeps the person out. `unclear`: the operator has to say. `maybe...`: only where somebody would be kept out.
  */
-export type StatusKind = 'disabled' | 'disabledUntil' | 'active' | 'activeUntil' | 'status' | 'unclear'
+export type StatusKind =
+  | ('disabled' | 'disabledUntil' | 'active' | 'activeUntil' | 'status' | 'role' | 'region' | 'unclear')
+  | ('maybeDisabled' | 'maybeActive' | 'maybeActiveUntil')
 
 const words = (text: string) => new Set(text.trim().split(/\s+/))
 
@@ -29,8 +46,9 @@ const STATUS = words('status state lifecycle estado statut zustand 상태')
 /** Of a row these may say that it is deleted; other words of ACTIVE are about its content. */
 const IN_USE = words('active activo ativo actif aktiv 활성 use 사용')
 /** Whether these keep anybody out differs from one application to the next. */
-const UNCLEAR = words(`confirmed pending unconfirmed unverified unapproved restricted flagged hold onhold paused staged
-  suspicious compromised`)
+const UNCLEAR = words(`pending unconfirmed unverified unapproved restricted flagged hold onhold paused staged suspicious
+  compromised hidden limited`)
+const CONFIRMED = words('confirmed')
 const EXPIRY = words('expires expire expiry expiration 만료')
 const UNTIL = words('until till end ends to thru through')
 const NEGATION = words('non not no')
@@ -39,7 +57,7 @@ const AFFIXES = words(`is has was been are account user member membership custom
   temporary temp auto self by admin out reason id cd utc tz 여부 일 일시 일자 계정 회원 사용자`)
 /** `use_yn` and 사용여부 are how Korean tables say active; alone, "use" says nothing. */
 const USE = words('use 사용')
-const YES_OR_NO = words('yn flag flg 여부')
+const YES_OR_NO = words('yn flag flg is in 여부')
 
 /** What has such a word with one of these is about something else than whether the account may be used. */
 const ELSEWHERE =
@@ -50,23 +68,50 @@ const ELSEWHERE =
 const HARMLESS = /^(lock_version|lockout_enabled|last_active(_.*)?|last_state(_.*)?)$/
 const LOGIN_ALLOWED = /^(can_(login|log_in|signin|sign_in)|allow_login|login_allow)$/
 
-const VOCABULARY = [DISABLED, ACTIVE, STATUS, UNCLEAR, EXPIRY, UNTIL, NEGATION, AFFIXES, USE]
+for (const [set, more] of [
+  [DISABLED, MORE_DISABLED],
+  [ACTIVE, MORE_ACTIVE],
+  [STATUS, MORE_STATUS],
+  [AFFIXES, MORE_AFFIXES],
+] as const) {
+  for (const word of more) set.add(word)
+}
+
+const VOCABULARY = [DISABLED, ACTIVE, STATUS, UNCLEAR, CONFIRMED, EXPIRY, UNTIL, NEGATION, AFFIXES, USE]
 /** Glued to words that are not known, these still show that a column is about who may come in. */
 const TELLING = [...DISABLED].filter((word) => word.length >= 6)
 
-/** What a column of users says about who may log in; undefined when its name does not hint at that. */
-export function statusKindOf(column: string): StatusKind | undefined {
+/** What a column of users says about who may log in, beside these others; undefined when its name does not hint at that. */
+export function statusKindOf(column: string, others: string[] = []): StatusKind | undefined {
   const parts = wordsOf(column)
   const name = parts.join('_')
-  if (LOGIN_ALLOWED.test(name)) return 'active'
-  if (HARMLESS.test(name) || parts.some((part) => ELSEWHERE.has(part))) return undefined
   const has = (set: Set<string>) => parts.some((part) => set.has(part))
-  const isKnown = parts.every((part) => VOCABULARY.some((set) => set.has(part)))
-  if (!isKnown) {
-    const hints = [DISABLED, ACTIVE, STATUS, UNCLEAR, EXPIRY].some(has)
-    return hints || parts.some((part) => TELLING.some((word) => part.startsWith(word))) ? 'unclear' : undefined
+  const kind = kindOfName(name)
+  if (kind !== undefined) return kind
+  if (HARMLESS.test(name) || ABOUT_STATUS.test(name) || has(ELSEWHERE)) return undefined
+  const isOfAddress =
+    /^state(_code|_name)?$/.test(name) && others.some((other) => ADDRESS.test(other.trim().toLowerCase()))
+  if (isOfAddress) return 'region'
+  return parts.every((part) => VOCABULARY.some((set) => set.has(part))) ? kindOfWords(has) : kindByHint(parts)
+}
+
+/** What a name says as a whole. */
+function kindOfName(name: string): StatusKind | undefined {
+  if (LOGIN_ALLOWED.test(name)) return 'active'
+  if (NO_LOGIN.test(name)) return 'disabled'
+  if (UNDONE.test(name))
+    return IS_TIME.test(name) ? 'disabledUntil' : /^(is_)?un[a-z]+$/.test(name) ? 'active' : undefined
+  if (ACTIVE_AT.test(name)) return 'maybeActive'
+  if (ENDS_AT.test(name)) return 'maybeActiveUntil'
+  return ROLE.test(name) ? 'role' : undefined
+}
+
+/** What a name says that is made of known words. */
+function kindOfWords(has: (set: Set<string>) => boolean): StatusKind | undefined {
+  if (has(UNCLEAR) || has(CONFIRMED)) {
+    if (has(NEGATION) || (has(UNCLEAR) && has(CONFIRMED))) return 'unclear'
+    return has(CONFIRMED) ? 'maybeActive' : 'maybeDisabled'
   }
-  if (has(UNCLEAR)) return 'unclear'
   const isUntil = has(UNTIL) || has(EXPIRY)
   if (has(DISABLED)) {
     if (has(ACTIVE)) return 'unclear'
@@ -77,6 +122,15 @@ export function statusKindOf(column: string): StatusKind | undefined {
   if (has(EXPIRY) || (has(ACTIVE) && isUntil)) return 'activeUntil'
   if (has(ACTIVE) || (has(USE) && has(YES_OR_NO))) return 'active'
   return has(STATUS) ? 'status' : undefined
+}
+
+/** What a name hints at that has other words, too. */
+function kindByHint(parts: string[]): StatusKind | undefined {
+  const has = (set: Set<string>) => parts.some((part) => set.has(part))
+  if ([ACTIVE, STATUS, CONFIRMED, EXPIRY].some(has)) return 'unclear'
+  const isTelling = has(DISABLED) || has(UNCLEAR) || parts.some((part) => TELLING.some((word) => part.includes(word)))
+  if (!isTelling) return undefined
+  return has(NEGATION) ? 'unclear' : 'maybeDisabled'
 }
 
 /** What a column of rows says about which of them are deleted; undefined when its name does not hint at that. */

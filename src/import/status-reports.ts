@@ -27,7 +27,8 @@ export function statusReports(columns: StatusColumn[]): StatusReport[] {
 
 /** A name alone does not say what a number or a word in a column of states means. */
 export function isUnclear({ kind, isMapped, unknown }: StatusReport): boolean {
-  return !isMapped && (kind === 'unclear' || (kind === 'status' && Object.keys(unknown).length > 0))
+  const isAsked = kind === 'status' || kind === 'region' || kind.startsWith('maybe')
+  return !isMapped && (kind === 'unclear' || (isAsked && Object.keys(unknown).length > 0))
 }
 
 /** Whether a row that is not active is deleted, only the operator knows. */

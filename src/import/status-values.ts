@@ -34,6 +34,8 @@ const NO_TIME = /^(0000-00-00|0001-01-01)/
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 const COMPACT = /^((?:19|20|99)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/
 const DATE = /^\d{4}-\d{2}-\d{2}([ t]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?/i
+/** A part of a country: a code of two letters or more, or its name. */
+const REGION = /^\p{L}[\p{L} .'-]+$/u
 const ZONE = /(z|[+-]\d{2}:\d{2})$/i
 
 /** What a value says about its person at the moment `now` (ms since 1970), in a column of this kind. */
@@ -43,6 +45,17 @@ export function judge(kind: StatusKind, value: unknown, now: number): Verdict {
   const isFuture = typeof reading === 'number' && reading > now
   const word = reading === 'word' ? spell(value) : ''
   switch (kind) {
+    case 'maybeDisabled':
+      return judge('disabled', value, now) === 'on' ? 'on' : 'unknown'
+    case 'maybeActive':
+      return judge('active', value, now) === 'on' ? 'on' : 'unknown'
+    case 'maybeActiveUntil':
+      return judge('activeUntil', value, now) === 'on' ? 'on' : 'unknown'
+    case 'role':
+      return namesNotActive(spell(value ?? '')) ? 'off' : 'on'
+    case 'region':
+      if (namesNotActive(word)) return 'off'
+      return reading === 'absent' || REGION.test(word) ? 'on' : 'unknown'
     case 'disabled':
       if (reading === 'absent' || reading === 'no') return 'on'
       return reading === 'yes' || typeof reading === 'number' || NOT_ACTIVE.has(word) ? 'off' : 'unknown'
@@ -61,8 +74,18 @@ export function judge(kind: StatusKind, value: unknown, now: number): Verdict {
   }
 }
 
+/** Whether a value has a word such as banned, as a list of roles may. */
+function namesNotActive(text: string): boolean {
+  return text.split(/[^\p{L}\p{N}]+/u).some((word) => NOT_ACTIVE.has(word))
+}
+
+/** Whether a value says yes: anything but a clear no does. */
+export function isYes(value: unknown): boolean {
+  return !['absent', 'no'].includes(String(read(value)))
+}
+
 function read(value: unknown): Reading {
-  if (isAbsent(value)) return 'absent'
+  if (isAbsent(value) || /^(\[\]|\{\})$/.test(spell(value))) return 'absent'
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'word' : value.getTime()
   if (Buffer.isBuffer(value) && value.every((byte) => byte === 0)) return 'no'

@@ -6,7 +6,8 @@ import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'
 import { type Password, type Plaintext, readPassword } from './password.js'
 import type { Row } from './source.js'
-import { isAbsent, isPadded, isYes, secretTextOf, textOf } from './values.js'
+import { isYes } from './status-values.js'
+import { isAbsent, isPadded, secretTextOf, textOf } from './values.js'
 
 /** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
 export const NO_PASSWORD = '!'

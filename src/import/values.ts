@@ -1,7 +1,6 @@
 // What drivers, CSV and JSON make of a value, as one thing.
 import type { Binary } from './source.js'
 
-const NO = new Set(['', '0', 'f', 'false', 'n', 'no', 'off', 'null'])
 /** What SQL tools, MySQL, Python, pandas and spreadsheets write where there is no value, in lower case. */
 const ABSENT = new Set([
   '',
@@ -53,10 +52,4 @@ export function secretTextOf(value: unknown): string | null {
 /** Whether there are blanks or line ends around a text. */
 export function isPadded(value: unknown): boolean {
   return typeof value === 'string' && value.trim() !== '' && value.trim() !== value
-}
-
-export function isYes(value: unknown): boolean {
-  return typeof value === 'boolean'
-    ? value
-    : value !== undefined && value !== null && !NO.has(String(value).toLowerCase())
 }
