@@ -106,3 +106,15 @@ t.test('a line end in a name makes nobody somebody else', async (t) => {
     { oldId: '2', newId: 2 },
   ])
 })
+
+t.test('a display name that cannot be kept is left out, and the report says so', async (t) => {
+  const { run, folder } = await installation(t)
+  const stored = await bcryptHash(PASSWORD, 4)
+  const names = ['Mina', 'bad\u0000name', 'x'.repeat(300), '']
+  const people = names.map((name, id) => JSON.stringify({ id, username: `user${id}`, name, password: stored }))
+  await writeFile(join(folder, 'people.jsonl'), people.join('\n'))
+  const { code, stdout, stderr } = await run(['import', 'people.jsonl', '--apply'])
+  t.equal(code, 0, stderr)
+  t.match(stdout, / 4 {2}imported/)
+  t.match(stdout, / 2 {2}with a display name that cannot be kept/)
+})

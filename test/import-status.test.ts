@@ -39,6 +39,7 @@ const BARS: [column: string, usual: unknown, barred: unknown][] = [
   ['unlocked', 1, 0],
   ['unlock_at', PAST, FUTURE],
   ['user_type', 'member', 'Banned'],
+  ['auth', 'manual', 'nologin'],
   ['roles', '["user"]', '["user","suspended"]'],
   ['fields.is_active', 'true', 'false'],
   ['app_metadata.blocked', null, 'true'],

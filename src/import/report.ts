@@ -52,6 +52,10 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
       ),
       ...some(found.padded, 'with blanks or line ends around an id, a name, an address or a hash: taken without them'),
       ...some(
+        found.lostNames,
+        'with a display name that cannot be kept, as it is too long or has NUL in it: they come without one',
+      ),
+      ...some(
         found.unknownTimes,
         'with a time of creation that cannot be told, as of 05/06/2022: they count as created by this import',
       ),

@@ -19,7 +19,8 @@ const ONE = words(`\\x01 0x1 0x01 b'1' b"1" b'\\x01' b"\\x01" x'01' '1' "1" \\u0
 const ACTIVE =
   words(`active activated enabled ok okay normal good live approved allowed valid verified confirmed registered
   current activo aktiv actif ativo attivo 활성 정상 사용 사용중 활동 활동중 正常 有効 有效`)
-const NOT_ACTIVE = words(`inactive disabled deleted banned blocked locked suspended deactivated archived removed expired
+const NOT_ACTIVE =
+  words(`nologin inactive disabled deleted banned blocked locked suspended deactivated archived removed expired
   terminated closed frozen pending rejected denied unapproved unconfirmed unverified waiting invited created dormant
   withdrawn cancelled canceled revoked invalid spam blacklisted retired resigned left inactivo inaktiv gesperrt inactif
   inativo 비활성 정지 탈퇴 휴면 차단 삭제 중지 무효 無効 无效 停止 禁用`)

@@ -48,6 +48,8 @@ export interface Survey {
   padded: number
   /** People whose time of creation cannot be told. */
   unknownTimes: number
+  /** People whose display name cannot be kept. */
+  lostNames: number
 }
 
 /** Reads the whole source, and compares it with itself and with the target, which may be missing. Writes nothing. */
@@ -94,6 +96,7 @@ function emptySurvey(users: MappedTable | undefined): Survey {
     sharedIds: none(),
     padded: 0,
     unknownTimes: 0,
+    lostNames: 0,
   }
 }
 
@@ -126,6 +129,7 @@ function note(user: ImportedUser, found: Survey): void {
   if (user.wasAdmin) found.admins += 1
   if (user.isPadded) found.padded += 1
   if (user.hasUnknownTime) found.unknownTimes += 1
+  if (user.isNameLost) found.lostNames += 1
   if (!user.isActive) found.disabled += 1
   noteObjections(user.objections, found.status)
   if (oddity !== null) addName(found.outsideRules[oddity], nameOf(user))

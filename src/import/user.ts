@@ -46,6 +46,8 @@ export interface ImportedUser {
   createdAt: number | null
   /** The source says when, in a way that cannot be told. */
   hasUnknownTime: boolean
+  /** There is a display name that cannot be kept: too long, or with NUL in it. */
+  isNameLost: boolean
 }
 
 export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
@@ -80,6 +82,7 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
     isPadded: ['id', 'username', 'email', 'password'].some((field) => isPadded(value(field))),
     createdAt: createdAt ?? null,
     hasUnknownTime: createdAt === undefined,
+    isNameLost: name !== null && !isName(name),
   }
 }
 
