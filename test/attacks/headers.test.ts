@@ -30,7 +30,7 @@ t.test('no Host and no forwarded name changes who this service says it is', asyn
   const port = await listen(service)
   const hosts = [
     'Host: evil.example\r\n',
-    'Host: evil.example:1@latchkey.test\r\n',
+    'Host: evil.example:1\r\n',
     'Host: latchkey.test\r\nX-Forwarded-Host: evil.example\r\n',
     'Host: latchkey.test\r\nX-Forwarded-Server: evil.example\r\nX-Host: evil.example\r\n',
     'Host: latchkey.test\r\nForwarded: host=evil.example;proto=https\r\n',
@@ -56,6 +56,16 @@ t.test('no Host and no forwarded name changes who this service says it is', asyn
     t.match(registered, /\r\nlocation: \/v1\/me\r\n/, host)
     const { access_token } = JSON.parse(registered.slice(registered.indexOf('\r\n\r\n')))
     t.match(claimsOf(access_token), { iss: 'http://latchkey.test', aud: 'http://latchkey.test' }, host)
+  }
+})
+
+t.test('a Host that is no host is refused, and not told back', async (t) => {
+  const port = await listen(await startService(t))
+  for (const host of ['evil.example:1@latchkey.test', 'evil.example/latchkey.test', 'latchkey.test evil.example']) {
+    const answer = await exchange(port, `GET /docs HTTP/1.1\r\nConnection: close\r\nHost: ${host}\r\n\r\n`)
+    t.match(answer, /^HTTP\/1\.1 400 /, host)
+    t.match(answer, 'malformed_request', host)
+    t.notMatch(answer, 'evil', host)
   }
 })
 
