@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
-import { Problem } from '../src/problems.js'
+import { Problem, sendProblem } from '../src/problems.js'
 
 /** What Node itself takes for an expectation that it meets. */
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
@@ -12,16 +13,24 @@ const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i
 export default plugin(
   async (app) => {
     app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
-    app.addHook('onRequest', ({ headers, raw }, _reply, done) => {
+    app.addHook('onRequest', (request, reply, done) => {
+      const { headers, raw } = request
       // RFC 9112, section 3.2.
       const isMissing = headers.host === undefined && raw.httpVersion === '1.1'
-      if (isMissing || !HOST.test(headers.host ?? '') || hasTwoHosts(raw)) return done(new Problem('malformed_request'))
-      if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) return done(new Problem('expectation_failed'))
+      if (isMissing || !HOST.test(headers.host ?? '') || hasTwoHosts(raw))
+        return refuse('malformed_request', request, reply)
+      if (headers.expect !== undefined && !CONTINUE.test(headers.expect))
+        return refuse('expectation_failed', request, reply)
       done()
     })
   },
   { name: 'http-rules' },
 )
+
+/** No route has a say: the tutorials' routes declare other fields for the same status. */
+function refuse(code: 'malformed_request' | 'expectation_failed', request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(new Problem(code), request, reply)
+}
 
 /** Of two, Node keeps the first, and a proxy in front may have gone by the second. */
 function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {

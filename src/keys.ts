@@ -206,7 +206,9 @@ export class Keys {
 
   /** Sees to it that there is a signer and that no key ends too soon. */
   async #repair(): Promise<void> {
-    const spare = await this.#make()
+    // Taken before the lock, which an empty table has no row for: of several processes that start on it one succeeds.
+    const position = (await this.#lastPosition()) + 1
+    const spare = { ...(await this.#make()), position }
     await this.#change(async (db) => {
       const keys = this.#openAll(await within(db, this.#select).execute())
       if (!keys.some(isSigning)) await this.#appointSigner(db, spare)
@@ -231,12 +233,12 @@ export class Keys {
   }
 
   /** Lets the newest key that is published already sign now; where there is none, the spare one. */
-  async #appointSigner(db: Db, spare: NewKey): Promise<void> {
+  async #appointSigner(db: Db, spare: NewKey & { position?: number }): Promise<void> {
     const { tables, now } = this.#database
     const next = this.#openAll(await within(db, this.#select).execute()).findLast((key) => !isSigning(key))
     if (next === undefined) {
-      const position = sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`
-      await this.#insert(db, { ...spare, position, signsFrom: now })
+      const last = sql`(select coalesce(max(position), 0) + 1 from ${tables.signingKeys})`
+      await this.#insert(db, { ...spare, position: spare.position ?? last, signsFrom: now })
     } else await db.update(tables.signingKeys).set({ signsFrom: now }).where(eq(tables.signingKeys.kid, next.kid))
   }
 

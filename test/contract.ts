@@ -54,6 +54,8 @@ export function contractOf(document: Record<string, unknown>): Contract {
     const name = (method === 'HEAD' ? 'get' : method).toLowerCase()
     const operation = found?.operations[name]
     checked += 1
+    // What is not HTTP is refused before any operation is.
+    if (status === 400 && (method === 'HEAD' || JSON.parse(body).code === 'malformed_request')) return
     if (operation === undefined) {
       if (UNDOCUMENTED.test(path) && status < 400) return
       if (![400, 404, 405, 431].includes(status)) throw new Error(`${method} ${path} ${status} is not documented`)

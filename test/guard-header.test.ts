@@ -8,9 +8,9 @@ t.test('the Authorization header has one form, and nothing else is a token', asy
   const service = await startService(t)
   const { token } = await service.signUp('mina')
   const cases: [header: string, status: number, code?: string][] = [
-    [`Bearer ${token}`, 204],
-    [`bearer ${token}`, 204],
-    [`BEARER ${token}`, 204],
+    [`Bearer ${token}`, 200],
+    [`bearer ${token}`, 200],
+    [`BEARER ${token}`, 200],
     [`Bearer  ${token}`, 400, 'malformed_authorization'],
     [`Bearer\t${token}`, 400, 'malformed_authorization'],
     [`Bearer ${token}\t`, 400, 'malformed_authorization'],
@@ -34,8 +34,11 @@ t.test('the Authorization header has one form, and nothing else is a token', asy
   }
   for (const [header, status, code] of cases) {
     const name = JSON.stringify(header.replaceAll(token, 'TOKEN'))
-    const response = await service.get('/v1/verify', { authorization: header })
+    const response = await service.get('/v1/me', { authorization: header })
     t.equal(response.statusCode, status, name)
+    // A proxy knows two answers, and makes a 500 of any other.
+    const { statusCode } = await service.get('/v1/verify', { authorization: header })
+    t.equal(statusCode, status === 200 ? 204 : 401, name)
     if (code === undefined) continue
     t.match(response.json(), { status, code }, name)
     t.equal(response.headers['www-authenticate'], challenges[code], name)

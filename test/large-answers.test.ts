@@ -3,8 +3,9 @@ import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { type Child, serving } from './child.js'
+import { SQLITE_ONLY } from './databases.js'
 import { PASSWORD, type Person, startService } from './helper.js'
-import { until } from './replica.js'
+import { startSecond, until } from './replica.js'
 import { listen } from './wire.js'
 
 t.setTimeout(180_000)
@@ -94,26 +95,30 @@ t.test('an account may have so many rows of a kind, at every door together', asy
   t.equal((await compat(mina)).statusCode, 409)
 })
 
-t.test('rows that were there before count too, also beyond the thousand that are not counted', async (t) => {
-  const service = await startService(t, { MAX_ROWS_PER_USER: '1003' })
-  const mina = await service.signUp('mina')
-  await mina.post('/v1/todos', { title: 'first' })
-  const { db, tables } = service.app.database
-  let id = (await mina.get('/v1/todos')).json().items[0].id
-  for (let n = 0; n < 999; n += 1) {
-    id += 1
-    await db.insert(tables.todos).values({ id, userId: mina.id, title: 'x', createdAt: 0, updatedAt: 0 })
-  }
-  const other = await startService(t, { MAX_ROWS_PER_USER: '1003', DATABASE_URL: service.app.config.DATABASE_URL })
-  const statuses: number[] = []
-  for (let n = 0; n < 5; n += 1) {
-    const headers = { authorization: `Bearer ${mina.token}` }
-    statuses.push(
-      (await other.app.inject({ method: 'POST', url: '/v1/todos', headers, payload: { title: 'x' } })).statusCode,
-    )
-  }
-  t.same(statuses, [201, 201, 201, 409, 409])
-})
+t.test(
+  'rows that were there before count too, also beyond the thousand that are not counted',
+  { skip: SQLITE_ONLY },
+  async (t) => {
+    const service = await startService(t, { MAX_ROWS_PER_USER: '1003' })
+    const mina = await service.signUp('mina')
+    await mina.post('/v1/todos', { title: 'first' })
+    const { db, tables } = service.app.database
+    let id = (await mina.get('/v1/todos')).json().items[0].id
+    for (let n = 0; n < 999; n += 1) {
+      id += 1
+      await db.insert(tables.todos).values({ id, userId: mina.id, title: 'x', createdAt: 0, updatedAt: 0 })
+    }
+    const other = await startSecond(t, service)
+    const statuses: number[] = []
+    for (let n = 0; n < 5; n += 1) {
+      const headers = { authorization: `Bearer ${mina.token}` }
+      statuses.push(
+        (await other.app.inject({ method: 'POST', url: '/v1/todos', headers, payload: { title: 'x' } })).statusCode,
+      )
+    }
+    t.same(statuses, [201, 201, 201, 409, 409])
+  },
+)
 
 t.test('sixty connections of one account that read nothing fill no memory, and are let go', async (t) => {
   const service = await serving(t, { nodeOptions: ['--max-old-space-size=128'], settings: { LOG_LEVEL: 'warn' } })

@@ -35,7 +35,11 @@ t.test('people register with a user name, an e-mail address or both, and are log
 t.test('somebody without a user name and an e-mail address is refused', async (t) => {
   const service = await startService(t)
   const response = await service.post('/v1/register', { name: 'Mina', password: PASSWORD })
-  t.match(response.json(), { status: 400, code: 'validation_failed', errors: [{ message: /username or email/ }] })
+  t.match(response.json(), {
+    status: 400,
+    code: 'validation_failed',
+    errors: [{ path: '/username', message: 'is required, unless email is given' }],
+  })
   t.equal(await countUsers(service), 0)
 })
 
@@ -110,8 +114,8 @@ t.test('values are taken as they are and never turned into text', async (t) => {
   const bodies: unknown[] = [
     ...[123, true, null, ['mina'], { toString: 'mina' }].map((username) => ({ ...good, username })),
     ...[12345678, true, null, [PASSWORD], {}].map((password) => ({ ...good, password })),
-    ...[1, false, null, ['mina@example.com']].map((email) => ({ ...good, email })),
-    ...[1, false, null, ['Mina']].map((name) => ({ ...good, name })),
+    ...[1, false, ['mina@example.com']].map((email) => ({ ...good, email })),
+    ...[1, false, ['Mina']].map((name) => ({ ...good, name })),
     { username: 'mina' },
     [good],
     [],

@@ -85,9 +85,11 @@ t.test('forms that are not quite forms', async (t) => {
     [6, 'should', `POST ${PATH}`, { headers: { 'content-type': 'multipart/form-data' }, raw: 'x' }, 422, both],
     [7, 'should', `POST ${PATH}`, { headers: seam, raw: file }, 422, both],
     [8, 'should', `POST ${PATH}/?a=b`, {}, 307, undefined, { location: `http://127.0.0.1:{{port}}${PATH}?a=b` }],
-    [9, 'should', `POST ${PATH}/`, { headers: { host: 'a"b' } }, 307, undefined, { location: PATH }],
     [10, 'should', `POST ${PATH}`, { multipart: { ...carol, padding: 'x'.repeat(70_000) } }, 413],
   ]
   await holdRows(t, compat, rows)
   t.equal((await send(`OPTIONS ${PATH}`)).status, 405)
+  const refused = await compat.service.app.inject({ method: 'POST', url: `${PATH}/`, headers: { host: 'a"b' } })
+  t.equal(refused.statusCode, 400, 'a Host that is no host is told nothing back')
+  t.equal(refused.headers.location, undefined)
 })
