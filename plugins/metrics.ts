@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import plugin from 'fastify-plugin'
+import { firstAddress } from '../src/loopback.js'
 import type { Metrics } from '../src/metrics.js'
 
 declare module 'fastify' {
@@ -37,7 +38,7 @@ export default plugin(
     app.addHook('onListen', async () => {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject)
-        server.listen(METRICS_PORT, HOST, resolve)
+        server.listen(METRICS_PORT, firstAddress(HOST), resolve)
       })
       app.log.info({ address: server.address() }, 'metrics are served')
     })

@@ -134,7 +134,7 @@ t.test('If-Match: only the tag of now and * let a change through', async (t) => 
   const now = String(changed.headers.etag)
   t.equal(changed.statusCode, 200)
   t.not(now, first)
-  for (const tag of [first, '"999"', 'garbage', now.replaceAll('"', ''), `W/${now}`, `${now}, ${first}`, '']) {
+  for (const tag of [first, '"999"', 'garbage', now.replaceAll('"', ''), `W/${now}`, `${first}, "999"`, '']) {
     const headers = { 'if-match': tag }
     const refused = { status: 412, code: 'precondition_failed' }
     t.match((await mina.patch(url, { name: 'third' }, headers)).json(), refused, tag)
