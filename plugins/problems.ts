@@ -29,7 +29,8 @@ export default plugin(
 
     app.setErrorHandler((error, request, reply) => {
       // `/v1/todos/` has an id that is empty: it is another address than `/v1/todos`, not a wrong id.
-      const isNoAddress = (error as FastifyError).validationContext === 'params' && hasBlank(request.params as Params)
+      const isNoAddress =
+        (error as FastifyError | null)?.validationContext === 'params' && hasBlank(request.params as Params)
       return sendProblem(isNoAddress ? notFound(pathOf(request.url)) : toProblem(error), request, reply)
     })
 
