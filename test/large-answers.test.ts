@@ -5,7 +5,7 @@ import t from 'tap'
 import { type Child, serving } from './child.js'
 import { SQLITE_ONLY } from './databases.js'
 import { PASSWORD, type Person, startService } from './helper.js'
-import { startSecond, until } from './replica.js'
+import { startSecond } from './replica.js'
 import { listen } from './wire.js'
 
 t.setTimeout(180_000)
