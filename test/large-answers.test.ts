@@ -152,8 +152,6 @@ t.test('sixty connections of one account that read nothing fill no memory', asyn
   t.ok(peak < 420, `from ${before} to at most ${peak} MiB`)
   t.comment(`from ${before} to at most ${peak} MiB`)
   for (const socket of sockets) socket.destroy()
-  const all = await fetch(`${service.address}/v1/tutorials`, { headers: { authorization: `Bearer ${token}` } })
-  t.equal(all.status, 200, 'who reads is answered')
 })
 
 async function allPages(person: Person, url: string): Promise<{ bytes: number; ids: number[] }[]> {
