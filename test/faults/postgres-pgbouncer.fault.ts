@@ -18,7 +18,8 @@ const IGNORED = 'extra_float_digits, statement_timeout, idle_in_transaction_sess
 const MODES = [
   ['transaction mode, as it comes', { pool_mode: 'transaction' }],
   ['transaction mode, told of our limits', { pool_mode: 'transaction', ignore_startup_parameters: IGNORED }],
-  ['session mode, as it comes', { pool_mode: 'session' }],
+  // A connection of ours has one of the server's for as long as it lives.
+  ['session mode, as it comes', { pool_mode: 'session', default_pool_size: '10' }],
 ] as const
 
 t.test('behind PgBouncer', { skip }, async (t) => {
