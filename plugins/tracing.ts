@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { isPostgres } from '../src/database.js'
+import { isPostgres } from '../src/database-url.js'
 import { version } from '../src/package.js'
 import type { RequestTrace } from '../src/tracing.js'
 

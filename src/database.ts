@@ -84,24 +84,6 @@ export interface OpenOptions {
 /** A database that cannot be used as it is. The message says why and what to do. */
 export class DatabaseError extends Error {}
 
-/**
- * Opens the database that `url` names (`sqlite:<path>` or `postgres://...`), migrated and ready.
- * @throws DatabaseError when it is damaged, out of reach, of another application, too new, or old and may not be migrated.
- */
-export async function openDatabase(url: string, options: OpenOptions): Promise<Database> {
-  if (isPostgres(url)) {
-    const { openPostgres } = await import('./database-postgres.js')
-    return openPostgres(url, options)
-  }
-  const { openSqlite } = await import('./database-sqlite.js')
-  return openSqlite(url.slice('sqlite:'.length), options)
-}
-
-/** Whether `url` names a PostgreSQL database. */
-export function isPostgres(url: string): boolean {
-  return /^postgres(ql)?:/.test(url)
-}
-
 /** A prepared statement, for use within the transaction of `db`. It stays prepared. */
 export function within<Statement extends object>(db: Db, statement: Statement): Statement {
   // drizzle gives a statement its connection when it prepares it, and offers no other way to change it.

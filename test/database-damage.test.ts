@@ -3,7 +3,8 @@ import { copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/pr
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
-import { DatabaseError, openDatabase } from '../src/database.js'
+import { DatabaseError } from '../src/database.js'
+import { openDatabase } from '../src/database-open.js'
 import { PASSWORD, type Person, type Service, startService, temporaryFolder } from './helper.js'
 import { ask, copyDatabase, fileOf, openFile } from './sqlite.js'
 

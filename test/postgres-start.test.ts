@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { DatabaseError, openDatabase } from '../src/database.js'
+import { DatabaseError } from '../src/database.js'
+import { openDatabase } from '../src/database-open.js'
 import { latchkey } from './child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from './databases.js'
 import { startService } from './helper.js'

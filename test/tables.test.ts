@@ -5,7 +5,7 @@ import { getTableConfig as configOfSqlite, SQLiteTable } from 'drizzle-orm/sqlit
 import t from 'tap'
 import * as pgSchema from '../drizzle/schema.pg.js'
 import * as sqliteSchema from '../drizzle/schema.sqlite.js'
-import { openDatabase } from '../src/database.js'
+import { openDatabase } from '../src/database-open.js'
 import { temporaryFolder } from './helper.js'
 import { openFile } from './sqlite.js'
 

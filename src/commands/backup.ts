@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { loadConfig } from '../config.js'
-import { isPostgres } from '../database.js'
 import { backUp } from '../database-sqlite-backup.js'
+import { isPostgres, sqlitePath } from '../database-url.js'
 import { print, printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
@@ -29,7 +29,7 @@ export async function run(_values: unknown, [file, ...rest]: string[]): Promise<
     return
   }
   if (existsSync(file)) throw new UsageError(`${file} is there already: say a new one`)
-  const { bytes, counts, secretFile } = await backUp(DATABASE_URL.slice('sqlite:'.length), file)
+  const { bytes, counts, secretFile } = await backUp(sqlitePath(DATABASE_URL), file)
   const rows = Object.entries(counts).map(([table, count]) => `${count} ${table}`)
   print(`Wrote ${file}: ${bytes} bytes, integrity ok, ${rows.join(', ')}.`)
   print(`The secret is not in it: keep SECRET_KEY, or ${secretFile}, in another place.`)

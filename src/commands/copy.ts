@@ -1,7 +1,8 @@
 import { and, asc, count, eq, getTableColumns, getTableName, ne, type SQL, sql } from 'drizzle-orm'
 import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { addressOf } from '../addresses.js'
-import { type Database, DatabaseError, type Db, openDatabase, sole, type Tables } from '../database.js'
+import { type Database, DatabaseError, type Db, sole, type Tables } from '../database.js'
+import { openDatabase } from '../database-open.js'
 import { print, printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 

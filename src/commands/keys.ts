@@ -1,6 +1,6 @@
 import { loadConfig } from '../config.js'
-import { openDatabase } from '../database.js'
 import { assertDatabase } from '../database-address.js'
+import { openDatabase } from '../database-open.js'
 import { Keys } from '../keys.js'
 import { openSecret } from '../secret.js'
 import { print } from '../terminal.js'

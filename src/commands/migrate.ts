@@ -1,5 +1,5 @@
 import { loadConfig } from '../config.js'
-import { openDatabase } from '../database.js'
+import { openDatabase } from '../database-open.js'
 import { print } from '../terminal.js'
 
 export const HELP = `Usage: latchkey migrate

@@ -1,4 +1,4 @@
-import { isPostgres } from '../database.js'
+import { isPostgres } from '../database-url.js'
 import { UsageError } from '../usage-error.js'
 import { type Encoding, encodingOf } from './encodings.js'
 
