@@ -1,6 +1,7 @@
 import { hash as bcryptHash } from '@node-rs/bcrypt'
 import t from 'tap'
-import { openSource, type Row } from '../src/import/source.js'
+import { openSource } from '../src/import/open-source.js'
+import type { Row } from '../src/import/source.js'
 import { createDatabase, onServer, POSTGRES_ONLY, SERVER_URL } from './databases.js'
 import { PASSWORD } from './helper.js'
 import { installation } from './installation.js'

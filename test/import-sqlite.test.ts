@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { openSource } from '../src/import/source.js'
+import { openSource } from '../src/import/open-source.js'
 import { temporaryFolder } from './helper.js'
 import { openFile } from './sqlite.js'
 

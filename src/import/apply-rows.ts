@@ -1,10 +1,10 @@
 import { inArray } from 'drizzle-orm'
 import { type Database, type Db, sole, type Tables } from '../database.js'
-import type { Dependencies } from './apply.js'
 import type { Kind, MappedTable } from './columns.js'
 import { idOf, type KeptIds, keptId } from './ids.js'
 import { type ImportedRow, idOfRow, readOwnedRow, whyLeftOut } from './owned-row.js'
 import type { Origin } from './plan.js'
+import type { ImportRun } from './run.js'
 import { bump, type Tally } from './tally.js'
 import { FILED_AS, idsImported } from './target.js'
 
@@ -13,7 +13,7 @@ const ROWS_AT_ONCE = 500
 
 /** Takes over somebody's rows. */
 export async function applyRows(
-  { plan, stage, database, progress }: Dependencies,
+  { plan, stage, database, progress }: ImportRun,
   kind: Exclude<Kind, 'users'>,
   table: MappedTable,
   kept: KeptIds,

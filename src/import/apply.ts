@@ -5,47 +5,35 @@ import type { Passwords } from '../passwords.js'
 import { applyRows } from './apply-rows.js'
 import type { MappedTable } from './columns.js'
 import { idOf, type KeptIds, reserveIds } from './ids.js'
-import type { Plan } from './plan.js'
-import type { Progress } from './progress.js'
+import type { ImportResult, ImportRun } from './run.js'
 import type { Stage } from './stage.js'
-import type { Survey } from './survey.js'
 import { bump, emptyTally, type Tally } from './tally.js'
 import { type ImportedUser, NO_PASSWORD, readUser } from './user.js'
 
 /** What is written in one transaction: an import that is ended in the middle goes on behind the last of these. */
 const ROWS_AT_ONCE = 500
 
-export interface Dependencies {
-  plan: Plan
-  stage: Stage
-  database: Database
-  passwords: Passwords
-  progress: Progress
-}
-
-export type Result = Pick<Survey, 'users' | 'tutorials' | 'todos'>
-
 /**
  * Takes over what the survey found ready: people first, and then what is theirs. Here, `ready` counts what was taken over.
  * Rows and their old ids are written together, so that nothing comes twice.
  */
-export async function applyImport(dependencies: Dependencies): Promise<Result> {
-  const { plan, stage, database } = dependencies
-  const result: Result = { users: emptyTally() }
+export async function applyImport(run: ImportRun): Promise<ImportResult> {
+  const { plan, stage, database } = run
+  const result: ImportResult = { users: emptyTally() }
   for (const kind of ['users', 'tutorials', 'todos'] as const) {
     const table = plan.tables[kind]
     if (table === undefined) continue
     const kept = await database.longTransaction((db) => reserveIds(db, database, plan.source, kind, stage))
     const tally = emptyTally()
-    if (kind === 'users') await applyUsers(dependencies, table, kept, tally)
-    else await applyRows(dependencies, kind, table, kept, tally)
+    if (kind === 'users') await applyUsers(run, table, kept, tally)
+    else await applyRows(run, kind, table, kept, tally)
     result[kind] = tally
   }
   return result
 }
 
 async function applyUsers(
-  { plan, stage, database, passwords, progress }: Dependencies,
+  { plan, stage, database, passwords, progress }: ImportRun,
   table: MappedTable,
   kept: KeptIds,
   tally: Tally,

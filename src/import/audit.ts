@@ -1,14 +1,14 @@
 import type { Config } from '../config.js'
 import type { Database } from '../database.js'
 import { Events } from '../events.js'
-import type { Result } from './apply.js'
+import type { ImportResult } from './run.js'
 
 /** Runs an import with an event before and after it: one that was ended in the middle has a first event alone. */
 export async function recordImport(
   database: Database,
   config: Config,
-  { source, apply }: { source: string; apply: () => Promise<Result> },
-): Promise<Result> {
+  { source, apply }: { source: string; apply: () => Promise<ImportResult> },
+): Promise<ImportResult> {
   const events = new Events(database, config)
   const nobody = { userId: null, actorId: null }
   await events.record({ type: 'import.started', ...nobody, reason: source })
@@ -18,7 +18,7 @@ export async function recordImport(
 }
 
 /** How many rows of each kind came, as in "9 users, 3 todos". */
-function countsOf(result: Result): string {
+function countsOf(result: ImportResult): string {
   return Object.entries(result)
     .map(([kind, { ready }]) => `${ready} ${kind}`)
     .join(', ')

@@ -1,5 +1,5 @@
-import type { Result } from './apply.js'
 import { grouped, spelled } from './progress.js'
+import type { ImportResult } from './run.js'
 import type { Duplicates } from './stage.js'
 import type { StatusReport } from './status-reports.js'
 import type { Survey } from './survey.js'
@@ -81,7 +81,7 @@ export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string
 }
 
 /** Whether each number of rows that were read is the sum of what became of them. */
-export function addsUp(result: Result): boolean {
+export function addsUp(result: ImportResult): boolean {
   return KINDS.every((kind) => {
     const tally: Tally | undefined = result[kind]
     return tally === undefined || tally.read === tally.ready + tally.already + sum(tally.skipped)
@@ -169,7 +169,7 @@ function describeDuplicates({ groups, examples }: Survey['duplicates']): string[
   ]
 }
 
-function tallies(found: Result, what: string): string[] {
+function tallies(found: ImportResult, what: string): string[] {
   return KINDS.flatMap((kind) => {
     const tally = found[kind]
     if (tally === undefined) return []

@@ -1,0 +1,29 @@
+import { isPostgres } from '../database-url.js'
+import { UsageError } from '../usage-error.js'
+import { type Encoding, encodingOf } from './encodings.js'
+import type { Source } from './source.js'
+
+/**
+ * Opens a database of SQLite (a path) or PostgreSQL (an address), or a file of people (.csv, .tsv, .txt, .jsonl). Text is UTF-8
+ * unless `encoding` names another one.
+ * @throws UsageError when it is none of these or cannot be read
+ */
+export async function openSource(address: string, encodingName?: string): Promise<Source> {
+  const encoding = encodingName === undefined ? undefined : await encodingOf(encodingName)
+  if (isPostgres(address)) {
+    if (encoding !== undefined) throw new UsageError('--encoding is for files: PostgreSQL converts its text itself')
+    const { openPostgresSource } = await import('./source-postgres.js')
+    return openPostgresSource(address)
+  }
+  return openFile(address.replace(/^sqlite:/, ''), encoding)
+}
+
+async function openFile(path: string, encoding: Encoding | undefined): Promise<Source> {
+  if (/\.(csv|tsv|txt|jsonl|ndjson)$/i.test(path)) {
+    const { openFileSource } = await import('./source-file.js')
+    return openFileSource(path, encoding)
+  }
+  if (/\.json$/i.test(path)) throw new UsageError(`${path}: write one object a line, and call the file .jsonl`)
+  const { openSqliteSource } = await import('./source-sqlite.js')
+  return openSqliteSource(path, encoding)
+}
