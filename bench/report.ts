@@ -1,20 +1,7 @@
-import type { ColdStart, Flood, Plan, Rates, Size } from './measure.js'
+import type { Rates, Size } from './measure.js'
+import { OURS, type Results } from './results.js'
 import { ROWS, type Row } from './rows.js'
 import { targets } from './targets.js'
-
-export interface Results {
-  machine: string[]
-  plan: Plan
-  rates: Rates
-  flood: Flood[]
-  sizes: Size[]
-  coldStarts: ColdStart[]
-  memoryAtRest: Record<string, number | undefined>
-  memoryUnderLoad: Record<string, number | undefined>
-}
-
-/** The one that all others are compared with. */
-export const OURS = 'Latchkey, silent'
 
 /** Everything as Markdown: who is how fast, how many times faster Latchkey is, and the targets. */
 export function report(results: Results): string {

@@ -1,4 +1,4 @@
-import { OURS, type Results } from './report.js'
+import { OURS, type Results } from './results.js'
 import type { Row } from './rows.js'
 
 /** The tutorials, which are published to be copied. */

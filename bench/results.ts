@@ -1,0 +1,16 @@
+import type { ColdStart, Flood, Plan, Rates, Size } from './measure.js'
+
+/** Everything that a run has measured. */
+export interface Results {
+  machine: string[]
+  plan: Plan
+  rates: Rates
+  flood: Flood[]
+  sizes: Size[]
+  coldStarts: ColdStart[]
+  memoryAtRest: Record<string, number | undefined>
+  memoryUnderLoad: Record<string, number | undefined>
+}
+
+/** The one that all others are compared with. */
+export const OURS = 'Latchkey, silent'
