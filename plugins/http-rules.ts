@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
-import { Problem, sendProblem } from '../src/problems.js'
+import { sendProblem } from '../src/problem-answers.js'
+import { Problem } from '../src/problems.js'
 
 /** What Node itself takes for an expectation that it meets. */
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i

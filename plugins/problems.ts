@@ -1,7 +1,8 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import findMyWay from 'find-my-way'
-import { Problem, sendProblem, toProblem } from '../src/problems.js'
+import { sendProblem, toProblem } from '../src/problem-answers.js'
+import { Problem } from '../src/problems.js'
 
 /** Answers every error, 404 and 405 as problem+json, and nothing of a bug but its request id. */
 export default plugin(

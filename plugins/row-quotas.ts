@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { ownedTables } from '../src/owned-rows.js'
+import { ownedTables } from '../src/owned-tables.js'
 import { RowQuota } from '../src/row-quotas.js'
 
 type Names = keyof ReturnType<typeof ownedTables>

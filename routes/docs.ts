@@ -3,7 +3,8 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { etag, isFresh } from '../src/etags.js'
-import { Problem, sendProblem, toProblem } from '../src/problems.js'
+import { sendProblem, toProblem } from '../src/problem-answers.js'
+import { Problem } from '../src/problems.js'
 import { publicPath } from '../src/public-url.js'
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">

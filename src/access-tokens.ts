@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { compatAudience } from './public-url.js'
 
 /** The one client there is: the service's own. RFC 9068 asks every access token to name one. */
 const CLIENT_ID = 'latchkey'
@@ -62,14 +63,6 @@ export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
     exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
     ...(grant.role && { role: grant.role }),
   }
-}
-
-/**
- * The audience of the long-lived tokens of the tutorials' addresses. No other service checks for it, so that none takes a token
- * that outlives its user's account by up to a day.
- */
-export function compatAudience(issuer: string): string {
-  return `${issuer}/compat`
 }
 
 /**

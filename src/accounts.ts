@@ -13,7 +13,7 @@ import { assertPasswordText } from './password-text.js'
 import type { Passwords } from './passwords.js'
 import { Problem } from './problems.js'
 import type { Attempt, Throttle } from './throttle.js'
-import type { User } from './users.js'
+import type { User } from './user-rows.js'
 
 type Identifier = 'username' | 'email'
 const OTHER = { username: 'email', email: 'username' } as const
@@ -32,6 +32,7 @@ interface RegisterOptions<Result> {
   finish?: (user: User, db: Db) => Promise<Result>
 }
 
+type Names = { [Key in 'username' | 'email' | 'name']?: string | null | undefined }
 type Session = Pick<Caller, 'userId' | 'sessionId'>
 
 interface Dependencies {
@@ -149,7 +150,7 @@ export class Accounts {
    * @throws Problem password_rejected that says which rule it breaks
    */
   async hashFor(user: User, password: string, client?: Client): Promise<string> {
-    await this.#rules.assert(password, [user.username, user.email, user.name])
+    await this.#rules.assert(password, namesOf(user))
     return this.#passwords.hash(password, client && turnOfOwner(client, user.id))
   }
 
@@ -167,7 +168,7 @@ export class Accounts {
   ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, password } = registration
     const nameAndKey = named(name)
-    await this.#rules.assert(password, [username, email, name], { isTutorial })
+    await this.#rules.assert(password, namesOf(registration), { isTutorial })
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const { tables, now } = this.#database
     const { named: find } = this.#statements
@@ -253,6 +254,11 @@ export class Accounts {
     // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
     return upgraded ?? this.#prove(await this.find(user.id), password, turn)
   }
+}
+
+/** All that a person is called by, in the form that names are compared in. */
+function namesOf({ username, email, name }: Names): string[] {
+  return [username, email, name].flatMap((text) => (text ? [fold(text)] : []))
 }
 
 /** A place in the queue of hashes, for the name that was typed, known or not, and for the network. */

@@ -4,7 +4,8 @@ import type { Config } from './config.js'
 import { corsHeaders } from './cors.js'
 import { securityHeaders } from './headers.js'
 import { lingeringClose } from './lingering-close.js'
-import { PROBLEM_TYPE, Problem, toProblem } from './problems.js'
+import { PROBLEM_TYPE, toProblem } from './problem-answers.js'
+import { Problem } from './problems.js'
 
 const ORIGIN = /^origin:[ \t]*(\S+)[ \t]*\r?$/im
 

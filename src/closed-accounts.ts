@@ -1,15 +1,11 @@
-import { and, eq, not, type SQL, sql } from 'drizzle-orm'
+import { and, eq, not } from 'drizzle-orm'
 import { deleteInBatches } from './batches.js'
-import type { Database, Db, Tables } from './database.js'
-import { ownedTables } from './owned-rows.js'
+import type { Database, Db } from './database.js'
+import { ownedTables } from './owned-tables.js'
+import { isKept } from './user-rows.js'
 
 /** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
 const ROWS_DELETED_AT_ONCE = 1_000
-
-/** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
-export function isKept({ users }: Tables): SQL {
-  return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
-}
 
 /** Whether an account has more rows than one statement should delete. */
 export async function isLarge({ tables }: Database, db: Db, userId: number, rows = ROWS_DELETED_AT_ONCE) {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { IDENTIFIER_MAX_LENGTH } from './identifiers.js'
-import { Problem, toProblem } from './problems.js'
+import { toProblem } from './problem-answers.js'
+import { Problem } from './problems.js'
 import { isLongerThan } from './text-lengths.js'
 
 /** The longest name or e-mail address of the tutorials' tables, in characters. */

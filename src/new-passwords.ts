@@ -5,7 +5,7 @@ import type { Events } from './events.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Sessions } from './sessions.js'
-import { lockUser, type User } from './users.js'
+import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database

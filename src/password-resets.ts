@@ -4,7 +4,7 @@ import { alias } from 'drizzle-orm/pg-core'
 import { deleteInBatches } from './batches.js'
 import { type Database, type Db, sole } from './database.js'
 import { Problem } from './problems.js'
-import type { User } from './users.js'
+import type { User } from './user-rows.js'
 
 const TOKEN_BYTES = 32
 const LIFETIME_MS = 3_600_000

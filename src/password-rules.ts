@@ -1,5 +1,4 @@
 import type { Config } from './config.js'
-import { fold } from './identifiers.js'
 import { assertPasswordText, isTooLongForPassword, PASSWORD_MAX_LENGTH } from './password-text.js'
 import { Problem } from './problems.js'
 import { isLongerThan } from './text-lengths.js'
@@ -26,11 +25,12 @@ export class PasswordRules {
   }
 
   /**
-   * Length in code points, the list of common passwords, and the person's own names. No composition rules (NIST SP 800-63B).
+   * Length in code points, the list of common passwords, and the person's own names, in the form that names are compared in.
+   * No composition rules (NIST SP 800-63B).
    * A sign-up at a tutorial's address (`isTutorial`) may be let off all but the greatest length: COMPAT_WEAK_PASSWORDS.
    * @throws Problem password_rejected that says which rule it breaks
    */
-  async assert(password: string, ownNames: (string | null | undefined)[], { isTutorial = false } = {}): Promise<void> {
+  async assert(password: string, ownNames: string[], { isTutorial = false } = {}): Promise<void> {
     const tooLong = `A password has at most ${PASSWORD_MAX_LENGTH} characters.`
     if (isTooLongForPassword(password)) throw reject(tooLong)
     assertPasswordText(password)
@@ -41,9 +41,9 @@ export class PasswordRules {
       throw reject(`A password has at least ${this.#minLength} characters.`)
     }
     if (!this.#hasBlocklist) return
-    const folded = fold(password)
+    const folded = normalised.toLowerCase().normalize('NFKC')
     const stem = folded.replace(TAIL, '')
-    const names = [SERVICE_NAME, ...ownNames.flatMap((name) => (name ? [fold(name), fold(name).split('@')[0]] : []))]
+    const names = [SERVICE_NAME, ...ownNames.flatMap((name) => [name, name.split('@')[0]])]
     if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
       throw reject('A password must not be a name of yours.')
     }

@@ -1,4 +1,4 @@
-import type { Config } from './config.js'
+import type { Config } from './settings.js'
 
 /** The path under which clients see this service, without a slash at its end; empty where a host is its own. */
 export function publicPath({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string {
@@ -12,4 +12,12 @@ export function publicPath({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string {
 export function acceptedIssuers({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string[] {
   const address = PUBLIC_URL.replace(/^http:\/\/localhost(?=:|$)/, 'http://127.0.0.1')
   return [...new Set([PUBLIC_URL, address])]
+}
+
+/**
+ * The audience of the long-lived tokens of the tutorials' addresses. No other service checks for it, so that none takes a token
+ * that outlives its user's account by up to a day.
+ */
+export function compatAudience(issuer: string): string {
+  return `${issuer}/compat`
 }

@@ -3,7 +3,7 @@ import type { Role as RoleName } from './access-tokens.js'
 import { PROBLEMS, type ProblemCode, Problem as PublicProblem } from './problems.js'
 import type { Tokens } from './sessions.js'
 import { timestamp } from './times.js'
-import type { User as UserRow } from './users.js'
+import type { User as UserRow } from './user-rows.js'
 
 /** A reference to a schema that was added to the app: a name in the document, and its type in the code. */
 export function ref<Schema extends TSchema>(schema: Schema) {

@@ -1,5 +1,5 @@
+import type { FieldError } from './problems.js'
 import { Problem } from './problems.js'
-import type { FieldError } from './validation-errors.js'
 
 const DAY_MS = 86_400_000
 const DAYS_KEPT = 1_000

@@ -1,8 +1,8 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { Role } from './access-tokens.js'
 import type { Client } from './clients.js'
-import { closeAccount, isKept, isLarge, sweepClosedAccounts } from './closed-accounts.js'
-import { type Database, type Db, sole, type Tables } from './database.js'
+import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
+import { type Database, type Db, sole } from './database.js'
 import type { Event, Events } from './events.js'
 import { fold } from './identifiers.js'
 import { eraseImportedIds } from './imported-ids.js'
@@ -10,8 +10,7 @@ import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
 import type { Secret } from './secret.js'
 import type { Sessions } from './sessions.js'
-
-export type User = Tables['users']['$inferSelect']
+import { isKept, lockUser, type User } from './user-rows.js'
 
 type Names = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey'>
 
@@ -243,16 +242,6 @@ export class Users {
   #record(db: Db, event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
     return this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
   }
-}
-
-/** The user of this id, whose row nobody else changes until the end of the transaction of `db`. */
-export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: number): Promise<User | undefined> {
-  const { users } = tables
-  const [user] = await db
-    .select()
-    .from(users)
-    .where(sql`${and(eq(users.id, userId), isKept(tables))} ${forUpdate}`)
-  return user
 }
 
 function assertAdmin(admins: number[], { id }: Actor): void {

@@ -1,11 +1,5 @@
 import type { FastifySchemaValidationError } from 'fastify'
-
-/** One thing wrong with the request: where (`body`, `querystring`, `params`, `headers`), a JSON pointer, and why. */
-export interface FieldError {
-  in: string
-  path: string
-  message: string
-}
+import type { FieldError } from './problems.js'
 
 /** A body may be wrong in more places than anybody wants to read. */
 export const ERRORS_SHOWN = 20

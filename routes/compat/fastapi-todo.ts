@@ -24,7 +24,8 @@ import {
   passwordFormFields,
   ValidationError,
 } from '../../src/compat-schemas.js'
-import { Problem, type ProblemCode, toProblem } from '../../src/problems.js'
+import { toProblem } from '../../src/problem-answers.js'
+import { Problem, type ProblemCode } from '../../src/problems.js'
 import { nullable, ref } from '../../src/schemas.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 30 */

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { Problem, toProblem } from '../../src/problems.js'
+import { toProblem } from '../../src/problem-answers.js'
+import { type FieldError, Problem } from '../../src/problems.js'
 import { publicPath } from '../../src/public-url.js'
 import {
   Login,
@@ -15,7 +16,7 @@ import {
   TokenPair,
   toLogin,
 } from '../../src/schemas.js'
-import { ERRORS_SHOWN, type FieldError } from '../../src/validation-errors.js'
+import { ERRORS_SHOWN } from '../../src/validation-errors.js'
 
 const Registration = Type.Object(
   {

@@ -3,7 +3,6 @@ import { Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, or, sql } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
-import { isKept } from '../../src/closed-accounts.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { fold } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
@@ -19,6 +18,7 @@ import {
   toAccount,
 } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
+import { isKept } from '../../src/user-rows.js'
 import type { Actor } from '../../src/users.js'
 
 const AccountUpdate = Type.Object(

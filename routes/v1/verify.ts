@@ -1,7 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Problem, sendProblem, toProblem } from '../../src/problems.js'
+import { sendProblem, toProblem } from '../../src/problem-answers.js'
+import { Problem } from '../../src/problems.js'
 import { noContent, problems, Role } from '../../src/schemas.js'
 import { endOfTurn } from '../../src/turns.js'
 

@@ -1,7 +1,6 @@
 import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
-import { isKept } from '../closed-accounts.js'
 import { loadConfig } from '../config.js'
 import { assertDatabase, databaseName } from '../database-address.js'
 import { fold, identifierKey } from '../identifiers.js'
@@ -10,7 +9,8 @@ import { toAccount } from '../schemas.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { timestamp } from '../times.js'
 import { UsageError } from '../usage-error.js'
-import type { User } from '../users.js'
+import type { User } from '../user-rows.js'
+import { isKept } from '../user-rows.js'
 
 export const HELP = `Usage: latchkey users <action> [<who>] [options]
 

@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http'
 import { getTableName } from 'drizzle-orm'
 import t from 'tap'
-import { ownedTables } from '../../src/owned-rows.js'
+import { ownedTables } from '../../src/owned-tables.js'
 import { claimsOf, startService } from '../helper.js'
 import { operationsOf } from '../operations.js'
 import { signUpAdmin } from '../people.js'
