@@ -5,7 +5,7 @@ import type { Config } from './config.js'
 import { type Database, type Db, within } from './database.js'
 import type { Events } from './events.js'
 import type { Turn } from './hash-queue.js'
-import { emailKey, fold, identifierKey, named, usernameKey } from './identifiers.js'
+import { emailKey, fold, identifierKey, named, namesOf, usernameKey } from './identifiers.js'
 import { logins } from './measures.js'
 import { networksOf } from './networks.js'
 import type { PasswordRules } from './password-rules.js'
@@ -32,7 +32,6 @@ interface RegisterOptions<Result> {
   finish?: (user: User, db: Db) => Promise<Result>
 }
 
-type Names = { [Key in 'username' | 'email' | 'name']?: string | null | undefined }
 type Session = Pick<Caller, 'userId' | 'sessionId'>
 
 interface Dependencies {
@@ -254,11 +253,6 @@ export class Accounts {
     // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
     return upgraded ?? this.#prove(await this.find(user.id), password, turn)
   }
-}
-
-/** All that a person is called by, in the form that names are compared in. */
-function namesOf({ username, email, name }: Names): string[] {
-  return [username, email, name].flatMap((text) => (text ? [fold(text)] : []))
 }
 
 /** A place in the queue of hashes, for the name that was typed, known or not, and for the network. */

@@ -128,6 +128,15 @@ function isDomain(domain: string): boolean {
   return !domain.includes('xn--') || domainToASCII(domain) === domain
 }
 
+/** All that a person is called by, in the form that names are compared in. */
+export function namesOf({
+  username,
+  email,
+  name,
+}: { [Key in 'username' | 'email' | 'name']?: string | null | undefined }) {
+  return [username, email, name].flatMap((text) => (text ? [fold(text)] : []))
+}
+
 /**
  * A display name, with the form that a search finds it by.
  * @throws Problem name_rejected
