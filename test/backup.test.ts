@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file.
+
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

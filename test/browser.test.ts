@@ -1,3 +1,5 @@
+// On SQLite alone: the page, which asks no database.
+
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'

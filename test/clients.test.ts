@@ -1,3 +1,5 @@
+// On SQLite alone: the generated code.
+
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// On SQLite alone: commits of the SQLite file.
+
 import { readFileSync, statSync } from 'node:fs'
 import { sql } from 'drizzle-orm'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file.
+
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'

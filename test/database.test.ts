@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file.
+
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { eq, sql } from 'drizzle-orm'

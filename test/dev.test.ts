@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { spawn } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { readFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import t from 'tap'

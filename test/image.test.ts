@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { validate } from 'dockerfile-utils'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: SQLite's migrations.
+
 import { join } from 'node:path'
 import { hash } from '@node-rs/bcrypt'
 import t from 'tap'

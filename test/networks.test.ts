@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import type { Socket } from 'node:net'
 import { and, eq } from 'drizzle-orm'
 import type { InjectOptions } from 'fastify'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

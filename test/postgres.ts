@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packageRoot } from '../src/package.js'
 import { PostgresServer } from './postgres-server.js'
@@ -8,38 +8,8 @@ import { PostgresServer } from './postgres-server.js'
 // npm run test:postgres -- dist-test/test/login.test.js takes one file. All run as compiled: a thread that hashes cannot start
 // from TypeScript.
 
-/** About SQLite, its files or its locks, or about no database at all: once is enough. */
-const SQLITE_ONLY: Record<string, string> = {
-  'compat/walks.test.ts': 'a start without settings, which is one on SQLite',
-  'recipe.test.ts': 'a SQLite file',
-  'ci.test.ts': 'no database',
-  'browser.test.ts': 'the page, which asks no database',
-  'clients.test.ts': 'the generated code',
-  'backup.test.ts': 'the SQLite file',
-  'config.test.ts': 'no database',
-  'config-secret.test.ts': 'no database',
-  'database.test.ts': 'the SQLite file',
-  'database-commits.test.ts': 'commits of the SQLite file',
-  'database-damage.test.ts': 'the SQLite file',
-  'database-locks.test.ts': 'the SQLite file',
-  'deploy.test.ts': 'no database',
-  'document-rules.test.ts': 'no database',
-  'dev.test.ts': 'no database',
-  'documents.test.ts': 'no database',
-  'image.test.ts': 'no database',
-  'imports.test.ts': 'no database',
-  'migrations.test.ts': "SQLite's migrations",
-  'networks.test.ts': 'no database',
-  'openapi-diff.test.ts': 'no database',
-  'openapi-lint.test.ts': 'no database',
-  'process.test.ts': 'the SQLite file that a first start makes',
-  'process-commands.test.ts': 'the SQLite file that a first start makes',
-  'process-logs.test.ts': 'the SQLite file that a first start makes',
-  'process-stop.test.ts': 'the SQLite file that a first start makes',
-  'security.test.ts': 'no database',
-  'secret.test.ts': 'the secret beside the SQLite file',
-  'tables.test.ts': "SQLite's tables",
-}
+/** How a test begins for which one engine is enough: it is about SQLite, its files or its locks, or needs no database. */
+const SQLITE_ONLY = /^\/\/ On SQLite alone: (.+)\.\n/
 
 const given = process.argv.slice(2)
 const files = given.some((argument) => /\.[jt]s$/.test(argument)) ? given : [...given, ...(await filesForBoth())]
@@ -54,15 +24,15 @@ try {
 process.exit(status)
 
 async function filesForBoth(): Promise<string[]> {
-  const all = (await readdir(`${packageRoot}/test`, { recursive: true }))
-    .filter((file) => file.endsWith('.test.ts'))
-    .sort()
+  const folder = join(packageRoot, 'test')
+  const all = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.test.ts')).sort()
+  const forBoth: string[] = []
   for (const file of all) {
-    if (SQLITE_ONLY[file]) process.stdout.write(`# test/${file} is left out on PostgreSQL: ${SQLITE_ONLY[file]}\n`)
+    const reason = SQLITE_ONLY.exec(await readFile(join(folder, file), 'utf8'))?.[1]
+    if (reason === undefined) forBoth.push(`dist-test/test/${file.replace(/\.ts$/, '.js')}`)
+    else process.stdout.write(`# test/${file} is left out on PostgreSQL: ${reason}\n`)
   }
-  return all
-    .filter((file) => SQLITE_ONLY[file] === undefined)
-    .map((file) => `dist-test/test/${file.replace(/\.ts$/, '.js')}`)
+  return forBoth
 }
 
 /** Coverage is counted in the run on SQLite. */

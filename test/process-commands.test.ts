@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'

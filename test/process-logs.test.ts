@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
 import { execFile } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// On SQLite alone: a SQLite file.
+
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'

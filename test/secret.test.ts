@@ -1,3 +1,5 @@
+// On SQLite alone: the secret beside the SQLite file.
+
 import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

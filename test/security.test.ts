@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: SQLite's tables.
+
 import { join } from 'node:path'
 import { getTableColumns, is } from 'drizzle-orm'
 import { getTableConfig as configOfPg, PgTable } from 'drizzle-orm/pg-core'

@@ -1,3 +1,5 @@
+// On SQLite alone: a start without settings, which is one on SQLite.
+
 import t, { type Test } from 'tap'
 import { type Child, latchkey } from '../child.js'
 
