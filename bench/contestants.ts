@@ -4,7 +4,7 @@ import { captureAnswers } from './answers.js'
 import type { Load } from './load.js'
 import type { Tutorial } from './python.js'
 import { betterAuthLoad, type CookiePerson, loadOf, type Row, tutorialLoad } from './rows.js'
-import { copyOf, type Seeded, seed } from './seed.js'
+import { copyOf, copyWithArgon2id, type Seeded, seed } from './seed.js'
 import { type Server, startLatchkey, startPeer, startPython } from './servers.js'
 
 const ROWS_OF_ALL = 1_000_000
@@ -15,6 +15,8 @@ const POSTGRES = { fsync: 'on', autovacuum: 'off', checkpoint_timeout: '1d', max
 export interface Contestant {
   name: string
   server: Server
+  /** Of rows that ask for other settings. */
+  servers?: Partial<Record<Row, Server>>
   /** What to send for a row; undefined where there is no such answer. */
   load(row: Row, round: number): Load | undefined
 }
@@ -50,7 +52,8 @@ export async function openContestants(
     for (const end of ends.reverse()) await end()
   }
   const same = (name: string, server: Server, facts: Seeded, people = server.people, without: Row[] = []) => {
-    const load = (row: Row, round: number) => (without.includes(row) ? undefined : loadOf(row, people, facts, round))
+    const load = (row: Row, round: number) =>
+      [...without, 'loginArgon2id'].includes(row) ? undefined : loadOf(row, people, facts, round)
     all.push({ name, server, load })
   }
   try {
@@ -59,7 +62,10 @@ export async function openContestants(
     const start = async (of: Seeded, level: string) => opened(startLatchkey({ ...of.settings, LOG_LEVEL: level }))
 
     const silent = await start(await copy('silent'), 'silent')
-    same('Latchkey, silent', silent, seeded, seeded.people)
+    const argon2id = await copyWithArgon2id(seeded, join(folder, 'argon2id'))
+    const servers = { loginArgon2id: await start(argon2id, 'silent') }
+    const load = (row: Row, round: number) => loadOf(row, seeded.people, seeded, round)
+    all.push({ name: 'Latchkey, silent', server: silent, servers, load })
     same('Latchkey, logging', await start(await copy('logging'), 'info'), seeded, seeded.people)
     const answers = join(folder, 'answers.json')
     await captureAnswers(silent, seeded, answers)

@@ -44,10 +44,10 @@ export async function measureRows(contestants: Contestants, plan: Plan): Promise
   const rates: Rates = { limits: await medians(limits, plan.rounds) }
   for (const row of plan.rows) {
     const tries: Tries = {}
-    for (const { name, server, load: loadFor } of contestants.all) {
+    for (const { name, server, servers, load: loadFor } of contestants.all) {
       tries[name] = async (round) => {
         const what = loadFor(row, round)
-        return what && ask(server, what, plan, row, name)
+        return what && ask(servers?.[row] ?? server, what, plan, row, name)
       }
     }
     if (row === 'create') tries['the work alone'] = () => alone('commits', plan.seconds, contestants.aloneFile)
@@ -151,7 +151,7 @@ async function timeOf(start: () => Promise<Server>, folder: string): Promise<num
 }
 
 async function ask(server: Server, what: Load, plan: Plan, row?: Row, name?: string): Promise<number> {
-  const isLogin = row === 'login'
+  const isLogin = row === 'login' || row === 'loginArgon2id'
   const seconds = isLogin ? LOGIN_SECONDS : plan.seconds
   const outcome: Outcome = await load(
     server.port,

@@ -16,6 +16,7 @@ export const ROWS = {
   create: 'POST /v1/todos, durable',
   refresh: 'POST /v1/refresh, durable',
   login: 'POST /v1/login',
+  loginArgon2id: 'POST /v1/login, argon2id',
 } as const
 export type Row = keyof typeof ROWS
 
@@ -54,7 +55,8 @@ function requestOf(row: Exclude<Row, 'refresh'>, person: Person, facts: Facts): 
       const body = JSON.stringify({ title: 'Water the plants', description: 'The fern in the hall too' })
       return { method: 'POST', path: '/v1/todos', headers: { ...headers, ...JSON_BODY }, body }
     }
-    case 'login': {
+    case 'login':
+    case 'loginArgon2id': {
       const body = JSON.stringify({ username: `user${person.id}`, password: PASSWORD })
       return { method: 'POST', path: '/v1/login', headers: JSON_BODY, body }
     }

@@ -2,6 +2,8 @@ import { copyFile } from 'node:fs/promises'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config.js'
 import { loadDriver } from '../src/database-sqlite-driver.js'
+import { hashPassword } from '../src/password-hashes.js'
+import { schemeOf } from '../src/password-scheme.js'
 import type { Person } from './servers.js'
 
 export const PASSWORD = 'three quiet lanterns'
@@ -52,6 +54,17 @@ export async function copyOf(seeded: Seeded, name: string): Promise<Seeded & { f
   const file = `${name}.db`
   await copyFile(from, file)
   return { ...seeded, file, settings: { ...seeded.settings, DATABASE_URL: `sqlite:${file}` } }
+}
+
+/** As `copyOf`, for a service that hashes with argon2id by its defaults; everybody's hash is such a one already. */
+export async function copyWithArgon2id(seeded: Seeded, name: string): Promise<Seeded> {
+  const copy = await copyOf(seeded, name)
+  const settings = { ...copy.settings, PASSWORD_HASH: 'argon2id' }
+  const Sqlite = await loadDriver()
+  const db = new Sqlite(copy.file)
+  db.prepare('update users set password_hash = ?').run(hashPassword(PASSWORD, schemeOf(loadConfig(settings))))
+  db.close()
+  return { ...copy, settings }
 }
 
 function fileOf({ settings }: Seeded): string {

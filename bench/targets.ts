@@ -36,6 +36,7 @@ export function targets({ rates, flood, sizes, coldStarts, memoryAtRest }: Resul
     atLeast(0.8, ratio('create', 'the work alone'), 'a durable POST, of commits one after the other'),
     atLeast(5_000, rate('refresh'), 'refreshes a second'),
     atLeast(0.95, ratio('login', 'the work alone'), 'log-ins, of the hashes alone on the same cores'),
+    atLeast(10, rate('loginArgon2id') / rate('login'), 'log-ins with argon2id, of those with bcrypt'),
     atMost(
       3,
       (quiet?.floodedMs ?? Number.NaN) / (quiet?.quietMs ?? Number.NaN),

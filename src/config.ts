@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { TSchema } from '@sinclair/typebox'
 import { TransformDecodeError, Value } from '@sinclair/typebox/value'
+import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
@@ -117,6 +118,8 @@ function disagreements(config: Config): string[] {
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
     problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
   }
+  const objection = argon2Objection(config.ARGON2_MEMORY, config.ARGON2_PASSES)
+  if (objection !== undefined) problems.push(objection)
   const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
   if (AUDIENCE === compatAudience(PUBLIC_URL)) {
     problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)

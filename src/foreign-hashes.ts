@@ -1,5 +1,6 @@
 import { createHash, createHmac, pbkdf2Sync, scryptSync, timingSafeEqual } from 'node:crypto'
 import { verifySync as argon2Verify } from '@node-rs/argon2'
+import { ARGON2_WORK } from './argon2-bounds.js'
 import { bcryptVerifier } from './bcrypt.js'
 import { DEFAULT_ROUNDS, sha2CryptVerifier } from './sha2-crypt.js'
 
@@ -11,8 +12,6 @@ const PBKDF2_ITERATIONS = 2_000_000
 const SCRYPT_WORK = 2 ** 20
 /** In KiB. */
 const ARGON2_MEMORY = 2 ** 17
-/** Passes over the memory times KiB. */
-const ARGON2_WORK = 2 ** 19
 
 /** Whether a password, given as it was typed, is the one of a hash. May throw where the parameters make no sense. */
 type Verify = (password: string) => boolean
@@ -26,6 +25,8 @@ export interface ForeignHash {
   verify: Verify | undefined
   /** The cost of the bcrypt in it, whose time is known beforehand. */
   bcryptCost?: number
+  /** Memory in KiB times passes of the argon2 in it, whose time is known beforehand too. */
+  argon2Work?: number
 }
 
 type Parts = Record<string, string>
@@ -109,7 +110,7 @@ const FORMATS: Format[] = [
     pattern: match(
       `(?:argon2)?(?<argon2>\\$argon2(?:id|i|d)\\$v=19\\$m=(?<m>${COUNT}),t=(?<t>${COUNT}),p=(?<p>\\d{1,3})\\$[A-Za-z0-9+/]{11,86}\\$[A-Za-z0-9+/]{16,86})`,
     ),
-    read: ({ argon2 = '', m, t }) => viaArgon2(argon2, Number(m), Number(t)),
+    read: ({ argon2 = '', m, t, p }) => viaArgon2(argon2, { memory: Number(m), passes: Number(t), lanes: Number(p) }),
   },
   ...(['sha256', 'sha512'] as const).map((hash) => ({
     name: `werkzeug ${hash}`,
@@ -200,9 +201,10 @@ function viaScrypt(N: number, r: number, p: number, salt: Buffer, digest: Buffer
   }
 }
 
-function viaArgon2(hash: string, memory: number, passes: number) {
+function viaArgon2(hash: string, { memory, passes, lanes }: { memory: number; passes: number; lanes: number }) {
   if (memory > ARGON2_MEMORY || memory * passes > ARGON2_WORK) return undefined
   return {
+    ...(lanes === 1 && { argon2Work: memory * passes }),
     // Throws at a salt that is no base64, and at fewer than 8 KiB a lane.
     verify: (password: string) => argon2Verify(hash, password),
   }

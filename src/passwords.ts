@@ -3,22 +3,20 @@ import { memoryOf } from './hash-memory.js'
 import { HashQueue, type Turn } from './hash-queue.js'
 import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './hash-threads.js'
 import type { StoredCost, Verdict } from './password-hashes.js'
+import { isInForce, isOwnFormat, type Scheme, schemeOf } from './password-scheme.js'
 import { Problem } from './problems.js'
-
-/** How Latchkey's own hashes begin. */
-const OWN_FORMAT = '$bcrypt-sha256$v=2,'
 
 /** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot take the process. */
 export class Passwords {
-  readonly #cost: number
+  readonly #scheme: Scheme
   readonly #queue: HashQueue
   readonly #deadlineMs: number
-  /** What a try of each kind of foreign hash takes, in rounds of bcrypt, smoothed. */
+  /** What a try of each kind of hash takes that is not of the scheme in force, in units of that scheme, smoothed. */
   readonly #costs = new Map<string, number>()
 
-  constructor({ BCRYPT_COST, HASH_QUEUE, WORKERS }: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
-    this.#cost = BCRYPT_COST
-    this.#queue = new HashQueue(HASH_QUEUE, WORKERS)
+  constructor(config: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
+    this.#scheme = schemeOf(config)
+    this.#queue = new HashQueue(config.HASH_QUEUE, config.WORKERS)
     this.#deadlineMs = deadlineMs
   }
 
@@ -40,7 +38,7 @@ export class Passwords {
   /** The hash to store. @throws Problem hashing_overloaded */
   async hash(password: string, turn?: Turn): Promise<string> {
     try {
-      return await this.#queue.run(() => inThread('hashPassword', [password, this.#cost], this.#deadlineMs), turn)
+      return await this.#queue.run(() => inThread('hashPassword', [password, this.#scheme], this.#deadlineMs), turn)
     } catch (cause) {
       throw cause instanceof HashDeadlineError ? new Problem('hashing_overloaded', { cause }) : cause
     }
@@ -54,30 +52,40 @@ export class Passwords {
    */
   verify(password: string, stored: string | undefined, turn?: Turn): Promise<Verdict> {
     const work = () => this.#verify(password, stored)
-    return this.#queue.run(work, { ...turn, memory: memoryOf(stored) }, ({ restMs }) => restMs)
+    return this.#queue.run(work, { ...turn, memory: this.#memoryOf(stored) }, ({ restMs }) => restMs)
   }
 
-  /** Learns what a try of such a hash takes, if it is of another system. @throws Problem hashing_overloaded */
+  /** Whether a stored hash is what would be written today. */
+  isInForce(stored: string): boolean {
+    return isInForce(stored, this.#scheme)
+  }
+
+  /** Learns what a try of such a hash takes, if it is not of the scheme in force. @throws Problem hashing_overloaded */
   async measure(stored: string): Promise<void> {
-    await this.#queue.run(() => this.#verify('', stored), { memory: memoryOf(stored) })
+    await this.#queue.run(() => this.#verify('', stored), { memory: this.#memoryOf(stored) })
+  }
+
+  /** What a stored hash takes of the memory that all share. Each slot has memory of its own for the scheme in force. */
+  #memoryOf(stored: string | undefined): number {
+    return stored === undefined || this.isInForce(stored) ? 0 : memoryOf(stored)
   }
 
   async #verify(password: string, stored: string | undefined): Promise<Verdict> {
     try {
       const dearest = Math.max(0, ...this.#costs.values())
-      const verdict = await inThread('verifyPassword', [password, stored, this.#cost, dearest], this.#deadlineMs)
+      const verdict = await inThread('verifyPassword', [password, stored, this.#scheme, dearest], this.#deadlineMs)
       if (verdict.cost) this.#learn(verdict.cost)
       return verdict
     } catch (error) {
       if (!(error instanceof HashDeadlineError)) throw error
-      const isForeign = stored !== undefined && !stored.startsWith(OWN_FORMAT)
+      const isForeign = stored !== undefined && !isOwnFormat(stored)
       if (!isForeign) throw new Problem('hashing_overloaded', { cause: error })
       return { isRight: false, isOutdated: false, restMs: 0 }
     }
   }
 
-  #learn({ settings, rounds }: StoredCost): void {
-    const before = this.#costs.get(settings) ?? rounds
-    this.#costs.set(settings, 0.8 * before + 0.2 * rounds)
+  #learn({ settings, work }: StoredCost): void {
+    const before = this.#costs.get(settings) ?? work
+    this.#costs.set(settings, 0.8 * before + 0.2 * work)
   }
 }

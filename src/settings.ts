@@ -66,7 +66,22 @@ export const Settings = Type.Object({
     default: '10s',
     description: 'A refresh token just used is answered again for this long (two tabs, a lost answer); 0s is off.',
   }),
-  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a password hash, 2^n rounds.' }),
+  PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
+    default: 'bcrypt',
+    description:
+      'How passwords are hashed. argon2id takes a tenth of the processor, so that ten times as many people can log in, and ' +
+      'ARGON2_MEMORY for each hash at work. Stored hashes of the other kind go on to work and are replaced at log-in.',
+  }),
+  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
+  ARGON2_MEMORY: bytes('7MiB', '128MiB', {
+    default: '19MiB',
+    description: 'The memory of an argon2id hash. The less it is, the more of ARGON2_PASSES are required.',
+  }),
+  ARGON2_PASSES: wholeNumber(1, 10, {
+    default: '2',
+    description:
+      'The passes of an argon2id hash over its memory: with 7MiB at least 5, 9MiB 4, 12MiB 3, 19MiB 2, 46MiB 1.',
+  }),
   HASH_QUEUE: wholeNumber(0, 10_000, {
     default: '32',
     description: 'How many log-ins may wait for a processor before 503.',

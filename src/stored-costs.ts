@@ -5,11 +5,11 @@ import type { Passwords } from './passwords.js'
 /** Rows are looked at in so many places of the table, so many in each: a few reads of its key, however long it is. */
 const PLACES = 16
 const ROWS = 64
-const OWN_FORMAT = '$bcrypt-sha256$v=2,'
 
 /**
- * Learns which hashes of other systems are stored and what a try of them takes, from a sample of the accounts: a failed
- * log-in then takes as long as the dearest of them, whoever is tried.
+ * Learns which hashes are stored that are not of the scheme in force (of other systems, or from before a setting was
+ * changed) and what a try of them takes, from a sample of the accounts: a failed log-in then takes as long as the dearest of
+ * them, whoever is tried.
  */
 export class StoredCosts {
   readonly #passwords: Passwords
@@ -25,21 +25,21 @@ export class StoredCosts {
   async look(): Promise<void> {
     const [{ last } = { last: null }] = await this.#statements.last.execute()
     if (last === null) return
-    const foreign = new Set<string>()
+    const others = new Set<string>()
     for (let place = 0; place < PLACES; place += 1) {
       const from = Math.max(1, Math.floor((last * (place + 1)) / PLACES) - ROWS + 1)
       for (const { hash } of await this.#statements.sample.execute({ from })) {
-        if (!hash.startsWith(OWN_FORMAT)) foreign.add(hash)
+        if (!this.#passwords.isInForce(hash)) others.add(hash)
       }
     }
-    if (foreign.size > 0) await this.#measure(foreign)
+    if (others.size > 0) await this.#measure(others)
   }
 
   async #measure(hashes: Iterable<string>): Promise<void> {
     // Few services have such hashes: what reads them is not loaded before.
-    const { bareHash, readForeignHash } = await import('./foreign-hashes.js')
+    const { readHash } = await import('./password-hashes.js')
     for (const hash of hashes) {
-      const known = readForeignHash(bareHash(hash))
+      const known = readHash(hash)
       if (known?.verify === undefined || this.#measured.has(known.settings)) continue
       await this.#passwords.measure(hash)
       this.#measured.add(known.settings)

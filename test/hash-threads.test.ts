@@ -7,6 +7,7 @@ import { inThread } from '../src/hash-threads.js'
 import { Passwords } from '../src/passwords.js'
 
 const COST = 4
+const SCHEME = { name: 'bcrypt', cost: COST } as const
 const LOWER = constants.priority.PRIORITY_BELOW_NORMAL
 const PASSWORD = 'three quiet lanterns'
 
@@ -16,7 +17,7 @@ t.test(
     skip: process.platform === 'linux' ? false : 'only Linux gives each thread a priority of its own',
   },
   async (t) => {
-    await inThread('hashPassword', [PASSWORD, COST])
+    await inThread('hashPassword', [PASSWORD, SCHEME])
     const priorities = readdirSync('/proc/self/task').map(niceOf)
     t.equal(priorities.filter((nice) => nice === LOWER).length, 1)
     t.ok(priorities.every((nice) => nice === LOWER || nice === 0))
@@ -25,18 +26,18 @@ t.test(
 )
 
 t.test('a task that fails says so, and ends nobody else', async (t) => {
-  const stored = await inThread('hashPassword', [PASSWORD, COST])
+  const stored = await inThread('hashPassword', [PASSWORD, SCHEME])
   const results = await Promise.allSettled([
-    inThread('verifyPassword', [PASSWORD, stored, COST]),
-    inThread('hashPassword', [PASSWORD, 99]),
-    inThread('verifyPassword', ['not the password', stored, COST]),
+    inThread('verifyPassword', [PASSWORD, stored, SCHEME]),
+    inThread('hashPassword', [PASSWORD, { name: 'bcrypt', cost: 99 }]),
+    inThread('verifyPassword', ['not the password', stored, SCHEME]),
   ])
   t.match(results, [
     { status: 'fulfilled', value: { isRight: true } },
     { status: 'rejected' },
     { status: 'fulfilled', value: { isRight: false } },
   ])
-  t.match(await inThread('verifyPassword', [PASSWORD, stored, COST]), { isRight: true, isOutdated: false })
+  t.match(await inThread('verifyPassword', [PASSWORD, stored, SCHEME]), { isRight: true, isOutdated: false })
 })
 
 /** Takes more than a second on any machine. */
@@ -45,13 +46,13 @@ const SHORT_DEADLINE_MS = 50
 const HUNDRED_HASHES_MS = 60_000
 
 t.test('a hash that takes too long ends its thread, and no other task', { timeout: HUNDRED_HASHES_MS }, async (t) => {
-  const stored = await inThread('hashPassword', [PASSWORD, COST])
-  const dear = inThread('verifyPassword', [PASSWORD, DEAR_HASH, COST], SHORT_DEADLINE_MS)
-  const others = Array.from({ length: 2 }, () => inThread('verifyPassword', [PASSWORD, stored, COST]))
+  const stored = await inThread('hashPassword', [PASSWORD, SCHEME])
+  const dear = inThread('verifyPassword', [PASSWORD, DEAR_HASH, SCHEME], SHORT_DEADLINE_MS)
+  const others = Array.from({ length: 2 }, () => inThread('verifyPassword', [PASSWORD, stored, SCHEME]))
   await t.rejects(dear, { name: 'HashDeadlineError' })
   for (const verdict of await Promise.all(others)) t.equal(verdict.isRight, true)
   t.equal(await ends(), true, 'its thread takes no processor any more')
-  t.match(await inThread('verifyPassword', [PASSWORD, stored, COST]), { isRight: true })
+  t.match(await inThread('verifyPassword', [PASSWORD, stored, SCHEME]), { isRight: true })
 })
 
 t.test('a hash that takes too long is a wrong password, and its slot is free again', async (t) => {

@@ -14,6 +14,7 @@ import { addsUp, describe, obstacles } from '../import/report.js'
 import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage.js'
 import { type Survey, survey } from '../import/survey.js'
 import { erasureKeys } from '../imported-ids.js'
+import { schemeOf } from '../password-scheme.js'
 import { Passwords } from '../passwords.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
@@ -97,7 +98,7 @@ export async function run(values: Values, [address]: string[]): Promise<void> {
   try {
     const tables = mapTables(source, mapping)
     const plan = { source: name, tables, duplicates, plaintext: plaintextOf(values), now: Date.now() }
-    await runPlan({ ...plan, bcryptCost: config.BCRYPT_COST }, config, { apply, json })
+    await runPlan({ ...plan, scheme: schemeOf(config) }, config, { apply, json })
   } finally {
     await source.close()
   }

@@ -1,3 +1,4 @@
+import type { Scheme } from '../password-scheme.js'
 import type { Kind, MappedTable } from './columns.js'
 import type { DuplicatePolicy } from './stage.js'
 import type { ReadOptions } from './user.js'
@@ -14,6 +15,6 @@ export interface Origin {
 export interface Plan extends ReadOptions, Origin {
   tables: Partial<Record<Kind, MappedTable>>
   duplicates: DuplicatePolicy
-  /** The cost of this service's own hashes. */
-  bcryptCost: number
+  /** How this service hashes passwords. */
+  scheme: Scheme
 }

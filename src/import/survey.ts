@@ -1,4 +1,5 @@
 import type { Database } from '../database.js'
+import { isInForce, type Scheme } from '../password-scheme.js'
 import type { MappedTable } from './columns.js'
 import type { StoredHash } from './password.js'
 import type { Plan } from './plan.js'
@@ -12,6 +13,8 @@ import { type ImportedUser, type Oddity, readUser } from './user.js'
 const DUPLICATES_SHOWN = 20
 /** Hashes that are not bcrypt, and take longer than bcrypt by the defaults of those who make them. */
 const DEAR_FORMAT = /-crypt$|argon2|scrypt$/
+/** bcrypt at this cost takes about as long as argon2id by its defaults. */
+const COST_LIKE_ARGON2ID = 8
 
 /** What an import would do. */
 export interface Survey {
@@ -139,7 +142,7 @@ function nameOf({ username, email, oldId }: ImportedUser): string {
   return username ?? email ?? oldId
 }
 
-function notePassword(user: ImportedUser, { bcryptCost, tables }: Plan, found: Survey): void {
+function notePassword(user: ImportedUser, { scheme, tables }: Plan, found: Survey): void {
   const { password } = user
   if (password.kind === 'plaintext') found.plaintext += 1
   else if (password.kind === 'none') {
@@ -149,12 +152,14 @@ function notePassword(user: ImportedUser, { bcryptCost, tables }: Plan, found: S
     bump(found.formats, password.format)
     if (tables.users && isKeyed(password.format, tables.users)) found.keyedHashes += 1
     if (password.isTooDear) bump(found.withoutPassword, 'asks for too much')
-    else if (isDear(password, bcryptCost)) bump(found.dear, settingsOf(password))
+    else if (isDear(password, scheme)) bump(found.dear, settingsOf(password))
   }
 }
 
-function isDear({ format, bcryptCost }: StoredHash, usual: number): boolean {
-  return bcryptCost === undefined ? DEAR_FORMAT.test(format) : bcryptCost > usual
+function isDear({ hash, format, bcryptCost }: StoredHash, scheme: Scheme): boolean {
+  if (isInForce(hash, scheme)) return false
+  if (bcryptCost === undefined) return DEAR_FORMAT.test(format)
+  return bcryptCost > (scheme.name === 'bcrypt' ? scheme.cost : COST_LIKE_ARGON2ID)
 }
 
 function settingsOf({ format, bcryptCost }: StoredHash): string {
