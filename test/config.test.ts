@@ -136,11 +136,9 @@ t.test('a wrong setting is refused by its name, with what it should be', async (
     ['PASSWORD_HASH', 'argon2', /one of bcrypt, argon2id/],
     ['ARGON2_MEMORY', '6MiB', /size.*from 7MiB to 128MiB/],
     ['ARGON2_MEMORY', '129MiB', /size.*from 7MiB to 128MiB/],
-    ['ARGON2_MEMORY', '18MiB', /ARGON2_PASSES must be at least 3/],
-    ['ARGON2_MEMORY', '7MiB', /ARGON2_PASSES must be at least 5/],
     ['ARGON2_PASSES', '0', /whole number from 1 to 10/],
     ['ARGON2_PASSES', '11', /whole number from 1 to 10/],
-    ['ARGON2_PASSES', '1', /ARGON2_PASSES must be at least 2/],
+    ['ARGON2_PASSES', '1', /at least 2 with this ARGON2_MEMORY/],
     ['BCRYPT_COST', '9', /whole number from 10 to 15/],
     ['BCRYPT_COST', '16', /whole number from 10 to 15/],
     ['HASH_QUEUE', '10001', /whole number from 0 to 10000/],
@@ -204,10 +202,27 @@ t.test('all wrong settings are named at once', async (t) => {
   }
 })
 
+t.test('argon2id is never weaker than OWASP advises, nor dearer than a log-in may be', async (t) => {
+  const cases: [memory: string, passes: string, problem?: string][] = [
+    ['46MiB', '1'],
+    ['45MiB', '1', 'ARGON2_PASSES must be at least 2 with this ARGON2_MEMORY, as OWASP advises'],
+    ['18MiB', '3'],
+    ['18MiB', '2', 'ARGON2_PASSES must be at least 3 with this ARGON2_MEMORY, as OWASP advises'],
+    ['7MiB', '5'],
+    ['7MiB', '4', 'ARGON2_PASSES must be at least 5 with this ARGON2_MEMORY, as OWASP advises'],
+    ['128MiB', '4'],
+    ['128MiB', '5', 'ARGON2_MEMORY times ARGON2_PASSES must be at most 512MiB'],
+  ]
+  for (const [ARGON2_MEMORY, ARGON2_PASSES, problem] of cases) {
+    const found = problemsOf({ PASSWORD_HASH: 'argon2id', ARGON2_MEMORY, ARGON2_PASSES })
+    t.same(found, problem === undefined ? [] : [problem], `${ARGON2_MEMORY}, ${ARGON2_PASSES}`)
+  }
+})
+
 t.test('the example of an environment holds every setting at its default', async (t) => {
   const text = await readFile(join(packageRoot, '.env.example'), 'utf8')
   t.equal(text, exampleEnvironment())
-  const assignments = [...text.matchAll(/^# ([A-Z_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value])
+  const assignments = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value])
   t.same(
     assignments.map(([name]) => name),
     Object.keys(Settings.properties),
