@@ -3,6 +3,7 @@ import './node-version.js'
 
 import { constants } from 'node:os'
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { CommandError } from './command-error.js'
 import { ConfigError, EXIT_CONFIG } from './config.js'
 import { DatabaseError } from './database.js'
 import { loadEnvironmentFile } from './environment.js'
@@ -52,12 +53,21 @@ ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   .join('\n')}
 
-latchkey <command> --help tells more. Settings come from the environment; see latchkey config.
+latchkey help <command> tells more, as latchkey <command> --help does. Settings come from the environment; see latchkey config.
+--json prints facts for programs; what is for people alone goes to standard error.
 
-Exit codes: 0 done; 1 it failed, and says why; 2 not with this database; 64 wrong usage; 78 wrong settings.
+Exit codes:
+   0  done
+   1  refused or failed; the reason is on standard error
+   2  not with this database (latchkey backup with PostgreSQL)
+  64  wrong usage: the command line is wrong, whatever the database or the file holds
+  78  wrong settings
+ 128+n  ended by signal n
 `
 
 async function main([name, ...args]: string[]): Promise<void> {
+  const [subject] = args
+  if (name === 'help' && subject !== undefined) return main([subject, '--help'])
   if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
     process.stdout.write(HELP)
     return
@@ -78,8 +88,13 @@ async function main([name, ...args]: string[]): Promise<void> {
   const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
   else if (command.ACTIONS && !command.ACTIONS.includes(action)) {
-    throw new UsageError(`there is no action "${action}"; see latchkey ${name} --help`)
+    throw new UsageError(actionExpected(name, command.ACTIONS, action))
   } else await command.run(values, positionals)
+}
+
+function actionExpected(name: string, actions: readonly string[], action: string): string {
+  const wrong = action === '' ? 'say what to do' : `there is no action "${action}"`
+  return `${wrong}: latchkey ${name} ${actions.join(' | ')}; see latchkey ${name} --help`
 }
 
 function parse(name: string, command: Command, args: string[]) {
@@ -144,7 +159,8 @@ function messageOf(error: unknown): string[] {
 /** What the operator can mend, in a sentence; undefined for a bug, which shows where it is. */
 function reasonOf(error: unknown): string | undefined {
   const { code, message, port = 0, syscall = '' } = error as NodeJS.ErrnoException & { port?: number }
-  if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError) return message
+  if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof CommandError)
+    return message
   const causes = causesOf(error)
   const root = causes.at(-1) as NodeJS.ErrnoException & { severity?: string }
   const isUnavailable = causes.some((cause) => cause instanceof Problem && cause.code === 'database_unavailable')

@@ -6,7 +6,7 @@ import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
-import { type Config, SECRET_SETTINGS, Settings } from './settings.js'
+import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
 import { printable } from './terminal.js'
 import { takesWeakPasswords } from './weak-passwords.js'
 
@@ -40,6 +40,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       // A file from Windows leaves a CR behind each value, and a YAML block a line end.
       const value = readSetting(name, env)?.trim()
       if (!SECRET_SETTINGS.has(name)) assertPrintable(value)
+      assertNotMasked(name, value)
       values[name] = decode(schema, value ?? String(schema.default))
     } catch (error) {
       problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
@@ -101,6 +102,13 @@ function filled(name: string, value: string | undefined): string | undefined {
 
 function assertPrintable(value = ''): void {
   if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
+}
+
+/** What `latchkey config` printed is fed back. */
+function assertNotMasked(name: string, value = ''): void {
+  const mayBeMasked = SECRET_SETTINGS.has(name) || name === 'DATABASE_URL'
+  if (mayBeMasked && value.includes(MASK))
+    throw new Error(`holds ${MASK}, as latchkey config masks it: give the real value`)
 }
 
 function decode(schema: TSchema, raw: string): unknown {

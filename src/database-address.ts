@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DatabaseError } from './database.js'
+import { openDatabase } from './database-open.js'
 import { isPostgres, sqlitePath } from './database-url.js'
+import { printError } from './terminal.js'
 
 /** A database as it may be shown: the whole path of a file, or where a server is without the password. */
 export function databaseName(url: string): string {
@@ -11,8 +13,25 @@ export function databaseName(url: string): string {
   return `${host}${pathname}`
 }
 
-/** Refuses to go on where SQLite would make a new, empty database: in another folder than was meant. @throws DatabaseError */
-export function assertDatabase(url: string): void {
-  if (isPostgres(url) || existsSync(sqlitePath(url))) return
-  throw new DatabaseError(`There is no database at ${databaseName(url)}: see DATABASE_URL and the working folder.`)
+/** Says on standard error which database a command works on; standard output is for what it prints. */
+export function announceDatabase(url: string): void {
+  printError(`Database: ${databaseName(url)}`)
+}
+
+/** Tells the operator what a command waits for while it opens a database. */
+export function printNotice(notice: string): void {
+  printError(`latchkey: ${notice}`)
+}
+
+/**
+ * Refuses to go on where a command would make a new installation by accident: in another folder or database than was meant.
+ * @throws DatabaseError also for an older database, which `latchkey migrate` brings up to date
+ */
+export async function assertInstallation(url: string): Promise<void> {
+  if (isPostgres(url)) {
+    const database = await openDatabase(url, { migrate: false, poolSize: 1, onNotice: printNotice })
+    await database.close()
+  } else if (!existsSync(sqlitePath(url))) {
+    throw new DatabaseError(`There is no database at ${databaseName(url)}: see DATABASE_URL and the working folder.`)
+  }
 }

@@ -141,7 +141,9 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
     const applied = await appliedMigrations(client)
     const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
     if (pending.length > 0 && !isAllowed) {
-      throw new DatabaseError('it is older than this version of Latchkey: run latchkey migrate.')
+      const what =
+        applied === undefined ? 'there is no installation in it' : 'it is older than this version of Latchkey'
+      throw new DatabaseError(`${what}: run latchkey migrate.`)
     }
     if (applied === undefined) {
       await client.query(

@@ -16,6 +16,9 @@ import {
 /** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
 export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
 
+/** What is shown in place of a secret or a password. */
+export const MASK = '********'
+
 /** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
 export const Settings = Type.Object({
   HOST: Type.String({

@@ -1,2 +1,2 @@
-/** A command that was called in a way it does not understand; the message says what it wants. */
+/** A command line that is wrong whatever the database or the file holds; the message says what is expected. */
 export class UsageError extends Error {}

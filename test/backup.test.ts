@@ -31,7 +31,7 @@ t.test('a backup is made while people write, is whole, and a service starts on i
   await t.rejects(stat(join(folder, 'copy.db.secret')))
 
   const again = await latchkey(t, ['backup', 'copy.db'], { folder, settings })
-  t.equal(await again.exit, 64)
+  t.equal(await again.exit, 1)
   t.match(again.stderr, /copy\.db is there already/)
 
   // With the secret of the original, as whoever restores it must have.

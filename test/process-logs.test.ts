@@ -7,8 +7,8 @@ import { type Child, serving } from './child.js'
 import { PASSWORD } from './helper.js'
 import { exchange, lastRequest } from './wire.js'
 
-// Starting a process takes a second on a busy machine.
-t.setTimeout(120_000)
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
 
 t.test('the log is one line of JSON a request, and holds nothing that people sent in confidence', async (t) => {
   const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })

@@ -29,6 +29,23 @@ t.test('a start that fails says what was given and what would work', async (t) =
     [['users', 'list'], {}, 1, /There is no database at \/.*latchkey\.db: see DATABASE_URL/],
     [['users', 'set-role', 'mina', 'admin'], {}, 1, /There is no database at/],
     [['keys', 'rotate'], {}, 1, /There is no database at/],
+    [['keys', 'list', '--json'], {}, 1, /There is no database at/],
+    [['users', 'delete', 'mina'], {}, 1, /There is no database at/],
+    [['backup', 'copy.db'], {}, 1, /no database at/],
+    [['copy', '--from', 'sqlite:data/none.db', '--to', 'sqlite:data/new.db'], {}, 1, /There is no database at/],
+    [['keys', 'list', '--kid', 'x'], {}, 64, /--kid belongs to latchkey keys retire/],
+    [['keys', 'retire'], {}, 64, /--kid is needed/],
+    [['keys'], {}, 64, /say what to do: latchkey keys list \| rotate/],
+    [['healthcheck', 'now'], {}, 64, /Unexpected argument 'now'/],
+    [['help', 'teapot'], {}, 64, /no command "teapot"/],
+    [
+      ['config'],
+      { SECRET_KEY: '********' },
+      78,
+      /SECRET_KEY holds \*{8}, as latchkey config masks it: give the real value/,
+    ],
+    [['config'], { LEGACY_TOKENS: '********' }, 78, /LEGACY_TOKENS holds \*{8}/],
+    [['config'], { DATABASE_URL: 'postgres://a:********@host/db' }, 78, /DATABASE_URL holds \*{8}/],
   ]
   for (const [args, settings, code, says] of cases) {
     const child = await latchkey(t, args, { settings })
@@ -92,13 +109,13 @@ t.test('latchkey config prints what a service accepts', async (t) => {
 async function config(t: Test, surroundings: { folder?: string; settings: Record<string, string> }) {
   const child = await latchkey(t, ['config'], surroundings)
   t.equal(await child.exit, 0, child.stderr)
+  // As a shell or a file .env takes them: a comment is none of them.
   const pairs = child.stdout
     .trimEnd()
     .split('\n')
+    .filter((line) => !line.startsWith('#'))
     .map((line) => /^(\w+)=(.*)$/.exec(line)?.slice(1) ?? [line, ''])
   const settings: Record<string, string> = Object.fromEntries(pairs)
-  // An empty SECRET_KEY is refused: it is a template that was not filled in.
-  if (settings.SECRET_KEY === '') delete settings.SECRET_KEY
   return settings
 }
 

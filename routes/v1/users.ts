@@ -1,10 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { and, desc, eq, lt, or, sql } from 'drizzle-orm'
+import { and, desc, eq, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
-import { fold } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
 import {
   Account,
@@ -18,7 +17,7 @@ import {
   toAccount,
 } from '../../src/schemas.js'
 import { timestamp } from '../../src/times.js'
-import { isKept } from '../../src/user-rows.js'
+import { isKept, matches } from '../../src/user-rows.js'
 import type { Actor } from '../../src/users.js'
 
 const AccountUpdate = Type.Object(
@@ -97,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           and(
             lt(users.id, pages.before(cursor)),
             isKept(tables),
-            search === undefined ? undefined : contains(search),
+            search === undefined ? undefined : matches(tables, search),
             isActive === undefined ? undefined : eq(users.isActive, isActive),
           ),
         )
@@ -198,16 +197,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return reply.code(201).send({ token, expires_at: timestamp(expiresAt) })
     },
   })
-
-  function contains(search: string) {
-    const pattern = `%${fold(search).replace(/[\\%_]/g, '\\$&')}%`
-    // An address is also found by its domain as it was typed: the key holds the ASCII form of it.
-    return or(
-      ...[users.usernameKey, users.emailKey, users.email, users.nameKey].map(
-        (key) => sql`${key} like ${pattern} escape '\\'`,
-      ),
-    )
-  }
 }
 
 export default routes

@@ -1,19 +1,26 @@
 import { type Config, loadConfig, readSetting } from '../config.js'
-import { SECRET_SETTINGS, Settings } from '../settings.js'
-import { print } from '../terminal.js'
+import { MASK, SECRET_SETTINGS, Settings } from '../settings.js'
+import { print, printJson } from '../terminal.js'
 
-export const HELP = `Usage: latchkey config [--example]
+export const HELP = `Usage: latchkey config [--example | --json]
 
-Shows the settings in force, as the environment gives them; secrets are masked.
+Shows the settings in force, as the environment gives them. Secrets and passwords are masked as ********, which no
+command takes back: put the real value in its place.
 
   --example   print an example of the environment with every setting, its default and its meaning
+  --json      print the settings as JSON
 `
 
-export const options = { example: { type: 'boolean' } } as const
+export const options = { example: { type: 'boolean' }, json: { type: 'boolean' } } as const
 
-export async function run({ example }: { example?: boolean }): Promise<void> {
-  if (example) process.stdout.write(exampleEnvironment())
-  else print(...effective(loadConfig()))
+export async function run({ example, json }: { example?: boolean; json?: boolean }): Promise<void> {
+  if (example) {
+    process.stdout.write(exampleEnvironment())
+    return
+  }
+  const settings = effective(loadConfig())
+  if (json) printJson(Object.fromEntries(settings), 2)
+  else print(...settings.map(asVariable))
 }
 
 /** The text of .env.example: every setting, at its default, as a comment. */
@@ -28,17 +35,20 @@ export function exampleEnvironment(): string {
 }
 
 /** As a service would accept them again, but for what is masked. */
-function effective(config: Config): string[] {
+function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
     const { [name as keyof Config]: inForce } = config
     const text = typeof inForce === 'string' ? inForce : (readSetting(name) ?? String(schema.default))
-    return `${name}=${SECRET_SETTINGS.has(name) && text !== '' ? '********' : withoutPassword(text)}`
+    return [name, SECRET_SETTINGS.has(name) && text !== '' ? MASK : withoutPassword(text)]
   })
+}
+
+/** An empty SECRET_KEY is refused, as a template that was not filled in: so the one that is not set is a comment. */
+function asVariable([name, value]: [string, string]): string {
+  return name === 'SECRET_KEY' && value === '' ? `# ${name}=` : `${name}=${value}`
 }
 
 /** The address of a database carries its password. */
 function withoutPassword(value: string): string {
-  return value
-    .replace(/^(postgres(?:ql)?:\/\/[^:@/]*):.*@/, '$1:********@')
-    .replace(/([?&]password=)[^&]*/, '$1********')
+  return value.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):.*@/, `$1:${MASK}@`).replace(/([?&]password=)[^&]*/, `$1${MASK}`)
 }

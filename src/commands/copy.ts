@@ -2,11 +2,12 @@ import { and, asc, count, eq, getTableColumns, getTableName, ne, type SQL, sql }
 import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { addressOf } from '../addresses.js'
 import { type Database, DatabaseError, type Db, sole, type Tables } from '../database.js'
+import { databaseName, printNotice } from '../database-address.js'
 import { openDatabase } from '../database-open.js'
-import { print, printError } from '../terminal.js'
+import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
-export const HELP = `Usage: latchkey copy --from <address> --to <address>
+export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 
 Copies a whole installation into an empty database, of the same engine or the other: accounts with their ids and
 passwords, sessions, signing keys, rows and the audit log. The source is only read, and as it is at one moment: stop the
@@ -14,6 +15,7 @@ service first, or what is written meanwhile stays behind.
 
   --from <address>   sqlite:<path>, or postgres://...
   --to <address>     likewise; it must hold no rows
+  --json             print how many rows of each table were copied as JSON
 
 Instead of an address, the name of a variable of the environment that holds it (or NAME, where NAME_FILE names a file
 that does), so that no password stands in the list of processes:
@@ -21,9 +23,11 @@ that does), so that no password stands in the list of processes:
   latchkey copy --from sqlite:./data/latchkey.db --to DATABASE_URL
 
 The secret is not copied. Start the service on the copy with the same SECRET_KEY and PUBLIC_URL.
+
+Exit codes: 0 copied; 1 not, with the reason, and the target is as it was; 64 wrong usage; 78 wrong settings.
 `
 
-export const options = { from: { type: 'string' }, to: { type: 'string' } } as const
+export const options = { from: { type: 'string' }, to: { type: 'string' }, json: { type: 'boolean' } } as const
 
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
@@ -38,14 +42,24 @@ interface Shelf {
   isNumbered: boolean
 }
 
-export async function run({ from, to }: { from?: string; to?: string }): Promise<void> {
+export async function run({ from, to, json }: { from?: string; to?: string; json?: boolean }): Promise<void> {
   if (from === undefined || to === undefined)
     throw new UsageError('--from and --to are needed; see latchkey copy --help')
-  const source = await openDatabase(addressOf(from), { migrate: false })
+  const [fromUrl, toUrl] = [addressOf(from), addressOf(to)]
+  const source = await openDatabase(fromUrl, { migrate: false, onNotice: printNotice })
   try {
-    const target = await openDatabase(addressOf(to), { migrate: true })
+    const target = await openDatabase(toUrl, { migrate: true, onNotice: printNotice })
     try {
-      await copy(source, target)
+      const rows = await copy(source, target)
+      if (json) {
+        printJson({
+          from: databaseName(fromUrl),
+          to: databaseName(toUrl),
+          rows,
+          secret_file: source.secretFile ?? null,
+        })
+        return
+      }
     } finally {
       await target.close()
     }
@@ -57,7 +71,8 @@ export async function run({ from, to }: { from?: string; to?: string }): Promise
 }
 
 /** All or nothing: one transaction in the target, of one moment of the source. */
-async function copy(source: Database, target: Database): Promise<void> {
+async function copy(source: Database, target: Database): Promise<Record<string, number>> {
+  const copied: Record<string, number> = {}
   const shelves = shelvesOf(source.tables, target.tables)
   await source.snapshot(async (from) => {
     await assertNoSharedNames(from, source.tables)
@@ -67,12 +82,13 @@ async function copy(source: Database, target: Database): Promise<void> {
           throw new DatabaseError(`The target is not empty: its table ${shelf.name} holds rows. Nothing was copied.`)
         }
       }
-      for (const shelf of shelves) await copyRows(from, to, shelf)
+      for (const shelf of shelves) copied[shelf.name] = await copyRows(from, to, shelf)
       for (const { name } of shelves.filter(({ isNumbered }) => isNumbered)) {
         await target.setLastId(to, name, await source.lastId(from, name))
       }
     })
   })
+  return copied
 }
 
 /** An installation may be older than the rule that nobody's user name is another's address; the target would refuse it. */
@@ -107,7 +123,8 @@ function shelvesOf(from: Tables, to: Tables): Shelf[] {
   })
 }
 
-async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<void> {
+/** Resolves to how many rows were copied. */
+async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<number> {
   const columns = shelf.key.map(([, column]) => column)
   let last: Record<string, unknown> | undefined
   let copied = 0
@@ -128,6 +145,7 @@ async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<void> {
     throw new DatabaseError(`Of ${expected} rows of ${shelf.name} ${found} arrived. Nothing was copied.`)
   }
   printError(`${shelf.name}: ${copied} rows`)
+  return copied
 }
 
 function isAfter(key: Shelf['key'], row: Record<string, unknown>): SQL {

@@ -1,17 +1,27 @@
 import { listeningAddress } from '../config.js'
-import { print } from '../terminal.js'
+import { print, printJson } from '../terminal.js'
 
-export const HELP = `Usage: latchkey healthcheck
+export const HELP = `Usage: latchkey healthcheck [--json]
 
 Asks the service on this machine (PORT, 3000 by default) whether it is ready; exits 0 if so, 1 if not.
 Needs neither the secret nor the database.
+
+  --json   print the answer as JSON
+
+Exit codes: 0 ready; 1 not ready, or no answer; 64 wrong usage; 78 wrong settings.
 `
+
+export const options = { json: { type: 'boolean' } } as const
+
 const TIMEOUT_MS = 2_000
 
-export async function run(): Promise<void> {
-  const { status, text } = await askReadiness(`${listeningAddress()}/readyz`)
-  print(text)
-  process.exitCode = status === 200 ? 0 : 1
+export async function run({ json }: { json?: boolean }): Promise<void> {
+  const url = `${listeningAddress()}/readyz`
+  const { status, text } = await askReadiness(url)
+  const isReady = status === 200
+  if (json) printJson({ url, is_ready: isReady, status: status || null, answer: text })
+  else print(text)
+  process.exitCode = isReady ? 0 : 1
 }
 
 async function askReadiness(url: string): Promise<{ status: number; text: string }> {

@@ -2,6 +2,7 @@ import type { ParseArgsConfig } from 'node:util'
 import { addressOf } from '../addresses.js'
 import { type Config, loadConfig } from '../config.js'
 import { type Database, DatabaseError } from '../database.js'
+import { announceDatabase, printNotice } from '../database-address.js'
 import { openDatabase } from '../database-open.js'
 import { applyImport } from '../import/apply.js'
 import { recordImport } from '../import/audit.js'
@@ -53,7 +54,7 @@ deleted there stay behind (--map todos.deleted=column, --ignore-column todos.col
 that say so, and the values in them that are not understood: these disable, too.
 
 Exit codes: 0 done, or nothing stands in the way; 1 it cannot go on, people share a name, or a column has to be explained
-first; 64 usage.
+first, or the source cannot be read; 64 wrong usage; 78 wrong settings.
 `
 
 export const OPERAND = '<source>'
@@ -115,6 +116,7 @@ async function runPlan(
     const passwords = new Passwords({ ...config, WORKERS: 1 })
     const plan = { ...wanted, erasureKeys: target ? await erasureKeys(config, target, wanted.source) : [] }
     const found = await survey(plan, stage, target)
+    announceDatabase(config.DATABASE_URL)
     const inTheWay = obstacles(found, plan.duplicates === 'stop' && found.duplicates.groups + found.sharedIds.count > 0)
     if (inTheWay.length > 0) process.exitCode = EXIT_FAILURE
     if (!apply || inTheWay.length > 0) {
@@ -148,7 +150,7 @@ async function runPlan(
 /** The database to write to. A dry run makes none, and does without where there is none yet. */
 async function openTarget(config: Config, apply: boolean): Promise<Database | undefined> {
   try {
-    return await openDatabase(config.DATABASE_URL, { migrate: apply })
+    return await openDatabase(config.DATABASE_URL, { migrate: apply, onNotice: printNotice })
   } catch (error) {
     if (apply || !(error instanceof DatabaseError)) throw error
     printError(`The names that are taken here were not looked at: ${error.message}`)

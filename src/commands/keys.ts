@@ -1,12 +1,14 @@
+import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config.js'
-import { assertDatabase } from '../database-address.js'
+import { announceDatabase, assertInstallation, printNotice } from '../database-address.js'
 import { openDatabase } from '../database-open.js'
 import { Keys } from '../keys.js'
 import { openSecret } from '../secret.js'
-import { print } from '../terminal.js'
+import { print, printableJson, printJson } from '../terminal.js'
+import { timestamp } from '../times.js'
 import { UsageError } from '../usage-error.js'
 
-export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now]
+export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 
 The keys that sign access tokens. A service that runs learns of a change within a second; nothing is restarted.
 
@@ -15,48 +17,80 @@ The keys that sign access tokens. A service that runs learns of a change within 
            --now, for a leak: it signs at once, and all others end with the tokens they signed; people refresh theirs
   retire   end the key of --kid at once, for one that leaked: its tokens stop working, and people refresh theirs
   reseal   encrypt the keys anew with the first secret of SECRET_KEY, so that the others are not needed to open them
+
+  --json   print JSON; list prints a key a line
+
+Which database was used is printed on standard error.
+
+Exit codes: 0 done; 1 refused or failed, with the reason (there is no such key, ...); 64 wrong usage; 78 wrong settings.
 `
 
 export const ACTIONS = ['list', 'rotate', 'retire', 'reseal'] as const
 
-export const options = { kid: { type: 'string' }, now: { type: 'boolean' } } as const
+export const options = {
+  kid: { type: 'string' },
+  now: { type: 'boolean' },
+  json: { type: 'boolean', default: false },
+} as const
 
-export async function run({ kid, now }: { kid?: string; now?: boolean }, [action]: string[]): Promise<void> {
+interface Values {
+  kid?: string
+  now?: boolean
+  json?: boolean
+}
+
+type Row = Awaited<ReturnType<Keys['list']>>[number]
+
+export async function run({ kid, now, json = false }: Values, [action, extra]: string[]): Promise<void> {
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey keys --help`)
+  if (action === 'retire' && kid === undefined) throw new UsageError('--kid is needed; see latchkey keys list')
+  if (action !== 'retire' && kid !== undefined) throw new UsageError('--kid belongs to latchkey keys retire')
+  if (action !== 'rotate' && now) throw new UsageError('--now belongs to latchkey keys rotate')
   const config = loadConfig()
-  assertDatabase(config.DATABASE_URL)
-  const database = await openDatabase(config.DATABASE_URL, { migrate: config.MIGRATE_ON_START })
+  await assertInstallation(config.DATABASE_URL)
+  announceDatabase(config.DATABASE_URL)
+  const database = await openDatabase(config.DATABASE_URL, { migrate: false, onNotice: printNotice })
   try {
     const keys = await Keys.open(database, await openSecret(config, database))
-    if (action === 'rotate') print(await rotate(keys, now))
-    else if (action === 'retire') print(await retire(keys, kid))
-    else if (action === 'reseal') print(...(await reseal(keys)))
-    else print(...(await list(keys)))
+    if (action === 'rotate') await rotate(keys, now, json)
+    else if (action === 'retire') await retire(keys, kid as string, json)
+    else if (action === 'reseal') await reseal(keys, json)
+    else await list(keys, json)
   } finally {
     await database.close()
   }
 }
 
-async function rotate(keys: Keys, atOnce = false): Promise<string> {
+async function rotate(keys: Keys, atOnce = false, json = false): Promise<void> {
   const kid = await keys.rotate({ atOnce })
-  if (kid === undefined) return 'Another process has just published a key; see latchkey keys list.'
-  return `Published ${kid}; ${atOnce ? 'it signs now, and all other keys are retired' : 'it signs in ten minutes'}.`
+  if (json) printJson({ published: kid ?? null, signs_at_once: atOnce })
+  else if (kid === undefined) print('Another process has just published a key; see latchkey keys list.')
+  else
+    print(`Published ${kid}; ${atOnce ? 'it signs now, and all other keys are retired' : 'it signs in ten minutes'}.`)
 }
 
-async function retire(keys: Keys, kid: string | undefined): Promise<string> {
-  if (kid === undefined) throw new UsageError('--kid is needed; see latchkey keys list')
-  if (!(await keys.retire(kid))) throw new UsageError(`there is no key ${kid}; see latchkey keys list`)
-  return `Retired ${kid}.`
+async function retire(keys: Keys, kid: string, json: boolean): Promise<void> {
+  if (!(await keys.retire(kid))) throw new CommandError(`there is no key ${kid}; see latchkey keys list`)
+  if (json) printJson({ retired: kid })
+  else print(`Retired ${kid}.`)
 }
 
-async function reseal(keys: Keys): Promise<string[]> {
+async function reseal(keys: Keys, json: boolean): Promise<void> {
   const kids = await keys.reseal()
-  return kids.map((kid) => `Sealed ${kid} anew.`)
+  if (json) printJson({ resealed: kids })
+  else print(...kids.map((kid) => `Sealed ${kid} anew.`))
 }
 
-async function list(keys: Keys): Promise<string[]> {
+async function list(keys: Keys, json: boolean): Promise<void> {
   const rows = await keys.list()
-  return rows.map(({ kid, signsFrom, retiresAt, opens }) => {
-    const end = retiresAt === null ? '' : `, retires ${new Date(retiresAt).toISOString()}`
-    return `${kid}  signs from ${new Date(signsFrom).toISOString()}${end}${opens ? '' : ', not used: does not open with this SECRET_KEY'}`
-  })
+  print(...rows.map((row) => (json ? printableJson(asJson(row)) : line(row))))
+}
+
+function asJson({ kid, signsFrom, retiresAt, opens }: Row): object {
+  return { kid, signs_from: timestamp(signsFrom), retires_at: retiresAt && timestamp(retiresAt), opens }
+}
+
+function line({ kid, signsFrom, retiresAt, opens }: Row): string {
+  const end = retiresAt === null ? '' : `, retires ${timestamp(retiresAt)}`
+  return `${kid}  signs from ${timestamp(signsFrom)}${end}${opens ? '' : ', not used: does not open with this SECRET_KEY'}`
 }

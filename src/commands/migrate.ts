@@ -1,14 +1,21 @@
 import { loadConfig } from '../config.js'
+import { announceDatabase, databaseName, printNotice } from '../database-address.js'
 import { openDatabase } from '../database-open.js'
-import { print } from '../terminal.js'
+import { print, printJson } from '../terminal.js'
 
-export const HELP = `Usage: latchkey migrate
+export const HELP = `Usage: latchkey migrate [--json]
 
-Brings the database of DATABASE_URL up to date and ends. The service does the same on start unless MIGRATE_ON_START=off.
+Brings the database of DATABASE_URL up to date, or makes it, and ends. The service does the same on start unless
+MIGRATE_ON_START=off.
 `
 
-export async function run(): Promise<void> {
-  const database = await openDatabase(loadConfig().DATABASE_URL, { migrate: true })
+export const options = { json: { type: 'boolean' } } as const
+
+export async function run({ json }: { json?: boolean }): Promise<void> {
+  const { DATABASE_URL } = loadConfig()
+  announceDatabase(DATABASE_URL)
+  const database = await openDatabase(DATABASE_URL, { migrate: true, onNotice: printNotice })
   await database.close()
-  print('The database is up to date.')
+  if (json) printJson({ database: databaseName(DATABASE_URL), is_up_to_date: true })
+  else print('The database is up to date.')
 }

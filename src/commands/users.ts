@@ -1,49 +1,59 @@
-import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config.js'
-import { assertDatabase, databaseName } from '../database-address.js'
-import { fold, identifierKey } from '../identifiers.js'
+import { announceDatabase, assertInstallation, databaseName } from '../database-address.js'
 import { readNewPassword } from '../prompt.js'
 import { toAccount } from '../schemas.js'
-import { print, printableJson, printJson } from '../terminal.js'
+import { print, printJson } from '../terminal.js'
 import { timestamp } from '../times.js'
 import { UsageError } from '../usage-error.js'
 import type { User } from '../user-rows.js'
-import { isKept } from '../user-rows.js'
+import { describeAccount, findAccount, nameOf, printAccounts } from './user-accounts.js'
 
 export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
   create --username <name> [--email <address>] [--name <name>] [--admin]
                               add an account, also under a reserved name and while registration is closed
-  list                        all accounts, the oldest first
+  list [--search <text>] [--limit <n>]
+                              all accounts, the oldest first; or those with this text in a name or an address
   show <who>                  one account
-  disable <who>               log it out everywhere, and let nobody log in to it
+  disable <who>               end its sessions, and let nobody log in to it
   enable <who>                undo that
-  set-role <who> <user|admin> a role; who loses it is logged out everywhere
+  set-role <who> <user|admin> a new role; whoever stops being an admin is logged out everywhere
   set-password <who>          a new password; ends all sessions
-  reset-password <who>        make a token with which somebody sets a new password once, within the hour
+  reset-password <who>        make a token that sets a new password once, within the hour
   revoke-sessions <who>       log it out everywhere
+  delete <who>                delete the account for good, with all that belongs to it
 
-<who> is a user name, an e-mail address, or an id. One active admin always stays. What is done is in the audit log.
+<who> is a user name, an e-mail address, or an id. One active admin always stays. Every change is in the audit log.
 
 A password is asked for twice, or read from the first line of standard input where that is no terminal. The end of the
 line and a byte order mark are no part of it; one that begins or ends with a blank is refused:
 
   latchkey users create --username ada --admin < password.txt
 
-Only create makes a database where there is none yet.
+Only create makes a database where there is none, and brings an older one up to date. Which database was used is
+printed on standard error.
 
-  --json   print accounts as JSON, one a line
+  --json   print accounts as JSON, one a line, also those that were changed
 
-Exit codes: 0 done; 1 refused, with the reason; 64 usage; 78 wrong settings.
+Exit codes: 0 done; 1 refused or failed, with the reason (there is no such user, the name is taken, ...); 64 wrong usage;
+78 wrong settings.
 `
 
-type Act = (app: FastifyInstance, who: string, value: string | undefined) => Promise<string | string[]>
+/** What was done to an account: for people, and for programs. */
+interface Outcome {
+  lines: string[]
+  json: object
+}
 
-/** What is done to one account; each returns the lines that say what it did. */
+type Act = (app: FastifyInstance, who: string, value: string | undefined) => Promise<Outcome>
+
 const ACTS: Record<string, Act> = {
-  show: async (app, who) => printableJson(toAccount(await find(app, who)), 2).split('\n'),
+  show: async (app, who) => {
+    const user = await findAccount(app, who)
+    return { lines: describeAccount(user), json: toAccount(user) }
+  },
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
   'set-role': async (app, who, role) => {
@@ -51,20 +61,27 @@ const ACTS: Record<string, Act> = {
     return change(app, who, { role })
   },
   'set-password': async (app, who) => {
-    const user = await find(app, who)
+    const user = await findAccount(app, who)
     const passwordHash = await app.accounts.hashFor(user, await readNewPassword())
     await app.newPasswords.overwrite({ user, passwordHash })
-    return `Set a new password for ${called(user)}, and ended all sessions.`
+    return outcome(user, `Set a new password for ${nameOf(user)}, and ended all sessions.`)
   },
   'reset-password': async (app, who) => {
-    const user = await find(app, who)
+    const user = await findAccount(app, who)
     const { token, expiresAt } = await app.users.createPasswordReset(user.id, { id: null })
-    return `${token}\nsets a new password for ${called(user)} at POST /v1/password-reset, once, until ${timestamp(expiresAt)}.`
+    const until = timestamp(expiresAt)
+    const use = `sets a new password for ${nameOf(user)} at POST /v1/password-reset, once, until ${until}.`
+    return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }
   },
   'revoke-sessions': async (app, who) => {
-    const user = await find(app, who)
+    const user = await findAccount(app, who)
     await app.users.endSessions(user.id, { id: null })
-    return `Ended all sessions of ${called(user)}.`
+    return outcome(user, `Ended all sessions of ${nameOf(user)}.`)
+  },
+  delete: async (app, who) => {
+    const user = await findAccount(app, who)
+    await app.users.delete(user.id, { id: null })
+    return outcome(user, `Deleted ${nameOf(user)}, with all that belonged to it.`)
   },
 }
 
@@ -75,6 +92,8 @@ export const options = {
   email: { type: 'string' },
   name: { type: 'string' },
   admin: { type: 'boolean', default: false },
+  search: { type: 'string' },
+  limit: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const
 
@@ -83,83 +102,75 @@ interface Values {
   email?: string
   name?: string
   admin?: boolean
+  search?: string
+  limit?: string
   json?: boolean
 }
 
-const ROWS_AT_ONCE = 500
+/** The options that one action alone takes. */
+const OPTIONS_OF: Record<string, (keyof Values)[]> = {
+  create: ['username', 'email', 'name', 'admin'],
+  list: ['search', 'limit'],
+}
 
 export async function run(values: Values, [action = '', who, value, ...rest]: string[]): Promise<void> {
   const act = ACTS[action]
-  if (act !== undefined && who === undefined) throw new UsageError(`say who: latchkey users ${action} <who>`)
-  const operands = act === undefined ? 0 : action === 'set-role' ? 2 : 1
-  const [extra] = [who, value, ...rest].slice(operands).filter((operand) => operand !== undefined)
-  if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many; see latchkey users --help`)
-  if (action === 'create' && values.username === undefined && values.email === undefined) {
-    throw new UsageError('--username or --email is needed')
-  }
+  assertUsage(values, action, [who, value, ...rest])
+  const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : limitFrom(values.limit)
   const config = loadConfig()
-  if (action !== 'create') assertDatabase(config.DATABASE_URL)
-  const password = action === 'create' ? await readNewPassword() : ''
-  const app = await buildApp({ ...config, LOG_LEVEL: 'silent' })
+  const creates = action === 'create'
+  if (!creates) await assertInstallation(config.DATABASE_URL)
+  announceDatabase(config.DATABASE_URL)
+  const password = creates ? await readNewPassword() : ''
+  const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
+  const app = await buildApp({ ...config, MIGRATE_ON_START, LOG_LEVEL: 'silent' })
   try {
-    if (action === 'list') await list(app, values.json === true)
-    else if (act !== undefined && who !== undefined) print(...[await act(app, who, value)].flat())
-    else await create(app, values, password)
+    if (act !== undefined && who !== undefined) report(await act(app, who, value), values)
+    else if (creates) report(await create(app, values, password), values)
+    else await printAccounts(app, { search: values.search, limit, json: values.json === true })
   } finally {
     await app.close()
   }
 }
 
-async function create(app: FastifyInstance, { admin, json, ...names }: Values, password: string): Promise<void> {
-  const user = await app.accounts.create({ ...names, password }, admin ? 'admin' : 'user')
-  if (json) printJson(toAccount(user))
-  else
-    print(
-      `Created ${admin ? 'the admin' : 'the user'} ${names.username ?? names.email} with id ${user.id} in ${databaseName(app.config.DATABASE_URL)}.`,
-    )
-}
-
-async function list(app: FastifyInstance, json: boolean): Promise<void> {
-  const { db, tables } = app.database
-  for (let last = 0; ; ) {
-    const some = await db
-      .select()
-      .from(tables.users)
-      .where(and(gt(tables.users.id, last), isKept(tables)))
-      .orderBy(asc(tables.users.id))
-      .limit(ROWS_AT_ONCE)
-    if (some.length === 0) return
-    last = some.at(-1)?.id ?? last
-    print(...some.map((user) => (json ? printableJson(toAccount(user)) : line(user))))
+function assertUsage(values: Values, action: string, operands: (string | undefined)[]): void {
+  const isAct = Object.hasOwn(ACTS, action)
+  if (isAct && operands[0] === undefined) throw new UsageError(`say who: latchkey users ${action} <who>`)
+  const taken = isAct ? (action === 'set-role' ? 2 : 1) : 0
+  const [extra] = operands.slice(taken).filter((operand) => operand !== undefined)
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey users --help`)
+  for (const [other, names] of Object.entries(OPTIONS_OF)) {
+    const misplaced = action === other ? undefined : names.find((name) => values[name])
+    if (misplaced !== undefined) throw new UsageError(`--${misplaced} belongs to latchkey users ${other}`)
+  }
+  if (action === 'create' && values.username === undefined && values.email === undefined) {
+    throw new UsageError('--username or --email is needed')
   }
 }
 
-function line({ id, role, isActive, username, email, name }: User): string {
-  const names = [username, email, name && `(${name})`].filter(Boolean).join(' ')
-  return `${String(id).padStart(8)}  ${role.padEnd(5)}  ${isActive ? 'active  ' : 'disabled'}  ${names}`
+function limitFrom(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError('--limit takes a whole number from 1')
+  return Number(text)
+}
+
+function report({ lines, json }: Outcome, values: Values): void {
+  if (values.json) printJson(json)
+  else print(...lines)
+}
+
+function outcome(user: User, line: string): Outcome {
+  return { lines: [line], json: toAccount(user) }
+}
+
+async function create(app: FastifyInstance, values: Values, password: string): Promise<Outcome> {
+  const { admin, username, email, name } = values
+  const names = { ...(username && { username }), ...(email && { email }), ...(name && { name }) }
+  const user = await app.accounts.create({ ...names, password }, admin ? 'admin' : 'user')
+  const what = `${admin ? 'the admin' : 'the user'} ${username ?? email} with id ${user.id}`
+  return outcome(user, `Created ${what} in ${databaseName(app.config.DATABASE_URL)}.`)
 }
 
 async function change(app: FastifyInstance, who: string, changes: Parameters<typeof app.users.change>[1]) {
-  const user = await app.users.change((await find(app, who)).id, changes, { id: null })
-  return `${called(user)} is ${user.isActive ? 'active' : 'disabled'}, with the role ${user.role}.`
-}
-
-/** The user of this name, address or id. @throws UsageError when there is none, or more than one */
-async function find({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
-  const { users } = tables
-  const keys = [identifierKey(who), fold(who)]
-  const id = /^[1-9]\d{0,14}$/.test(who) ? and(eq(users.id, Number(who)), isKept(tables)) : undefined
-  const [user, ...others] = await db
-    .select()
-    .from(users)
-    .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys), id))
-  if (user === undefined) throw new UsageError(`there is no user "${who}"`)
-  if (others.length > 0) {
-    throw new UsageError(`"${who}" may mean ${[user, ...others].map(called).join(' or ')}: say more exactly who`)
-  }
-  return user
-}
-
-function called({ username, email, id }: User): string {
-  return `${username ?? email} (id ${id})`
+  const user = await app.users.change((await findAccount(app, who)).id, changes, { id: null })
+  return outcome(user, `${nameOf(user)} is ${user.isActive ? 'active' : 'disabled'}, with the role ${user.role}.`)
 }

@@ -1,3 +1,4 @@
+import { CommandError } from '../command-error.js'
 import { UsageError } from '../usage-error.js'
 import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
 import { DELETED, rowStatusKindOf, type StatusKind, statusKindOf } from './status-columns.js'
@@ -96,7 +97,7 @@ function isOfTable(name: string): boolean {
   return Object.keys(TABLES).some((kind) => name.startsWith(`${kind}.`))
 }
 
-/** The tables of the source that people and their rows are in. @throws UsageError that says what to map */
+/** The tables of the source that people and their rows are in. @throws CommandError that says what to map */
 export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind, MappedTable>> {
   const kinds = Object.keys(TABLES) as Kind[]
   const found = kinds.flatMap((kind) => {
@@ -106,7 +107,7 @@ export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind
   const tables: Partial<Record<Kind, MappedTable>> = Object.fromEntries(found)
   if (tables.users === undefined) {
     const names = source.tables.map(({ name }) => name).join(', ')
-    throw new UsageError(`no table of users was found among ${names || 'none'}: say --map users=<table>`)
+    throw new CommandError(`no table of users was found among ${names || 'none'}: say --map users=<table>`)
   }
   return tables
 }
@@ -114,7 +115,8 @@ export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind
 function findTable({ tables }: Source, kind: Kind, asked: string | undefined): SourceTable | undefined {
   const wanted = asked === undefined ? TABLES[kind] : [asked]
   const table = wanted.flatMap((name) => tableNamed(tables, name) ?? [])[0]
-  if (asked !== undefined && table === undefined) throw new UsageError(`--map ${kind}=${asked}: there is no such table`)
+  if (asked !== undefined && table === undefined)
+    throw new CommandError(`--map ${kind}=${asked}: there is no such table`)
   return table
 }
 
@@ -135,7 +137,7 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
   if (kind === 'users' && !columns.username && !columns.email) missing.push('username')
   if (missing.length > 0) {
     const advice = missing.map((field) => `--map ${kind}.${field}=<column>`).join(' ')
-    throw new UsageError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
+    throw new CommandError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
   }
   const status = statusColumns(kind, table, mapping, Object.values(columns))
   const used = new Set([...Object.values(columns), ...status.map(({ column }) => column)])
@@ -178,7 +180,7 @@ function recogniseOfRow(column: string): StatusColumn[] {
 
 function columnOf({ name, columns }: SourceTable, asked: string, option: string): string {
   const column = findName(columns, asked)
-  if (column === undefined) throw new UsageError(`${option}: ${name} has no such column, but ${columns.join(', ')}`)
+  if (column === undefined) throw new CommandError(`${option}: ${name} has no such column, but ${columns.join(', ')}`)
   return column
 }
 

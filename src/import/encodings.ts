@@ -1,3 +1,4 @@
+import { CommandError } from '../command-error.js'
 import { UsageError } from '../usage-error.js'
 
 /** A character encoding that refuses what is not written in it. */
@@ -70,8 +71,8 @@ export function unicode(name: string): Encoding {
 }
 
 /** What to say of bytes at some place that are not in this encoding. */
-export function notInEncoding(where: string, { name }: Encoding): UsageError {
-  return new UsageError(
+export function notInEncoding(where: string, { name }: Encoding): CommandError {
+  return new CommandError(
     `${where} is not ${name}: say which encoding it is, for instance --encoding cp949, --encoding shift_jis or --encoding windows-1252`,
   )
 }

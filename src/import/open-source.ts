@@ -1,3 +1,4 @@
+import { CommandError } from '../command-error.js'
 import { isPostgres } from '../database-url.js'
 import { UsageError } from '../usage-error.js'
 import { type Encoding, encodingOf } from './encodings.js'
@@ -6,7 +7,7 @@ import type { Source } from './source.js'
 /**
  * Opens a database of SQLite (a path) or PostgreSQL (an address), or a file of people (.csv, .tsv, .txt, .jsonl). Text is UTF-8
  * unless `encoding` names another one.
- * @throws UsageError when it is none of these or cannot be read
+ * @throws CommandError when it is none of these or cannot be read; UsageError for an encoding that cannot be meant
  */
 export async function openSource(address: string, encodingName?: string): Promise<Source> {
   const encoding = encodingName === undefined ? undefined : await encodingOf(encodingName)
@@ -23,7 +24,7 @@ async function openFile(path: string, encoding: Encoding | undefined): Promise<S
     const { openFileSource } = await import('./source-file.js')
     return openFileSource(path, encoding)
   }
-  if (/\.json$/i.test(path)) throw new UsageError(`${path}: write one object a line, and call the file .jsonl`)
+  if (/\.json$/i.test(path)) throw new CommandError(`${path}: write one object a line, and call the file .jsonl`)
   const { openSqliteSource } = await import('./source-sqlite.js')
   return openSqliteSource(path, encoding)
 }

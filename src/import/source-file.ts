@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline, Readable } from 'node:stream'
 import { CsvError, parse } from 'csv-parse'
 import { parse as parseJson } from 'lossless-json'
-import { UsageError } from '../usage-error.js'
+import { CommandError } from '../command-error.js'
 import { type Encoding, encodingByMark, notInEncoding, UTF_8 } from './encodings.js'
 import { rowOfJson } from './json-row.js'
 import type { Row, Source } from './source.js'
@@ -15,7 +15,7 @@ const DELIMITERS = [',', ';', '\t', '|'] as const
 /** Excel's own line before the header, which says what stands between values. */
 const SEPARATOR_LINE = /^"?sep=(.)"?\r?\n/i
 
-/** A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON. @throws UsageError naming the line that cannot be read */
+/** A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON. @throws CommandError naming the line that cannot be read */
 export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
   const isCsv = !/\.(jsonl|ndjson)$/i.test(path)
   const read = () => (isCsv ? readCsv(path, encoding) : readJsonLines(path, encoding))
@@ -25,7 +25,7 @@ export async function openFileSource(path: string, encoding?: Encoding): Promise
     for (const column of Object.keys(row)) columns.add(column)
     if (isCsv) break
   }
-  if (columns.size === 0) throw new UsageError(`${path} holds nobody`)
+  if (columns.size === 0) throw new CommandError(`${path} holds nobody`)
   return { tables: [{ name: 'users', columns: [...columns], rows: read }], close: async () => {} }
 }
 
@@ -50,7 +50,7 @@ async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> 
   try {
     yield* parser as AsyncIterable<Row>
   } catch (error) {
-    throw error instanceof CsvError ? new UsageError(`${path}: ${error.message}`) : error
+    throw error instanceof CsvError ? new CommandError(`${path}: ${error.message}`) : error
   }
 }
 
@@ -61,7 +61,7 @@ function delimiterOf(header: string): string {
   return DELIMITERS.reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best))
 }
 
-/** The names of the columns; false leaves a column without a name out. @throws UsageError when a name stands twice */
+/** The names of the columns; false leaves a column without a name out. @throws CommandError when a name stands twice */
 function readHeader(header: string[], path: string): (string | false)[] {
   const names = header.map((name) =>
     name
@@ -73,7 +73,7 @@ function readHeader(header: string[], path: string): (string | false)[] {
   for (const name of names) {
     const key = name.toLowerCase()
     if (key !== '' && seen.has(key))
-      throw new UsageError(`${path}: two columns of the header are called ${name}: rename one`)
+      throw new CommandError(`${path}: two columns of the header are called ${name}: rename one`)
     seen.add(key)
   }
   return names.map((name) => name !== '' && name)
@@ -94,9 +94,9 @@ function parseLine(line: string, where: string): Row {
     row = parseJson(line, undefined, (number) => number)
   } catch (error) {
     const why = /Duplicate key '.*'/.exec((error as Error).message)?.[0]
-    throw new UsageError(why === undefined ? `${where} is no JSON` : `${where}: ${why}`)
+    throw new CommandError(why === undefined ? `${where} is no JSON` : `${where}: ${why}`)
   }
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new UsageError(`${where} is no object`)
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new CommandError(`${where} is no object`)
   return rowOfJson(row)
 }
 
@@ -111,7 +111,7 @@ async function* readLines(path: string, encoding?: Encoding): AsyncGenerator<str
   yield rest
 }
 
-/** The text of a file, in pieces. @throws UsageError naming the first line that is not in the encoding */
+/** The text of a file, in pieces. @throws CommandError naming the first line that is not in the encoding */
 async function* readText(path: string, encoding: Encoding = UTF_8): AsyncGenerator<string> {
   let used = encoding
   let decode: ReturnType<Encoding['decoder']> | undefined
@@ -149,7 +149,7 @@ function* piecesOf(chunk: Buffer): Generator<Buffer> {
 /** What the operator is told when a file cannot be read. */
 function unreadable(path: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
-  if (code === 'ENOENT') return new UsageError(`there is no file ${path}`)
-  if (code === 'EISDIR') return new UsageError(`${path} is a folder, not a file`)
-  return code === undefined ? error : new UsageError(`${path} cannot be read: ${message}`)
+  if (code === 'ENOENT') return new CommandError(`there is no file ${path}`)
+  if (code === 'EISDIR') return new CommandError(`${path} is a folder, not a file`)
+  return code === undefined ? error : new CommandError(`${path} cannot be read: ${message}`)
 }

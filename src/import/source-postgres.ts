@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { UsageError } from '../usage-error.js'
+import { CommandError } from '../command-error.js'
 import { notInEncoding, UTF_8 } from './encodings.js'
 import { binary, qualified, quoted, type Row, type Source, type SourceTable } from './source.js'
 
@@ -21,7 +21,7 @@ const RELATIONS = `
 /** Values as text that does not depend on how the server is set. */
 const SETTINGS = "set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'"
 
-/** A database of PostgreSQL. @throws UsageError */
+/** A database of PostgreSQL. @throws CommandError */
 export async function openPostgresSource(url: string): Promise<Source> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
@@ -65,7 +65,7 @@ async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, c
       if (rows.length < ROWS_AT_ONCE) break
     }
   } catch (error) {
-    throw error instanceof UsageError ? error : unreadable(error)
+    throw error instanceof CommandError ? error : unreadable(error)
   } finally {
     // A statement that failed has ended the transaction and the cursor with it.
     await client.query('close import').catch(() => {})
@@ -88,6 +88,6 @@ function decodeText(bytes: Buffer, where: () => string): string {
   }
 }
 
-function unreadable(error: unknown): UsageError {
-  return new UsageError(`the source cannot be read: ${(error as Error).message}`)
+function unreadable(error: unknown): CommandError {
+  return new CommandError(`the source cannot be read: ${(error as Error).message}`)
 }

@@ -1,5 +1,5 @@
 import type BetterSqlite3 from 'better-sqlite3'
-import { UsageError } from '../usage-error.js'
+import { CommandError } from '../command-error.js'
 import { type Encoding, notInEncoding, UTF_8, unicode } from './encodings.js'
 import { binary, quoted, type Row, type Source } from './source.js'
 import { openSqliteFile } from './sqlite-file.js'
@@ -10,7 +10,7 @@ const TABLES = `select name from sqlite_schema where type in ('table', 'view') a
 /** Generated columns are columns too; the hidden ones of virtual tables are not. */
 const COLUMNS = 'select name from pragma_table_xinfo(?) where hidden <> 1'
 
-/** A file of SQLite, as the tutorials leave it. @throws UsageError */
+/** A file of SQLite, as the tutorials leave it. @throws CommandError */
 export async function openSqliteSource(path: string, encoding: Encoding = UTF_8): Promise<Source> {
   const { connection, close } = await openSqliteFile(path)
   const stored = String(connection.pragma('encoding', { simple: true })).toLowerCase()
@@ -62,7 +62,7 @@ async function* readRows(
     }
   } catch (error) {
     if (!(error as { code?: string }).code?.startsWith('SQLITE_')) throw error
-    throw new UsageError(`${path} cannot be read: ${(error as Error).message}`)
+    throw new CommandError(`${path} cannot be read: ${(error as Error).message}`)
   }
 }
 

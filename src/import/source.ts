@@ -1,4 +1,4 @@
-import { UsageError } from '../usage-error.js'
+import { CommandError } from '../command-error.js'
 
 /**
  * The columns of a row by name, without loss: text, null, booleans and lists of JSON, floats of SQLite as numbers, and
@@ -6,7 +6,7 @@ import { UsageError } from '../usage-error.js'
  */
 export type Row = Record<string, unknown>
 
-/** Bytes of a BLOB or a bytea column. `decode` throws a UsageError that names the row when they are no text. */
+/** Bytes of a BLOB or a bytea column. `decode` throws a CommandError that names the row when they are no text. */
 export type Binary = Buffer & { decode(): string }
 
 export function binary(bytes: Buffer, decode: (bytes: Buffer) => string): Binary {
@@ -21,7 +21,7 @@ export interface SourceTable {
   columns: string[]
   /**
    * These columns of every row (default: all), in the order of the table's first column; may be called again.
-   * @throws UsageError
+   * @throws CommandError
    */
   rows(columns?: string[]): AsyncIterable<Row>
 }
@@ -34,14 +34,14 @@ export interface Source {
 
 /**
  * The table of a name, whatever its capitals; `schema.table` names one of PostgreSQL.
- * @throws UsageError when several schemas have a table of this name
+ * @throws CommandError when several schemas have a table of this name
  */
 export function tableNamed(tables: SourceTable[], name: string): SourceTable | undefined {
   const isMeant = (text: string) => text.toLowerCase() === name.toLowerCase()
   const exact = tables.filter((table) => table.name === name)
   const found = exact.length > 0 ? exact : tables.filter((table) => isMeant(table.name) || isMeant(qualified(table)))
   if (found.length > 1) {
-    throw new UsageError(
+    throw new CommandError(
       `there is more than one table ${name}: say which, as in --map users=<schema>.<table>, of ${found.map(qualified).join(', ')}`,
     )
   }

@@ -3,8 +3,8 @@ import { copyFile, mkdtemp, open, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
+import { CommandError } from '../command-error.js'
 import { loadDriver } from '../database-sqlite-driver.js'
-import { UsageError } from '../usage-error.js'
 
 /** The versions in the file's header that say it is in WAL mode (https://sqlite.org/fileformat.html). */
 const VERSIONS_AT = 18
@@ -22,11 +22,11 @@ export interface OpenedFile {
 /**
  * Opens a file of SQLite as it is at one moment, and leaves nothing beside it. A reader of a file in WAL mode makes -wal
  * and -shm and cannot remove them; so a file that no process has open, or that cannot be read in place, is copied first.
- * @throws UsageError
+ * @throws CommandError
  */
 export async function openSqliteFile(path: string): Promise<OpenedFile> {
-  if (!existsSync(path)) throw new UsageError(`there is no file ${path}`)
-  if ((await stat(path)).isDirectory()) throw new UsageError(`${path} is a folder, not a file`)
+  if (!existsSync(path)) throw new CommandError(`there is no file ${path}`)
+  if ((await stat(path)).isDirectory()) throw new CommandError(`${path} is a folder, not a file`)
   try {
     const isOpenElsewhere = existsSync(`${path}-wal`) && existsSync(`${path}-shm`)
     if ((await isInWalMode(path)) && !isOpenElsewhere) return await openCopy(path)
@@ -34,7 +34,7 @@ export async function openSqliteFile(path: string): Promise<OpenedFile> {
   } catch (error) {
     // An error of the file or of SQLite has a code; anything else is none of the file's.
     if ((error as { code?: string }).code === undefined) throw error
-    throw new UsageError(`${path} cannot be read as SQLite: ${(error as Error).message}`)
+    throw new CommandError(`${path} cannot be read as SQLite: ${(error as Error).message}`)
   }
 }
 
@@ -59,7 +59,7 @@ async function openCopy(path: string): Promise<OpenedFile> {
       await copyFile(path + end, copy + end, constants.COPYFILE_FICLONE)
     }
     if ((await standOf(path)) !== before) {
-      throw new UsageError(`${path} was written to while it was copied: stop the application, or import a backup`)
+      throw new CommandError(`${path} was written to while it was copied: stop the application, or import a backup`)
     }
     const connection = await connect(copy, {})
     return {

@@ -26,12 +26,12 @@ export function isAbsent(value: unknown): boolean {
   return typeof value === 'string' && ABSENT.has(value.trim().toLowerCase())
 }
 
-/** Text without the blanks and line ends around it; null where nothing is left. @throws UsageError as exactTextOf does */
+/** Text without the blanks and line ends around it; null where nothing is left. @throws CommandError as exactTextOf does */
 export function textOf(value: unknown): string | null {
   return exactTextOf(value)?.trim() || null
 }
 
-/** Text that is not empty, as it stands in the source; null otherwise. @throws UsageError for bytes that are no text */
+/** Text that is not empty, as it stands in the source; null otherwise. @throws CommandError for bytes that are no text */
 export function exactTextOf(value: unknown): string | null {
   if (Buffer.isBuffer(value)) return (value as Binary).decode() || null
   // A number that SQLite calls infinite stands for every text that it took for a number too large.

@@ -1,0 +1,62 @@
+import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
+import type { FastifyInstance } from 'fastify'
+import { CommandError } from '../command-error.js'
+import { fold, identifierKey } from '../identifiers.js'
+import { toAccount } from '../schemas.js'
+import { print, printableJson } from '../terminal.js'
+import { isKept, matches, type User } from '../user-rows.js'
+
+const ROWS_AT_ONCE = 500
+const HEADER = '      id  role   status    names'
+
+/** The account of this user name, address or id. @throws CommandError when there is none, or more than one */
+export async function findAccount({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
+  const { users } = tables
+  const keys = [identifierKey(who), fold(who)]
+  const id = /^[1-9]\d{0,14}$/.test(who) ? and(eq(users.id, Number(who)), isKept(tables)) : undefined
+  const [user, ...others] = await db
+    .select()
+    .from(users)
+    .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys), id))
+  if (user === undefined) throw new CommandError(`there is no user "${who}"`)
+  if (others.length > 0) {
+    throw new CommandError(`"${who}" may mean ${[user, ...others].map(nameOf).join(' or ')}: say more exactly who`)
+  }
+  return user
+}
+
+/** An account as sentences name it. */
+export function nameOf({ username, email, id }: User): string {
+  return `${username ?? email} (id ${id})`
+}
+
+/** An account as lines for people, a field each. */
+export function describeAccount(user: User): string[] {
+  return Object.entries(toAccount(user)).map(([field, value]) => `${field.padEnd(12)} ${value ?? '-'}`)
+}
+
+/** Prints the first accounts whose names hold `search`, or all; a terminal also gets a line that names the columns. */
+export async function printAccounts(
+  app: FastifyInstance,
+  { search, limit, json }: { search: string | undefined; limit: number; json: boolean },
+): Promise<void> {
+  const { db, tables } = app.database
+  if (process.stdout.isTTY && !json) print(HEADER)
+  for (let last = 0, left = limit; left > 0; ) {
+    const some = await db
+      .select()
+      .from(tables.users)
+      .where(and(gt(tables.users.id, last), isKept(tables), search ? matches(tables, search) : undefined))
+      .orderBy(asc(tables.users.id))
+      .limit(Math.min(ROWS_AT_ONCE, left))
+    if (some.length === 0) return
+    last = some.at(-1)?.id ?? last
+    left -= some.length
+    print(...some.map((user) => (json ? printableJson(toAccount(user)) : line(user))))
+  }
+}
+
+function line({ id, role, isActive, username, email, name }: User): string {
+  const names = [username, email, name && `(${name})`].filter(Boolean).join(' ')
+  return `${String(id).padStart(8)}  ${role.padEnd(5)}  ${isActive ? 'active  ' : 'disabled'}  ${names}`
+}
