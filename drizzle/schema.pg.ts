@@ -12,7 +12,8 @@ export const users = pgTable('users', {
   email: text('email'),
   emailKey: text('email_key').unique(),
   name: text('name'),
-  passwordHash: text('password_hash').notNull(),
+  // Null where there is no password yet: nobody can log in with one.
+  passwordHash: text('password_hash'),
   role: text('role', { enum: ['user', 'admin'] })
     .notNull()
     .default('user'),
@@ -21,6 +22,17 @@ export const users = pgTable('users', {
   updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
   // What a search finds the name by; the database itself folds ASCII alone.
   nameKey: text('name_key'),
+  // One more with each change of how one logs in or of what one may do (not with a new hash of the same password): a session
+  // begins only under the version that was just proved.
+  authVersion: bigint('auth_version', { mode: 'number' }).notNull().default(0),
+  // When the address was last proved; null for an address that was not.
+  emailVerifiedAt: bigint('email_verified_at', { mode: 'number' }),
+  // The address that takes the place of the present one when it is proved.
+  pendingEmail: text('pending_email'),
+  // The language to write to the person in, as in BCP 47.
+  locale: text('locale'),
+  // What the person is for the operator's other services: words, with a space between them.
+  roles: text('roles').notNull().default(''),
 })
 
 export const sessions = pgTable(

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { compatAudience } from './public-url.js'
+import { rolesIn } from './roles.js'
 
 /** The one client there is: the service's own. RFC 9068 asks every access token to name one. */
 const CLIENT_ID = 'latchkey'
@@ -28,6 +29,7 @@ const AccessClaims = Type.Object({
   iat: Type.Integer({ minimum: 0 }),
   exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER / 1_000 }),
   role: Type.Optional(Role),
+  roles: Type.Optional(Type.Array(Type.String())),
 })
 const accessClaims = TypeCompiler.Compile(AccessClaims)
 
@@ -46,6 +48,8 @@ export interface Grant {
   userId: number
   sessionId: string
   role?: Role
+  /** Words with a space between them, as in the table. */
+  roles?: string
   lifetimeMs: number
 }
 
@@ -62,6 +66,7 @@ export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
     iat: issuedAt,
     exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
     ...(grant.role && { role: grant.role }),
+    ...(grant.roles && { roles: rolesIn(grant.roles) }),
   }
 }
 

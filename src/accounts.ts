@@ -22,6 +22,8 @@ export interface Registration {
   username?: string | undefined
   email?: string | undefined
   name?: string | undefined
+  /** The language to write to the person in, as in BCP 47. */
+  locale?: string | undefined
   password: string
 }
 
@@ -165,13 +167,13 @@ export class Accounts {
     columns: { usernameKey: string | null; emailKey: string | null; role?: Role },
     { client, isTutorial = false }: { client?: Client; isTutorial?: boolean } = {},
   ): Promise<(db: Db) => Promise<User>> {
-    const { username, email, name, password } = registration
+    const { username, email, name, locale, password } = registration
     const nameAndKey = named(name)
     await this.#rules.assert(password, namesOf(registration), { isTutorial })
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const { tables, now } = this.#database
     const { named: find } = this.#statements
-    const row = { username, email, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }
+    const row = { username, email, locale, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }
     const folded = email === undefined ? null : fold(email)
     return async (db) => {
       // The database compares keys; older rows may be stored under the folded form of such an address.
@@ -241,7 +243,7 @@ export class Accounts {
   }
 
   async #prove(user: User | undefined, password: string, turn: Turn): Promise<User | undefined> {
-    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash, turn)
+    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash ?? undefined, turn)
     if (user === undefined || !isRight || !user.isActive) return undefined
     return isOutdated ? this.#upgrade(user, password, turn) : user
   }

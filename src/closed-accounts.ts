@@ -1,4 +1,4 @@
-import { and, eq, not } from 'drizzle-orm'
+import { and, eq, not, sql } from 'drizzle-orm'
 import { deleteInBatches } from './batches.js'
 import type { Database, Db } from './database.js'
 import { ownedTables } from './owned-tables.js'
@@ -21,7 +21,14 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
   const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
   await db
     .update(users)
-    .set({ ...names, passwordHash: '', role: 'user', isActive: false })
+    .set({
+      ...names,
+      authVersion: sql`${users.authVersion} + 1`,
+      pendingEmail: null,
+      passwordHash: null,
+      role: 'user',
+      isActive: false,
+    })
     .where(eq(users.id, userId))
 }
 

@@ -10,6 +10,7 @@ export const EVENT_TYPES = [
   'user.created',
   'user.updated',
   'user.role_changed',
+  'user.roles_changed',
   'user.disabled',
   'user.enabled',
   'user.deleted',

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Client } from './clients.js'
 import type { Database, Db } from './database.js'
 import type { Events } from './events.js'
@@ -70,15 +70,16 @@ export class NewPasswords {
 
   /**
    * The row of the user comes first: a log-in with the old password, which reads that row `FOR SHARE`, has then either begun
-   * its session, which ends here, or finds the new hash. @throws Problem wrong_password when the password has changed since `user` was read
+   * its session, which ends here, or finds another auth_version.
+   * @throws Problem wrong_password when the password has changed since `user` was read
    */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
     const { database, sessions, resets } = this.#dependencies
     const { users } = database.tables
     const changed = await db
       .update(users)
-      .set({ passwordHash, updatedAt: database.now })
-      .where(and(eq(users.id, user.id), eq(users.passwordHash, user.passwordHash)))
+      .set({ passwordHash, authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now })
+      .where(and(eq(users.id, user.id), eq(users.authVersion, user.authVersion)))
       .returning({ id: users.id })
     if (changed.length === 0) throw new Problem('wrong_password')
     await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })

@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { Role as RoleName } from './access-tokens.js'
 import { PROBLEMS, type ProblemCode, Problem as PublicProblem } from './problems.js'
+import { ROLES_ARE, rolesIn } from './roles.js'
 import type { Tokens } from './sessions.js'
 import { timestamp } from './times.js'
 import type { User as UserRow } from './user-rows.js'
@@ -19,6 +20,13 @@ export function nullable(options: Record<string, unknown>) {
 export function oneOf<const Word extends string>(words: readonly Word[], options: Record<string, unknown> = {}) {
   return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options })
 }
+
+/** A language as in BCP 47, as a client sends it. */
+export const locale = nullable({
+  maxLength: 35,
+  pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
+  description: 'The language to write to you in, as in BCP 47: `en`, `ko-KR`.',
+})
 
 export const Role = oneOf<RoleName>(['user', 'admin'], { description: 'What the person may do.' })
 
@@ -78,6 +86,8 @@ const USER_EXAMPLE = {
   email: 'mina@example.com',
   name: 'Mina',
   role: 'user',
+  roles: ['editor'],
+  locale: 'ko',
   created_at: '2026-11-20T09:00:00.000Z',
   updated_at: '2026-11-20T09:00:00.000Z',
 }
@@ -89,6 +99,8 @@ export const User = Type.Object(
     email: nullable({ description: 'As it was registered.' }),
     name: nullable({ description: 'How the person is called.' }),
     role: Role,
+    roles: Type.Array(Type.String(), { description: ROLES_ARE }),
+    locale: nullable({ description: 'The language to write to the person in, as in BCP 47.' }),
     created_at: createdAt,
     updated_at: updatedAt,
   },
@@ -161,6 +173,8 @@ export function toUser(user: UserRow): Static<typeof User> {
     email: user.email,
     name: user.name,
     role: user.role,
+    roles: rolesIn(user.roles),
+    locale: user.locale,
     created_at: timestamp(user.createdAt),
     updated_at: timestamp(user.updatedAt),
   }

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, not, or, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, ne, not, or, type SQLWrapper, sql } from 'drizzle-orm'
 import { CLOCK_SKEW_S, type Role } from './access-tokens.js'
 import { deleteInBatches } from './batches.js'
 import type { Config } from './config.js'
@@ -34,7 +34,7 @@ export function prepareSessionStatements(database: Database, config: Config) {
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
   const ofActiveUser = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`
-  const roleOfUser = sql<Role>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`
+  const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const after = (lifetime: string) => sql`${now} + cast(${sql.placeholder(lifetime)} as bigint)`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
   // The slack covers a process whose clock runs behind the database's: its tokens live on a little longer.
@@ -46,7 +46,8 @@ export function prepareSessionStatements(database: Database, config: Config) {
   const rotation = {
     userId: sessions.userId,
     generation: sessions.generation,
-    role: sql<Role>`${roleOfUser}`.as('role'),
+    role: sql<Role>`${ofUser(users.role)}`.as('role'),
+    roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
     ip: sessions.ip,
   }
   const rotate = db
@@ -87,8 +88,7 @@ export function prepareSessionStatements(database: Database, config: Config) {
             sql`${and(
               eq(users.id, sql.placeholder('userId')),
               eq(users.isActive, true),
-              eq(users.role, sql.placeholder('role')),
-              eq(users.passwordHash, sql.placeholder('passwordHash')),
+              eq(users.authVersion, sql.placeholder('authVersion')),
             )} ${forShare}`,
           ),
       )

@@ -33,11 +33,13 @@ export interface Tokens {
   refresh_token: string
 }
 
-/** Who has just proved a password, with the row it was compared with. */
+/** Who has just proved who they are, with what the row of the user said when they did. */
 export interface Proven {
   id: number
   role: Role
-  passwordHash: string
+  /** Words with a space between them, as in the table. */
+  roles: string
+  authVersion: number
 }
 
 /** What a new session is: its kind (schema.pg.ts), and its lifetimes in milliseconds. */
@@ -88,8 +90,8 @@ export class Sessions {
 
   /**
    * Begins a session and records the log-in, unless it is part of another deed, in whose transaction `db` it is then done.
-   * The row is born only if the user is still active, with the password and role just proved, so that no log-in slips past a
-   * change made while its password was hashed.
+   * The row is inserted only if the user is still active, under the auth_version just proved, so that no log-in slips past a
+   * change of the password or the role that was made while the password was verified.
    * @throws Problem invalid_credentials when there was such a change
    */
   async issue(user: Proven, client: Client, db?: Db): Promise<Tokens> {
@@ -139,8 +141,7 @@ export class Sessions {
       ...plan,
       id,
       userId: user.id,
-      role: user.role,
-      passwordHash: user.passwordHash,
+      authVersion: user.authVersion,
       ip,
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
     })
@@ -149,7 +150,7 @@ export class Sessions {
     const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
     await this.#recordEnd(db, oldest, OVER_THE_LIMIT, client)
     afterCommit(db, () => tokens.publish({ grant: plan.kind === 'rotating' ? 'password' : 'compat' }))
-    return { userId: user.id, sessionId: id, role: user.role }
+    return { userId: user.id, sessionId: id, role: user.role, roles: user.roles }
   }
 
   /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
@@ -174,9 +175,9 @@ export class Sessions {
       await this.#end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
     }
-    const { userId, role, generation } = row
+    const { userId, role, roles, generation } = row
     tokens.publish({ grant: 'refresh_token' })
-    return this.#tokens({ userId, sessionId, role }, generation)
+    return this.#tokens({ userId, sessionId, role, roles }, generation)
   }
 
   /** Ends one session, at once in this process. Ending it again changes nothing. */
@@ -278,7 +279,7 @@ export class Sessions {
     for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
   }
 
-  #tokens(grant: Pick<Grant, 'userId' | 'sessionId' | 'role'>, generation: number): Tokens {
+  #tokens(grant: Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles'>, generation: number): Tokens {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
     const claims = claimsFor({ ...grant, issuer: PUBLIC_URL, audience: AUDIENCE, lifetimeMs: ACCESS_TOKEN_TTL })
     return {

@@ -29,7 +29,7 @@ export class StoredCosts {
     for (let place = 0; place < PLACES; place += 1) {
       const from = Math.max(1, Math.floor((last * (place + 1)) / PLACES) - ROWS + 1)
       for (const { hash } of await this.#statements.sample.execute({ from })) {
-        if (!this.#passwords.isInForce(hash)) others.add(hash)
+        if (hash !== null && !this.#passwords.isInForce(hash)) others.add(hash)
       }
     }
     if (others.size > 0) await this.#measure(others)

@@ -39,7 +39,7 @@ const NOBODY = 0
 /** Whose password is tried, and from where. */
 export interface Attempt {
   /** The account that the name belongs to, also where the door compares the name more strictly. */
-  owner: { id: number; passwordHash: string } | undefined
+  owner: { id: number; passwordHash: string | null } | undefined
   /** The name in its canonical form, for where there is no account. */
   name: string
   /** The canonical address of the client. */
@@ -128,7 +128,7 @@ export class Throttle {
 
   /** The budgets of an attempt. Somebody unknown costs the same statements and has the same budgets as somebody known. */
   async #budgetsOf({ owner, name, ip, sessionId }: Attempt): Promise<Pick<Reservation, 'account' | 'networks'>> {
-    const whose = owner ? [owner.id, owner.passwordHash] : [name]
+    const whose = owner ? [owner.id, owner.passwordHash ?? ''] : [name]
     const keyOf = (...parts: string[]) => `account:${pseudonym(this.#key, ...parts, ...whose)}`
     if (sessionId !== undefined) return { account: keyOf('session', sessionId), networks: [] }
     const networks = networksOf(ip)

@@ -8,11 +8,13 @@ import { fold } from './identifiers.js'
 import { eraseImportedIds } from './imported-ids.js'
 import type { PasswordResets } from './password-resets.js'
 import { Problem } from './problems.js'
+import { rolesIn } from './roles.js'
 import type { Secret } from './secret.js'
 import type { Sessions } from './sessions.js'
 import { isKept, lockUser, type User } from './user-rows.js'
 
-type Names = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey'>
+/** What people change of their own account. */
+type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
 
 /** Who asks for a change: an admin or the user, by id; null for the command line. */
 export interface Actor {
@@ -63,7 +65,7 @@ export class Users {
    * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
    * when there is no such user any more
    */
-  update(userId: number, changes: Partial<Names>, actor: Actor): Promise<User> {
+  update(userId: number, changes: Partial<Profile>, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const before = await this.#lock(db, userId, 'invalid_token')
@@ -83,7 +85,7 @@ export class Users {
       const updated = sole(
         await db
           .update(tables.users)
-          .set({ ...changes, updatedAt: now })
+          .set({ ...changes, ...(before.emailKey !== after.emailKey && this.#ofNewAddress), updatedAt: now })
           .where(eq(tables.users.id, userId))
           .returning(),
       )
@@ -93,10 +95,10 @@ export class Users {
   }
 
   /**
-   * Changes role and status. Whoever is demoted or disabled is logged out everywhere, and the reset tokens of and by them
-   * are void. @throws Problem not_found, last_admin
+   * Changes the role, the roles (as stored) and the status. Whoever is demoted, loses one of the roles or is disabled is logged
+   * out everywhere, and the reset tokens of and by them are void. @throws Problem not_found, last_admin
    */
-  change(userId: number, changes: { role?: Role; isActive?: boolean }, actor: Actor): Promise<User> {
+  change(userId: number, changes: { role?: Role; roles?: string; isActive?: boolean }, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const admins = await this.#lockAdmins(db)
@@ -108,7 +110,7 @@ export class Users {
       const after = sole(
         await db
           .update(tables.users)
-          .set({ ...changes, updatedAt: now })
+          .set({ ...changes, authVersion: sql`${tables.users.authVersion} + 1`, updatedAt: now })
           .where(eq(tables.users.id, userId))
           .returning(),
       )
@@ -239,6 +241,12 @@ export class Users {
     return user
   }
 
+  /** What another address means beside itself: nobody has proved it, and log-ins under the old one begin no session. */
+  get #ofNewAddress() {
+    const { users } = this.#database.tables
+    return { emailVerifiedAt: null, pendingEmail: null, authVersion: sql`${users.authVersion} + 1` }
+  }
+
   #record(db: Db, event: Pick<Event, 'type' | 'reason'>, userId: number, actor: Actor): Promise<void> {
     return this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
   }
@@ -257,7 +265,13 @@ function isSame(before: User, after: User): boolean {
 }
 
 function loses(before: User, after: User): boolean {
-  return (before.isActive && !after.isActive) || (before.role === 'admin' && after.role !== 'admin')
+  const isDemoted = before.role === 'admin' && after.role !== 'admin'
+  return (before.isActive && !after.isActive) || isDemoted || missingIn(after.roles, before.roles).length > 0
+}
+
+/** The roles of one text that are not in the other. */
+function missingIn(other: string, roles: string): string[] {
+  return rolesIn(roles).filter((role) => !rolesIn(other).includes(role))
 }
 
 function eventsOf(before: User, after: User): Pick<Event, 'type' | 'reason'>[] {
@@ -265,8 +279,16 @@ function eventsOf(before: User, after: User): Pick<Event, 'type' | 'reason'>[] {
     ...(before.role === after.role
       ? []
       : [{ type: 'user.role_changed' as const, reason: `${before.role} to ${after.role}` }]),
+    ...(before.roles === after.roles ? [] : [{ type: 'user.roles_changed' as const, reason: changeOf(before, after) }]),
     ...(before.isActive === after.isActive
       ? []
       : [{ type: after.isActive ? ('user.enabled' as const) : ('user.disabled' as const) }]),
   ]
+}
+
+/** Which roles were given and taken, in a few words. */
+function changeOf(before: User, after: User): string {
+  const given = missingIn(before.roles, after.roles).map((role) => `+${role}`)
+  const taken = missingIn(after.roles, before.roles).map((role) => `-${role}`)
+  return [...given, ...taken].join(' ')
 }

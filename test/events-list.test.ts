@@ -160,7 +160,7 @@ t.test('no secret is ever in the log, also when it was typed into the wrong fiel
   const { access_token, refresh_token } = refreshed.json()
   secrets.push(token, access_token, refresh_token, mina.token, mina.login.refresh_token, boss.token)
   const { db, tables } = service.app.database
-  for (const { passwordHash } of await db.select().from(tables.users)) secrets.push(passwordHash)
+  for (const { passwordHash } of await db.select().from(tables.users)) secrets.push(String(passwordHash))
   const log = JSON.stringify(await db.select().from(tables.events))
   t.ok(log.includes('login.failed') && log.includes('password_reset.used'))
   for (const secret of secrets) t.notMatch(log, secret)

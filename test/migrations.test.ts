@@ -6,12 +6,16 @@ import t from 'tap'
 import { DatabaseError } from '../src/database.js'
 import { openDatabase } from '../src/database-open.js'
 import { type Migration, readMigrations } from '../src/migrations.js'
-import { PASSWORD, type Person, startService, temporaryFolder } from './helper.js'
+import { makeRefreshToken } from '../src/refresh-tokens.js'
+import { claimsOf, PASSWORD, type Person, startService, temporaryFolder } from './helper.js'
 import { type Connection, openFile } from './sqlite.js'
 
 const MIGRATIONS = readMigrations('sqlite')
 const BEFORE_ROWS_BY_OWNER = MIGRATIONS.slice(0, 4)
+const BEFORE_AUTH_VERSIONS = MIGRATIONS.slice(0, 9)
 const ROWS = 3
+const DAY_MS = 86_400_000
+const SESSION_ID = '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1'
 
 for (let done = 0; done <= MIGRATIONS.length; done += 1) {
   t.test(
@@ -148,6 +152,52 @@ t.test(
     )
   },
 )
+
+t.test('accounts keep their ids, their names apart and their sessions when a password may be missing', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const old = await openFile(t, file)
+  apply(old, BEFORE_AUTH_VERSIONS)
+  const stored = await hash(PASSWORD, 4)
+  for (const name of ['mina', 'joon', 'gone']) {
+    old
+      .prepare(
+        'insert into users (username, username_key, password_hash, created_at, updated_at) values (?, ?, ?, 0, 0)',
+      )
+      .run(name, name, stored)
+  }
+  old.exec(`delete from users where username = 'gone';
+    insert into sessions (id, user_id, ip, created_at, last_used_at, idle_expires_at, expires_at, token_expires_at)
+    values ('${SESSION_ID}', 1, '192.0.2.7', ${Date.now()}, ${Date.now()}, ${Date.now() + DAY_MS}, ${Date.now() + DAY_MS}, ${Date.now() + DAY_MS})`)
+  const service = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+  t.same(
+    contents(old, 'users').map(({ id, username, auth_version }) => [id, username, auth_version]),
+    [
+      [1, 'mina', 0],
+      [2, 'joon', 0],
+    ],
+  )
+  const refresh_token = makeRefreshToken(
+    { sessionId: SESSION_ID, generation: 0 },
+    service.app.secret.derive('refresh-token'),
+  )
+  const refreshed = await service.post('/v1/refresh', { refresh_token })
+  t.equal(refreshed.statusCode, 200, 'whoever was logged in stays so')
+  t.match(claimsOf(refreshed.json().access_token), { sub: '1', sid: SESSION_ID, role: 'user' })
+  t.equal((await service.signUp('nara')).id, 4, 'an id is never given out twice')
+  t.throws(() => old.exec("update users set email_key = 'joon' where id = 1"), /user name of somebody else/)
+  t.equal((await service.logIn('mina')).id, 1)
+})
+
+t.test('an empty table of accounts remembers which ids it gave out', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const old = await openFile(t, file)
+  apply(old, BEFORE_AUTH_VERSIONS)
+  old.exec(
+    "insert into users (username, password_hash, created_at, updated_at) values ('gone', 'x', 0, 0); delete from users",
+  )
+  const service = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+  t.equal((await service.signUp('mina')).id, 2)
+})
 
 t.test('one after another and at once: the same new file opens', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')

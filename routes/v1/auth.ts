@@ -7,6 +7,7 @@ import { type FieldError, Problem } from '../../src/problems.js'
 import { publicPath } from '../../src/public-url.js'
 import {
   Login,
+  locale,
   noContent,
   nullable,
   problemAnswer,
@@ -28,6 +29,7 @@ const Registration = Type.Object(
     ),
     email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
     name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
+    locale: Type.Optional(locale),
     password: Type.String({ minLength: 1, maxLength: 256, description: 'Any characters; length is what counts.' }),
   },
   {
@@ -88,9 +90,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { username, email } = identifiersIn(request, 'one or both')
-      const { name, password } = request.body
+      const { name, locale, password } = request.body
       const client = clientOf(request)
-      const registration = { username, email, name: name || undefined, password }
+      const registration = { username, email, name: name || undefined, locale: locale ?? undefined, password }
       const login = await app.accounts.register(registration, client, {
         finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
       })

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/clients.js'
 import { emailKey, named, usernameKey } from '../../src/identifiers.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/schemas.js'
+import { locale, noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/schemas.js'
 
 const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The password in force.' })
 
@@ -12,6 +12,7 @@ const MeUpdate = Type.Object(
     username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
     email: Type.Optional(nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password.' })),
     name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'How you are called.' })),
+    locale: Type.Optional(locale),
     current_password: Type.Optional(current_password),
   },
   {

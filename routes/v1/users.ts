@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/clients.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
 import { Problem } from '../../src/problems.js'
+import { Roles, storedRoles } from '../../src/roles.js'
 import {
   Account,
   IdParams,
@@ -23,6 +24,7 @@ import type { Actor } from '../../src/users.js'
 const AccountUpdate = Type.Object(
   {
     role: Type.Optional(Role),
+    roles: Type.Optional(Roles),
     is_active: Type.Optional(Type.Boolean({ description: 'False disables the account: nobody can log in to it.' })),
   },
   {
@@ -124,15 +126,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'updateUser',
       tags: ['admin'],
-      summary: 'Change role or standing',
-      description: 'Whoever is demoted or disabled is logged out everywhere, at once. The last admin stays.',
+      summary: 'Change role, roles or status',
+      description:
+        'Whoever is demoted, loses one of the roles or is disabled is logged out everywhere, at once. The last admin stays.',
       params: IdParams,
       body: ref(AccountUpdate),
       response: { 200: ref(Account), ...problems(400, 401, 403, 404, 413, 415), 409: problemAnswer(409, 'last_admin') },
     },
     handler: async (request) => {
-      const { role, is_active: isActive } = request.body
-      const changes = { ...(role !== undefined && { role }), ...(isActive !== undefined && { isActive }) }
+      const { role, roles, is_active: isActive } = request.body
+      const changes = {
+        ...(role !== undefined && { role }),
+        ...(roles !== undefined && { roles: storedRoles(roles) }),
+        ...(isActive !== undefined && { isActive }),
+      }
       return toAccount(await app.users.change(request.params.id, changes, actorOf(request)))
     },
   })

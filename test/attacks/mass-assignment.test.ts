@@ -29,7 +29,7 @@ t.test('in v1 a field that a body does not have is refused by its name', async (
   t.same(await rowsOf(service, TABLES), before, 'and nothing has changed')
 })
 
-t.test('an admin cannot set more of an account than its role and standing', async (t) => {
+t.test('an admin cannot set more of an account than its role, roles and status', async (t) => {
   const { service, names, operations } = await start(t)
   const mina = await service.signUp('mina')
   const { id } = await service.signUp('boss')
@@ -38,7 +38,7 @@ t.test('an admin cannot set more of an account than its role and standing', asyn
   const operation = operations.find((operation) => operation.id === 'updateUser')
   if (operation === undefined) throw new Error('no updateUser')
   const before = await rowsOf(service, TABLES)
-  for (const name of names.filter((name) => !['role', 'is_active'].includes(name))) {
+  for (const name of names.filter((name) => !['role', 'roles', 'is_active'].includes(name))) {
     const request = requestTo(operation, { token: boss.token, id: String(mina.id), body: { [name]: 'admin' } })
     const { status, code } = (await service.request(request)).json()
     if (code !== 'validation_failed') t.fail(`${name}: ${status} ${code}`)
