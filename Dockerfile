@@ -13,8 +13,7 @@ COPY plugins plugins/
 COPY routes routes/
 COPY drizzle drizzle/
 RUN npm run build
-# The one optional dependency is SQLite's driver for Node 20.
-RUN npm pkg delete optionalDependencies && npm prune --omit=dev --ignore-scripts
+RUN npm prune --omit=dev --ignore-scripts
 # Tests, maps, types and sources of packages, native code for other machines, and pages that the build has copied: half of
 # the size.
 RUN find node_modules -type d \( -name test -o -name tests -o -name __tests__ \) -prune -exec rm -rf {} + \

@@ -9,19 +9,11 @@ import { build, context } from 'esbuild'
 const OUT = 'dist'
 
 /** Packages that hold native code or files of their own, or that few services load: they stay where npm puts them. */
-const LEFT_OUT = [
-  'better-sqlite3*',
-  '@node-rs/*',
-  '@opentelemetry/*',
-  '@zxcvbn-ts/*',
-  'pg',
-  'prom-client',
-  'iconv-lite',
-]
+const LEFT_OUT = ['better-sqlite3', '@node-rs/*', '@opentelemetry/*', '@zxcvbn-ts/*', 'pg', 'prom-client', 'iconv-lite']
 
 /** What CommonJS packages inside expect to find. */
-const BANNER = `import { createRequire } from 'node:module'
-const require = createRequire(import.meta.url)
+const BANNER = `import { createRequire as __createRequire } from 'node:module'
+const require = __createRequire(import.meta.url)
 const __dirname = import.meta.dirname`
 
 const options = {

@@ -6,7 +6,7 @@ import { packageRoot } from '../src/package.js'
 import { CONNECTIONS, generator } from './load.js'
 import type { Tutorial } from './python.js'
 
-const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', 'better-sqlite3-node20', '@node-rs/bcrypt', 'pg']
+const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', '@node-rs/bcrypt', 'pg']
 const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
 
 /** Above this, somebody else works on the machine too. */
@@ -28,7 +28,8 @@ export function describeMachine(tutorials: Tutorial[]): string[] {
 }
 
 function versions(names: string[], folder: string): string {
-  const paths = createRequire(join(folder, 'package.json')).resolve.paths('any') ?? []
+  const driver = join(packageRoot, 'sqlite-node20', 'node_modules')
+  const paths = [...(createRequire(join(folder, 'package.json')).resolve.paths('any') ?? []), driver]
   return names.map((name) => `${name} ${versionOf(name, paths)}`).join(', ')
 }
 

@@ -9,8 +9,15 @@ if (!/^[a-z0-9_]+$/.test(name ?? '')) {
   process.exit(64)
 }
 for (const engine of ['sqlite', 'pg']) {
-  const args = ['drizzle-kit', 'generate', '--config', `drizzle/${engine}.config.ts`, '--name', name]
-  const { status, stdout, stderr } = spawnSync('npx', args, {
+  const args = [
+    'test/node_modules/drizzle-kit/bin.cjs',
+    'generate',
+    '--config',
+    `drizzle/${engine}.config.ts`,
+    '--name',
+    name,
+  ]
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     cwd: fileURLToPath(new URL('..', import.meta.url)),
   })

@@ -1,3 +1,1 @@
-import { defineConfig } from 'drizzle-kit'
-
-export default defineConfig({ dialect: 'postgresql', schema: './drizzle/schema.pg.ts', out: './drizzle/pg' })
+export default { dialect: 'postgresql', schema: './drizzle/schema.pg.ts', out: './drizzle/pg' }

@@ -1,3 +1,1 @@
-import { defineConfig } from 'drizzle-kit'
-
-export default defineConfig({ dialect: 'sqlite', schema: './drizzle/schema.sqlite.ts', out: './drizzle/sqlite' })
+export default { dialect: 'sqlite', schema: './drizzle/schema.sqlite.ts', out: './drizzle/sqlite' }

@@ -47,10 +47,10 @@ for (const name of NAMES) {
 
 t.test('docs/clients.md shows what was run here, and the versions that it was run with', async (t) => {
   const page = await readFile(join(packageRoot, 'docs', 'clients.md'), 'utf8')
-  const { devDependencies } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+  const { dependencies } = JSON.parse(await readFile(join(packageRoot, 'test', 'package.json'), 'utf8'))
   const versions = [...page.matchAll(/(?:npx|npm install) (\S+)@([\d.]+)/g)]
   t.equal(versions.length, 4)
-  for (const [, name = '', version] of versions) t.equal(version, devDependencies[name], name)
+  for (const [, name = '', version] of versions) t.equal(version, dependencies[name], name)
 
   const examples = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example = '']) => linesOf(example))
   t.equal(examples.length, NAMES.length)
@@ -73,7 +73,7 @@ function linesOf(code: string): string[] {
 
 /** In the folder of what is generated: at the root, openapi-typescript takes redocly.yaml for its own settings. */
 async function run(command: string, ...args: string[]): Promise<void> {
-  const bin = join(packageRoot, 'node_modules', '.bin', command)
+  const bin = join(packageRoot, 'test', 'node_modules', '.bin', command)
   const env = { ...process.env, SCARF_ANALYTICS: 'false' }
   await promisify(execFile)(bin, args, { cwd: GENERATED, env, timeout: DEADLINE_MS }).catch((error) => {
     throw new Error(`${command}: ${error.stdout}${error.stderr}`)

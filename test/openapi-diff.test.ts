@@ -142,10 +142,9 @@ function changed(change: Change): Document {
 }
 
 function run(...args: string[]): Promise<{ status: number | null; output: string }> {
-  const tsx = join(packageRoot, 'node_modules', '.bin', 'tsx')
   return new Promise((resolve) => {
-    const command = [join(packageRoot, 'test', 'openapi-diff.ts'), ...args]
-    const child = execFile(tsx, command, { cwd: packageRoot, timeout: 60_000 }, (_error, stdout, stderr) =>
+    const command = [join(packageRoot, 'dist-test', 'test', 'openapi-diff.js'), ...args]
+    const child = execFile(process.execPath, command, { cwd: packageRoot, timeout: 60_000 }, (_error, stdout, stderr) =>
       resolve({ status: child.exitCode, output: stdout + stderr }),
     )
   })

@@ -81,7 +81,7 @@ function run(command: string, ...args: string[]): Promise<{ status: number | nul
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', ...QUIET }
   return new Promise((resolve) => {
     const child = execFile(
-      join(packageRoot, 'node_modules', '.bin', command),
+      join(packageRoot, 'test', 'node_modules', '.bin', command),
       args,
       { cwd: packageRoot, env, timeout: DEADLINE_MS },
       (_error, stdout, stderr) => resolve({ status: child.exitCode, output: stdout + stderr }),

@@ -25,7 +25,9 @@ process.exit(status)
 
 async function filesForBoth(): Promise<string[]> {
   const folder = join(packageRoot, 'test')
-  const all = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.test.ts')).sort()
+  const all = (await readdir(folder, { recursive: true }))
+    .filter((file) => file.endsWith('.test.ts') && !file.includes('node_modules'))
+    .sort()
   const forBoth: string[] = []
   for (const file of all) {
     const reason = SQLITE_ONLY.exec(await readFile(join(folder, file), 'utf8'))?.[1]
@@ -37,7 +39,7 @@ async function filesForBoth(): Promise<string[]> {
 
 /** Coverage is counted in the run on SQLite. */
 function run(files: string[]): Promise<number> {
-  const tap = spawn(join(packageRoot, 'node_modules', '.bin', 'tap'), ['--disable-coverage', ...files], {
+  const tap = spawn(join(packageRoot, 'test', 'node_modules', '.bin', 'tap-run'), ['--disable-coverage', ...files], {
     cwd: packageRoot,
     stdio: 'inherit',
     env: { ...process.env, TEST_DATABASE: 'postgres', TEST_DATABASE_URL: url },

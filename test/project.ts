@@ -1,4 +1,4 @@
-import { cpSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { packageRoot } from '../src/package.js'
@@ -11,6 +11,9 @@ const PARTS = ['src', 'plugins', 'routes', 'drizzle', 'package.json', 'tsconfig.
 export async function projectCopy(t: Test, parts: readonly string[] = []): Promise<string> {
   const folder = await temporaryFolder(t)
   for (const part of [...PARTS, ...parts]) cpSync(join(packageRoot, part), join(folder, part), { recursive: true })
-  symlinkSync(join(packageRoot, 'node_modules'), join(folder, 'node_modules'))
+  mkdirSync(join(folder, 'test'), { recursive: true })
+  for (const packages of ['node_modules', 'test/node_modules', 'sqlite-node20']) {
+    symlinkSync(join(packageRoot, packages), join(folder, packages))
+  }
   return folder
 }

@@ -3,14 +3,14 @@ import { dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { SQL } from 'drizzle-orm'
 import type { Test } from 'tap'
+import { loadDriver } from '../src/database-sqlite-driver.js'
 import type { Service } from './helper.js'
 
 export type Connection = BetterSqlite3.Database
 
 /** Another connection to a SQLite file, as another process would have it, with the driver that the service takes. */
 export async function openFile(t: Test, file: string): Promise<Connection> {
-  const name = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
-  const Sqlite: typeof BetterSqlite3 = (await import(name)).default
+  const Sqlite = await loadDriver()
   const connection = new Sqlite(file)
   t.teardown(() => connection.close())
   return connection

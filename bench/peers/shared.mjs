@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
+import { createRequire } from 'node:module'
 
 // What the peers share: the same database with the same durability, the same key type, and how they say that they listen.
 
@@ -8,8 +9,8 @@ const PEOPLE = 1_000
 
 /** The driver that Latchkey would take on this Node. */
 export async function loadSqlite() {
-  const name = Number(process.versions.napi) >= 10 ? 'better-sqlite3' : 'better-sqlite3-node20'
-  return (await import(name)).default
+  if (Number(process.versions.napi) >= 10) return (await import('better-sqlite3')).default
+  return createRequire(new URL('../../sqlite-node20/package.json', import.meta.url))('better-sqlite3')
 }
 
 /** The statements that a small back end by hand would have on Latchkey's own tables. */

@@ -1,0 +1,51 @@
+// Installs the packages of a folder that has a lock file of its own, unless what the lock says is already there.
+//   node scripts/install.mjs test            tap, and what only tests, generators and the linters of the documents need
+//   node scripts/install.mjs sqlite-node20   SQLite's driver for Node 20; a later Node has it from the root's lock
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+/** The Node-API of Node 22.14, which better-sqlite3 13 needs. */
+const NAPI_OF_THE_DRIVER = 10
+const OPTIONS = ['--no-audit', '--no-fund', '--loglevel=error']
+const DRIVER = 'sqlite-node20'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 20)) {
+  console.error(`latchkey: this is Node ${process.versions.node}, and Latchkey needs Node 20.20 or newer`)
+  process.exit(1)
+}
+
+const [folder = ''] = process.argv.slice(2)
+const isNeeded = folder !== DRIVER || Number(process.versions.napi) < NAPI_OF_THE_DRIVER
+if (isNeeded && !install(new URL(`../${folder}/`, import.meta.url))) {
+  // Without a C++ compiler the driver cannot be installed. PostgreSQL does not need it, and a start on SQLite says what to do.
+  process.exitCode = process.env.npm_lifecycle_event === 'postinstall' ? 0 : 1
+}
+
+/** Runs `npm ci` in the folder; false when that fails. */
+function install(folder) {
+  // What was compiled for one version of Node does not run on another.
+  const wanted = `${process.versions.modules}\n${readFileSync(new URL('package-lock.json', folder), 'utf8')}`
+  const installed = new URL('node_modules/.installed', folder)
+  if (read(installed) === wanted) return true
+  // npm names itself to the scripts that it runs; on Windows the command `npm` is a batch file, which needs a shell.
+  const npm = process.env.npm_execpath
+  const [command, ...args] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm']
+  const shell = command === 'npm' && process.platform === 'win32'
+  const { status } = spawnSync(command, [...args, 'ci', ...OPTIONS], {
+    cwd: fileURLToPath(folder),
+    stdio: 'inherit',
+    shell,
+  })
+  if (status === 0) writeFileSync(installed, wanted)
+  return status === 0
+}
+
+function read(file) {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return undefined
+  }
+}
