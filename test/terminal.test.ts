@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
+import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import t, { type Test } from 'tap'
 import { printable } from '../src/terminal.js'
 import { type Child, latchkey } from './child.js'
@@ -30,7 +31,9 @@ t.test('accounts whose names attack the terminal are printed escaped', async (t)
   const { db, tables } = service.app.database
   // As an older version may have left them, which did not compare names with addresses: the second person's address is
   // the first one's name.
-  for (const trigger of ['insert', 'update']) await db.run(sql.raw(`drop trigger users_names_${trigger}`))
+  for (const trigger of ['insert', 'update']) {
+    await (db as unknown as SqliteRemoteDatabase).run(sql.raw(`drop trigger users_names_${trigger}`))
+  }
   await db
     .insert(tables.users)
     .values([
