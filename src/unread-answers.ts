@@ -1,14 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { getHeapStatistics } from 'node:v8'
 
 /** Smaller answers are not watched: the kernel takes them, whether they are read or not. */
 export const WATCHED_BYTES = 16 * 1_024
 /** What an account, or a network without one, may leave unread. */
 const OWNER_BYTES = 8 * 2 ** 20
-/** What all together may leave unread in this process. */
-const ALL_BYTES = 64 * 2 ** 20
+/** What all together may leave unread in this process: less where its heap is small. */
+const ALL_BYTES = Math.min(64 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
 /** A stream holds what it has read of the database besides. */
-const STREAM_BYTES = 2 ** 20
+const STREAM_BYTES = 512 * 1_024
 /** While all is within the bounds, who reads nothing of a waiting answer for so long is let go. */
 const SILENCE_MS = 10_000
 /** Younger silence is a network's round trip. Over the bound of an owner it is no reason; over that of all it is. */
@@ -32,6 +33,8 @@ export class UnreadAnswers {
 
   /** Watches an answer of so many bytes that is about to be written, until it is taken or its connection is gone. */
   watch(response: ServerResponse, owner: string, bytes: number | 'stream'): void {
+    // An answer whose connection is gone already is neither finished nor closed: it would be kept for ever.
+    if (response.req.socket?.destroyed) return
     const isStream = bytes === 'stream'
     const size = isStream ? STREAM_BYTES : bytes
     const answer = { response, owner, isStream, taken: takenBy(response), since: performance.now() }

@@ -1,20 +1,23 @@
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type Child, serving } from './child.js'
 import { SQLITE_ONLY } from './databases.js'
 import { PASSWORD, type Person, startService } from './helper.js'
 import { startSecond } from './replica.js'
 import { listen } from './wire.js'
 
-t.setTimeout(180_000)
+t.setTimeout(400_000)
 
 /** 10,000 characters, 40 kB. */
 const LARGE = '\u{1F512}'.repeat(10_000)
 /** Each of these takes six bytes in JSON. */
 const ESCAPED = '\u0001'.repeat(10_000)
 const PAGE_BYTES = 256 * 1_024
+/** The rows of somebody with large ones. */
+const ROWS = 150
 
 t.test('a page stops at 256 KiB, and its cursor leads through all the rest', async (t) => {
   const service = await startService(t)
@@ -121,26 +124,12 @@ t.test(
 )
 
 t.test('sixty connections of one account that read nothing fill no memory', async (t) => {
-  const service = await serving(t, { nodeOptions: ['--max-old-space-size=128'], settings: { LOG_LEVEL: 'warn' } })
-  const register = async (username: string) => {
-    const { status, body } = await service.request('POST', '/v1/register', { body: { username, password: PASSWORD } })
-    t.equal(status, 201)
-    return String(body.access_token)
-  }
-  const token = await register('mallory')
-  const victim = await register('victim')
-  const body = { name: 'x', description: LARGE }
-  for (let n = 0; n < 150; n += 15) {
-    const rows = Array.from({ length: 15 }, () => service.request('POST', '/tutorials', { token, body }))
-    for (const { status } of await Promise.all(rows)) t.equal(status, 200)
-  }
+  const { service, token, victim } = await largeLists(t)
   const before = residentMiB(service)
   // 6 MB an answer of the tutorials' list, and 64 pages of 256 KiB on each of the other connections.
-  const list = `GET /tutorials HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
-  const page = `GET /v1/tutorials?limit=100 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
   const sockets = [
-    ...Array.from({ length: 30 }, () => unread(t, service, list)),
-    ...Array.from({ length: 30 }, () => unread(t, service, page.repeat(64))),
+    ...Array.from({ length: 30 }, () => unread(t, service, listOf(token))),
+    ...Array.from({ length: 30 }, () => unread(t, service, pageOf(token).repeat(64))),
   ]
   let peak = before
   const deadline = performance.now() + 8_000
@@ -149,10 +138,94 @@ t.test('sixty connections of one account that read nothing fill no memory', asyn
     t.equal((await service.request('GET', '/v1/me', { token: victim })).status, 200)
     await sleep(200)
   }
-  t.ok(peak < 420, `from ${before} to at most ${peak} MiB`)
-  t.comment(`from ${before} to at most ${peak} MiB`)
   for (const socket of sockets) socket.destroy()
+  for (const host of ['127.0.0.1', 'localhost']) {
+    const answers = Array.from({ length: 6 }, () => listed(`http://${host}:${service.port}`, token))
+    for (const rows of await Promise.all(answers)) t.equal(rows, ROWS, `who reads at ${host} gets all rows`)
+    peak = Math.max(peak, residentMiB(service))
+  }
+  t.ok(peak < 420, `from ${before} to at most ${peak} MiB`)
 })
+
+t.test('clients that all begin to read at once end no process, and whoever reads on gets all', async (t) => {
+  const { service, token, victim } = await largeLists(t)
+  const sockets = [
+    ...Array.from({ length: 60 }, () => unread(t, service, listOf(token))),
+    ...Array.from({ length: 60 }, () => unread(t, service, pageOf(token).repeat(32))),
+  ]
+  const ends = sockets.map((socket) => once(socket, 'close'))
+  let peak = residentMiB(service)
+  for (const end of [performance.now() + 500, performance.now() + 6_000]) {
+    while (performance.now() < end) {
+      peak = Math.max(peak, residentMiB(service))
+      t.equal((await service.request('GET', '/v1/me', { token: victim })).status, 200)
+      await sleep(100)
+    }
+    for (const socket of sockets) socket.resume()
+  }
+  t.ok(peak < 420, `at most ${peak} MiB`)
+  for (const socket of sockets) socket.destroy()
+  await Promise.all(ends)
+  const answers = Array.from({ length: 6 }, () => listed(service.address, token))
+  for (const rows of await Promise.all(answers)) t.equal(rows, ROWS)
+})
+
+t.test('what a client asked for and has gone away from is not worked on, and not kept', async (t) => {
+  const { service, token } = await largeLists(t)
+  for (let round = 0; round < 4; round += 1) {
+    const sockets = Array.from({ length: 30 }, () => unread(t, service, pageOf(token).repeat(32)))
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+    await sleep(50)
+    for (const socket of sockets) socket.destroy()
+  }
+  // 3,840 pages of 256 KiB, had they all been made and kept.
+  t.equal(await listed(service.address, token), ROWS)
+  t.ok(residentMiB(service) < 420, `${residentMiB(service)} MiB`)
+})
+
+t.test('an account that asks for hundreds of large pages keeps nobody else waiting for theirs', async (t) => {
+  const { service, token, victim } = await largeLists(t)
+  const title = 'Water the plants'
+  t.equal((await service.request('POST', '/v1/todos', { token: victim, body: { title } })).status, 201)
+  const flood = Array.from({ length: 60 }, () => read(t, service, pageOf(token).repeat(32)))
+  await Promise.all(flood.map(({ socket }) => once(socket, 'data')))
+  const answer = await service.request('GET', '/v1/todos?limit=100', { token: victim })
+  t.equal(answer.body.items[0].title, title)
+  const pages = flood.reduce((sum, { pages }) => sum + pages(), 0)
+  t.ok(pages < 60 * 16, `theirs came after ${pages} of 1,920 pages`)
+})
+
+/** A service with a small heap, and the token of an account with 6 MB of tutorials. */
+async function largeLists(t: Test) {
+  const service = await serving(t, { nodeOptions: ['--max-old-space-size=128'], settings: { LOG_LEVEL: 'warn' } })
+  const register = async (username: string) => {
+    const { status, body } = await service.request('POST', '/v1/register', { body: { username, password: PASSWORD } })
+    t.equal(status, 201)
+    return String(body.access_token)
+  }
+  const token = await register('mallory')
+  const body = { name: 'x', description: LARGE }
+  for (let n = 0; n < ROWS; n += 15) {
+    const rows = Array.from({ length: 15 }, () => service.request('POST', '/tutorials', { token, body }))
+    for (const { status } of await Promise.all(rows)) t.equal(status, 200)
+  }
+  return { service, token, victim: await register('victim') }
+}
+
+function listOf(token: string): string {
+  return `GET /tutorials HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
+}
+
+function pageOf(token: string): string {
+  return listOf(token).replace('/tutorials', '/v1/tutorials?limit=100')
+}
+
+/** How many rows the list has that somebody gets who reads it to its end. */
+async function listed(address: string, token: string): Promise<number> {
+  const answer = await fetch(`${address}/tutorials`, { headers: { authorization: `Bearer ${token}` } })
+  const rows = (await answer.json()) as { description: string }[]
+  return rows.filter(({ description }) => description === LARGE).length
+}
 
 async function allPages(person: Person, url: string): Promise<{ bytes: number; ids: number[] }[]> {
   const pages: { bytes: number; ids: number[] }[] = []
@@ -166,13 +239,25 @@ async function allPages(person: Person, url: string): Promise<{ bytes: number; i
 }
 
 /** A connection that has asked, and does not read. */
-function unread(t: { teardown(work: () => void): void }, { port }: Child, bytes: string): Socket {
+function unread(t: Test, { port }: Child, bytes: string): Socket {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => void socket.destroy())
   socket.on('error', () => {})
   socket.pause()
   socket.write(bytes)
   return socket
+}
+
+/** A connection that has asked, and reads. */
+function read(t: Test, child: Child, bytes: string): { socket: Socket; pages(): number } {
+  const socket = unread(t, child, bytes)
+  let pages = 0
+  socket.setEncoding('latin1')
+  socket.on('data', (text: string) => {
+    pages += text.split('"next_cursor"').length - 1
+  })
+  socket.resume()
+  return { socket, pages: () => pages }
 }
 
 function residentMiB({ pid }: Child): number {

@@ -44,3 +44,40 @@ for (const method of ['GET', 'HEAD']) {
     t.match(await exchange(port, lastRequest('GET /livez')), /^HTTP\/1\.1 200 /)
   })
 }
+
+t.test(
+  'a request begins when the answer before it has left, and answers come in the order of the requests',
+  async (t) => {
+    const service = await startService(t)
+    const mina = await service.signUp('mina')
+    const port = await listen(service)
+    let [atWork, most] = [0, 0]
+    service.app.server.prependListener('request', (_request, response) => {
+      const { end } = response
+      response.end = ((...args: Parameters<typeof end>) => {
+        atWork += 1
+        most = Math.max(most, atWork)
+        response.once('finish', () => {
+          atWork -= 1
+        })
+        return end.apply(response, args)
+      }) as typeof end
+    })
+    const create = (n: number) => {
+      const body = JSON.stringify({ title: `todo ${n}` })
+      return (
+        `POST /v1/todos HTTP/1.1\r\nHost: latchkey.test\r\nAuthorization: Bearer ${mina.token}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+      )
+    }
+    const answer = await exchange(
+      port,
+      Array.from({ length: 20 }, (_, n) => create(n)).join('') + lastRequest('GET /livez'),
+    )
+    t.same(
+      [...answer.matchAll(/"title":"todo (\d+)"/g)].map(([, n]) => Number(n)),
+      Array.from({ length: 20 }, (_, n) => n),
+    )
+    t.equal(most, 1)
+  },
+)

@@ -21,7 +21,7 @@ const LIFETIME_MS = 24 * 3_600_000
 /** Flask's `<int:tutorial_id>`. */
 const TUTORIAL = '/tutorials/:id(^\\d+$)'
 
-/** So many rows of the list are in memory at once, at up to 40 kB each. */
+/** So many rows of the list are read at once, at up to 40 kB each. */
 const ROWS_AT_ONCE = 20
 
 /** v1's own bound, in characters: its document promises it of every row. */
@@ -138,17 +138,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'All of them, the oldest first.',
       response: { 200: json('Your tutorials.', Type.Array(ref(FlaskTutorial))), ...refusals },
     },
-    handler: async ({ user, method }, reply) => {
-      const after = (id: number) => {
-        const part = { userId: user.userId, after: id, count: ROWS_AT_ONCE }
-        return withRoomFor(part.count, () => statements.list.execute(part))
-      }
-      const first = await after(0)
+    handler: async (request, reply) => {
+      const { userId } = request.user
+      const after = (id: number, count: number) =>
+        withRoomFor(request, count, () => statements.list.execute({ userId, after: id, count }))
+      const first = await after(0, ROWS_AT_ONCE)
       if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
       reply.type('application/json; charset=utf-8')
       // Of HEAD the router would read the whole stream.
       const pages = { first, size: ROWS_AT_ONCE, after, toItem: toTutorial }
-      return reply.send(method === 'HEAD' ? '' : arrayStream(pages))
+      return reply.send(request.method === 'HEAD' ? '' : arrayStream(pages))
     },
   })
 

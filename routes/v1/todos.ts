@@ -103,10 +103,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ),
       response: { 200: ref(TodoPage), ...problems(400, 401) },
     },
-    handler: async ({ user, query }) => {
+    handler: async (request) => {
+      const { user, query } = request
       const { done: isDone, limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      const rows = await withRoomFor(page.count, () =>
+      const rows = await withRoomFor(request, page.count, () =>
         isDone === undefined ? statements.list.execute(page) : statements.listByDone.execute({ ...page, done: isDone }),
       )
       return pages.page(rows, limit, toTodo)

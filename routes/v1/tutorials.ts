@@ -75,10 +75,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       querystring: Type.Object(pageQuery, { additionalProperties: false }),
       response: { 200: ref(TutorialPage), ...problems(400, 401) },
     },
-    handler: async ({ user, query }) => {
+    handler: async (request) => {
+      const { user, query } = request
       const { limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      const rows = await withRoomFor(page.count, () => statements.list.execute(page))
+      const rows = await withRoomFor(request, page.count, () => statements.list.execute(page))
       return pages.page(rows, limit, toTutorial)
     },
   })
