@@ -9,28 +9,35 @@ export function recordedOn(db: Db, transaction: Database['transaction']): Databa
     { into, values }: ChangeRecord<Row>,
   ): Prepared<Row> => {
     const update = change.prepare(name)
-    const insert = db
-      .insert(into)
-      .values(values(PARAMETERS as { [Field in keyof Row]: SQL }))
-      .prepare(`record_${name}`)
+    const { changed, fields } = asParameters<Row>()
+    const insert = db.insert(into).values(values(changed)).prepare(`record_${name}`)
     return {
       execute: (parameters) =>
         transaction(async (db) => {
           const rows = await within(db, update).execute(parameters)
-          for (const row of rows) await within(db, insert).execute({ ...parameters, ...named(row) })
+          for (const row of rows) {
+            const record = { ...parameters }
+            for (const field of fields) record[nameOf(field)] = row[field]
+            await within(db, insert).execute(record)
+          }
           return rows
         }),
     }
   }
 }
 
-/** Each field of a changed row as a parameter, whose name is no other parameter's. */
-const PARAMETERS = new Proxy({}, { get: (_, field) => sql`${sql.placeholder(nameOf(String(field)))}` })
-
-function named(row: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(row).map(([field, value]) => [nameOf(field), value]))
+/** Each field of a changed row as a parameter, whose name is no other parameter's, and the fields that are used. */
+function asParameters<Row extends object>() {
+  const fields = new Set<keyof Row>()
+  const changed = new Proxy({} as { readonly [Field in keyof Row]: SQL }, {
+    get(_, field) {
+      fields.add(field as keyof Row)
+      return sql`${sql.placeholder(nameOf(field))}`
+    },
+  })
+  return { changed, fields }
 }
 
-function nameOf(field: string): string {
-  return `changed.${field}`
+function nameOf(field: PropertyKey): string {
+  return `changed.${String(field)}`
 }

@@ -44,8 +44,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     throw asDatabaseError(error, file)
   }
 
-  const { run, transaction } = createSharedRunner(connection)
-  const db = drizzleOn(run)
+  const { db, run, transaction } = createSharedRunner(connection)
   const exclusive = new ExclusiveConnection(() => {
     const second = connect(file)
     configure(second)

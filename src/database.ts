@@ -88,7 +88,7 @@ export class DatabaseError extends Error {}
 export function within<Statement extends object>(db: Db, statement: Statement): Statement {
   // drizzle gives a statement its connection when it prepares it, and offers no other way to change it.
   const { client } = (db as unknown as { session: { client: unknown } }).session
-  return Object.create(statement, { client: { value: client } })
+  return Object.assign(Object.create(statement), { client })
 }
 
 /** What the transaction of a `db` has yet to do in memory. */

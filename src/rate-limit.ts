@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 const WINDOW_MS = 60_000
 const ROWS = 4
@@ -29,7 +29,7 @@ export interface Allowance {
  * that share all of its cells; the seed keeps secret which those are.
  */
 export class RateLimit {
-  readonly #seed = randomBytes(16)
+  readonly #seed = randomBytes(16).toString('base64')
   readonly #counts = new Uint32Array(ROWS * COLUMNS)
   readonly #now: () => number
   #windowEndsAt = Number.NEGATIVE_INFINITY
@@ -64,7 +64,7 @@ export class RateLimit {
   }
 
   #cellsOf(key: string): number[] {
-    const digest = createHash('sha256').update(this.#seed).update(key).digest()
+    const digest = hash('sha256', this.#seed + key, 'buffer')
     const columnOf = (row: number) => digest.readUInt32BE(4 * row) >>> (32 - COLUMN_BITS)
     return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + columnOf(row))
   }
