@@ -18,11 +18,11 @@ const __dirname = import.meta.dirname`
 
 const options = {
   // What is loaded by its file's name: the command and the thread.
-  entryPoints: ['src/cli.ts', 'src/hash-thread.ts'],
+  entryPoints: ['src/cli.ts', 'src/passwords/thread.ts'],
   outdir: OUT,
   outbase: '.',
-  // Beside the command, so that what looks for files from its own place finds them from there too.
-  chunkNames: 'src/[name]-[hash]',
+  // One folder below src/, as the sources are, so that a file is found from the bundle and from the sources alike.
+  chunkNames: 'src/chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
   platform: 'node',
@@ -45,7 +45,7 @@ if (process.argv.includes('--watch')) {
   rmSync(OUT, { recursive: true, force: true })
   await build(options)
   // Swagger UI looks for its pages in the folder beside the one its code is in.
-  cpSync('node_modules/@fastify/swagger-ui/static', `${OUT}/static`, { recursive: true })
+  cpSync('node_modules/@fastify/swagger-ui/static', `${OUT}/src/static`, { recursive: true })
 }
 
 /** Starts the service anew after each build that succeeded. After a mistake, the last good one goes on. */

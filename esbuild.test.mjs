@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const OUT = 'dist-test'
-const FOLDERS = ['src', 'plugins', 'routes', 'drizzle', 'test', 'bench']
+const FOLDERS = ['src', 'plugins', 'routes', 'drizzle', 'test', 'scripts', 'bench']
 /** Packages, and clients that a test generates and compiles by itself. */
 const LEFT_OUT = new Set(['test/node_modules', 'test/clients', 'test/.generated'])
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { PostgresServer } from '../test/postgres-server.js'
+import { PostgresServer } from '../test/support/postgres-server.js'
 import { captureAnswers } from './answers.js'
 import type { Load } from './load.js'
 import type { Tutorial } from './python.js'

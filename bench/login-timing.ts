@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { hash as bcryptHash } from '@node-rs/bcrypt'
 import { eq } from 'drizzle-orm'
 import { buildApp } from '../src/app.js'
-import { loadConfig } from '../src/config.js'
+import { loadConfig } from '../src/config/config.js'
 
 // Can somebody who only measures tell an unknown user from a known one? `npm run bench:login-timing` tries each kind of
 // failed log-in in turn, one after the other, and fails when a median is more than a tenth away from the unknown user's.

@@ -1,9 +1,9 @@
 import { copyFile } from 'node:fs/promises'
 import { buildApp } from '../src/app.js'
-import { loadConfig } from '../src/config.js'
-import { loadDriver } from '../src/database-sqlite-driver.js'
-import { hashPassword } from '../src/password-hashes.js'
-import { schemeOf } from '../src/password-scheme.js'
+import { loadConfig } from '../src/config/config.js'
+import { loadDriver } from '../src/database/sqlite/driver.js'
+import { hashPassword } from '../src/passwords/hashes.js'
+import { schemeOf } from '../src/passwords/scheme.js'
 import type { Person } from './servers.js'
 
 export const PASSWORD = 'three quiet lanterns'

@@ -1,8 +1,8 @@
 import plugin from 'fastify-plugin'
-import { Accounts } from '../src/accounts.js'
-import { PasswordRules } from '../src/password-rules.js'
-import { Passwords } from '../src/passwords.js'
-import { Throttle } from '../src/throttle.js'
+import { Accounts } from '../src/accounts/log-in.js'
+import { Throttle } from '../src/accounts/throttle.js'
+import { Passwords } from '../src/passwords/passwords.js'
+import { PasswordRules } from '../src/passwords/rules.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,10 +2,10 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
-import { type Caller, callerFrom } from '../src/access-tokens.js'
-import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/keys.js'
+import { acceptedIssuers, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
-import { acceptedIssuers, compatAudience } from '../src/public-url.js'
+import { type Caller, callerFrom } from '../src/tokens/access-tokens.js'
+import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
 const TOKENS_KEPT = 10_000

@@ -1,6 +1,6 @@
 import plugin from 'fastify-plugin'
-import type { Database } from '../src/database.js'
-import { openDatabase } from '../src/database-open.js'
+import type { Database } from '../src/database/database.js'
+import { openDatabase } from '../src/database/open.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

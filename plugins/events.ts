@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { Events } from '../src/events.js'
+import { Events } from '../src/audit/events.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { Keys } from '../src/keys.js'
+import { Keys } from '../src/tokens/signing-keys.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { KnownNetworks } from '../src/known-networks.js'
+import { KnownNetworks } from '../src/sessions/known-networks.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

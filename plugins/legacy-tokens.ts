@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { LegacyTokens } from '../src/legacy-tokens.js'
+import { LegacyTokens } from '../src/tokens/legacy-tokens.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import plugin from 'fastify-plugin'
-import { firstAddress } from '../src/loopback.js'
-import type { Metrics } from '../src/metrics.js'
+import { firstAddress } from '../src/http/loopback.js'
+import type { Metrics } from '../src/telemetry/metrics.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -16,7 +16,7 @@ export default plugin(
     const { METRICS, METRICS_PORT, HOST } = app.config
     if (METRICS === 'off' && METRICS_PORT === undefined) return void app.decorate('metrics', undefined)
 
-    const { startMetrics } = await import('../src/metrics.js')
+    const { startMetrics } = await import('../src/telemetry/metrics.js')
     const metrics = startMetrics({
       waitingHashes: () => app.passwords.waiting,
       revocationLagMs: () => app.sessions.revocationLagMs,

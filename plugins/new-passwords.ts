@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { NewPasswords } from '../src/new-passwords.js'
+import { NewPasswords } from '../src/accounts/new-passwords.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

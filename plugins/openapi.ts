@@ -2,9 +2,9 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
-import { ownedTables } from '../src/owned-tables.js'
+import { Account, Login, Problem, TokenPair, User } from '../src/api/schemas.js'
+import { ownedTables } from '../src/database/owned-tables.js'
 import { version } from '../src/package.js'
-import { Account, Login, Problem, TokenPair, User } from '../src/schemas.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

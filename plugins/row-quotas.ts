@@ -1,6 +1,6 @@
 import plugin from 'fastify-plugin'
-import { ownedTables } from '../src/owned-tables.js'
-import { RowQuota } from '../src/row-quotas.js'
+import { RowQuota } from '../src/api/row-quotas.js'
+import { ownedTables } from '../src/database/owned-tables.js'
 
 type Names = keyof ReturnType<typeof ownedTables>
 

@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { openSecret, type Secret } from '../src/secret.js'
+import { openSecret, type Secret } from '../src/tokens/secret.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

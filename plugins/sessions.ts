@@ -1,5 +1,5 @@
 import plugin from 'fastify-plugin'
-import { Sessions } from '../src/sessions.js'
+import { Sessions } from '../src/sessions/sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -1,6 +1,6 @@
 import plugin from 'fastify-plugin'
-import { pruneAll, prunesOf } from '../src/prunes.js'
-import { StoredCosts } from '../src/stored-costs.js'
+import { pruneAll, prunesOf } from '../src/accounts/prunes.js'
+import { StoredCosts } from '../src/passwords/stored-costs.js'
 
 /** How often a process learns of what the others did: a revocation counts everywhere within a second. */
 const POLL_EVERY_MS = 400

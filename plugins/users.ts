@@ -1,6 +1,6 @@
 import plugin from 'fastify-plugin'
-import { PasswordResets } from '../src/password-resets.js'
-import { Users } from '../src/users.js'
+import { Users } from '../src/accounts/accounts.js'
+import { PasswordResets } from '../src/accounts/password-resets.js'
 
 declare module 'fastify' {
   interface FastifyInstance {

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { etag, isFresh } from '../src/etags.js'
-import { sendProblem, toProblem } from '../src/problem-answers.js'
+import { etag, isFresh } from '../src/api/etags.js'
+import { publicPath } from '../src/config/public-url.js'
+import { sendProblem, toProblem } from '../src/http/problem-answers.js'
 import { Problem } from '../src/problems.js'
-import { publicPath } from '../src/public-url.js'
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">
 <circle cx="13" cy="20" r="7" stroke-width="4"/><path d="M20 20h17m-4 0v7m-7-7v5" stroke-width="4"/>

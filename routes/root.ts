@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { json } from '../src/compat-schemas.js'
+import { ref } from '../src/api/schemas.js'
+import { json } from '../src/compat/schemas.js'
+import { publicPath } from '../src/config/public-url.js'
 import { Problem } from '../src/problems.js'
-import { publicPath } from '../src/public-url.js'
-import { ref } from '../src/schemas.js'
 
 const Hello = Type.Object(
   { message: Type.String() },

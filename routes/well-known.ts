@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { etag, isFresh } from '../src/etags.js'
-import { ALGORITHM } from '../src/keys.js'
-import { publicPath } from '../src/public-url.js'
-import { noContent, problems, ref } from '../src/schemas.js'
+import { etag, isFresh } from '../src/api/etags.js'
+import { noContent, problems, ref } from '../src/api/schemas.js'
+import { publicPath } from '../src/config/public-url.js'
+import { ALGORITHM } from '../src/tokens/signing-keys.js'
 
 /** Half of how long a new key is published before it signs: who caches this knows every key in time. */
 const CACHED_FOR_S = 300

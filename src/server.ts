@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
-import type { Config } from './config.js'
-import { listen } from './loopback.js'
+import type { Config } from './config/config.js'
+import { listen } from './http/loopback.js'
 import { onStop } from './workers.js'
 
 const IDLE_SWEEP_EVERY_MS = 50

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf } from '../../src/clients.js'
-import { answerErrors, isIdentifier, standInFor } from '../../src/compat.js'
-import { fastapiPost, loginWording, passwordForm } from '../../src/compat-fastapi.js'
-import { common, DetailError, json, passwordFormFields, UserToken, ValidationError } from '../../src/compat-schemas.js'
+import { ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { fastapiPost, loginWording, passwordForm } from '../../src/compat/fastapi.js'
+import { common, DetailError, json, passwordFormFields, UserToken, ValidationError } from '../../src/compat/schemas.js'
+import { answerErrors, isIdentifier, standInFor } from '../../src/compat/tutorial.js'
 import { Problem } from '../../src/problems.js'
-import { ref } from '../../src/schemas.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 60 * 24 */
 const LIFETIME_MS = 24 * 3_600_000

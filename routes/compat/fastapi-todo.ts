@@ -1,7 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { clientOf } from '../../src/clients.js'
+import { nullable, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { type Flaw, fastapiPost, loginWording, missing, passwordForm, unprocessable } from '../../src/compat/fastapi.js'
+import {
+  BearerToken,
+  common,
+  DetailError,
+  json,
+  passwordFormFields,
+  ValidationError,
+} from '../../src/compat/schemas.js'
 import {
   answerErrors,
   bytesOf,
@@ -14,19 +24,9 @@ import {
   parseJson,
   Refusal,
   standInFor,
-} from '../../src/compat.js'
-import { type Flaw, fastapiPost, loginWording, missing, passwordForm, unprocessable } from '../../src/compat-fastapi.js'
-import {
-  BearerToken,
-  common,
-  DetailError,
-  json,
-  passwordFormFields,
-  ValidationError,
-} from '../../src/compat-schemas.js'
-import { toProblem } from '../../src/problem-answers.js'
+} from '../../src/compat/tutorial.js'
+import { toProblem } from '../../src/http/problem-answers.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
-import { nullable, ref } from '../../src/schemas.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 30 */
 const LIFETIME_MS = 30 * 60_000

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
-import { clientOf } from '../../src/clients.js'
-import { answerErrors, fieldsOf, isIdentifier, Refusal, standInFor, type Wording } from '../../src/compat.js'
-import { flaskJson, flaskMethods, flaskPage } from '../../src/compat-flask.js'
-import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
+import { ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { flaskJson, flaskMethods, flaskPage } from '../../src/compat/flask.js'
+import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
+import { answerErrors, fieldsOf, isIdentifier, Refusal, standInFor, type Wording } from '../../src/compat/tutorial.js'
 import { Problem } from '../../src/problems.js'
-import { ref } from '../../src/schemas.js'
 
 /** Flask-JWT-Extended's default, for a log-in by user name. */
 const LIFETIME_MS = 15 * 60_000

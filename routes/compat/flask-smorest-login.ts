@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf } from '../../src/clients.js'
+import { ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { AccessToken, anyOf, common, json, MsgError, SmorestError } from '../../src/compat/schemas.js'
 import {
   answerErrors,
   fieldsOf,
@@ -10,10 +12,8 @@ import {
   Refusal,
   refuseOtherMethods,
   standInFor,
-} from '../../src/compat.js'
-import { AccessToken, anyOf, common, json, MsgError, SmorestError } from '../../src/compat-schemas.js'
+} from '../../src/compat/tutorial.js'
 import { Problem } from '../../src/problems.js'
-import { ref } from '../../src/schemas.js'
 
 /** Flask-JWT-Extended's default. */
 const LIFETIME_MS = 15 * 60_000

@@ -2,17 +2,25 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { arrayStream } from '../../src/array-stream.js'
-import { clientOf } from '../../src/clients.js'
-import { answerErrors, fieldsOf, isName, isText, NAME_MAX_LENGTH, Refusal, standInFor } from '../../src/compat.js'
-import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat-flask.js'
-import { refusedToken, TOKEN_REVOKED } from '../../src/compat-flask-jwt.js'
-import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat-schemas.js'
-import { pageCount } from '../../src/cursors.js'
-import { type Database, sole, type Tables } from '../../src/database.js'
+import { pageCount } from '../../src/api/paging.js'
+import { withRoomFor } from '../../src/api/row-gate.js'
+import { noContent, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { arrayStream } from '../../src/compat/array-stream.js'
+import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat/flask.js'
+import { refusedToken, TOKEN_REVOKED } from '../../src/compat/flask-jwt.js'
+import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
+import {
+  answerErrors,
+  fieldsOf,
+  isName,
+  isText,
+  NAME_MAX_LENGTH,
+  Refusal,
+  standInFor,
+} from '../../src/compat/tutorial.js'
+import { type Database, sole, type Tables } from '../../src/database/database.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
-import { withRoomFor } from '../../src/row-gate.js'
-import { noContent, ref } from '../../src/schemas.js'
 import { isLongerThan } from '../../src/text-lengths.js'
 
 /** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */

@@ -1,10 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clientOf } from '../../src/clients.js'
-import { toProblem } from '../../src/problem-answers.js'
-import { type FieldError, Problem } from '../../src/problems.js'
-import { publicPath } from '../../src/public-url.js'
 import {
   Login,
   locale,
@@ -16,8 +12,12 @@ import {
   ref,
   TokenPair,
   toLogin,
-} from '../../src/schemas.js'
-import { ERRORS_SHOWN } from '../../src/validation-errors.js'
+} from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { publicPath } from '../../src/config/public-url.js'
+import { toProblem } from '../../src/http/problem-answers.js'
+import { ERRORS_SHOWN } from '../../src/http/validation-errors.js'
+import { type FieldError, Problem } from '../../src/problems.js'
 
 const Registration = Type.Object(
   {

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, gte, lt } from 'drizzle-orm'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
-import type { Tables } from '../../src/database.js'
-import { EVENT_TYPES } from '../../src/events.js'
-import { idOf, nullable, oneOf, pageOf, problems, ref, sentId } from '../../src/schemas.js'
-import { milliseconds, timestamp } from '../../src/times.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { idOf, nullable, oneOf, pageOf, problems, ref, sentId } from '../../src/api/schemas.js'
+import { milliseconds, timestamp } from '../../src/api/times.js'
+import { EVENT_TYPES } from '../../src/audit/events.js'
+import type { Tables } from '../../src/database/database.js'
 
 const nullableId = (description: string) =>
   Type.Unsafe<number | null>({ type: ['integer', 'null'], format: 'int64', description })

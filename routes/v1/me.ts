@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf } from '../../src/clients.js'
-import { emailKey, named, usernameKey } from '../../src/identifiers.js'
+import { emailKey, named, usernameKey } from '../../src/accounts/names.js'
+import { locale, noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
-import { locale, noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/schemas.js'
 
 const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The password in force.' })
 

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf } from '../../src/clients.js'
-import { noContent, problems, ref } from '../../src/schemas.js'
+import { noContent, problems, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
 
 const NewPassword = Type.Object(
   {

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { clientOf } from '../../src/clients.js'
-import { nextCursor } from '../../src/cursors.js'
+import { nextCursor } from '../../src/api/paging.js'
+import { noContent, nullable, pageOf, problems, ref } from '../../src/api/schemas.js'
+import { timestamp } from '../../src/api/times.js'
+import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, nullable, pageOf, problems, ref } from '../../src/schemas.js'
-import { timestamp } from '../../src/times.js'
 
 const MINUTE_MS = 60_000
 

@@ -1,13 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/cursors.js'
-import { type Database, sole, type Tables } from '../../src/database.js'
-import { etag, isFresh } from '../../src/etags.js'
-import { missingOrChanged, ownedRow } from '../../src/owned-rows.js'
-import { Problem } from '../../src/problems.js'
-import { publicPath } from '../../src/public-url.js'
-import { withRoomFor } from '../../src/row-gate.js'
+import { etag, isFresh } from '../../src/api/etags.js'
+import { missingOrChanged, ownedRow } from '../../src/api/owned-rows.js'
+import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { withRoomFor } from '../../src/api/row-gate.js'
 import {
   createdAt,
   etagHeader,
@@ -23,8 +20,11 @@ import {
   rowAnswer,
   rowId,
   updatedAt,
-} from '../../src/schemas.js'
-import { milliseconds, timestamp } from '../../src/times.js'
+} from '../../src/api/schemas.js'
+import { milliseconds, timestamp } from '../../src/api/times.js'
+import { publicPath } from '../../src/config/public-url.js'
+import { type Database, sole, type Tables } from '../../src/database/database.js'
+import { Problem } from '../../src/problems.js'
 
 const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is to be done.' })
 const description = nullable({ maxLength: 10_000, description: 'More about it.' })

@@ -3,11 +3,11 @@ import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { clientOf } from '../../src/clients.js'
-import { logFault, toProblem } from '../../src/problem-answers.js'
+import { ref, retryAfter, TOKEN_MAX_LENGTH, TokenPair } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { logFault, toProblem } from '../../src/http/problem-answers.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
-import { ref, retryAfter, TOKEN_MAX_LENGTH, TokenPair } from '../../src/schemas.js'
-import type { Tokens } from '../../src/sessions.js'
+import type { Tokens } from '../../src/sessions/sessions.js'
 
 // With examples of their own, because the page fills its fields with them one by one.
 const TokenRequest = Type.Object(

@@ -2,10 +2,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { and, desc, eq, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
-import { clientOf } from '../../src/clients.js'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/cursors.js'
-import { Problem } from '../../src/problems.js'
-import { Roles, storedRoles } from '../../src/roles.js'
+import type { Actor } from '../../src/accounts/accounts.js'
+import { isKept, matches } from '../../src/accounts/user-rows.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
 import {
   Account,
   IdParams,
@@ -16,10 +15,11 @@ import {
   Role,
   ref,
   toAccount,
-} from '../../src/schemas.js'
-import { timestamp } from '../../src/times.js'
-import { isKept, matches } from '../../src/user-rows.js'
-import type { Actor } from '../../src/users.js'
+} from '../../src/api/schemas.js'
+import { timestamp } from '../../src/api/times.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { Problem } from '../../src/problems.js'
+import { Roles, storedRoles } from '../../src/tokens/roles.js'
 
 const AccountUpdate = Type.Object(
   {

@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { sendProblem, toProblem } from '../../src/problem-answers.js'
+import { noContent, problems, Role } from '../../src/api/schemas.js'
+import { endOfTurn } from '../../src/event-loop.js'
+import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { Problem } from '../../src/problems.js'
-import { noContent, problems, Role } from '../../src/schemas.js'
-import { endOfTurn } from '../../src/turns.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/v1/verify', {

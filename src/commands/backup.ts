@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { CommandError } from '../command-error.js'
-import { loadConfig } from '../config.js'
-import { announceDatabase } from '../database-address.js'
-import { backUp } from '../database-sqlite-backup.js'
-import { isPostgres, sqlitePath } from '../database-url.js'
+import { loadConfig } from '../config/config.js'
+import { isPostgres, sqlitePath } from '../config/database-url.js'
+import { backUp } from '../database/sqlite/backup.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
+import { announceDatabase } from './database-address.js'
 
 export const HELP = `Usage: latchkey backup <file> [--json]
 

@@ -1,5 +1,5 @@
-import { type Config, loadConfig, readSetting } from '../config.js'
-import { MASK, SECRET_SETTINGS, Settings } from '../settings.js'
+import { type Config, loadConfig, readSetting } from '../config/config.js'
+import { MASK, SECRET_SETTINGS, Settings } from '../config/settings.js'
 import { print, printJson } from '../terminal.js'
 
 export const HELP = `Usage: latchkey config [--example | --json]

@@ -1,11 +1,11 @@
 import { and, asc, count, eq, getTableColumns, getTableName, ne, type SQL, sql } from 'drizzle-orm'
 import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
-import { addressOf } from '../addresses.js'
-import { type Database, DatabaseError, type Db, sole, type Tables } from '../database.js'
-import { databaseName, printNotice } from '../database-address.js'
-import { openDatabase } from '../database-open.js'
+import { type Database, DatabaseError, type Db, sole, type Tables } from '../database/database.js'
+import { openDatabase } from '../database/open.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
+import { addressOf } from './addresses.js'
+import { databaseName, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 

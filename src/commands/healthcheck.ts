@@ -1,4 +1,4 @@
-import { listeningAddress } from '../config.js'
+import { listeningAddress } from '../config/config.js'
 import { print, printJson } from '../terminal.js'
 
 export const HELP = `Usage: latchkey healthcheck [--json]

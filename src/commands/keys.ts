@@ -1,12 +1,12 @@
+import { timestamp } from '../api/times.js'
 import { CommandError } from '../command-error.js'
-import { loadConfig } from '../config.js'
-import { announceDatabase, assertInstallation, printNotice } from '../database-address.js'
-import { openDatabase } from '../database-open.js'
-import { Keys } from '../keys.js'
-import { openSecret } from '../secret.js'
+import { loadConfig } from '../config/config.js'
+import { openDatabase } from '../database/open.js'
 import { print, printableJson, printJson } from '../terminal.js'
-import { timestamp } from '../times.js'
+import { openSecret } from '../tokens/secret.js'
+import { Keys } from '../tokens/signing-keys.js'
 import { UsageError } from '../usage-error.js'
+import { announceDatabase, assertInstallation, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 

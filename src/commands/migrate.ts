@@ -1,7 +1,7 @@
-import { loadConfig } from '../config.js'
-import { announceDatabase, databaseName, printNotice } from '../database-address.js'
-import { openDatabase } from '../database-open.js'
+import { loadConfig } from '../config/config.js'
+import { openDatabase } from '../database/open.js'
 import { print, printJson } from '../terminal.js'
+import { announceDatabase, databaseName, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey migrate [--json]
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildApp } from '../app.js'
-import { loadConfig } from '../config.js'
+import { loadConfig } from '../config/config.js'
 import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat]

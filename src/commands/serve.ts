@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
-import { type Config, loadConfig } from '../config.js'
-import { doubtsAbout } from '../environment.js'
+import { type Config, loadConfig } from '../config/config.js'
+import { doubtsAbout } from '../config/environment.js'
 import { serve } from '../server.js'
 import { printError } from '../terminal.js'
 import { superviseWorkers } from '../workers.js'

@@ -1,10 +1,10 @@
 import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
+import { fold, identifierKey } from '../accounts/names.js'
+import { isKept, matches, type User } from '../accounts/user-rows.js'
+import { toAccount } from '../api/schemas.js'
 import { CommandError } from '../command-error.js'
-import { fold, identifierKey } from '../identifiers.js'
-import { toAccount } from '../schemas.js'
 import { print, printableJson } from '../terminal.js'
-import { isKept, matches, type User } from '../user-rows.js'
 
 const ROWS_AT_ONCE = 500
 const HEADER = '      id  role   status    names'

@@ -1,5 +1,5 @@
 import { inArray } from 'drizzle-orm'
-import { type Database, type Db, sole, type Tables } from '../database.js'
+import { type Database, type Db, sole, type Tables } from '../database/database.js'
 import type { Kind, MappedTable } from './columns.js'
 import { idOf, type KeptIds, keptId } from './ids.js'
 import { type ImportedRow, idOfRow, readOwnedRow, whyLeftOut } from './owned-row.js'

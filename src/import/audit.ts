@@ -1,6 +1,6 @@
-import type { Config } from '../config.js'
-import type { Database } from '../database.js'
-import { Events } from '../events.js'
+import { Events } from '../audit/events.js'
+import type { Config } from '../config/config.js'
+import type { Database } from '../database/database.js'
 import type { ImportResult } from './run.js'
 
 /** Runs an import with an event before and after it: one that was ended in the middle has a first event alone. */

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import { type Database, type Db, sole, type Tables } from '../database.js'
+import { type Database, type Db, sole, type Tables } from '../database/database.js'
 import type { Kind } from './columns.js'
 import type { Stage } from './stage.js'
 

@@ -1,5 +1,5 @@
 import { CommandError } from '../command-error.js'
-import { isPostgres } from '../database-url.js'
+import { isPostgres } from '../config/database-url.js'
 import { UsageError } from '../usage-error.js'
 import { type Encoding, encodingOf } from './encodings.js'
 import type { Source } from './source.js'

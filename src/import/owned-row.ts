@@ -1,4 +1,4 @@
-import { isName, isText } from '../compat.js'
+import { isName, isText } from '../compat/tutorial.js'
 import type { Kind, MappedTable } from './columns.js'
 import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'

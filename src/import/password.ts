@@ -1,5 +1,5 @@
-import { formatOf } from '../password-hashes.js'
-import { assertPasswordText, isTooLongForPassword } from '../password-text.js'
+import { formatOf } from '../passwords/hashes.js'
+import { assertPasswordText, isTooLongForPassword } from '../passwords/text.js'
 import { isAbsent } from './values.js'
 
 /**

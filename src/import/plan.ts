@@ -1,4 +1,4 @@
-import type { Scheme } from '../password-scheme.js'
+import type { Scheme } from '../passwords/scheme.js'
 import type { Kind, MappedTable } from './columns.js'
 import type { DuplicatePolicy } from './stage.js'
 import type { ReadOptions } from './user.js'

@@ -1,5 +1,5 @@
-import type { Database } from '../database.js'
-import type { Passwords } from '../passwords.js'
+import type { Database } from '../database/database.js'
+import type { Passwords } from '../passwords/passwords.js'
 import type { Plan } from './plan.js'
 import type { Progress } from './progress.js'
 import type { Stage } from './stage.js'

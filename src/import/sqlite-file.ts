@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { CommandError } from '../command-error.js'
-import { loadDriver } from '../database-sqlite-driver.js'
+import { loadDriver } from '../database/sqlite/driver.js'
 
 /** The versions in the file's header that say it is in WAL mode (https://sqlite.org/fileformat.html). */
 const VERSIONS_AT = 18

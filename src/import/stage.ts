@@ -1,5 +1,5 @@
 import type BetterSqlite3 from 'better-sqlite3'
-import { loadDriver } from '../database-sqlite-driver.js'
+import { loadDriver } from '../database/sqlite/driver.js'
 import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 

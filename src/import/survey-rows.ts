@@ -1,4 +1,4 @@
-import type { Database } from '../database.js'
+import type { Database } from '../database/database.js'
 import type { Kind, MappedTable } from './columns.js'
 import { idOfRow, readOwnedRow, whyLeftOut } from './owned-row.js'
 import type { Plan } from './plan.js'

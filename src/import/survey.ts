@@ -1,5 +1,5 @@
-import type { Database } from '../database.js'
-import { isInForce, type Scheme } from '../password-scheme.js'
+import type { Database } from '../database/database.js'
+import { isInForce, type Scheme } from '../passwords/scheme.js'
 import type { MappedTable } from './columns.js'
 import type { StoredHash } from './password.js'
 import type { Plan } from './plan.js'

@@ -1,8 +1,8 @@
 import { domainToUnicode } from 'node:url'
 import { and, eq, inArray, or } from 'drizzle-orm'
-import type { Database, Tables } from '../database.js'
-import { identifierKey } from '../identifiers.js'
-import { keptForms } from '../imported-ids.js'
+import { keptForms } from '../accounts/imported-ids.js'
+import { identifierKey } from '../accounts/names.js'
+import type { Database, Tables } from '../database/database.js'
 import type { Origin } from './plan.js'
 import type { Stage } from './stage.js'
 

@@ -1,5 +1,5 @@
-import { isName } from '../compat.js'
-import { emailKey, identifierKey, isDisplayable, usernameKey } from '../identifiers.js'
+import { emailKey, identifierKey, isDisplayable, usernameKey } from '../accounts/names.js'
+import { isName } from '../compat/tutorial.js'
 import type { MappedTable } from './columns.js'
 import { timeOf } from './dates.js'
 import { type Objection, objectionsTo } from './objections.js'

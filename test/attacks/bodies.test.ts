@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startService } from '../helper.js'
-import { holderOf, operationsOf } from '../operations.js'
+import { holderOf, operationsOf } from '../support/operations.js'
 import { requestTo } from './requests.js'
 
 const ODD_BODIES: [name: string, type: string, payload: string][] = [

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { claimsOf, PASSWORD, startService } from '../helper.js'
-import { exchange, lastRequest, listen } from '../wire.js'
+import { exchange, lastRequest, listen } from '../support/wire.js'
 import { rowsOf } from './requests.js'
 
 const JSON_TYPE = 'Content-Type: application/json\r\n'

@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify'
 import t from 'tap'
 import { type Person, startService } from '../helper.js'
-import { holderOf, type Operation, operationsOf } from '../operations.js'
+import { holderOf, type Operation, operationsOf } from '../support/operations.js'
 import { exampleOf, requestTo, rowsOf } from './requests.js'
 
 /** What a statement put together from text would obey, and names that look like somebody else's. */

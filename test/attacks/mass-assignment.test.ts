@@ -2,7 +2,7 @@ import { getTableColumns } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import t, { type Test } from 'tap'
 import { PASSWORD, type Service, startService } from '../helper.js'
-import { type Operation, operationsOf } from '../operations.js'
+import { type Operation, operationsOf } from '../support/operations.js'
 import { exampleOf, isForm, requestTo, rowsOf } from './requests.js'
 
 const TABLES = ['users', 'sessions', 'todos', 'tutorials', 'password_resets', 'signing_keys']

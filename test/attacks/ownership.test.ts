@@ -1,10 +1,10 @@
 import { METHODS } from 'node:http'
 import { getTableName } from 'drizzle-orm'
 import t from 'tap'
-import { ownedTables } from '../../src/owned-tables.js'
+import { ownedTables } from '../../src/database/owned-tables.js'
 import { claimsOf, startService } from '../helper.js'
-import { operationsOf } from '../operations.js'
-import { signUpAdmin } from '../people.js'
+import { operationsOf } from '../support/operations.js'
+import { signUpAdmin } from '../support/people.js'
 import { exampleOf, requestTo, rowsOf } from './requests.js'
 
 /** Fastify refuses a QUERY that names no content type; CONNECT never gets to a handler. */

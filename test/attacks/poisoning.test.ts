@@ -1,6 +1,6 @@
 import t from 'tap'
 import { startService } from '../helper.js'
-import { operationsOf } from '../operations.js'
+import { operationsOf } from '../support/operations.js'
 import { exampleOf, isForm, requestTo, rowsOf } from './requests.js'
 
 const JSON_POISONS = [

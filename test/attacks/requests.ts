@@ -3,7 +3,7 @@ import type { PgTable } from 'drizzle-orm/pg-core'
 import type { InjectOptions } from 'fastify'
 import { encodeUrl } from '../fuzz/plans.js'
 import type { Service } from '../helper.js'
-import type { Operation, Schema } from '../operations.js'
+import type { Operation, Schema } from '../support/operations.js'
 
 type Fields = Record<string, unknown>
 

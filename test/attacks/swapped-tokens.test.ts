@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { type Person, type Service, startService } from '../helper.js'
-import { operationsOf } from '../operations.js'
-import { ALIVE, signUpAdmin, standing } from '../people.js'
+import { operationsOf } from '../support/operations.js'
+import { ALIVE, signUpAdmin, standing } from '../support/people.js'
 import { requestTo, rowsOf } from './requests.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }

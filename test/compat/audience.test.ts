@@ -1,10 +1,10 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JWTVerifyOptions, jwtVerify } from 'jose'
 import t from 'tap'
-import { loadConfig } from '../../src/config.js'
-import { openForge, token } from '../forge.js'
+import { loadConfig } from '../../src/config/config.js'
 import { PASSWORD, type Service } from '../helper.js'
-import { ALIVE, signUpAdmin, standing } from '../people.js'
-import { bearer } from '../replica.js'
+import { openForge, token } from '../support/forge.js'
+import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { bearer } from '../support/replica.js'
 import { type Compat, type Sent, startCompat } from './wire.js'
 
 // The tutorials' tokens live for up to a day, longer than a dismissal may take to count elsewhere: Latchkey alone takes them.

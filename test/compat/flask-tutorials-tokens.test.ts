@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
-import { claimsFor } from '../../src/access-tokens.js'
-import { COMPAT_TOKEN_TYPE } from '../../src/keys.js'
+import { claimsFor } from '../../src/tokens/access-tokens.js'
+import { COMPAT_TOKEN_TYPE } from '../../src/tokens/signing-keys.js'
 import { claimsOf, type Service } from '../helper.js'
 import { holdRows, type Row, startCompat } from './wire.js'
 

@@ -1,7 +1,7 @@
 // On SQLite alone: a start without settings, which is one on SQLite.
 
 import t, { type Test } from 'tap'
-import { type Child, latchkey } from '../child.js'
+import { type Child, latchkey } from '../support/child.js'
 
 // What a reader of each tutorial types, in the order of its text, at a service that was started with no setting: only the
 // port is another one, and a machine that is busy with other tests is not answered with 503. Users whom a text takes for

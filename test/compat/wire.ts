@@ -1,8 +1,8 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
-import { contractOf } from '../contract.js'
 import { type Service, startService } from '../helper.js'
+import { contractOf } from '../support/contract.js'
 
 // What a client puts on the wire, byte for byte, and the tables of what the tutorials answered to it. A row is held
 // when its status, its special headers and, where the table gives one, its JSON are those.

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { serving } from '../child.js'
 import { startService, temporaryFolder } from '../helper.js'
-import { until } from '../replica.js'
-import { fileOf, openFile } from '../sqlite.js'
+import { serving } from '../support/child.js'
+import { until } from '../support/replica.js'
+import { fileOf, openFile } from '../support/sqlite.js'
 import { register, titlesOf } from './walk.js'
 
 t.setTimeout(300_000)

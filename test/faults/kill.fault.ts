@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { latchkey, nodeProcess, serving } from '../child.js'
 import { PASSWORD, temporaryFolder } from '../helper.js'
-import { openFile } from '../sqlite.js'
+import { latchkey, nodeProcess, serving } from '../support/child.js'
+import { openFile } from '../support/sqlite.js'
 import { register, titlesOf } from './walk.js'
 
 t.setTimeout(600_000)

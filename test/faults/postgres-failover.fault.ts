@@ -1,10 +1,10 @@
 import { connect, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { serving } from '../child.js'
-import { createDatabase, onServer, postgresSettings } from '../databases.js'
 import { countBy } from '../helper.js'
-import { PostgresServer } from '../postgres-server.js'
-import { until } from '../replica.js'
+import { serving } from '../support/child.js'
+import { createDatabase, onServer, postgresSettings } from '../support/databases.js'
+import { PostgresServer } from '../support/postgres-server.js'
+import { until } from '../support/replica.js'
 import { register, titlesOf } from './walk.js'
 
 t.setTimeout(120_000)

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { latchkey } from '../child.js'
-import { createDatabase, onServer, postgresSettings } from '../databases.js'
-import { PostgresServer } from '../postgres-server.js'
+import { latchkey } from '../support/child.js'
+import { createDatabase, onServer, postgresSettings } from '../support/databases.js'
+import { PostgresServer } from '../support/postgres-server.js'
 
 t.setTimeout(180_000)
 

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { latchkey, serving } from '../child.js'
-import { createDatabase, onServer, postgresSettings } from '../databases.js'
 import { temporaryFolder } from '../helper.js'
-import { PostgresServer } from '../postgres-server.js'
+import { latchkey, serving } from '../support/child.js'
+import { createDatabase, onServer, postgresSettings } from '../support/databases.js'
+import { PostgresServer } from '../support/postgres-server.js'
 import { register } from './walk.js'
 
 t.setTimeout(120_000)

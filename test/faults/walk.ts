@@ -1,5 +1,5 @@
-import type { Child } from '../child.js'
 import { PASSWORD } from '../helper.js'
+import type { Child } from '../support/child.js'
 
 /** Registers somebody over the network. */
 export async function register(

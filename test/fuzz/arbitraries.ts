@@ -1,5 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check'
-import type { Schema } from '../operations.js'
+import type { Schema } from '../support/operations.js'
 
 // From JSON Schema to values: such as the schema asks for, and such as nobody asked for. What only a running service
 // knows (an id, a token, somebody's password) stands as a placeholder that survives every encoding.

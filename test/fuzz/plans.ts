@@ -1,5 +1,5 @@
 import fc, { type Arbitrary } from 'fast-check'
-import type { Operation, Parameter } from '../operations.js'
+import type { Operation, Parameter } from '../support/operations.js'
 import { hostileText, hostileValue, live, spoiltBody, validValue } from './arbitraries.js'
 
 /** A request as it is made up before it is known whose ids and tokens there are: placeholders stand for them. */

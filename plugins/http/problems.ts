@@ -1,0 +1,82 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import plugin from 'fastify-plugin'
+import findMyWay from 'find-my-way'
+import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
+import { Problem } from '../../src/problems.js'
+
+/** Answers every error, 404 and 405 as problem+json, and nothing of a bug but its request id. */
+export default plugin(
+  async (app) => {
+    // A second router that knows each path once, to tell a path that is not there from a method that is not.
+    const paths = findMyWay({ ignoreTrailingSlash: false })
+    const methods = new Map<string, Set<string>>()
+
+    app.addHook('onRoute', ({ url, method }) => {
+      // The answer to any preflight is no address.
+      if (url === '*') return
+      let known = methods.get(url)
+      if (known === undefined) {
+        known = new Set()
+        methods.set(url, known)
+        paths.on('GET', url, () => {}, known)
+      }
+      for (const name of [method].flat()) known.add(name)
+    })
+
+    const methodsAt = (path: string): Set<string> | undefined => {
+      const match = paths.find('GET', path)
+      return match === null || hasBlank(match.params) ? undefined : (match.store as Set<string>)
+    }
+
+    app.setErrorHandler((error, request, reply) => {
+      // `/v1/todos/` has an id that is empty: it is another address than `/v1/todos`, not a wrong id.
+      const isNoAddress =
+        (error as FastifyError | null)?.validationContext === 'params' && hasBlank(request.params as Params)
+      return sendProblem(isNoAddress ? notFound(pathOf(request.url)) : toProblem(error), request, reply)
+    })
+
+    // Before the body is looked at: a QUERY without a Content-Type would be 400 at an address that does not exist.
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      if (request.is404) answerNotFound(request, reply)
+      else done(null, payload)
+    })
+    app.setNotFoundHandler(answerNotFound)
+
+    function answerNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+      const path = pathOf(request.url)
+      const allowed = methodsAt(path)
+      const problem = allowed && !allowed.has(request.method) ? notAllowed(allowed, request) : notFound(path)
+      return sendProblem(problem, request, reply)
+    }
+
+    function notFound(path: string): Problem {
+      if (path.endsWith('/') && methodsAt(path.slice(0, -1))) {
+        return new Problem('not_found', { detail: 'This address has no slash at its end.' })
+      }
+      return new Problem(
+        'not_found',
+        app.config.DOCS ? { detail: 'The addresses of this service are listed at /docs.' } : {},
+      )
+    }
+
+    function notAllowed(allowed: Set<string>, { method, headers }: FastifyRequest): Problem {
+      const isPreflight = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+      return new Problem('method_not_allowed', {
+        headers: { allow: [...allowed].sort().join(', ') },
+        ...(isPreflight && { detail: 'Pages of other origins may call this service only if CORS_ORIGINS names them.' }),
+      })
+    }
+  },
+  { name: 'problems' },
+)
+
+type Params = Record<string, string | undefined>
+
+function hasBlank(params: Params): boolean {
+  return Object.values(params).includes('')
+}
+
+function pathOf(url: string): string {
+  const end = url.search(/[?#]/)
+  return end === -1 ? url : url.slice(0, end)
+}

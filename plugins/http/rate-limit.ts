@@ -1,0 +1,63 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import plugin from 'fastify-plugin'
+import { type Budget, RateLimit } from '../../src/http/rate-limit.js'
+import { addressOfClient, networksOf } from '../../src/networks.js'
+import { Problem } from '../../src/problems.js'
+
+/**
+ * Whose budget of RATE_LIMIT requests a minute a route takes from. `network`: the one of the client's network, common to
+ * all public routes that take credentials, so that a guesser cannot go from door to door. `account`: that of the account
+ * whose access token was sent. `refresh`: a refresh token that is authentic takes from its session's, because people
+ * behind one address refresh at the same time and nothing can be guessed; one that is not, from a budget that its network
+ * has for those; what is no refresh grant, as `network`.
+ */
+type Limited = 'network' | 'account' | 'refresh'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    rateLimit?: Limited
+  }
+}
+
+/** RATE_LIMIT, counted by this process, on the routes whose config says whose budget it is. */
+export default plugin(
+  async (app) => {
+    const max = app.config.RATE_LIMIT
+    if (max === undefined) return
+    const limit = new RateLimit()
+    const ofNetwork = (request: FastifyRequest, purpose = '') =>
+      networksOf(addressOfClient(request)).map(({ key, share }) => ({ key: purpose + key, max: max * share }))
+    const budgetsOf: Record<Limited, (request: FastifyRequest) => Budget[]> = {
+      network: (request) => ofNetwork(request),
+      account: ({ user }) => [{ key: `account:${user.userId}`, max }],
+      refresh: (request) => {
+        const { grant_type: grant = 'refresh_token', refresh_token: token } = request.body as Record<string, string>
+        if (grant !== 'refresh_token' || !token) return ofNetwork(request)
+        const claims = app.sessions.authenticate(token)
+        return claims ? [{ key: `session:${claims.sessionId}`, max }] : ofNetwork(request, 'refresh:')
+      },
+    }
+
+    app.addHook('onRoute', (route) => {
+      const limited = route.config?.rateLimit
+      if (limited === undefined) return
+      // A refresh token is in the body; everything else is refused before the body is read.
+      const hook = limited === 'refresh' ? 'preHandler' : 'onRequest'
+      const budgets = budgetsOf[limited]
+      const others = route[hook] ?? []
+      route[hook] = [
+        ...(Array.isArray(others) ? others : [others]),
+        (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+          const { isRefused, resetS, ...left } = limit.take(budgets(request))
+          reply.headers({
+            'x-ratelimit-limit': left.max,
+            'x-ratelimit-remaining': left.remaining,
+            'x-ratelimit-reset': resetS,
+          })
+          done(isRefused ? new Problem('rate_limited', { headers: { 'retry-after': String(resetS) } }) : undefined)
+        },
+      ]
+    })
+  },
+  { name: 'rate-limit' },
+)

@@ -1,0 +1,50 @@
+import { and, eq, not, sql } from 'drizzle-orm'
+import { deleteInBatches } from '../database/batches.js'
+import type { Database, Db } from '../database/database.js'
+import { ownedTables } from '../database/owned-tables.js'
+import { isKept } from './user-rows.js'
+
+/** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
+const ROWS_DELETED_AT_ONCE = 1_000
+
+/** Whether an account has more rows than one statement should delete. */
+export async function isLarge({ tables }: Database, db: Db, userId: number, rows = ROWS_DELETED_AT_ONCE) {
+  for (const table of Object.values(ownedTables(tables))) {
+    const beyond = db.select({ id: table.id }).from(table).where(eq(table.userId, userId)).limit(1).offset(rows)
+    if ((await beyond).length > 0) return true
+  }
+  return false
+}
+
+/** Takes everything away by which an account could be used, found or recognised; its rows go later. */
+export async function closeAccount({ tables: { users } }: Database, db: Db, userId: number): Promise<void> {
+  const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
+  await db
+    .update(users)
+    .set({
+      ...names,
+      authVersion: sql`${users.authVersion} + 1`,
+      pendingEmail: null,
+      passwordHash: null,
+      role: 'user',
+      isActive: false,
+    })
+    .where(eq(users.id, userId))
+}
+
+/**
+ * Deletes the rows of closed accounts, and then the accounts. It takes as long as there are rows, and goes on where it was
+ * ended by the signal or with the process.
+ */
+export async function sweepClosedAccounts(database: Database, signal?: AbortSignal): Promise<void> {
+  const { db, tables } = database
+  const isClosed = not(isKept(tables))
+  for (const { id } of await db.select({ id: tables.users.id }).from(tables.users).where(isClosed)) {
+    for (const table of Object.values(ownedTables(tables))) {
+      await deleteInBatches(database, { table, key: table.id, where: eq(table.userId, id), signal })
+    }
+    // Another process may be deleting the last batch still, or the signal has come.
+    if (await isLarge(database, db, id, 0)) continue
+    await db.delete(tables.users).where(and(eq(tables.users.id, id), isClosed))
+  }
+}

@@ -1,0 +1,53 @@
+import { and, eq, like } from 'drizzle-orm'
+import type { Config } from '../config/config.js'
+import type { Database, Db } from '../database/database.js'
+import { openSecret, pseudonym } from '../tokens/secret.js'
+
+/** How the id of somebody deleted begins, so that it is told from one of a source. */
+const ERASED = 'erased:'
+
+/**
+ * Puts an HMAC in the place of the id that a deleted user had in the source of an import, and forgets the name, within the
+ * transaction of `db`. The id may be an e-mail address. An import that brings it again still recognises it.
+ */
+export async function eraseImportedIds(
+  { tables: { importedIds } }: Database,
+  db: Db,
+  { userId, keys: [key] }: { userId: number; keys: readonly Buffer[] },
+): Promise<void> {
+  if (key === undefined) throw new Error('There is no key for the ids of deleted people')
+  const rows = await db
+    .select({ id: importedIds.id, source: importedIds.source, oldId: importedIds.oldId })
+    .from(importedIds)
+    .where(and(eq(importedIds.kind, 'user'), eq(importedIds.newId, userId)))
+  for (const { id, source, oldId } of rows) {
+    await db
+      .update(importedIds)
+      .set({ oldId: erased(key, source, oldId), oldName: null })
+      .where(eq(importedIds.id, id))
+  }
+}
+
+/** The forms in which the id of a person may be kept: as it is in the source, and as it is after the person was deleted. */
+export function keptForms(keys: readonly Buffer[], source: string, oldId: string): string[] {
+  return [oldId, ...keys.map((key) => erased(key, source, oldId))]
+}
+
+/**
+ * The keys for `keptForms`; none where nobody of this source was deleted, as an import of people into a new database has no
+ * secret yet. @throws DatabaseError, ConfigError as `openSecret`
+ */
+export async function erasureKeys(config: Config, database: Database, source: string): Promise<readonly Buffer[]> {
+  const { importedIds } = database.tables
+  const isErased = and(
+    eq(importedIds.source, source),
+    eq(importedIds.kind, 'user'),
+    like(importedIds.oldId, `${ERASED}%`),
+  )
+  const [found] = await database.db.select({ id: importedIds.id }).from(importedIds).where(isErased).limit(1)
+  return found === undefined ? [] : (await openSecret(config, database)).derive('imported-id')
+}
+
+function erased(key: Buffer, source: string, oldId: string): string {
+  return `${ERASED}${pseudonym(key, source, oldId)}`
+}

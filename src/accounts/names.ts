@@ -1,0 +1,159 @@
+import { domainToASCII } from 'node:url'
+import { Problem } from '../problems.js'
+import { isLongerThan } from '../text-lengths.js'
+
+/** The longest name or address that is looked at, in code points. Longer text belongs to nobody. */
+export const IDENTIFIER_MAX_LENGTH = 320
+const USERNAME_MIN_LENGTH = 3
+const USERNAME_MAX_LENGTH = 32
+/** The tutorials' own bound. */
+const TUTORIAL_USERNAME_MAX_LENGTH = 250
+const EMAIL_MAX_LENGTH = 254
+const EMAIL_LOCAL_MAX_LENGTH = 64
+
+/** Names that look official. They bind people who register themselves; an operator may still use them. */
+const RESERVED = new Set([
+  'admin',
+  'administrator',
+  'anonymous',
+  'hostmaster',
+  'latchkey',
+  'me',
+  'moderator',
+  'null',
+  'owner',
+  'postmaster',
+  'root',
+  'security',
+  'staff',
+  'superuser',
+  'support',
+  'sysadmin',
+  'system',
+  'undefined',
+  'webmaster',
+])
+
+// UTS #39, Highly Restrictive: Latin alone, or with Hangul, or with Han and Kana. Letters of Latin are those that are a
+// plain letter under their marks: others (dotless i, script a) look like one.
+const ALLOWED_SCRIPTS = [
+  /^[\p{Script=Hangul}a-z\d._-]+$/u,
+  /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々a-z\d._-]+$/u,
+]
+const MARKS = /\p{Mn}/gu
+const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
+/** Letters that nobody can see, such as the Hangul filler, would make a second `admin`. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
+const ASCII = /^[\0-\x7f]*$/
+const EDGES = /^[._-]|[._-]$/
+/** East Asian wide letters. Two syllables are a whole name in Korean, where two letters of Latin are none. */
+const WIDE = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]/u
+/** Characters that break a line, move a cursor or turn the direction of the text around a display name. */
+const UNFIT_FOR_DISPLAY = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
+
+/**
+ * The canonical form of a user name: what must be unique. NFKC and lower case, so that `ａｄｍｉｎ` is `admin`.
+ * With `isTutorial` the tutorials' own bounds of length apply; every other rule is the same.
+ * @throws Problem username_rejected that says which rule it breaks
+ */
+export function usernameKey(username: string, { allowReserved = false, isTutorial = false } = {}): string {
+  const minimum = isTutorial ? 1 : USERNAME_MIN_LENGTH
+  const maximum = isTutorial ? TUTORIAL_USERNAME_MAX_LENGTH : USERNAME_MAX_LENGTH
+  const reject = (detail: string) => new Problem('username_rejected', { detail })
+  const wide = minimum > 1 ? ' A Hangul, Han or Kana character counts as two towards the minimum.' : ''
+  const wrongLength = `A user name has ${minimum} to ${maximum} characters.${wide}`
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, username)) throw reject(wrongLength)
+  const key = fold(username)
+  if (isLongerThan(maximum, key) || width(key) < minimum) throw reject(wrongLength)
+  const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
+  if ((!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) || INVISIBLE.test(key)) {
+    throw reject('A user name has letters of one script (Latin, Hangul, or Han with Kana), digits, and . _ -')
+  }
+  if (EDGES.test(key)) throw reject('A user name begins and ends with a letter or a digit.')
+  if (!allowReserved && RESERVED.has(key)) throw reject('This user name is reserved.')
+  return key
+}
+
+/**
+ * The canonical form of an e-mail address: what must be unique. Normalised first and validated after, because
+ * normalising can make an @ or a line break of something that was none.
+ * @throws Problem email_rejected
+ */
+export function emailKey(email: string): string {
+  const rejection = new Problem('email_rejected', { detail: 'This is not an e-mail address such as name@example.com.' })
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, email)) throw rejection
+  const key = identifierKey(email)
+  const [local = '', domain = '', ...rest] = key.split('@')
+  const isAddress =
+    email.split('@').length === 2 &&
+    rest.length === 0 &&
+    !INVISIBLE.test(fold(email)) &&
+    isDomain(domain) &&
+    /^[^\s\p{C}"(),:;<>[\\\]@]+$/u.test(local) &&
+    /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
+    !/^\.|\.$|\.\./.test(local)
+  if (!isAddress || Buffer.byteLength(key) > EMAIL_MAX_LENGTH || Buffer.byteLength(local) > EMAIL_LOCAL_MAX_LENGTH) {
+    throw rejection
+  }
+  return key
+}
+
+/**
+ * The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it.
+ * @throws Problem validation_failed for text that is longer than any name: normalising takes time that grows with the
+ * square of the length
+ */
+export function fold(text: string): string {
+  if (isLongerThan(IDENTIFIER_MAX_LENGTH, text)) {
+    const message = `a name or an address has at most ${IDENTIFIER_MAX_LENGTH} characters`
+    throw new Problem('validation_failed', { detail: message, errors: [{ in: 'body', path: '', message }] })
+  }
+  // NUL, which no database can be asked for, becomes another control character: in no name either.
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
+}
+
+/**
+ * What is looked up for a user name or an e-mail address: its folded form, with the domain in ASCII as DNS has it (IDNA).
+ * kim@한국.한국 and kim@xn--3e0b707e.xn--3e0b707e are one mailbox.
+ */
+export function identifierKey(identifier: string): string {
+  const folded = fold(identifier)
+  const domain = folded.slice(folded.lastIndexOf('@') + 1)
+  if (domain === folded || ASCII.test(domain)) return folded
+  return folded.slice(0, -domain.length) + (domainToASCII(domain) || domain)
+}
+
+/** Labels that begin with xn-- must be the ASCII form of something. */
+function isDomain(domain: string): boolean {
+  return !domain.includes('xn--') || domainToASCII(domain) === domain
+}
+
+/** All that a person is called by, in the form that names are compared in. */
+export function namesOf({
+  username,
+  email,
+  name,
+}: { [Key in 'username' | 'email' | 'name']?: string | null | undefined }) {
+  return [username, email, name].flatMap((text) => (text ? [fold(text)] : []))
+}
+
+/**
+ * A display name, with the form that a search finds it by.
+ * @throws Problem name_rejected
+ */
+export function named<Name extends string | null | undefined>(name: Name) {
+  if (name && !isDisplayable(name)) {
+    throw new Problem('name_rejected', { detail: 'A name has no line breaks, control or text-direction characters.' })
+  }
+  return { name, nameKey: name && fold(name) }
+}
+
+/** Whether a display name can be shown in a line of text without changing what stands around it. */
+export function isDisplayable(name: string): boolean {
+  return !UNFIT_FOR_DISPLAY.test(name)
+}
+
+/** How many columns a text takes, as `wcwidth` counts them for letters. */
+function width(text: string): number {
+  return [...text].reduce((columns, letter) => columns + (WIDE.test(letter) ? 2 : 1), 0)
+}

@@ -1,0 +1,88 @@
+import { and, eq, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { Database, Db } from '../database/database.js'
+import { Problem } from '../problems.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { PasswordResets } from './password-resets.js'
+import { lockUser, type User } from './user-rows.js'
+
+interface Dependencies {
+  database: Database
+  sessions: Sessions
+  resets: PasswordResets
+  events: Events
+}
+
+interface NewPassword {
+  user: User
+  /** The hash of the new password. */
+  passwordHash: string
+}
+
+/**
+ * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
+ * failed log-ins are forgiven (the throttle counts by the hash). Each way to set one is a transaction with its event: all of
+ * it happens or nothing.
+ */
+export class NewPasswords {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /**
+   * Changes the password of a user who has just proved the one in force, in this session, which goes on.
+   * @throws Problem wrong_password when it was changed meanwhile
+   */
+  change({ user, passwordHash }: NewPassword, sessionId: string, client: Client): Promise<void> {
+    const { database, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      await this.#set(db, { user, passwordHash }, sessionId)
+      await events.record({ type: 'password.changed', userId: user.id, sessionId }, client, db)
+    })
+  }
+
+  /** Uses a reset token of the user up. @throws Problem invalid_reset_token */
+  reset({ user: { id }, passwordHash }: NewPassword, token: string, client: Client): Promise<void> {
+    const { database, resets, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      // First of all, as everybody locks the user before the token.
+      const user = await lockUser(database, db, id)
+      await resets.use(db, token)
+      if (user === undefined) throw new Problem('invalid_reset_token')
+      await this.#set(db, { user, passwordHash })
+      await events.record({ type: 'password_reset.used', userId: id }, client, db)
+    })
+  }
+
+  /** Sets a password for an operator, whatever was in force. @throws Problem not_found */
+  overwrite({ user: { id }, passwordHash }: NewPassword): Promise<void> {
+    const { database, events } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockUser(database, db, id)
+      if (user === undefined) throw new Problem('not_found')
+      await this.#set(db, { user, passwordHash })
+      await events.record({ type: 'password.changed', userId: id, actorId: null }, undefined, db)
+    })
+  }
+
+  /**
+   * The row of the user comes first: a log-in with the old password, which reads that row `FOR SHARE`, has then either begun
+   * its session, which ends here, or finds another auth_version.
+   * @throws Problem wrong_password when the password has changed since `user` was read
+   */
+  async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
+    const { database, sessions, resets } = this.#dependencies
+    const { users } = database.tables
+    const changed = await db
+      .update(users)
+      .set({ passwordHash, authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now })
+      .where(and(eq(users.id, user.id), eq(users.authVersion, user.authVersion)))
+      .returning({ id: users.id })
+    if (changed.length === 0) throw new Problem('wrong_password')
+    await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
+    await resets.deleteOf(db, user.id)
+  }
+}

@@ -1,0 +1,232 @@
+import { and, eq, like, or, type SQL, sql } from 'drizzle-orm'
+import { deleteInBatches } from '../database/batches.js'
+import { type Database, type Db, within } from '../database/database.js'
+import { type Network, networksOf } from '../networks.js'
+import { Problem } from '../problems.js'
+import type { KnownNetworks } from '../sessions/known-networks.js'
+import { logins } from '../telemetry/channels.js'
+import { pseudonym, type Secret } from '../tokens/secret.js'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+/** This many wrong passwords are taken at once; then one each time a wait is over. */
+const TRIES = 10
+const FIRST_WAIT_MS = 30_000
+const LONGEST_WAIT_MS = 15 * MINUTE_MS
+/** 30 s doubled so often passes the longest wait. */
+const DOUBLINGS = 5
+/** After so many in a row nobody has merely forgotten a password: from then on one an hour. */
+const MANY_TRIES = 100
+const MANY_TRIES_WAIT_MS = HOUR_MS
+/**
+ * What has been quiet for this long is forgotten. From `REMEMBERED_TRIES` on that takes a month: a guesser who pauses for a
+ * day before the hundredth try would else get more of them than one who does not.
+ */
+const FORGET_AFTER_MS = DAY_MS
+const REMEMBERED_TRIES = 30
+const FORGET_MANY_AFTER_MS = 30 * DAY_MS
+/**
+ * The end of no wait. Not the present moment: a statement that waited for a row lock compares with its own, earlier, now().
+ */
+const FREE = 0
+/** A network (an IPv4 address, or the /64 of an IPv6 one) takes this many wrong passwords in a window. */
+const NETWORK_TRIES = 100
+const NETWORK_WINDOW_MS = 15 * MINUTE_MS
+/** The id of no account. */
+const NOBODY = 0
+
+/** Whose password is tried, and from where. */
+export interface Attempt {
+  /** The account that the name belongs to, also where the door compares the name more strictly. */
+  owner: { id: number; passwordHash: string | null } | undefined
+  /** The name in its canonical form, for where there is no account. */
+  name: string
+  /** The canonical address of the client. */
+  ip: string
+  /** The live session in which its owner confirms the password. */
+  sessionId?: string | undefined
+}
+
+/** What an attempt has taken from. */
+export interface Reservation {
+  account: string
+  networks: Network[]
+  /** Whether it was the last try before a wait. */
+  isLast: boolean
+}
+
+/**
+ * The budgets of wrong passwords, in the database and so common to all processes. A try is reserved before the hash is
+ * computed, in one statement for each budget: of many tries at the same moment exactly as many pass as there is budget.
+ *
+ * An account has several budgets, each for itself: one for every session (to confirm the password), one for every network
+ * that it logged in from lately, and one for all other networks together. A stranger can only use up the last, so nobody can
+ * keep the owner out of where they usually are. Those other networks have a budget over all accounts too.
+ *
+ * The key of a budget is an HMAC, so the table shows no names, which may be passwords typed into the wrong field. It holds
+ * the hash of the password: a new password has whole budgets.
+ */
+export class Throttle {
+  readonly #database: Database
+  readonly #known: KnownNetworks
+  readonly #key: Buffer
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database, known: KnownNetworks, secret: Secret) {
+    const [key] = secret.derive('throttle')
+    if (key === undefined) throw new Error('There is no key for the throttle')
+    this.#database = database
+    this.#known = known
+    this.#key = key
+    this.#statements = prepareStatements(database)
+  }
+
+  /**
+   * Takes one try from each budget of the attempt, or from none.
+   * @throws Problem too_many_attempts with Retry-After
+   */
+  async reserve(attempt: Attempt): Promise<Reservation> {
+    const { account, networks } = await this.#budgetsOf(attempt)
+    try {
+      const tries = await this.#database.transaction(async (db) => {
+        const tries = await this.#takeFromAccount(db, account)
+        for (const network of networks) await this.#takeFromNetwork(db, network)
+        return tries
+      })
+      return { account, networks, isLast: tries >= TRIES }
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'too_many_attempts') logins.publish({ result: 'throttled' })
+      throw error
+    }
+  }
+
+  /** The password was right: the budget of the account is whole again, the networks get their one try back. */
+  succeed({ account, networks }: Reservation): Promise<void> {
+    return this.#database.transaction(async (db) => {
+      await within(db, this.#statements.forget).execute({ key: account })
+      await this.#giveBack(db, networks)
+    })
+  }
+
+  /** The password was not looked at, so the try does not count. */
+  release({ account, networks }: Reservation): Promise<void> {
+    return this.#database.transaction(async (db) => {
+      await within(db, this.#statements.giveBackToAccount).execute({ key: account })
+      await this.#giveBack(db, networks)
+    })
+  }
+
+  /** Deletes what no longer throttles anybody. */
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { throttle } = this.#database.tables
+    const { isOver, isForgotten, isQuiet } = conditions(this.#database)
+    const isOldNetwork = and(like(throttle.key, 'network:%'), isQuiet)
+    const where = and(isOver, or(isForgotten, isOldNetwork))
+    await deleteInBatches(this.#database, { table: throttle, key: throttle.key, where, signal })
+  }
+
+  /** The budgets of an attempt. Somebody unknown costs the same statements and has the same budgets as somebody known. */
+  async #budgetsOf({ owner, name, ip, sessionId }: Attempt): Promise<Pick<Reservation, 'account' | 'networks'>> {
+    const whose = owner ? [owner.id, owner.passwordHash ?? ''] : [name]
+    const keyOf = (...parts: string[]) => `account:${pseudonym(this.#key, ...parts, ...whose)}`
+    if (sessionId !== undefined) return { account: keyOf('session', sessionId), networks: [] }
+    const networks = networksOf(ip)
+    const isKnown = await this.#known.has(owner?.id ?? NOBODY, ip)
+    return isKnown ? { account: keyOf('known', networks[0].key), networks: [] } : { account: keyOf('all'), networks }
+  }
+
+  async #takeFromAccount(db: Db, key: string): Promise<number> {
+    const [taken] = await within(db, this.#statements.takeFromAccount).execute({ key })
+    if (taken !== undefined) return taken.tries
+    const [row] = await within(db, this.#statements.find).execute({ key })
+    // Rounded up: the exact wait would tell a stranger when to send the next try.
+    throw refusal(row !== undefined && row.tries >= MANY_TRIES ? MANY_TRIES_WAIT_MS : LONGEST_WAIT_MS)
+  }
+
+  async #takeFromNetwork(db: Db, { key, share }: Network): Promise<void> {
+    const [taken] = await within(db, this.#statements.takeFromNetwork).execute({ key, limit: NETWORK_TRIES * share })
+    if (taken !== undefined) return
+    const [row] = await within(db, this.#statements.find).execute({ key })
+    throw refusal(row?.ms ?? 0)
+  }
+
+  async #giveBack(db: Db, networks: Network[]): Promise<void> {
+    for (const { key } of networks) await within(db, this.#statements.giveBackToNetwork).execute({ key })
+  }
+}
+
+function refusal(waitMs: number): Problem {
+  return new Problem('too_many_attempts', {
+    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
+  })
+}
+
+function conditions({ tables: { throttle }, now }: Database) {
+  return {
+    isOver: sql`${throttle.until} <= ${now}`,
+    isQuiet: sql`${throttle.updatedAt} < ${now} - ${FORGET_AFTER_MS}`,
+    isForgotten: sql`${throttle.updatedAt} < ${now} - case when ${throttle.tries} < ${REMEMBERED_TRIES}
+      then cast(${FORGET_AFTER_MS} as bigint) else cast(${FORGET_MANY_AFTER_MS} as bigint) end`,
+  }
+}
+
+function prepareStatements(database: Database) {
+  const { db, tables, now } = database
+  const { throttle } = tables
+  const { isOver, isForgotten } = conditions(database)
+  const key = sql.placeholder('key')
+  const fresh = (until: SQL | number) => ({ key, tries: 1, until, updatedAt: now })
+  const returning = { tries: throttle.tries }
+  const doublings = sql`${throttle.tries} + 1 - ${TRIES}`
+  const wait = sql`case when ${throttle.tries} + 1 >= ${MANY_TRIES} then ${MANY_TRIES_WAIT_MS}
+    when ${doublings} >= ${DOUBLINGS} then ${LONGEST_WAIT_MS}
+    else cast(${FIRST_WAIT_MS} as bigint) << cast(${doublings} as integer) end`
+
+  return {
+    takeFromAccount: db
+      .insert(throttle)
+      .values(fresh(FREE))
+      .onConflictDoUpdate({
+        target: throttle.key,
+        set: {
+          tries: sql`case when ${isForgotten} then 1 else ${throttle.tries} + 1 end`,
+          until: sql`case when ${isForgotten} or ${doublings} < 0 then ${FREE} else ${now} + ${wait} end`,
+          updatedAt: now,
+        },
+        setWhere: isOver,
+      })
+      .returning(returning)
+      .prepare('take_from_account'),
+    takeFromNetwork: db
+      .insert(throttle)
+      .values(fresh(sql`${now} + ${NETWORK_WINDOW_MS}`))
+      .onConflictDoUpdate({
+        target: throttle.key,
+        set: {
+          tries: sql`case when ${isOver} then 1 else ${throttle.tries} + 1 end`,
+          until: sql`case when ${isOver} then ${now} + ${NETWORK_WINDOW_MS} else ${throttle.until} end`,
+          updatedAt: now,
+        },
+        setWhere: sql`(${isOver} or ${throttle.tries} < cast(${sql.placeholder('limit')} as bigint))`,
+      })
+      .returning(returning)
+      .prepare('take_from_network'),
+    giveBackToNetwork: db
+      .update(throttle)
+      .set({ tries: sql`${throttle.tries} - 1` })
+      .where(and(eq(throttle.key, key), sql`${throttle.tries} > 0`))
+      .prepare('give_back_to_network'),
+    giveBackToAccount: db
+      .update(throttle)
+      .set({ tries: sql`${throttle.tries} - 1`, until: FREE })
+      .where(and(eq(throttle.key, key), sql`${throttle.tries} > 0`))
+      .prepare('give_back_to_account'),
+    forget: db.delete(throttle).where(eq(throttle.key, key)).prepare('forget_account'),
+    find: db
+      .select({ tries: throttle.tries, ms: sql`${throttle.until} - ${now}`.mapWith(Number) })
+      .from(throttle)
+      .where(eq(throttle.key, key))
+      .prepare('find_throttle'),
+  }
+}

@@ -1,0 +1,29 @@
+import { and, eq, or, type SQL, sql } from 'drizzle-orm'
+import type { Database, Db, Tables } from '../database/database.js'
+import { fold } from './names.js'
+
+export type User = Tables['users']['$inferSelect']
+
+/** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
+export function isKept({ users }: Tables): SQL {
+  return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
+}
+
+/** Whether a user name, an address or a display name holds this text, whatever its capitals. */
+export function matches({ users }: Tables, search: string): SQL | undefined {
+  // No backslash as the escape character: PostgreSQL can be set to read one in a literal as an escape of its own.
+  const pattern = `%${fold(search).replace(/[!%_]/g, '!$&')}%`
+  // An address is also found by its domain as it was typed: the key holds the ASCII form of it.
+  const columns = [users.usernameKey, users.emailKey, users.email, users.nameKey]
+  return or(...columns.map((column) => sql`${column} like ${pattern} escape '!'`))
+}
+
+/** The user of this id, whose row nobody else changes until the end of the transaction of `db`. */
+export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: number): Promise<User | undefined> {
+  const { users } = tables
+  const [user] = await db
+    .select()
+    .from(users)
+    .where(sql`${and(eq(users.id, userId), isKept(tables))} ${forUpdate}`)
+  return user
+}

@@ -1,0 +1,73 @@
+import { Type } from '@sinclair/typebox'
+import { type Placeholder, sql } from 'drizzle-orm'
+import { Problem } from '../problems.js'
+
+export const DEFAULT_LIMIT = 20
+const MAX_LIMIT = 100
+/** The largest page, in bytes of its items: whoever does not read it makes this process keep it. */
+const PAGE_BYTES = 256 * 1_024
+/** More than the names of an item's fields and its numbers take. */
+const ITEM_BYTES = 512
+/** The most that a UTF-16 unit takes in JSON: \\u0000. */
+const ESCAPED_BYTES = 6
+
+/** The query of a list: how many, and after which. */
+export const pageQuery = {
+  limit: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'How many rows at most.' }),
+  ),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 64, description: 'The `next_cursor` of the page before; without it, the first page.' }),
+  ),
+}
+
+/** The rest of a list: null at its end. */
+export const nextCursor = Type.Unsafe<string | null>({
+  type: ['string', 'null'],
+  description: 'The cursor of the next page; null on the last one.',
+})
+
+/**
+ * The limit of a prepared list. Cast, because SQLite plans by the value of a bare LIMIT parameter, and so would parse the
+ * statement anew each time; drizzle's types know a bare one alone.
+ */
+export const pageCount = sql`cast(${sql.placeholder('count')} as integer)` as unknown as Placeholder<'count', number>
+
+/** The pages of one list: a cursor of another list is none of its own. */
+export function pagesOf(list: string) {
+  return {
+    /** The id that a cursor stands for; without one, an id before which everything comes. @throws Problem invalid_cursor */
+    before(cursor: string | undefined): number {
+      if (cursor === undefined) return Number.MAX_SAFE_INTEGER
+      const [, name, digits] = /^(\w+):([1-9]\d{0,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
+      const id = name === list ? Number(digits) : Number.NaN
+      if (!Number.isSafeInteger(id)) throw new Problem('invalid_cursor')
+      return id
+    },
+
+    /**
+     * A page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. It
+     * stops sooner, after one row at the least, where its items would be larger than PAGE_BYTES.
+     */
+    page<Row extends { id: number }, Item extends object>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
+      const items: Item[] = []
+      let room = PAGE_BYTES
+      for (const row of rows.length > limit ? rows.slice(0, limit) : rows) {
+        const item = toItem(row)
+        room -= sizeOf(item, room / limit)
+        if (room < 0 && items.length > 0) break
+        items.push(item)
+      }
+      const last = items.length < rows.length ? rows[items.length - 1] : undefined
+      const next_cursor = last === undefined ? null : Buffer.from(`${list}:${last.id}`).toString('base64url')
+      return { items, next_cursor }
+    },
+  }
+}
+
+/** The bytes of an item as JSON: measured if it may have more than its share, else the most that it can have. */
+function sizeOf(item: object, share: number): number {
+  let most = ITEM_BYTES
+  for (const value of Object.values(item)) if (typeof value === 'string') most += ESCAPED_BYTES * value.length
+  return most <= share ? most : Buffer.byteLength(JSON.stringify(item))
+}

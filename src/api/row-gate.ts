@@ -1,0 +1,93 @@
+import type { FastifyRequest } from 'fastify'
+import { Problem } from '../problems.js'
+
+/** So many rows are read at the same moment, in this process: at up to 40 kB each, about 40 MB. */
+const ROWS_AT_ONCE = 1_000
+/** So many of them for one account: two large pages, or a dozen of the default size. */
+const ROWS_OF_ONE = 250
+
+interface Waiting {
+  rows: number
+  isGone(): boolean
+  enter(): void
+  giveUp(problem: Problem): void
+}
+
+let rowsOfAll = 0
+const rowsOf = new Map<number, number>()
+/** By account, the one whose turn is next first. */
+const waiting = new Map<number, Waiting[]>()
+let isScheduled = false
+
+/**
+ * Reads up to so many rows of whoever asks, when there is room for them: hundreds of large pages that are asked for at once
+ * would fill the memory before the first of them is cut to its size. Accounts take turns, so that one of them that asks for
+ * hundreds of pages keeps only itself waiting.
+ * @throws Problem overloaded when the client went away while it waited
+ */
+export async function withRoomFor<Result>(
+  { user: { userId }, raw: { socket } }: FastifyRequest,
+  rows: number,
+  read: () => PromiseLike<Result>,
+): Promise<Result> {
+  if (waiting.size === 0 && fits(userId, rows)) occupy(userId, rows)
+  else {
+    await new Promise<void>((enter, giveUp) => {
+      waitInLine(userId, { rows, isGone: () => socket.destroyed, enter, giveUp })
+    })
+  }
+  try {
+    return await read()
+  } finally {
+    occupy(userId, -rows)
+    if (waiting.size > 0) schedule()
+  }
+}
+
+function fits(userId: number, rows: number): boolean {
+  return rowsOfAll + rows <= ROWS_AT_ONCE && (rowsOf.get(userId) ?? 0) + rows <= ROWS_OF_ONE
+}
+
+function occupy(userId: number, rows: number): void {
+  rowsOfAll += rows
+  const ofUser = (rowsOf.get(userId) ?? 0) + rows
+  if (ofUser > 0) rowsOf.set(userId, ofUser)
+  else rowsOf.delete(userId)
+}
+
+function waitInLine(userId: number, place: Waiting): void {
+  const line = waiting.get(userId)
+  if (line === undefined) waiting.set(userId, [place])
+  else line.push(place)
+  schedule()
+}
+
+/** In a later turn of the event loop: the whole line would else be read before anything that was read is sent. */
+function schedule(): void {
+  if (isScheduled) return
+  isScheduled = true
+  setImmediate(() => {
+    isScheduled = false
+    letIn()
+  })
+}
+
+/** One of each account, as far as there is room. */
+function letIn(): void {
+  for (const [userId, line] of [...waiting]) {
+    while (line[0]?.isGone()) line.shift()?.giveUp(new Problem('overloaded'))
+    const [next] = line
+    if (next === undefined) {
+      waiting.delete(userId)
+      continue
+    }
+    if (rowsOfAll + next.rows > ROWS_AT_ONCE) return
+    if (!fits(userId, next.rows)) continue
+    line.shift()
+    // Behind all others.
+    waiting.delete(userId)
+    if (line.length > 0) waiting.set(userId, line)
+    occupy(userId, next.rows)
+    next.enter()
+  }
+}

@@ -1,0 +1,116 @@
+import { lt, type SQL, sql } from 'drizzle-orm'
+import type { Config } from '../config/config.js'
+import { deleteInBatches } from '../database/batches.js'
+import { type Database, type Tables, within } from '../database/database.js'
+import type { Client } from './requester.js'
+
+/** What the audit log can say. */
+export const EVENT_TYPES = [
+  'user.registered',
+  'user.created',
+  'user.updated',
+  'user.role_changed',
+  'user.roles_changed',
+  'user.disabled',
+  'user.enabled',
+  'user.deleted',
+  'login.succeeded',
+  'login.failed',
+  'account.locked',
+  'password.changed',
+  'password.rejected',
+  'password_reset.created',
+  'password_reset.used',
+  'session.refreshed',
+  'session.refresh_repeated',
+  'session.reuse_detected',
+  'session.ended',
+  'sessions.ended',
+  'import.started',
+  'import.finished',
+] as const
+
+export interface Event {
+  type: (typeof EVENT_TYPES)[number]
+  /** Whom it is about; null when nobody is known by the name that was given. */
+  userId: number | null
+  /** Who did it, proven; null for the command line and for whoever failed to prove it. */
+  actorId?: number | null
+  sessionId?: string
+  reason?: string
+}
+
+/** The audit log: rows that outlive those they are about. */
+export class Events {
+  readonly #database: Database
+  readonly #config: Config
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database, config: Config) {
+    this.#database = database
+    this.#config = config
+    this.#statements = prepareStatements(database)
+  }
+
+  /** Records an event, within the transaction of `db` where the event is of a deed. */
+  async record(event: Event, client?: Client, db = this.#database.db): Promise<void> {
+    await within(db, this.#statements.insert).execute(parameters(event, client))
+  }
+
+  /** Deletes what is older than EVENTS_RETENTION. */
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { tables, now } = this.#database
+    const where = lt(tables.events.createdAt, sql`${now} - ${this.#config.EVENTS_RETENTION}`)
+    await deleteInBatches(this.#database, { table: tables.events, key: tables.events.id, where, signal })
+  }
+}
+
+type Column = Exclude<keyof Tables['events']['$inferInsert'], 'id'>
+
+/**
+ * The row of an event about oneself, for `Database.prepareRecorded`. Its parameters are sessionId, ip and requestId; `userId`
+ * is an expression.
+ */
+export function ownEvent(type: Event['type'], userId: SQL, { now }: Database) {
+  const parameter = (name: string) => sql`cast(${sql.placeholder(name)} as text)`
+  return {
+    type: sql`cast(${type} as text)`,
+    userId,
+    actorId: userId,
+    sessionId: parameter('sessionId'),
+    ip: parameter('ip'),
+    requestId: parameter('requestId'),
+    reason: sql`null`,
+    createdAt: now,
+  } satisfies Record<Column, SQL>
+}
+
+function parameters({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client) {
+  return {
+    type,
+    userId,
+    actorId,
+    sessionId: sessionId ?? null,
+    reason: reason ?? null,
+    ip: client?.ip ?? null,
+    requestId: client?.requestId ?? null,
+  }
+}
+
+function prepareStatements({ db, tables: { events }, now }: Database) {
+  return {
+    insert: db
+      .insert(events)
+      .values({
+        type: sql.placeholder('type'),
+        userId: sql.placeholder('userId'),
+        actorId: sql.placeholder('actorId'),
+        sessionId: sql.placeholder('sessionId'),
+        ip: sql.placeholder('ip'),
+        requestId: sql.placeholder('requestId'),
+        reason: sql.placeholder('reason'),
+        createdAt: now,
+      })
+      .prepare('insert_event'),
+  }
+}

@@ -1,0 +1,44 @@
+import { constants } from 'node:os'
+import { createInterface } from 'node:readline/promises'
+import { Writable } from 'node:stream'
+import { CommandError } from '../command-error.js'
+
+/** What text in another encoding than UTF-8 is read as: PowerShell 5.1 writes files in UTF-16. */
+const UNREADABLE = /[\0\ufffd]/
+
+/**
+ * A new password: the first line of standard input, without its end and without a byte order mark. On a terminal it is
+ * asked for twice and not shown; Ctrl-C ends the process there.
+ * @throws CommandError when there is none, or when it can hardly be what was meant
+ */
+export async function readNewPassword(): Promise<string> {
+  const isTerminal = process.stdin.isTTY
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: isTerminal })
+  lines.on('SIGINT', () => {
+    lines.close()
+    process.stderr.write('\n')
+    process.exit(128 + constants.signals.SIGINT)
+  })
+  const iterator = lines[Symbol.asyncIterator]()
+  const ask = async (prompt: string): Promise<string> => {
+    if (isTerminal) process.stderr.write(prompt)
+    const { done, value } = await iterator.next()
+    if (isTerminal) process.stderr.write('\n')
+    if (done) throw new CommandError('no password was given on standard input')
+    return value.replace(/^\ufeff/, '')
+  }
+  try {
+    const password = await ask('Password: ')
+    if (UNREADABLE.test(password)) throw new CommandError('standard input is not text in UTF-8')
+    // It would have to be typed at every log-in, and most often an editor or `echo` put it there.
+    if (password !== password.trim())
+      throw new CommandError('the password begins or ends with a blank; nothing was done')
+    if (isTerminal && (await ask('The same again: ')) !== password) {
+      throw new CommandError('the two passwords differ; nothing was done')
+    }
+    return password
+  } finally {
+    lines.close()
+  }
+}

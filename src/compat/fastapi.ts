@@ -1,0 +1,94 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { publicPath } from '../config/public-url.js'
+import { Problem } from '../problems.js'
+import { bytesOf, Refusal, refuseOtherMethods, type Wording } from './tutorial.js'
+
+/** A Host header that may stand in a Location. */
+const HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:.]+\](:\d+)?$/i
+
+/** One thing wrong with a request, as pydantic 2 describes it. */
+export interface Flaw {
+  type: string
+  loc: (string | number)[]
+  msg: string
+  input: unknown
+  ctx?: object
+}
+
+export const missing = (...loc: string[]): Flaw => ({ type: 'missing', loc, msg: 'Field required', input: null })
+
+/** The 422 that lists what is wrong. */
+export function unprocessable(flaws: Flaw[]): Refusal {
+  return new Refusal(422, { detail: flaws })
+}
+
+const WRONG_CREDENTIALS = new Refusal(
+  401,
+  { detail: 'Incorrect username or password' },
+  { 'www-authenticate': 'Bearer' },
+)
+const UNREADABLE = new Refusal(400, { detail: 'There was an error parsing the body' })
+
+/** How both FastAPI tutorials word a log-in that fails. A password that no hash can hold is a wrong one. */
+export const loginWording: Wording = ({ code }) => {
+  if (code === 'invalid_credentials' || code === 'password_rejected') return WRONG_CREDENTIALS
+  return code === 'malformed_body' ? UNREADABLE : undefined
+}
+
+/**
+ * What FastAPI's OAuth2PasswordRequestForm reads: a form of either kind; any other body is an empty one.
+ * @throws Refusal 422, Problem malformed_body
+ */
+export async function passwordForm(request: FastifyRequest): Promise<{ username: string; password: string }> {
+  const form = await readForm(request)
+  const read = (name: string) => {
+    const value = form.getAll(name).at(-1)
+    return typeof value === 'string' ? value : undefined
+  }
+  const [grantType, username, password] = [read('grant_type'), read('username'), read('password')]
+  const flaws: Flaw[] = []
+  if (grantType && grantType !== 'password') flaws.push(wrongGrantType(grantType))
+  if (username === undefined) flaws.push(missing('body', 'username'))
+  if (password === undefined) flaws.push(missing('body', 'password'))
+  if (username === undefined || password === undefined || flaws.length > 0) throw unprocessable(flaws)
+  return { username, password }
+}
+
+async function readForm({ headers, body }: FastifyRequest): Promise<{ getAll(name: string): unknown[] }> {
+  const type = headers['content-type'] ?? ''
+  const bytes = bytesOf(body)
+  if (/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) return new URLSearchParams(bytes.toString())
+  if (!/^multipart\/form-data\s*;/i.test(type)) return new URLSearchParams()
+  try {
+    return await new Response(bytes, { headers: { 'content-type': type } }).formData()
+  } catch (cause) {
+    throw new Problem('malformed_body', { cause })
+  }
+}
+
+function wrongGrantType(input: string): Flaw {
+  return {
+    type: 'string_pattern_mismatch',
+    loc: ['body', 'grant_type'],
+    msg: "String should match pattern '^password$'",
+    input,
+    ctx: { pattern: '^password$' },
+  }
+}
+
+/** A POST operation's other methods, and the same path with or without the slash, as Starlette's router answers them. */
+export function fastapiPost(app: FastifyInstance, url: string): void {
+  refuseOtherMethods(app, url, ['POST'], new Refusal(405, { detail: 'Method Not Allowed' }, { allow: 'POST' }))
+  const twin = url.endsWith('/') ? url.slice(0, -1) : `${url}/`
+  app.post(twin, {
+    config: { public: true },
+    schema: { hide: true },
+    onRequest: async (request, reply) => {
+      const query = /\?.*$/.exec(request.url)?.[0] ?? ''
+      const isSound = /^https?$/.test(request.protocol) && HOST.test(request.host)
+      const origin = isSound ? `${request.protocol}://${request.host}` : ''
+      return reply.redirect(`${origin}${publicPath(app.config)}${url}${query}`, 307)
+    },
+    handler: () => {},
+  })
+}

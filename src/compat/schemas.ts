@@ -1,0 +1,114 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { ref, retryAfter } from '../api/schemas.js'
+
+// What the tutorials' answers look like, for their document and for the serialisers.
+
+const TOKEN_EXAMPLE = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl'
+export const accessToken = Type.String({ description: 'For the Authorization header, after `Bearer `.' })
+
+export const AccessToken = Type.Object(
+  { access_token: accessToken },
+  {
+    $id: 'AccessToken',
+    description: 'The token, as the Flask tutorials answer.',
+    examples: [{ access_token: TOKEN_EXAMPLE }],
+  },
+)
+
+export const BearerToken = Type.Object(
+  { access_token: accessToken, token_type: Type.String() },
+  {
+    $id: 'BearerToken',
+    description: 'The token and its type.',
+    examples: [{ access_token: TOKEN_EXAMPLE, token_type: 'bearer' }],
+  },
+)
+
+export const UserToken = Type.Object(
+  { access_token: accessToken, token_type: Type.String(), username: Type.String() },
+  {
+    $id: 'UserToken',
+    description: 'The token, its type, and whose it is.',
+    examples: [{ access_token: TOKEN_EXAMPLE, token_type: 'bearer', username: 'dave' }],
+  },
+)
+
+export const MsgError = Type.Object(
+  { msg: Type.String() },
+  { $id: 'MsgError', description: 'What went wrong.', examples: [{ msg: 'Bad username or password' }] },
+)
+
+export const MessageError = Type.Object(
+  { message: Type.String() },
+  { $id: 'MessageError', description: 'What went wrong.', examples: [{ message: 'Invalid username or password' }] },
+)
+
+export const SmorestError = Type.Object(
+  { code: Type.Integer(), status: Type.String() },
+  {
+    $id: 'SmorestError',
+    description: 'What Flask-Smorest itself says.',
+    examples: [{ code: 400, status: 'Bad Request' }],
+  },
+)
+
+export const DetailError = Type.Object(
+  { detail: Type.String() },
+  { $id: 'DetailError', description: 'What went wrong.', examples: [{ detail: 'Incorrect username or password' }] },
+)
+
+export const ValidationError = Type.Object(
+  {
+    detail: Type.Array(
+      Type.Object({
+        type: Type.String({ description: 'What kind of flaw it is, for programs.' }),
+        loc: Type.Array(Type.Unsafe<string | number>({ type: ['string', 'integer'] }), {
+          description: 'Where it is, from the outside in.',
+        }),
+        msg: Type.String({ description: 'What is wrong, for people.' }),
+        input: Type.Unknown({ description: 'What was found there, where that is no secret.' }),
+        ctx: Type.Optional(Type.Unknown({ description: 'What the sentence refers to.' })),
+      }),
+    ),
+  },
+  {
+    $id: 'ValidationError',
+    description: 'Each thing that is wrong with the request, as FastAPI lists them.',
+    examples: [{ detail: [{ type: 'missing', loc: ['body', 'password'], msg: 'Field required', input: null }] }],
+  },
+)
+
+const COMMON: Record<number, string> = {
+  413: 'The body is too large.',
+  415: 'The Content-Type is not one that this operation takes.',
+  429: 'Too many tries; see Retry-After.',
+  500: 'A bug.',
+  503: 'Not now; see Retry-After.',
+}
+
+/** An answer of JSON. */
+export function json(description: string, schema: TSchema, headers?: Record<string, TSchema>) {
+  return { description, ...(headers && { headers }), content: { 'application/json': { schema } } }
+}
+
+/** The answers that any operation may give, in the shape of a tutorial's errors. */
+export function common(schema: TSchema, ...statuses: number[]) {
+  return Object.fromEntries(
+    [...statuses, 413, 415, 429, 500, 503].map((status) => [
+      status,
+      json(COMMON[status] ?? 'See the body.', schema, status === 429 || status === 503 ? retryAfter : undefined),
+    ]),
+  )
+}
+
+/** One of several shapes. */
+export function anyOf(...schemas: TSchema[]) {
+  return Type.Union(schemas.map((schema) => ref(schema)))
+}
+
+/** FastAPI's OAuth2 password form. With examples of their own, because the page fills its fields with them one by one. */
+export const passwordFormFields = {
+  username: Type.String({ examples: ['dave'] }),
+  password: Type.String({ examples: ['three quiet lanterns'] }),
+  grant_type: Type.Optional(Type.String({ examples: ['password'] })),
+}

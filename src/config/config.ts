@@ -1,0 +1,158 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import type { TSchema } from '@sinclair/typebox'
+import { TransformDecodeError, Value } from '@sinclair/typebox/value'
+import { printable } from '../terminal.js'
+import { argon2Objection } from './argon2-bounds.js'
+import { isPostgres } from './database-url.js'
+import { compatAudience } from './public-url.js'
+import { readSecretFile } from './secret-files.js'
+import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
+import { takesWeakPasswords } from './weak-passwords.js'
+
+/** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
+export const EXIT_CONFIG = 78
+
+const VALUE_SHOWN = 60
+/** SQLite's names for a database that is gone with its connection. */
+const IN_MEMORY = /^sqlite:.*(:memory:|[?&]mode=memory)/i
+
+export type { Config } from './settings.js'
+
+/** Settings that cannot be used. The message names every one of them and what to do. */
+export class ConfigError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(
+      ['Latchkey cannot start with these settings:', ...problems.map((text) => `  - ${printable(text)}`)].join('\n'),
+    )
+  }
+}
+
+/**
+ * Reads the settings from `env`: NAME, or NAME_FILE with the path of a file that holds the value.
+ * @throws ConfigError that names all wrong settings at once.
+ */
+export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
+  const problems: string[] = []
+  const values: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries(Settings.properties)) {
+    try {
+      // A file from Windows leaves a CR behind each value, and a YAML block a line end.
+      const value = readSetting(name, env)?.trim()
+      if (!SECRET_SETTINGS.has(name)) assertPrintable(value)
+      assertNotMasked(name, value)
+      values[name] = decode(schema, value ?? String(schema.default))
+    } catch (error) {
+      problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
+    }
+  }
+  if (problems.length === 0) problems.push(...disagreements(values as Config))
+  if (problems.length > 0) throw new ConfigError(problems)
+  const isSet = (name: string) => readSetting(name, env) !== undefined
+  const COMPAT_WEAK_PASSWORDS = takesWeakPasswords(values as Config, isSet) ? 'on' : 'off'
+  return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS })
+}
+
+/** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
+function shown(name: string, value: string | undefined): string {
+  if (!value || SECRET_SETTINGS.has(name) || name === 'DATABASE_URL' || value.includes('@')) return ''
+  return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
+}
+
+/** Where a service with this environment listens, as seen from the same machine; asks for no other setting. */
+export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
+  const { HOST, PORT } = loadConfig(
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))),
+  )
+  return hostUrl(HOST, PORT)
+}
+
+/** 0.0.0.0 and :: cannot be called; and passkeys need a name where this machine alone calls. */
+function hostUrl(host: string, port: number): string {
+  const name = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(host) ? 'localhost' : host
+  return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+}
+
+/** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */
+export function readSetting(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const value = env[name]
+  const file = env[`${name}_FILE`]
+  if (file === undefined) return filled(name, value)
+  if (value !== undefined) throw new Error(`is set twice: remove ${name} or ${name}_FILE`)
+  return filled(name, readSettingFile(name, file))
+}
+
+function readSettingFile(name: string, file: string): string {
+  try {
+    if (SECRET_SETTINGS.has(name)) return readSecretFile(file, { ownedOnly: true })
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new Error(`cannot be read from the file that ${name}_FILE names: ${code ?? `it ${message}`}`)
+  }
+}
+
+/** An empty secret is a template that was not filled in, never a wish for a new one. */
+function filled(name: string, value: string | undefined): string | undefined {
+  if (name === 'SECRET_KEY' && value !== undefined && /^[\s,]*$/.test(value)) {
+    throw new Error('is empty: give it a value or remove it')
+  }
+  return value
+}
+
+function assertPrintable(value = ''): void {
+  if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
+}
+
+/** What `latchkey config` printed is fed back. */
+function assertNotMasked(name: string, value = ''): void {
+  const mayBeMasked = SECRET_SETTINGS.has(name) || name === 'DATABASE_URL'
+  if (mayBeMasked && value.includes(MASK))
+    throw new Error(`holds ${MASK}, as latchkey config masks it: give the real value`)
+}
+
+function decode(schema: TSchema, raw: string): unknown {
+  if (!Value.Check(schema, raw)) throw new Error(schema.errorMessage ?? 'is not valid')
+  try {
+    return Value.Decode(schema, raw)
+  } catch (error) {
+    throw error instanceof TransformDecodeError ? error.error : error
+  }
+}
+
+/** What is wrong with settings that are each right by themselves. */
+function disagreements(config: Config): string[] {
+  const problems: string[] = []
+  if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
+    problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
+  }
+  const objection = argon2Objection(config.ARGON2_MEMORY, config.ARGON2_PASSES)
+  if (objection !== undefined) problems.push(objection)
+  const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
+  if (AUDIENCE === compatAudience(PUBLIC_URL)) {
+    problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
+  }
+  if (IN_MEMORY.test(config.DATABASE_URL)) {
+    problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
+  }
+  if (isPostgres(config.DATABASE_URL)) {
+    // Processes that share a database must agree on both, and cannot see what another one would make up.
+    if (config.SECRET_KEY.length === 0) {
+      problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
+    }
+    if (config.PUBLIC_URL === '') problems.push('PUBLIC_URL is required with PostgreSQL')
+  } else if (config.WORKERS > 1) {
+    problems.push('WORKERS must be 1 with SQLite: its one file has one writer, and the others would wait for it')
+  }
+  if (config.WORKERS > 1 && (config.METRICS !== 'off' || config.METRICS_PORT !== undefined)) {
+    problems.push(
+      'METRICS and METRICS_PORT must be off with more than one of WORKERS: any answer would be of one of them',
+    )
+  }
+  return problems
+}
+
+function withDefaults(config: Config): Config {
+  const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
+  return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
+}

@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs'
+import util from 'node:util'
+import { isLoopback } from '../networks.js'
+import { type Config, readSetting } from './config.js'
+import { Settings } from './settings.js'
+
+const FILE = '.env'
+/** Shorter names are one letter away from too many others: HOME is no misspelt HOST. */
+const NAME_MIN_LENGTH = 6
+const LONG_NAME = 8
+
+/** Adds what the file .env in the working folder says to the environment. What is set already stays, also as NAME_FILE. */
+export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
+  const real = new Set(Object.keys(env))
+  for (const [name, value] of Object.entries(readEnvironmentFile())) {
+    const other = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`
+    if (!real.has(name) && !real.has(other)) env[name] = value
+  }
+}
+
+/** @throws Error when the file is there and cannot be read */
+function readEnvironmentFile(): NodeJS.Dict<string> {
+  let text: string
+  try {
+    text = readFileSync(FILE, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // A folder of that name is no file of settings: Python's virtual environments are often called so.
+    if (code === 'ENOENT' || code === 'EISDIR') return {}
+    throw error
+  }
+  return util.parseEnv(text.replace(/^\ufeff/, ''))
+}
+
+/** What an operator may not have meant, as lines. None of it keeps the service from starting. */
+export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
+  const doubts = Object.keys(env).flatMap((name) => {
+    const meant = settingNear(name)
+    return meant === undefined ? [] : [`${name} is no setting: did you mean ${meant}?`]
+  })
+  if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL', env)) {
+    doubts.push(`PUBLIC_URL is not set: every token says that it was issued by ${config.PUBLIC_URL}`)
+  }
+  if (config.COMPAT && config.COMPAT_WEAK_PASSWORDS === 'on') {
+    const doors = `the tutorials' sign-ups take short and common passwords such as 1234 while HOST is ${config.HOST}`
+    doubts.push(`${doors}; COMPAT_WEAK_PASSWORDS=off refuses them`)
+  }
+  return doubts
+}
+
+/** The setting that a name was probably meant to be; undefined for settings and for names of other programs. */
+function settingNear(name: string): string | undefined {
+  const bare = name.replace(/_FILE$/, '')
+  const known = Object.keys(Settings.properties)
+  if (known.includes(name) || known.includes(bare)) return undefined
+  return known.find((setting) => {
+    const allowed = setting.length >= LONG_NAME ? 2 : setting.length >= NAME_MIN_LENGTH ? 1 : 0
+    return allowed > 0 && distance(bare.toUpperCase(), setting) <= allowed
+  })
+}
+
+/** How many letters must be added, removed or replaced to make one word of the other (Levenshtein). */
+function distance(from: string, to: string): number {
+  let row = [...Array(to.length + 1).keys()]
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1]
+    for (const [column, other] of [...to].entries()) {
+      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1)
+      next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row.at(-1) ?? 0
+}

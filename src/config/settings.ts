@@ -1,0 +1,178 @@
+import { type StaticDecode, Type } from '@sinclair/typebox'
+import { assertLegacySecret, assertSecretKey } from './secrets.js'
+import {
+  address,
+  bytes,
+  duration,
+  list,
+  oneOf,
+  onOff,
+  origin,
+  url,
+  wholeNumber,
+  wholeNumberOrOff,
+} from './setting-types.js'
+
+/** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
+export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
+
+/** What is shown in place of a secret or a password. */
+export const MASK = '********'
+
+/** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
+export const Settings = Type.Object({
+  HOST: Type.String({
+    default: 'localhost',
+    description: 'The address to listen on; `localhost` is both loopback addresses, `0.0.0.0` every IPv4 address.',
+  }),
+  PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 takes a free one.' }),
+  DATABASE_URL: Type.String({
+    default: 'sqlite:./data/latchkey.db',
+    pattern: '^(sqlite:.+|postgres(ql)?://.+)',
+    errorMessage:
+      'must be sqlite:<path>, for example sqlite:./data/latchkey.db, or postgres://<user>@<host>/<database>',
+    description: 'Where everything is kept: `sqlite:<path>`, or `postgres://user:password@host/database`.',
+  }),
+  POOL_SIZE: wholeNumber(1, 1_000, {
+    default: '10',
+    description: 'How many connections to PostgreSQL a process has.',
+  }),
+  WORKERS: wholeNumber(1, 64, {
+    default: '1',
+    description: 'How many processes serve on the port, at most one a core; more than one only with PostgreSQL.',
+  }),
+  SECRET_KEY: list(assertSecretKey, {
+    default: '',
+    description:
+      'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Required with ' +
+      'PostgreSQL; else one is made beside the SQLite file on the first start. A list `new,old` rotates it.',
+  }),
+  PUBLIC_URL: url({
+    default: '',
+    description:
+      'The address that clients see: the `iss` of every token. A path in it is one that a proxy takes off. Required with PostgreSQL; else `http://localhost:PORT`.',
+  }),
+  AUDIENCE: Type.String({
+    default: '',
+    description: 'The `aud` of access tokens. By default PUBLIC_URL.',
+  }),
+  ACCESS_TOKEN_TTL: duration('1s', '1h', { default: '10m', description: 'How long an access token lives.' }),
+  REFRESH_IDLE_TTL: duration('1s', '90d', {
+    default: '14d',
+    description: 'A session that is not refreshed for this long ends.',
+  }),
+  REFRESH_ABSOLUTE_TTL: duration('1s', '365d', {
+    default: '30d',
+    description: 'A session ends after this long, however often it is refreshed.',
+  }),
+  REFRESH_REUSE_WINDOW: duration('0s', '60s', {
+    default: '10s',
+    description: 'A refresh token just used is answered again for this long (two tabs, a lost answer); 0s is off.',
+  }),
+  PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
+    default: 'bcrypt',
+    description:
+      'How passwords are hashed. argon2id takes a tenth of the processor, so that ten times as many people can log in, and ' +
+      'ARGON2_MEMORY for each hash at work. Stored hashes of the other kind go on to work and are replaced at log-in.',
+  }),
+  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
+  ARGON2_MEMORY: bytes('7MiB', '128MiB', {
+    default: '19MiB',
+    description: 'The memory of an argon2id hash. The less it is, the more of ARGON2_PASSES are required.',
+  }),
+  ARGON2_PASSES: wholeNumber(1, 10, {
+    default: '2',
+    description:
+      'The passes of an argon2id hash over its memory: with 7MiB at least 5, 9MiB 4, 12MiB 3, 19MiB 2, 46MiB 1.',
+  }),
+  HASH_QUEUE: wholeNumber(0, 10_000, {
+    default: '32',
+    description: 'How many log-ins may wait for a processor before 503.',
+  }),
+  PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
+    default: '8',
+    description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
+  }),
+  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and one's own name." }),
+  REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
+  PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
+  DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
+  COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),
+  COMPAT_WEAK_PASSWORDS: oneOf(['auto', 'on', 'off'], {
+    default: 'auto',
+    description:
+      "Whether the tutorials' sign-ups take any password of 1 to 256 characters, as the tutorials do (`1234`). `auto`: " +
+      'while HOST is a loopback address, without TRUST_PROXY and an https PUBLIC_URL. Where this is not set, a ' +
+      'PASSWORD_MIN_LENGTH or PASSWORD_BLOCKLIST that is set binds there too.',
+  }),
+  LEGACY_TOKENS: list(assertLegacySecret, {
+    default: '',
+    description:
+      'Secrets of the system that people came from, each with the day from which it counts no more: ' +
+      "`secret@2027-01-31`, separated by commas. Until then its tokens of imported people are taken at the tutorials' " +
+      'addresses. For an import with a name of its own: `secret@2027-01-31@name`.',
+  }),
+  LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
+  RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
+    default: '60',
+    description:
+      'Requests a minute of a network on all public credential routes together, counted by each process; refreshes are ' +
+      'counted by session. Or `off`.',
+  }),
+  TRUST_PROXY: list(address, {
+    default: '',
+    description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.',
+  }),
+  CORS_ORIGINS: list(origin, {
+    default: '',
+    description: 'Origins of web pages that may call this service, exact, separated by commas.',
+  }),
+  MAX_CONNECTIONS: wholeNumber(1, 1_000_000, {
+    default: '20000',
+    description: 'How many connections a process keeps open; more are closed at once.',
+  }),
+  MAX_EVENT_LOOP_DELAY: wholeNumberOrOff(50, 60_000, {
+    default: '250',
+    description:
+      'When the process is this late, in milliseconds, new requests get 503 until it has caught up; or `off`.',
+  }),
+  BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
+  MAX_ROWS_PER_USER: wholeNumber(1, 1_000_000_000, {
+    default: '100000',
+    description:
+      'How many todos, and how many tutorials, an account may have; each further process may pass it by 1,000.',
+  }),
+  EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+    default: 'info',
+    description: 'How much is logged, as lines of JSON on standard output.',
+  }),
+  METRICS: oneOf(['off', 'on', 'public'], {
+    default: 'off',
+    description: "Prometheus' metrics at /metrics: for admins' tokens (`on`) or for everybody (`public`).",
+  }),
+  METRICS_PORT: wholeNumberOrOff(0, 65_535, {
+    default: 'off',
+    description: 'A port of its own that serves /metrics to everybody who reaches it; 0 takes a free one.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url({
+    default: '',
+    description:
+      "Where OpenTelemetry's traces go, as OTLP over HTTP, for example `http://collector:4318`; empty is off.",
+  }),
+  OTEL_SERVICE_NAME: Type.String({ default: 'latchkey', description: 'The `service.name` of the traces.' }),
+  MIGRATE_ON_START: onOff({
+    default: 'on',
+    description: 'Bring the database up to date on start; off refuses to start on an old one.',
+  }),
+  DRAIN_DELAY: duration('0s', '5m', {
+    default: '0s',
+    description: 'After SIGTERM, how long to go on serving while /readyz already says 503.',
+  }),
+  SHUTDOWN_TIMEOUT: duration('1s', '5m', {
+    default: '10s',
+    description: 'After the drain, how long requests in flight may take before they are cut off.',
+  }),
+})
+
+export type Config = Readonly<StaticDecode<typeof Settings>>

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { packageRoot } from '../package.js'
+import { DatabaseError } from './database.js'
+
+export interface Migration {
+  name: string
+  hash: string
+  statements: string[]
+}
+
+/** The migrations that drizzle-kit wrote for an engine, oldest first. */
+export function readMigrations(engine: 'sqlite' | 'pg'): Migration[] {
+  const folder = join(packageRoot, 'drizzle', engine)
+  const journal: { entries: { tag: string }[] } = JSON.parse(
+    readFileSync(join(folder, 'meta', '_journal.json'), 'utf8'),
+  )
+  return journal.entries.map(({ tag }) => {
+    const sql = readFileSync(join(folder, `${tag}.sql`), 'utf8')
+    return {
+      name: tag,
+      hash: createHash('sha256').update(sql).digest('hex'),
+      // drizzle-kit names the schema in foreign keys alone; the tables are wherever the search path puts them.
+      statements: sql.replaceAll('"public".', '').split('--> statement-breakpoint'),
+    }
+  })
+}
+
+/**
+ * What is still to be applied to a database that has had `applied`, oldest first.
+ * Drizzle's own migrator compares only the newest date, so that an edited or an older file goes unnoticed.
+ * @throws DatabaseError when the database has had others than ours.
+ */
+export function pendingMigrations(all: Migration[], applied: { name: string; hash: string }[]): Migration[] {
+  for (const [index, { name, hash }] of applied.entries()) {
+    if (all[index] === undefined) {
+      throw new DatabaseError(`The database is newer than this version of Latchkey: it has had migration ${name}.`)
+    }
+    if (all[index].hash !== hash) {
+      throw new DatabaseError(
+        `The database has had migration ${name}, which is not the one of this version: was a file edited?`,
+      )
+    }
+  }
+  return all.slice(applied.length)
+}

@@ -1,0 +1,184 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import * as tables from '../../../drizzle/schema.pg.js'
+import { Problem } from '../../problems.js'
+import { statements, timed } from '../../telemetry/channels.js'
+import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from '../database.js'
+import { pendingMigrations, readMigrations } from '../migrations.js'
+import { assertPostgresUrl } from './address.js'
+import { assertOwnSchema } from './own-schema.js'
+import { Pool, type Runner } from './pool.js'
+import { explorePassage } from './pooler.js'
+import { recordedOn } from './recorded.js'
+
+const DEFAULT_POOL_SIZE = 10
+/** A server that starts at the same time as this process is waited for, this long. */
+const PATIENCE_MS = 30_000
+const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 2_000
+const CONNECTION = { connectionTimeoutMillis: 5_000, application_name: 'latchkey' }
+/** The advisory lock of migrations: "LKEY". */
+const MIGRATION_LOCK = 0x4c4b4559
+/** The advisory lock of long transactions: "LKEZ". */
+const LONG_TRANSACTION_LOCK = 0x4c4b455a
+/** The advisory lock of the triggers that compare user names with addresses: "LKEN". */
+const NAMES_LOCK = 0x4c4b454e
+/** How long another process may take for its migrations before this one gives up. */
+const MIGRATION_PATIENCE = '5min'
+
+/** SQLSTATEs of a table of this name that is not ours: it exists already, or has other columns. */
+const ANOTHERS_TABLE = new Set(['42P07', '42703'])
+
+/** Opens the PostgreSQL database at `url`. @throws DatabaseError */
+export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
+  assertPostgresUrl(url)
+  const client = await connectPatiently(url, options)
+  try {
+    await assertUtf8(client)
+    await assertOwnSchema(client)
+    await migrate(client, options)
+    await assertOwnSchema(client)
+  } catch (error) {
+    throw asDatabaseError(error, url)
+  } finally {
+    await client.end().catch(() => {})
+  }
+  const passage = await explorePassage(url, CONNECTION).catch((error) => {
+    throw asDatabaseError(error, url)
+  })
+  for (const advice of passage.advice) options.onNotice?.(advice)
+
+  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE, passage)
+  const db = drizzleOn(pool)
+  return {
+    db,
+    tables,
+    now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
+    forShare: sql`for share`,
+    forUpdate: sql`for update`,
+    transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
+    prepareRecorded: recordedOn(db),
+    longTransaction: (work) =>
+      pool.transaction(async (runner) => {
+        await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
+        // Before the first row: a batch that shares the lock at first and needs it alone at an odd name would wait for a
+        // registration that shares it too, and that waits for a name of the batch.
+        await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
+        return work(drizzleOn(runner))
+      }),
+    snapshot: (work) =>
+      pool.transaction((runner) => work(drizzleOn(runner)), 'begin isolation level repeatable read read only'),
+    async lastId(db, table) {
+      const sequence = sql`pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass)`
+      const { rows } = (await db.execute(sql`select ${sequence} as id`)) as unknown as { rows: { id: number | null }[] }
+      return rows[0]?.id ?? 0
+    },
+    async setLastId(db, table, id) {
+      await db.execute(sql`select setval(pg_get_serial_sequence(${table}, 'id'), ${Math.max(id, 1)}, ${id > 0})`)
+    },
+    concern: () => undefined,
+    secretFile: undefined,
+    async ping() {
+      const writable = "select current_setting('transaction_read_only') = 'off' as is, (select 1 from users limit 1)"
+      const { rows } = await pool.query({ text: writable })
+      // A standby before its promotion: it answers, and every log-in would fail.
+      if (!rows[0]?.is) throw new Problem('database_unavailable')
+    },
+    close: () => pool.close(),
+  }
+}
+
+/** Drizzle calls one method of the connection it is given. */
+function drizzleOn(runner: Runner): Db {
+  return drizzle({ client: runner as unknown as pg.Client, schema: tables })
+}
+
+async function connectPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice }: OpenOptions): Promise<pg.Client> {
+  const deadline = performance.now() + patienceMs
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await connect(url)
+    } catch (error) {
+      const failure = asDatabaseError(error, url)
+      if (!mayPass(error) || performance.now() + pauseMs > deadline) throw failure
+      if (pauseMs === FIRST_PAUSE_MS) {
+        onNotice?.(`${failure.message}; trying again for up to ${Math.round(patienceMs / 1_000)} s.`)
+      }
+    }
+    await sleep(pauseMs)
+  }
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, ...CONNECTION })
+  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+/** Whether waiting may help: not where a certificate, the password or the name of the database is wrong. */
+function mayPass(error: unknown): boolean {
+  const { code = '' } = error as { code?: string }
+  if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
+  return !(error instanceof pg.DatabaseError) || /^(08|53|57P03)/.test(error.code ?? '')
+}
+
+async function assertUtf8(client: pg.Client): Promise<void> {
+  const { rows } = await client.query<{ server_encoding: string }>('show server_encoding')
+  const encoding = rows[0]?.server_encoding
+  if (encoding !== 'UTF8') throw new DatabaseError(`its encoding is ${encoding}: create it with ENCODING 'UTF8'.`)
+}
+
+/** All that is pending in one transaction, one process at a time. */
+async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<void> {
+  await client.query('begin')
+  try {
+    await client.query(`set local lock_timeout = '${MIGRATION_PATIENCE}'`)
+    await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
+    const applied = await appliedMigrations(client)
+    const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
+    if (pending.length > 0 && !isAllowed) {
+      const what =
+        applied === undefined ? 'there is no installation in it' : 'it is older than this version of Latchkey'
+      throw new DatabaseError(`${what}: run latchkey migrate.`)
+    }
+    if (applied === undefined) {
+      await client.query(
+        'create table migrations (name text primary key, hash text not null, applied_at bigint not null)',
+      )
+    }
+    for (const { name, hash, statements } of pending) {
+      for (const statement of statements) await client.query(statement)
+      await client.query(
+        'insert into migrations values ($1, $2, (extract(epoch from statement_timestamp()) * 1000)::bigint)',
+        [name, hash],
+      )
+    }
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  }
+}
+
+/** The migrations that were applied; undefined where there is not even their table. */
+async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
+  // Asked for first, because a role that may not create tables can then still use those that are there.
+  const { rows } = await client.query<{ isThere: boolean }>(
+    `select to_regclass(format('%I.migrations', current_schema())) is not null as "isThere"`,
+  )
+  if (!rows[0]?.isThere) return undefined
+  return (await client.query<{ name: string; hash: string }>('select name, hash from migrations order by name')).rows
+}
+
+function asDatabaseError(error: unknown, url: string): DatabaseError {
+  // Neither the password nor the user: the message goes to the log.
+  const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
+  const { message, code = '' } = error as { message: string; code?: string }
+  const advice = ANOTHERS_TABLE.has(code) ? '. Give Latchkey a database or a schema of its own.' : ''
+  const reason = `${message || code}${advice}`
+  return new DatabaseError(`The database ${place} cannot be used: ${reason}`, { cause: error })
+}

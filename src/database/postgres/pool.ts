@@ -1,0 +1,183 @@
+import pg from 'pg'
+import { Problem } from '../../problems.js'
+import { statements, timed } from '../../telemetry/channels.js'
+import { assertText } from '../database.js'
+import { isLostStatement, type Passage, SERVER_LIMITS } from './pooler.js'
+
+const CONNECT_TIMEOUT_MS = 2_000
+/** Longer than the server's own limit: a server that does not even report that hangs, or the network does. */
+const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
+const IDLE_CONNECTION_MS = 60_000
+/** So many statements may wait for a connection; more would only be answered too late. */
+const WAITING_LIMIT = 1_000
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** What drizzle hands over: a statement, prepared on the server where it has a name. */
+type Statement = pg.QueryArrayConfig | pg.QueryConfig
+
+/** The one method of a connection that drizzle calls. */
+export interface Runner {
+  query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult>
+}
+
+/** Connections to PostgreSQL, a few, shared. What goes wrong with them leaves here as a Problem. */
+export class Pool implements Runner {
+  readonly #pool: pg.Pool
+  readonly #passage: Passage
+
+  constructor(url: string, size: number, passage: Passage) {
+    this.#passage = passage
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      max: size,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
+      ...passage.limits,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      keepAlive: true,
+      application_name: 'latchkey',
+    })
+    // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
+    // do about it: an idle connection is dropped by the pool, and one at work fails its statement.
+    this.#pool.on('error', () => {})
+    this.#pool.on('connect', (client) => client.on('error', () => {}))
+  }
+
+  query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
+    return timed(statements, async () => {
+      const connection = new Checkout(await this.#connect(), this.#passage)
+      try {
+        return await connection.query(statement, params)
+      } finally {
+        connection.release()
+      }
+    })
+  }
+
+  /** Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. */
+  async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
+    const connection = new Checkout(await this.#connect(), this.#passage)
+    const runner = new TransactionRunner(connection)
+    try {
+      await connection.query({ text: begin })
+      const result = await work(runner)
+      // PostgreSQL answers the commit of a failed transaction with a rollback, which is no error.
+      runner.assertSound()
+      await connection.query({ text: 'commit' })
+      return result
+    } catch (error) {
+      if (!connection.isBroken) await connection.query({ text: 'rollback' }).catch(() => {})
+      throw error
+    } finally {
+      runner.end()
+      connection.release()
+    }
+  }
+
+  async close(): Promise<void> {
+    // A server that hangs does not say goodbye.
+    let timer: NodeJS.Timeout | undefined
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
+    })
+    await Promise.race([this.#pool.end(), timeout])
+    clearTimeout(timer)
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    if (this.#pool.waitingCount >= WAITING_LIMIT) throw new Problem('database_unavailable')
+    try {
+      return await this.#pool.connect()
+    } catch (cause) {
+      throw new Problem('database_unavailable', { cause })
+    }
+  }
+}
+
+/** A connection taken out of the pool; one that has failed is not put back. */
+class Checkout implements Runner {
+  isBroken = false
+  readonly #client: pg.PoolClient
+  readonly #passage: Passage
+
+  constructor(client: pg.PoolClient, passage: Passage) {
+    this.#client = client
+    this.#passage = passage
+  }
+
+  async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
+    assertText(params)
+    try {
+      const query = { ...statement, types: NUMBERS } as pg.QueryConfig
+      if (!this.#passage.keepsPrepared) delete query.name
+      return await this.#client.query(query, params)
+    } catch (error) {
+      // A pooler came between, or was told to keep none: from now on without.
+      if (isLostStatement(error)) this.#passage.keepsPrepared = false
+      const problem = asProblem(error)
+      if (problem instanceof Problem && problem.code === 'database_unavailable') this.isBroken = true
+      throw problem
+    }
+  }
+
+  release(): void {
+    this.#client.release(this.isBroken)
+  }
+}
+
+/** The statements of one transaction, until one of them fails or the transaction is over. */
+class TransactionRunner implements Runner {
+  readonly #connection: Checkout
+  #failure: { error: unknown } | undefined
+
+  constructor(connection: Checkout) {
+    this.#connection = connection
+  }
+
+  async query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult> {
+    this.assertSound()
+    try {
+      return await this.#connection.query(statement, params)
+    } catch (error) {
+      this.#failure ??= { error }
+      throw error
+    }
+  }
+
+  /** Throws the error of the statement that failed. */
+  assertSound(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
+  }
+
+  end(): void {
+    this.#failure = { error: new Error('The transaction of this statement is over') }
+  }
+}
+
+// The driver gives out a bigint as text, because it may be too large for a number; ours count milliseconds and rows.
+const NUMBERS: pg.CustomTypesConfig = {
+  getTypeParser: ((type: number, format?: 'text') =>
+    type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
+}
+
+/**
+ * SQLSTATEs of a server that cannot now: connections (08), access (28, 3D), resources (53), shut down or cancelled (57),
+ * its disk (58, XX001, XX002); a standby after a failover (25006), a transaction left alone (25P03), locks and deadlocks
+ * (40, 55P03); and statements prepared before a migration or by another's connection (0A000, 26000, 42P05).
+ */
+const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000|42P05)/
+
+/** A database that does not answer is a 503; a statement that it refuses is a bug, and stays one. */
+function asProblem(cause: unknown): unknown {
+  if (!(cause instanceof pg.DatabaseError)) {
+    // Not from the server, so the connection to it failed; unless the arguments cannot even be sent.
+    return cause instanceof TypeError ? cause : new Problem('database_unavailable', { cause })
+  }
+  const { code = '', constraint } = cause
+  if (constraint === 'users_username_key_unique') return new Problem('username_taken', { cause })
+  if (constraint === 'users_email_key_unique') return new Problem('email_taken', { cause })
+  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  if (code === '23503') return new Problem('invalid_token', { cause })
+  if (code === '22021' || code === '22P05') return new Problem('text_rejected', { cause })
+  return UNAVAILABLE.test(code) ? new Problem('database_unavailable', { cause }) : cause
+}

@@ -1,0 +1,62 @@
+import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import { DatabaseError } from '../database.js'
+import { loadDriver } from './driver.js'
+
+/** The tables of what people have, by the columns that they all share. */
+const OWNED = `select name from sqlite_schema where type = 'table' and (
+  select count(*) from pragma_table_info(sqlite_schema.name) where name in ('id', 'user_id', 'version')) = 3 order by name`
+
+interface Backup {
+  bytes: number
+  counts: Record<string, number>
+  secretFile: string
+}
+
+/**
+ * Copies a database that may be in use into a new file, which only its owner may read, and reads the copy through.
+ * @throws DatabaseError when there is no original, the file is there already, or the copy is not whole
+ */
+export async function backUp(path: string, target: string): Promise<Backup> {
+  const original = resolve(path)
+  if (!existsSync(original)) throw new DatabaseError(`There is no database at ${original}.`)
+  const Sqlite = await loadDriver()
+  const draft = `${resolve(target)}.${process.pid}`
+  const source = new Sqlite(original, { readonly: true })
+  try {
+    // Made here for its mode.
+    closeSync(openSync(draft, 'wx', 0o600))
+    await source.backup(draft)
+    const counts = examine(new Sqlite(draft), target)
+    linkSync(draft, resolve(target))
+    return { bytes: statSync(draft).size, counts, secretFile: `${original}.secret` }
+  } catch (cause) {
+    if (cause instanceof DatabaseError) throw cause
+    throw new DatabaseError(`The backup ${target} cannot be made: ${(cause as Error).message}`, { cause })
+  } finally {
+    source.close()
+    for (const file of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) rmSync(file, { force: true })
+  }
+}
+
+function examine(copy: BetterSqlite3.Database, target: string): Record<string, number> {
+  try {
+    // One file alone: a log beside it would be left behind when the copy is moved.
+    copy.pragma('journal_mode = delete')
+    const verdict = copy.pragma('integrity_check(1)', { simple: true })
+    if (verdict !== 'ok') throw new DatabaseError(`The backup ${target} is damaged, as the database may be: ${verdict}`)
+    const orphans = copy.pragma('foreign_key_check') as unknown[]
+    if (orphans.length > 0)
+      throw new DatabaseError(`The backup ${target} has ${orphans.length} rows without their parent.`)
+    const owned = copy.prepare(OWNED).pluck().all() as string[]
+    return Object.fromEntries(
+      ['users', 'sessions', ...owned, 'events'].map((table) => [
+        table,
+        Number(copy.prepare(`select count(*) from ${table}`).pluck().get()),
+      ]),
+    )
+  } finally {
+    copy.close()
+  }
+}

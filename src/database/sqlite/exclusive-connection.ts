@@ -1,0 +1,53 @@
+import type BetterSqlite3 from 'better-sqlite3'
+import { endOfTurn } from '../../event-loop.js'
+import type { Db } from '../database.js'
+import { BUSY_PATIENCE_MS, patiently } from './shared-transactions.js'
+import { createRunner, drizzleOn, withProblems } from './statements.js'
+
+type Connection = BetterSqlite3.Database
+
+/**
+ * A second connection, opened when first needed, for transactions that take several turns: on the first one, the
+ * statements of other requests would slip into the open transaction and be rolled back with it.
+ */
+export class ExclusiveConnection {
+  readonly #open: () => Connection
+  #connection: Connection | undefined
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(open: () => Connection) {
+    this.#open = open
+  }
+
+  /** Runs one after the other. */
+  transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    const result = this.#last.then(() => this.#run(work))
+    this.#last = result.catch(() => {})
+    return result
+  }
+
+  async close(): Promise<void> {
+    await this.#last
+    this.#connection?.close()
+  }
+
+  async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
+    this.#connection ??= this.#open()
+    const connection = this.#connection
+    // The first connection may be in the middle of its transaction, and would be waited for in vain.
+    await endOfTurn()
+    return withProblems(() => transact(connection, work))
+  }
+}
+
+async function transact<Result>(connection: Connection, work: (db: Db) => Promise<Result>): Promise<Result> {
+  await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
+  try {
+    const result = await work(drizzleOn(createRunner(connection)))
+    connection.exec('commit')
+    return result
+  } catch (error) {
+    if (connection.inTransaction) connection.exec('rollback')
+    throw error
+  }
+}

@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto'
+import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import { sql } from 'drizzle-orm'
+import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
+import * as sqliteSchema from '../../../drizzle/schema.sqlite.js'
+import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from '../database.js'
+import { pendingMigrations, readMigrations } from '../migrations.js'
+import { loadDriver } from './driver.js'
+import { ExclusiveConnection } from './exclusive-connection.js'
+import { recordedOn } from './recorded.js'
+import { codeOf, isBusy, patiently } from './shared-transactions.js'
+import { createRunner, createSharedRunner, drizzleOn } from './statements.js'
+
+type Connection = BetterSqlite3.Database
+
+/** Marks the file as ours in its header: "LKEY". */
+const APPLICATION_ID = 0x4c4b4559
+// SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
+const BUSY_TIMEOUT_MS = 10
+/** Pages kept in memory, at most; a row that is not among them costs a call of the system. */
+const CACHE_KIB = 64 * 1_024
+const MIGRATION_PATIENCE_MS = 30_000
+/** What the write-ahead log may keep of the disk after it was written back. */
+const LOG_KEPT_BYTES = 16 * 2 ** 20
+const LOG_ALARM_BYTES = 64 * 2 ** 20
+
+/** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
+export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
+  const file = resolve(path)
+  const Sqlite = await loadDriver()
+  const connect = (path: string, readonly = false) => new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly })
+  if (!existsSync(file)) make(connect, file, options)
+  await patiently(MIGRATION_PATIENCE_MS, () => examine(connect, file))
+  const connection = connect(file)
+  try {
+    await patiently(MIGRATION_PATIENCE_MS, () => {
+      configure(connection)
+      migrate(connection, file, options)
+    })
+  } catch (error) {
+    connection.close()
+    throw asDatabaseError(error, file)
+  }
+
+  const { db, run, transaction } = createSharedRunner(connection)
+  const exclusive = new ExclusiveConnection(() => {
+    const second = connect(file)
+    configure(second)
+    second.pragma('foreign_keys = ON')
+    return second
+  })
+  return {
+    db,
+    tables: sqliteSchema as unknown as Tables,
+    now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
+    forShare: sql``,
+    forUpdate: sql``,
+    transaction: withEffects(transaction),
+    prepareRecorded: recordedOn(db, transaction),
+    longTransaction: (work) => exclusive.transaction(work),
+    async snapshot(work) {
+      const reader = connect(file, true)
+      try {
+        reader.exec('begin')
+        return await work(drizzleOn(createRunner(reader)))
+      } finally {
+        reader.close()
+      }
+    },
+    async lastId(db, table) {
+      const rows = await raw(db).all<[number]>(
+        sql`select last from row_ids where name = ${table} union all select seq from sqlite_sequence where name = ${table}`,
+      )
+      return rows[0]?.[0] ?? 0
+    },
+    async setLastId(db, table, id) {
+      // A table that is stored by owner; SQLite itself counts in the others.
+      const counted = sql`update row_ids set last = ${id}, is_taken = 0 where name = ${table} returning name`
+      if ((await raw(db).all(counted)).length > 0) return
+      await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
+      await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
+    },
+    concern() {
+      const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
+      if (size <= LOG_ALARM_BYTES) return undefined
+      return `The log ${file}-wal has grown to ${Math.round(size / 2 ** 20)} MiB: something that reads the file for long (a shell, a backup) keeps it from being written back. End that.`
+    },
+    secretFile: `${file}.secret`,
+    async ping() {
+      await run('select 1 from users limit 1', [], 'get')
+    },
+    async close() {
+      await exclusive.close()
+      connection.close()
+    },
+  }
+}
+
+/** Drizzle's own face of the database, for what only SQLite has. */
+function raw(db: Db): SqliteRemoteDatabase {
+  return db as unknown as SqliteRemoteDatabase
+}
+
+/** Looks at a file without writing: closing a connection that may write would move the log into a damaged file. */
+function examine(connect: (path: string, readonly: boolean) => Connection, file: string): void {
+  if (statSync(file).size === 0) {
+    throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
+  }
+  const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
+  let connection: Connection | undefined
+  try {
+    connection = connect(file, true)
+    assertOurs(connection, file)
+    if (log !== undefined && log.size > 0) assertSound(connection, file)
+  } catch (error) {
+    throw isBusy(error) ? error : asDatabaseError(error, file)
+  } finally {
+    connection?.close()
+  }
+}
+
+/** Makes a new database beside its place and links it there whole: whoever else looks sees none or a complete one. */
+function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
+  if (!options.migrate) throw new DatabaseError(`There is no database at ${file}: run latchkey migrate.`)
+  const draft = `${file}.${randomUUID()}`
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    // Made here for its mode, which SQLite then gives to the files beside it.
+    closeSync(openSync(draft, 'wx', 0o600))
+    const connection = connect(draft)
+    configure(connection)
+    migrate(connection, draft, options)
+    connection.close()
+    linkSync(draft, file)
+  } catch (cause) {
+    const wasMadeByAnother = (cause as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(file)
+    if (!wasMadeByAnother) {
+      throw new DatabaseError(`The database ${file} cannot be made: ${(cause as Error).message}`, { cause })
+    }
+  } finally {
+    if (existsSync(draft)) rmSync(draft)
+  }
+}
+
+function assertOurs(connection: Connection, file: string): void {
+  if (connection.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point DATABASE_URL at another one.`)
+  }
+}
+
+function assertSound(connection: Connection, file: string): void {
+  const verdict = connection.pragma('quick_check(1)', { simple: true })
+  if (verdict !== 'ok')
+    throw new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${verdict})`)
+}
+
+function configure(connection: Connection): void {
+  connection.pragma('journal_mode = WAL')
+  // Said on every open: the driver is built with NORMAL for WAL, which may lose acknowledged rows with the power.
+  connection.pragma('synchronous = FULL')
+  // Or the log would keep the size of its worst day for ever.
+  connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
+  connection.pragma('trusted_schema = OFF')
+  // What was deleted is overwritten in every page that is written anyway, so that erased people do not stay in the file.
+  connection.pragma('secure_delete = fast')
+  connection.pragma(`cache_size = ${-CACHE_KIB}`)
+}
+
+function migrate(connection: Connection, file: string, options: OpenOptions): void {
+  // drizzle-kit rebuilds tables with foreign keys "off" inside a transaction, where that does nothing: a filled
+  // child table would be emptied by the cascade. So they are off until the migrations are done and checked.
+  connection.pragma('foreign_keys = OFF')
+  connection.exec('begin exclusive')
+  try {
+    connection.exec(
+      'create table if not exists migrations (name text primary key, hash text not null, applied_at integer not null) strict',
+    )
+    const applied = connection.prepare('select name, hash from migrations order by name').all()
+    const pending = pendingMigrations(readMigrations('sqlite'), applied as { name: string; hash: string }[])
+    if (pending.length > 0 && !options.migrate) {
+      throw new DatabaseError(`The database ${file} is older than this version of Latchkey: run latchkey migrate.`)
+    }
+    for (const { name, hash, statements } of pending) {
+      for (const statement of statements) connection.exec(statement)
+      connection.prepare("insert into migrations values (?, ?, unixepoch('subsec') * 1000)").run(name, hash)
+    }
+    // Only then: it reads every row, and each start would take longer than the last.
+    const orphans = pending.length > 0 ? (connection.pragma('foreign_key_check') as unknown[]) : []
+    if (orphans.length > 0)
+      throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)
+    connection.pragma(`application_id = ${APPLICATION_ID}`)
+    connection.exec('commit')
+  } catch (error) {
+    if (connection.inTransaction) connection.exec('rollback')
+    throw error
+  }
+  connection.pragma('foreign_keys = ON')
+}
+
+function asDatabaseError(error: unknown, file: string): unknown {
+  const code = codeOf(error)
+  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
+    return new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${code})`, { cause: error })
+  }
+  if (code.startsWith('SQLITE_')) {
+    return new DatabaseError(`The database ${file} cannot be opened: ${(error as Error).message} (${code})`, {
+      cause: error,
+    })
+  }
+  return error
+}

@@ -1,0 +1,118 @@
+import type BetterSqlite3 from 'better-sqlite3'
+import { drizzle } from 'drizzle-orm/sqlite-proxy'
+import { LRUCache } from 'lru-cache'
+import { Problem } from '../../problems.js'
+import { timed, statements as told } from '../../telemetry/channels.js'
+import { assertText, type Db } from '../database.js'
+import { codeOf, type Perform, SharedTransactions } from './shared-transactions.js'
+
+const STATEMENTS_KEPT = 500
+
+type Connection = BetterSqlite3.Database
+type Result = { rows: unknown[] }
+/** How drizzle has a statement performed. */
+type Runner = (text: string, params: unknown[], method: string) => Promise<Result>
+
+/** SQLite's drizzle stands in for PostgreSQL's, as its tables do: database.ts holds their rows equal. */
+export function drizzleOn(run: Runner): Db {
+  return drizzle(run) as unknown as Db
+}
+
+/** The same drizzle, which has its statements performed elsewhere: to make another takes longer than a statement does. */
+function redirected(db: Db, run: Runner): Db {
+  const { session } = db as unknown as { session: object }
+  return Object.assign(Object.create(db), { session: Object.assign(Object.create(session), { client: run }) })
+}
+
+/** Performs statements at once, on a connection whose transaction nobody else uses. */
+export function createRunner(connection: Connection): Runner {
+  const prepare = createPreparer(connection)
+  return runner(async (text, params, method) => perform(prepare(text), params, method))
+}
+
+/** Performs statements in batches that share a transaction, and waits for a lock without blocking the process. */
+export function createSharedRunner(connection: Connection) {
+  const prepare = createPreparer(connection)
+  const transactions = new SharedTransactions(connection)
+  const run = runner(async (text, params, method) => {
+    const statement = prepare(text)
+    return transactions.add(() => perform(statement, params, method), statement.readonly)
+  })
+  const db = drizzleOn(run)
+  return {
+    db,
+    run,
+    /** Counts as one statement, as it waits for the disk once. */
+    transaction: <Result>(work: (db: Db) => Promise<Result>): Promise<Result> =>
+      timed(told, () => withProblems(() => transactions.transaction((within) => work(redirected(db, inside(within)))))),
+  }
+
+  function inside(within: Perform): Runner {
+    return (text, params, method) =>
+      withProblems(async () =>
+        within(() => {
+          assertText(params)
+          return perform(prepare(text), params, method)
+        }),
+      )
+  }
+}
+
+function runner(work: Runner): Runner {
+  const run = checked(work)
+  return (text, params, method) => timed(told, () => run(text, params, method))
+}
+
+function checked(work: Runner): Runner {
+  return (text, params, method) =>
+    withProblems(() => {
+      assertText(params)
+      return work(text, params, method)
+    })
+}
+
+/** Each text is prepared once. */
+function createPreparer(connection: Connection): (text: string) => BetterSqlite3.Statement {
+  const statements = new LRUCache<string, BetterSqlite3.Statement>({ max: STATEMENTS_KEPT })
+  return (text) => {
+    let statement = statements.get(text)
+    if (statement === undefined) {
+      statement = connection.prepare(text)
+      if (statement.reader) statement.raw(true)
+      statements.set(text, statement)
+    }
+    return statement
+  }
+}
+
+function perform(statement: BetterSqlite3.Statement, params: unknown[], method: string): Result {
+  if (!statement.reader) {
+    statement.run(params)
+    return { rows: [] }
+  }
+  return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
+}
+
+/** Does the work, whose failures are problems where they are of a kind that is known. */
+export async function withProblems<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    throw asProblem(error)
+  }
+}
+
+/** A full disk, a lock that does not end or a broken file is a 503; anything else is a bug, and stays one. */
+function asProblem(error: unknown): unknown {
+  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
+  // A trigger holds what no index can: a user name is not the address of somebody else.
+  if (/^SQLITE_CONSTRAINT_(UNIQUE|TRIGGER)$/.test(codeOf(error))) return takenProblem((error as Error).message) ?? error
+  const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
+  return unavailable ? new Problem('database_unavailable', { cause: error }) : error
+}
+
+function takenProblem(message: string): Problem | undefined {
+  if (message.includes('users.username_key')) return new Problem('username_taken')
+  return message.includes('users.email_key') ? new Problem('email_taken') : undefined
+}

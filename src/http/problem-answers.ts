@@ -1,0 +1,43 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem, type ProblemCode } from '../problems.js'
+import { fieldErrors } from './validation-errors.js'
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+// Errors of Fastify, of its plugins and of Node's HTTP parser, by their code.
+const FOREIGN_CODES: Record<string, ProblemCode> = {
+  FST_ERR_BAD_URL: 'malformed_url',
+  FST_ERR_MAX_PARAM_LENGTH: 'not_found',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+}
+
+/** The public face of whatever was thrown. What it does not know is an internal error, and says nothing of itself. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (!(error instanceof Error)) return new Problem('internal_error', { cause: error })
+  // Drizzle wraps what the driver threw, and puts the statement with its parameters into the message.
+  if (error.cause instanceof Problem) return error.cause
+  const { validation, validationContext = 'body', statusCode } = error as FastifyError
+  // Not always text: that of a DOMException is a number.
+  const code = String((error as FastifyError).code)
+  if (validation) return new Problem('validation_failed', { errors: fieldErrors(validation, validationContext) })
+  const known = FOREIGN_CODES[code]
+  if (known) return new Problem(known, { cause: error })
+  if (code.startsWith('HPE_')) return new Problem('malformed_request', { cause: error })
+  if (statusCode === 400) return new Problem('malformed_body', { cause: error })
+  return new Problem('internal_error', { cause: error })
+}
+
+/** What is the server's fault goes to the log with its cause, which no client ever sees. */
+export function logFault(problem: Problem, { log }: FastifyRequest): void {
+  if (problem.status >= 500) log.error({ err: problem.cause ?? problem, code: problem.code })
+}
+
+/** Answers a request with a problem. */
+export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  logFault(problem, request)
+  return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.toBody(request.id))
+}

@@ -1,0 +1,18 @@
+import type { Config } from '../config/config.js'
+
+const ONE_YEAR_S = 31_536_000
+
+/**
+ * The security headers of every answer, computed once (OWASP REST Security). Answers are personal, so by default
+ * nothing is stored; a route that may be cached says so itself.
+ */
+export function securityHeaders({ PUBLIC_URL }: Config): Readonly<Record<string, string>> {
+  return Object.freeze({
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    ...(PUBLIC_URL.startsWith('https:') && { 'strict-transport-security': `max-age=${ONE_YEAR_S}` }),
+  })
+}

@@ -1,0 +1,59 @@
+import type { Server } from 'node:http'
+import type { FastifyHttpOptions, FastifyReply, FastifyRequest } from 'fastify'
+import type { Config } from '../config/config.js'
+import { matcherOf } from '../networks.js'
+import type { BrokenRequests } from './broken-requests.js'
+import { corsHeaders } from './cors.js'
+import { lingerIfUnread } from './lingering-close.js'
+import { loggerOptions, OneLineARequest } from './logger.js'
+import { sendProblem, toProblem } from './problem-answers.js'
+import { makeRequestIds } from './request-ids.js'
+import { securityHeaders } from './security-headers.js'
+import { buildSerializer } from './serialization.js'
+import { buildValidator } from './validation.js'
+
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 30_000
+/** A client that neither sends nor reads for up to twice as long would hold its answer in memory for ever. */
+const SILENCE_TIMEOUT_MS = 30_000
+const TIMEOUTS_CHECKED_EVERY_MS = 2_000
+/** Longer than the idle time-out of the usual load balancers (60 s), so that they never meet a closed connection. */
+const KEEP_ALIVE_TIMEOUT_MS = 72_000
+const HEADER_BYTES = 8 * 1024
+
+/** How the server listens, what it refuses before any route, and how it answers what no route sees. */
+export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
+  const headers = securityHeaders(config)
+  const cors = corsHeaders(config)
+  return {
+    logger: loggerOptions(config),
+    logController: new OneLineARequest({ requestIdLogLabel: 'request_id' }),
+    genReqId: makeRequestIds(config),
+    trustProxy: config.TRUST_PROXY.length > 0 ? matcherOf(config.TRUST_PROXY) : false,
+    bodyLimit: config.BODY_LIMIT,
+    // What a plugin waits for (a database that is away, another's migration) has a limit and an error of its own.
+    pluginTimeout: 0,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUTS_CHECKED_EVERY_MS,
+      maxHeaderSize: HEADER_BYTES,
+      // Node's own answer has no body and none of the headers: plugins/http/http-rules.ts answers instead.
+      requireHostHeader: false,
+    },
+    // While closing, requests on open connections are still answered: a drain loses nobody.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    schemaController: { compilersFactory: { buildValidator, buildSerializer } },
+    // No hook runs for an address that cannot be decoded, so the headers are set here.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      reply.headers(headers).headers(cors(request.headers.origin)).header('x-request-id', request.id)
+      lingerIfUnread(request, reply, config.BODY_LIMIT)
+      if (request.server.drain.hasBegun) reply.header('connection', 'close')
+      sendProblem(toProblem(error), request, reply)
+    },
+    clientErrorHandler: (error, socket) => brokenRequests.answer(error, socket),
+  } as const satisfies FastifyHttpOptions<Server>
+}

@@ -1,0 +1,218 @@
+import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Problem } from '../problems.js'
+import { hashes, timed } from '../telemetry/channels.js'
+
+/** How long a log-in may wait for a processor. */
+const QUEUE_DEADLINE_MS = 2_000
+/** Each thread that hashes takes some 10 MiB. */
+const MOST_SLOTS = 16
+/** The memory of all hashes at work together: as much as the dearest argon2 or scrypt that is computed takes. */
+const MEMORY_BUDGET = 128 * 2 ** 20
+/** Hashes with less memory than this count as none. */
+const CHEAP_MEMORY = 16 * 2 ** 20
+
+/** For whom a hash is computed, and what it takes. */
+export interface Turn {
+  /** Whether nobody waits for the answer any more. */
+  isGone?(): boolean
+  /** The account that is logged in to, or confirmed. One hash of an account is at work at a time. */
+  account?: string | undefined
+  /** Where the request comes from. */
+  network?: string | undefined
+  /** The memory of the hash, in bytes. */
+  memory?: number
+}
+
+interface Place {
+  turn: Turn
+  start(): void
+  giveUp(): void
+}
+
+/** An account or a network that has a hash at work or waiting. */
+interface Party {
+  atWork: number
+  waiting: number
+  /** The number of its last hash, counted from the first hash of the queue; 0 while it has had none. */
+  servedAt: number
+}
+
+/**
+ * Runs as many hashes at once as there are processors, up to a number, and lets a few more wait. Fair: the account that was
+ * served longest ago is next, and of several the network that was. So a flood by one account or one network delays
+ * somebody else by the hashes at work and no more.
+ */
+export class HashQueue {
+  /** How many run at once. */
+  readonly slots: number
+  readonly #limit: number
+  /** In the order of their arrival. */
+  readonly #places = new Set<Place>()
+  readonly #parties = new Map<string, Party>()
+  #running = 0
+  #memory = 0
+  #served = 0
+
+  constructor(limit: number, workers: number) {
+    this.#limit = limit
+    this.slots = Math.min(Math.max(1, Math.floor(availableParallelism() / workers)), MOST_SLOTS)
+  }
+
+  /** How many wait. */
+  get waiting(): number {
+    return this.#places.size
+  }
+
+  /**
+   * Runs a task in its turn. For as long as `restOf` says afterwards, in milliseconds, the account has no other hash at work
+   * and the caller waits, with the slot free again.
+   * @throws Problem hashing_overloaded when too many wait, or this one has waited too long, in vain or was displaced
+   */
+  async run<Result>(
+    task: () => Promise<Result>,
+    turn: Turn = {},
+    restOf: (result: Result) => number = () => 0,
+  ): Promise<Result> {
+    if (this.#mayStart(turn) && !(isDear(turn) && this.#isDearWaiting())) this.#begin(turn)
+    else await this.#wait(turn)
+    let restMs = 0
+    try {
+      const result = await timed(hashes, task)
+      restMs = restOf(result)
+      return result
+    } finally {
+      this.#freeSlot(turn)
+      if (restMs > 0) await sleep(restMs)
+      this.#end(turn)
+    }
+  }
+
+  /** @throws Problem hashing_overloaded when this turn could neither start, nor wait, nor displace another */
+  assertRoom(turn: Turn = {}): void {
+    if (this.#mayStart(turn) || this.#places.size < this.#limit) return
+    this.#leaveOutGone()
+    if (this.#places.size < this.#limit || this.#displaceableBy(turn) !== undefined) return
+    throw new Problem('hashing_overloaded')
+  }
+
+  #mayStart({ account, memory = 0 }: Turn): boolean {
+    const isBusy = account !== undefined && (this.#parties.get(account)?.atWork ?? 0) > 0
+    const fits = memory < CHEAP_MEMORY || this.#memory + memory <= MEMORY_BUDGET
+    return this.#running < this.slots && !isBusy && fits
+  }
+
+  #begin(turn: Turn): void {
+    this.#running += 1
+    this.#served += 1
+    if (isDear(turn)) this.#memory += turn.memory ?? 0
+    for (const party of this.#partiesOf(turn)) {
+      party.atWork += 1
+      party.servedAt = this.#served
+    }
+  }
+
+  #freeSlot(turn: Turn): void {
+    this.#running -= 1
+    if (isDear(turn)) this.#memory -= turn.memory ?? 0
+    this.#startNext()
+  }
+
+  #end(turn: Turn): void {
+    for (const party of this.#partiesOf(turn)) party.atWork -= 1
+    this.#forget(turn)
+    this.#startNext()
+  }
+
+  #startNext(): void {
+    // A flood whose clients do not wait for its answers would otherwise be hashed to its end.
+    this.#leaveOutGone()
+    for (let next = this.#next(); next !== undefined; next = this.#next()) next.start()
+  }
+
+  /** Resolves when the turn has begun. */
+  #wait(turn: Turn): Promise<void> {
+    this.assertRoom(turn)
+    if (this.#places.size >= this.#limit) this.#displaceableBy(turn)?.giveUp()
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer)
+        this.#places.delete(place)
+        for (const party of this.#partiesOf(turn)) party.waiting -= 1
+        this.#forget(turn)
+      }
+      const place: Place = {
+        turn,
+        start: () => {
+          this.#begin(turn)
+          leave()
+          resolve()
+        },
+        giveUp: () => {
+          leave()
+          reject(new Problem('hashing_overloaded'))
+        },
+      }
+      const timer = setTimeout(place.giveUp, QUEUE_DEADLINE_MS)
+      this.#places.add(place)
+      for (const party of this.#partiesOf(turn)) party.waiting += 1
+    })
+  }
+
+  /** Who is next: of those that may start, whose account, and then whose network, was served longest ago. */
+  #next(): Place | undefined {
+    const servedAt = (key: string | undefined) => (key === undefined ? 0 : (this.#parties.get(key)?.servedAt ?? 0))
+    const inOrder = [...this.#places].sort(
+      ({ turn: a }, { turn: b }) =>
+        servedAt(a.account) - servedAt(b.account) || servedAt(a.network) - servedAt(b.network),
+    )
+    // The first that needs much memory is not overtaken by others that do: small ones would keep it out.
+    const [firstDear] = inOrder.filter(({ turn }) => isDear(turn))
+    return inOrder.find((place) => this.#mayStart(place.turn) && (!isDear(place.turn) || place === firstDear))
+  }
+
+  /**
+   * Who gives way to somebody that has nobody waiting: the newest of the account or network with the most waiting, if
+   * that is more than one and not the newcomer's own.
+   */
+  #displaceableBy(turn: Turn): Place | undefined {
+    const own = turn.account ?? turn.network
+    if (own === undefined || (this.#parties.get(own)?.waiting ?? 0) > 0) return undefined
+    let [greediest, most] = ['', 1]
+    for (const [key, { waiting }] of this.#parties) {
+      if (waiting > most && key !== turn.account && key !== turn.network) [greediest, most] = [key, waiting]
+    }
+    return [...this.#places].findLast(({ turn }) => turn.account === greediest || turn.network === greediest)
+  }
+
+  #isDearWaiting(): boolean {
+    return [...this.#places].some(({ turn }) => isDear(turn))
+  }
+
+  #partiesOf(turn: Turn): Party[] {
+    return keysOf(turn).map((key) => {
+      const party = this.#parties.get(key) ?? { atWork: 0, waiting: 0, servedAt: 0 }
+      this.#parties.set(key, party)
+      return party
+    })
+  }
+
+  #forget(turn: Turn): void {
+    for (const key of keysOf(turn)) {
+      const party = this.#parties.get(key)
+      if (party?.atWork === 0 && party.waiting === 0) this.#parties.delete(key)
+    }
+  }
+
+  #leaveOutGone(): void {
+    for (const place of this.#places) if (place.turn.isGone?.()) place.giveUp()
+  }
+}
+
+function isDear({ memory = 0 }: Turn): boolean {
+  return memory >= CHEAP_MEMORY
+}
+
+function keysOf({ account, network }: Turn): string[] {
+  return [account, network].filter((key) => key !== undefined)
+}

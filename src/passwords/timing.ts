@@ -1,0 +1,72 @@
+import { computeArgon2id } from './argon2id.js'
+import { BCRYPT_COSTS, bcryptDigest } from './bcrypt.js'
+import type { ForeignHash } from './foreign-hashes.js'
+import type { Scheme } from './scheme.js'
+
+// How a wrong password comes to take as long whatever is stored. Work is counted in units of the scheme in force, whose
+// speed each thread measures: rounds of bcrypt, or KiB times passes of argon2.
+
+const NOBODYS_SALT = '.'.repeat(22)
+/** argon2 takes no less memory, in KiB. */
+const LEAST_ARGON2_MEMORY = 8
+
+/** How long a unit takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
+const unitMs = { bcrypt: 0, argon2id: 0 }
+/** Hashes of less work are over too soon to be measured. */
+const MEASURED_FROM = { bcrypt: 2 ** 8, argon2id: 2 ** 14 }
+
+/** What one hash of the scheme takes. */
+export function usualWork(scheme: Scheme): number {
+  return scheme.name === 'bcrypt' ? 2 ** scheme.cost : scheme.memory * scheme.passes
+}
+
+/** Spends so much work, as hashes of the scheme, as dear as fit. */
+export function spend(work: number, scheme: Scheme): void {
+  let left = work
+  for (let spent = -1; spent !== 0; left -= spent) {
+    const startedAt = performance.now()
+    spent = scheme.name === 'bcrypt' ? spendOnBcrypt(left) : spendOnArgon2id(left, scheme)
+    learn(scheme.name, spent, performance.now() - startedAt)
+  }
+}
+
+/** What a try has cost that took so long; undefined where the speed of this thread is not known yet. */
+export function workOf(known: ForeignHash, elapsedMs: number, scheme: Scheme): number | undefined {
+  if (known.verify === undefined) return 0
+  const { bcryptCost, argon2Work } = known
+  const exact = scheme.name === 'argon2id' ? argon2Work : bcryptCost === undefined ? undefined : 2 ** bcryptCost
+  if (exact === undefined) return workIn(elapsedMs, scheme)
+  learn(scheme.name, exact, elapsedMs)
+  return exact
+}
+
+/** How much work is done in this time; undefined where the speed of this thread is not known yet. */
+export function workIn(elapsedMs: number, { name }: Scheme): number | undefined {
+  return unitMs[name] === 0 ? undefined : elapsedMs / unitMs[name]
+}
+
+/** How long this much work takes, in milliseconds; 0 where the speed of this thread is not known yet. */
+export function timeOf(work: number, { name }: Scheme): number {
+  return work * unitMs[name]
+}
+
+/** The dearest bcrypt that takes no more than `left`; 0 where none does. */
+function spendOnBcrypt(left: number): number {
+  const cost = Math.min(Math.floor(Math.log2(left)), BCRYPT_COSTS.highest)
+  if (!(cost >= BCRYPT_COSTS.lowest)) return 0
+  bcryptDigest('', cost, NOBODYS_SALT)
+  return 2 ** cost
+}
+
+function spendOnArgon2id(left: number, { memory: most, passes }: { memory: number; passes: number }): number {
+  const memory = Math.min(most, Math.floor(left / passes))
+  if (memory < LEAST_ARGON2_MEMORY) return 0
+  computeArgon2id({ memory, passes })
+  return memory * passes
+}
+
+function learn(name: Scheme['name'], work: number, elapsedMs: number): void {
+  if (work < MEASURED_FROM[name]) return
+  const measured = elapsedMs / work
+  unitMs[name] = unitMs[name] === 0 ? measured : 0.8 * unitMs[name] + 0.2 * measured
+}

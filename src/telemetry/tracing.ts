@@ -1,0 +1,104 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Attributes, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { parseTraceParent, setGlobalErrorHandler } from '@opentelemetry/core'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { type Duration, hashes, statements } from './channels.js'
+
+/** How long a stop waits for a receiver of traces that does not answer. */
+const FLUSH_TIMEOUT_MS = 1_500
+
+export interface TracingOptions {
+  /** Where OTLP is taken over HTTP; the traces go to `/v1/traces` below it. */
+  endpoint: string
+  serviceName: string
+  version: string
+  database: 'postgresql' | 'sqlite'
+  onLost(error: unknown): void
+}
+
+/** The span of one request. */
+export interface RequestTrace {
+  readonly id: string
+  /** Does the work, so that its statements and hashes become children of the span. */
+  run(work: () => void): void
+  end(status: number): void
+}
+
+export interface Tracing {
+  /** `route` is the pattern of the route, undefined where there is none. */
+  begin(request: {
+    method: string
+    route: string | undefined
+    scheme: string
+    traceparent: string | undefined
+  }): RequestTrace
+  /** Sends what is left, if the receiver takes it soon. */
+  stop(): Promise<void>
+}
+
+/** Traces for OpenTelemetry, of patterns and durations: nothing that a client wrote. Only loaded where they are on. */
+export function startTracing({ endpoint, serviceName, version, database, onLost }: TracingOptions): Tracing {
+  setGlobalErrorHandler(onLost)
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({ 'service.name': serviceName, 'service.version': version }),
+    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter({ url: `${endpoint}/v1/traces` }) })],
+  })
+  const tracer = provider.getTracer(serviceName)
+  const active = new AsyncLocalStorage<Span>()
+
+  /** A child of the request at work, told when it is over; what happens outside of requests is not traced. */
+  function tell(name: string, kind: SpanKind, attributes: Attributes, { seconds }: Duration): void {
+    const parent = active.getStore()
+    if (parent === undefined) return
+    const endTime = Date.now()
+    const options = { kind, attributes, startTime: endTime - seconds * 1_000 }
+    tracer.startSpan(name, options, trace.setSpan(ROOT_CONTEXT, parent)).end(endTime)
+  }
+
+  const databaseAttributes = { 'db.system.name': database }
+  const unsubscribe = [
+    statements.subscribe((duration) => tell('database statement', SpanKind.CLIENT, databaseAttributes, duration)),
+    hashes.subscribe((duration) => tell('password hash', SpanKind.INTERNAL, {}, duration)),
+  ]
+
+  return {
+    begin({ method, route, scheme, traceparent }) {
+      // Not the tracestate: it is whatever the caller wrote, and would be handed on with every span.
+      const parent = traceparent === undefined ? null : parseTraceParent(traceparent)
+      const span = tracer.startSpan(
+        route === undefined ? method : `${method} ${route}`,
+        {
+          kind: SpanKind.SERVER,
+          attributes: {
+            'http.request.method': method,
+            'url.scheme': scheme,
+            ...(route !== undefined && { 'http.route': route }),
+          },
+        },
+        parent === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true }),
+      )
+      return {
+        id: span.spanContext().traceId,
+        run: (work) => active.run(span, work),
+        end(status) {
+          span.setAttribute('http.response.status_code', status)
+          if (status >= 500) {
+            span.setAttribute('error.type', String(status)).setStatus({ code: SpanStatusCode.ERROR })
+          }
+          span.end()
+        },
+      }
+    },
+    async stop() {
+      for (const stop of unsubscribe) stop()
+      let timer: NodeJS.Timeout | undefined
+      const timeout = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, FLUSH_TIMEOUT_MS)
+      })
+      await Promise.race([provider.shutdown().catch(onLost), timeout])
+      clearTimeout(timer)
+    },
+  }
+}

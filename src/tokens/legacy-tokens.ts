@@ -1,0 +1,129 @@
+import { createSecretKey, type KeyObject } from 'node:crypto'
+import { and, eq, inArray, or } from 'drizzle-orm'
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Config } from '../config/config.js'
+import { type LegacySecret, parseLegacySecret } from '../config/secrets.js'
+import type { Database, Db } from '../database/database.js'
+import { Problem } from '../problems.js'
+import { type Caller, CLOCK_SKEW_S } from './access-tokens.js'
+
+/** The one algorithm of the tutorials. Its keys are made as HMAC keys, and can be nothing else. */
+const ALGORITHM = 'HS256'
+/** How programs write a UUID; SQLAlchemy and Django keep it in SQLite as its 32 digits, others as 16 bytes. */
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
+const BEARER = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/
+/** Old tokens have no session. */
+const NO_SESSION = 'legacy'
+
+/** Whom a token may name: somebody by the id that the old system gave or, where the subject is text, by the name. */
+interface Subject {
+  ids: string[]
+  name?: string
+}
+
+interface Key extends Pick<LegacySecret, 'until' | 'source'> {
+  key: KeyObject
+}
+
+/**
+ * Tokens that another system signed before its people moved here: verified and never issued, until the cut-off of their
+ * secret. Whom one names is found through the import that brought them alone; an admin is never let in by one.
+ */
+export class LegacyTokens {
+  readonly #database: Database
+  readonly #keys: readonly Key[]
+
+  constructor(database: Database, { LEGACY_TOKENS }: Config) {
+    this.#database = database
+    this.#keys = LEGACY_TOKENS.map(parseLegacySecret).map(({ secret, until, source }) => {
+      return { key: createSecretKey(Buffer.from(secret)), until, source }
+    })
+  }
+
+  /**
+   * Whom an Authorization header with an old token names; undefined when it holds none that is signed with a secret in
+   * force, and is looked at as one of ours. @throws Problem invalid_token
+   */
+  async identify(header: string | undefined): Promise<Caller | undefined> {
+    const token = BEARER.exec(header ?? '')?.[1]
+    if (token === undefined || algorithmOf(token) !== ALGORITHM) return undefined
+    for (const { key, until, source } of this.#keys) {
+      if (Date.now() >= until) continue
+      const claims = await verify(token, key)
+      if (claims !== undefined) return this.#callerOf(claims, await subjectOf(token, claims), source)
+    }
+    return undefined
+  }
+
+  async #callerOf({ iat, exp = 0, type = 'access' }: JWTPayload, subject: Subject, source: string): Promise<Caller> {
+    const isFromFuture = iat !== undefined && iat > Date.now() / 1_000 + CLOCK_SKEW_S
+    if (type !== 'access' || isFromFuture) throw new Problem('invalid_token')
+    const [found, ...others] = await this.#find(source, subject)
+    // A text may be the name of one and the id of another: then nobody knows whom the old system meant.
+    if (found === undefined || others.length > 0) throw new Problem('invalid_token')
+    const { userId, role, isActive, notBefore } = found
+    const isTooOld = notBefore !== null && (iat === undefined || iat * 1_000 <= notBefore)
+    if (!isActive || role === 'admin' || isTooOld) throw new Problem('invalid_token')
+    return Object.freeze({ userId, role, sessionId: NO_SESSION, expiresAt: exp * 1_000 })
+  }
+
+  async #find(source: string, { ids, name }: Subject) {
+    const { db, tables } = this.#database
+    const { importedIds, users } = tables
+    if (ids.length === 0) return []
+    const isMeant = or(inArray(importedIds.oldId, ids), name === undefined ? undefined : eq(importedIds.oldName, name))
+    return db
+      .select({ userId: users.id, role: users.role, isActive: users.isActive, notBefore: importedIds.notBefore })
+      .from(importedIds)
+      .innerJoin(users, eq(users.id, importedIds.newId))
+      .where(and(eq(importedIds.source, source), eq(importedIds.kind, 'user'), isMeant))
+      .limit(2)
+  }
+}
+
+/** From now on, the old tokens of a user are refused, within the transaction of `db`. Resolves to whether there may be any. */
+export async function endLegacyTokens(
+  { tables: { importedIds }, now }: Database,
+  db: Db,
+  userId: number,
+): Promise<boolean> {
+  const rows = await db
+    .update(importedIds)
+    .set({ notBefore: now })
+    .where(and(eq(importedIds.kind, 'user'), eq(importedIds.newId, userId)))
+    .returning({ id: importedIds.id })
+  return rows.length > 0
+}
+
+function algorithmOf(token: string): unknown {
+  try {
+    return decodeProtectedHeader(token).alg
+  } catch {
+    return undefined
+  }
+}
+
+/** Whom a token names: JSON.parse rounds a number of 64 bits, which is read again as it is written. */
+async function subjectOf(token: string, { sub }: { sub?: unknown }): Promise<Subject> {
+  if (typeof sub === 'string' && sub !== '' && !sub.includes('\0')) {
+    return { ids: UUID.test(sub) ? [sub, sub.replaceAll('-', '').toLowerCase()] : [sub], name: sub }
+  }
+  if (typeof sub !== 'number') return { ids: [] }
+  if (Number.isSafeInteger(sub)) return { ids: [String(sub)] }
+  const { parse } = await import('lossless-json')
+  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()
+  const { sub: exact } = parse(payload, undefined, (number) => number) as { sub: string }
+  return { ids: /^-?\d+$/.test(exact) ? [exact] : [] }
+}
+
+/** The claims of a token; undefined when it is not signed with this key. @throws Problem invalid_token */
+async function verify(token: string, key: KeyObject): Promise<JWTPayload | undefined> {
+  try {
+    const { payload } = await jwtVerify(token, key, { algorithms: [ALGORITHM], requiredClaims: ['sub', 'exp'] })
+    return payload
+  } catch (cause) {
+    if (cause instanceof errors.JWSSignatureVerificationFailed) return undefined
+    const code = cause instanceof errors.JWTExpired ? 'LEGACY_TOKEN_EXPIRED' : 'LEGACY_TOKEN_INVALID'
+    throw new Problem('invalid_token', { cause: { code, cause } })
+  }
+}

@@ -1,0 +1,85 @@
+import { createHmac, hkdfSync, randomBytes } from 'node:crypto'
+import { linkSync, rmSync, writeFileSync } from 'node:fs'
+import { type Config, ConfigError } from '../config/config.js'
+import { readSecretFile } from '../config/secret-files.js'
+import { assertSecretKey, isSameSecret, parseLegacySecret } from '../config/secrets.js'
+import { type Database, DatabaseError } from '../database/database.js'
+
+const DERIVED_BYTES = 32
+
+/** What the secret is used for; each use has a key of its own. */
+export type Purpose = 'refresh-token' | 'signing-key-seal' | 'throttle' | 'imported-id'
+
+export interface Secret {
+  /** The keys for one purpose, the newest first: make with the first, accept any. */
+  derive(purpose: Purpose): readonly Buffer[]
+}
+
+/**
+ * The secret of this installation: SECRET_KEY, else the file beside the database, which the first start makes.
+ * @throws DatabaseError when the file is missing although the database depends on it, ConfigError when it is also the
+ * secret of another system's tokens: whoever knows it there could make refresh tokens here.
+ */
+export async function openSecret(config: Config, database: Database): Promise<Secret> {
+  const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
+  const legacy = config.LEGACY_TOKENS.map((item) => parseLegacySecret(item).secret)
+  if (legacy.some((old) => secrets.some((secret) => isSameSecret(old, secret)))) {
+    throw new ConfigError(['LEGACY_TOKENS holds SECRET_KEY: make a new SECRET_KEY with: openssl rand -base64 32'])
+  }
+  return {
+    derive: (purpose) =>
+      secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))),
+  }
+}
+
+/** What stands for a text where only its holder may find it again: who reads the database without the key learns nothing. */
+export function pseudonym(key: Buffer, ...parts: (string | number)[]): string {
+  return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
+}
+
+async function readOrMakeFile(database: Database): Promise<string> {
+  const { db, tables, secretFile } = database
+  if (secretFile === undefined) throw new DatabaseError('SECRET_KEY is required with this database.')
+  const kept = readFile(secretFile)
+  if (kept !== undefined) return kept
+  const [sealed] = await db.select({ kid: tables.signingKeys.kid }).from(tables.signingKeys).limit(1)
+  if (sealed) {
+    throw new DatabaseError(
+      `The secret file ${secretFile} is missing, and this database holds keys sealed with it. Put the file back or set SECRET_KEY.`,
+    )
+  }
+  makeExclusively(secretFile, randomBytes(DERIVED_BYTES).toString('base64url'))
+  // Another process that started at the same moment may have made it instead.
+  return readFile(secretFile) ?? readOrMakeFile(database)
+}
+
+/** The secret in the file; undefined where there is no file. @throws DatabaseError when the file or the secret is unsafe */
+function readFile(file: string): string | undefined {
+  try {
+    const secret = readSecretFile(file).trim()
+    assertSecretKey(secret)
+    return secret
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return undefined
+    if (code !== undefined) throw new DatabaseError(`The secret file ${file} cannot be read: ${message}`)
+    throw new DatabaseError(
+      `The secret file ${file} is refused: it ${message}. How to replace a secret that is lost or known to others: ` +
+        'docs/operations.md, "What to do when".',
+    )
+  }
+}
+
+/** Makes a file whole or not at all, and never over another: nobody can read it half written. */
+function makeExclusively(file: string, content: string): void {
+  const draft = `${file}.${process.pid}`
+  try {
+    writeFileSync(draft, `${content}\n`, { flag: 'wx', mode: 0o600, flush: true })
+    linkSync(draft, file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
+    throw new DatabaseError(`The secret file ${file} cannot be made: ${(error as Error).message}`)
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}

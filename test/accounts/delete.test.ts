@@ -1,0 +1,110 @@
+import { eq } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { countBy, PASSWORD, Person, type Service, startService } from '../helper.js'
+import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+
+t.test('without the password nothing goes', async (t) => {
+  const { service, mina, elsewhere } = await twoPeople(t)
+  const wrong = await mina.post('/v1/me/delete', { current_password: 'three loud lanterns' })
+  t.match(wrong.json(), { status: 403, code: 'wrong_password' })
+  const json = { 'content-type': 'application/json' }
+  for (const body of ['{}', '[]', '', { current_password: '' }, { current_password: PASSWORD, user_id: 2 }]) {
+    t.equal((await mina.post('/v1/me/delete', body, json)).statusCode, 400, JSON.stringify(body))
+  }
+  t.equal((await service.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 401)
+  t.equal((await mina.delete('/v1/me')).statusCode, 405)
+  t.equal(await standing(elsewhere), ALIVE)
+  t.same(await rowsOf(service, mina.id), { users: 1, todos: 2, tutorials: 1, passwordResets: 1, knownNetworks: 1 })
+})
+
+t.test('with it the account goes, with all that is its own and nothing else', async (t) => {
+  const { service, mina, elsewhere, joon } = await twoPeople(t)
+  const deleted = await mina.post('/v1/me/delete', { current_password: PASSWORD })
+  t.equal(deleted.statusCode, 204)
+  t.equal(deleted.body, '')
+  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const url of ['/v1/todos', '/v1/tutorials', '/v1/sessions', '/v1/verify']) {
+    t.equal((await mina.get(url)).statusCode, 401, url)
+  }
+  t.same(await rowsOf(service, mina.id), { users: 0, todos: 0, tutorials: 0, passwordResets: 0, knownNetworks: 0 })
+  t.same(await rowsOf(service, joon.id), { users: 1, todos: 2, tutorials: 1, passwordResets: 1, knownNetworks: 1 })
+  t.equal(await standing(joon), ALIVE)
+  const [gone, unknown] = [await logIn(service, 'mina'), await logIn(service, 'nobody')]
+  t.match(gone.json(), { status: 401, code: 'invalid_credentials' })
+  t.same({ ...gone.json(), request_id: '' }, { ...unknown.json(), request_id: '' })
+})
+
+t.test('the name is free again, for somebody whom the old tokens do not reach', async (t) => {
+  const { service, mina, elsewhere } = await twoPeople(t)
+  await service.signUp('hana')
+  // The highest id of all is the one that a database might give out again.
+  const last = await service.signUp('last')
+  for (const person of [mina, last]) await person.post('/v1/me/delete', { current_password: PASSWORD })
+  const [minaAgain, lastAgain] = [await service.signUp('mina'), await service.signUp('last')]
+  t.same([minaAgain.id, lastAgain.id], [last.id + 1, last.id + 2])
+  await minaAgain.post('/v1/todos', { title: 'of the new Mina' })
+  for (const person of [mina, elsewhere, last]) t.equal(await standing(person), DEAD)
+  t.equal((await mina.patch('/v1/me', { name: 'x' })).statusCode, 401)
+  t.match((await minaAgain.get('/v1/todos')).json().items, [{ title: 'of the new Mina' }], 'and nothing of the old one')
+  t.equal((await minaAgain.get('/v1/todos')).json().items.length, 1)
+  t.match((await minaAgain.get('/v1/sessions')).json().items, { length: 1 })
+})
+
+t.test('of five deletions at once one does it, and the others come too late', async (t) => {
+  const { mina } = await twoPeople(t)
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => mina.post('/v1/me/delete', { current_password: PASSWORD })),
+  )
+  t.same(
+    countBy(answers, ({ statusCode }) => statusCode),
+    { 204: 1, 401: 4 },
+  )
+})
+
+t.test('a log-in, a refresh or a new row that meets the deletion leaves nothing', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const { db, tables } = service.app.database
+  for (let round = 0; round < 10; round += 1) {
+    const mina = await service.signUp('mina')
+    const [deleted, refreshed, , ...logIns] = await Promise.all([
+      mina.post('/v1/me/delete', { current_password: PASSWORD }),
+      service.post('/v1/refresh', { refresh_token: mina.login.refresh_token }),
+      mina.post('/v1/todos', { title: 'from the beyond' }),
+      ...Array.from({ length: 5 }, () => logIn(service, 'mina')),
+    ])
+    t.equal(deleted.statusCode, 204)
+    for (const answer of [refreshed, ...logIns]) {
+      if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
+    }
+    const live = (await db.select().from(tables.sessions)).filter(({ revokedAt }) => revokedAt === null)
+    t.same([live.length, await db.$count(tables.todos)], [0, 0])
+  }
+})
+
+async function twoPeople(t: Test) {
+  const service = await startService(t)
+  const boss = await signUpAdmin(service, 'boss')
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  for (const person of [mina, joon]) {
+    for (const title of ['one', 'two']) await person.post('/v1/todos', { title })
+    await person.post('/v1/tutorials', { name: 'Knots', description: '' })
+    await boss.post(`/v1/users/${person.id}/password-reset`)
+  }
+  return { service, mina, elsewhere: await service.logIn('mina'), joon }
+}
+
+function logIn(service: Service, username: string) {
+  return service.post('/v1/login', { username, password: PASSWORD })
+}
+
+async function rowsOf({ app }: Service, userId: number) {
+  const { db, tables } = app.database
+  const { users, todos, tutorials, passwordResets, knownNetworks } = tables
+  return {
+    users: await db.$count(users, eq(users.id, userId)),
+    todos: await db.$count(todos, eq(todos.userId, userId)),
+    tutorials: await db.$count(tutorials, eq(tutorials.userId, userId)),
+    passwordResets: await db.$count(passwordResets, eq(passwordResets.userId, userId)),
+    knownNetworks: await db.$count(knownNetworks, eq(knownNetworks.userId, userId)),
+  }
+}

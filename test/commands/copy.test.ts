@@ -1,0 +1,125 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { run } from '../../src/commands/copy.js'
+import { DatabaseError } from '../../src/database/database.js'
+import { UsageError } from '../../src/usage-error.js'
+import { type Service, startService } from '../helper.js'
+import { freshDatabase, temporaryFolder } from '../support/databases.js'
+import { bearer } from '../support/replica.js'
+import { openFile } from '../support/sqlite.js'
+
+t.setTimeout(120_000)
+
+const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests'
+
+t.test('a copied installation goes on where the first one was, there and back', async (t) => {
+  const sqlite = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  const first = await startService(t, { DATABASE_URL: sqlite, SECRET_KEY })
+  const [mina, joon, ended] = [await first.signUp('mina'), await first.signUp('joon'), await first.logIn('joon')]
+  const gone = await first.signUp('gone')
+  await mina.post('/v1/todos', { title: '물 주기' })
+  await mina.post('/v1/tutorials', { name: '매듭', description: '' })
+  await ended.post('/v1/logout')
+  await first.app.users.delete(gone.id, { id: null })
+  const before = await contentOf(first)
+
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  process.env.COPY_TARGET_FILE = join(await temporaryFolder(t), 'address')
+  await writeFile(process.env.COPY_TARGET_FILE, `${target}\n`)
+  await copy(sqlite, 'COPY_TARGET')
+  t.same(await contentOf(first), before, 'the source is as it was')
+
+  const second = await startService(t, { DATABASE_URL: target, SECRET_KEY })
+  t.same(await contentOf(second), before)
+  t.equal((await second.logIn('mina')).id, mina.id)
+  t.equal((await second.post('/v1/refresh', { refresh_token: joon.login.refresh_token })).statusCode, 200)
+  t.match((await second.get('/v1/todos', bearer(mina.token))).json().items, [{ title: '물 주기' }])
+  t.equal((await second.get('/v1/verify', bearer(ended.token))).statusCode, 401, 'what was revoked stays revoked')
+  t.equal((await second.post('/v1/refresh', { refresh_token: ended.login.refresh_token })).statusCode, 400)
+
+  const back = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  await copy(target, back)
+  const third = await startService(t, { DATABASE_URL: back, SECRET_KEY })
+  t.same(await contentOf(third), await contentOf(second))
+  for (const service of [second, third]) t.equal((await service.signUp('later')).id, gone.id + 1, 'no id comes twice')
+})
+
+t.test('a copy of more rows than are read at once, to either engine, each with its owner', async (t) => {
+  const first = await startService(t, { SECRET_KEY })
+  const people = [await first.signUp('mina'), await first.signUp('joon')]
+  const { db, tables } = first.app.database
+  await db.insert(tables.todos).values(
+    Array.from({ length: 1_201 }, (_, index) => ({
+      ...{ id: index + 1, userId: people[index % 2]?.id ?? 0, title: `${index}`, version: 3 },
+      ...{ createdAt: index, updatedAt: 0 },
+    })),
+  )
+  await first.app.database.setLastId(db, 'todos', 5_000)
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  const back = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  await copy(first.app.config.DATABASE_URL, target)
+  await copy(target, back)
+  const wrong = await startService(t, {
+    DATABASE_URL: back,
+    SECRET_KEY: 'another-Secret-0123456789-for-this',
+  }).catch((error) => error)
+  t.match(wrong, { constructor: DatabaseError, message: /do not open with this SECRET_KEY/ })
+  const second = await startService(t, { DATABASE_URL: back, SECRET_KEY })
+  t.same(await contentOf(second), await contentOf(first))
+  const joon = await second.logIn('joon')
+  t.equal((await joon.post('/v1/todos', { title: 'later' })).json().id, 5_001, 'ids go on after those that are gone')
+  t.equal((await joon.get('/v1/todos/1')).statusCode, 404)
+  t.equal((await joon.get('/v1/todos/2')).statusCode, 200)
+})
+
+t.test('what cannot be copied is refused, and nothing is changed', async (t) => {
+  const service = await startService(t)
+  await service.signUp('mina')
+  const { DATABASE_URL: full } = service.app.config
+  const { DATABASE_URL: empty } = await freshDatabase(t)
+  await t.rejects(copy(full, full), { message: /not empty/ })
+  const nowhere = join(await temporaryFolder(t), 'nothing.db')
+  await t.rejects(copy(`sqlite:${nowhere}`, empty), { constructor: DatabaseError, message: /no database at/ })
+  t.notOk(existsSync(nowhere))
+  await t.rejects(run({ from: full }), { constructor: UsageError, message: /needed/ })
+  await t.rejects(run({ from: full, to: 'NOT_SET' }), { constructor: UsageError, message: /NOT_SET/ })
+  t.equal((await service.logIn('mina')).login.user.username, 'mina')
+})
+
+t.test('an installation in which a user name is the address of somebody else is not begun', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const first = await startService(t, { DATABASE_URL: `sqlite:${file}`, SECRET_KEY })
+  const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
+  const old = await openFile(t, file)
+  // As it was before the rule.
+  old.exec('drop trigger users_names_update')
+  old.exec(`update users set username = 'bob@example.com', username_key = 'bob@example.com' where id = ${mina.id}`)
+  old.exec(`update users set email = 'Bob@example.com', email_key = 'bob@example.com' where id = ${joon.id}`)
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  const message = `Bob@example.com: user name of id ${mina.id}, address of id ${joon.id}`
+  await t.rejects(copy(`sqlite:${file}`, target), { constructor: DatabaseError, message: new RegExp(message) })
+  const second = await startService(t, { DATABASE_URL: target, SECRET_KEY })
+  t.equal(await second.app.database.db.$count(second.app.database.tables.users), 0)
+  old.exec(`update users set email = null, email_key = null where id = ${joon.id}`)
+})
+
+/** Everything that is kept, but for what a start changes. */
+async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
+  const { db, tables } = app.database
+  return {
+    users: await db.select().from(tables.users).orderBy(tables.users.id),
+    sessions: await db.select().from(tables.sessions).orderBy(tables.sessions.id),
+    signingKeys: await db.select().from(tables.signingKeys),
+    throttle: await db.select().from(tables.throttle).orderBy(tables.throttle.key),
+    knownNetworks: await db.select().from(tables.knownNetworks).orderBy(tables.knownNetworks.userId),
+    todos: await db.select().from(tables.todos).orderBy(tables.todos.id),
+    tutorials: await db.select().from(tables.tutorials).orderBy(tables.tutorials.id),
+    events: await db.select().from(tables.events).orderBy(tables.events.id),
+  }
+}
+
+function copy(from: string, to: string): Promise<void> {
+  return run({ from, to })
+}

@@ -1,0 +1,242 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { isNull } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { PASSWORD, startService, temporaryFolder } from '../helper.js'
+import { ALIVE, DEAD, standing } from '../support/people.js'
+
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
+
+const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
+
+t.test('the first admin comes from the command line, and logs in over the API', async (t) => {
+  const command = await commandIn(t)
+  const made = await command.run(['users', 'create', '--username', 'admin', '--admin'], `${PASSWORD}\n`)
+  t.equal(made.code, 0, made.stderr)
+  t.match(made.stdout, /^Created the admin admin with id 1 in \/.*latchkey\.db\.\n$/)
+  t.match(made.stderr, /^Database: \/.*latchkey\.db\n$/)
+  const service = await command.startService()
+  const admin = await service.logIn('admin', PASSWORD)
+  t.match(admin.login.user, { id: 1, username: 'admin', email: null, role: 'admin' })
+  t.equal((await admin.get('/v1/users')).statusCode, 200)
+  const { items } = (await admin.get('/v1/events?user_id=1')).json()
+  t.match(items.at(-1), { type: 'user.created', actor_id: null, ip: null })
+})
+
+t.test('without --admin it is a person like any other, with an address and a name', async (t) => {
+  const command = await commandIn(t)
+  const names = ['--email', 'Ada@Example.com', '--name', 'Ada L.']
+  t.equal((await command.run(['users', 'create', ...names], PASSWORD)).code, 0, 'the line need not end')
+  const service = await command.startService()
+  const ada = await service.logIn('ada@example.com', PASSWORD)
+  t.match(ada.login.user, { username: null, email: 'Ada@Example.com', name: 'Ada L.', role: 'user' })
+  t.equal((await ada.get('/v1/users')).statusCode, 403)
+})
+
+t.test('while registration is closed, and while the service runs', async (t) => {
+  const command = await commandIn(t, { REGISTRATION: 'closed' })
+  const service = await command.startService()
+  t.equal((await service.post('/v1/register', { username: 'mina', password: PASSWORD })).statusCode, 403)
+  // What follows the first line is no part of the password.
+  const made = await command.run(['users', 'create', '--username', 'mina'], `${PASSWORD}\r\nand more\n`)
+  t.equal(made.code, 0, made.stderr)
+  t.match((await service.logIn('mina', PASSWORD)).login.user, { username: 'mina', role: 'user' })
+})
+
+t.test('what is refused says why, ends with another code, and leaves nothing', async (t) => {
+  const command = await commandIn(t)
+  t.equal((await command.run(['users', 'create', '--username', 'mina'], PASSWORD)).code, 0)
+  const create = ['users', 'create']
+  const refused: { args: string[]; input: string; code: number; says: RegExp }[] = [
+    { args: [...create, '--username', 'joon'], input: 'shrt7!x', code: 1, says: /at least 8 characters/ },
+    { args: [...create, '--username', 'joon'], input: 'password1234567\n', code: 1, says: /most common/ },
+    { args: [...create, '--username', 'joon.park'], input: 'joon.park\n', code: 1, says: /name of yours/ },
+    { args: [...create, '--username', 'joon'], input: '\n', code: 1, says: /at least 8 characters/ },
+    { args: [...create, '--username', 'joon'], input: '', code: 1, says: /no password/ },
+    { args: [...create, '--username', 'MINA', '--admin'], input: PASSWORD, code: 1, says: /user name is taken/ },
+    { args: [...create, '--email', 'x'], input: PASSWORD, code: 1, says: /not an e-mail address/ },
+    { args: create, input: PASSWORD, code: 64, says: /--username or --email is needed/ },
+    { args: [...create, '--admin', '--name', 'Joon'], input: PASSWORD, code: 64, says: /--username or --email/ },
+    { args: [...create, '--username', 'joon', '--password', 'x'], input: PASSWORD, code: 64, says: /--password/ },
+    {
+      args: ['users', 'erase', 'mina'],
+      input: PASSWORD,
+      code: 64,
+      says: /no action "erase": latchkey users create \| list/,
+    },
+    { args: ['users', 'delete', '--username', 'mina'], input: PASSWORD, code: 64, says: /say who/ },
+    { args: ['users', 'delete', 'mina', '--username', 'x'], input: PASSWORD, code: 64, says: /--username belongs to/ },
+    { args: ['users'], input: PASSWORD, code: 64, says: /say what to do: latchkey users create/ },
+    { args: ['users', 'list', '--limit', '0'], input: PASSWORD, code: 64, says: /--limit takes/ },
+    { args: ['users', 'delete', 'nobody'], input: PASSWORD, code: 1, says: /no user "nobody"/ },
+  ]
+  await Promise.all(
+    refused.map(async ({ args, input, code, says }) => {
+      const { code: ended, stdout, stderr } = await command.run(args, input)
+      const name = `${args.join(' ')} < ${input.trim()}`
+      t.equal(ended, code, `${name}: ${stderr}`)
+      t.match(stderr, says, name)
+      t.equal(stdout, '', name)
+      t.notMatch(stderr, /\n\s+at /, `${name}: no stack`)
+      if (input.trim() !== '') t.notMatch(stderr, input.trim(), `${name}: nor the password`)
+    }),
+  )
+  const { db, tables } = (await command.startService()).app.database
+  t.match(await db.select({ username: tables.users.username, role: tables.users.role }).from(tables.users), [
+    { username: 'mina', role: 'user' },
+  ])
+  t.equal(await db.$count(tables.users), 1)
+})
+
+t.test('accounts are listed, disabled, enabled and changed; one admin always stays', async (t) => {
+  const command = await commandIn(t)
+  t.equal((await command.run(['users', 'create', '--username', 'admin', '--admin'], PASSWORD)).code, 0)
+  const service = await command.startService()
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await command.run(['users', ...args], '')
+    return `${code} ${stdout}${stderr.replace(/^Database: .*\n/, '')}`.trim()
+  }
+  t.match(await run('list'), /^0 +1 {2}admin {2}active {4}admin\n +2 {2}user {3}active {4}mina\n +3 {2}user/)
+  const listed = (await command.run(['users', 'list', '--json'], '')).stdout.trim().split('\n')
+  t.match(JSON.parse(listed[1] ?? ''), { id: 2, username: 'mina', role: 'user', is_active: true })
+  t.notMatch(listed.join(), /hash|bcrypt/)
+  t.equal(await run('disable', 'MINA'), '0 mina (id 2) is disabled, with the role user.')
+  await service.app.sessions.poll()
+  t.equal(await standing(mina), DEAD)
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
+  t.equal((await joon.get('/v1/me')).statusCode, 200, 'nobody else is')
+  t.equal(await run('enable', '2'), '0 mina (id 2) is active, with the role user.')
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 200)
+
+  for (const act of [
+    ['set-role', 'admin', 'user'],
+    ['disable', 'admin'],
+  ]) {
+    t.match(await run(...act), /^1 latchkey: .*last/i, act.join(' '))
+  }
+  t.equal(await run('set-role', 'joon', 'admin'), '0 joon (id 3) is active, with the role admin.')
+  t.equal(await run('set-role', 'admin', 'user'), '0 admin (id 1) is active, with the role user.')
+
+  for (const [args, says] of [
+    [['disable'], /^64 latchkey: say who/],
+    [['show', 'nobody'], /^1 latchkey: there is no user "nobody"/],
+    [['set-role', 'mina'], /^64 latchkey: say which role/],
+    [['set-role', 'mina', 'owner'], /^64 latchkey: say which role/],
+    [['disable', 'mina', 'joon'], /^64 latchkey: unexpected argument "joon"/],
+  ] as const) {
+    t.match(await run(...args), says)
+  }
+})
+
+t.test('a new password comes from standard input, and ends all sessions', async (t) => {
+  const command = await commandIn(t)
+  const service = await command.startService()
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const changed = 'four louder lanterns'
+  const set = await command.run(['users', 'set-password', 'mina'], `${changed}\n`)
+  t.match(set, { code: 0, stdout: 'Set a new password for mina (id 1), and ended all sessions.\n' })
+  await service.app.sessions.poll()
+  t.equal(await standing(mina), DEAD)
+  t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
+  const again = await service.logIn('mina', changed)
+  t.equal((await command.run(['users', 'set-password', 'mina'], 'mina\n')).code, 1, 'by the rules')
+  t.equal((await command.run(['users', 'revoke-sessions', 'mina'], '')).code, 0)
+  await service.app.sessions.poll()
+  t.equal(await standing(again), DEAD)
+  t.equal(await standing(joon), ALIVE)
+  const { db, tables } = service.app.database
+  const events = await db.select({ type: tables.events.type }).from(tables.events).where(isNull(tables.events.actorId))
+  t.match(
+    events.map(({ type }) => type).filter((type) => !type.startsWith('login')),
+    ['password.changed', 'sessions.ended'],
+  )
+})
+
+t.test('accounts are found by a part of a name, in bounds, and deleted for good', async (t) => {
+  const command = await commandIn(t)
+  const service = await command.startService()
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon_park')]
+  await service.signUp('minari')
+  await joon.post('/v1/todos', { title: 'private' })
+  const names = async (...args: string[]) => {
+    const { code, stdout, stderr } = await command.run(['users', 'list', '--json', ...args], '')
+    t.equal(code, 0, stderr)
+    return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).username]))
+  }
+  t.same(await names(), ['mina', 'joon_park', 'minari'])
+  t.same(await names('--search', 'MIN'), ['mina', 'minari'])
+  t.same(await names('--search', '_'), ['joon_park'], 'no wildcard')
+  t.same(await names('--search', '%'), [])
+  t.same(await names('--search', '!'), [])
+  t.same(await names('--limit', '2'), ['mina', 'joon_park'])
+  t.same(await names('--search', 'min', '--limit', '1'), ['mina'])
+
+  const deleted = await command.run(['users', 'delete', 'joon_park', '--json'], '')
+  t.equal(deleted.code, 0, deleted.stderr)
+  t.match(JSON.parse(deleted.stdout), { id: joon.id, username: 'joon_park' })
+  t.same(await names(), ['mina', 'minari'])
+  await service.app.sessions.poll()
+  t.equal(await standing(joon), DEAD)
+  t.equal(await standing(mina), ALIVE)
+  t.equal((await service.post('/v1/login', { username: 'joon_park', password: PASSWORD })).statusCode, 401)
+  t.equal(await service.app.database.db.$count(service.app.database.tables.todos), 0)
+  t.equal((await command.run(['users', 'delete', 'joon_park'], '')).code, 1, 'there is nobody any more')
+})
+
+t.test('every action prints the account as JSON where it is asked to, and says which database it used', async (t) => {
+  const command = await commandIn(t)
+  const json = async (args: string[], input = '') => {
+    const { code, stdout, stderr } = await command.run(['users', ...args, '--json'], input)
+    t.equal(code, 0, `${args}: ${stderr}`)
+    t.match(stderr, /^Database: \/.*\/data\/latchkey\.db\n$/, `${args}`)
+    return JSON.parse(stdout)
+  }
+  const admin = { id: 1, username: 'ada', role: 'admin', is_active: true }
+  t.match(await json(['create', '--username', 'ada', '--admin'], PASSWORD), admin)
+  t.match(await json(['show', 'ada']), admin)
+  t.match(await json(['create', '--username', 'mina'], PASSWORD), { id: 2, role: 'user' })
+  t.match(await json(['disable', 'mina']), { id: 2, is_active: false })
+  t.match(await json(['enable', 'mina']), { id: 2, is_active: true })
+  t.match(await json(['set-role', 'mina', 'admin']), { id: 2, role: 'admin' })
+  t.match(await json(['set-password', 'mina'], 'four louder lanterns'), { id: 2 })
+  t.match(await json(['revoke-sessions', 'mina']), { id: 2 })
+  t.match(await json(['reset-password', 'mina']), { token: /^[\w-]{20,}$/, expires_at: /Z$/, user: { id: 2 } })
+  const shown = await command.run(['users', 'show', '2'], '')
+  t.match(shown.stdout, /^id +2\nusername +mina\nemail +-\n/)
+})
+
+t.test('--help explains itself, and does nothing', async (t) => {
+  const command = await commandIn(t)
+  const { code, stdout } = await command.run(['users', '--help'], '')
+  t.equal(code, 0)
+  t.match(stdout, /latchkey users create --username/)
+})
+
+/** The command as an operator calls it: in a folder of its own, with nothing in the environment but the settings. */
+async function commandIn(t: Test, settings: Record<string, string> = {}) {
+  const folder = await temporaryFolder(t)
+  const env = { PATH: process.env.PATH, DATABASE_URL: 'sqlite:./data/latchkey.db', BCRYPT_COST: '10', ...settings }
+
+  async function run(args: string[], input: string) {
+    const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env, timeout: 240_000 })
+    t.teardown(() => child.kill('SIGKILL'))
+    // It may end without having read what it was given.
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+    const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+    t.notMatch(stdout + stderr, PASSWORD, 'the password is in no output')
+    return { code, stdout, stderr }
+  }
+
+  return {
+    run,
+    startService: () => startService(t, { ...settings, DATABASE_URL: `sqlite:${join(folder, 'data', 'latchkey.db')}` }),
+  }
+}

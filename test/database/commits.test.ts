@@ -1,0 +1,263 @@
+// On SQLite alone: commits of the SQLite file.
+
+import { readFileSync, statSync } from 'node:fs'
+import { sql } from 'drizzle-orm'
+import t from 'tap'
+import { type Person, type Service, startService } from '../helper.js'
+import { ask, type Connection, fileOf, openFile } from '../support/sqlite.js'
+
+const WAL_HEADER_BYTES = 32
+const WAL_FRAME_BYTES = 4_096 + 24
+
+t.test(
+  'writes at the same moment share a commit, and are there for others to see when they are answered',
+  async (t) => {
+    const { service, mina, other } = await watched(t)
+    const pagesOf = async (work: () => Promise<unknown>) => {
+      other.pragma('wal_checkpoint(truncate)')
+      await work()
+      return (statSync(`${fileOf(service)}-wal`).size - WAL_HEADER_BYTES) / WAL_FRAME_BYTES
+    }
+    const inTurn = await pagesOf(async () => {
+      for (let count = 0; count < 40; count += 1) await mina.post('/v1/todos', { title: 'in turn' })
+    })
+    const seen: unknown[] = []
+    const together = await pagesOf(() =>
+      Promise.all(
+        Array.from({ length: 40 }, async () => {
+          const { id } = (await mina.post('/v1/todos', { title: 'together' })).json()
+          seen.push(other.prepare('select id from todos where id = ?').pluck().get(id) === id)
+        }),
+      ),
+    )
+    t.ok(inTurn >= 80, `${inTurn} pages`)
+    t.ok(together < inTurn / 2, `${together} pages`)
+    t.same(new Set(seen), new Set([true]))
+    t.equal(seen.length, 40)
+  },
+)
+
+t.test('a write that is refused is refused alone', async (t) => {
+  const { service, mina } = await watched(t)
+  const outcomes = await Promise.allSettled([insert(service, mina.id), insert(service, 999), insert(service, mina.id)])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { cause: { code: 'invalid_token' } } },
+    { status: 'fulfilled' },
+  ])
+  t.equal((await mina.get('/v1/todos')).json().items.length, 2)
+})
+
+t.test('a commit that fails fails for all that shared it, and leaves nothing behind', async (t) => {
+  const { service, mina, other } = await watched(t)
+  other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
+  // The commit alone finds that this row has no owner.
+  const orphan = ask(service, sql`insert into late values (999) returning user_id`)
+  const outcomes = await Promise.allSettled([insert(service, mina.id), orphan, insert(service, mina.id)])
+  t.same(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
+  t.equal(other.prepare('select count(*) from todos').pluck().get(), 0)
+  t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
+})
+
+t.test(
+  'reads of the same moment share a lock: one that fails fails alone, and none is older than itself',
+  async (t) => {
+    const { service, mina, other } = await watched(t)
+    const count = () => ask(service, sql`select count(*) from todos`)
+    // The absolute value of the smallest integer is none.
+    const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
+    const outcomes = await Promise.allSettled([count(), failing(), count()])
+    t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
+    const byAnother = other.prepare(
+      `insert into todos (id, user_id, title, created_at, updated_at)
+       select last + 1, ${mina.id}, 'x', 0, 0 from row_ids where name = 'todos'`,
+    )
+    for (let written = 1; written <= 20; written += 1) {
+      const earlier = [count(), count()]
+      await earlier[0]
+      byAnother.run()
+      t.same(await count(), [[written]])
+      await Promise.all(earlier)
+    }
+  },
+)
+
+t.test('a refresh is one commit with its event, also beside others', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const joon = await service.signUp('joon')
+  const commitsOf = async (work: () => Promise<unknown>) => {
+    other.pragma('wal_checkpoint(truncate)')
+    await work()
+    return countCommits(`${fileOf(service)}-wal`)
+  }
+  let tokens = [mina, joon].map(({ login }) => login.refresh_token)
+  const refresh = async () => {
+    const answers = await Promise.all(tokens.map((token) => service.post('/v1/refresh', { refresh_token: token })))
+    tokens = answers.map((answer) => answer.json().refresh_token)
+  }
+  t.equal(await commitsOf(() => mina.post('/v1/todos', { title: 'x' })), 1)
+  t.equal(await commitsOf(refresh), 1)
+  t.ok(tokens.every(Boolean))
+  t.same(refreshesOf(other), [mina.id, joon.id])
+})
+
+t.test('an event that cannot be written fails its refresh, and nobody else who shares the commit', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const joon = await service.signUp('joon')
+  other.exec(
+    `create trigger full before insert on events when new.user_id = ${mina.id} begin select raise(abort, 'full'); end`,
+  )
+  const refresh = ({ login }: Person) => service.post('/v1/refresh', { refresh_token: login.refresh_token })
+  const answers = await Promise.all([refresh(mina), refresh(joon), mina.post('/v1/todos', { title: 'x' })])
+  t.same(
+    answers.map(({ statusCode }) => statusCode),
+    [500, 200, 201],
+  )
+  t.same(refreshesOf(other), [joon.id])
+  other.exec('drop trigger full')
+  t.equal((await refresh(mina)).statusCode, 200, 'the answer that was lost is given again')
+  t.same(refreshesOf(other), [joon.id, mina.id])
+})
+
+t.test('a full disk takes a refresh back whole: its token works later', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const refresh = (token: string) => service.post('/v1/refresh', { refresh_token: token })
+  await ask(service, sql`pragma max_page_count = 1`)
+  let token = mina.login.refresh_token
+  let answer = await refresh(token)
+  for (let count = 0; count < 500 && answer.statusCode === 200; count += 1) {
+    token = answer.json().refresh_token
+    answer = await refresh(token)
+  }
+  t.match(answer.json(), { status: 503, code: 'database_unavailable' })
+  const generation = () => other.prepare('select generation from sessions').pluck().get()
+  t.equal(generation(), refreshesOf(other).length)
+  await ask(service, sql`pragma max_page_count = 1000000`)
+  t.equal((await refresh(token)).statusCode, 200)
+  t.equal(generation(), refreshesOf(other).length)
+})
+
+t.test('nobody reads what a transaction wrote before the commit of its batch', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const { transaction } = service.app.database
+  other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
+  let meanwhile: Promise<unknown[][]> | undefined
+  const work = transaction(async (db) => {
+    await insert(service, mina.id, db)
+    meanwhile = ask(service, sql`select count(*) from todos`)
+  })
+  const outcomes = await Promise.allSettled([work, ask(service, sql`insert into late values (999) returning user_id`)])
+  t.same(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  t.same(await meanwhile, [[0]])
+})
+
+t.test('of the transactions and statements of one tick, one that fails is undone alone', async (t) => {
+  const { service, mina } = await watched(t)
+  const { transaction } = service.app.database
+  const fail = async (owners: number[], error?: Error) =>
+    transaction(async (db) => {
+      for (const owner of owners) await insert(service, owner, db)
+      if (error !== undefined) throw error
+    })
+  const outcomes = await Promise.allSettled([
+    insert(service, mina.id),
+    fail([mina.id, mina.id, 999]),
+    fail([mina.id]),
+    fail([mina.id, mina.id], new Error('second thoughts')),
+    insert(service, mina.id),
+  ])
+  t.match(outcomes, [
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { cause: { code: 'invalid_token' } } },
+    { status: 'fulfilled' },
+    { status: 'rejected', reason: { message: 'second thoughts' } },
+    { status: 'fulfilled' },
+  ])
+  t.equal((await mina.get('/v1/todos')).json().items.length, 3)
+})
+
+t.test('a transaction that waits for anything but its statements fails, alone', async (t) => {
+  const { service, mina } = await watched(t)
+  const { transaction, db: outside } = service.app.database
+  const waits = [
+    () => ask(service, sql`select 1`),
+    () => insert(service, mina.id, outside),
+    () => transaction((db) => insert(service, mina.id, db)),
+    () => new Promise(() => {}),
+  ]
+  for (const wait of waits) {
+    const before = (await mina.get('/v1/todos')).json().items.length
+    const late: Promise<unknown>[] = []
+    const work = async (db: typeof outside) => {
+      await insert(service, mina.id, db)
+      await wait()
+      late.push(insert(service, mina.id, db).catch((error) => error))
+    }
+    const [refused, beside] = await Promise.allSettled([transaction(work), insert(service, mina.id)])
+    t.match(refused, { status: 'rejected', reason: { message: /may wait for nothing but its own statements/ } })
+    t.match(beside, { status: 'fulfilled' })
+    t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+    for (const error of await Promise.all(late)) t.match(error, { cause: { message: /is over/ } })
+    const { length } = (await mina.get('/v1/todos')).json().items
+    t.ok(length - before <= 3, `${length - before} rows: the two beside it, and what it did outside`)
+  }
+})
+
+t.test('a full disk that ends the transaction of a batch is a failure of all in it', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const { transaction } = service.app.database
+  await ask(service, sql`pragma max_page_count = 1`)
+  const { tables, now } = service.app.database
+  const row = { userId: mina.id, title: 'x', description: 'x'.repeat(100_000), createdAt: now, updatedAt: now }
+  const outcomes = await Promise.allSettled([
+    insert(service, mina.id),
+    transaction(async (db) => {
+      await insert(service, mina.id, db)
+      await db
+        .insert(tables.todos)
+        .values(row)
+        .catch(() => {})
+    }),
+    insert(service, mina.id),
+  ])
+  const inserted = other.prepare('select count(*) from todos').pluck().get()
+  const fulfilled = outcomes.filter(({ status }) => status === 'fulfilled').length
+  t.equal(outcomes[1]?.status, 'rejected')
+  t.match(outcomes[1], { reason: { code: 'database_unavailable' } })
+  t.equal(inserted, fulfilled, 'who is told of success has it')
+  await ask(service, sql`pragma max_page_count = 1000000`)
+  t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+})
+
+async function watched(t: Parameters<typeof startService>[0]) {
+  const service = await startService(t)
+  const mina: Person = await service.signUp('mina')
+  return { service, mina, other: await openFile(t, fileOf(service)) }
+}
+
+async function insert({ app }: Service, userId: number, db = app.database.db): Promise<void> {
+  const { tables, now } = app.database
+  await db.insert(tables.todos).values({ userId, title: 'x', createdAt: now, updatedAt: now })
+}
+
+/** Whose refreshes are on record, in their order. */
+function refreshesOf(other: Connection): unknown[] {
+  return other.prepare("select user_id from events where type = 'session.refreshed' order by id").pluck().all()
+}
+
+/** How many commits a write-ahead log holds: the last frame of each says how large the database is. */
+function countCommits(file: string): number {
+  const log = readFileSync(file)
+  let commits = 0
+  for (let frame = WAL_HEADER_BYTES; frame < log.length; frame += WAL_FRAME_BYTES) {
+    if (log.readUInt32BE(frame + 4) > 0) commits += 1
+  }
+  return commits
+}

@@ -1,0 +1,150 @@
+// On SQLite alone: the SQLite file.
+
+import { createHash } from 'node:crypto'
+import { copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { sql } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { DatabaseError } from '../../src/database/database.js'
+import { openDatabase } from '../../src/database/open.js'
+import { PASSWORD, type Person, type Service, startService, temporaryFolder } from '../helper.js'
+import { ask, copyDatabase, fileOf, openFile } from '../support/sqlite.js'
+
+const PAGE_BYTES = 4096
+
+t.test('a file that cannot be used is refused with what to do, and left as it is', async (t) => {
+  const good = await stoppedDatabase(t)
+  const { size } = await stat(good)
+  const cases: { name: string; spoil: (file: string) => Promise<void>; says: RegExp }[] = [
+    { name: 'empty', spoil: (file) => truncate(file, 0), says: /is empty.*(backup|delete)/ },
+    { name: 'cut in half', spoil: (file) => truncate(file, size / 2), says: /damaged.*restore.*backup/ },
+    { name: 'cut by a page', spoil: (file) => truncate(file, size - PAGE_BYTES), says: /damaged.*restore.*backup/ },
+    { name: 'cut to a piece', spoil: (file) => truncate(file, 50), says: /damaged|not a Latchkey/ },
+    { name: 'without its header', spoil: overwrite(0, 16), says: /damaged.*restore.*backup/ },
+    { name: 'without its schema', spoil: overwrite(100, 200), says: /damaged.*restore.*backup/ },
+    { name: 'text', spoil: (file) => writeFile(file, 'a letter\n'.repeat(500)), says: /damaged|not a Latchkey/ },
+  ]
+  for (const { name, spoil, says } of cases) {
+    const file = join(await temporaryFolder(t), 'latchkey.db')
+    await copyFile(good, file)
+    await spoil(file)
+    await assertRefused(t, file, says, name)
+  }
+})
+
+t.test('the file of another application is refused, and not made into ours', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const other = await openFile(t, file)
+  other.exec('create table users (id integer primary key); insert into users values (1)')
+  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'plain')
+  other.pragma('application_id = 7')
+  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'marked')
+  t.same(other.pragma('journal_mode'), [{ journal_mode: 'delete' }])
+  t.same(other.prepare('select name from sqlite_schema').all(), [{ name: 'users' }])
+})
+
+t.test('a path that holds no file is refused', async (t) => {
+  const folder = await temporaryFolder(t)
+  await mkdir(join(folder, 'data.db'))
+  await writeFile(join(folder, 'file'), 'x')
+  for (const path of ['data.db', 'file/latchkey.db']) {
+    const error = await reasonToRefuse(join(folder, path))
+    t.type(error, DatabaseError, path)
+    t.match(error, { message: /cannot be (made|opened)/ }, path)
+  }
+})
+
+t.test('after an unclean stop a damaged page is found, at every start until somebody mends it', async (t) => {
+  const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
+  const mina = await service.signUp('mina')
+  // In the audit log, which nothing reads while starting.
+  await service.post('/v1/login', { username: 'mina', password: PASSWORD }, { 'x-request-id': 'the-needle' })
+  const file = await copyWithLog(t, mina, await temporaryFolder(t))
+  await t.resolves(openAndClose(await copyDatabase(file, await temporaryFolder(t))), 'the copy itself is sound')
+  const page = Math.floor((await readFile(file)).indexOf('the-needle') / PAGE_BYTES)
+  t.ok(page > 0)
+  await overwrite(page * PAGE_BYTES, PAGE_BYTES)(file)
+  await assertRefused(t, file, /damaged.*restore.*backup/, 'a damaged page')
+})
+
+t.test('after an unclean stop with sound pages everything that was acknowledged is there', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const file = await copyWithLog(t, mina, await temporaryFolder(t))
+  const restarted = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+  t.match((await (await restarted.logIn('mina')).get('/v1/todos')).json().items, [{ title: 'in the log' }])
+})
+
+t.test('pages that break under a running service are 503, and it lives on', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  await writeLogBack(t, service)
+  const { size } = await stat(fileOf(service))
+  await overwrite(PAGE_BYTES, size - PAGE_BYTES)(fileOf(service))
+  await ask(service, sql`pragma shrink_memory`)
+  t.match((await mina.get('/v1/todos')).json(), { status: 503, code: 'database_unavailable' })
+  t.match((await mina.post('/v1/todos', { title: 'x' })).json(), { status: 503, code: 'database_unavailable' })
+  t.match((await service.get('/readyz')).json(), { status: 503, code: 'database_unavailable' })
+  t.equal((await service.get('/livez')).statusCode, 200)
+})
+
+async function stoppedDatabase(t: Test): Promise<string> {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  await mina.post('/v1/todos', { title: 'x' })
+  await service.app.close()
+  return fileOf(service)
+}
+
+/** What is on the disk while a service runs that has written to its log since the last checkpoint. */
+async function copyWithLog(t: Test, person: Person, folder: string): Promise<string> {
+  const { service } = person
+  await writeLogBack(t, service)
+  await person.post('/v1/todos', { title: 'in the log' })
+  const file = await copyDatabase(fileOf(service), folder)
+  if ((await stat(`${file}-wal`)).size === 0) throw new Error('the log is empty')
+  return file
+}
+
+/** From a connection of its own: the service's is in a transaction whenever it writes. */
+async function writeLogBack(t: Test, service: Service): Promise<void> {
+  const other = await openFile(t, fileOf(service))
+  other.pragma('wal_checkpoint(truncate)')
+  other.close()
+}
+
+function overwrite(from: number, count: number): (file: string) => Promise<void> {
+  return async (file) => {
+    const bytes = await readFile(file)
+    await writeFile(file, bytes.fill(0xff, from, from + count))
+  }
+}
+
+async function assertRefused(t: Test, file: string, says: RegExp, name: string): Promise<void> {
+  const before = await fingerprint(file)
+  for (const migrate of [true, false]) {
+    const error = await reasonToRefuse(file, migrate)
+    t.type(error, DatabaseError, name)
+    t.match(error, { message: says }, name)
+    t.match(error, { message: file }, name)
+  }
+  t.equal(await fingerprint(file), before, `${name}: is left as it is`)
+}
+
+async function fingerprint(file: string): Promise<string> {
+  return createHash('sha256')
+    .update(await readFile(file))
+    .digest('hex')
+}
+
+async function openAndClose(file: string, migrate = true): Promise<void> {
+  await (await openDatabase(`sqlite:${file}`, { migrate })).close()
+}
+
+async function reasonToRefuse(file: string, migrate = true): Promise<unknown> {
+  try {
+    await openAndClose(file, migrate)
+  } catch (error) {
+    return error
+  }
+}

@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { getTableName, sql } from 'drizzle-orm'
+import type { PgTable } from 'drizzle-orm/pg-core'
+import type { Response } from 'light-my-request'
+import t, { type Test } from 'tap'
+import { PASSWORD, type Person, type Service, startService } from '../helper.js'
+import { onServer, POSTGRES_ONLY, SERVER_URL } from '../support/databases.js'
+import { signUpAdmin } from '../support/people.js'
+import { ask } from '../support/sqlite.js'
+
+// Every deed has a service of its own.
+t.setTimeout(240_000)
+
+const NEXT = 'four louder lanterns'
+/** Longer than a statement may take. */
+const LOCKED_S = 6
+
+interface People {
+  service: Service
+  boss: Person
+  mina: Person
+  phone: Person
+  token: string
+}
+
+/** What belongs to people or is done to them, and what it answers where it can be recorded. */
+const DEEDS: Record<string, { status: number; act(people: People): Promise<Response> }> = {
+  registering: {
+    status: 201,
+    act: ({ service }) => service.post('/v1/register', { username: 'hana', password: PASSWORD }),
+  },
+  'registering with the tutorials': {
+    status: 200,
+    act: ({ service }) => compat(service, '/register', { name: 'Hana', email: 'hana@example.com', password: PASSWORD }),
+  },
+  'logging in': {
+    status: 200,
+    act: ({ service }) => service.post('/v1/login', { username: 'mina', password: PASSWORD }),
+  },
+  'logging in with the tutorials': {
+    status: 200,
+    act: ({ service }) => compat(service, '/login', { username: 'mina', password: PASSWORD }),
+  },
+  refreshing: {
+    status: 200,
+    act: ({ service, mina }) => service.post('/v1/refresh', { refresh_token: mina.login.refresh_token }),
+  },
+  'logging out': { status: 204, act: ({ mina }) => mina.post('/v1/logout') },
+  'logging out by the refresh token': {
+    status: 204,
+    act: ({ service, mina }) => service.post('/v1/logout', { refresh_token: mina.login.refresh_token }),
+  },
+  'ending another session': {
+    status: 204,
+    act: async ({ mina }) => {
+      const { items } = (await mina.get('/v1/sessions')).json()
+      return mina.delete(`/v1/sessions/${items.find(({ current }: { current: boolean }) => !current).id}`)
+    },
+  },
+  'ending all other sessions': { status: 204, act: ({ mina }) => mina.delete('/v1/sessions') },
+  'changing the name': { status: 200, act: ({ mina }) => mina.patch('/v1/me', { name: 'Mina Kim' }) },
+  'changing the password': {
+    status: 204,
+    act: ({ mina }) => mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT }),
+  },
+  'deleting the own account': {
+    status: 204,
+    act: ({ mina }) => mina.post('/v1/me/delete', { current_password: PASSWORD }),
+  },
+  'promoting somebody': {
+    status: 200,
+    act: ({ boss, mina }) => boss.patch(`/v1/users/${mina.id}`, { role: 'admin' }),
+  },
+  'disabling somebody': {
+    status: 200,
+    act: ({ boss, mina }) => boss.patch(`/v1/users/${mina.id}`, { is_active: false }),
+  },
+  'deleting somebody': { status: 204, act: ({ boss, mina }) => boss.delete(`/v1/users/${mina.id}`) },
+  'logging somebody out': { status: 204, act: ({ boss, mina }) => boss.delete(`/v1/users/${mina.id}/sessions`) },
+  'making a reset token': { status: 201, act: ({ boss, mina }) => boss.post(`/v1/users/${mina.id}/password-reset`) },
+  'using a reset token': {
+    status: 204,
+    act: ({ service, token }) => service.post('/v1/password-reset', { token, new_password: NEXT }),
+  },
+}
+
+t.test('what cannot be recorded does not happen', async (t) => {
+  for (const [name, { status, act }] of Object.entries(DEEDS)) {
+    await t.test(name, { timeout: 60_000 }, async (t) => {
+      const people = await setUp(t)
+      const { service, boss, mina, phone } = people
+      const before = await contentOf(service)
+      await stopRecording(service)
+      t.equal((await act(people)).statusCode, 500)
+      t.same(await contentOf(service), before)
+      for (const person of [boss, mina, phone]) t.equal((await person.get('/v1/me')).statusCode, 200, 'logged in')
+
+      await startRecording(service)
+      const [[events] = []] = await ask(service, sql`select count(*) from events`)
+      t.equal((await act(people)).statusCode, status)
+      t.notSame(await contentOf(service), before)
+      const [[after] = []] = await ask(service, sql`select count(*) from events`)
+      t.equal(Number(after) - Number(events), 1)
+    })
+  }
+})
+
+t.test('an operator who sets a password: all or nothing', async (t) => {
+  const people = await setUp(t)
+  const { service, mina, phone } = people
+  const { accounts, users, newPasswords } = service.app
+  const user = await users.get(mina.id)
+  const passwordHash = await accounts.hashFor(user, NEXT)
+  const before = await contentOf(service)
+  await stopRecording(service)
+  await t.rejects(newPasswords.overwrite({ user, passwordHash }))
+  t.same(await contentOf(service), before)
+  for (const person of [mina, phone]) t.equal((await person.get('/v1/me')).statusCode, 200)
+  await startRecording(service)
+  await newPasswords.overwrite({ user, passwordHash })
+  t.equal((await mina.get('/v1/me')).statusCode, 401)
+  t.equal((await service.logIn('mina', NEXT)).id, mina.id)
+})
+
+t.test('an operator who adds an admin: all or nothing', async (t) => {
+  const service = await startService(t)
+  const { accounts } = service.app
+  const before = await contentOf(service)
+  await stopRecording(service, 'user.role_changed')
+  await t.rejects(accounts.create({ username: 'boss', password: PASSWORD }, 'admin'))
+  t.same(await contentOf(service), before)
+  await startRecording(service)
+  await accounts.create({ username: 'boss', password: PASSWORD }, 'admin')
+  const boss = await service.logIn('boss')
+  t.same(
+    (await boss.get('/v1/events')).json().items.map(({ type }: { type: string }) => type),
+    ['login.succeeded', 'user.role_changed', 'user.created'],
+  )
+})
+
+t.test(
+  'a reset whose last step meets a lock is 503, and works when it is tried again',
+  { skip: POSTGRES_ONLY },
+  async (t) => {
+    for (const table of ['password_resets', 'sessions', 'events']) {
+      const people = await setUp(t)
+      const { service, mina, phone, token } = people
+      const before = await contentOf(service)
+      const reset = () => service.post('/v1/password-reset', { token, new_password: NEXT })
+      const { DATABASE_URL } = service.app.config
+      const lock = onServer(
+        DATABASE_URL,
+        `begin; lock table ${table} in share row exclusive mode; select pg_sleep(${LOCKED_S})`,
+      )
+      await locked(DATABASE_URL, table)
+      t.match((await reset()).json(), { status: 503, code: 'database_unavailable' }, table)
+      t.same(await contentOf(service), before, table)
+      await lock
+      t.equal((await service.logIn('mina')).id, mina.id, 'the old password is in force')
+      t.equal((await reset()).statusCode, 204)
+      t.equal((await phone.get('/v1/me')).statusCode, 401)
+      t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
+    }
+  },
+)
+
+/** Resolves when somebody holds the lock of this table. */
+async function locked(url: string, table: string): Promise<void> {
+  const isHeld = `select 1 from pg_locks where relation = '${table}'::regclass and mode = 'ShareRowExclusiveLock' and granted`
+  while ((await onServer(url, isHeld)).length === 0) await sleep(20)
+}
+
+/** Two people, one of them with two sessions, and a reset token that was not used yet. */
+async function setUp(t: Test): Promise<People> {
+  const service = await startService(t, { COMPAT: 'on', LOGIN_THROTTLE: 'off' })
+  const boss = await signUpAdmin(service, 'boss')
+  const mina = await service.signUp('mina')
+  const phone = await service.logIn('mina')
+  const { token } = (await boss.post(`/v1/users/${mina.id}/password-reset`)).json()
+  return { service, boss, mina, phone, token }
+}
+
+/** The tutorials have a document of their own. */
+function compat({ app }: Service, url: string, payload: object): Promise<Response> {
+  return app.inject({ method: 'POST', url, payload })
+}
+
+/** Every row but those of the audit log. */
+async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
+  const { db, tables } = app.database
+  const { events, signingKeys, ...others } = tables
+  const content: Record<string, unknown[]> = {}
+  for (const table of Object.values(others) as PgTable[]) {
+    content[getTableName(table)] = (await db.select().from(table)).map((row) => JSON.stringify(row)).sort()
+  }
+  return content
+}
+
+/** No event, or none of this type, can be written any more. */
+async function stopRecording(service: Service, type?: string): Promise<void> {
+  const when = sql.raw(type === undefined ? '' : `when (new.type = '${type}')`)
+  if (SERVER_URL === undefined) {
+    await ask(
+      service,
+      sql`create trigger refuse_all before insert on events ${when} begin select raise(abort, 'no event can be written'); end`,
+    )
+    return
+  }
+  await ask(
+    service,
+    sql`create or replace function refuse() returns trigger language plpgsql as $$ begin raise exception 'no event can be written'; end $$`,
+  )
+  await ask(
+    service,
+    sql`create trigger refuse_all before insert on events for each row ${when} execute function refuse()`,
+  )
+}
+
+async function startRecording(service: Service): Promise<void> {
+  await ask(service, SERVER_URL === undefined ? sql`drop trigger refuse_all` : sql`drop trigger refuse_all on events`)
+}

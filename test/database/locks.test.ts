@@ -1,0 +1,77 @@
+// On SQLite alone: the SQLite file.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
+import t, { type Test } from 'tap'
+import { startService } from '../helper.js'
+import { ask, fileOf, openFile } from '../support/sqlite.js'
+
+t.test('a lock that stays: writing is 503 soon, reading goes on, and it heals', async (t) => {
+  const { service, mina, lock } = await lockable(t)
+  await mina.post('/v1/todos', { title: 'before' })
+  lock.exec('begin immediate')
+  const startedAt = performance.now()
+  const refused = [mina.post('/v1/todos', { title: 'during' }), mina.patch('/v1/todos/1', { done: true })]
+  const login = service.post('/v1/login', { username: 'mina', password: 'three quiet lanterns' })
+  const livez = await service.get('/livez')
+  t.equal(livez.statusCode, 200)
+  t.ok(performance.now() - startedAt < 1_000, 'a lock is not waited for with the whole process')
+  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'before', done: false }])
+  t.equal((await service.get('/readyz')).statusCode, 200)
+  for (const answer of await Promise.all([...refused, login])) {
+    t.match(answer.json(), { status: 503, code: 'database_unavailable' })
+    t.equal(answer.headers['retry-after'], '1')
+    t.notMatch(answer.body, /sqlite|busy|locked/i)
+  }
+  t.ok(performance.now() - startedAt < 2_000)
+  lock.exec('rollback')
+  t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
+  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }, { title: 'before', done: false }])
+  t.equal((await mina.get('/v1/todos')).json().items.length, 2)
+})
+
+t.test('a short lock is only waited for', async (t) => {
+  const { service, mina, lock } = await lockable(t)
+  lock.exec('begin immediate')
+  const writes = [
+    mina.post('/v1/todos', { title: 'x' }),
+    service.signUp('joon'),
+    mina.post('/v1/todos', { title: 'y' }),
+  ]
+  let answered = 0
+  for (const write of writes) write.then(() => (answered += 1))
+  await sleep(30)
+  t.equal(answered, 0)
+  lock.exec('commit')
+  await t.resolves(Promise.all(writes))
+  t.equal((await mina.get('/v1/todos')).json().items.length, 2)
+})
+
+t.test('what others wrote meanwhile is seen at once', async (t) => {
+  const { mina, lock } = await lockable(t)
+  await mina.post('/v1/todos', { title: 'x' })
+  lock.exec("begin immediate; update todos set title = 'of another process'; commit")
+  t.match((await mina.get('/v1/todos')).json().items, [{ title: 'of another process' }])
+})
+
+t.test('a full disk: writing is 503 and leaves nothing behind, reading goes on, and it heals', async (t) => {
+  const { service, mina } = await lockable(t)
+  const body = { title: 'x', description: 'x'.repeat(10_000) }
+  // SQLite does not go below what there is: the file may not grow from here.
+  const [[pages] = []] = await ask(service, sql`pragma max_page_count = 1`)
+  t.ok(Number(pages) > 1)
+  const answers = [await mina.post('/v1/todos', body)]
+  while (answers.at(-1)?.statusCode === 201 && answers.length < 20) answers.push(await mina.post('/v1/todos', body))
+  t.match(answers.at(-1)?.json(), { status: 503, code: 'database_unavailable' })
+  t.equal((await mina.get('/v1/todos')).json().items.length, answers.length - 1)
+  t.equal((await service.get('/livez')).statusCode, 200)
+  await ask(service, sql`pragma max_page_count = 1000000`)
+  t.equal((await mina.post('/v1/todos', body)).statusCode, 201)
+  t.same(await ask(service, sql`pragma integrity_check`), [['ok']])
+})
+
+async function lockable(t: Test) {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  return { service, mina, lock: await openFile(t, fileOf(service)) }
+}

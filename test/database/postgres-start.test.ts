@@ -1,0 +1,128 @@
+import t, { type Test } from 'tap'
+import { DatabaseError } from '../../src/database/database.js'
+import { openDatabase } from '../../src/database/open.js'
+import { startService } from '../helper.js'
+import { latchkey } from '../support/child.js'
+import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from '../support/databases.js'
+import { freePort } from '../support/postgres-server.js'
+
+t.setTimeout(120_000)
+
+const A_SECOND = 1_000
+
+t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, async (t) => {
+  const database = (t: Test) => createDatabase(t, SERVER_URL ?? '')
+  const nameOf = (url: string) => new URL(url).pathname.slice(1)
+  const refuses = (t: Test, url: string, reason: RegExp) =>
+    t.rejects(openDatabase(url, { migrate: true, patienceMs: A_SECOND }), {
+      constructor: DatabaseError,
+      message: reason,
+    })
+
+  t.test('in a schema of its own, beside another application that has the same tables', async (t) => {
+    const url = await database(t)
+    await onServer(url, 'create table users (id bigint primary key, note text)')
+    await onServer(url, 'create table migrations (id bigint primary key, migration text)')
+    await onServer(url, 'create schema auth')
+    await onServer(url, `alter database ${nameOf(url)} set search_path = auth, public`)
+    const service = await startService(t, postgresSettings(url))
+    const mina = await service.signUp('mina')
+    t.equal((await mina.post('/v1/todos', { title: 'mine' })).statusCode, 201)
+    t.same(await onServer(url, 'select title from auth.todos'), [{ title: 'mine' }])
+    t.same(await onServer(url, 'select * from public.users'), [])
+  })
+
+  t.test('a search path that leads past its tables is refused', async (t) => {
+    const url = await database(t)
+    await (await openDatabase(url, { migrate: true })).close()
+    await onServer(url, 'create schema other')
+    await onServer(url, `alter database ${nameOf(url)} set search_path = other, public`)
+    await refuses(t, url, /tables are in the schema public, but its search_path begins with other/)
+    await onServer(url, `alter database ${nameOf(url)} set search_path = nowhere`)
+    await refuses(t, url, /no schema of its search_path is there/)
+  })
+
+  t.test("rows that are tied to another application's people are refused, and the cure given works", async (t) => {
+    const url = await database(t)
+    await onServer(url, 'create table users (id bigint primary key)')
+    await onServer(url, 'create schema auth')
+    await onServer(url, `alter database ${nameOf(url)} set search_path = auth, public`)
+    await (await openDatabase(url, { migrate: true })).close()
+    const name = 'todos_user_id_users_id_fk'
+    await onServer(
+      url,
+      `alter table todos drop constraint ${name}, add constraint ${name} foreign key (user_id) references public.users (id)`,
+    )
+    const error: Error = await openDatabase(url, { migrate: true }).then(
+      () => new Error('it opened'),
+      (error) => error,
+    )
+    t.match(error.message, /todos refers to (public\.)?users, another application's table/)
+    await onServer(url, /run (.*);$/.exec(error.message)?.[1] ?? 'nothing')
+    await t.resolves(openDatabase(url, { migrate: true }).then((database) => database.close()))
+  })
+
+  t.test("another application's tables are not taken for ours", async (t) => {
+    for (const table of ['migrations (id bigint, migration text)', 'users (id bigint)']) {
+      const url = await database(t)
+      await onServer(url, `create table ${table}`)
+      await refuses(t, url, /Give Latchkey a database or a schema of its own/)
+    }
+  })
+
+  t.test('an address that would be misread is refused, and its password never shown', async (t) => {
+    const address = 'postgres://lea:se/cret@db.test'
+    await refuses(t, `${address}/x`, /^(?!.*cret).*in a password write \/ as %2F/)
+    await refuses(t, 'postgres://lea:secret@one.test,two.test/x', /^(?!.*secret).*several hosts/)
+    await refuses(
+      t,
+      'postgres://lea:secret@one.test/x?schema=auth',
+      /^(?!.*secret).*schema, which does nothing.*search_path/,
+    )
+    await refuses(t, 'postgres://one.test/x?target_session_attrs=primary', /target_session_attrs, which does nothing/)
+  })
+
+  t.test('a server that is away: the cause is told at once, and again at the end', async (t) => {
+    const notices: string[] = []
+    const url = `postgres://lea:secret@127.0.0.1:${await freePort()}/x`
+    const opening = openDatabase(url, {
+      migrate: true,
+      patienceMs: A_SECOND,
+      onNotice: (notice) => notices.push(notice),
+    })
+    await t.rejects(opening, { message: /^(?!.*secret).*cannot be used: connect ECONNREFUSED/ })
+    t.equal(notices.length, 1)
+    t.match(notices[0], /ECONNREFUSED.*trying again for up to 1 s/)
+  })
+
+  t.test('a start that fails says why in one line, and the process ends', async (t) => {
+    const url = await database(t)
+    await (await startService(t, postgresSettings(url))).app.close()
+    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', PORT: '0' }
+    const other = { ...settings, SECRET_KEY: 'Zk0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-another' }
+    await onServer(url, 'alter table signing_keys rename to lost')
+    const cases = [
+      [settings, /^latchkey: The database cannot be used: relation "signing_keys" does not exist$/m],
+      [{ ...settings, WORKERS: '2' }, /^latchkey: The database cannot be used: relation "signing_keys"/m],
+    ] as const
+    for (const [settings, reason] of cases) await assertEnds(t, settings, reason)
+    await onServer(url, 'alter table lost rename to signing_keys')
+    await assertEnds(t, other, /^latchkey: The signing keys in the database do not open with this SECRET_KEY/m)
+    await assertEnds(t, { ...other, WORKERS: '2' }, /do not open with this SECRET_KEY/)
+  })
+
+  t.test('an address that cannot be listened on is one line too, also of a worker', async (t) => {
+    const url = await database(t)
+    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
+    await assertEnds(t, { ...settings, PORT: new URL(url).port }, /^latchkey: listen EADDRINUSE/m)
+    await assertEnds(t, { ...settings, PORT: new URL(url).port, WORKERS: '2' }, /^latchkey: bind EADDRINUSE/m)
+    await assertEnds(t, { ...settings, PORT: '0', HOST: 'no.such.host.invalid' }, /^latchkey: getaddrinfo/m)
+  })
+})
+
+async function assertEnds(t: Test, settings: Record<string, string>, reason: RegExp): Promise<void> {
+  const service = await latchkey(t, ['serve'], { settings })
+  t.equal(await service.exit, 1)
+  t.match(service.stderr, reason)
+  t.notMatch(service.stderr, /\n\s+at |ERR_IPC|You may have forgotten/)
+}

@@ -1,0 +1,98 @@
+// On SQLite alone: the page, which asks no database.
+
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { PASSWORD } from '../helper.js'
+import { startListening } from '../support/listening.js'
+
+// The page at /docs, used as a newcomer uses it, in a real browser. SCREENSHOT=docs/images/docs-page.png keeps a picture.
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const skip = existsSync(CHROMIUM) ? false : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
+const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((what) => `--disable-${what}`)
+const DEADLINE_MS = 15_000
+
+// On a busy machine these take longer than tap's half minute.
+t.setTimeout(180_000)
+
+t.test('a newcomer registers, authorizes, and makes a todo, with nothing but the page', { skip }, async (t) => {
+  const { address } = await startListening(t)
+  const { page, requests, errors } = await openPage(t, `${address}/docs`)
+
+  t.equal(await page.title(), 'Latchkey API')
+  t.equal(await execute(page, 'me', 'getMe'), '401', 'before the log-in')
+  t.equal(await execute(page, 'auth', 'register'), '201', 'with the example as it stands')
+  await authorize(page, 'mina', PASSWORD)
+  t.equal(await execute(page, 'me', 'getMe'), '200')
+  t.equal(await execute(page, 'todos', 'createTodo'), '201', 'with the example as it stands')
+  t.equal(await execute(page, 'todos', 'listTodos'), '200')
+  t.equal(await execute(page, 'tutorials', 'createTutorial'), '201', 'with the example as it stands')
+
+  const kept = await page.evaluate('JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie')
+  t.equal(kept, '{}', 'neither the password nor a token is kept')
+  t.same(errors, [], 'no error in the console but the refusal that was asked for')
+  t.ok(requests.length > 10)
+  t.same(
+    requests.filter((url) => !url.startsWith(`${address}/`) && !url.startsWith('data:')),
+    [],
+    'no request leaves the host',
+  )
+  if (process.env.SCREENSHOT) await takePicture(page, `${address}/docs`, process.env.SCREENSHOT)
+})
+
+t.test('the page shows the other documents too', { skip }, async (t) => {
+  const { address } = await startListening(t)
+  const { page, errors } = await openPage(t, `${address}/docs?urls.primaryName=The+five+tutorials`)
+  t.equal(await execute(page, 'fastapi-todo', 'fastapiTodoReadRoot'), '200')
+  await page.selectOption('.download-url-wrapper select', { label: 'Latchkey v1 (OpenAPI 3.0)' })
+  t.equal(await execute(page, 'health', 'getLiveness'), '200')
+  t.same(errors, [])
+})
+
+async function openPage(t: Test, url: string): Promise<{ page: Page; requests: string[]; errors: string[] }> {
+  const args = ['--headless', '--no-sandbox', '--no-first-run', ...QUIET]
+  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
+  page.setDefaultTimeout(DEADLINE_MS)
+  const requests: string[] = []
+  const errors: string[] = []
+  page.on('request', (request) => requests.push(request.url()))
+  page.on('pageerror', (error) => errors.push(error.message))
+  page.on('console', (message) => {
+    const isRefusal = message.location().url.endsWith('/v1/me') && message.text().includes('401')
+    if (message.type() === 'error' && !isRefusal) errors.push(message.text())
+  })
+  await page.goto(url)
+  return { page, requests, errors }
+}
+
+/** Opens an operation, presses Execute, and returns the status that the page shows. */
+async function execute(page: Page, tag: string, operationId: string): Promise<string> {
+  const operation = page.locator(`#operations-${tag}-${operationId}`)
+  if ((await operation.locator('.execute').count()) === 0) await operation.locator('.opblock-summary-control').click()
+  await operation.locator('.execute').click()
+  const status = await operation.locator('.live-responses-table .response-col_status').last().textContent()
+  await operation.locator('.btn-clear').click()
+  await operation.locator('.opblock-summary-control').click()
+  return status?.trim() ?? ''
+}
+
+async function authorize(page: Page, username: string, password: string): Promise<void> {
+  await page.locator('.scheme-container .authorize').click()
+  await page.fill('#oauth_username', username)
+  await page.fill('#oauth_password', password)
+  await page.getByRole('button', { name: 'Apply given OAuth2 credentials' }).click()
+  await page.getByRole('button', { name: 'Remove authorization' }).waitFor()
+  await page.locator('.btn-done').first().click()
+}
+
+async function takePicture(page: Page, url: string, path: string): Promise<void> {
+  await page.goto(url)
+  await page.locator('#operations-auth-register').waitFor()
+  await mkdir(dirname(path), { recursive: true })
+  await page.screenshot({ path })
+}

@@ -1,0 +1,81 @@
+// On SQLite alone: the generated code.
+
+import { execFile } from 'node:child_process'
+import { mkdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { serving } from '../support/child.js'
+import { startListening } from '../support/listening.js'
+
+// Three clients, generated from openapi.json as it stands in the repository, compiled strictly, and run.
+
+const GENERATED = join(packageRoot, 'test', '.generated')
+const CLIENTS = join(packageRoot, 'test', 'clients')
+const DOCUMENT = join(packageRoot, 'openapi.json')
+const NAMES = ['openapi-fetch', 'hey-api', 'orval']
+const DEADLINE_MS = 120_000
+
+// On a busy machine these take longer than tap's half minute.
+t.setTimeout(180_000)
+
+t.before(async () => {
+  await rm(GENERATED, { recursive: true, force: true })
+  await mkdir(GENERATED)
+  await Promise.all([
+    run('openapi-typescript', DOCUMENT, '-o', 'openapi-typescript.ts'),
+    run('openapi-ts', '-i', DOCUMENT, '-o', 'hey-api', '-c', '@hey-api/client-fetch'),
+    run('orval', '--config', join(CLIENTS, 'orval.config.ts')),
+  ])
+})
+
+t.test('all of them compile under tsc --strict, together with what uses them', async (t) => {
+  await t.resolves(run('tsc', '-p', CLIENTS))
+})
+
+for (const name of NAMES) {
+  t.test(`${name} goes the whole walk`, async (t) => {
+    const { service, address, fetch } = await startListening(t)
+    const { walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
+    await t.resolves(walk(address, fetch))
+    t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
+    const built = await serving(t)
+    await t.resolves(walk(built.address, globalThis.fetch), 'and with what is shipped')
+  })
+}
+
+t.test('docs/clients.md shows what was run here, and the versions that it was run with', async (t) => {
+  const page = await readFile(join(packageRoot, 'docs', 'clients.md'), 'utf8')
+  const { dependencies } = JSON.parse(await readFile(join(packageRoot, 'test', 'package.json'), 'utf8'))
+  const versions = [...page.matchAll(/(?:npx|npm install) (\S+)@([\d.]+)/g)]
+  t.equal(versions.length, 4)
+  for (const [, name = '', version] of versions) t.equal(version, dependencies[name], name)
+
+  const examples = [...page.matchAll(/^```ts\n(.*?)^```/gms)].map(([, example = '']) => linesOf(example))
+  t.equal(examples.length, NAMES.length)
+  for (const [index, name] of NAMES.entries()) {
+    const lines = linesOf(await readFile(join(CLIENTS, `${name}.ts`), 'utf8'))
+    const others = examples[index]?.filter((line) => !lines.includes(line))
+    t.same(others, [], `each line stands in test/clients/${name}.ts`)
+  }
+})
+
+/** Without indentation, and with one name for the folder of what was generated. */
+function linesOf(code: string): string[] {
+  return code
+    .split('\n')
+    .map((line) =>
+      line.trim().replace(/from '\..*\/(latchkey|hey-api|openapi-typescript|orval)(?=[./])/, "from './latchkey"),
+    )
+    .filter((line) => line !== '')
+}
+
+/** In the folder of what is generated: at the root, openapi-typescript takes redocly.yaml for its own settings. */
+async function run(command: string, ...args: string[]): Promise<void> {
+  const bin = join(packageRoot, 'test', 'node_modules', '.bin', command)
+  const env = { ...process.env, SCARF_ANALYTICS: 'false' }
+  await promisify(execFile)(bin, args, { cwd: GENERATED, env, timeout: DEADLINE_MS }).catch((error) => {
+    throw new Error(`${command}: ${error.stdout}${error.stderr}`)
+  })
+}

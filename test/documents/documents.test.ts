@@ -1,0 +1,136 @@
+// On SQLite alone: no database.
+
+import { readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import t from 'tap'
+import { generatedDocuments } from '../../scripts/docs.js'
+import { packageRoot } from '../../src/package.js'
+
+const manifest = await readJson('package.json')
+/** The folders that have a lock file of their own. */
+const INSTALLED = ['.', 'test', 'sqlite-node20', 'bench']
+const lock: Lock = await readJson('package-lock.json')
+const readme = await readFile(join(packageRoot, 'README.md'), 'utf8')
+
+interface Locked {
+  version: string
+  resolved?: string
+  optional?: boolean
+  devOptional?: boolean
+  hasInstallScript?: boolean
+  engines?: { node?: string }
+  optionalDependencies?: Record<string, string>
+}
+
+interface Lock {
+  packages: Record<string, Locked>
+}
+
+t.test('what is generated is fresh: npm run docs', async (t) => {
+  for (const { path, text } of await generatedDocuments()) {
+    t.equal(await readFile(path, 'utf8'), text, relative(packageRoot, path))
+  }
+})
+
+t.test('the Korean README names the same endpoints', async (t) => {
+  const korean = await readFile(join(packageRoot, 'README.ko.md'), 'utf8')
+  const endpoints = (text: string) =>
+    [...text.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, endpoint]) => endpoint).sort()
+  t.ok(endpoints(readme).length > 30)
+  t.same(endpoints(korean), endpoints(readme))
+})
+
+t.test('the commands of the README exist', async (t) => {
+  const commands = [...readme.matchAll(/npm run ([\w:]+)|npm (start|test)/g)].map(
+    ([, script, short]) => script ?? short,
+  )
+  t.ok(commands.length >= 5)
+  for (const command of new Set(commands)) t.type(manifest.scripts[`${command}`], 'string', `${command}`)
+})
+
+t.test('versions are exact, and the lock file says nothing of where it was made', async (t) => {
+  for (const folder of INSTALLED) {
+    const { dependencies, devDependencies, optionalDependencies } = await readJson(`${folder}/package.json`)
+    const ranges: Record<string, string> = { ...dependencies, ...devDependencies, ...optionalDependencies }
+    t.not(Object.keys(ranges).length, 0)
+    for (const [name, range] of Object.entries(ranges)) t.match(range, /^\d+\.\d+\.\d+(-[\w.]+)?$/, name)
+    const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
+    t.same(
+      Object.entries(packages).filter(([, { resolved }]) => resolved?.startsWith('http')),
+      [],
+    )
+  }
+})
+
+t.test('a package may run a script when it is installed only if it is named', async (t) => {
+  for (const folder of INSTALLED) {
+    const { allowScripts = {} } = await readJson(`${folder}/package.json`)
+    const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
+    const unnamed = Object.entries(packages)
+      .filter(([, { hasInstallScript }]) => hasInstallScript)
+      .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length))
+      .filter((name) => !(name in allowScripts))
+    t.same(unnamed, [], folder)
+  }
+})
+
+t.test('what npm start needs runs on every Node that is supported', async (t) => {
+  const strange = Object.entries(lock.packages)
+    // npm leaves out an optional package that does not suit the machine, without a word.
+    .filter(([, { optional, devOptional }]) => !optional && !devOptional)
+    .filter(([, { engines }]) => engines?.node && !isWithNode20(engines.node))
+  t.same(strange, [])
+  t.notOk(isWithNode20('>=22'))
+  t.notOk(isWithNode20('^22.1.0 || >=24'))
+})
+
+t.test('every platform package that a locked package may need is locked too', async (t) => {
+  // npm leaves out those it could not see when the lock was written, and `npm ci` then fails on other machines.
+  for (const folder of INSTALLED) {
+    const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter((name) => !isLocked(packages, path, name)),
+    )
+    t.same(missing, [], folder)
+  }
+})
+
+t.test('no package is older than the version that closed its last known hole', async (t) => {
+  const floors = {
+    fastify: '5.12.5',
+    'fast-jwt': '6.3.1',
+    '@fastify/jwt': '10.2.8',
+    'drizzle-orm': '0.45.2',
+    'find-my-way': '9.7.0',
+    'fast-uri': '3.1.8',
+    '@fastify/static': '10.1.2',
+  }
+  for (const [name, floor] of Object.entries(floors)) {
+    const found = Object.entries(lock.packages).filter(([path]) => path.endsWith(`node_modules/${name}`))
+    t.ok(found.length > 0, name)
+    for (const [path, { version }] of found) t.ok(compare(version, floor) >= 0, `${path} ${version} >= ${floor}`)
+  }
+})
+
+function isLocked(packages: Lock['packages'], path: string, name: string): boolean {
+  for (let folder = path; ; folder = folder.slice(0, folder.lastIndexOf('/node_modules/'))) {
+    if (packages[`${folder === '' ? '' : `${folder}/`}node_modules/${name}`]) return true
+    if (!folder.includes('/node_modules/')) return packages[`node_modules/${name}`] !== undefined
+  }
+}
+
+function compare(left: string, right: string): number {
+  return left.localeCompare(right, 'en', { numeric: true })
+}
+
+/** Whether a range of package.json's `engines` takes a version 20 of Node. */
+function isWithNode20(range: string): boolean {
+  return range.split('||').some((part) => {
+    const [, sign = '', major] = /^\s*(>=|\^|~|>)?\s*v?(\d+|\*)/.exec(part) ?? []
+    return major === '*' || Number(major) === 20 || (sign.startsWith('>') && Number(major) < 20)
+  })
+}
+
+async function readJson(path: string) {
+  return JSON.parse(await readFile(join(packageRoot, path), 'utf8'))
+}

@@ -1,0 +1,90 @@
+// On SQLite alone: no database.
+
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Validator } from '@seriousme/openapi-schema-validator'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { temporaryFolder } from '../helper.js'
+
+const DOCUMENTS = ['openapi.json', 'openapi-3.0.json', 'openapi-compat.json']
+const DEADLINE_MS = 60_000
+/** Neither reports home, and neither asks for a newer version of itself. */
+const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', SCARF_ANALYTICS: 'false' }
+
+// On a busy machine these take longer than tap's half minute.
+t.setTimeout(180_000)
+
+t.test('Redocly has nothing to say, but for the places that .redocly.lint-ignore.yaml names', async (t) => {
+  const { status, output } = await run('redocly', 'lint')
+  t.equal(status, 0, output)
+  for (const name of DOCUMENTS) t.match(output, `${name}: validated`)
+  t.match(output, /Your API descriptions are valid/)
+  t.notMatch(output, /^ +\d+:\d+ +warning/m)
+  // Five of the token endpoint in each version, and one greeting.
+  t.match(output, /\n *11 problems are explicitly ignored/)
+})
+
+t.test('Spectral has not even a hint', async (t) => {
+  const { status, output } = await run('spectral', 'lint', ...DOCUMENTS, '--fail-severity=hint')
+  t.equal(status, 0, output)
+  t.match(output, /No results with a severity of 'hint' or higher found/)
+})
+
+t.test('they are documents of the OpenAPI version that they say', async (t) => {
+  for (const name of DOCUMENTS) {
+    const { valid, errors } = await new Validator().validate(await read(name))
+    t.ok(valid, `${name}: ${JSON.stringify(errors)}`)
+  }
+})
+
+t.test('the linters see what is wrong', async (t) => {
+  const document = await read('openapi.json')
+  const { get, post } = document.paths['/v1/todos'] ?? {}
+  if (get === undefined || post === undefined) throw new Error('no /v1/todos')
+  get.tags = ['todos', 'nowhere']
+  get.description = ''
+  post.operationId = get.operationId
+  document.components.schemas.Todo.examples = [{ id: 'one' }]
+  const path = join(await temporaryFolder(t), 'openapi.json')
+  await writeFile(path, JSON.stringify(document))
+
+  const redocly = await run('redocly', 'lint', path, `--config=${join(packageRoot, 'redocly.yaml')}`)
+  t.equal(redocly.status, 1)
+  for (const rule of ['operation-singular-tag', 'operation-tag-defined', 'operation-description']) {
+    t.match(redocly.output, rule)
+  }
+  t.match(redocly.output, 'operation-operationId-unique')
+  t.match(redocly.output, 'no-invalid-schema-examples')
+
+  const spectral = await run('spectral', 'lint', path, '--fail-severity=hint', '--ruleset=.spectral.yaml')
+  t.equal(spectral.status, 1)
+  t.match(spectral.output, /operation-operationId-unique/)
+  t.match(spectral.output, /operation-tag-defined/)
+  t.match(spectral.output, /operation-description/)
+
+  const { valid } = await new Validator().validate({ ...document, info: {} })
+  t.notOk(valid)
+})
+
+type Document = Record<string, unknown> & {
+  paths: Record<string, Record<string, { operationId: string; tags: string[]; description: string }>>
+  components: { schemas: Record<string, { examples?: unknown[] }> & { Todo: { examples?: unknown[] } } }
+}
+
+async function read(name: string): Promise<Document> {
+  return JSON.parse(await readFile(join(packageRoot, name), 'utf8'))
+}
+
+function run(command: string, ...args: string[]): Promise<{ status: number | null; output: string }> {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, NO_COLOR: '1', ...QUIET }
+  return new Promise((resolve) => {
+    const child = execFile(
+      join(packageRoot, 'test', 'node_modules', '.bin', command),
+      args,
+      { cwd: packageRoot, env, timeout: DEADLINE_MS },
+      (_error, stdout, stderr) => resolve({ status: child.exitCode, output: stdout + stderr }),
+    )
+  })
+}

@@ -1,0 +1,181 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { formatOf } from '../../src/passwords/hashes.js'
+import { countBy, type Service, startService } from '../helper.js'
+import { hashOf, setHash, tryPassword } from '../support/stored-hashes.js'
+
+// A hundred log-ins, some of them dear.
+t.setTimeout(120_000)
+
+/** Made by werkzeug 2.2, passlib 1.7.4 and Django 3.2 (its later scrypt: by hashlib), all of this password. */
+const VECTOR_PASSWORD = 'correct horse 배터리'
+const VECTORS: { format: string; hash: string }[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test', 'passwords', 'foreign-hashes.json'), 'utf8'),
+)
+const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=4\$/
+const A_SECOND_MS = 1_000
+
+t.test('every format logs in, is upgraded once, and logs in again', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  const hashOfJoon = await hashOf(joon)
+  for (const { format, hash } of VECTORS) {
+    t.match(formatOf(hash), { format, isTooDear: false })
+    await setHash(mina, hash)
+    t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another password`)
+    t.equal(await hashOf(mina), hash, `${format}: a wrong password changes nothing`)
+    await service.logIn('mina', VECTOR_PASSWORD)
+    const upgraded = await hashOf(mina)
+    t.match(upgraded, OWN_FORMAT, `${format}: upgraded`)
+    await service.logIn('mina', VECTOR_PASSWORD)
+    t.equal(await hashOf(mina), upgraded, `${format}: once`)
+    t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another one afterwards`)
+    await forgive(service)
+  }
+  t.equal(await hashOf(joon), hashOfJoon)
+})
+
+t.test('a hash whose bytes were stored as text is the hash itself', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const format of ['bcrypt', 'werkzeug sha256', 'argon2']) {
+    const hash = VECTORS.find((vector) => vector.format === format)?.hash ?? ''
+    const hex = Buffer.from(hash).toString('hex')
+    for (const stored of [`\\x${hex}`, `\\x${hex.toUpperCase()}`, `b'${hash}'`, `b"${hash}"`]) {
+      t.match(formatOf(stored), { format, isTooDear: false }, stored.slice(0, 12))
+      await setHash(mina, stored)
+      t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401)
+      t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 200)
+      t.match(await hashOf(mina), OWN_FORMAT)
+    }
+    for (const stored of [`\\x${hex}0`, `\\y${hex}`, `b'${hash}"`, `b'${hash}`, `u'${hash}'`, `b'b'${hash}''`]) {
+      t.equal(formatOf(stored), undefined, stored.slice(0, 12))
+    }
+  }
+})
+
+t.test('a hash that was tampered with is nobody', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const { format, hash } of VECTORS) {
+    // Not the last character, of which base64 may ignore some bits.
+    const at = hash.length - 6
+    await setHash(mina, `${hash.slice(0, at)}${hash[at] === 'a' ? 'b' : 'a'}${hash.slice(at + 1)}`)
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, format)
+  }
+})
+
+t.test('a foreign hash is tried with the password as it was typed first, then in NFKC', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  // hashlib.pbkdf2_hmac of 'ﬁve cafés' as given: a ligature and a combining accent, which NFKC both changes.
+  const typed = 'ﬁve cafe\u0301s of tea'
+  const { pbkdf2Sync } = await import('node:crypto')
+  for (const stored of [typed, typed.normalize('NFKC')]) {
+    const digest = pbkdf2Sync(stored, 'salt', 1000, 32, 'sha256').toString('hex')
+    await setHash(mina, `pbkdf2:sha256:1000$salt$${digest}`)
+    await service.logIn('mina', typed)
+    t.match(await hashOf(mina), OWN_FORMAT)
+    await service.logIn('mina', typed.normalize('NFKC'))
+  }
+})
+
+t.test('twenty log-ins at once leave one hash that is good', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  for (const format of ['passlib scrypt', 'Django pbkdf2_sha256', 'argon2', 'passlib pbkdf2-sha512']) {
+    await setHash(mina, VECTORS.find((vector) => vector.format === format)?.hash ?? '')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => tryPassword(mina, VECTOR_PASSWORD)))
+    t.strictSame(
+      countBy(answers, ({ statusCode }) => statusCode),
+      { 200: 20 },
+      format,
+    )
+    t.match(await hashOf(mina), OWN_FORMAT)
+    await service.logIn('mina', VECTOR_PASSWORD)
+  }
+})
+
+t.test('parameters beyond the bounds are a wrong password, at once', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  const hex = 'ab'.repeat(64)
+  const base64 = Buffer.alloc(32).toString('base64')
+  const unpadded = base64.replace(/=+$/, '')
+  const hostile = [
+    `scrypt:${2 ** 30}:8:1$salt$${hex}`,
+    `scrypt:16384:8:9999999999$salt$${hex}`,
+    `scrypt:2:9999999999:1$salt$${hex}`,
+    `scrypt:32769:8:1$salt$${hex}`,
+    `scrypt:0:8:1$salt$${hex}`,
+    `scrypt$${2 ** 30}$salt$8$1$${base64}`,
+    `$scrypt$ln=30,r=8,p=1$c2FsdA$${unpadded}`,
+    `$scrypt$ln=99,r=8,p=1$c2FsdA$${unpadded}`,
+    `pbkdf2:sha256:1000000000$salt$${hex.slice(64)}`,
+    `pbkdf2:sha256:0$salt$${hex.slice(64)}`,
+    `pbkdf2_sha256$1000000000$salt$${base64}`,
+    `$pbkdf2-sha256$1000000000$c2FsdA$${unpadded}`,
+    `$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `$argon2id$v=19$m=65536,t=4294967295,p=1$c2FsdHNhbHQ$${unpadded}`,
+    `argon2$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ$${unpadded}`,
+    `$6$rounds=999999999$salt$${'a'.repeat(86)}`,
+    `$5$rounds=999999999$salt$${'a'.repeat(43)}`,
+    `$bcrypt-sha256$2b,31$${'a'.repeat(22)}$${'a'.repeat(31)}`,
+    `bcrypt_sha256$$2b$31$${'a'.repeat(53)}`,
+  ]
+  for (const hash of hostile) {
+    t.equal(formatOf(hash)?.isTooDear, true, hash.slice(0, 40))
+    await setHash(mina, hash)
+    const startedAt = performance.now()
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401)
+    t.ok(performance.now() - startedAt < A_SECOND_MS)
+  }
+})
+
+t.test('they wait in the same queue, and stop no other request', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off', HASH_QUEUE: '0' })
+  const mina = await service.signUp('mina')
+  for (const hash of [
+    `pbkdf2:sha256:300000$salt$${'ab'.repeat(32)}`,
+    `$6$rounds=200000$salt$${'a'.repeat(86)}`,
+    `$argon2id$v=19$m=65536,t=3,p=1$c2FsdHNhbHQ$${'A'.repeat(43)}`,
+  ]) {
+    await setHash(mina, hash)
+    let turns = 0
+    const timer = setInterval(() => {
+      turns += 1
+    }, 5)
+    const answers = await Promise.all(Array.from({ length: 12 }, () => tryPassword(mina, VECTOR_PASSWORD)))
+    clearInterval(timer)
+    const counts = countBy(answers, ({ statusCode }) => statusCode)
+    t.same(Object.keys(counts), ['401', '503'], hash.slice(0, 20))
+    t.ok(Number(counts[401]) < 12 / 2, 'no more at once than there are processors')
+    t.ok(turns > 3, `other things happened meanwhile, ${turns} times`)
+  }
+})
+
+t.test('what argon2 itself cannot read is a wrong password', async (t) => {
+  const service = await startService(t, { LOGIN_THROTTLE: 'off' })
+  const mina = await service.signUp('mina')
+  const digest = Buffer.alloc(32).toString('base64').replace(/=+$/, '')
+  for (const hash of [
+    `$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$${digest}`,
+    `$argon2id$v=19$m=8,t=1,p=999$c2FsdHNhbHQ$${digest}`,
+    `$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ1a$${digest}`,
+    // Within the bounds of work, and refused by OpenSSL: N must be less than 2^(16 r).
+    `scrypt:1048576:1:1$salt$${'ab'.repeat(64)}`,
+    `$scrypt$ln=16,r=1,p=1$c2FsdA$${digest}`,
+    `scrypt$65536$salt$1$1$${digest}=`,
+  ]) {
+    await setHash(mina, hash)
+    t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, hash)
+  }
+})
+
+async function forgive({ app }: Service): Promise<void> {
+  await app.database.db.delete(app.database.tables.throttle)
+}

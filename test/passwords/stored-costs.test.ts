@@ -1,0 +1,81 @@
+import { pbkdf2Sync } from 'node:crypto'
+import t from 'tap'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config/config.js'
+import { verifyPassword } from '../../src/passwords/hashes.js'
+import { StoredCosts } from '../../src/passwords/stored-costs.js'
+import { Service, startService } from '../helper.js'
+import { contractOf } from '../support/contract.js'
+import { freshDatabase } from '../support/databases.js'
+import { setHash } from '../support/stored-hashes.js'
+
+t.setTimeout(300_000)
+
+/** Dear enough to be measured. */
+const COST = 8
+const SCHEME = { name: 'bcrypt', cost: COST } as const
+/** Some eight times as dear as bcrypt of that cost. */
+const ITERATIONS = 400_000
+const PASSWORD = 'correct horse lanterns'
+const DEAR = `pbkdf2:sha256:${ITERATIONS}$salt$${pbkdf2Sync(PASSWORD, 'salt', ITERATIONS, 32, 'sha256').toString('hex')}`
+
+t.test('a wrong password rests until the dearest hash would be over, and burns no processor for it', async (t) => {
+  for (const stored of [undefined, 'no hash']) {
+    const began = process.cpuUsage()
+    const { restMs } = verifyPassword(PASSWORD, stored, SCHEME, 20 * 2 ** COST)
+    const { user } = process.cpuUsage(began)
+    const { restMs: none } = verifyPassword(PASSWORD, stored, SCHEME, 2 ** COST)
+    t.equal(none, 0, 'nothing is dearer than the cost in force')
+    t.ok(restMs > 0)
+    t.ok(user / 1_000 < 20 * restMs, 'one hash at the cost in force was computed')
+  }
+  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** COST).restMs, 0, 'who is dear rests no more')
+  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** 30).restMs, 5_000, 'and nobody rests for long')
+  t.match(verifyPassword(PASSWORD, DEAR, SCHEME, 2 ** 30), { isRight: true, isOutdated: true, restMs: 0 })
+})
+
+t.test('a service learns what its imported hashes cost, and nobody is told from them by time', async (t) => {
+  const config = loadConfig({
+    ...(await freshDatabase(t)),
+    PUBLIC_URL: 'http://latchkey.test',
+    RATE_LIMIT: 'off',
+    LOGIN_THROTTLE: 'off',
+    LOG_LEVEL: 'silent',
+    MAX_EVENT_LOOP_DELAY: 'off',
+  })
+  const app = await buildApp({ ...config, BCRYPT_COST: COST })
+  t.teardown(() => app.close())
+  await app.ready()
+  const service = new Service(app, contractOf(app.swagger() as Record<string, unknown>))
+  const mina = await service.signUp('mina')
+  await service.signUp('joon')
+  await setHash(mina, DEAR)
+  const timeOf = async (username: string) => {
+    const began = performance.now()
+    const { statusCode } = await service.post('/v1/login', { username, password: 'not the password' })
+    t.equal(statusCode, 401)
+    return performance.now() - began
+  }
+  const median = async (username: string) => {
+    const times: number[] = []
+    for (let n = 0; n < 3; n += 1) times.push(await timeOf(username))
+    return times.sort((a, b) => a - b)[1] ?? 0
+  }
+  const unknowing = await median('nobody')
+  await new StoredCosts(app.database, app.passwords).look()
+  const [nobody, own, dear] = [await median('nobody'), await median('joon'), await median('mina')]
+  t.comment({ unknowing, nobody, own, dear })
+  t.ok(nobody > 2 * unknowing, 'an unknown name takes the time of the dearest')
+  t.ok(own > 2 * unknowing, 'and so does somebody with a hash of our own')
+  t.ok(nobody > dear / 2 && own > dear / 2)
+})
+
+t.test('hashes of our own alone make nothing slower', async (t) => {
+  const service = await startService(t)
+  for (const name of ['mina', 'joon']) await service.signUp(name)
+  const { database, passwords } = service.app
+  const costs = new StoredCosts(database, passwords)
+  await costs.look()
+  await costs.look()
+  t.equal((await passwords.verify('x', undefined)).restMs, 0)
+})

@@ -1,0 +1,129 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import t from 'tap'
+import { packageRoot, version } from '../../src/package.js'
+import { temporaryFolder } from '../helper.js'
+import { latchkey, nodeProcess, serving } from '../support/child.js'
+
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
+
+const SECRET = 'qM3v0zJ1Xy7Rk5wT9cLbN2sHdF8gPaUe'
+
+t.test('what the commands say, and how they end', async (t) => {
+  const wrong = { PORT: 'x', DOCS: 'maybe', SECRET_KEY: 'super-secret-key', TRUST_PROXY: 'true' }
+  const allWrong = /PORT[\s\S]*SECRET_KEY[\s\S]*DOCS[\s\S]*TRUST_PROXY/
+  const cases: { args: string[]; settings?: Record<string, string>; exit: number; stdout: RegExp; stderr: RegExp }[] = [
+    { args: ['--help'], exit: 0, stdout: /Usage: latchkey <command>[\s\S]*healthcheck/, stderr: /^$/ },
+    { args: ['--version'], exit: 0, stdout: new RegExp(`^${version}\n$`), stderr: /^$/ },
+    { args: ['serve', '--help'], exit: 0, stdout: /Usage: latchkey serve/, stderr: /^$/ },
+    { args: ['teapot'], exit: 64, stdout: /^$/, stderr: /no command "teapot"[\s\S]*Usage/ },
+    { args: ['constructor'], exit: 64, stdout: /^$/, stderr: /no command "constructor"/ },
+    { args: ['serve', '--teapot'], exit: 64, stdout: /^$/, stderr: /--teapot/ },
+    { args: ['serve'], settings: wrong, exit: 78, stdout: /^$/, stderr: allWrong },
+    { args: ['config'], settings: wrong, exit: 78, stdout: /^$/, stderr: allWrong },
+    { args: ['config', '--example'], settings: wrong, exit: 0, stdout: /# PORT=3000/, stderr: /^$/ },
+    { args: ['healthcheck'], settings: { PORT: 'x' }, exit: 78, stdout: /^$/, stderr: /PORT/ },
+  ]
+  await Promise.all(
+    cases.map(async ({ args, settings = {}, exit, stdout, stderr }) => {
+      const name = `latchkey ${args.join(' ')}`
+      const child = await latchkey(t, args, { settings })
+      t.equal(await child.exit, exit, name)
+      t.match(child.stdout, stdout, name)
+      t.match(child.stderr, stderr, name)
+      t.notMatch(child.stderr, /\n {4}at /, `${name}: no stack`)
+      t.same(await readdir(child.folder), [], `${name}: nothing is made`)
+    }),
+  )
+})
+
+t.test('config shows what is in force, and never the secret', async (t) => {
+  const file = join(await temporaryFolder(t), 'secret')
+  await writeFile(file, `${SECRET}\n`, { mode: 0o600 })
+  for (const secret of [{ SECRET_KEY: SECRET }, { SECRET_KEY: `${SECRET},${SECRET}x` }, { SECRET_KEY_FILE: file }]) {
+    const child = await latchkey(t, ['config'], { settings: { PORT: '8080', ...secret } })
+    t.equal(await child.exit, 0)
+    t.match(child.stdout, /^PORT=8080$/m)
+    t.match(child.stdout, /^SECRET_KEY=\*+$/m)
+    t.notMatch(child.stdout + child.stderr, SECRET)
+  }
+})
+
+t.test('healthcheck asks the service of this machine', async (t) => {
+  const service = await serving(t)
+  const settings = { PORT: String(service.port), SECRET_KEY: 'not even looked at' }
+  const up = await latchkey(t, ['healthcheck'], { settings })
+  t.equal(await up.exit, 0)
+  t.match(up.stdout, /"status":"ok"/)
+  service.signal('SIGTERM')
+  await service.exit
+  const down = await latchkey(t, ['healthcheck'], { settings })
+  t.equal(await down.exit, 1)
+  t.match(down.stdout, `No answer from http://localhost:${service.port}/readyz`)
+})
+
+t.test('healthcheck says no while the service drains', async (t) => {
+  const service = await serving(t, { settings: { DRAIN_DELAY: '1m' } })
+  service.signal('SIGTERM')
+  await service.says(/"msg":"stopping"/)
+  const child = await latchkey(t, ['healthcheck'], { settings: { PORT: String(service.port) } })
+  t.equal(await child.exit, 1)
+  t.match(child.stdout, 'not_ready')
+})
+
+t.test('a start that cannot succeed ends with a line, not a stack', async (t) => {
+  const taken = createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await new Promise((resolve) => taken.once('listening', resolve))
+  const { port } = taken.address() as { port: number }
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'empty.db'), '')
+  const cases = [
+    { settings: { PORT: String(port) }, says: /EADDRINUSE/ },
+    { settings: { DATABASE_URL: `sqlite:${join(folder, 'empty.db')}` }, says: /empty\.db is empty/ },
+    { settings: { DATABASE_URL: `sqlite:${folder}` }, says: /cannot be opened/ },
+    { settings: { MIGRATE_ON_START: 'off' }, says: /latchkey migrate/ },
+  ]
+  for (const { settings, says } of cases) {
+    const child = await latchkey(t, ['serve'], { settings: { PORT: '0', BCRYPT_COST: '10', ...settings } })
+    t.equal(await child.exit, 1, JSON.stringify(settings))
+    t.match(child.stderr, says)
+    t.notMatch(child.stderr, /\n {4}at /, 'no stack')
+    t.notMatch(child.stderr, /listens on/)
+  }
+  t.equal(await readFile(join(folder, 'empty.db'), 'utf8'), '')
+})
+
+t.test('migrate makes the database, and repeating it is no error', async (t) => {
+  const first = await latchkey(t, ['migrate'])
+  t.equal(await first.exit, 0)
+  t.match(first.stdout, /up to date/)
+  t.equal(await (await latchkey(t, ['migrate'], { folder: first.folder })).exit, 0)
+  const service = await serving(t, { folder: first.folder, settings: { MIGRATE_ON_START: 'off' } })
+  t.equal((await service.request('GET', '/readyz')).status, 200)
+})
+
+t.test('processes that start at the same moment on a new file all succeed', async (t) => {
+  const folder = await temporaryFolder(t)
+  const built = (name: string) => JSON.stringify(pathToFileURL(join(packageRoot, 'dist-test', 'src', name)).href)
+  const startAt = Date.now() + 2_000
+  // Everything is loaded before the moment comes, so that they meet where it hurts; several times, to meet for sure.
+  const program = `
+    const { openDatabase } = await import(${built('database/open.js')})
+    const open = async (name) => (await openDatabase('sqlite:data/' + name, { migrate: true })).close()
+    await open(process.pid + '.db')
+    for (let round = 1; round <= 8; round += 1) {
+      await new Promise((resolve) => setTimeout(resolve, ${startAt} + round * 200 - Date.now()))
+      await open(round + '.db')
+    }`
+  const all = [1, 2, 3, 4].map(() => nodeProcess(t, ['--input-type=module', '--eval', program], { folder }))
+  for (const child of await Promise.all(all)) {
+    const exit = await child.exit
+    t.equal(exit, 0, child.stderr)
+  }
+})

@@ -1,0 +1,88 @@
+// On SQLite alone: the SQLite file that a first start makes.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { PASSWORD } from '../helper.js'
+import { type Child, serving } from '../support/child.js'
+import { exchange, lastRequest } from '../support/wire.js'
+
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
+
+t.test('the log is one line of JSON a request, and holds nothing that people sent in confidence', async (t) => {
+  const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
+  const credentials = { username: 'mina', password: PASSWORD }
+  const { body: first } = await service.request('POST', '/v1/register', { body: credentials })
+  const { body: second } = await service.request('POST', '/v1/login', { body: credentials })
+  const { body: third } = await service.request('POST', '/v1/refresh', {
+    body: { refresh_token: second.refresh_token },
+  })
+  const wrong = 'a wrong but telling guess'
+  await service.request('POST', '/v1/login', { body: { username: 'mina', password: wrong } })
+  await service.request('POST', '/v1/token', { body: credentials })
+  await service.request('POST', '/v1/login', { body: { ...credentials, [wrong]: 1 } })
+  await service.request('POST', '/v1/refresh', { body: { refresh_token: `${third.refresh_token}x` } })
+  const token = third.access_token
+  await service.request('POST', '/v1/todos', { token, body: { title: 'a private matter' } })
+  await service.request('GET', `/v1/todos?done=false&cursor=a-cursor-in-the-query`, { token })
+  await service.request('GET', `/v1/me?access_token=${token}`)
+  await service.request('GET', `/nowhere/${wrong}?password=${PASSWORD}`)
+  await service.request('GET', '/v1/me', { token: `${token}x` })
+  await service.request('POST', '/v1/logout', { token })
+  const log = await logOf(service)
+
+  const requests = log.filter(({ method }) => method !== undefined)
+  t.equal(requests.length, 13)
+  for (const line of requests)
+    t.match(line, { request_id: String, status: Number, ms: Number, ip: /^(127\.0\.0\.1|::1)$/ })
+  t.equal(new Set(requests.map(({ request_id }) => request_id)).size, requests.length)
+  t.ok(requests.some((line) => line.route === '/v1/todos' && line.user_id === first.user.id))
+
+  const secret = (await readFile(join(service.folder, 'data', 'latchkey.db.secret'), 'utf8')).trim()
+  const tokens = [first, second, third].flatMap((login) => [login.access_token, login.refresh_token])
+  const signatures = tokens.map((token: string) => token.split('.').at(-1))
+  const sent = [PASSWORD, wrong, 'a private matter', 'a-cursor-in-the-query', 'access_token', '?', '$bcrypt']
+  for (const text of [secret, ...tokens, ...signatures, ...sent]) {
+    t.notOk(service.stdout.includes(text), `${text.slice(0, 30)} is not in the log`)
+    t.notOk(service.stderr.includes(secret))
+  }
+})
+
+t.test('nothing that people send can forge a line of the log', async (t) => {
+  const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
+  const forged = '\n{"level":60,"msg":"forged"}\n'
+  const control = '\u001b[31mred\u0000\r'
+  for (const text of [forged, control]) {
+    await service.request('POST', '/v1/register', { body: { username: `mina${text}`, password: PASSWORD } })
+    await service.request('POST', '/v1/login', { body: { username: `mina${text}`, password: PASSWORD } })
+    await service.request('GET', `/v1/${encodeURIComponent(text)}`)
+    await service.request('GET', `/v1/todos?cursor=${encodeURIComponent(text)}`)
+  }
+  const ids = 'X-Request-Id: {"level":60}\r\nX-Forwarded-For: 1.2.3.4"}\r\nUser-Agent: {"level":60,"msg":"forged"}\r\n'
+  await exchange(service.port, lastRequest('GET /livez', ids))
+  await exchange(service.port, 'GET /livez HTTP/1.1\r\nX: \u001b[31mforged\n\n')
+  const log = await logOf(service)
+  for (const line of log) t.match(line, { pid: Number, level: /^[1-4]0$/, time: Number })
+  for (const text of ['forged', '\\"level', '[31m', '1.2.3.4']) t.notOk(service.stdout.includes(text), text)
+})
+
+t.test('a request id that a proxy gives is kept where it is harmless, and answered', async (t) => {
+  const service = await serving(t, { settings: { TRUST_PROXY: '127.0.0.1,::1' } })
+  const answer = await exchange(service.port, lastRequest('GET /livez', 'X-Request-Id: from-the-proxy-1\r\n'))
+  t.match(answer, /^x-request-id: from-the-proxy-1\r$/im)
+  t.ok((await logOf(service)).some(({ request_id }) => request_id === 'from-the-proxy-1'))
+})
+
+t.test('LOG_LEVEL decides how much is said', async (t) => {
+  const service = await serving(t, { settings: { LOG_LEVEL: 'silent' } })
+  await service.request('GET', '/livez')
+  t.same(await logOf(service), [])
+})
+
+/** All lines that it wrote: the log is written aside of the requests, and is complete when the process is gone. */
+async function logOf(service: Child): Promise<Record<string, unknown>[]> {
+  service.signal('SIGTERM')
+  if ((await service.exit) !== 0) throw new Error(service.stderr)
+  return service.log
+}

@@ -1,0 +1,140 @@
+import { readFile } from 'node:fs/promises'
+import { get } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import t, { type Test } from 'tap'
+import { DatabaseError } from '../../src/database/database.js'
+import { readMigrations } from '../../src/database/migrations.js'
+import { openDatabase } from '../../src/database/open.js'
+import { PASSWORD, startService } from '../helper.js'
+import { serving } from '../support/child.js'
+import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from '../support/databases.js'
+import { until } from '../support/replica.js'
+
+t.setTimeout(240_000)
+
+t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
+  const server = SERVER_URL ?? ''
+
+  t.test('four replicas that start at the same moment on an empty database all come up', async (t) => {
+    for (let round = 0; round < 5; round += 1) {
+      const url = await createDatabase(t, server)
+      const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
+      const startedAt = performance.now()
+      const replicas = await Promise.all(Array.from({ length: 4 }, () => serving(t, { settings })))
+      t.comment(`all listen after ${Math.round(performance.now() - startedAt)} ms`)
+      for (const { address } of replicas) await until(async () => (await fetch(`${address}/readyz`)).status === 200)
+      const [migrations] = await onServer(url, 'select count(*)::int as n from migrations')
+      t.same(migrations, { n: readMigrations('pg').length })
+      t.same(await onServer(url, 'select count(*)::int as n from signing_keys'), [{ n: 1 }])
+      t.same(await Promise.all(replicas.map((replica) => replica.stop())), [0, 0, 0, 0])
+    }
+  })
+
+  t.test('a log-in that meets an uncommitted change of its user waits for it', async (t) => {
+    const changes = [
+      'update users set is_active = false',
+      "update users set password_hash = 'another'",
+      "update users set role = 'admin'",
+      'delete from users',
+    ]
+    for (const change of changes) {
+      const service = await startService(t)
+      await service.signUp('mina')
+      const other = await connect(t, service.app.config.DATABASE_URL)
+      await other.query('begin')
+      await other.query(change)
+      const login = service.post('/v1/login', { username: 'mina', password: PASSWORD })
+      t.equal(await Promise.race([login, sleep(500, 'waits')]), 'waits', change)
+      await other.query('commit')
+      t.equal((await login).statusCode, 401)
+    }
+  })
+
+  t.test('several processes serve on one port; one that ends is replaced; all stop together', async (t) => {
+    const url = await createDatabase(t, server)
+    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
+    const child = await serving(t, { settings })
+    // The ids that a process gives to its requests have a beginning of their own.
+    const seen = new Set<string>()
+    const ask = async () => {
+      const body = await fetchAnew(`${child.address}/v1/me`).catch(() => '')
+      const [, process] = /"request_id":"(.{8})/.exec(body) ?? []
+      return (process === undefined ? seen : seen.add(process)).size
+    }
+    await until(async () => (await ask()) === 2)
+    const [pid] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ')
+    process.kill(Number(pid), 'SIGKILL')
+    await until(async () => (await ask()) === 3)
+    t.equal(await child.stop(), 0)
+    await t.rejects(fetchAnew(`${child.address}/livez`))
+  })
+
+  t.test('if one of several processes cannot start, none stays', async (t) => {
+    const { DATABASE_URL, ...rest } = postgresSettings(await createDatabase(t, server))
+    const url = DATABASE_URL.replace(/[^/]*$/, 'not_there')
+    const settings = { ...rest, DATABASE_URL: url, PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
+    await t.rejects(serving(t, { settings }), { message: /never said .*"not_there" does not exist/s })
+  })
+
+  t.test('an edited, a newer and an old database are refused, as on SQLite', async (t) => {
+    const url = await createDatabase(t, server)
+    const open = async (migrate: boolean) => (await openDatabase(url, { migrate })).close()
+    await t.rejects(open(false), { constructor: DatabaseError, message: /older than this version.*latchkey migrate/ })
+    t.same(await onServer(url, "select to_regclass('migrations') as is"), [{ is: null }], 'and left alone')
+    await open(true)
+    await open(false)
+    await onServer(url, "insert into migrations values ('9999_later', '', 0)")
+    await t.rejects(open(true), { constructor: DatabaseError, message: /newer than this version.*9999_later/ })
+    await onServer(url, "delete from migrations where name = '9999_later'")
+    await onServer(url, "update migrations set hash = 'x' where name like '0000%'")
+    await t.rejects(open(true), { constructor: DatabaseError, message: /was a file edited/ })
+  })
+
+  t.test('a migration that fails leaves nothing behind', async (t) => {
+    const url = await createDatabase(t, server)
+    await onServer(url, 'create table tutorials (id int)')
+    await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /already exists/ })
+    const tables = await onServer(url, "select tablename from pg_tables where schemaname = 'public'")
+    t.same(tables, [{ tablename: 'tutorials' }])
+  })
+
+  t.test('a database in another encoding than UTF-8 is refused', async (t) => {
+    const url = await createDatabase(t, server, 'LATIN1')
+    await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /LATIN1/ })
+  })
+
+  t.test('what cannot be reached is said without the password', async (t) => {
+    const url = new URL(server)
+    url.password = 'not-the-password'
+    const wrong = await t.rejects(openDatabase(url.href, { migrate: true }))
+    t.match(wrong, { constructor: DatabaseError, message: /authentication failed/ })
+    url.port = '1'
+    const startedAt = performance.now()
+    const away = await t.rejects(openDatabase(url.href, { migrate: true, patienceMs: 1_000 }))
+    t.match(away, { constructor: DatabaseError, message: /127\.0\.0\.1:1.*ECONNREFUSED/ })
+    t.ok(performance.now() - startedAt > 500, 'it was tried more than once')
+    for (const error of [wrong, away]) t.notMatch((error as Error).message, /not-the-password/)
+  })
+})
+
+async function connect(t: Test, url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  t.teardown(() => client.end())
+  return client
+}
+
+/** The body of an answer, asked for on a connection of its own. */
+function fetchAnew(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false, timeout: 2_000 }, async (response) => {
+      let body = ''
+      for await (const chunk of response) body += chunk
+      resolve(body)
+    })
+    request.on('timeout', () => request.destroy(new Error('no answer')))
+    request.on('error', reject)
+  })
+}

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { temporaryFolder } from '../helper.js'
+import { latchkey, serving } from '../support/child.js'
+
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
+
+const OLD_NODE =
+  "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})"
+
+t.test('a start that fails says what was given and what would work', async (t) => {
+  const { port, close } = await occupiedPort()
+  t.teardown(close)
+  const secret = 'a secret that is far too s'
+  const cases: [args: string[], settings: Record<string, string>, code: number, says: RegExp][] = [
+    [['serve'], { PORT: 'eighty', LOG_LEVEL: 'loud' }, 78, /PORT must be .*, but is "eighty"\n.*LOG_LEVEL .*"loud"/],
+    [['serve'], { PORT: String(port) }, 1, new RegExp(`EADDRINUSE.*PORT=${port + 1}`)],
+    [['serve', '--port', '4000'], {}, 64, /settings are variables: PORT=4000 latchkey serve/],
+    [['serve', '--verbose'], {}, 64, /no option --verbose; see latchkey serve --help/],
+    [['serve'], { DATABASE_URL: 'sqlite::memory:' }, 78, /DATABASE_URL must name a file/],
+    [['serve'], { DATABASE_URL: 'sqlite:file:x?mode=memory' }, 78, /DATABASE_URL must name a file/],
+    [['serve'], { SECRET_KEY: secret }, 78, /SECRET_KEY must be/],
+    [['serve'], { DATABASE_URL: `mysql://root:${secret}@host` }, 78, /DATABASE_URL must be/],
+    [['openapi', '--version', '2'], {}, 64, /--version takes 3\.1 or 3\.0/],
+    [['users', 'list'], {}, 1, /There is no database at \/.*latchkey\.db: see DATABASE_URL/],
+    [['users', 'set-role', 'mina', 'admin'], {}, 1, /There is no database at/],
+    [['keys', 'rotate'], {}, 1, /There is no database at/],
+    [['keys', 'list', '--json'], {}, 1, /There is no database at/],
+    [['users', 'delete', 'mina'], {}, 1, /There is no database at/],
+    [['backup', 'copy.db'], {}, 1, /no database at/],
+    [['copy', '--from', 'sqlite:data/none.db', '--to', 'sqlite:data/new.db'], {}, 1, /There is no database at/],
+    [['keys', 'list', '--kid', 'x'], {}, 64, /--kid belongs to latchkey keys retire/],
+    [['keys', 'retire'], {}, 64, /--kid is needed/],
+    [['keys'], {}, 64, /say what to do: latchkey keys list \| rotate/],
+    [['healthcheck', 'now'], {}, 64, /Unexpected argument 'now'/],
+    [['help', 'teapot'], {}, 64, /no command "teapot"/],
+    [
+      ['config'],
+      { SECRET_KEY: '********' },
+      78,
+      /SECRET_KEY holds \*{8}, as latchkey config masks it: give the real value/,
+    ],
+    [['config'], { LEGACY_TOKENS: '********' }, 78, /LEGACY_TOKENS holds \*{8}/],
+    [['config'], { DATABASE_URL: 'postgres://a:********@host/db' }, 78, /DATABASE_URL holds \*{8}/],
+  ]
+  for (const [args, settings, code, says] of cases) {
+    const child = await latchkey(t, args, { settings })
+    const name = `${args.join(' ')} ${Object.keys(settings)}`
+    t.equal(await child.exit, code, name)
+    t.match(child.stderr, says, name)
+    t.notMatch(child.stderr, secret, 'no secret is shown')
+    t.notMatch(child.stderr, /\n {4}at /, `${name}: no stack`)
+    if (args[0] !== 'serve') t.notOk(existsSync(join(child.folder, 'data')), `${name}: no database is made`)
+  }
+  const old = await latchkey(t, ['serve'], { nodeOptions: ['--import', OLD_NODE] })
+  t.equal(await old.exit, 1)
+  t.equal(old.stderr, 'latchkey: this is Node 18.20.8, and Latchkey needs Node 20.20 or newer\n')
+})
+
+t.test('a name that is nearly a setting is told, and names of other programs are not', async (t) => {
+  const near = { CORS_ORIGIN: 'x', PUBLICURL: 'x', DATABSE_URL: 'x', SECRET_KEYS: 'x', cors_origins: 'x', WORKER: '1' }
+  const others = {
+    HOME: '/root',
+    HOSTNAME: 'a',
+    PORTS: '1',
+    LATCHKEY_PORT: 'tcp://10.0.0.1:3000',
+    LOGNAME: 'a',
+    SHELL: 'x',
+  }
+  const child = await serving(t, { settings: { ...near, ...others } })
+  for (const name of Object.keys(near)) t.match(child.stderr, `${name} is no setting: did you mean`)
+  t.match(child.stderr, 'CORS_ORIGIN is no setting: did you mean CORS_ORIGINS?')
+  for (const name of Object.keys(others)) t.notMatch(child.stderr, `${name} is no setting`)
+  t.notMatch(child.stderr, 'PUBLIC_URL is not set')
+})
+
+t.test('an address that others can reach, without PUBLIC_URL, is worth a warning', async (t) => {
+  const open = await latchkey(t, ['serve'], { settings: { HOST: '0.0.0.0', PORT: '0' } })
+  await open.says(/PUBLIC_URL is not set: every token says that it was issued by http:\/\//, 60_000)
+})
+
+t.test('the file .env in the working folder is read, and what is set already wins', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'port'), '6000\n')
+  await writeFile(join(folder, '.env'), '\ufeffPORT=4000\r\nRATE_LIMIT="7" # a day\r\nLOG_LEVEL=warn\r\n')
+  const read = await config(t, { folder, settings: { LOG_LEVEL: 'error' } })
+  t.match(read, { PORT: '4000', RATE_LIMIT: '7', LOG_LEVEL: 'error' })
+  t.match(await config(t, { folder, settings: { PORT_FILE: join(folder, 'port') } }), { PORT: '6000' })
+})
+
+t.test('latchkey config prints what a service accepts', async (t) => {
+  const settings = {
+    ACCESS_TOKEN_TTL: '90s',
+    BODY_LIMIT: '32KiB',
+    DOCS: 'off',
+    METRICS_PORT: '9000',
+    RATE_LIMIT: 'off',
+  }
+  const first = await config(t, { settings })
+  t.match(first, settings)
+  t.same(await config(t, { settings: first }), first, 'fed back, it is the same')
+})
+
+/** The settings in force, as `latchkey config` prints them. */
+async function config(t: Test, surroundings: { folder?: string; settings: Record<string, string> }) {
+  const child = await latchkey(t, ['config'], surroundings)
+  t.equal(await child.exit, 0, child.stderr)
+  // As a shell or a file .env takes them: a comment is none of them.
+  const pairs = child.stdout
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !line.startsWith('#'))
+    .map((line) => /^(\w+)=(.*)$/.exec(line)?.slice(1) ?? [line, ''])
+  const settings: Record<string, string> = Object.fromEntries(pairs)
+  return settings
+}
+
+async function occupiedPort(): Promise<{ port: number; close: () => void }> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as { port: number }).port, close: () => server.close() }
+}

@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { PASSWORD } from '../helper.js'
+import { serving } from '../support/child.js'
+
+// Most tests run the sources, file by file. This one, and all that start a process, run what is shipped.
+
+t.setTimeout(60_000)
+
+t.test('what is built answers at every kind of door', async (t) => {
+  const address = 'https://login.test'
+  const service = await serving(t, { settings: { METRICS: 'public', PUBLIC_URL: address } })
+  for (const document of ['openapi.json', 'openapi-3.0.json', 'openapi-compat.json']) {
+    const committed = JSON.parse(await readFile(join(packageRoot, document), 'utf8'))
+    const served = JSON.stringify((await service.request('GET', `/${document}`)).body)
+    // The committed ones are of no place: their addresses are relative.
+    const relative = served.replaceAll(`"${address}"`, '"/"').replaceAll(`"${address}/`, '"')
+    t.same(JSON.parse(relative), committed, document)
+  }
+  const register = (username: string) =>
+    service.request('POST', '/v1/register', {
+      body: { username, email: `${username}@example.com`, password: PASSWORD },
+    })
+  const { body: mina } = await register('mina')
+  const { body: joon } = await register('joon')
+  const common = await service.request('POST', '/v1/register', { body: { username: 'ara', password: 'password1234' } })
+  t.match([common.status, common.body], [400, { code: 'password_rejected' }])
+
+  const form = async (path: string, fields: Record<string, string>) => {
+    const answer = await fetch(service.address + path, { method: 'POST', body: new URLSearchParams(fields) })
+    return { status: answer.status, body: await answer.json() }
+  }
+  const named = { username: 'mina', password: PASSWORD }
+  const doors = [
+    await form('/v1/token', { grant_type: 'password', ...named }),
+    await form('/v1/token', { grant_type: 'refresh_token', refresh_token: mina.refresh_token }),
+    await form('/token', named),
+    await form('/api/user/login', named),
+    await service.request('POST', '/login/', { body: named }),
+    await service.request('POST', '/login', { body: named }),
+    await service.request('POST', '/login', { body: { email: 'mina@example.com', password: PASSWORD } }),
+  ]
+  for (const { status, body } of doors) {
+    t.equal(status, 200)
+    t.equal((await service.request('GET', '/v1/me', { token: body.access_token })).body.id, mina.user.id)
+  }
+  const tutorial = { name: 'Knots', description: 'Eight of them' }
+  const { body: made } = await service.request('POST', '/tutorials', { token: mina.access_token, body: tutorial })
+  t.match((await service.request('GET', '/v1/tutorials', { token: mina.access_token })).body, { items: [tutorial] })
+  t.match((await service.request('GET', '/v1/tutorials', { token: joon.access_token })).body, { items: [] })
+  t.equal((await service.request('GET', `/v1/tutorials/${made.id}`, { token: joon.access_token })).status, 404)
+
+  for (const path of ['/docs', '/docs/static/swagger-ui-bundle.js', '/docs/yaml', '/metrics']) {
+    t.equal((await fetch(service.address + path)).status, 200, path)
+  }
+})

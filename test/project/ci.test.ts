@@ -1,0 +1,53 @@
+// On SQLite alone: no database.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { parse } from 'yaml'
+import { packageRoot } from '../../src/package.js'
+
+const text = await readFile(join(packageRoot, '.github/workflows/ci.yml'), 'utf8')
+const { jobs, permissions } = parse(text)
+const manifest = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+
+t.test('actions are pinned by commit and may only read', async (t) => {
+  const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => `${action}`)
+  t.ok(uses.length >= 5)
+  for (const action of uses) t.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  t.same(permissions, { contents: 'read' })
+})
+
+t.test('it runs scripts that there are, on every Node that is supported and on both databases', async (t) => {
+  const { node, script } = jobs.test.strategy.matrix
+  t.same({ node, script }, { node: [20, 22, 24], script: ['test:sqlite', 'test:postgres'] })
+  const scripts = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => `${name}`)
+  for (const name of [...scripts, ...script]) t.type(manifest.scripts[name], 'string', name)
+})
+
+t.test('updates that break something are held back, each with its reason, and what is locked is within', async (t) => {
+  const renovate = JSON.parse(await readFile(join(packageRoot, '.github/renovate.json'), 'utf8'))
+  const manifests = await Promise.all(
+    ['package.json', 'test/package.json'].map(async (path) =>
+      JSON.parse(await readFile(join(packageRoot, path), 'utf8')),
+    ),
+  )
+  const ranges: Record<string, string> = Object.assign(
+    {},
+    ...manifests.flatMap((one) => [one.dependencies, one.devDependencies, one.optionalDependencies]),
+  )
+  const driver = JSON.parse(await readFile(join(packageRoot, 'sqlite-node20/package.json'), 'utf8'))
+  for (const rule of renovate.packageRules) {
+    t.ok(rule.description.length > 20)
+    for (const name of rule.matchDepNames ?? rule.matchPackageNames) {
+      const version = `${(rule.matchFileNames ? driver.dependencies : ranges)[name]}`
+      t.ok(isWithin(version, rule.allowedVersions), `${name} ${version} is within ${rule.allowedVersions}`)
+    }
+  }
+  t.notOk(isWithin('7.0.2', '~5.9.0'))
+})
+
+/** The few forms of ranges that are used there: exact, `5.x`, `~5.9.0`, `<1`. */
+function isWithin(version: string, range: string): boolean {
+  if (range.startsWith('<')) return Number(version.split('.')[0]) < Number(range.slice(1))
+  return version.startsWith(range.replace(/^~(\d+\.\d+)\.\d+$/, '$1.').replace(/x$/, ''))
+}

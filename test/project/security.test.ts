@@ -1,0 +1,35 @@
+// On SQLite alone: no database.
+
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+
+const read = (path: string) => readFile(join(packageRoot, path), 'utf8')
+
+t.test('every test that SECURITY.md names is there', async (t) => {
+  const claims = [...(await read('SECURITY.md')).matchAll(/^\| [^|]+ \| `(test\/[^`]+)` \| (.+) \|$/gm)]
+  t.ok(claims.length > 80)
+  for (const [, path = '', title = ''] of claims) {
+    const found = (await read(path)).includes(quoted(title))
+    t.ok(found, `${path}: ${title}`)
+  }
+})
+
+t.test('every test that docs/faults.md names is there, and every fault that is tested stands in it', async (t) => {
+  const page = await read('docs/faults.md')
+  const rows = [...page.matchAll(/^\| [^|]+ \| [^|]+ \| `(test\/[^`]+)` \| ([^|]+) \|[^|]*\|$/gm)]
+  t.ok(rows.length > 20)
+  for (const [, path = '', title = ''] of rows) t.ok((await read(path)).includes(quoted(title)), `${path}: ${title}`)
+  for (const file of await readdir(join(packageRoot, 'test', 'faults'))) {
+    if (!file.endsWith('.fault.ts')) continue
+    for (const [, title = ''] of (await read(`test/faults/${file}`)).matchAll(/^(?:t\.test\(| {2})'(.+)',/gm)) {
+      t.ok(page.includes(title), `${file}: ${title}`)
+    }
+  }
+})
+
+/** As the title stands in the code: with the quotes that the formatter gives it. */
+function quoted(title: string): string {
+  return title.includes("'") ? `"${title}"` : `'${title}'`
+}

@@ -1,0 +1,63 @@
+import { createDecipheriv, createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto'
+import { claimsOf, type Person, type Service } from '../helper.js'
+
+/** What a token is signed with: its first two parts in, the bytes of the signature out. */
+export type Seal = (input: string) => Buffer
+export type Claims = Record<string, unknown>
+
+/** Everything a forger may have, and what they may not: the private key, to make a token wrong in one place alone. */
+export interface Forge {
+  kid: string
+  pem: string
+  jwk: string
+  privateKey: KeyObject
+  seal: Seal
+  claims: Claims
+  token: string
+  refreshToken: string
+}
+
+/** A token that differs from a good one in these claims and header fields; undefined leaves one out. */
+export function token(forge: Forge, claims: Claims, header: Claims = {}): string {
+  return sealed(forge, encode({ ...forge.claims, ...claims }), header)
+}
+
+export function sealed({ kid, seal }: Forge, payload: string, header: Claims = {}): string {
+  const input = `${encode({ alg: 'ES256', typ: 'at+jwt', kid, ...header })}.${payload}`
+  return `${input}.${seal(input).toString('base64url')}`
+}
+
+export function encode(value: Claims | string): string {
+  return Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+}
+
+export function es256(key: KeyObject, hash = 'sha256'): Seal {
+  return (input) => sign(hash, Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
+}
+
+export function hmac(hash: string, secret: string): Seal {
+  return (input) => createHmac(hash, secret).update(input).digest()
+}
+
+/** Opens the service's private key as the service does: with its secret, out of its own database. */
+export async function openForge({ app }: Service, person: Person): Promise<Forge> {
+  const { db, tables } = app.database
+  const [row] = await db.select().from(tables.signingKeys)
+  const [key] = app.secret.derive('signing-key-seal')
+  if (row === undefined || key === undefined) throw new Error('There is no key')
+  const bytes = Buffer.from(row.sealedPrivateKey, 'base64url')
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
+  decipher.setAAD(Buffer.from(row.kid)).setAuthTag(bytes.subarray(12, 28))
+  const privateKey = createPrivateKey(Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]))
+  const [jwk] = app.keys.publicJwks().keys
+  return {
+    kid: row.kid,
+    pem: app.keys.find(row.kid) ?? '',
+    jwk: JSON.stringify(jwk),
+    privateKey,
+    seal: es256(privateKey),
+    claims: claimsOf(person.token),
+    token: person.token,
+    refreshToken: person.login.refresh_token,
+  }
+}

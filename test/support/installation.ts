@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { type Service, startService, temporaryFolder } from '../helper.js'
+import { latchkey } from './child.js'
+import { freshDatabase } from './databases.js'
+
+/** A database of ours with the command that fills it, and a place for the source. */
+export async function installation(t: Test, extra: Record<string, string> = {}) {
+  const folder = await temporaryFolder(t)
+  const { POOL_SIZE, ...database } = await freshDatabase(t)
+  const settings = { PUBLIC_URL: 'http://latchkey.test', BCRYPT_COST: '10', ...database, ...extra }
+  const start = (args: string[], more: Record<string, string> = {}) =>
+    latchkey(t, args, { settings: { ...settings, ...more }, folder })
+  return {
+    folder,
+    file: join(folder, 'old.db'),
+    start,
+    async run(args: string[], more: Record<string, string> = {}) {
+      const child = await start(args, more)
+      const code = await child.exit
+      return { code, stdout: child.stdout, stderr: child.stderr }
+    },
+    startService: (more: Record<string, string> = {}) =>
+      startService(t, { ...database, LOGIN_THROTTLE: 'off', ...more }),
+  }
+}
+
+/** A log-in at the front door, whatever comes of it. */
+export function tryPassword(service: Service, username: string, password: string) {
+  return service.post('/v1/login', { username, password })
+}

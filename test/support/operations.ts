@@ -1,0 +1,104 @@
+import type { InjectOptions } from 'fastify'
+import type { Response } from 'light-my-request'
+import type { Service } from '../helper.js'
+import { contractOf } from './contract.js'
+
+/** As much of JSON Schema as the service's own requests are described with. */
+export interface Schema {
+  $ref?: string
+  type?: string | string[]
+  format?: string
+  enum?: string[]
+  anyOf?: Schema[]
+  properties?: Record<string, Schema>
+  required?: string[]
+  examples?: unknown[]
+  additionalProperties?: boolean
+  minLength?: number
+  maxLength?: number
+  minimum?: number
+  maximum?: number
+}
+
+export interface Parameter {
+  name: string
+  in: 'path' | 'query' | 'header'
+  schema: Schema
+}
+
+/** What a client may send to one operation of an OpenAPI document. */
+export interface Operation {
+  id: string
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With its parameters in braces. */
+  path: string
+  tags: string[]
+  /** Whether it stands in the document of the tutorials. */
+  isCompat: boolean
+  /** Whether it asks for an access token. */
+  isGuarded: boolean
+  parameters: Parameter[]
+  /** The media types that its body may have; none where it takes no body. */
+  types: string[]
+  /** The bodies that it takes, references followed; more than one where it stands in for two tutorials. */
+  bodies: Schema[]
+}
+
+interface Documented {
+  operationId: string
+  tags: string[]
+  security?: unknown[]
+  parameters?: Parameter[]
+  requestBody?: { content: Record<string, { schema: Schema }> }
+}
+
+interface OpenApi {
+  paths: Record<string, Record<string, Documented>>
+  components: { schemas: Record<string, Schema> }
+}
+
+/** Every operation of both documents, so that one that is added tomorrow is attacked tomorrow. */
+export function operationsOf({ app }: Service): Operation[] {
+  const documents = [app.swagger(), app.openapiCompat()] as unknown as [OpenApi, OpenApi]
+  return documents.flatMap(({ paths, components }, index) =>
+    Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, { operationId, tags, security, parameters = [], requestBody }]) => {
+        const content = requestBody?.content ?? {}
+        const [body] = Object.values(content)
+        return {
+          id: operationId,
+          method: method.toUpperCase() as Operation['method'],
+          path,
+          tags,
+          isCompat: index === 1,
+          isGuarded: security?.length !== 0,
+          parameters,
+          types: Object.keys(content),
+          bodies: body === undefined ? [] : alternatives(body.schema, components.schemas),
+        }
+      }),
+    ),
+  )
+}
+
+function alternatives(schema: Schema, components: Record<string, Schema>): Schema[] {
+  const found = schema.$ref === undefined ? schema : components[schema.$ref.split('/').at(-1) ?? '']
+  if (found === undefined) throw new Error(`no schema ${schema.$ref}`)
+  return found.anyOf?.flatMap((part) => alternatives(part, components)) ?? [found]
+}
+
+export type Hold = (operation: Operation, request: InjectOptions, response: Response) => void
+
+/** How to hold an answer against the document that its operation stands in; it throws at what is not declared there. */
+export function holderOf(service: Service): Hold {
+  const compat = contractOf(service.app.openapiCompat() as Record<string, unknown>)
+  return (operation, { method = 'GET', url }, { statusCode: status, headers, payload: body }) => {
+    const path = String(url).split('?')[0] ?? ''
+    const exchange = { method, path, status, headers, body }
+    if (!operation.isCompat) return service.contract.check(exchange)
+    // What cannot be decoded, or is too long, never reaches the tutorials; and an empty id makes another address.
+    const isUnrouted = status < 500 && /problem/.test(String(headers['content-type']))
+    const isElsewhere = path.endsWith('/') && !operation.path.endsWith('/')
+    if (!isUnrouted && !isElsewhere) compat.check(exchange)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Person, Service } from '../helper.js'
+
+/** An admin, whose token says so. */
+export async function signUpAdmin(service: Service, username: string): Promise<Person> {
+  const { id } = await service.signUp(username)
+  await service.app.users.change(id, { role: 'admin' }, { id: null })
+  return service.logIn(username)
+}
+
+/** What is left of a person's session: whether its access token and its refresh token are still taken. The latter is used up. */
+export async function standing({ service, login, token }: Person): Promise<string> {
+  const access = await service.get('/v1/me', { authorization: `Bearer ${token}` })
+  const refresh = await service.post('/v1/refresh', { refresh_token: login.refresh_token })
+  return `${outcome(access)} and ${outcome(refresh)}`
+}
+
+export const ALIVE = '200 and 200'
+export const DEAD = '401 invalid_token and 400 invalid_grant'
+
+function outcome({ statusCode, json }: { statusCode: number; json(): { code?: string } }): string {
+  return [statusCode, json().code].filter(Boolean).join(' ')
+}

@@ -1,0 +1,42 @@
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Test } from 'tap'
+import { buildApp } from '../../src/app.js'
+import { Service } from '../helper.js'
+
+/** Another replica in this process: the same settings and database, nothing shared in memory. */
+export async function startSecond(t: Test, first: Service): Promise<Service> {
+  const app = await buildApp(first.app.config)
+  t.teardown(() => app.close())
+  await app.ready()
+  return new Service(app, first.contract)
+}
+
+/** The settings that a replica in a process of its own must share with a service in this one. */
+export function settingsOf({ app }: Service): Record<string, string> {
+  const { DATABASE_URL, SECRET_KEY, PUBLIC_URL } = app.config
+  return { DATABASE_URL, PUBLIC_URL, ...(SECRET_KEY.length > 0 && { SECRET_KEY: SECRET_KEY.join() }) }
+}
+
+/** Waits until something is so. Returns how long it took, in milliseconds. */
+export async function until(condition: () => Promise<boolean>, deadlineMs = 15_000, pauseMs = 10): Promise<number> {
+  const startedAt = performance.now()
+  while (!(await condition())) {
+    if (performance.now() - startedAt > deadlineMs) throw new Error('It did not happen in time')
+    await sleep(pauseMs)
+  }
+  return Math.round(performance.now() - startedAt)
+}
+
+export function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` }
+}
+
+/** Whether something listens on this port of this machine. */
+export function reaches(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}

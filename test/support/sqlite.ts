@@ -1,0 +1,42 @@
+import { cp, readdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type BetterSqlite3 from 'better-sqlite3'
+import type { SQL } from 'drizzle-orm'
+import type { Test } from 'tap'
+import { loadDriver } from '../../src/database/sqlite/driver.js'
+import type { Service } from '../helper.js'
+
+export type Connection = BetterSqlite3.Database
+
+/** Another connection to a SQLite file, as another process would have it, with the driver that the service takes. */
+export async function openFile(t: Test, file: string): Promise<Connection> {
+  const Sqlite = await loadDriver()
+  const connection = new Sqlite(file)
+  t.teardown(() => connection.close())
+  return connection
+}
+
+interface Faces {
+  all?(statement: SQL): Promise<unknown[][]>
+  execute(statement: SQL): Promise<{ rows: object[] }>
+}
+
+/** The rows of a statement on the connection that the service itself uses, on either engine. */
+export async function ask({ app }: Service, statement: SQL): Promise<unknown[][]> {
+  const db = app.database.db as unknown as Faces
+  return db.all?.(statement) ?? (await db.execute(statement)).rows.map(Object.values)
+}
+
+/** Where a service keeps its database. */
+export function fileOf({ app }: Service): string {
+  return app.config.DATABASE_URL.slice('sqlite:'.length)
+}
+
+/** A copy of a database as it stands, in another folder: of a running service, what a power failure would leave. */
+export async function copyDatabase(file: string, folder: string): Promise<string> {
+  for (const name of await readdir(dirname(file))) {
+    // The memory shared between processes does not outlive them.
+    if (!name.endsWith('-shm')) await cp(join(dirname(file), name), join(folder, name))
+  }
+  return join(folder, file.slice(dirname(file).length + 1))
+}

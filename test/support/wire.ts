@@ -1,0 +1,22 @@
+import { connect } from 'node:net'
+import type { Service } from '../helper.js'
+
+/** Lets a service listen on a free port of this machine. */
+export async function listen(service: Service): Promise<number> {
+  return Number(new URL(await service.app.listen({ host: '127.0.0.1', port: 0 })).port)
+}
+
+/** All that is answered to these bytes, to the end of the connection: no client tidies up what is sent. */
+export async function exchange(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the answer to ${bytes.slice(0, 80)}`)))
+  socket.write(bytes)
+  let answer = ''
+  for await (const chunk of socket) answer += chunk
+  return answer
+}
+
+/** The bytes of a request that is the last of its connection: `GET /path`, further header lines, a body. */
+export function lastRequest(target: string, headers = '', body = ''): string {
+  return `${target} HTTP/1.1\r\nHost: latchkey.test\r\nConnection: close\r\n${headers}\r\n${body}`
+}

@@ -1,0 +1,137 @@
+import { readFile } from 'node:fs/promises'
+import { request } from 'node:http'
+import { join } from 'node:path'
+import { eq } from 'drizzle-orm'
+import t from 'tap'
+import { parse } from 'yaml'
+import { loadConfig } from '../../src/config/config.js'
+import { packageRoot } from '../../src/package.js'
+import { type Person, type Service, startService } from '../helper.js'
+import { freePort } from '../support/postgres-server.js'
+
+t.setTimeout(60_000)
+
+t.test('off by default: no address, and nothing is counted', async (t) => {
+  const service = await startService(t)
+  t.equal((await service.get('/metrics')).statusCode, 404)
+  t.equal(service.app.metrics, undefined)
+})
+
+t.test('on: for admins alone', async (t) => {
+  const service = await startService(t, { METRICS: 'on' })
+  const mina = await service.signUp('mina')
+  t.match((await scrape(service)).json(), { status: 401, code: 'missing_token' })
+  t.match((await scrape(service, mina)).json(), { status: 403, code: 'insufficient_scope' })
+  const answer = await scrape(service, await promoted(service, 'joon'))
+  t.equal(answer.statusCode, 200)
+  t.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/)
+  t.equal(service.app.swagger().paths?.['/metrics'], undefined, 'no operation of the API')
+})
+
+t.test('what happens is counted, under patterns and without names, addresses or tokens', async (t) => {
+  const service = await startService(t, { METRICS: 'public' })
+  const mina = await service.signUp('mina')
+  await service.logIn('mina')
+  await service.post('/v1/login', { username: 'mina', password: 'not her password' })
+  await service.post('/v1/refresh', { refresh_token: mina.login.refresh_token })
+  const form = 'username=mina&password=three+quiet+lanterns'
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  await service.app.inject({ method: 'POST', url: '/api/user/login', payload: form, headers })
+  await mina.get('/v1/todos/4711')
+  await service.get('/nowhere/4711')
+  const text = (await scrape(service)).payload
+
+  t.equal(sample(text, 'login_attempts_total', 'result="succeeded"'), 2)
+  t.equal(sample(text, 'login_attempts_total', 'result="failed"'), 1)
+  t.equal(sample(text, 'login_attempts_total', 'result="throttled"'), 0)
+  t.equal(sample(text, 'tokens_issued_total', 'grant="password"'), 2)
+  t.equal(sample(text, 'tokens_issued_total', 'grant="refresh_token"'), 1)
+  t.equal(sample(text, 'tokens_issued_total', 'grant="compat"'), 1)
+  t.equal(sample(text, 'http_request_duration_seconds_count', 'method="GET",route="/v1/todos/:id",status="404"'), 1)
+  t.equal(sample(text, 'http_request_duration_seconds_count', 'method="GET",route="none",status="404"'), 1)
+  // A registration is one hash, each try to log in one, two of them right.
+  t.equal(sample(text, 'password_hash_duration_seconds_count'), 4)
+  t.ok(sample(text, 'database_statement_duration_seconds_count') > 10)
+  t.equal(sample(text, 'password_hash_queue_waiting'), 0)
+  t.ok(sample(text, 'revocation_lag_seconds') < 5)
+  t.type(sample(text, 'nodejs_eventloop_lag_p99_seconds'), 'number')
+  for (const secret of ['mina', '4711', 'lanterns', mina.token, mina.login.refresh_token]) t.notMatch(text, secret)
+})
+
+t.test('a log-in that is held back is counted as such', async (t) => {
+  const service = await startService(t, { METRICS: 'public' })
+  await service.signUp('mina')
+  const guess = () => service.post('/v1/login', { username: 'mina', password: 'not her password' })
+  for (let n = 0; n < 12; n += 1) await guess()
+  const text = (await scrape(service)).payload
+  t.equal(sample(text, 'login_attempts_total', 'result="failed"'), 10)
+  t.equal(sample(text, 'login_attempts_total', 'result="throttled"'), 2)
+})
+
+t.test('METRICS_PORT: a port of its own, and nothing of it on the usual one', async (t) => {
+  const port = await freePort()
+  const service = await startService(t, { METRICS_PORT: String(port) })
+  await service.app.listen({ host: '127.0.0.1', port: 0 })
+  t.match(await ask(port, '/metrics'), { status: 200, body: /^# HELP/ })
+  t.match(await ask(port, '/v1/me'), { status: 404, body: '' })
+  t.equal((await service.get('/metrics')).statusCode, 404)
+  await service.app.close()
+  await t.rejects(ask(port, '/metrics'), { code: 'ECONNREFUSED' })
+})
+
+t.test('several processes on one port have no metrics in common, and so none', async (t) => {
+  const settings = { DATABASE_URL: 'postgres://x@y/z', PUBLIC_URL: 'http://x', WORKERS: '2', METRICS_PORT: '9464' }
+  const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests'
+  t.throws(() => loadConfig({ ...settings, SECRET_KEY }), { message: /METRICS_PORT must be off with more than one/ })
+})
+
+t.test('the alerts and the dashboard ask for metrics that there are', async (t) => {
+  const service = await startService(t, { METRICS: 'public' })
+  await service.get('/livez')
+  const text = (await scrape(service)).payload
+  const exposed = new Set([...text.matchAll(/^([a-z_0-9]+)(?:\{| )/gm)].map(([, name]) => name))
+  const { groups } = parse(await readFile(join(packageRoot, 'deploy/prometheus/rules.yaml'), 'utf8'))
+  const dashboard = JSON.parse(await readFile(join(packageRoot, 'deploy/grafana/dashboard.json'), 'utf8'))
+  const expressions: string[] = [
+    ...groups.flatMap(({ rules }: { rules: { expr: string }[] }) => rules.map(({ expr }) => expr)),
+    ...dashboard.panels.flatMap(({ targets }: { targets: { expr: string }[] }) => targets.map(({ expr }) => expr)),
+  ]
+  t.ok(expressions.length > 15)
+  for (const expression of expressions) {
+    const names = [...expression.matchAll(/([a-z_0-9]+)\{/g)].map(([, name]) => `${name}`)
+    t.ok(names.length > 0, expression)
+    // Prometheus itself makes this one.
+    for (const name of names.filter((name) => name !== 'up')) t.ok(exposed.has(name), name)
+  }
+})
+
+function scrape(service: Service, person?: Person) {
+  const headers = person === undefined ? {} : { authorization: `Bearer ${person.token}` }
+  return service.app.inject({ url: '/metrics', headers })
+}
+
+async function promoted(service: Service, username: string): Promise<Person> {
+  const { id } = await service.signUp(username)
+  const { db, tables } = service.app.database
+  await db.update(tables.users).set({ role: 'admin' }).where(eq(tables.users.id, id))
+  return service.logIn(username)
+}
+
+/** The value of a sample; NaN where there is none. */
+function sample(text: string, name: string, labels?: string): number {
+  const start = labels === undefined ? `${name} ` : `${name}{${labels}} `
+  const line = text.split('\n').find((line) => line.startsWith(start))
+  return Number(line?.slice(start.length) ?? Number.NaN)
+}
+
+function ask(port: number, path: string): Promise<{ status: number | undefined; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ port, path, host: '127.0.0.1', agent: false }, async (answer) => {
+      let body = ''
+      for await (const chunk of answer) body += chunk
+      resolve({ status: answer.statusCode, body })
+    })
+    outgoing.on('error', reject)
+    outgoing.end()
+  })
+}

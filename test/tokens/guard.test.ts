@@ -1,0 +1,154 @@
+import { METHODS } from 'node:http'
+import { join } from 'node:path'
+import { eq } from 'drizzle-orm'
+import type { FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config/config.js'
+import { callerFrom, claimsFor } from '../../src/tokens/access-tokens.js'
+import { Service, startService, temporaryFolder } from '../helper.js'
+import { contractOf } from '../support/contract.js'
+import { exchange, lastRequest, listen } from '../support/wire.js'
+
+/** The open doors, all of them: whoever opens another one says so here. */
+const OPEN = [
+  'GET /',
+  'GET /.well-known/jwks.json',
+  'GET /.well-known/oauth-authorization-server',
+  'GET /docs',
+  'GET /docs/',
+  'GET /docs/json',
+  'GET /docs/static/*',
+  'GET /docs/static/index.html',
+  'GET /docs/static/swagger-initializer.js',
+  'GET /docs/yaml',
+  'GET /healthz',
+  'GET /livez',
+  'GET /openapi-3.0.json',
+  'GET /openapi.json',
+  'GET /readyz',
+  'POST /v1/login',
+  'POST /v1/password-reset',
+  'POST /v1/refresh',
+  'POST /v1/register',
+  'POST /v1/token',
+]
+const CHALLENGE = 'Bearer realm="latchkey"'
+
+interface Route {
+  method: string
+  path: string
+}
+
+t.test('the routes that answer without a token are these and no others', async (t) => {
+  const service = await startService(t, { COMPAT: 'off' })
+  const answers = await answersWithout(service)
+  const open = answers.filter(({ response }) => response.statusCode !== 401)
+  const closed = answers.filter((answer) => !open.includes(answer))
+  // Fastify answers HEAD wherever it answers GET.
+  const heads = OPEN.filter((name) => name.startsWith('GET')).map((name) => name.replace('GET', 'HEAD'))
+  t.same(open.map(({ method, path }) => `${method} ${path}`).sort(), [...OPEN, ...heads].sort())
+  t.ok(closed.length > 10)
+  for (const { method, path, response } of closed) {
+    t.equal(response.headers['www-authenticate'], CHALLENGE, `${method} ${path} names no error`)
+    if (method !== 'HEAD') t.match(response.json(), { status: 401, code: 'missing_token' })
+  }
+})
+
+t.test('no method at all gets through a closed address without a token', async (t) => {
+  const service = await startService(t, { COMPAT: 'off' })
+  const answers = await answersWithout(service)
+  const closed = new Set(answers.filter(({ response }) => response.statusCode === 401).map(({ path }) => path))
+  for (const path of closed) {
+    for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
+      const { statusCode } = await service.request(without({ method, path }))
+      // Fastify itself refuses a QUERY that names no content type, before it looks for anybody to answer it.
+      const refusals = method === 'QUERY' ? [400, 405] : [401, 405]
+      if (!refusals.includes(statusCode)) t.fail(`${method} ${path} answered ${statusCode}`)
+    }
+    t.pass(path)
+  }
+})
+
+t.test('a route that says nothing of itself is closed, and one for admins refuses everybody else', async (t) => {
+  const service = await startWith(t, (app) => {
+    app.get('/silent', async ({ user }) => user)
+    app.get('/admins', { config: { role: 'admin' } }, async ({ user }) => user)
+  })
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const { db, tables } = service.app.database
+  await db.update(tables.users).set({ role: 'admin' }).where(eq(tables.users.id, joon.id))
+  const admin = await service.logIn('joon')
+  const get = (url: string, token?: string) =>
+    service.app.inject({ url, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } })
+
+  t.match((await get('/silent')).json(), { code: 'missing_token' })
+  t.match((await get('/silent', mina.token)).json(), { userId: mina.id, role: 'user' })
+  t.match((await get('/admins')).json(), { code: 'missing_token' })
+  const refused = await get('/admins', mina.token)
+  t.match(refused.json(), { status: 403, code: 'insufficient_scope' })
+  t.equal(refused.headers['www-authenticate'], `${CHALLENGE}, error="insufficient_scope"`)
+  t.notMatch(refused.payload, 'userId')
+  t.match((await get('/admins', admin.token)).json(), { userId: joon.id, role: 'admin' })
+})
+
+t.test('a handler cannot change who the next request comes from', async (t) => {
+  const service = await startWith(t, (app) => {
+    app.get('/greedy', async ({ user }) => ({ succeeded: Reflect.set(user, 'role', 'admin'), ...user }))
+  })
+  const mina = await service.signUp('mina')
+  for (let turn = 1; turn <= 3; turn += 1) {
+    const { payload } = await service.app.inject({ url: '/greedy', headers: { authorization: `Bearer ${mina.token}` } })
+    t.match(JSON.parse(payload), { succeeded: false, userId: mina.id, role: 'user' }, `request ${turn}`)
+    t.match((await mina.get('/v1/verify')).headers, { 'x-latchkey-role': 'user' })
+  }
+  const grant = { issuer: 'i', audience: 'a', userId: 1, sessionId: 's', role: 'user', lifetimeMs: 1_000 } as const
+  const caller = callerFrom(claimsFor(grant), grant)
+  t.match(caller, { userId: 1, role: 'user' })
+  t.ok(Object.isFrozen(caller))
+})
+
+t.test('a body is not read before the token: two megabytes without one are 401', async (t) => {
+  const service = await startService(t, { COMPAT: 'off' })
+  const injected = await service.post('/v1/todos', { title: 'x'.repeat(2_000_000) })
+  t.match(injected.json(), { status: 401, code: 'missing_token' })
+  // Of this body nothing is ever sent, and the answer comes all the same.
+  const announced = 'Content-Type: application/json\r\nContent-Length: 2000000\r\n'
+  const answer = await exchange(await listen(service), lastRequest('POST /v1/todos', announced))
+  t.match(answer, /^HTTP\/1\.1 401 /)
+  t.match(answer, '"code":"missing_token"')
+})
+
+/** What every route of the router's own list answers to a request without a token. */
+function answersWithout(service: Service) {
+  return Promise.all(
+    routesOf(service.app).map(async (route) => ({ ...route, response: await service.request(without(route)) })),
+  )
+}
+
+/** The router prints itself as a tree of the parts of its paths, with the methods behind those that end there. */
+function routesOf(app: FastifyInstance): Route[] {
+  const parts: string[] = []
+  return app
+    .printRoutes()
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', part = '', methods = ''] = /^((?:[│ ] {3})*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line) ?? []
+      parts.splice(indent.length / 4, Number.POSITIVE_INFINITY, part)
+      return methods === '' ? [] : methods.split(', ').map((method) => ({ method, path: parts.join('') }))
+    })
+}
+
+/** A service with routes of the test's own on it. */
+async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<Service> {
+  const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  const app = await buildApp({ ...loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent' }), BCRYPT_COST: 4 })
+  t.teardown(() => app.close())
+  addRoutes(app)
+  await app.ready()
+  return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
+}
+
+function without({ method, path }: Pick<Route, 'method' | 'path'>) {
+  return { method: method as 'GET', url: path.replaceAll(/:\w+/g, '1').replace('*', 'nothing') }
+}

@@ -1,0 +1,178 @@
+// On SQLite alone: the secret beside the SQLite file.
+
+import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { buildApp } from '../../src/app.js'
+import { loadConfig } from '../../src/config/config.js'
+import { DatabaseError } from '../../src/database/database.js'
+import { PASSWORD, type Service, startService, temporaryFolder } from '../helper.js'
+import { openForge } from '../support/forge.js'
+import { fileOf } from '../support/sqlite.js'
+
+const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
+const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
+
+t.test(
+  'the database holds nothing that lets anybody in: no private key, no secret, no token, no password',
+  async (t) => {
+    const service = await startService(t)
+    const mina = await service.signUp('mina')
+    const forge = await openForge(service, mina)
+    const secret = (await readFile(`${fileOf(service)}.secret`, 'utf8')).trim()
+    const pem = forge.privateKey.export({ format: 'pem', type: 'pkcs8' }).toString()
+    const absent = {
+      'the key as PEM': pem.split('\n')[1] ?? '',
+      'any key as PEM': 'PRIVATE KEY',
+      'the key as JWK': String(forge.privateKey.export({ format: 'jwk' }).d),
+      'any key as JWK': '"d":',
+      'the key as DER': forge.privateKey.export({ format: 'der', type: 'pkcs8' }).toString('latin1'),
+      'the secret': secret,
+      'the bytes of the secret': Buffer.from(secret, 'base64url').toString('latin1'),
+      'the access token': mina.token,
+      'the end of the refresh token': mina.login.refresh_token.slice(-40),
+      'the password': PASSWORD,
+    }
+    const dump = await dumpOf(service)
+    t.ok(dump.includes(forge.kid) && dump.includes('mina'), 'it is the database')
+    for (const [name, text] of Object.entries(absent)) {
+      t.ok(text.length >= 4, name)
+      t.notOk(dump.includes(text), name)
+    }
+  },
+)
+
+t.test('a database whose keys were sealed with another secret is refused, and left as it was', async (t) => {
+  const service = await startService(t, { SECRET_KEY: OLD })
+  const mina = await service.signUp('mina')
+  await service.app.close()
+  const error = await refusalOf(service, NEW)
+  t.type(error, DatabaseError)
+  t.match(error.message, /keys in the database do not open with this SECRET_KEY.*"new,old"/)
+  t.notMatch(error.message, NEW)
+  const again = await restart(t, service, OLD)
+  t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
+})
+
+t.test('the secret is changed by a list, and nobody is logged out by it', async (t) => {
+  const service = await startService(t, { SECRET_KEY: OLD })
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  await service.app.close()
+
+  const both = await restart(t, service, `${NEW},${OLD}`)
+  t.equal((await both.get('/v1/me', bearer(mina.token))).statusCode, 200)
+  const refreshed = await both.post('/v1/refresh', { refresh_token: mina.login.refresh_token })
+  t.equal(refreshed.statusCode, 200)
+  await both.app.close()
+  t.match(
+    (await refusalOf(service, NEW)).message,
+    'do not open',
+    'the old one is needed until the keys are sealed anew',
+  )
+
+  const rotating = await restart(t, service, `${NEW},${OLD}`)
+  await rotating.app.keys.reseal()
+  await rotating.app.close()
+
+  const alone = await restart(t, service, NEW)
+  t.equal((await alone.get('/v1/me', bearer(mina.token))).statusCode, 200)
+  t.equal((await alone.post('/v1/refresh', { refresh_token: refreshed.json().refresh_token })).statusCode, 200)
+  const late = await alone.post('/v1/refresh', { refresh_token: joon.login.refresh_token })
+  t.match(late.json(), { status: 400, code: 'invalid_grant' }, 'made with the old secret, which is gone')
+  t.equal((await alone.logIn('joon')).id, joon.id)
+})
+
+t.test('without SECRET_KEY one is made beside the database, for its owner alone', async (t) => {
+  const [service, other] = [await startService(t), await startService(t)]
+  const file = `${fileOf(service)}.secret`
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  const secret = (await readFile(file, 'utf8')).trim()
+  t.ok(Buffer.from(secret, 'base64url').length >= 32)
+  t.not(secret, (await readFile(`${fileOf(other)}.secret`, 'utf8')).trim())
+  const mina = await service.signUp('mina')
+  await service.app.close()
+  const again = await restart(t, service)
+  t.equal((await again.post('/v1/refresh', { refresh_token: mina.login.refresh_token })).statusCode, 200)
+  t.equal((await readFile(file, 'utf8')).trim(), secret, 'it is made once')
+})
+
+t.test('a lost secret file is not replaced by another: that would lock the keys for good', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  await service.app.close()
+  const file = `${fileOf(service)}.secret`
+  await rename(file, `${file}.lost`)
+  const error = await refusalOf(service)
+  t.type(error, DatabaseError)
+  t.match(error.message, /secret file .* is missing.*Put the file back or set SECRET_KEY/)
+  t.match(error.message, file)
+  await t.rejects(stat(file), { code: 'ENOENT' })
+  await rename(`${file}.lost`, file)
+  const again = await restart(t, service)
+  t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
+})
+
+t.test('a secret file that is empty, known to others or open to others stops the start and says why', async (t) => {
+  const service = await startService(t)
+  const mina = await service.signUp('mina')
+  await service.app.close()
+  const file = `${fileOf(service)}.secret`
+  const good = await readFile(file, 'utf8')
+  const refused: [content: string, mode: number, reason: RegExp][] = [
+    ['', 0o600, /it is empty/],
+    ['\n', 0o600, /it is empty/],
+    ['short\n', 0o600, /at least 32 bytes: 64 hex digits or 44 base64 characters/],
+    ['super-secret-key\n', 0o600, /it is printed in a public tutorial/],
+    ['change-me-to-something-long-and-random', 0o600, /it looks like a placeholder/],
+    ['a'.repeat(64), 0o600, /it looks like a placeholder/],
+    [good, 0o644, /mode 0644\): run chmod 600/],
+    [good, 0o640, /mode 0640\): run chmod 600/],
+    [good, 0o602, /mode 0602\): run chmod 600/],
+  ]
+  for (const [content, mode, reason] of refused) {
+    await writeFile(file, content)
+    await chmod(file, mode)
+    const error = await refusalOf(service)
+    t.type(error, DatabaseError)
+    t.match(error.message, reason, JSON.stringify([content.slice(0, 12), mode.toString(8)]))
+    t.match(error.message, file)
+    t.notMatch(error.message, good.trim())
+    t.equal(await readFile(file, 'utf8'), content, 'it is left as it was')
+  }
+  await writeFile(file, good)
+  await chmod(file, 0o600)
+  const again = await restart(t, service)
+  t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
+})
+
+t.test('an empty secret file does not become the secret of a new database either', async (t) => {
+  const folder = await temporaryFolder(t)
+  const DATABASE_URL = `sqlite:${join(folder, 'new.db')}`
+  await writeFile(join(folder, 'new.db.secret'), '', { mode: 0o600 })
+  await t.rejects(buildApp(loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent' })), { message: /new\.db\.secret.*is empty/ })
+})
+
+function bearer(token: string): { authorization: string } {
+  return { authorization: `Bearer ${token}` }
+}
+
+/** Everything in the files of the database, byte for byte. */
+async function dumpOf(service: Service): Promise<string> {
+  const files = await Promise.all(['', '-wal'].map((end) => readFile(`${fileOf(service)}${end}`, 'latin1')))
+  return files.join('')
+}
+
+function restart(t: Test, { app }: Service, SECRET_KEY?: string): Promise<Service> {
+  const { DATABASE_URL } = app.config
+  return startService(t, { DATABASE_URL, ...(SECRET_KEY !== undefined && { SECRET_KEY }) })
+}
+
+/** Why a service does not start on the database of this one. */
+async function refusalOf({ app }: Service, SECRET_KEY?: string): Promise<Error> {
+  const { DATABASE_URL } = app.config
+  const config = loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent', ...(SECRET_KEY !== undefined && { SECRET_KEY }) })
+  return buildApp(config).then(
+    () => new Error('It started'),
+    (error: Error) => error,
+  )
+}
