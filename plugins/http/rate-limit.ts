@@ -3,6 +3,7 @@ import plugin from 'fastify-plugin'
 import { type Budget, RateLimit } from '../../src/http/rate-limit.js'
 import { addressOfClient, networksOf } from '../../src/networks.js'
 import { Problem } from '../../src/problems.js'
+import type { RefreshClaims } from '../../src/tokens/refresh-tokens.js'
 
 /**
  * Whose budget of RATE_LIMIT requests a minute a route takes from. `network`: the one of the client's network, common to
@@ -14,6 +15,10 @@ import { Problem } from '../../src/problems.js'
 type Limited = 'network' | 'account' | 'refresh'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the refresh token in the body says, where it was read for the sake of its budget and is authentic. */
+    refreshClaims: RefreshClaims | undefined
+  }
   interface FastifyContextConfig {
     rateLimit?: Limited
   }
@@ -22,6 +27,7 @@ declare module 'fastify' {
 /** RATE_LIMIT, counted by this process, on the routes whose config says whose budget it is. */
 export default plugin(
   async (app) => {
+    app.decorateRequest('refreshClaims')
     const max = app.config.RATE_LIMIT
     if (max === undefined) return
     const limit = new RateLimit()
@@ -34,6 +40,7 @@ export default plugin(
         const { grant_type: grant = 'refresh_token', refresh_token: token } = request.body as Record<string, string>
         if (grant !== 'refresh_token' || !token) return ofNetwork(request)
         const claims = app.sessions.authenticate(token)
+        request.refreshClaims = claims
         return claims ? [{ key: `session:${claims.sessionId}`, max }] : ofNetwork(request, 'refresh:')
       },
     }

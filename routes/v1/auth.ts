@@ -137,7 +137,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       body: ref(RefreshToken),
       response: { 200: ref(TokenPair), ...problems(400, 413, 415, 429) },
     },
-    handler: (request) => app.sessions.refresh(request.body.refresh_token, clientOf(request)),
+    handler: (request) => app.sessions.refresh(request.refreshClaims ?? request.body.refresh_token, clientOf(request)),
   })
 
   app.post('/v1/logout', {

@@ -42,16 +42,15 @@ export class RateLimit {
   /** Takes one request from each of the budgets, or from none of them if one is used up. */
   take(budgets: readonly Budget[]): Allowance {
     const resetS = this.#secondsLeft()
-    const all = budgets.map(({ key, max }) => ({ max, cells: this.#cellsOf(key) }))
-    let tightest = { max: 0, remaining: Number.POSITIVE_INFINITY }
-    for (const { max, cells } of all) {
-      const remaining = max - Math.min(...cells.map((cell) => this.#counts[cell] ?? 0)) - 1
-      if (remaining < tightest.remaining) tightest = { max, remaining }
+    const cells: number[] = []
+    let [tightest, remaining] = [0, Number.POSITIVE_INFINITY]
+    for (const { key, max } of budgets) {
+      const left = max - this.#count(key, cells) - 1
+      if (left < remaining) [tightest, remaining] = [max, left]
     }
-    const { max, remaining } = tightest
-    if (remaining < 0) return { isRefused: true, max, remaining: 0, resetS }
-    for (const cell of all.flatMap(({ cells }) => cells)) this.#counts[cell] = (this.#counts[cell] ?? 0) + 1
-    return { isRefused: false, max, remaining, resetS }
+    if (remaining < 0) return { isRefused: true, max: tightest, remaining: 0, resetS }
+    for (const cell of cells) this.#counts[cell] = (this.#counts[cell] ?? 0) + 1
+    return { isRefused: false, max: tightest, remaining, resetS }
   }
 
   #secondsLeft(): number {
@@ -63,9 +62,15 @@ export class RateLimit {
     return Math.ceil((this.#windowEndsAt - now) / 1_000)
   }
 
-  #cellsOf(key: string): number[] {
+  /** The count of a key, whose cells are added to `cells`. */
+  #count(key: string, cells: number[]): number {
     const digest = hash('sha256', this.#seed + key, 'buffer')
-    const columnOf = (row: number) => digest.readUInt32BE(4 * row) >>> (32 - COLUMN_BITS)
-    return Array.from({ length: ROWS }, (_, row) => row * COLUMNS + columnOf(row))
+    let lowest = Number.POSITIVE_INFINITY
+    for (let row = 0; row < ROWS; row += 1) {
+      const cell = row * COLUMNS + (digest.readUInt32BE(4 * row) >>> (32 - COLUMN_BITS))
+      lowest = Math.min(lowest, this.#counts[cell] ?? 0)
+      cells.push(cell)
+    }
+    return lowest
   }
 }

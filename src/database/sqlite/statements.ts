@@ -48,13 +48,16 @@ export function createSharedRunner(connection: Connection) {
   }
 
   function inside(within: Perform): Runner {
-    return (text, params, method) =>
-      withProblems(async () =>
-        within(() => {
+    return async (text, params, method) => {
+      try {
+        return within(() => {
           assertText(params)
           return perform(prepare(text), params, method)
-        }),
-      )
+        })
+      } catch (error) {
+        throw asProblem(error)
+      }
+    }
   }
 }
 
