@@ -24,6 +24,27 @@ t.test('it runs scripts that there are, on every Node that is supported and on b
   for (const name of [...scripts, ...script]) t.type(manifest.scripts[name], 'string', name)
 })
 
+t.test('what must pass before a change lands is what the workflow runs', async (t) => {
+  const local = await readFile(join(packageRoot, '.ci/run'), 'utf8')
+  const ran = (text: string) =>
+    [...text.matchAll(/^[ -]*(?:run: )?(npm (?:ci|test|run [^\n|]+?))(?: 2>&1.*)?$/gm)].map(([, command]) => command)
+  const inWorkflow = [...ran(text), ...jobs.test.strategy.matrix.script.map((script: string) => `npm run ${script}`)]
+  const asked = ran(local).flatMap((command) =>
+    command === 'npm test' ? ['npm run test:sqlite', 'npm run test:postgres'] : [command],
+  )
+  t.same(asked, [
+    'npm ci',
+    'npm run check',
+    'npm run test:sqlite',
+    'npm run test:postgres',
+    'npm run test:faults -- faults/postgres-',
+  ])
+  t.same(
+    asked.filter((command) => !inWorkflow.includes(command)),
+    [],
+  )
+})
+
 t.test('updates that break something are held back, each with its reason, and what is locked is within', async (t) => {
   const renovate = JSON.parse(await readFile(join(packageRoot, '.github/renovate.json'), 'utf8'))
   const manifests = await Promise.all(
