@@ -1,62 +1,88 @@
 // On SQLite alone: no database.
 
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
-import ts from 'typescript'
-import { compatRoutes, routes as ownRoutes } from '../../routes/index.js'
+import {
+  circleOf,
+  FLOORS,
+  type Floor,
+  floorOf,
+  readSources,
+  SERVICE,
+  type Source,
+  TOOLS,
+} from '../../scripts/architecture.js'
 import { packageRoot } from '../../src/package.js'
 
-interface Source {
-  path: string
-  folder: string
-  text: string
-  /** What it imports of ours, types and dynamic imports included, as paths from the root. */
-  imports: string[]
-}
-
-const FOLDERS = ['drizzle', 'src', 'plugins', 'routes']
 const LONGEST = 300
 
-const files = FOLDERS.flatMap(readFolder)
+const files = readSources(SERVICE)
+const tools = readSources(TOOLS)
 
 t.test('there is something to look at', async (t) => {
-  for (const folder of FOLDERS) t.ok(files.filter((file) => file.folder === folder).length > 1, folder)
-  t.ok(files.flatMap(({ imports }) => imports).length > 100)
+  for (const floor of FLOORS)
+    t.ok(
+      files.some(({ path }) => floorOf(path) === floor),
+      floor,
+    )
+  for (const folder of TOOLS) t.ok(tools.filter(({ path }) => path.startsWith(`${folder}/`)).length > 2, folder)
+  t.ok(files.flatMap(({ imports }) => imports).length > 500)
+  t.ok(tools.flatMap(({ imports }) => imports).length > 300)
 })
 
-// drizzle <- src <- plugins, and src <- routes: what a folder may know of the others.
-const MAY_IMPORT: Record<string, string[]> = {
-  drizzle: [],
-  src: ['drizzle', 'src'],
-  plugins: ['src'],
-  routes: ['src'],
+t.test('every folder of src has its place among the floors', async (t) => {
+  const folders = readdirSync(join(packageRoot, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  t.same(folders.map(({ name }) => `src/${name}`).sort(), FLOORS.filter((floor) => /^src\/[^.]+$/.test(floor)).sort())
+})
+
+t.test('imports point down', async (t) => {
+  for (const source of files) t.same(upward(source), [], source.path)
+  t.same(upward({ path: 'src/config/a.ts', text: '', imports: ['src/http/b.ts', 'src/problems.ts'] }), [
+    'src/http/b.ts',
+  ])
+})
+
+t.test('no file imports itself through others', async (t) => {
+  const source = (path: string, ...imports: string[]) => ({ path, text: '', imports })
+  t.same(circleOf([source('a', 'b'), source('b', 'c'), source('c', 'd', 'b'), source('d')]), ['b', 'c', 'b'])
+  t.equal(circleOf([source('a', 'b', 'c'), source('b', 'c'), source('c')]), undefined)
+  t.equal(circleOf(files), undefined)
+  t.equal(circleOf(tools), undefined)
+})
+
+/** Floors whose files do not know each other: what one gives to another is a decorator. */
+const APART: Floor[] = ['plugins', 'routes']
+
+/** Who alone may import from a floor. */
+const KNOWN_TO: Partial<Record<Floor, Floor[]>> = {
+  plugins: ['src/app.ts'],
+  routes: ['routes/index.ts'],
+  'routes/index.ts': ['src/app.ts'],
 }
 
-/** Those that put things together. */
-const MAY_ALSO_IMPORT: Record<string, string[]> = { 'src/app.ts': ['plugins', 'routes'], 'routes/index.ts': ['routes'] }
-
-t.test('imports follow the arrows; only src/app.ts knows plugins, and only their list knows routes', async (t) => {
-  for (const { path, folder, imports } of files) {
-    const allowed = [...(MAY_IMPORT[folder] ?? []), ...(MAY_ALSO_IMPORT[path] ?? [])]
-    t.same(
-      imports.filter((imported) => !allowed.includes(topOf(imported))),
-      [],
-      path,
-    )
+t.test('plugins and routes know neither each other nor themselves', async (t) => {
+  for (const { path, imports } of files) {
+    const floor = floorOf(path)
+    const known = imports.map(floorOf)
+    if (APART.includes(floor))
+      t.same(
+        known.filter((other) => APART.includes(other)),
+        [],
+        path,
+      )
+    for (const [other, importers] of Object.entries(KNOWN_TO)) {
+      if (floor !== other && known.includes(other as Floor)) t.ok(importers.includes(floor), `${path} imports ${other}`)
+    }
   }
 })
 
-t.test('every file of routes is on the list, and the app knows the list alone', async (t) => {
-  const routesIn = (path: string) =>
-    files.find((file) => file.path === path)?.imports.filter((imported) => topOf(imported) === 'routes')
-  const routes = files.filter(({ path, folder }) => folder === 'routes' && path !== 'routes/index.ts')
+t.test('every file of routes is on the list', async (t) => {
+  const list = files.find(({ path }) => path === 'routes/index.ts')
   t.same(
-    routesIn('routes/index.ts')?.sort(),
-    routes.map(({ path }) => path),
+    list?.imports,
+    files.map(({ path }) => path).filter((path) => floorOf(path) === 'routes'),
   )
-  t.equal(new Set([...ownRoutes, ...compatRoutes]).size, routes.length)
-  t.same(routesIn('src/app.ts'), ['routes/index.ts'])
 })
 
 // However it is taken: tables.sessions, tables: { sessions }, const { sessions } = tables, or its name in SQL.
@@ -75,7 +101,7 @@ const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
 ]
 
 t.test('some things are done in one place', async (t) => {
-  const code = files.filter(({ folder }) => folder !== 'drizzle')
+  const code = files.filter(({ path }) => floorOf(path) !== 'drizzle')
   for (const { what, pattern, places } of KEPT_TO) {
     t.same(
       code.filter(({ text }) => pattern.test(text)).map(({ path }) => path),
@@ -86,30 +112,13 @@ t.test('some things are done in one place', async (t) => {
 })
 
 t.test('a file can be read in one go', async (t) => {
-  for (const { path, folder, text } of files) {
-    if (folder !== 'drizzle') t.ok(text.split('\n').length <= LONGEST, `${path} has at most ${LONGEST} lines`)
+  for (const { path, text } of files) {
+    if (floorOf(path) !== 'drizzle') t.ok(text.split('\n').length <= LONGEST, `${path} has at most ${LONGEST} lines`)
   }
 })
 
-function readFolder(folder: string): Source[] {
-  return readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts'))
-    .sort()
-    .map((name) => {
-      const path = join(folder, name)
-      const text = readFileSync(join(packageRoot, path), 'utf8')
-      return { path, folder, text, imports: importsOf(path, text) }
-    })
-}
-
-function importsOf(path: string, text: string): string[] {
-  const { importedFiles } = ts.preProcessFile(text, true, true)
-  return importedFiles
-    .map(({ fileName }) => fileName)
-    .filter((name) => name.startsWith('.'))
-    .map((name) => relative('.', join(dirname(path), name.replace(/\.js$/, '.ts'))))
-}
-
-function topOf(path: string): string {
-  return path.split('/')[0] ?? ''
+/** What a file imports from above. */
+function upward({ path, imports }: Source): string[] {
+  const height = (file: string) => FLOORS.indexOf(floorOf(file))
+  return imports.filter((imported) => height(imported) > height(path))
 }

@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import ts from 'typescript'
+import { packageRoot } from '../src/package.js'
+
+/**
+ * The folders of the service, bottom up: each imports from those that stand before it, never from those behind it. `src` is the
+ * files that are in no folder of their own: what everybody may know. A file that stands here by itself is above its folder.
+ */
+export const FLOORS = [
+  'drizzle',
+  'src',
+  'src/config',
+  'src/telemetry',
+  'src/http',
+  'src/database',
+  'src/passwords',
+  'src/audit',
+  'src/tokens',
+  'src/sessions',
+  'src/accounts',
+  'src/api',
+  'src/compat',
+  'plugins',
+  'routes',
+  'routes/index.ts',
+  'src/app.ts',
+  'src/workers.ts',
+  'src/server.ts',
+  'src/import',
+  'src/commands',
+  'src/cli.ts',
+] as const
+
+export type Floor = (typeof FLOORS)[number]
+
+/** The parts of the project whose files import each other. */
+export const SERVICE = ['drizzle', 'src', 'plugins', 'routes']
+export const TOOLS = ['bench', 'test', 'scripts']
+
+/** Made by a test, and gone after it. */
+const GENERATED = 'test/.generated'
+
+export interface Source {
+  /** From the root. */
+  path: string
+  text: string
+  /** The files of ours that it imports, types and dynamic imports included, as paths from the root. */
+  imports: string[]
+}
+
+/** The TypeScript files of these folders, in the order of their paths. */
+export function readSources(folders: readonly string[]): Source[] {
+  const paths = folders.flatMap((folder) =>
+    readdirSync(join(packageRoot, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)),
+  )
+  return paths
+    .filter((path) => path.endsWith('.ts') && !/(^|\/)node_modules\//.test(path) && !path.startsWith(GENERATED))
+    .sort()
+    .map((path) => {
+      const text = readFileSync(join(packageRoot, path), 'utf8')
+      return { path, text, imports: importsOf(path, text) }
+    })
+}
+
+function importsOf(path: string, text: string): string[] {
+  const names = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
+  const paths = names
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative('.', join(dirname(path), name.replace(/\.js$/, '.ts'))))
+  return [...new Set(paths)].filter((imported) => !imported.startsWith(GENERATED))
+}
+
+/** The floor of a file: the longest one that its path begins with. @throws Error when it has none */
+export function floorOf(path: string): Floor {
+  const floors = FLOORS.filter((floor) => path === floor || path.startsWith(`${floor}/`))
+  const floor = floors.sort((one, other) => other.length - one.length)[0]
+  if (floor === undefined) throw new Error(`${path} is in no folder of FLOORS`)
+  // `src` is no folder to put others into.
+  const isLost = floor === 'src' && path.split('/').length > 2
+  if (isLost) throw new Error(`${dirname(path)} has no place among FLOORS`)
+  return floor
+}
+
+/** A circle of files that import each other, in their order; undefined when there is none. */
+export function circleOf(sources: readonly Source[]): string[] | undefined {
+  const imports = new Map(sources.map(({ path, imports }) => [path, imports]))
+  const done = new Set<string>()
+  const visit = (path: string, way: readonly string[]): string[] | undefined => {
+    if (way.includes(path)) return [...way.slice(way.indexOf(path)), path]
+    if (done.has(path)) return undefined
+    for (const imported of imports.get(path) ?? []) {
+      const circle = visit(imported, [...way, path])
+      if (circle !== undefined) return circle
+    }
+    done.add(path)
+    return undefined
+  }
+  for (const path of imports.keys()) {
+    const circle = visit(path, [])
+    if (circle !== undefined) return circle
+  }
+  return undefined
+}
