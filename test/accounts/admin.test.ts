@@ -9,7 +9,7 @@ interface Page {
   next_cursor: string | null
 }
 
-const FIELDS = ['created_at', 'email', 'id', 'is_active', 'name', 'role', 'updated_at', 'username']
+const FIELDS = ['created_at', 'email', 'id', 'is_active', 'locale', 'name', 'role', 'roles', 'updated_at', 'username']
 const FORBIDDEN = 'Bearer realm="latchkey", error="insufficient_scope"'
 
 /** Every admin operation, on the account of this id. */
