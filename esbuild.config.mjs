@@ -2,7 +2,7 @@
 // does that.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { build, context } from 'esbuild'
 
@@ -35,17 +35,41 @@ const options = {
   lineLimit: 120,
   legalComments: 'external',
   logLevel: 'warning',
+  plugins: [{ name: 'routes', setup: listRoutes }],
 }
 
 if (process.argv.includes('--watch')) {
   // esbuild's own writing takes away what was built before when a build fails, and the service with it.
-  const watching = await context({ ...options, write: false, plugins: [{ name: 'serve', setup: serveEachBuild }] })
+  const watching = await context({
+    ...options,
+    write: false,
+    plugins: [...options.plugins, { name: 'serve', setup: serveEachBuild }],
+  })
   await watching.watch()
 } else {
   rmSync(OUT, { recursive: true, force: true })
   await build(options)
   // Swagger UI looks for its pages in the folder beside the one its code is in.
   cpSync('node_modules/@fastify/swagger-ui/static', `${OUT}/src/static`, { recursive: true })
+}
+
+/** Puts a list of the files of routes/ in place of src/routes.ts, which reads the folder: the bundle has no folder to read. */
+function listRoutes({ onLoad }) {
+  onLoad({ filter: /[\\/]src[\\/]routes\.ts$/ }, ({ path }) => {
+    const entries = readdirSync('routes', { recursive: true, withFileTypes: true })
+    const pathOf = ({ parentPath, name }) => `${parentPath}/${name}`.replaceAll('\\', '/')
+    const files = entries
+      .map(pathOf)
+      .filter((file) => file.endsWith('.ts'))
+      .sort()
+    const imports = files.map((file, index) => `import route${index} from '../${file}'`)
+    const names = files.map((_, index) => `route${index}`)
+    return {
+      contents: `${imports.join('\n')}\nexport const routes = [${names.join(', ')}]`,
+      resolveDir: dirname(path),
+      watchDirs: ['routes', ...entries.filter((entry) => entry.isDirectory()).map(pathOf)],
+    }
+  })
 }
 
 /** Starts the service anew after each build that succeeded. After a mistake, the last good one goes on. */

@@ -23,7 +23,7 @@ export const FLOORS = [
   'src/compat',
   'plugins',
   'routes',
-  'routes/index.ts',
+  'src/routes.ts',
   'src/app.ts',
   'src/workers.ts',
   'src/server.ts',

@@ -28,10 +28,10 @@ import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
 import upkeep from '../plugins/upkeep.js'
 import users from '../plugins/users.js'
-import { compatRoutes, routes } from '../routes/index.js'
 import type { Config } from './config/config.js'
 import { BrokenRequests } from './http/broken-requests.js'
 import { httpOptions } from './http/server-options.js'
+import { routes } from './routes.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -91,5 +91,4 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   // Who may come in, and what for.
   await app.register(authenticate)
   for (const route of routes) await app.register(route)
-  if (config.COMPAT) for (const route of compatRoutes) await app.register(route)
 }

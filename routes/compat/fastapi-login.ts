@@ -18,6 +18,7 @@ const FastapiLogin = Type.Object(passwordFormFields, {
 
 /** The log-in of the first FastAPI tutorial: an OAuth2 password form. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!app.config.COMPAT) return
   standInFor(app)
   for (const schema of [FastapiLogin, UserToken, DetailError, ValidationError]) app.addSchema(schema)
   app.setErrorHandler(answerErrors('detail', loginWording))

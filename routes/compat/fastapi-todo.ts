@@ -64,6 +64,7 @@ const FastapiUser = Type.Object(
 
 /** The FastAPI TODO tutorial: sign-up with JSON, log-in with an OAuth2 password form. Its GET / is in root.ts. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!app.config.COMPAT) return
   standInFor(app)
   for (const schema of [FastapiLoginForm, UserCreate, FastapiUser]) app.addSchema(schema)
   for (const schema of [BearerToken, DetailError, ValidationError]) app.addSchema(schema)

@@ -39,6 +39,7 @@ const EmailLogin = Type.Object(
  * tutorials API, whose other paths are in flask-tutorials.ts. Their errors have different keys.
  */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!app.config.COMPAT) return
   standInFor(app)
   for (const schema of [RestfulLogin, EmailLogin, AccessToken, MsgError, MessageError]) app.addSchema(schema)
 

@@ -2,12 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
-import { PASSWORD } from '../helper.js'
+import { PASSWORD, startService } from '../helper.js'
 import { serving } from '../support/child.js'
+import { routesOf, without } from '../support/router.js'
 
 // Most tests run the sources, file by file. This one, and all that start a process, run what is shipped.
 
-t.setTimeout(60_000)
+t.setTimeout(240_000)
 
 t.test('what is built answers at every kind of door', async (t) => {
   const address = 'https://login.test'
@@ -54,5 +55,19 @@ t.test('what is built answers at every kind of door', async (t) => {
 
   for (const path of ['/docs', '/docs/static/swagger-ui-bundle.js', '/docs/yaml', '/metrics']) {
     t.equal((await fetch(service.address + path)).status, 200, path)
+  }
+})
+
+// The bundle has a list of the routes, and the sources read the folder (src/routes.ts).
+t.test('what is built has every route of the sources', async (t) => {
+  const settings = { METRICS: 'public', RATE_LIMIT: 'off' }
+  const [built, sources] = [await serving(t, { settings }), await startService(t, settings)]
+  const routes = routesOf(sources.app)
+  t.ok(routes.length > 90, `${routes.length} routes`)
+  for (const route of routes) {
+    const { method, url } = without(route)
+    const { statusCode } = await sources.app.inject({ method, url })
+    const { status } = await fetch(built.address + url, { method, redirect: 'manual' })
+    t.equal(status, statusCode, `${method} ${url}`)
   }
 })

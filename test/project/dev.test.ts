@@ -12,6 +12,10 @@ import { projectCopy } from '../support/project.js'
 t.setTimeout(240_000)
 const DEADLINE_MS = 90_000
 const GREETING = 'Hello, FastAPI!'
+const ADDED = `export default async (app) => {
+  app.get('/added', { config: { public: true }, schema: { hide: true }, handler: async () => 'added' })
+}
+`
 
 t.test('npm run dev outlives a syntax error, starts what was repaired, and ends as a whole', async (t) => {
   const folder = await projectCopy(t)
@@ -38,6 +42,12 @@ t.test('npm run dev outlives a syntax error, starts what was repaired, and ends 
   writeFileSync(file, source.replaceAll(GREETING, 'Hello again!'))
   await until(() => addresses().length === 2)
   t.same(await greeting(), { message: 'Hello again!' })
+
+  t.equal((await fetch(`${addresses().at(-1)}/added`)).status, 404)
+  writeFileSync(join(folder, 'routes', 'v1', 'added.ts'), ADDED)
+  await until(() => addresses().length === 3)
+  const added = await fetch(`${addresses().at(-1)}/added`)
+  t.equal(await added.text(), 'added', 'a file more is a route more')
 
   interrupt('SIGINT')
   await child.exit

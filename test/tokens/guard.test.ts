@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { callerFrom, claimsFor } from '../../src/tokens/access-tokens.js'
 import { Service, startService, temporaryFolder } from '../helper.js'
 import { contractOf } from '../support/contract.js'
+import { routesOf, without } from '../support/router.js'
 import { exchange, lastRequest, listen } from '../support/wire.js'
 
 /** The open doors, all of them: whoever opens another one says so here. */
@@ -34,11 +35,6 @@ const OPEN = [
   'POST /v1/token',
 ]
 const CHALLENGE = 'Bearer realm="latchkey"'
-
-interface Route {
-  method: string
-  path: string
-}
 
 t.test('the routes that answer without a token are these and no others', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
@@ -126,19 +122,6 @@ function answersWithout(service: Service) {
   )
 }
 
-/** The router prints itself as a tree of the parts of its paths, with the methods behind those that end there. */
-function routesOf(app: FastifyInstance): Route[] {
-  const parts: string[] = []
-  return app
-    .printRoutes()
-    .split('\n')
-    .flatMap((line) => {
-      const [, indent = '', part = '', methods = ''] = /^((?:[│ ] {3})*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line) ?? []
-      parts.splice(indent.length / 4, Number.POSITIVE_INFINITY, part)
-      return methods === '' ? [] : methods.split(', ').map((method) => ({ method, path: parts.join('') }))
-    })
-}
-
 /** A service with routes of the test's own on it. */
 async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<Service> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
@@ -147,8 +130,4 @@ async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Pr
   addRoutes(app)
   await app.ready()
   return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
-}
-
-function without({ method, path }: Pick<Route, 'method' | 'path'>) {
-  return { method: method as 'GET', url: path.replaceAll(/:\w+/g, '1').replace('*', 'nothing') }
 }

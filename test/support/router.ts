@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify'
+
+export interface Route {
+  method: string
+  path: string
+}
+
+/** The router prints itself as a tree of the parts of its paths, with the methods behind those that end there. */
+export function routesOf(app: FastifyInstance): Route[] {
+  const parts: string[] = []
+  return app
+    .printRoutes()
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', part = '', methods = ''] = /^((?:[│ ] {3})*)[├└]── (\S+)(?: \((.+)\))?$/.exec(line) ?? []
+      parts.splice(indent.length / 4, Number.POSITIVE_INFINITY, part)
+      return methods === '' ? [] : methods.split(', ').map((method) => ({ method, path: parts.join('') }))
+    })
+}
+
+/** A request to a route without a token, with ids that nobody has. */
+export function without({ method, path }: Pick<Route, 'method' | 'path'>) {
+  return { method: method as 'GET', url: path.replaceAll(/:\w+/g, '1').replace('*', 'nothing') }
+}
