@@ -141,7 +141,7 @@ export default plugin(
       return undefined
     }
   },
-  { name: 'authenticate', dependencies: ['keys', 'sessions', 'legacy-tokens'] },
+  { name: 'authenticate', dependencies: ['sessions'] },
 )
 
 /** The 401 for a token, with the reason in the header as well: RFC 6750 section 3 allows no quotation marks in it. */

@@ -64,5 +64,5 @@ export default plugin(
       }
     }
   },
-  { name: 'upkeep', dependencies: ['database', 'sessions', 'keys', 'accounts', 'known-networks', 'events', 'users'] },
+  { name: 'upkeep', dependencies: ['database', 'events', 'sessions', 'accounts'] },
 )

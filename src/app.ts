@@ -17,17 +17,11 @@ import proxies from '../plugins/http/proxies.js'
 import rateLimit from '../plugins/http/rate-limit.js'
 import tracing from '../plugins/http/tracing.js'
 import unreadAnswers from '../plugins/http/unread-answers.js'
-import keys from '../plugins/keys.js'
-import knownNetworks from '../plugins/known-networks.js'
-import legacyTokens from '../plugins/legacy-tokens.js'
 import metrics from '../plugins/metrics.js'
-import newPasswords from '../plugins/new-passwords.js'
 import openapi from '../plugins/openapi.js'
 import rowQuotas from '../plugins/row-quotas.js'
-import secret from '../plugins/secret.js'
 import sessions from '../plugins/sessions.js'
 import upkeep from '../plugins/upkeep.js'
-import users from '../plugins/users.js'
 import type { Config } from './config/config.js'
 import { BrokenRequests } from './http/broken-requests.js'
 import { httpOptions } from './http/server-options.js'
@@ -75,15 +69,9 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
 
   // What it knows.
   await app.register(database)
-  await app.register(secret)
-  await app.register(keys)
   await app.register(events)
-  await app.register(knownNetworks)
   await app.register(sessions)
   await app.register(accounts)
-  await app.register(users)
-  await app.register(newPasswords)
-  await app.register(legacyTokens)
   await app.register(rowQuotas)
   await app.register(upkeep)
   await app.register(metrics)
