@@ -174,6 +174,26 @@ export const passwordResets = pgTable(
   (table) => [index('password_resets_user').on(table.userId)],
 )
 
+// Mails that have yet to leave. They hold no token and no code: those are made when a mail leaves.
+export const outbox = pgTable(
+  'outbox',
+  {
+    // Random: the Message-ID of the mail.
+    id: text('id').primaryKey(),
+    purpose: text('purpose').notNull(),
+    // In its folded form, whoever owns it. What a stranger asks for is stored alike for known and unknown addresses.
+    address: text('address').notNull(),
+    // No foreign key: the mail of an account that is gone is dropped when it is due.
+    userId: bigint('user_id', { mode: 'number' }),
+    locale: text('locale'),
+    attempts: integer('attempts').notNull().default(0),
+    // The next attempt; of a mail that is being sent, the time from which another process may try.
+    dueAt: bigint('due_at', { mode: 'number' }).notNull(),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('outbox_due').on(table.dueAt)],
+)
+
 // The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.
 export const imports = pgTable('imports', {
   // The source and the kind of row.

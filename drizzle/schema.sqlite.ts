@@ -185,6 +185,26 @@ export const passwordResets = sqliteTable(
   (table) => [index('password_resets_user').on(table.userId)],
 )
 
+// Mails that have yet to leave. They hold no token and no code: those are made when a mail leaves.
+export const outbox = sqliteTable(
+  'outbox',
+  {
+    // Random: the Message-ID of the mail.
+    id: text('id').primaryKey(),
+    purpose: text('purpose').notNull(),
+    // In its folded form, whoever owns it. What a stranger asks for is stored alike for known and unknown addresses.
+    address: text('address').notNull(),
+    // No foreign key: the mail of an account that is gone is dropped when it is due.
+    userId: integer('user_id'),
+    locale: text('locale'),
+    attempts: integer('attempts').notNull().default(0),
+    // The next attempt; of a mail that is being sent, the time from which another process may try.
+    dueAt: integer('due_at').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [index('outbox_due').on(table.dueAt)],
+)
+
 // The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.
 export const imports = sqliteTable('imports', {
   // The source and the kind of row.

@@ -20,7 +20,7 @@ declare module 'fastify' {
 /** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
-    const { config, database, events, knownNetworks, secret, sessions } = app
+    const { config, database, events, knownNetworks, mail, secret, sessions } = app
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
     const throttle = new Throttle(database, knownNetworks, secret)
@@ -28,8 +28,8 @@ export default plugin(
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle, events }))
-    app.decorate('users', new Users({ database, secret, sessions, events, resets }))
-    app.decorate('newPasswords', new NewPasswords({ database, sessions, events, resets }))
+    app.decorate('users', new Users({ database, secret, sessions, events, resets, notices: mail.outbox }))
+    app.decorate('newPasswords', new NewPasswords({ database, sessions, events, resets, notices: mail.outbox }))
   },
-  { name: 'accounts', dependencies: ['database', 'events', 'sessions'] },
+  { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'mail'] },
 )

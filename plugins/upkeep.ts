@@ -64,5 +64,5 @@ export default plugin(
       }
     }
   },
-  { name: 'upkeep', dependencies: ['database', 'events', 'sessions', 'accounts'] },
+  { name: 'upkeep', dependencies: ['database', 'events', 'sessions', 'accounts', 'mail'] },
 )

@@ -19,6 +19,7 @@ export const FLOORS = [
   'src/tokens',
   'src/sessions',
   'src/accounts',
+  'src/mail',
   'src/api',
   'src/compat',
   'plugins',

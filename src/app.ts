@@ -17,6 +17,7 @@ import proxies from '../plugins/http/proxies.js'
 import rateLimit from '../plugins/http/rate-limit.js'
 import tracing from '../plugins/http/tracing.js'
 import unreadAnswers from '../plugins/http/unread-answers.js'
+import mail from '../plugins/mail.js'
 import metrics from '../plugins/metrics.js'
 import openapi from '../plugins/openapi.js'
 import rowQuotas from '../plugins/row-quotas.js'
@@ -71,6 +72,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(database)
   await app.register(events)
   await app.register(sessions)
+  await app.register(mail)
   await app.register(accounts)
   await app.register(rowQuotas)
   await app.register(upkeep)

@@ -37,6 +37,7 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
   backup: { summary: 'copy the SQLite database while it is in use', load: () => import('./commands/backup.js') },
+  mail: { summary: 'send a test mail', load: () => import('./commands/mail.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {

@@ -10,6 +10,7 @@ import type { Secret } from '../tokens/secret.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { eraseImportedIds } from './imported-ids.js'
 import { fold } from './names.js'
+import type { Notices } from './notices.js'
 import type { PasswordResets } from './password-resets.js'
 import { isKept, lockUser, type User } from './user-rows.js'
 
@@ -28,6 +29,7 @@ interface Dependencies {
   sessions: Sessions
   events: Events
   resets: PasswordResets
+  notices: Notices
 }
 
 /**
@@ -39,13 +41,15 @@ export class Users {
   readonly #database: Database
   readonly #sessions: Sessions
   readonly #events: Events
+  readonly #notices: Notices
   readonly #erasureKeys: readonly Buffer[]
 
-  constructor({ database, secret, sessions, events, resets }: Dependencies) {
+  constructor({ database, secret, sessions, events, resets, notices }: Dependencies) {
     this.resets = resets
     this.#database = database
     this.#sessions = sessions
     this.#events = events
+    this.#notices = notices
     this.#erasureKeys = secret.derive('imported-id')
   }
 
@@ -90,6 +94,7 @@ export class Users {
           .returning(),
       )
       await this.#record(db, { type: 'user.updated' }, userId, actor)
+      if (before.emailKey !== after.emailKey) await this.#notices.notify(db, 'email_changed', before)
       return updated
     })
   }

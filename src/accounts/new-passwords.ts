@@ -4,6 +4,7 @@ import type { Client } from '../audit/requester.js'
 import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Sessions } from '../sessions/sessions.js'
+import type { Notices } from './notices.js'
 import type { PasswordResets } from './password-resets.js'
 import { lockUser, type User } from './user-rows.js'
 
@@ -12,6 +13,7 @@ interface Dependencies {
   sessions: Sessions
   resets: PasswordResets
   events: Events
+  notices: Notices
 }
 
 interface NewPassword {
@@ -22,7 +24,7 @@ interface NewPassword {
 
 /**
  * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
- * failed log-ins are forgiven (the throttle counts by the hash). Each way to set one is a transaction with its event: all of
+ * failed log-ins are forgiven (the throttle counts by the hash), and the person is told by mail. Each way to set one is a transaction with its event: all of
  * it happens or nothing.
  */
 export class NewPasswords {
@@ -74,7 +76,7 @@ export class NewPasswords {
    * @throws Problem wrong_password when the password has changed since `user` was read
    */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
-    const { database, sessions, resets } = this.#dependencies
+    const { database, sessions, resets, notices } = this.#dependencies
     const { users } = database.tables
     const changed = await db
       .update(users)
@@ -84,5 +86,6 @@ export class NewPasswords {
     if (changed.length === 0) throw new Problem('wrong_password')
     await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
     await resets.deleteOf(db, user.id)
+    await notices.notify(db, 'password_changed', user)
   }
 }

@@ -26,6 +26,9 @@ export const EVENT_TYPES = [
   'session.reuse_detected',
   'session.ended',
   'sessions.ended',
+  'mail.sent',
+  'mail.failed',
+  'mail.dropped',
   'import.started',
   'import.finished',
 ] as const

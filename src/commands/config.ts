@@ -1,4 +1,5 @@
 import { type Config, loadConfig, readSetting } from '../config/config.js'
+import { maskMailUrl } from '../config/mail-url.js'
 import { MASK, SECRET_SETTINGS, Settings } from '../config/settings.js'
 import { print, printJson } from '../terminal.js'
 
@@ -39,7 +40,10 @@ function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
     const { [name as keyof Config]: inForce } = config
     const text = typeof inForce === 'string' ? inForce : (readSetting(name) ?? String(schema.default))
-    return [name, SECRET_SETTINGS.has(name) && text !== '' ? MASK : withoutPassword(text)]
+    return [
+      name,
+      SECRET_SETTINGS.has(name) && text !== '' ? MASK : (name === 'MAIL_URL' ? maskMailUrl : withoutPassword)(text),
+    ]
   })
 }
 

@@ -5,6 +5,7 @@ import { TransformDecodeError, Value } from '@sinclair/typebox/value'
 import { printable } from '../terminal.js'
 import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
+import { parseMailUrl } from './mail-url.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
 import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
@@ -55,7 +56,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 /** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
 function shown(name: string, value: string | undefined): string {
-  if (!value || SECRET_SETTINGS.has(name) || name === 'DATABASE_URL' || value.includes('@')) return ''
+  if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL)_URL$/.test(name) || value.includes('@')) return ''
   return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
 }
 
@@ -149,10 +150,36 @@ function disagreements(config: Config): string[] {
       'METRICS and METRICS_PORT must be off with more than one of WORKERS: any answer would be of one of them',
     )
   }
+  return [...problems, ...mailDisagreements(config)]
+}
+
+function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET }: Config): string[] {
+  const { kind } = parseMailUrl(MAIL_URL)
+  const problems: string[] = []
+  if ((kind === 'smtp' || kind === 'hook') && MAIL_FROM === '') {
+    problems.push('MAIL_FROM is required with MAIL_URL, for example MAIL_FROM="Example <no-reply@example.com>"')
+  }
+  if (kind === 'hook' && MAIL_WEBHOOK_SECRET.length === 0) {
+    problems.push(
+      'MAIL_WEBHOOK_SECRET is required with this MAIL_URL; make one with: echo "whsec_$(openssl rand -base64 32)"',
+    )
+  }
   return problems
 }
 
 function withDefaults(config: Config): Config {
   const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
-  return Object.freeze({ ...config, PUBLIC_URL: publicUrl, AUDIENCE: config.AUDIENCE || publicUrl })
+  return Object.freeze({
+    ...config,
+    PUBLIC_URL: publicUrl,
+    AUDIENCE: config.AUDIENCE || publicUrl,
+    MAIL_URL: config.MAIL_URL || 'off',
+    MAIL_FROM: config.MAIL_FROM || `no-reply@${hostOf(publicUrl)}`,
+  })
+}
+
+/** The host as it can stand in an address of e-mail. */
+function hostOf(publicUrl: string): string {
+  const host = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : ''
+  return /^[a-z\d]/.test(host) ? host : 'localhost'
 }

@@ -48,6 +48,14 @@ export function oneOf<const Word extends string>(words: readonly Word[], options
   })
 }
 
+/** Text that `check` accepts; it throws an Error saying what is wrong with it. */
+export function checked(check: (value: string) => unknown, options: Documented) {
+  return text(options, (value) => {
+    check(value)
+    return value
+  })
+}
+
 /** Values separated by commas, each accepted by `check`, which throws an Error saying what is wrong with it. */
 export function list(check: (item: string) => void, options: Documented) {
   return text(options, (value) => {

@@ -1,8 +1,10 @@
 import { type StaticDecode, Type } from '@sinclair/typebox'
+import { assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
 import { assertLegacySecret, assertSecretKey } from './secrets.js'
 import {
   address,
   bytes,
+  checked,
   duration,
   list,
   oneOf,
@@ -14,7 +16,7 @@ import {
 } from './setting-types.js'
 
 /** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
-export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS'])
+export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS', 'MAIL_WEBHOOK_SECRET'])
 
 /** What is shown in place of a secret or a password. */
 export const MASK = '********'
@@ -111,6 +113,41 @@ export const Settings = Type.Object({
       'Secrets of the system that people came from, each with the day from which it counts no more: ' +
       "`secret@2027-01-31`, separated by commas. Until then its tokens of imported people are taken at the tutorials' " +
       'addresses. For an import with a name of its own: `secret@2027-01-31@name`.',
+  }),
+  MAIL_URL: checked(parseMailUrl, {
+    default: '',
+    description:
+      'How mail is sent: `smtp://user:password@host:587` (STARTTLS is required, but on this machine), ' +
+      '`smtps://user:password@host:465`, `https://host/path` (a signed POST for each mail), `file:./data/mail` ' +
+      '(files, deleted after a day) or `off`. By default off.',
+  }),
+  MAIL_FROM: checked((value) => value === '' || parseMailbox(value), {
+    default: '',
+    description: 'The sender: `Example <no-reply@example.com>`. Required where MAIL_URL sends mail.',
+  }),
+  MAIL_WEBHOOK_SECRET: list(assertWebhookSecret, {
+    default: '',
+    description:
+      'What the POSTs of an https MAIL_URL are signed with (Standard Webhooks): `whsec_` and the base64 of 24 to 64 ' +
+      'bytes. A list `new,old` signs with each of them.',
+  }),
+  MAIL_LINKS: checked(assertMailLinks, {
+    default: '',
+    description:
+      'The address of your own pages in mails, for example `https://app.example.com/{page}?token={token}`; `page` is ' +
+      '`reset`, `verify` or `invitation`.',
+  }),
+  MAIL_TEMPLATES: Type.String({
+    default: '',
+    description: 'A folder with your own texts of the mails; see docs/mail.md.',
+  }),
+  MAIL_ADDRESS_LIMIT: wholeNumber(1, 1_000, {
+    default: '3',
+    description: 'How many mails an hour anybody can have sent to one address; more are dropped without a word.',
+  }),
+  MAIL_NETWORK_LIMIT: wholeNumber(1, 1_000_000, {
+    default: '20',
+    description: 'How many mails an hour one network can have sent; more are dropped without a word.',
   }),
   LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {

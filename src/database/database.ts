@@ -37,6 +37,8 @@ export interface Database {
   readonly forShare: SQL
   /** `FOR UPDATE` for the rows that a transaction reads before it decides. Empty on SQLite. */
   readonly forUpdate: SQL
+  /** `FOR UPDATE SKIP LOCKED` for rows of which several processes take some each. Empty on SQLite. */
+  readonly forUpdateSkipLocked: SQL
   /**
    * Runs `work` in a transaction: all of its statements or none. They go through the `db` that it is given (`within` does so
    * for prepared ones), which is closed afterwards, and `work` may wait for nothing else: on SQLite it shares its commit with

@@ -27,6 +27,12 @@ class Told<Message> {
   }
 }
 
+export interface MailAttempt {
+  purpose: string
+  /** `dropped` is a mail that nobody is to have, such as one to an address without an account. */
+  result: 'sent' | 'delayed' | 'failed' | 'dropped'
+}
+
 export interface Login {
   result: 'succeeded' | 'failed' | 'throttled'
 }
@@ -55,6 +61,9 @@ export const statements = new Told<Duration>('latchkey:statement')
 
 /** Rows that were deleted because they are over, or because their account is gone. */
 export const prunes = new Told<Prune>('latchkey:prune')
+
+/** A mail that has left, was put off, or never will leave. */
+export const mails = new Told<MailAttempt>('latchkey:mail')
 
 /** Does the work, and tells the channel how long it took, also when it failed. */
 export async function timed<Result>(told: Told<Duration>, work: () => Promise<Result>): Promise<Result> {

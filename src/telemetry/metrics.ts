@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { hashes, logins, prunes, statements, tokens } from './channels.js'
+import { hashes, logins, mails, prunes, statements, tokens } from './channels.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
@@ -43,6 +43,12 @@ export function startMetrics(gauges: Gauges): Metrics {
     labelNames: ['grant'],
     registers,
   })
+  const mailAttempts = new Counter({
+    name: 'mails_total',
+    help: 'Mails sent, delayed (to be tried again), failed, or dropped because nobody is to have them.',
+    labelNames: ['purpose', 'result'],
+    registers,
+  })
   const pruned = new Counter({
     name: 'pruned_rows_total',
     help: 'Rows deleted because they are over, or because their account is gone, by table.',
@@ -81,6 +87,7 @@ export function startMetrics(gauges: Gauges): Metrics {
   const unsubscribe = [
     logins.subscribe(({ result }) => loginAttempts.inc({ result })),
     tokens.subscribe(({ grant }) => tokensIssued.inc({ grant })),
+    mails.subscribe(({ purpose, result }) => mailAttempts.inc({ purpose, result })),
     prunes.subscribe(({ table, rows }) => pruned.inc({ table }, rows)),
     hashes.subscribe(({ seconds }) => hashTime.observe(seconds)),
     statements.subscribe(({ seconds }) => statementTime.observe(seconds)),

@@ -58,6 +58,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     now: sql<number>`(extract(epoch from statement_timestamp()) * 1000)::bigint`,
     forShare: sql`for share`,
     forUpdate: sql`for update`,
+    forUpdateSkipLocked: sql`for update skip locked`,
     transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
     prepareRecorded: recordedOn(db),
     longTransaction: (work) =>

@@ -57,6 +57,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     now: sql<number>`cast(unixepoch('subsec') * 1000 as integer)`,
     forShare: sql``,
     forUpdate: sql``,
+    forUpdateSkipLocked: sql``,
     transaction: withEffects(transaction),
     prepareRecorded: recordedOn(db, transaction),
     longTransaction: (work) => exclusive.transaction(work),

@@ -1,0 +1,44 @@
+import plugin from 'fastify-plugin'
+import { parseMailUrl } from '../src/config/mail-url.js'
+import { MailBudgets } from '../src/mail/budgets.js'
+import { MailComposer } from '../src/mail/composer.js'
+import { MailDelivery } from '../src/mail/delivery.js'
+import { openTransport } from '../src/mail/open-transport.js'
+import { Outbox } from '../src/mail/outbox.js'
+import { loadTemplates } from '../src/mail/templates.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    mail: {
+      /** Where mails are written. It is always there, and takes nothing where mail is off. */
+      outbox: Outbox
+      /** Undefined where mail is off. */
+      delivery: MailDelivery | undefined
+    }
+  }
+}
+
+/** Mail. A process that listens sends it too; commands only write it. */
+export default plugin(
+  async (app) => {
+    const { config, database, secret, events, log } = app
+    const isOn = parseMailUrl(config.MAIL_URL).kind !== 'off'
+    const outbox = new Outbox(database, { isOn, budgets: new MailBudgets(database, { secret, config }) })
+    if (!isOn) return void app.decorate('mail', { outbox, delivery: undefined })
+
+    const composer = new MailComposer({ database, config, templates: loadTemplates(config.MAIL_TEMPLATES) })
+    const delivery = new MailDelivery({
+      ...{ database, outbox, composer, events, log },
+      openTransport: () => openTransport(config),
+    })
+    app.decorate('mail', { outbox, delivery })
+    app.addHook('onListen', async () => delivery.start())
+    let stopped: Promise<void> | undefined
+    // Beside the requests in flight, which have the same time.
+    app.addHook('preClose', async () => {
+      stopped = delivery.stop(config.SHUTDOWN_TIMEOUT)
+    })
+    app.addHook('onClose', () => stopped ?? delivery.stop(0))
+  },
+  { name: 'mail', dependencies: ['database', 'sessions', 'events'] },
+)

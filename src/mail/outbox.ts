@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto'
+import { and, asc, eq, getTableColumns, lte, sql } from 'drizzle-orm'
+import { identifierKey } from '../accounts/names.js'
+import type { User } from '../accounts/user-rows.js'
+import { afterCommit, type Database, type Db, type Tables, within } from '../database/database.js'
+import type { MailBudgets } from './budgets.js'
+import type { Purpose } from './purposes.js'
+
+/** How long a process has for the mails that it has taken, before another one takes them. Longer than any attempt. */
+const CLAIM_MS = 120_000
+
+export type OutboxRow = Tables['outbox']['$inferSelect'] & {
+  /** In milliseconds. */
+  age: number
+}
+
+/** A mail to write. */
+export interface OutgoingMail {
+  purpose: Purpose
+  /** In any spelling. */
+  address: string
+  /** Whose account it is about; without it, the account is looked for when the mail leaves. */
+  userId?: number
+  /** The language that was asked for, where there may be no account to know it. */
+  locale?: string | null | undefined
+}
+
+/**
+ * The mails that have yet to leave. They are written in the transaction of the deed that they are about: a deed that does
+ * not happen sends nothing, and one that does sends its mail even if the process ends at once. No request waits for a mail
+ * server.
+ */
+export class Outbox {
+  /** Whether this service sends mail. Where it does not, nothing is written. */
+  readonly isOn: boolean
+  readonly #database: Database
+  readonly #budgets: MailBudgets
+  readonly #statements: ReturnType<typeof prepareStatements>
+  #onWritten = () => {}
+
+  constructor(database: Database, { isOn, budgets }: { isOn: boolean; budgets: MailBudgets }) {
+    this.isOn = isOn
+    this.#database = database
+    this.#budgets = budgets
+    this.#statements = prepareStatements(database)
+  }
+
+  /** Calls this whenever a mail was written by this process and is on disk. */
+  onWritten(listener: () => void): void {
+    this.#onWritten = listener
+  }
+
+  /** Writes a mail, within the transaction of `db`. Nothing where mail is off. */
+  async write(db: Db, { purpose, address, userId, locale }: OutgoingMail): Promise<void> {
+    if (!this.isOn) return
+    await within(db, this.#statements.insert).execute({
+      ...{ id: randomUUID(), purpose, address: identifierKey(address) },
+      ...{ userId: userId ?? null, locale: locale ?? null },
+    })
+    afterCommit(db, () => this.#onWritten())
+  }
+
+  /**
+   * Writes a mail that somebody at this address of a client asks for without having proven anything. Past the budgets nothing
+   * is written, and nobody is told. The statements are the same whether the mail's address has an account or not.
+   */
+  async request(mail: OutgoingMail, ip: string): Promise<void> {
+    if (!this.isOn) return
+    await this.#database.transaction(async (db) => {
+      if (await this.#budgets.takeRequest(db, mail.address, ip)) await this.write(db, mail)
+    })
+  }
+
+  /**
+   * Tells an account of a deed, at the address that it has, within the deed's transaction `db`. One without an address is not
+   * told, and an address that was told of very many deeds is told no more.
+   */
+  async notify(db: Db, purpose: Purpose, { id: userId, email: address }: Pick<User, 'id' | 'email'>): Promise<void> {
+    if (!this.isOn || address === null) return
+    if (await this.#budgets.takeNotice(db, address)) await this.write(db, { purpose, address, userId })
+  }
+
+  /** Takes mails that are due: nobody else has them for the next two minutes. */
+  async claim(limit: number): Promise<OutboxRow[]> {
+    return this.#statements.claim.execute({ limit })
+  }
+
+  /** The mail has left, or never will, within the transaction of `db`. Resolves to whether this claim still held. */
+  async remove(db: Db, row: OutboxRow): Promise<boolean> {
+    return (await within(db, this.#statements.remove).execute(fence(row))).length > 0
+  }
+
+  /** The mail is to be tried again, after this many milliseconds. */
+  async postpone(row: OutboxRow, delayMs: number): Promise<void> {
+    await this.#statements.postpone.execute({ ...fence(row), delayMs })
+  }
+}
+
+/** A claim that took too long is another process's by now: the count of attempts tells the two apart. */
+function fence({ id, attempts }: OutboxRow) {
+  return { id, attempts }
+}
+
+function prepareStatements({ db, tables: { outbox }, now, forUpdateSkipLocked }: Database) {
+  const { id, attempts, dueAt, createdAt } = outbox
+  const isHeld = and(eq(id, sql.placeholder('id')), eq(attempts, sql.placeholder('attempts')))
+  // PostgreSQL reads a `with` that locks once; a subquery it might read again and lock more rows than the limit.
+  const due = db.$with('due', { id }).as(
+    sql`select ${id} from ${outbox} where ${lte(dueAt, now)} order by ${asc(dueAt)}
+        limit cast(${sql.placeholder('limit')} as integer) ${forUpdateSkipLocked}`,
+  )
+  return {
+    insert: db
+      .insert(outbox)
+      .values({
+        ...{ id: sql.placeholder('id'), purpose: sql.placeholder('purpose'), address: sql.placeholder('address') },
+        ...{ userId: sql.placeholder('userId'), locale: sql.placeholder('locale') },
+        ...{ dueAt: now, createdAt: now },
+      })
+      .prepare('insert_mail'),
+    claim: db
+      .with(due)
+      .update(outbox)
+      .set({ attempts: sql`${attempts} + 1`, dueAt: sql`${now} + ${CLAIM_MS}` })
+      .where(sql`${id} in (select id from due)`)
+      .returning({ ...getTableColumns(outbox), age: sql`${now} - ${createdAt}`.mapWith(Number) })
+      .prepare('claim_mails'),
+    remove: db.delete(outbox).where(isHeld).returning({ id }).prepare('remove_mail'),
+    postpone: db
+      .update(outbox)
+      .set({ dueAt: sql`${now} + cast(${sql.placeholder('delayMs')} as bigint)` })
+      .where(isHeld)
+      .prepare('postpone_mail'),
+  }
+}

@@ -1,0 +1,46 @@
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+
+interface Definition {
+  /** A mail that has not left by then is no use: its token has expired, or its news is old. */
+  usefulMs: number
+  /** The one-time token that it carries, which is made when it leaves. */
+  token?: 'password_reset' | 'email_verification' | 'email_change' | 'invitation'
+  /** The page that its link leads to. */
+  page?: 'reset' | 'verify' | 'invitation'
+  /** Where the account is found by: its address, or the address that it has asked for. */
+  isPending?: true
+}
+
+/** Every mail there is. What is without a token is a notice. */
+export const PURPOSES = {
+  password_reset: { usefulMs: HOUR_MS, token: 'password_reset', page: 'reset' },
+  email_verification: { usefulMs: DAY_MS, token: 'email_verification', page: 'verify' },
+  email_change: { usefulMs: DAY_MS, token: 'email_change', page: 'verify', isPending: true },
+  invitation: { usefulMs: 7 * DAY_MS, token: 'invitation', page: 'invitation' },
+  account_exists: { usefulMs: DAY_MS },
+  password_changed: { usefulMs: 3 * DAY_MS },
+  email_changed: { usefulMs: 3 * DAY_MS },
+} as const satisfies Record<string, Definition>
+
+export type Purpose = keyof typeof PURPOSES
+
+/** What a mail of this purpose is like. */
+export function definitionOf(purpose: Purpose): Definition {
+  return PURPOSES[purpose]
+}
+
+/** Whether a text, such as one from a table that a newer version has written, is a purpose. */
+export function isPurpose(text: string): text is Purpose {
+  return Object.hasOwn(PURPOSES, text)
+}
+
+export const LOCALES = ['en', 'ko'] as const
+export type Locale = (typeof LOCALES)[number]
+
+/** The language of a mail for a tag of BCP 47 such as `ko-KR`; English where there is no text in it. */
+export function localeOf(tag: string | null | undefined): Locale {
+  const language = tag?.split('-')[0]?.toLowerCase()
+  return LOCALES.find((locale) => locale === language) ?? 'en'
+}

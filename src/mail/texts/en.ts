@@ -1,0 +1,73 @@
+import type { Purpose } from '../purposes.js'
+
+/** The mails in English, as the files of MAIL_TEMPLATES are written. */
+export const en: Record<Purpose | 'test', string> = {
+  password_reset: `Subject: Set a new password for {service}
+
+Somebody asked to set a new password for the account {name} at {service}. If it was you, go on within one hour:
+
+[Set a new password]({link})
+
+Or type this code where you asked for it:
+{code}
+
+A new password logs the account out everywhere. If it was not you, ignore this mail: nothing has changed, and nobody can change anything without it.
+`,
+  email_verification: `Subject: Confirm your address for {service}
+
+The account {name} at {service} has given this address as its own. If the account is yours, confirm the address within 24 hours:
+
+[Confirm the address]({link})
+
+Or type this code where you are asked for it:
+{code}
+
+If you do not know the account, ignore this mail. Do not confirm it and tell nobody the code: the address stays unconfirmed.
+`,
+  email_change: `Subject: Confirm your new address for {service}
+
+The account {name} at {service} is to have this address from now on. If the account is yours, confirm the address within 24 hours:
+
+[Confirm the new address]({link})
+
+Or type this code where you are asked for it:
+{code}
+
+If you do not know the account, ignore this mail: without a confirmation the address is not used.
+`,
+  invitation: `Subject: You are invited to {service}
+
+An account at {service} was made for you. Choose a password within seven days, and it is yours:
+
+[Accept the invitation]({link})
+
+Or type this code where you are asked for it:
+{code}
+
+If you did not expect this, ignore this mail.
+`,
+  account_exists: `Subject: You already have an account at {service}
+
+Somebody tried to make an account at {service} with this address. There is one already, so none was made: the account {name}.
+
+If it was you, log in with it. If you have forgotten the password, ask for a new one where you log in.
+
+If it was not you, ignore this mail: nothing has changed.
+`,
+  password_changed: `Subject: Your password for {service} was changed
+
+The password of the account {name} at {service} was changed at {time}. Other devices are logged out.
+
+If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+`,
+  email_changed: `Subject: The address of your account at {service} was changed
+
+The account {name} at {service} had this address until {time}. It has not any more, and mails about the account no longer come here.
+
+If it was you, all is well. If it was not you, tell those who run {service} at once.
+`,
+  test: `Subject: A test mail from {service}
+
+This mail shows that {service} can send mail. Nothing is to be done.
+`,
+}

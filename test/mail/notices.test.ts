@@ -1,0 +1,69 @@
+import t from 'tap'
+import { PASSWORD } from '../helper.js'
+import { deliver, outboxOf, register, startMailing } from './people.js'
+import { startSmtp } from './servers.js'
+
+t.setTimeout(120_000)
+const NEW_PASSWORD = 'four louder lanterns'
+
+t.test('whoever has an address is told of a new password and of another address', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', 'mina@example.org')
+  await register(service, 'joon', 'joon@example.org')
+  const mina = await service.logIn('mina')
+
+  const changed = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  t.equal(changed.statusCode, 204)
+  const wrong = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  t.equal(wrong.statusCode, 403)
+  await deliver(service)
+  t.same(
+    server.received.map(({ to, mail }) => [to, mail.subject]),
+    [[['mina@example.org'], 'Your password for Example was changed']],
+  )
+
+  server.received.length = 0
+  const moved = await mina.patch('/v1/me', { email: 'mina@example.net', current_password: NEW_PASSWORD })
+  t.equal(moved.statusCode, 200)
+  t.equal((await mina.patch('/v1/me', { name: 'Mina' })).statusCode, 200)
+  await deliver(service)
+  t.same(
+    server.received.map(({ to, mail }) => [to, mail.subject]),
+    [[['mina@example.org'], 'The address of your account at Example was changed']],
+  )
+})
+
+t.test('in the language of the account', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', 'mina@example.org')
+  const mina = await service.logIn('mina')
+  t.equal((await mina.patch('/v1/me', { locale: 'ko-KR' })).statusCode, 200)
+  await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  await deliver(service)
+  const [received] = server.received
+  t.equal(received?.mail.subject, 'Example 비밀번호가 변경되었습니다')
+  t.match(received?.mail.text, /Example 계정 mina의 비밀번호가 .* 변경되었습니다/)
+  t.match(received?.mail.html, /<html lang="ko">/)
+})
+
+t.test('an account without an address is told nothing', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  const mina = await service.signUp('mina')
+  await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  t.same(await outboxOf(service), [])
+})
+
+t.test('a service that listens sends by itself, and at once', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, { PORT: '0', HOST: '127.0.0.1' })
+  await service.app.listen({ port: 0, host: '127.0.0.1' })
+  await register(service, 'mina', 'mina@example.org')
+  const mina = await service.logIn('mina')
+  await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEW_PASSWORD })
+  const { until } = await import('../support/replica.js')
+  await until(async () => server.received.length === 1 && (await outboxOf(service)).length === 0)
+  t.same(server.received[0]?.to, ['mina@example.org'])
+})
