@@ -103,3 +103,44 @@ export function circleOf(sources: readonly Source[]): string[] | undefined {
   }
   return undefined
 }
+
+/** What puts the service together is drawn as one. */
+const FRAME = 'server, workers, app, routes.ts'
+
+/**
+ * The folders and who imports from whom, as a Mermaid flowchart from the top down. An import that others imply (a from b, b from c,
+ * and so a from c) is left out, and so is `src` itself, which everybody may know.
+ */
+export function drawing(sources: readonly Source[]): string {
+  const rooms = FLOORS.map(roomOf).filter((room, index, all) => room !== 'src' && all.indexOf(room) === index)
+  const below = new Map(rooms.map((room) => [room, new Set<string>()]))
+  for (const { path, imports } of sources) {
+    const room = roomOf(floorOf(path))
+    for (const other of imports.map((imported) => roomOf(floorOf(imported)))) {
+      if (other !== room && other !== 'src') below.get(room)?.add(other)
+    }
+  }
+  // What is served is found in the folder, not imported.
+  below.get(FRAME)?.add('routes')
+  const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
+    [...(below.get(from) ?? [])].some((next) => {
+      if (next === to) return true
+      if (seen.has(next)) return false
+      seen.add(next)
+      return reaches(next, to, seen)
+    })
+  const name = (room: string) => `f${rooms.indexOf(room)}`
+  const arrows = rooms.flatMap((room) => {
+    const direct = [...(below.get(room) ?? [])]
+    const needed = direct.filter((to) => !direct.some((other) => other !== to && other !== room && reaches(other, to)))
+    return needed
+      .sort((one, other) => rooms.indexOf(other) - rooms.indexOf(one))
+      .map((to) => `  ${name(room)} --> ${name(to)}`)
+  })
+  const boxes = rooms.map((room) => `  ${name(room)}["${room}"]`)
+  return ['```mermaid', 'flowchart TD', ...boxes.reverse(), ...arrows.reverse(), '```'].join('\n')
+}
+
+function roomOf(floor: Floor): string {
+  return /^src\/(?!cli).*\.ts$/.test(floor) ? FRAME : floor
+}

@@ -5,6 +5,7 @@ import { exampleEnvironment } from '../src/commands/config.js'
 import { documents, printed } from '../src/commands/openapi.js'
 import { Settings } from '../src/config/settings.js'
 import { packageRoot } from '../src/package.js'
+import { drawing, readSources, SERVICE } from './architecture.js'
 
 // The parts of the documents that are made from the code; a test holds them fresh. `npm run docs` writes all of them,
 // `npm run openapi` those that clients are generated from.
@@ -16,6 +17,7 @@ export async function generatedDocuments(): Promise<{ path: string; text: string
   const readme = join(packageRoot, 'README.md')
   const { openapi, openapi30, openapiCompat } = await documents()
   const korean = join(packageRoot, 'README.ko.md')
+  const architecture = join(packageRoot, 'docs', 'architecture.md')
   const v1 = openapi as unknown as Document
   const [english, translated] = [await readFile(readme, 'utf8'), await readFile(korean, 'utf8')]
   return [
@@ -23,6 +25,10 @@ export async function generatedDocuments(): Promise<{ path: string; text: string
     { path: join(packageRoot, 'openapi.json'), text: printed(openapi) },
     { path: join(packageRoot, 'openapi-3.0.json'), text: printed(openapi30) },
     { path: join(packageRoot, 'openapi-compat.json'), text: printed(openapiCompat) },
+    {
+      path: architecture,
+      text: replaceSection(await readFile(architecture, 'utf8'), 'drawing', drawing(readSources(SERVICE))),
+    },
     { path: readme, text: withTables(english, settingsTable(), endpointsTable(v1)) },
     { path: korean, text: withTables(translated, koreanSettings(translated), koreanEndpoints(v1, translated)) },
   ]
@@ -102,7 +108,7 @@ function withTables(page: string, settings: string, endpoints: string): string {
 
 function replaceSection(text: string, name: string, content: string): string {
   const [start, end] = [`<!-- ${name}: made by npm run docs -->`, `<!-- /${name} -->`]
-  if (!text.includes(start) || !text.includes(end)) throw new Error(`a README has no section ${name}`)
+  if (!text.includes(start) || !text.includes(end)) throw new Error(`a page has no section ${name}`)
   return `${text.slice(0, text.indexOf(start) + start.length)}\n${content}\n${text.slice(text.indexOf(end))}`
 }
 
