@@ -31,10 +31,10 @@ Access tokens are JWTs (RFC 9068, ES256) that live for minutes and that any serv
 const TAGS = [
   { name: 'auth', description: 'Register, log in, refresh, log out.' },
   { name: 'me', description: 'Your own account.' },
-  { name: 'todos', description: 'Things to do: yours, and nobody else can see them.' },
-  { name: 'tutorials', description: 'Tutorials: yours, and nobody else can see them.' },
+  { name: 'todos', description: 'Things to do, visible only to their owner.' },
+  { name: 'tutorials', description: 'Tutorials, visible only to their owner.' },
   { name: 'admin', description: 'Accounts and the audit log, for admins.' },
-  { name: 'discovery', description: 'What other services and OAuth clients need to know.' },
+  { name: 'discovery', description: 'Public keys and metadata for other services and OAuth clients.' },
   { name: 'health', description: 'For load balancers and orchestrators.' },
 ]
 
@@ -79,7 +79,7 @@ const document: Document = {
         type: 'http',
         scheme: 'bearer',
         bearerFormat: 'JWT',
-        description: 'An access token that you have already, in place of the password.',
+        description: 'An access token that you already have, instead of the password.',
       },
     },
   },

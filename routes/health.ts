@@ -11,8 +11,8 @@ const ANSWER_ALWAYS = () => {}
 const NO_KEY = 'There is no signing key that opens with this SECRET_KEY: see latchkey keys list.'
 
 const Health = Type.Object(
-  { status: oneOf(['ok'], { description: 'Always the same: trouble is 503.' }) },
-  { $id: 'Health', description: 'All is well.', examples: [{ status: 'ok' }] },
+  { status: oneOf(['ok'], { description: 'Always `ok`: a failure is 503.' }) },
+  { $id: 'Health', description: 'The process is healthy.', examples: [{ status: 'ok' }] },
 )
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -26,7 +26,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getLiveness',
       tags: ['health'],
       summary: 'Is the process alive?',
-      description: 'Touches nothing: a failure means that the process should be restarted.',
+      description: 'Uses no database: a failure means that the process should be restarted.',
       security: [],
       response: { 200: ref(Health), ...problems(431) },
     },

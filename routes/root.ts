@@ -23,9 +23,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           operationId: 'fastapiTodoReadRoot',
           tags: ['fastapi-todo'],
           summary: 'Say hello',
-          description: 'Browsers are shown the page at /docs instead.',
+          description: 'A browser is redirected to /docs instead.',
           security: [],
-          response: { 200: json('Hello.', ref(Hello)), 302: Type.Null({ description: 'To the page, for a browser.' }) },
+          response: { 200: json('Hello.', ref(Hello)), 302: Type.Null({ description: 'To /docs, for a browser.' }) },
         }
       : { hide: true },
     handler: async (request, reply) => {

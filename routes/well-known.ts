@@ -13,15 +13,15 @@ const JwkSet = Type.Object(
   {
     keys: Type.Array(
       Type.Object({
-        kty: Type.String({ description: 'The kind of key.' }),
+        kty: Type.String({ description: 'The key type.' }),
         crv: Type.String({ description: 'The curve.' }),
-        x: Type.String({ description: 'The point on it, base64url.' }),
-        y: Type.String({ description: 'The point on it, base64url.' }),
-        kid: Type.String({ description: 'The name of the key: `kid` in the header of a token.' }),
-        use: Type.String({ description: 'What it is for: signatures.' }),
-        alg: Type.String({ description: 'What it signs with.' }),
+        x: Type.String({ description: 'A coordinate of the public point, base64url.' }),
+        y: Type.String({ description: 'A coordinate of the public point, base64url.' }),
+        kid: Type.String({ description: "The key's id: `kid` in the header of a token." }),
+        use: Type.String({ description: 'The intended use: signatures.' }),
+        alg: Type.String({ description: 'The signature algorithm.' }),
       }),
-      { description: 'One or more: while keys rotate, tokens of both are about.' },
+      { description: 'One key or more: during a rotation there are tokens of both.' },
     ),
   },
   {
@@ -48,17 +48,19 @@ const JwkSet = Type.Object(
 const AuthorizationServerMetadata = Type.Object(
   {
     issuer: Type.String({ description: '`iss` of every access token.' }),
-    token_endpoint: Type.String({ description: 'Where tokens are made.' }),
-    jwks_uri: Type.String({ description: 'Where the keys are that verify them.' }),
-    service_documentation: Type.Optional(Type.String({ description: 'A page for people.' })),
-    grant_types_supported: Type.Array(Type.String(), { description: 'What the token endpoint answers.' }),
+    token_endpoint: Type.String({ description: 'The URL of the token endpoint.' }),
+    jwks_uri: Type.String({ description: 'The URL of the keys that verify access tokens.' }),
+    service_documentation: Type.Optional(Type.String({ description: 'The human-readable documentation.' })),
+    grant_types_supported: Type.Array(Type.String(), {
+      description: 'The grant types that the token endpoint accepts.',
+    }),
     response_types_supported: Type.Array(Type.String(), { description: 'None: there is no authorization endpoint.' }),
     token_endpoint_auth_methods_supported: Type.Array(Type.String(), { description: 'None: clients have no secrets.' }),
-    scopes_supported: Type.Array(Type.String(), { description: 'None: there are none to ask for.' }),
+    scopes_supported: Type.Array(Type.String(), { description: 'None: there are no scopes.' }),
   },
   {
     $id: 'AuthorizationServerMetadata',
-    description: 'What an OAuth 2 client needs to know, RFC 8414.',
+    description: 'Authorization server metadata, RFC 8414.',
     examples: [
       {
         issuer: 'https://login.example.com',
@@ -75,7 +77,7 @@ const AuthorizationServerMetadata = Type.Object(
 )
 
 const cacheHeaders = {
-  'Cache-Control': Type.String({ description: 'How long they may be kept.' }),
+  'Cache-Control': Type.String({ description: 'How long the response may be cached.' }),
   ETag: Type.String({ description: 'Changes with the keys; for If-None-Match.' }),
 }
 
@@ -126,8 +128,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getAuthorizationServerMetadata',
       tags: ['discovery'],
-      summary: 'What OAuth 2 clients need to know',
-      description: 'RFC 8414: where tokens are made and where the keys are.',
+      summary: 'Authorization server metadata',
+      description: 'RFC 8414: the URLs of the token endpoint and of the keys.',
       security: [],
       response: { 200: ref(AuthorizationServerMetadata), ...problems(431) },
     },

@@ -30,7 +30,11 @@ const Registration = Type.Object(
     email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
     name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
     locale: Type.Optional(locale),
-    password: Type.String({ minLength: 1, maxLength: 256, description: 'Any characters; length is what counts.' }),
+    password: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'The password: any characters; only the length and common passwords are checked.',
+    }),
   },
   {
     $id: 'Registration',
@@ -44,7 +48,7 @@ const Credentials = Type.Object(
   {
     username: Type.Optional(nullable({ maxLength: 320, description: 'A user name, or an e-mail address.' })),
     email: Type.Optional(nullable({ maxLength: 320, description: 'An e-mail address, in place of `username`.' })),
-    password: Type.String({ minLength: 1, maxLength: 256, description: 'As it was registered.' }),
+    password: Type.String({ minLength: 1, maxLength: 256, description: 'The password.' }),
   },
   {
     $id: 'Credentials',
@@ -57,7 +61,7 @@ const Credentials = Type.Object(
 const Logout = Type.Partial(RefreshToken, {
   $id: 'Logout',
   additionalProperties: false,
-  description: 'Nothing, or the refresh token of the session where there is no access token.',
+  description: 'Empty, or the refresh token of the session to end if there is no access token.',
   examples: [{}],
 })
 
@@ -75,13 +79,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'register',
       tags: ['auth'],
       summary: 'Create an account',
-      description: 'Creates an account and logs in. Names differ by more than case: `Mina` and `mina` are one.',
+      description: 'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same.',
       security: [],
       body: ref(Registration),
       response: {
         201: {
           description: 'The account and its first tokens.',
-          headers: { Location: Type.String({ description: 'Where the account is.' }) },
+          headers: { Location: Type.String({ description: 'The URL of the account.' }) },
           content: { 'application/json': { schema: ref(Login) } },
         },
         ...problems(400, 409, 413, 415, 429),
@@ -107,7 +111,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'login',
       tags: ['auth'],
       summary: 'Log in',
-      description: 'Begins a session. Unknown, wrong and disabled are answered alike.',
+      description: 'Starts a session. An unknown name, a wrong password and a disabled account get the same response.',
       security: [],
       body: ref(Credentials),
       response: {

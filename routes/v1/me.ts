@@ -5,13 +5,13 @@ import { locale, noContent, nullable, problemAnswer, problems, ref, toUser, User
 import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
 
-const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The password in force.' })
+const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The current password.' })
 
 const MeUpdate = Type.Object(
   {
     username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
     email: Type.Optional(nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password.' })),
-    name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'How you are called.' })),
+    name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'Display name.' })),
     locale: Type.Optional(locale),
     current_password: Type.Optional(current_password),
   },
@@ -19,17 +19,17 @@ const MeUpdate = Type.Object(
     $id: 'MeUpdate',
     additionalProperties: false,
     minProperties: 1,
-    description: 'What changes; null takes it away. A user name or an e-mail address must stay.',
+    description: 'The fields to change; null removes a value. A user name or an e-mail address must remain.',
     examples: [{ name: 'Mina Kim' }],
   },
 )
 
 const PasswordChange = Type.Object(
-  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256, description: 'The next one.' }) },
+  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256, description: 'The new password.' }) },
   {
     $id: 'PasswordChange',
     additionalProperties: false,
-    description: 'The password in force, and the next.',
+    description: 'The current password and the new one.',
     examples: [{ current_password: 'three quiet lanterns', new_password: 'four louder lanterns' }],
   },
 )
@@ -39,7 +39,7 @@ const CurrentPassword = Type.Object(
   {
     $id: 'CurrentPassword',
     additionalProperties: false,
-    description: 'The proof that it is you.',
+    description: 'The current password, to confirm the deletion.',
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
@@ -53,8 +53,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getMe',
       tags: ['me'],
-      summary: 'Who am I?',
-      description: 'The account of the access token.',
+      summary: 'Get my account',
+      description: 'Returns the account that the access token belongs to.',
       response: { 200: ref(User), ...problems(400, 401) },
     },
     handler: async (request) => {
@@ -70,7 +70,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateMe',
       tags: ['me'],
       summary: 'Change my account',
-      description: 'Another user name or e-mail address needs the current password.',
+      description: 'Changing the user name or the e-mail address requires the current password.',
       body: ref(MeUpdate),
       response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },
     },
@@ -100,7 +100,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'changePassword',
       tags: ['me'],
       summary: 'Change my password',
-      description: 'Ends all other sessions: whoever had the old password is out.',
+      description:
+        'Changes the password and ends all other sessions, so anybody who knew the old password is logged out.',
       body: ref(PasswordChange),
       response: { 204: noContent('It is changed.'), ...problems(400, 401, 413, 415, 429), 403: wrongPassword },
     },
@@ -119,7 +120,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteMe',
       tags: ['me'],
       summary: 'Delete my account',
-      description: 'For good, with all that is yours. The last admin cannot.',
+      description: 'Deletes your account and everything that belongs to it. The last admin cannot be deleted.',
       body: ref(CurrentPassword),
       response: {
         204: noContent('It is gone.'),

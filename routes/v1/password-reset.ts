@@ -9,13 +9,13 @@ const NewPassword = Type.Object(
     new_password: Type.String({
       minLength: 1,
       maxLength: 256,
-      description: 'The password to log in with from now on.',
+      description: 'The new password.',
     }),
   },
   {
     $id: 'NewPassword',
     additionalProperties: false,
-    description: 'A one-time token, and the password to set.',
+    description: 'A one-time token and the new password.',
     examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', new_password: 'four louder lanterns' }],
   },
 )
@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'resetPassword',
       tags: ['auth'],
       summary: 'Set a new password with a one-time token',
-      description: 'Ends all sessions of the account: log in with the new password.',
+      description: 'Sets the password and ends all sessions of the account; log in again with the new password.',
       security: [],
       body: ref(NewPassword),
       response: { 204: noContent('It is set.'), ...problems(400, 403, 413, 415, 429) },

@@ -10,16 +10,19 @@ const MINUTE_MS = 60_000
 
 const Session = Type.Object(
   {
-    id: Type.String({ format: 'uuid', description: 'Its id, for the path; `sid` of its access tokens.' }),
-    created_at: Type.String({ format: 'date-time', description: 'When the log-in was, in UTC.' }),
-    last_used_at: Type.String({ format: 'date-time', description: 'When it was last used, to the minute.' }),
-    ip: Type.String({ description: 'Where it last got new tokens from.' }),
-    user_agent: nullable({ description: 'What the log-in was done with.' }),
-    current: Type.Boolean({ description: 'Whether it is the one of this request.' }),
+    id: Type.String({ format: 'uuid', description: "The session's id; the `sid` claim of its access tokens." }),
+    created_at: Type.String({ format: 'date-time', description: 'When the person logged in, in UTC.' }),
+    last_used_at: Type.String({
+      format: 'date-time',
+      description: 'When the session was last used, to the minute, in UTC.',
+    }),
+    ip: Type.String({ description: 'The address that last obtained tokens for the session.' }),
+    user_agent: nullable({ description: 'The User-Agent header of the log-in.' }),
+    current: Type.Boolean({ description: 'Whether this request belongs to the session.' }),
   },
   {
     $id: 'Session',
-    description: 'A log-in that is still good.',
+    description: 'An active session.',
     examples: [
       {
         id: '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1',
@@ -37,7 +40,7 @@ const SessionPage = Type.Object(
   { items: pageOf(Session), next_cursor: nextCursor },
   {
     $id: 'SessionPage',
-    description: 'All of them, the newest first: at most 100 with a refresh token and 100 without.',
+    description: 'All active sessions, newest first: at most 100 with a refresh token and 100 without.',
     examples: [{ items: Session.examples, next_cursor: null }],
   },
 )
@@ -53,7 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listSessions',
       tags: ['me'],
       summary: 'List your sessions',
-      description: 'Where you are logged in, the newest first.',
+      description: 'Your active sessions, newest first.',
       response: { 200: ref(SessionPage), ...problems(400, 401) },
     },
     handler: async ({ user }) => {
@@ -76,7 +79,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'revokeSession',
       tags: ['me'],
       summary: 'End one of your sessions',
-      description: 'Its tokens stop working at once.',
+      description: 'The tokens of the session stop working at once.',
       params: SessionParams,
       response: { 204: noContent('It has ended.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
@@ -94,7 +97,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'revokeOtherSessions',
       tags: ['me'],
       summary: 'End all your other sessions',
-      description: 'Everything but the session of this request, and a reset token that was not used yet.',
+      description: 'Ends all sessions except the one of this request, and revokes an unused password-reset token.',
       response: { 204: noContent('They have ended.'), ...problems(400, 401, 413, 415, 429) },
     },
     handler: async (request, reply) => {

@@ -63,7 +63,7 @@ const TodoUpdate = Type.Partial(TodoCreate, {
   $id: 'TodoUpdate',
   additionalProperties: false,
   minProperties: 1,
-  description: 'What changes; the rest stays.',
+  description: 'The fields to change; the others stay as they are.',
   examples: [{ done: true }],
 })
 
@@ -93,7 +93,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listTodos',
       tags: ['todos'],
       summary: 'List your todos',
-      description: 'The newest first, a page at a time.',
+      description: 'A page of accounts, newest first.',
       querystring: Type.Object(
         {
           done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })),
@@ -173,7 +173,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateTodo',
       tags: ['todos'],
       summary: 'Change a todo',
-      description: 'Changes the fields that are given. With If-Match, only if nobody has changed it meanwhile.',
+      description: 'Changes the given fields. With If-Match, only if the row has not changed since.',
       params: IdParams,
       headers: ifMatch,
       body: ref(TodoUpdate),
@@ -202,7 +202,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteTodo',
       tags: ['todos'],
       summary: 'Delete a todo',
-      description: 'For good. With If-Match, only if nobody has changed it meanwhile.',
+      description: 'Deletes the row. With If-Match, only if it has not changed since.',
       params: IdParams,
       headers: ifMatch,
       response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412, 413, 415) },

@@ -22,7 +22,7 @@ const TokenRequest = Type.Object(
     refresh_token: Type.Optional(
       Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),
     ),
-    scope: Type.Optional(Type.String({ description: 'Empty: there are no scopes to ask for.', examples: [''] })),
+    scope: Type.Optional(Type.String({ description: 'Leave empty: there are no scopes.', examples: [''] })),
     client_id: Type.Optional(Type.String({ description: 'Not needed.', examples: [''] })),
   },
   {
@@ -36,11 +36,11 @@ const TokenRequest = Type.Object(
 const OAuthError = Type.Object(
   {
     error: Type.String({ description: 'RFC 6749 section 5.2.' }),
-    error_description: Type.Optional(Type.String({ description: 'What happened, for people.' })),
+    error_description: Type.Optional(Type.String({ description: 'What went wrong, as text for people.' })),
   },
   {
     $id: 'OAuthError',
-    description: 'An error as OAuth 2 clients know it.',
+    description: "An error in OAuth 2's format.",
     examples: [{ error: 'invalid_grant', error_description: 'The user name or the password is wrong.' }],
   },
 )
@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'createToken',
       tags: ['auth'],
-      summary: 'Get tokens the OAuth 2 way',
+      summary: 'Get tokens (OAuth 2 token endpoint)',
       description:
         'The token endpoint of RFC 6749, for OAuth 2 clients and for the Authorize button of this page. The password ' +
         "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off.",

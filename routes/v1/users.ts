@@ -31,7 +31,7 @@ const AccountUpdate = Type.Object(
     $id: 'AccountUpdate',
     additionalProperties: false,
     minProperties: 1,
-    description: 'What changes; the rest stays.',
+    description: 'The fields to change; the others stay as they are.',
     examples: [{ is_active: false }],
   },
 )
@@ -40,19 +40,19 @@ const AccountPage = Type.Object(
   { items: pageOf(Account), next_cursor: nextCursor },
   {
     $id: 'AccountPage',
-    description: 'Accounts, the newest first.',
+    description: 'Accounts, newest first.',
     examples: [{ items: Account.examples, next_cursor: null }],
   },
 )
 
 const PasswordReset = Type.Object(
   {
-    token: Type.String({ description: 'For POST /v1/password-reset. It is shown this once.' }),
-    expires_at: Type.String({ format: 'date-time', description: 'When it stops working, in UTC.' }),
+    token: Type.String({ description: 'The token for POST /v1/password-reset. It is shown only once.' }),
+    expires_at: Type.String({ format: 'date-time', description: 'When the token expires, in UTC.' }),
   },
   {
     $id: 'PasswordReset',
-    description: 'A token that sets a new password, once.',
+    description: 'A one-time token that sets a new password.',
     examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', expires_at: '2026-11-20T10:00:00.000Z' }],
   },
 )
@@ -72,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listUsers',
       tags: ['admin'],
       summary: 'List accounts',
-      description: 'The newest first, a page at a time.',
+      description: 'A page of accounts, newest first.',
       querystring: Type.Object(
         {
           search: Type.Optional(
@@ -82,7 +82,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
               description: 'Part of a user name, an e-mail address or a name.',
             }),
           ),
-          is_active: Type.Optional(Type.Boolean({ description: 'Only those that can log in, or that cannot.' })),
+          is_active: Type.Optional(
+            Type.Boolean({ description: 'Only accounts that can log in (true), or that cannot (false).' }),
+          ),
           ...pageQuery,
         },
         { additionalProperties: false },
@@ -114,7 +116,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getUser',
       tags: ['admin'],
       summary: 'Get an account',
-      description: 'Anybody’s.',
+      description: 'Any account.',
       params: IdParams,
       response: { 200: ref(Account), ...problems(400, 401, 403, 404) },
     },
@@ -150,7 +152,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteUser',
       tags: ['admin'],
       summary: 'Delete an account',
-      description: 'For good, with all that belongs to it. Your own: POST /v1/me/delete, which asks for the password.',
+      description:
+        'Deletes the account and everything that belongs to it. To delete your own, use POST /v1/me/delete, which asks for the password.',
       params: IdParams,
       response: {
         204: noContent('It is gone.'),
@@ -174,7 +177,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'revokeUserSessions',
       tags: ['admin'],
       summary: 'Log somebody out everywhere',
-      description: 'Ends all sessions of the account, at once.',
+      description: 'Ends all sessions of the account at once.',
       params: IdParams,
       response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
     },

@@ -12,7 +12,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'verify',
       tags: ['auth'],
-      summary: 'Is this access token good?',
+      summary: 'Verify an access token',
       description:
         'For proxies that ask before they pass a request on (nginx auth_request, Traefik forwardAuth): 204 with who it ' +
         'is in the headers, or 401.',

@@ -17,7 +17,7 @@ export const pageQuery = {
     Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'How many rows at most.' }),
   ),
   cursor: Type.Optional(
-    Type.String({ maxLength: 64, description: 'The `next_cursor` of the page before; without it, the first page.' }),
+    Type.String({ maxLength: 64, description: 'The `next_cursor` of the previous page; omit it for the first page.' }),
   ),
 }
 

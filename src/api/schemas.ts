@@ -28,10 +28,10 @@ export const locale = nullable({
   description: 'The language to write to you in, as in BCP 47: `en`, `ko-KR`.',
 })
 
-export const Role = oneOf<RoleName>(['user', 'admin'], { description: 'What the person may do.' })
+export const Role = oneOf<RoleName>(['user', 'admin'], { description: "The person's role." })
 
 /** When a row was made and last changed. */
-export const createdAt = Type.String({ format: 'date-time', description: 'When it was made, in UTC.' })
+export const createdAt = Type.String({ format: 'date-time', description: 'When it was created, in UTC.' })
 export const updatedAt = Type.String({ format: 'date-time', description: 'When it last changed, in UTC.' })
 
 /**
@@ -53,29 +53,29 @@ export const rowId = idOf('Its id, for the path.')
 export const Problem = Type.Object(
   {
     type: Type.String({ description: 'A URN that names the kind of problem.' }),
-    title: Type.String({ description: 'What happened, for people.' }),
+    title: Type.String({ description: 'What went wrong, as text for people.' }),
     status: Type.Integer({ description: 'The HTTP status.' }),
     code: Type.String({
-      description: 'What happened, for programs. A code never changes its meaning; later versions may add more.',
+      description: 'What went wrong, for programs. A code never changes its meaning; later versions may add codes.',
       // Not `enum`: a client generated today must still read a code that is added tomorrow.
       'x-extensible-enum': Object.keys(PROBLEMS),
     }),
-    detail: Type.Optional(Type.String({ description: 'What is wrong with this very request.' })),
+    detail: Type.Optional(Type.String({ description: 'What is wrong with this request in particular.' })),
     errors: Type.Optional(
       Type.Array(
         Type.Object({
           in: Type.String({ description: 'The part of the request: body, querystring, params or headers.' }),
           path: Type.String({ description: 'Where in that part, as a JSON pointer.' }),
-          message: Type.String({ description: 'What is wrong with it, for people.' }),
+          message: Type.String({ description: 'What is wrong, as text for people.' }),
         }),
-        { description: 'Each thing that is wrong with the shape of the request.' },
+        { description: 'Every part of the request that does not match the schema.' },
       ),
     ),
-    request_id: Type.String({ description: 'Finds this request in the log.' }),
+    request_id: Type.String({ description: "The request's id, as it is in the log." }),
   },
   {
     $id: 'Problem',
-    description: 'An error, as RFC 9457 has it, with a stable code.',
+    description: 'An error as RFC 9457 defines it, with a stable code.',
     examples: [new PublicProblem('not_found').toBody('fq3k1z-2b')],
   },
 )
@@ -95,9 +95,9 @@ const USER_EXAMPLE = {
 export const User = Type.Object(
   {
     id: idOf('Never given to anybody else; `sub` of the access tokens, as text.'),
-    username: nullable({ description: 'As it was registered.' }),
-    email: nullable({ description: 'As it was registered.' }),
-    name: nullable({ description: 'How the person is called.' }),
+    username: nullable({ description: 'The user name, as registered.' }),
+    email: nullable({ description: 'The e-mail address, as registered.' }),
+    name: nullable({ description: 'Display name.' }),
     role: Role,
     roles: Type.Array(Type.String(), { description: ROLES_ARE }),
     locale: nullable({ description: 'The language to write to the person in, as in BCP 47.' }),
@@ -106,7 +106,7 @@ export const User = Type.Object(
   },
   {
     $id: 'User',
-    description: 'A person, as they see themselves.',
+    description: 'An account, as its owner sees it.',
     examples: [USER_EXAMPLE],
   },
 )
@@ -116,7 +116,7 @@ const tokenFields = {
   access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
   token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
   expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
-  refresh_token: Type.String({ description: 'Gets the next pair of tokens, once.' }),
+  refresh_token: Type.String({ description: 'Exchanges once for the next pair of tokens.' }),
 }
 
 const TOKEN_EXAMPLE = {
@@ -136,7 +136,7 @@ export const Account = Type.Object(
   { ...User.properties, is_active: Type.Boolean({ description: 'Whether the person can log in.' }) },
   {
     $id: 'Account',
-    description: 'A person, as admins see them.',
+    description: 'An account, as admins see it.',
     examples: [{ ...USER_EXAMPLE, is_active: true }],
   },
 )
@@ -145,7 +145,7 @@ export const Login = Type.Object(
   { user: ref(User), ...tokenFields },
   {
     $id: 'Login',
-    description: 'Who you are, and your tokens.',
+    description: 'The account and its tokens.',
     examples: [{ user: USER_EXAMPLE, ...TOKEN_EXAMPLE }],
   },
 )
@@ -155,7 +155,11 @@ export const TOKEN_MAX_LENGTH = 4_096
 
 export const RefreshToken = Type.Object(
   {
-    refresh_token: Type.String({ minLength: 1, maxLength: TOKEN_MAX_LENGTH, description: 'The newest one you have.' }),
+    refresh_token: Type.String({
+      minLength: 1,
+      maxLength: TOKEN_MAX_LENGTH,
+      description: 'The newest refresh token of the session.',
+    }),
   },
   {
     $id: 'RefreshToken',
@@ -202,17 +206,17 @@ const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
   401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
   403: { description: 'Only admins may do this.', code: 'insufficient_scope' },
   404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
-  409: { description: 'Taken, or in conflict with what is there.', code: 'username_taken' },
+  409: { description: 'The name is taken, or the request conflicts with the current state.', code: 'username_taken' },
   412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
   413: { description: 'The body is too large.', code: 'body_too_large' },
   415: { description: 'The body has another Content-Type than this operation takes.', code: 'unsupported_media_type' },
   429: { description: 'Too many tries; see Retry-After.', code: 'too_many_attempts' },
   431: { description: 'The headers are too large.', code: 'headers_too_large' },
-  500: { description: 'A bug; the request_id finds it in the log.', code: 'internal_error' },
-  503: { description: 'Not now; see Retry-After.', code: 'database_unavailable' },
+  500: { description: 'A bug in the service; `request_id` finds it in the log.', code: 'internal_error' },
+  503: { description: 'Temporarily unavailable; see Retry-After.', code: 'database_unavailable' },
 }
 
-export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait.' }) }
+export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait before trying again.' }) }
 
 const HEADERS: Record<number, Record<string, TSchema>> = {
   401: { 'WWW-Authenticate': Type.String({ description: 'RFC 6750 section 3.' }) },
@@ -265,9 +269,9 @@ export function rowAnswer<Schema extends TSchema>(schema: Schema) {
 }
 
 export const ifMatch = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: 'Do it only if this is still the ETag of the row.' })),
+  'if-match': Type.Optional(Type.String({ description: "Makes the change only if this is still the row's ETag." })),
 })
 
 export const ifNoneMatch = Type.Object({
-  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of what you have.' })),
+  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of the copy you have.' })),
 })
