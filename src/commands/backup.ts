@@ -37,8 +37,8 @@ export async function run({ json }: { json?: boolean }, [file, ...rest]: string[
     return
   }
   if (existsSync(file)) throw new CommandError(`${file} is there already: say a new one`)
-  announceDatabase(DATABASE_URL)
   const { bytes, counts, secretFile } = await backUp(sqlitePath(DATABASE_URL), file)
+  announceDatabase(DATABASE_URL)
   if (json) {
     printJson({ file: resolve(file), bytes, rows: counts, secret_file: secretFile })
     return

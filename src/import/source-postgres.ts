@@ -18,8 +18,9 @@ const RELATIONS = `
     and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
     and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
   group by 1, 2 order by 1, 2`
-/** Values as text that does not depend on how the server is set. */
-const SETTINGS = "set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'"
+/** Values as text that does not depend on how the server is set, and as much time as hashing takes. */
+const SETTINGS = `set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex';
+  set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
 /** A database of PostgreSQL. @throws CommandError */
 export async function openPostgresSource(url: string): Promise<Source> {

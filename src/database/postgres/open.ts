@@ -12,6 +12,7 @@ import { assertOwnSchema } from './own-schema.js'
 import { Pool, type Runner } from './pool.js'
 import { explorePassage } from './pooler.js'
 import { recordedOn } from './recorded.js'
+import { assertWritable, settleSession } from './session.js'
 
 const DEFAULT_POOL_SIZE = 10
 /** A server that starts at the same time as this process is waited for, this long. */
@@ -36,7 +37,12 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
   assertPostgresUrl(url)
   const client = await connectPatiently(url, options)
   try {
+    // First, by itself: migrations take their time, and even the next statement might take longer than is allowed.
+    await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
+    await settleSession(client)
     await assertUtf8(client)
+    // Without it the database may be meant to be read alone, as the source of a copy.
+    if (options.migrate) await assertWritable(client)
     await assertOwnSchema(client)
     await migrate(client, options)
     await assertOwnSchema(client)
@@ -62,15 +68,21 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
     prepareRecorded: recordedOn(db),
     longTransaction: (work) =>
-      pool.transaction(async (runner) => {
-        await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
-        // Before the first row: a batch that shares the lock at first and needs it alone at an odd name would wait for a
-        // registration that shares it too, and that waits for a name of the batch.
-        await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
-        return work(drizzleOn(runner))
-      }),
+      pool.transaction(
+        async (runner) => {
+          await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
+          // Before the first row: a batch that shares the lock at first and needs it alone at an odd name would wait for a
+          // registration that shares it too, and that waits for a name of the batch.
+          await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
+          return work(drizzleOn(runner))
+        },
+        { tries: 1 },
+      ),
     snapshot: (work) =>
-      pool.transaction((runner) => work(drizzleOn(runner)), 'begin isolation level repeatable read read only'),
+      pool.transaction((runner) => work(drizzleOn(runner)), {
+        begin: 'begin isolation level repeatable read read only',
+        tries: 1,
+      }),
     async lastId(db, table) {
       const sequence = sql`pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass)`
       const { rows } = (await db.execute(sql`select ${sequence} as id`)) as unknown as { rows: { id: number | null }[] }

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
 import { isLostStatement, type Passage, SERVER_LIMITS } from './pooler.js'
+import { settleSession } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
 /** Longer than the server's own limit: a server that does not even report that hangs, or the network does. */
@@ -11,6 +13,11 @@ const IDLE_CONNECTION_MS = 60_000
 /** So many statements may wait for a connection; more would only be answered too late. */
 const WAITING_LIMIT = 1_000
 const CLOSE_TIMEOUT_MS = 2_000
+/** Said each time: behind a pooler of transactions, the settings of a connection may be those of another one. */
+const BEGIN = 'begin isolation level read committed'
+/** How often what lost against others is tried, and about how long before the second time. */
+const TRIES = 6
+const FIRST_PAUSE_MS = 5
 
 /** What drizzle hands over: a statement, prepared on the server where it has a name. */
 type Statement = pg.QueryArrayConfig | pg.QueryConfig
@@ -35,6 +42,7 @@ export class Pool implements Runner {
       ...passage.limits,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       keepAlive: true,
+      onConnect: settleSession,
       application_name: 'latchkey',
     })
     // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
@@ -44,18 +52,30 @@ export class Pool implements Runner {
   }
 
   query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
-    return timed(statements, async () => {
-      const connection = new Checkout(await this.#connect(), this.#passage)
-      try {
-        return await connection.query(statement, params)
-      } finally {
-        connection.release()
-      }
-    })
+    return timed(statements, () =>
+      repeated(TRIES, async () => {
+        const connection = new Checkout(await this.#connect(), this.#passage)
+        try {
+          return await connection.query(statement, params)
+        } finally {
+          connection.release()
+        }
+      }),
+    )
   }
 
-  /** Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. */
-  async transaction<Result>(work: (runner: Runner) => Promise<Result>, begin = 'begin'): Promise<Result> {
+  /**
+   * Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. What lost against
+   * others is run again, so `work` may do nothing but run statements, unless `tries` is 1.
+   */
+  transaction<Result>(
+    work: (runner: Runner) => Promise<Result>,
+    { begin = BEGIN, tries = TRIES } = {},
+  ): Promise<Result> {
+    return repeated(tries, () => this.#transact(work, begin))
+  }
+
+  async #transact<Result>(work: (runner: Runner) => Promise<Result>, begin: string): Promise<Result> {
     const connection = new Checkout(await this.#connect(), this.#passage)
     const runner = new TransactionRunner(connection)
     try {
@@ -115,7 +135,7 @@ class Checkout implements Runner {
       // A pooler came between, or was told to keep none: from now on without.
       if (isLostStatement(error)) this.#passage.keepsPrepared = false
       const problem = asProblem(error)
-      if (problem instanceof Problem && problem.code === 'database_unavailable') this.isBroken = true
+      if (problem instanceof Problem && problem.code === 'database_unavailable' && !hasLost(error)) this.isBroken = true
       throw problem
     }
   }
@@ -123,6 +143,25 @@ class Checkout implements Runner {
   release(): void {
     this.#client.release(this.isBroken)
   }
+}
+
+/** Runs what PostgreSQL rolled back whole, because others ran at the same time, again; not for ever. */
+async function repeated<Result>(tries: number, work: () => Promise<Result>): Promise<Result> {
+  for (let left = tries - 1, pauseMs = FIRST_PAUSE_MS; ; left -= 1, pauseMs *= 2) {
+    try {
+      return await work()
+    } catch (error) {
+      if (left === 0 || !hasLost(error)) throw error
+    }
+    // Not all of them at the same moment again.
+    await sleep(pauseMs * (0.5 + Math.random()))
+  }
+}
+
+/** Whether an error, or what caused it, is a serialization failure or a deadlock. */
+function hasLost(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return error.code === '40001' || error.code === '40P01'
+  return error instanceof Error && hasLost(error.cause)
 }
 
 /** The statements of one transaction, until one of them fails or the transaction is over. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { settleSession } from './session.js'
 
 /** Limits of a connection that the server keeps. */
 export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
@@ -21,6 +22,7 @@ export async function explorePassage(url: string, options: pg.ClientConfig): Pro
     const client = new pg.Client({ connectionString: url, ...options, ...limits })
     client.on('error', () => {})
     await client.connect()
+    await settleSession(client)
     return client
   }
   let limits: Passage['limits'] = SERVER_LIMITS
