@@ -61,7 +61,9 @@ export default plugin(
             'x-ratelimit-remaining': left.remaining,
             'x-ratelimit-reset': resetS,
           })
-          done(isRefused ? new Problem('rate_limited', { headers: { 'retry-after': String(resetS) } }) : undefined)
+          const detail = `At most ${left.max} a minute, by RATE_LIMIT.`
+          const headers = { 'retry-after': String(resetS) }
+          done(isRefused ? new Problem('rate_limited', { detail, headers }) : undefined)
         },
       ]
     })

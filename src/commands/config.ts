@@ -38,7 +38,7 @@ export function exampleEnvironment(): string {
 /** As a service would accept them again, but for what is masked. */
 function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
-    const { [name as keyof Config]: inForce } = config
+    const inForce = name === 'RATE_LIMIT' ? String(config.RATE_LIMIT ?? 'off') : config[name as keyof Config]
     const text = typeof inForce === 'string' ? inForce : (readSetting(name) ?? String(schema.default))
     return [
       name,

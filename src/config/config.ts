@@ -5,6 +5,7 @@ import { TransformDecodeError, Value } from '@sinclair/typebox/value'
 import { printable } from '../terminal.js'
 import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
+import { rateLimitOf } from './local-only.js'
 import { parseMailUrl } from './mail-url.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
@@ -51,7 +52,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   if (problems.length > 0) throw new ConfigError(problems)
   const isSet = (name: string) => readSetting(name, env) !== undefined
   const COMPAT_WEAK_PASSWORDS = takesWeakPasswords(values as Config, isSet) ? 'on' : 'off'
-  return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS })
+  const RATE_LIMIT = rateLimitOf(values as Config, isSet)
+  return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS, RATE_LIMIT })
 }
 
 /** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */

@@ -154,7 +154,8 @@ export const Settings = Type.Object({
     default: '60',
     description:
       'Requests a minute of a network on all public credential routes together, counted by each process; refreshes are ' +
-      'counted by session. Or `off`.',
+      'counted by session. Or `off`. Where this is not set, 600 while HOST is a loopback address, without TRUST_PROXY and an ' +
+      'https PUBLIC_URL.',
   }),
   TRUST_PROXY: list(address, {
     default: '',

@@ -1,4 +1,4 @@
-import { isLoopback } from '../networks.js'
+import { isLocalOnly } from './local-only.js'
 
 interface Settings {
   COMPAT_WEAK_PASSWORDS: 'auto' | 'on' | 'off'
@@ -8,13 +8,12 @@ interface Settings {
 }
 
 /**
- * Whether the tutorials' sign-ups take passwords as weak as the tutorials' samples. With `auto`, only programs on this
- * machine may reach the service. Latchkey speaks no TLS: with https, a proxy on this machine passes on what comes from outside.
+ * Whether the tutorials' sign-ups take passwords as weak as the tutorials' samples. With `auto`, they do
+ * where only programs on this machine may reach the service.
  */
 export function takesWeakPasswords(settings: Settings, isSet: (name: string) => boolean): boolean {
-  const { COMPAT_WEAK_PASSWORDS: choice, HOST, PUBLIC_URL, TRUST_PROXY } = settings
+  const { COMPAT_WEAK_PASSWORDS: choice } = settings
   if (choice !== 'auto') return choice === 'on'
-  const isBehindProxy = TRUST_PROXY.length > 0 || PUBLIC_URL.startsWith('https:')
   const hasRules = !isSet('COMPAT_WEAK_PASSWORDS') && (isSet('PASSWORD_MIN_LENGTH') || isSet('PASSWORD_BLOCKLIST'))
-  return isLoopback(HOST) && !isBehindProxy && !hasRules
+  return isLocalOnly(settings) && !hasRules
 }

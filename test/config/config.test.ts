@@ -34,7 +34,7 @@ t.test('without any setting there are sensible ones', async (t) => {
     PASSWORD_GRANT: true,
     DOCS: true,
     LOGIN_THROTTLE: true,
-    RATE_LIMIT: 60,
+    RATE_LIMIT: 600,
     BODY_LIMIT: 64 * 1024,
     LOG_LEVEL: 'info',
     MIGRATE_ON_START: true,
@@ -44,6 +44,24 @@ t.test('without any setting there are sensible ones', async (t) => {
   t.same([config.SECRET_KEY, config.TRUST_PROXY, config.CORS_ORIGINS], [[], [], []])
   t.ok(Object.isFrozen(config))
 })
+
+t.test(
+  'ten times the requests pass while only this machine sends them, unless the operator says otherwise',
+  async (t) => {
+    const cases: [expected: number | undefined, env: NodeJS.ProcessEnv][] = [
+      [600, {}],
+      [600, { HOST: '::1', PUBLIC_URL: 'http://localhost:3000' }],
+      [60, { HOST: '0.0.0.0' }],
+      [60, { HOST: '192.168.0.10' }],
+      [60, { TRUST_PROXY: '127.0.0.1' }],
+      [60, { PUBLIC_URL: 'https://login.example.com' }],
+      [60, { RATE_LIMIT: '60' }],
+      [7, { RATE_LIMIT: '7' }],
+      [undefined, { RATE_LIMIT: 'off' }],
+    ]
+    for (const [expected, env] of cases) t.equal(loadConfig(env).RATE_LIMIT, expected, JSON.stringify(env))
+  },
+)
 
 t.test('weak passwords are for a reader at the same machine alone, unless the operator says otherwise', async (t) => {
   const cases: [expected: 'on' | 'off', env: NodeJS.ProcessEnv][] = [
@@ -228,7 +246,8 @@ t.test('the example of an environment holds every setting at its default', async
     Object.keys(Settings.properties),
   )
   const env = Object.fromEntries(assignments.filter(([name]) => name !== 'SECRET_KEY'))
-  t.same(loadConfig(env), loadConfig({}))
+  // Set to what the table says, it binds on this machine too.
+  t.same(loadConfig(env), { ...loadConfig({}), RATE_LIMIT: 60 })
 })
 
 function problemsOf(env: Record<string, string>): readonly string[] {

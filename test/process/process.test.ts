@@ -31,11 +31,30 @@ t.test('without any setting it comes up, and tells the newcomer what to try', as
 t.test('the commands that it prints do what they say', async (t) => {
   const service = await serving(t)
   const commands = service.stderr.split('\n').filter((line) => line.startsWith('  '))
-  const { stdout } = await run('sh', ['-e', '-c', commands.join('\n')], { timeout: 10_000 })
+  const { stdout } = await run('sh', ['-e', '-c', commands.join('\n')], { timeout: 240_000 })
   t.match(stdout, /"username":"mina".*"access_token":"[^"]+"/)
   t.match(stdout, /"title":"Water the plants"/)
   t.notMatch(stdout, 'urn:latchkey:problem')
 })
+
+t.test(
+  'a script that makes forty people on a fresh start is not told to wait, and guesses are still counted',
+  async (t) => {
+    const service = await latchkey(t, ['serve'], {
+      settings: { PORT: '0', BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' },
+    })
+    await service.says(/Latchkey listens on/)
+    for (let n = 0; n < 40; n += 1) {
+      const body = { username: `person_${n}`, password: PASSWORD }
+      t.equal((await service.request('POST', '/v1/register', { body })).status, 201)
+      t.equal((await service.request('POST', '/v1/login', { body })).status, 200)
+    }
+    const guess = () =>
+      service.request('POST', '/v1/login', { body: { username: 'person_1', password: 'a wrong guess' } })
+    for (let n = 0; n < 10; n += 1) t.equal((await guess()).status, 401)
+    t.match(await guess(), { status: 429, body: { code: 'too_many_attempts' } })
+  },
+)
 
 t.test('after SIGTERM and another start the rows, the tokens and the keys are the same', async (t) => {
   const first = await serving(t)
