@@ -20,10 +20,10 @@ declare module 'fastify' {
 /** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
-    const { config, database, events, knownNetworks, mail, secret, sessions } = app
+    const { config, database, events, refusals, knownNetworks, mail, secret, sessions } = app
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
-    const throttle = new Throttle(database, knownNetworks, secret)
+    const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
     const resets = new PasswordResets(database)
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)

@@ -2,6 +2,7 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
+import { clientOf, doorOf } from '../src/audit/requester.js'
 import { acceptedIssuers, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
 import { type Caller, callerFrom } from '../src/tokens/access-tokens.js'
@@ -137,7 +138,16 @@ export default plugin(
       if (sessions.isRevoked(caller.sessionId)) return refusedToken('The session of this access token has ended.')
       if (sessions.isStale()) return new Problem('revocations_stale')
       const { role } = request.routeOptions.config
-      if (role !== undefined && role !== caller.role) return new Problem('insufficient_scope')
+      if (role !== undefined && role !== caller.role) {
+        const { userId, sessionId } = caller
+        const door = doorOf(request)
+        app.refusals.note(
+          `user:${userId} ${door}`,
+          { type: 'access.refused', userId, sessionId, reason: door },
+          clientOf(request),
+        )
+        return new Problem('insufficient_scope')
+      }
       return undefined
     }
   },

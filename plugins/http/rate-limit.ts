@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
+import { clientOf, doorOf } from '../../src/audit/requester.js'
 import { type Budget, RateLimit } from '../../src/http/rate-limit.js'
 import { addressOfClient, networksOf } from '../../src/networks.js'
 import { Problem } from '../../src/problems.js'
@@ -55,15 +56,18 @@ export default plugin(
       route[hook] = [
         ...(Array.isArray(others) ? others : [others]),
         (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
-          const { isRefused, resetS, ...left } = limit.take(budgets(request))
+          const { isRefused, resetS, key, ...left } = limit.take(budgets(request))
           reply.headers({
             'x-ratelimit-limit': left.max,
             'x-ratelimit-remaining': left.remaining,
             'x-ratelimit-reset': resetS,
           })
+          if (!isRefused) return done()
+          const userId = limited === 'account' ? request.user.userId : null
+          const event = { type: 'requests.limited', userId, reason: doorOf(request) } as const
+          app.refusals.note(key, event, clientOf(request))
           const detail = `At most ${left.max} a minute, by RATE_LIMIT.`
-          const headers = { 'retry-after': String(resetS) }
-          done(isRefused ? new Problem('rate_limited', { detail, headers }) : undefined)
+          done(new Problem('rate_limited', { detail, headers: { 'retry-after': String(resetS) } }))
         },
       ]
     })

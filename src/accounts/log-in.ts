@@ -216,18 +216,14 @@ export class Accounts {
   }
 
   /** Takes a try from the budgets first, and gives it back unless the password was wrong. */
-  async #proveWithinBudget(
-    user: User | undefined,
-    password: string,
-    attempt: Omit<Attempt, 'ip'> & { client: Client },
-  ) {
+  async #proveWithinBudget(user: User | undefined, password: string, attempt: Attempt) {
     const { client, owner, name, sessionId } = attempt
     const isConfirmed = sessionId !== undefined && owner !== undefined
     const turn = isConfirmed ? turnOfOwner(client, owner.id) : turnOf(client, `name:${name}`)
     if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
     // First of all: a flood would make two writes of each try that is refused anyway.
     this.#passwords.assertRoom(turn)
-    const reservation = await this.#throttle.reserve({ ...attempt, ip: client.ip })
+    const reservation = await this.#throttle.reserve(attempt)
     let proven: User | undefined
     try {
       proven = await this.#prove(user, password, turn)

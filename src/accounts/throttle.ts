@@ -1,4 +1,6 @@
 import { and, eq, like, or, type SQL, sql } from 'drizzle-orm'
+import type { Refusals } from '../audit/refusals.js'
+import type { Client } from '../audit/requester.js'
 import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, within } from '../database/database.js'
 import { type Network, networksOf } from '../networks.js'
@@ -42,10 +44,27 @@ export interface Attempt {
   owner: { id: number; passwordHash: string | null } | undefined
   /** The name in its canonical form, for where there is no account. */
   name: string
-  /** The canonical address of the client. */
-  ip: string
+  client: Client
   /** The live session in which its owner confirms the password. */
   sessionId?: string | undefined
+}
+
+interface Dependencies {
+  database: Database
+  known: KnownNetworks
+  refusals: Refusals
+  secret: Secret
+}
+
+/** An attempt that one of its budgets refuses. */
+export class Throttled extends Problem {
+  /** The key of the budget. */
+  readonly budget: string
+
+  constructor(budget: string, waitMs: number) {
+    super('too_many_attempts', { headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) } })
+    this.budget = budget
+  }
 }
 
 /** What an attempt has taken from. */
@@ -70,21 +89,23 @@ export interface Reservation {
 export class Throttle {
   readonly #database: Database
   readonly #known: KnownNetworks
+  readonly #refusals: Refusals
   readonly #key: Buffer
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(database: Database, known: KnownNetworks, secret: Secret) {
+  constructor({ database, known, refusals, secret }: Dependencies) {
     const [key] = secret.derive('throttle')
     if (key === undefined) throw new Error('There is no key for the throttle')
     this.#database = database
     this.#known = known
+    this.#refusals = refusals
     this.#key = key
     this.#statements = prepareStatements(database)
   }
 
   /**
    * Takes one try from each budget of the attempt, or from none.
-   * @throws Problem too_many_attempts with Retry-After
+   * @throws Throttled, a Problem too_many_attempts with Retry-After
    */
   async reserve(attempt: Attempt): Promise<Reservation> {
     const { account, networks } = await this.#budgetsOf(attempt)
@@ -96,9 +117,16 @@ export class Throttle {
       })
       return { account, networks, isLast: tries >= TRIES }
     } catch (error) {
-      if (error instanceof Problem && error.code === 'too_many_attempts') logins.publish({ result: 'throttled' })
+      if (error instanceof Throttled) this.#note(error, attempt)
       throw error
     }
+  }
+
+  #note({ budget }: Throttled, { owner, sessionId, client }: Attempt): void {
+    logins.publish({ result: 'throttled' })
+    const reason = budget.startsWith('network:') ? 'network' : 'account'
+    const whom = { userId: owner?.id ?? null, actorId: null, ...(sessionId && { sessionId }) }
+    this.#refusals.note(budget, { type: 'login.throttled', ...whom, reason }, client)
   }
 
   /** The password was right: the budget of the account is whole again, the networks get their one try back. */
@@ -127,7 +155,12 @@ export class Throttle {
   }
 
   /** The budgets of an attempt. Somebody unknown costs the same statements and has the same budgets as somebody known. */
-  async #budgetsOf({ owner, name, ip, sessionId }: Attempt): Promise<Pick<Reservation, 'account' | 'networks'>> {
+  async #budgetsOf({
+    owner,
+    name,
+    client: { ip },
+    sessionId,
+  }: Attempt): Promise<Pick<Reservation, 'account' | 'networks'>> {
     const whose = owner ? [owner.id, owner.passwordHash ?? ''] : [name]
     const keyOf = (...parts: string[]) => `account:${pseudonym(this.#key, ...parts, ...whose)}`
     if (sessionId !== undefined) return { account: keyOf('session', sessionId), networks: [] }
@@ -141,25 +174,19 @@ export class Throttle {
     if (taken !== undefined) return taken.tries
     const [row] = await within(db, this.#statements.find).execute({ key })
     // Rounded up: the exact wait would tell a stranger when to send the next try.
-    throw refusal(row !== undefined && row.tries >= MANY_TRIES ? MANY_TRIES_WAIT_MS : LONGEST_WAIT_MS)
+    throw new Throttled(key, row !== undefined && row.tries >= MANY_TRIES ? MANY_TRIES_WAIT_MS : LONGEST_WAIT_MS)
   }
 
   async #takeFromNetwork(db: Db, { key, share }: Network): Promise<void> {
     const [taken] = await within(db, this.#statements.takeFromNetwork).execute({ key, limit: NETWORK_TRIES * share })
     if (taken !== undefined) return
     const [row] = await within(db, this.#statements.find).execute({ key })
-    throw refusal(row?.ms ?? 0)
+    throw new Throttled(key, row?.ms ?? 0)
   }
 
   async #giveBack(db: Db, networks: Network[]): Promise<void> {
     for (const { key } of networks) await within(db, this.#statements.giveBackToNetwork).execute({ key })
   }
-}
-
-function refusal(waitMs: number): Problem {
-  return new Problem('too_many_attempts', {
-    headers: { 'retry-after': String(Math.max(1, Math.ceil(waitMs / 1_000))) },
-  })
 }
 
 function conditions({ tables: { throttle }, now }: Database) {

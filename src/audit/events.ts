@@ -16,6 +16,7 @@ export const EVENT_TYPES = [
   'user.deleted',
   'login.succeeded',
   'login.failed',
+  'login.throttled',
   'account.locked',
   'password.changed',
   'password.rejected',
@@ -29,6 +30,8 @@ export const EVENT_TYPES = [
   'mail.sent',
   'mail.failed',
   'mail.dropped',
+  'requests.limited',
+  'access.refused',
   'import.started',
   'import.finished',
 ] as const

@@ -9,10 +9,23 @@ export interface Client {
   requestId?: string
   /** Whether the connection is closed, so that nobody waits for the answer. */
   isGone?(): boolean
+  /** The pattern of the route, such as `POST /v1/login`. */
+  door?(): string
 }
 
 export function clientOf(request: FastifyRequest): Client {
   const { id, headers, socket } = request
   const ip = addressOfClient(request)
-  return { ip, requestId: id, userAgent: headers['user-agent'], isGone: () => socket.destroyed }
+  return {
+    ip,
+    requestId: id,
+    userAgent: headers['user-agent'],
+    isGone: () => socket.destroyed,
+    door: () => doorOf(request),
+  }
+}
+
+/** The method and the pattern of the route: never what the client wrote. */
+export function doorOf({ method, routeOptions }: FastifyRequest): string {
+  return `${method} ${routeOptions.url}`
 }

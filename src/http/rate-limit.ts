@@ -15,6 +15,8 @@ export interface Budget {
 
 /** What the tightest budget of a request says. */
 export interface Allowance {
+  /** Whose budget it is. */
+  key: string
   isRefused: boolean
   max: number
   remaining: number
@@ -43,14 +45,15 @@ export class RateLimit {
   take(budgets: readonly Budget[]): Allowance {
     const resetS = this.#secondsLeft()
     const cells: number[] = []
-    let [tightest, remaining] = [0, Number.POSITIVE_INFINITY]
-    for (const { key, max } of budgets) {
-      const left = max - this.#count(key, cells) - 1
-      if (left < remaining) [tightest, remaining] = [max, left]
+    let [tightest, remaining] = [{ key: '', max: 0 }, Number.POSITIVE_INFINITY]
+    for (const budget of budgets) {
+      const left = budget.max - this.#count(budget.key, cells) - 1
+      if (left < remaining) [tightest, remaining] = [budget, left]
     }
-    if (remaining < 0) return { isRefused: true, max: tightest, remaining: 0, resetS }
+    const { key, max } = tightest
+    if (remaining < 0) return { isRefused: true, key, max, remaining: 0, resetS }
     for (const cell of cells) this.#counts[cell] = (this.#counts[cell] ?? 0) + 1
-    return { isRefused: false, max: tightest, remaining, resetS }
+    return { isRefused: false, key, max, remaining, resetS }
   }
 
   #secondsLeft(): number {

@@ -126,7 +126,8 @@ export class Sessions {
     return this.#database.transaction(async (db) => {
       const grant = await this.#begin(db, user, client, plan)
       const { userId, sessionId } = grant
-      await this.#events.record({ type: 'login.succeeded', userId, sessionId }, client, db)
+      const reason = client.door && `password at ${client.door()}`
+      await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
       afterCommit(db, () => logins.publish({ result: 'succeeded' }))
       return grant
     })

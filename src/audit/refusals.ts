@@ -1,0 +1,53 @@
+import type { Event, Events } from './events.js'
+import type { Client } from './requester.js'
+
+const WINDOW_MS = 3_600_000
+/** How many refusals of one type a process records in a window. What is beyond stands in the metrics and the log alone. */
+const MOST_OF_A_TYPE = 500
+
+interface Options {
+  events: Events
+  /** Hears, in a sentence, what the audit log does not say. */
+  onLost(notice: string, error?: unknown): void
+  /** A monotonic clock in milliseconds. */
+  now?: () => number
+}
+
+/**
+ * Records in the audit log that a client begins to be turned away: one event of each type, client and hour, of this process.
+ * More would be a lever: whoever is refused a thousand times a second could fill the table, and push everything else out of
+ * sight.
+ */
+export class Refusals {
+  readonly #events: Events
+  readonly #onLost: Options['onLost']
+  readonly #now: () => number
+  readonly #recorded = new Map<Event['type'], Set<string>>()
+  #windowEndsAt = Number.NEGATIVE_INFINITY
+
+  constructor({ events, onLost, now = () => performance.now() }: Options) {
+    this.#events = events
+    this.#onLost = onLost
+    this.#now = now
+  }
+
+  /** Notes a refusal. `whom` is what is counted as one client: a budget, or an account at a door. */
+  note(whom: string, event: Event, client: Client): void {
+    if (!this.#isFirst(whom, event.type)) return
+    this.#events.record(event, client).catch((error) => this.#onLost('a refusal is not in the audit log', error))
+  }
+
+  #isFirst(whom: string, type: Event['type']): boolean {
+    const now = this.#now()
+    if (now >= this.#windowEndsAt) {
+      this.#recorded.clear()
+      this.#windowEndsAt = now + WINDOW_MS
+    }
+    const recorded = this.#recorded.get(type) ?? new Set()
+    this.#recorded.set(type, recorded)
+    if (recorded.has(whom) || recorded.size >= MOST_OF_A_TYPE) return false
+    recorded.add(whom)
+    if (recorded.size === MOST_OF_A_TYPE) this.#onLost(`for the rest of an hour no more ${type} goes to the audit log`)
+    return true
+  }
+}
