@@ -5,6 +5,8 @@ import { PASSWORD, type Person, startService } from '../helper.js'
 import { signUpAdmin } from '../support/people.js'
 import { until } from '../support/replica.js'
 
+t.setTimeout(120_000)
+
 const WRONG = 'not the right one'
 
 interface Logged {
