@@ -3,7 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { pageCount } from '../../src/api/paging.js'
-import { withRoomFor } from '../../src/api/row-gate.js'
+import { PATIENCE_MS, withRoomFor } from '../../src/api/row-gate.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { arrayStream } from '../../src/compat/array-stream.js'
@@ -149,9 +149,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId } = request.user
-      const after = (id: number, count: number) =>
-        withRoomFor(request, count, () => statements.list.execute({ userId, after: id, count }))
-      const first = await after(0, ROWS_AT_ONCE)
+      const after = (id: number, count: number, patienceMs = Infinity) =>
+        withRoomFor(request, { count, patienceMs }, () => statements.list.execute({ userId, after: id, count }))
+      const first = await after(0, ROWS_AT_ONCE, PATIENCE_MS)
       if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
       reply.type('application/json; charset=utf-8')
       // Of HEAD the router would read the whole stream.

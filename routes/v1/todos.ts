@@ -107,7 +107,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { user, query } = request
       const { done: isDone, limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      const rows = await withRoomFor(request, page.count, () =>
+      const rows = await withRoomFor(request, page, () =>
         isDone === undefined ? statements.list.execute(page) : statements.listByDone.execute({ ...page, done: isDone }),
       )
       return pages.page(rows, limit, toTodo)

@@ -79,7 +79,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { user, query } = request
       const { limit = DEFAULT_LIMIT, cursor } = query
       const page = { userId: user.userId, before: pages.before(cursor), count: limit + 1 }
-      const rows = await withRoomFor(request, page.count, () => statements.list.execute(page))
+      const rows = await withRoomFor(request, page, () => statements.list.execute(page))
       return pages.page(rows, limit, toTutorial)
     },
   })

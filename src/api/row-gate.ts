@@ -5,10 +5,20 @@ import { Problem } from '../problems.js'
 const ROWS_AT_ONCE = 1_000
 /** So many of them for one account: two large pages, or a dozen of the default size. */
 const ROWS_OF_ONE = 250
+/** As long as for a connection to the database: what waited longer would be answered too late. */
+export const PATIENCE_MS = 2_000
+
+interface Page {
+  /** So many rows at the most. */
+  count: number
+  /** For how long it may wait; an answer that has begun is better late than cut off. */
+  patienceMs?: number
+}
 
 interface Waiting {
   rows: number
-  isGone(): boolean
+  /** Whether its client went away, or was kept waiting too long. */
+  isOver(): boolean
   enter(): void
   giveUp(problem: Problem): void
 }
@@ -20,21 +30,21 @@ const waiting = new Map<number, Waiting[]>()
 let isScheduled = false
 
 /**
- * Reads up to so many rows of whoever asks, when there is room for them: hundreds of large pages that are asked for at once
+ * Reads a page of rows of whoever asks, when there is room for them: hundreds of large pages that are asked for at once
  * would fill the memory before the first of them is cut to its size. Accounts take turns, so that one of them that asks for
  * hundreds of pages keeps only itself waiting.
- * @throws Problem overloaded when the client went away while it waited
+ * @throws Problem overloaded when its patience is over, two seconds by default, and when the client went away meanwhile
  */
 export async function withRoomFor<Result>(
   { user: { userId }, raw: { socket } }: FastifyRequest,
-  rows: number,
+  { count: rows, patienceMs = PATIENCE_MS }: Page,
   read: () => PromiseLike<Result>,
 ): Promise<Result> {
   if (waiting.size === 0 && fits(userId, rows)) occupy(userId, rows)
   else {
-    await new Promise<void>((enter, giveUp) => {
-      waitInLine(userId, { rows, isGone: () => socket.destroyed, enter, giveUp })
-    })
+    const latest = performance.now() + patienceMs
+    const isOver = () => socket.destroyed || performance.now() > latest
+    await new Promise<void>((enter, giveUp) => waitInLine(userId, { rows, isOver, enter, giveUp }))
   }
   try {
     return await read()
@@ -72,16 +82,21 @@ function schedule(): void {
   })
 }
 
-/** One of each account, as far as there is room. */
+/** As many as there is room for, in rounds of one for each account. */
 function letIn(): void {
   for (const [userId, line] of [...waiting]) {
-    while (line[0]?.isGone()) line.shift()?.giveUp(new Problem('overloaded'))
+    while (line[0]?.isOver()) line.shift()?.giveUp(new Problem('overloaded'))
+    if (line.length === 0) waiting.delete(userId)
+  }
+  while (letOneOfEachIn());
+}
+
+/** Whether anybody came in. */
+function letOneOfEachIn(): boolean {
+  let isAnyIn = false
+  for (const [userId, line] of [...waiting]) {
     const [next] = line
-    if (next === undefined) {
-      waiting.delete(userId)
-      continue
-    }
-    if (rowsOfAll + next.rows > ROWS_AT_ONCE) return
+    if (next === undefined || rowsOfAll + next.rows > ROWS_AT_ONCE) return false
     if (!fits(userId, next.rows)) continue
     line.shift()
     // Behind all others.
@@ -89,5 +104,7 @@ function letIn(): void {
     if (line.length > 0) waiting.set(userId, line)
     occupy(userId, next.rows)
     next.enter()
+    isAnyIn = true
   }
+  return isAnyIn
 }
