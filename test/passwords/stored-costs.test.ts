@@ -7,7 +7,7 @@ import { StoredCosts } from '../../src/passwords/stored-costs.js'
 import { Service, startService } from '../helper.js'
 import { contractOf } from '../support/contract.js'
 import { freshDatabase } from '../support/databases.js'
-import { setHash } from '../support/stored-hashes.js'
+import { hashOf, setHash } from '../support/stored-hashes.js'
 
 t.setTimeout(300_000)
 
@@ -48,7 +48,7 @@ t.test('a service learns what its imported hashes cost, and nobody is told from 
   await app.ready()
   const service = new Service(app, contractOf(app.swagger() as Record<string, unknown>))
   const mina = await service.signUp('mina')
-  await service.signUp('joon')
+  const joon = await service.signUp('joon')
   await setHash(mina, DEAR)
   const timeOf = async (username: string) => {
     const began = performance.now()
@@ -61,13 +61,20 @@ t.test('a service learns what its imported hashes cost, and nobody is told from 
     for (let n = 0; n < 3; n += 1) times.push(await timeOf(username))
     return times.sort((a, b) => a - b)[1] ?? 0
   }
-  const unknowing = await median('nobody')
+  const restOf = async (stored?: string) => (await app.passwords.verify('not the password', stored)).restMs
+  await timeOf('nobody')
+  t.equal(await restOf(), 0, 'nothing is known of dearer hashes')
   await new StoredCosts(app.database, app.passwords).look()
-  const [nobody, own, dear] = [await median('nobody'), await median('joon'), await median('mina')]
-  t.comment({ unknowing, nobody, own, dear })
-  t.ok(nobody > 2 * unknowing, 'an unknown name takes the time of the dearest')
-  t.ok(own > 2 * unknowing, 'and so does somebody with a hash of our own')
-  t.ok(nobody > dear / 2 && own > dear / 2)
+  t.ok((await restOf()) > 0, 'an unknown name takes the time of the dearest')
+  t.ok((await restOf(await hashOf(joon))) > 0, 'and so does somebody with a hash of our own')
+  // Noise may hide what is there in one try, and cannot make it in five.
+  let isAlike = false
+  for (let n = 0; n < 5 && !isAlike; n += 1) {
+    const [nobody, own, dear] = [await median('nobody'), await median('joon'), await median('mina')]
+    t.comment({ nobody, own, dear })
+    isAlike = nobody > dear / 2 && own > dear / 2
+  }
+  t.ok(isAlike)
 })
 
 t.test('hashes of our own alone make nothing slower', async (t) => {
