@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
-import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import t, { type Test } from 'tap'
 import { printable } from '../../src/terminal.js'
 import { PASSWORD, startService, temporaryFolder } from '../helper.js'
 import { type Child, latchkey } from '../support/child.js'
+import { ask } from '../support/sqlite.js'
 
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
@@ -32,7 +32,7 @@ t.test('accounts whose names attack the terminal are printed escaped', async (t)
   // As an older version may have left them, which did not compare names with addresses: the second person's address is
   // the first one's name.
   for (const trigger of ['insert', 'update']) {
-    await (db as unknown as SqliteRemoteDatabase).run(sql.raw(`drop trigger users_names_${trigger}`))
+    await ask(service, sql.raw(`drop trigger users_names_${trigger}`))
   }
   await db
     .insert(tables.users)
