@@ -1,4 +1,4 @@
-import { and, eq, like, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, like, or, sql } from 'drizzle-orm'
 import type { Refusals } from '../audit/refusals.js'
 import type { Client } from '../audit/requester.js'
 import { deleteInBatches } from '../database/batches.js'
@@ -8,6 +8,7 @@ import { Problem } from '../problems.js'
 import type { KnownNetworks } from '../sessions/known-networks.js'
 import { logins } from '../telemetry/channels.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
+import { prepareTake } from './window-budgets.js'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
@@ -203,8 +204,6 @@ function prepareStatements(database: Database) {
   const { throttle } = tables
   const { isOver, isForgotten } = conditions(database)
   const key = sql.placeholder('key')
-  const fresh = (until: SQL | number) => ({ key, tries: 1, until, updatedAt: now })
-  const returning = { tries: throttle.tries }
   const doublings = sql`${throttle.tries} + 1 - ${TRIES}`
   const wait = sql`case when ${throttle.tries} + 1 >= ${MANY_TRIES} then ${MANY_TRIES_WAIT_MS}
     when ${doublings} >= ${DOUBLINGS} then ${LONGEST_WAIT_MS}
@@ -213,7 +212,7 @@ function prepareStatements(database: Database) {
   return {
     takeFromAccount: db
       .insert(throttle)
-      .values(fresh(FREE))
+      .values({ key, tries: 1, until: FREE, updatedAt: now })
       .onConflictDoUpdate({
         target: throttle.key,
         set: {
@@ -223,22 +222,9 @@ function prepareStatements(database: Database) {
         },
         setWhere: isOver,
       })
-      .returning(returning)
+      .returning({ tries: throttle.tries })
       .prepare('take_from_account'),
-    takeFromNetwork: db
-      .insert(throttle)
-      .values(fresh(sql`${now} + ${NETWORK_WINDOW_MS}`))
-      .onConflictDoUpdate({
-        target: throttle.key,
-        set: {
-          tries: sql`case when ${isOver} then 1 else ${throttle.tries} + 1 end`,
-          until: sql`case when ${isOver} then ${now} + ${NETWORK_WINDOW_MS} else ${throttle.until} end`,
-          updatedAt: now,
-        },
-        setWhere: sql`(${isOver} or ${throttle.tries} < cast(${sql.placeholder('limit')} as bigint))`,
-      })
-      .returning(returning)
-      .prepare('take_from_network'),
+    takeFromNetwork: prepareTake(database, NETWORK_WINDOW_MS, 'take_from_network'),
     giveBackToNetwork: db
       .update(throttle)
       .set({ tries: sql`${throttle.tries} - 1` })

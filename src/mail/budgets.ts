@@ -1,5 +1,5 @@
-import { sql } from 'drizzle-orm'
 import { identifierKey } from '../accounts/names.js'
+import { prepareTake } from '../accounts/window-budgets.js'
 import type { Config } from '../config/config.js'
 import { type Database, type Db, within } from '../database/database.js'
 import { networksOf } from '../networks.js'
@@ -24,7 +24,7 @@ export class MailBudgets {
     if (key === undefined) throw new Error('There is no key for the budgets of mail')
     this.#config = config
     this.#key = key
-    this.#statement = prepareTake(database)
+    this.#statement = prepareTake(database, WINDOW_MS, 'take_mail')
   }
 
   /**
@@ -48,23 +48,4 @@ export class MailBudgets {
     const key = `${kind}:${pseudonym(this.#key, kind, name)}`
     return (await within(db, this.#statement).execute({ key, limit })).length > 0
   }
-}
-
-/** One statement takes one, or returns no row where nothing is left: of many at once exactly the limit pass. */
-function prepareTake({ db, tables: { throttle }, now }: Database) {
-  const isOver = sql`${throttle.until} <= ${now}`
-  return db
-    .insert(throttle)
-    .values({ key: sql.placeholder('key'), tries: 1, until: sql`${now} + ${WINDOW_MS}`, updatedAt: now })
-    .onConflictDoUpdate({
-      target: throttle.key,
-      set: {
-        tries: sql`case when ${isOver} then 1 else ${throttle.tries} + 1 end`,
-        until: sql`case when ${isOver} then ${now} + ${WINDOW_MS} else ${throttle.until} end`,
-        updatedAt: now,
-      },
-      setWhere: sql`(${isOver} or ${throttle.tries} < cast(${sql.placeholder('limit')} as bigint))`,
-    })
-    .returning({ tries: throttle.tries })
-    .prepare('take_mail')
 }

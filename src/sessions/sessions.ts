@@ -160,8 +160,9 @@ export class Sessions {
   }
 
   /**
-   * Exchanges a refresh token, or what `authenticate` has read in it, for the next. Within the reuse window the immediate parent gets the same child again, three
-   * times at most; further tries are refused. Any other token that was used before ends the session: it may be a thief's.
+   * Exchanges a refresh token, or what `authenticate` has read in it, for the next. Within the reuse window the immediate
+   * parent gets the same child again, three times at most; further tries are refused. Any other token that was used before
+   * ends the session: it may be a thief's.
    * @throws Problem invalid_grant
    */
   async refresh(token: string | RefreshClaims, client: Client): Promise<Tokens> {

@@ -1,0 +1,25 @@
+import { sql } from 'drizzle-orm'
+import type { Database } from '../database/database.js'
+
+/**
+ * Takes one from the budget `key`, which has `limit` of them in each window, and returns how many are taken. It returns no row
+ * where nothing is left: of many at once exactly the limit pass.
+ */
+export function prepareTake({ db, tables: { throttle }, now }: Database, windowMs: number, statement: string) {
+  const isOver = sql`${throttle.until} <= ${now}`
+  const nextEnd = sql`${now} + ${windowMs}`
+  return db
+    .insert(throttle)
+    .values({ key: sql.placeholder('key'), tries: 1, until: nextEnd, updatedAt: now })
+    .onConflictDoUpdate({
+      target: throttle.key,
+      set: {
+        tries: sql`case when ${isOver} then 1 else ${throttle.tries} + 1 end`,
+        until: sql`case when ${isOver} then ${nextEnd} else ${throttle.until} end`,
+        updatedAt: now,
+      },
+      setWhere: sql`(${isOver} or ${throttle.tries} < cast(${sql.placeholder('limit')} as bigint))`,
+    })
+    .returning({ tries: throttle.tries })
+    .prepare(statement)
+}
