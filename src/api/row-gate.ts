@@ -85,10 +85,18 @@ function schedule(): void {
 /** As many as there is room for, in rounds of one for each account. */
 function letIn(): void {
   for (const [userId, line] of [...waiting]) {
-    while (line[0]?.isOver()) line.shift()?.giveUp(new Problem('overloaded'))
-    if (line.length === 0) waiting.delete(userId)
+    const left = line.filter(isStillWaiting)
+    if (left.length > 0) waiting.set(userId, left)
+    else waiting.delete(userId)
   }
   while (letOneOfEachIn());
+}
+
+/** Sends away who is not. Anybody in a line may be: those before them may have more patience. */
+function isStillWaiting({ isOver, giveUp }: Waiting): boolean {
+  if (!isOver()) return true
+  giveUp(new Problem('overloaded'))
+  return false
 }
 
 /** Whether anybody came in. */
