@@ -6,7 +6,7 @@ import { print, printableJson, printJson } from '../terminal.js'
 import { openSecret } from '../tokens/secret.js'
 import { Keys } from '../tokens/signing-keys.js'
 import { UsageError } from '../usage-error.js'
-import { announceDatabase, assertInstallation, printNotice } from './database-address.js'
+import { announceDatabase, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 
@@ -47,7 +47,6 @@ export async function run({ kid, now, json = false }: Values, [action, extra]: s
   if (action !== 'retire' && kid !== undefined) throw new UsageError('--kid belongs to latchkey keys retire')
   if (action !== 'rotate' && now) throw new UsageError('--now belongs to latchkey keys rotate')
   const config = loadConfig()
-  await assertInstallation(config.DATABASE_URL)
   announceDatabase(config.DATABASE_URL)
   const database = await openDatabase(config.DATABASE_URL, { migrate: false, onNotice: printNotice })
   try {

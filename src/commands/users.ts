@@ -6,7 +6,7 @@ import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'
 import { print, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { announceDatabase, assertInstallation, databaseName } from './database-address.js'
+import { announceDatabase, databaseName } from './database-address.js'
 import { readNewPassword } from './password-prompt.js'
 import { describeAccount, findAccount, nameOf, printAccounts } from './user-accounts.js'
 
@@ -119,9 +119,9 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const limit = values.limit === undefined ? Number.POSITIVE_INFINITY : limitFrom(values.limit)
   const config = loadConfig()
   const creates = action === 'create'
-  if (!creates) await assertInstallation(config.DATABASE_URL)
   announceDatabase(config.DATABASE_URL)
   const password = creates ? await readNewPassword() : ''
+  // No other action makes an installation: it might be in another folder or database than was meant.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
   const app = await buildApp({ ...config, MIGRATE_ON_START, LOG_LEVEL: 'silent' })
   try {

@@ -124,7 +124,10 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
 
 /** Makes a new database beside its place and links it there whole: whoever else looks sees none or a complete one. */
 function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
-  if (!options.migrate) throw new DatabaseError(`There is no database at ${file}: run latchkey migrate.`)
+  if (!options.migrate) {
+    const advice = 'see DATABASE_URL and the working folder, or run latchkey migrate'
+    throw new DatabaseError(`There is no database at ${resolve(file)}: ${advice}.`)
+  }
   const draft = `${file}.${randomUUID()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
