@@ -53,8 +53,8 @@ export default plugin(
     const issuers = acceptedIssuers(config)
     const ofCompat = compatAudience(config.PUBLIC_URL)
     const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
-    // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object that a handler could change,
-    // and the next request with that token would see it changed.
+    // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object
+    // that a handler could change, and the next request with that token would see it changed.
     const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
     let generation = keys.generation
 

@@ -24,8 +24,8 @@ interface NewPassword {
 
 /**
  * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
- * failed log-ins are forgiven (the throttle counts by the hash), and the person is told by mail. Each way to set one is a transaction with its event: all of
- * it happens or nothing.
+ * failed log-ins are forgiven (the throttle counts by the hash), and the person is told by mail. Each way to set one is a
+ * transaction with its event: all of it happens or nothing.
  */
 export class NewPasswords {
   readonly #dependencies: Dependencies

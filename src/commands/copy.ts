@@ -4,8 +4,7 @@ import { type Database, DatabaseError, type Db, sole, type Tables } from '../dat
 import { openDatabase } from '../database/open.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { addressOf } from './addresses.js'
-import { databaseName, printNotice } from './database-address.js'
+import { addressOf, databaseName, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 

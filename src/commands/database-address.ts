@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
+import { readSetting } from '../config/config.js'
 import { isPostgres, sqlitePath } from '../config/database-url.js'
 import { printError } from '../terminal.js'
+import { UsageError } from '../usage-error.js'
 
 /** A database as it may be shown: the whole path of a file, or where a server is without the password. */
 export function databaseName(url: string): string {
@@ -18,4 +20,15 @@ export function announceDatabase(url: string): void {
 /** Tells the operator what a command waits for while it opens a database. */
 export function printNotice(notice: string): void {
   printError(`latchkey: ${notice}`)
+}
+
+/**
+ * The address of a database, or what the variable of the environment of this name holds: so that no password need stand
+ * in the list of processes. @throws UsageError
+ */
+export function addressOf(value: string): string {
+  if (value.includes(':')) return value
+  const address = readSetting(value)
+  if (address === undefined) throw new UsageError(`${value} is neither an address nor a variable of the environment`)
+  return address
 }

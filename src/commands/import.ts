@@ -17,8 +17,7 @@ import { Passwords } from '../passwords/passwords.js'
 import { schemeOf } from '../passwords/scheme.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { addressOf } from './addresses.js'
-import { announceDatabase, printNotice } from './database-address.js'
+import { addressOf, announceDatabase, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey import <source> [--apply] [options]
 

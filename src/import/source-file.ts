@@ -15,7 +15,10 @@ const DELIMITERS = [',', ';', '\t', '|'] as const
 /** Excel's own line before the header, which says what stands between values. */
 const SEPARATOR_LINE = /^"?sep=(.)"?\r?\n/i
 
-/** A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON. @throws CommandError naming the line that cannot be read */
+/**
+ * A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON.
+ * @throws CommandError naming the line that cannot be read
+ */
 export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
   const isCsv = !/\.(jsonl|ndjson)$/i.test(path)
   const read = () => (isCsv ? readCsv(path, encoding) : readJsonLines(path, encoding))

@@ -23,7 +23,10 @@ export interface Survey {
   status: StatusReport[]
   /** What the columns do that say which rows are deleted; their names have that of the table before them. */
   rowStatus: StatusReport[]
-  /** Columns that hint at who may log in or at which rows are deleted, and that the operator has to explain before anything is written. */
+  /**
+   * Columns that hint at who may log in or at which rows are deleted, and that the operator has to explain before anything is
+   * written.
+   */
   unclear: string[]
   users: Tally
   tutorials?: Tally
