@@ -37,6 +37,8 @@ for (const script of ['scripts/install.mjs', 'esbuild.config.mjs', 'esbuild.test
 }
 const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(filesNamed))]
 
+const failed = []
+
 const { tap } = await import('../test/node_modules/@tapjs/core/dist/esm/index.js')
 const t = tap()
 // A file has its own limit; the run has none.
@@ -50,6 +52,7 @@ t.jobs = Number(values.jobs)
 passSignalsOn()
 for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : run(files, engine))
 await t.end()
+nameWhatFailed()
 // Said outright: the package that starts PostgreSQL ends a process with 0, whatever its exit code is.
 process.exit(t.passing() ? 0 : 1)
 
@@ -69,15 +72,23 @@ async function run(files, engine, settings = {}) {
   const env = { ...process.env, TAP: '1', TAP_TIMEOUT: values.timeout, TEST_DATABASE: engine, ...settings }
   const timeout = Number(values.timeout) * 1_000
   await Promise.all(
-    files.map((file) =>
-      t.spawn(
+    files.map(async (file) => {
+      const { ok } = await t.spawn(
         process.execPath,
         ['--enable-source-maps', file, ...passedOn],
         { env, timeout, buffered: t.jobs > 1, at: null, stack: '' },
         `${sourceOf(file)} on ${engine}`,
-      ),
-    ),
+      )
+      if (!ok) failed.push({ file, engine })
+    }),
   )
+}
+
+/** The last lines: how to run again what failed, which is far up in a log of twenty thousand lines. */
+function nameWhatFailed() {
+  for (const { file, engine } of failed) {
+    process.stdout.write(`# failed: --kind=${values.kind} --engine=${engine} ${sourceOf(file)}\n`)
+  }
 }
 
 function isForBoth(file) {

@@ -182,10 +182,12 @@ t.test('a wrong password rests until the dearest hash from before a change would
   await setHash(mina, stored)
   await costs.look()
   const { restMs } = await passwords.verify(WRONG, undefined)
-  const { restMs: restOfDear, cost } = await passwords.verify(WRONG, stored)
-  t.comment({ restMs, restOfDear, cost })
   t.ok(restMs > 20, 'a hash of argon2id of 7 MiB is far cheaper than bcrypt at cost 12')
-  t.ok(restOfDear < restMs, 'who is dear rests less')
+  // Other work on the machine makes a single try look dearer than it is.
+  const restsOfDear: number[] = []
+  for (let round = 0; round < 5; round += 1) restsOfDear.push((await passwords.verify(WRONG, stored)).restMs)
+  t.comment({ restMs, restsOfDear })
+  t.ok(Math.min(...restsOfDear) < restMs / 2, 'who is dear rests less')
   t.ok((await passwords.verify(WRONG, await hashOf(await service.logIn('joon')))).restMs > 20, 'and so does an own one')
 })
 
