@@ -132,9 +132,9 @@ function optionsOf(app: FastifyInstance, decorator: string, openapi: Document & 
     },
     transformObject: ({ openapiObject }: { openapiObject: OpenAPIV3_1.Document }) =>
       isCompat
-        ? withoutOrphans(openapiObject)
+        ? inOrder(withoutOrphans(openapiObject))
         : withOwnedTags(
-            withOptionalBodies(withoutOrphans(openapiObject)),
+            withOptionalBodies(inOrder(withoutOrphans(openapiObject))),
             Object.keys(ownedTables(app.database.tables)),
           ),
   } as Options
@@ -154,6 +154,16 @@ function withoutOrphans(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   follow(openapi.paths)
   const kept = Object.fromEntries(Object.entries(schemas).filter(([name]) => used.has(name)))
   return { ...openapi, components: { ...openapi.components, schemas: kept } }
+}
+
+/** Paths and components by name, so that the document does not depend on the order in which the files of routes/ are read. */
+function inOrder(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
+  const { paths = {}, components } = openapi
+  return { ...openapi, paths: sorted(paths), components: { ...components, schemas: sorted(components?.schemas ?? {}) } }
+}
+
+function sorted<Value>(named: Record<string, Value>): Record<string, Value> {
+  return Object.fromEntries(Object.entries(named).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
 /** A body in which nothing is required may be left out; @fastify/swagger calls every body required. */
