@@ -1,0 +1,49 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { identifiersIn } from '../../src/api/identifiers.js'
+import { Login, nullable, problemAnswer, problems, ref, toLogin } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+
+const Credentials = Type.Object(
+  {
+    username: Type.Optional(nullable({ maxLength: 320, description: 'A user name, or an e-mail address.' })),
+    email: Type.Optional(nullable({ maxLength: 320, description: 'An e-mail address, in place of `username`.' })),
+    password: Type.String({ minLength: 1, maxLength: 256, description: 'The password.' }),
+  },
+  {
+    $id: 'Credentials',
+    additionalProperties: false,
+    description: 'Either `username` or `email`, and the password.',
+    examples: [{ username: 'mina', password: 'three quiet lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Credentials)
+
+  app.post('/v1/login', {
+    config: { public: true, rateLimit: 'network' },
+    attachValidation: true,
+    schema: {
+      operationId: 'login',
+      tags: ['auth'],
+      summary: 'Log in',
+      description: 'Starts a session. An unknown name, a wrong password and a disabled account get the same response.',
+      security: [],
+      body: ref(Credentials),
+      response: {
+        200: ref(Login),
+        ...problems(400, 413, 415, 429),
+        401: problemAnswer(401, 'invalid_credentials'),
+      },
+    },
+    handler: async (request) => {
+      const { username, email } = identifiersIn(request, 'one')
+      const identifier = username ?? email ?? ''
+      const user = await app.accounts.authenticate(identifier, request.body.password, clientOf(request))
+      return toLogin(user, await app.sessions.issue(user, clientOf(request)))
+    },
+  })
+}
+
+export default routes

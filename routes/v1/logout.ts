@@ -1,0 +1,49 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { noContent, problems, RefreshToken, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+
+const Logout = Type.Partial(RefreshToken, {
+  $id: 'Logout',
+  additionalProperties: false,
+  description: 'Empty, or the refresh token of the session to end if there is no access token.',
+  examples: [{}],
+})
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Logout)
+
+  app.post('/v1/logout', {
+    preValidation: withoutBody,
+    // Checked below instead of by the guard: a second log-out is no error, and a refresh token will do as well.
+    config: { public: true },
+    schema: {
+      operationId: 'logout',
+      tags: ['auth'],
+      summary: 'Log out',
+      description:
+        'Ends the session of the access token, or of the refresh token in the body. Repeating it is no error.',
+      body: ref(Logout),
+      response: { 204: noContent('The session has ended.'), ...problems(400, 401, 413, 415) },
+    },
+    handler: async (request, reply) => {
+      const { refresh_token: refreshToken } = request.body
+      if (refreshToken !== undefined) await app.sessions.revokeByRefreshToken(refreshToken, clientOf(request))
+      // Beside a refresh token, an access token that has expired is no reason to refuse.
+      const caller = await request.identify().catch((error) => {
+        if (refreshToken === undefined) throw error
+      })
+      if (caller) await app.sessions.revoke(caller.sessionId, clientOf(request))
+      return reply.code(204).send()
+    },
+  })
+}
+
+export default routes
+
+/** A log-out with an access token needs no body. */
+function withoutBody(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
+  request.body ??= {}
+  done()
+}

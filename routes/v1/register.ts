@@ -1,0 +1,70 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { identifiersIn } from '../../src/api/identifiers.js'
+import { Login, locale, nullable, problemAnswer, problems, ref, toLogin } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { publicPath } from '../../src/config/public-url.js'
+
+const Registration = Type.Object(
+  {
+    username: Type.Optional(
+      nullable({
+        maxLength: 128,
+        description: 'A name to log in with, 3 to 32 characters; two are enough in Hangul, Han or Kana.',
+      }),
+    ),
+    email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
+    locale: Type.Optional(locale),
+    password: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'The password: any characters; only the length and common passwords are checked.',
+    }),
+  },
+  {
+    $id: 'Registration',
+    additionalProperties: false,
+    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
+    examples: [{ username: 'mina', email: 'mina@example.com', name: 'Mina', password: 'three quiet lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const path = publicPath(app.config)
+  app.addSchema(Registration)
+
+  app.post('/v1/register', {
+    config: { public: true, rateLimit: 'network' },
+    attachValidation: true,
+    schema: {
+      operationId: 'register',
+      tags: ['auth'],
+      summary: 'Create an account',
+      description: 'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same.',
+      security: [],
+      body: ref(Registration),
+      response: {
+        201: {
+          description: 'The account and its first tokens.',
+          headers: { Location: Type.String({ description: 'The URL of the account.' }) },
+          content: { 'application/json': { schema: ref(Login) } },
+        },
+        ...problems(400, 409, 413, 415, 429),
+        403: problemAnswer(403, 'registration_closed'),
+      },
+    },
+    handler: async (request, reply) => {
+      const { username, email } = identifiersIn(request, 'one or both')
+      const { name, locale, password } = request.body
+      const client = clientOf(request)
+      const registration = { username, email, name: name || undefined, locale: locale ?? undefined, password }
+      const login = await app.accounts.register(registration, client, {
+        finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
+      })
+      return reply.code(201).header('location', `${path}/v1/me`).send(login)
+    },
+  })
+}
+
+export default routes
