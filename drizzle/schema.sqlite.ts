@@ -63,15 +63,27 @@ export const sessions = sqliteTable(
     revokedAt: integer('revoked_at'),
     // How often this generation's parent was answered again within the reuse window.
     repetitions: integer('repetitions').notNull().default(0),
-    // `single` is one access token without a refresh token, as the tutorials' addresses give it out.
-    kind: text('kind', { enum: ['rotating', 'single'] })
+    // `api` has a refresh token; `compat` is one access token without one, as the tutorials' addresses give it out;
+    // `browser` is the cookie of the pages.
+    kind: text('kind', { enum: ['api', 'browser', 'compat'] })
       .notNull()
-      .default('rotating'),
+      .default('api'),
+    // The OAuth client that the tokens are for.
+    clientId: text('client_id').notNull().default('latchkey'),
+    // What the tokens of another client may be used for: words with a space between them. Latchkey's own have none.
+    scope: text('scope'),
+    // The session that this one ends with.
+    parentId: text('parent_id'),
+    // How its user proved who they are: words of RFC 8176 with a space between them.
+    amr: text('amr').notNull().default('pwd'),
+    // When they proved it; 0 where nobody knows.
+    authTime: integer('auth_time').notNull().default(0),
   },
   (table) => [
     index('sessions_user').on(table.userId, table.createdAt),
     index('sessions_revoked').on(table.revokedAt).where(sql`revoked_at is not null`),
     index('sessions_token_expires').on(table.tokenExpiresAt),
+    index('sessions_parent').on(table.parentId).where(sql`parent_id is not null`),
   ],
 )
 

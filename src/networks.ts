@@ -90,3 +90,8 @@ function bareAddress(text: string | undefined): string | undefined {
 function canonical(address: Address6): string {
   return address.isMapped4() ? address.to4().correctForm() : address.correctForm()
 }
+
+/** Whether two addresses are of one customer: the same, or in one /64 of IPv6. */
+export function isSameNetwork(one: string, other: string): boolean {
+  return networksOf(one)[0].key === networksOf(other)[0].key
+}

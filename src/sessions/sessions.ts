@@ -4,10 +4,10 @@ import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { compatAudience } from '../config/public-url.js'
 import { afterCommit, type Database, type Db, within } from '../database/database.js'
-import { networksOf } from '../networks.js'
+import { isSameNetwork } from '../networks.js'
 import { Problem } from '../problems.js'
 import { logins, tokens } from '../telemetry/channels.js'
-import { CLOCK_SKEW_S, claimsFor, type Grant, type Role } from '../tokens/access-tokens.js'
+import { CLIENT_ID, CLOCK_SKEW_S, claimsFor, type Grant, type Role } from '../tokens/access-tokens.js'
 import { endLegacyTokens } from '../tokens/legacy-tokens.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from '../tokens/refresh-tokens.js'
 import type { Secret } from '../tokens/secret.js'
@@ -20,6 +20,8 @@ const POLL_ALL_MS = 60_000
 /** Without a good poll for this long, a revocation elsewhere may have been missed. */
 const STALE_AFTER_MS = 5_000
 const USER_AGENT_LENGTH = 256
+/** How a user proved who they are, in the words of RFC 8176. */
+const PASSWORD = 'pwd'
 const ENDED = { type: 'session.ended' } as const
 /** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
 const REUSE = { type: 'session.reuse_detected', actorId: null } as const
@@ -44,7 +46,7 @@ export interface Proven {
 
 /** What a new session is: its kind (schema.pg.ts), and its lifetimes in milliseconds. */
 interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
-  kind: 'rotating' | 'single'
+  kind: 'api' | 'compat'
 }
 
 type SessionEvent = Pick<Event, 'type' | 'actorId' | 'reason'>
@@ -97,7 +99,7 @@ export class Sessions {
   async issue(user: Proven, client: Client, db?: Db): Promise<Tokens> {
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
     const grant = await this.#logIn(db, user, client, {
-      kind: 'rotating',
+      kind: 'api',
       idle: REFRESH_IDLE_TTL,
       absolute: REFRESH_ABSOLUTE_TTL,
       token: ACCESS_TOKEN_TTL,
@@ -112,7 +114,7 @@ export class Sessions {
    */
   async issueAccessToken(user: Proven, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
     const lifetimes = { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs }
-    const { userId, sessionId } = await this.#logIn(db, user, client, { kind: 'single', ...lifetimes })
+    const { userId, sessionId } = await this.#logIn(db, user, client, { kind: 'compat', ...lifetimes })
     const { PUBLIC_URL } = this.#config
     const audience = compatAudience(PUBLIC_URL)
     return this.#keys.sign(
@@ -142,6 +144,8 @@ export class Sessions {
       ...plan,
       id,
       userId: user.id,
+      clientId: CLIENT_ID,
+      amr: PASSWORD,
       authVersion: user.authVersion,
       ip,
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
@@ -150,8 +154,8 @@ export class Sessions {
     await this.#knownNetworks.remember(user.id, ip, db)
     const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
     await this.#recordEnd(db, oldest, OVER_THE_LIMIT, client)
-    afterCommit(db, () => tokens.publish({ grant: plan.kind === 'rotating' ? 'password' : 'compat' }))
-    return { userId: user.id, sessionId: id, role: user.role, roles: user.roles }
+    afterCommit(db, () => tokens.publish({ grant: plan.kind === 'api' ? 'password' : 'compat' }))
+    return { userId: user.id, sessionId: id, role: user.role, roles: user.roles, proof: row }
   }
 
   /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
@@ -177,9 +181,9 @@ export class Sessions {
       await this.#end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
       throw new Problem('invalid_grant')
     }
-    const { userId, role, roles, generation } = row
+    const { userId, role, roles, generation, amr, authTime } = row
     tokens.publish({ grant: 'refresh_token' })
-    return this.#tokens({ userId, sessionId, role, roles }, generation)
+    return this.#tokens({ userId, sessionId, role, roles, proof: { amr, authTime } }, generation)
   }
 
   /** Ends one session, at once in this process. Ending it again changes nothing. */
@@ -281,7 +285,7 @@ export class Sessions {
     for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
   }
 
-  #tokens(grant: Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles'>, generation: number): Tokens {
+  #tokens(grant: Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof'>, generation: number): Tokens {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
     const claims = claimsFor({ ...grant, issuer: PUBLIC_URL, audience: AUDIENCE, lifetimeMs: ACCESS_TOKEN_TTL })
     return {
@@ -291,9 +295,4 @@ export class Sessions {
       refresh_token: makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys),
     }
   }
-}
-
-/** Whether two addresses are of one customer: the same, or in one /64 of IPv6. */
-function isSameNetwork(one: string, other: string): boolean {
-  return networksOf(one)[0].key === networksOf(other)[0].key
 }

@@ -3,7 +3,7 @@ import { ownEvent } from '../audit/events.js'
 import type { Config } from '../config/config.js'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
-import { CLOCK_SKEW_S, type Role } from '../tokens/access-tokens.js'
+import { CLIENT_ID, CLOCK_SKEW_S, type Role } from '../tokens/access-tokens.js'
 
 // The only file that touches the sessions table.
 
@@ -31,6 +31,10 @@ export function prepareSessionStatements(database: Database, config: Config) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
+  /** A session, with those that end with it. */
+  const withChildren = or(sessionId, eq(sessions.parentId, sql.placeholder('sessionId')))
+  // The tokens of another client are for its own requests to refresh, in which it proves who it is.
+  const isOwnClient = eq(sessions.clientId, CLIENT_ID)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const isLive = and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now))
   const ofActiveUser = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`
@@ -49,7 +53,21 @@ export function prepareSessionStatements(database: Database, config: Config) {
     role: sql<Role>`${ofUser(users.role)}`.as('role'),
     roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
     ip: sessions.ip,
+    amr: sessions.amr,
+    authTime: sessions.authTime,
   }
+  const ofUserAndKind = and(
+    eq(sessions.userId, sql.placeholder('userId')),
+    eq(sessions.kind, sql.placeholder('kind')),
+    isOwnClient,
+  )
+  const tooMany = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(ofUserAndKind, isLive))
+    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .limit(SESSIONS_PER_KIND)
+    .offset(SESSIONS_PER_KIND)
   const rotate = db
     .update(sessions)
     .set({
@@ -60,7 +78,7 @@ export function prepareSessionStatements(database: Database, config: Config) {
       idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
       tokenExpiresAt: tokenExpiry,
     })
-    .where(and(sessionId, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+    .where(and(sessionId, isOwnClient, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
     .returning(rotation)
 
   return {
@@ -82,6 +100,11 @@ export function prepareSessionStatements(database: Database, config: Config) {
             revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
             repetitions: sql`0`.as('repetitions'),
             kind: textParameter('kind'),
+            clientId: textParameter('clientId'),
+            scope: sql`cast(null as text)`.as('scope'),
+            parentId: sql`cast(null as text)`.as('parent_id'),
+            amr: textParameter('amr'),
+            authTime: sql`${now}`.as('auth_time'),
           })
           .from(users)
           .where(
@@ -92,25 +115,12 @@ export function prepareSessionStatements(database: Database, config: Config) {
             )} ${forShare}`,
           ),
       )
-      .returning({ generation: sessions.generation })
+      .returning({ amr: sessions.amr, authTime: sessions.authTime })
       .prepare('insert_session'),
     endOldest: db
       .update(sessions)
       .set({ revokedAt: now })
-      .where(
-        inArray(
-          sessions.id,
-          db
-            .select({ id: sessions.id })
-            .from(sessions)
-            .where(
-              and(eq(sessions.userId, sql.placeholder('userId')), eq(sessions.kind, sql.placeholder('kind')), isLive),
-            )
-            .orderBy(desc(sessions.createdAt), desc(sessions.id))
-            .limit(SESSIONS_PER_KIND)
-            .offset(SESSIONS_PER_KIND),
-        ),
-      )
+      .where(and(isNull(sessions.revokedAt), or(inArray(sessions.id, tooMany), inArray(sessions.parentId, tooMany))))
       .returning(revocation)
       .prepare('end_oldest_sessions'),
     /** Records itself. */
@@ -121,25 +131,34 @@ export function prepareSessionStatements(database: Database, config: Config) {
     rotateAgain: db
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })
-      .where(and(sessionId, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
+      .where(and(sessionId, isOwnClient, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
       .returning(rotation)
       .prepare('rotate_session_again'),
     revokeReused: db
       .update(sessions)
       .set({ revokedAt: now })
-      .where(and(sessionId, sql`${sessions.generation} > ${presented}`, not(isInWindow), isNull(sessions.revokedAt)))
+      // No children: none ends with a session that has refresh tokens.
+      .where(
+        and(
+          sessionId,
+          isOwnClient,
+          sql`${sessions.generation} > ${presented}`,
+          not(isInWindow),
+          isNull(sessions.revokedAt),
+        ),
+      )
       .returning(revocation)
       .prepare('revoke_reused_session'),
     revoke: db
       .update(sessions)
       .set({ revokedAt: now })
-      .where(and(sessionId, isNull(sessions.revokedAt)))
+      .where(and(withChildren, isNull(sessions.revokedAt)))
       .returning(revocation)
       .prepare('revoke_session'),
     revokeOwn: db
       .update(sessions)
       .set({ revokedAt: now })
-      .where(and(sessionId, eq(sessions.userId, sql.placeholder('userId')), isLive))
+      .where(and(withChildren, eq(sessions.userId, sql.placeholder('userId')), isLive))
       .returning(revocation)
       .prepare('revoke_own_session'),
     list: db

@@ -5,12 +5,14 @@ import { compatAudience } from '../config/public-url.js'
 import { rolesIn } from './roles.js'
 
 /** The one client there is: the service's own. RFC 9068 asks every access token to name one. */
-const CLIENT_ID = 'latchkey'
+export const CLIENT_ID = 'latchkey'
 /** How far apart the clocks of two processes may be. */
 export const CLOCK_SKEW_S = 30
 
 /** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
 const LONGEST_LIFE_S = 3_600
+/** The last time, in seconds since 1970, whose milliseconds JavaScript counts exactly. */
+const LATEST_S = Number.MAX_SAFE_INTEGER / 1_000
 
 const Role = Type.Union([Type.Literal('user'), Type.Literal('admin')])
 export type Role = Static<typeof Role>
@@ -27,9 +29,11 @@ const AccessClaims = Type.Object({
   sid: Type.String({ minLength: 1 }),
   jti: Type.String({ minLength: 1 }),
   iat: Type.Integer({ minimum: 0 }),
-  exp: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER / 1_000 }),
+  exp: Type.Integer({ minimum: 0, maximum: LATEST_S }),
   role: Type.Optional(Role),
   roles: Type.Optional(Type.Array(Type.String())),
+  auth_time: Type.Optional(Type.Integer({ minimum: 0, maximum: LATEST_S })),
+  amr: Type.Optional(Type.Array(Type.String())),
 })
 const accessClaims = TypeCompiler.Compile(AccessClaims)
 
@@ -38,6 +42,8 @@ export interface Caller {
   readonly userId: number
   readonly sessionId: string
   readonly role: Role
+  /** When the user last proved who they are, in milliseconds since 1970; 0 where the token does not say. */
+  readonly authTime: number
   /** In milliseconds since 1970. */
   readonly expiresAt: number
 }
@@ -50,6 +56,8 @@ export interface Grant {
   role?: Role
   /** Words with a space between them, as in the table. */
   roles?: string
+  /** How and when (in milliseconds since 1970) the user proved who they are: words of RFC 8176 with a space between them. */
+  proof?: { amr: string; authTime: number }
   lifetimeMs: number
 }
 
@@ -66,6 +74,7 @@ export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
     iat: issuedAt,
     exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
     ...(grant.role && { role: grant.role }),
+    ...(grant.proof && { auth_time: Math.floor(grant.proof.authTime / 1_000), amr: grant.proof.amr.split(' ') }),
     ...(grant.roles && { roles: rolesIn(grant.roles) }),
   }
 }
@@ -85,6 +94,7 @@ export function callerFrom(claims: unknown, { issuer, audience }: Pick<Grant, 'i
     userId: Number(claims.sub),
     sessionId: claims.sid,
     role: isOfOlderVersion ? 'user' : (claims.role ?? 'user'),
+    authTime: (claims.auth_time ?? 0) * 1_000,
     expiresAt: claims.exp * 1_000,
   }
   return Object.freeze(caller)

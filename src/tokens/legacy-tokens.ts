@@ -64,7 +64,7 @@ export class LegacyTokens {
     const { userId, role, isActive, notBefore } = found
     const isTooOld = notBefore !== null && (iat === undefined || iat * 1_000 <= notBefore)
     if (!isActive || role === 'admin' || isTooOld) throw new Problem('invalid_token')
-    return Object.freeze({ userId, role, sessionId: NO_SESSION, expiresAt: exp * 1_000 })
+    return Object.freeze({ userId, role, sessionId: NO_SESSION, authTime: 0, expiresAt: exp * 1_000 })
   }
 
   async #find(source: string, { ids, name }: Subject) {

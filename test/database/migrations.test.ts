@@ -168,7 +168,14 @@ t.test('accounts keep their ids, their names apart and their sessions when a pas
   old.exec(`delete from users where username = 'gone';
     insert into sessions (id, user_id, ip, created_at, last_used_at, idle_expires_at, expires_at, token_expires_at)
     values ('${SESSION_ID}', 1, '192.0.2.7', ${Date.now()}, ${Date.now()}, ${Date.now() + DAY_MS}, ${Date.now() + DAY_MS}, ${Date.now() + DAY_MS})`)
+  old.exec(`insert into sessions select replace(id, '7d', '8d'), user_id, generation, ip, user_agent, created_at, last_used_at,
+    idle_expires_at, expires_at, token_expires_at, revoked_at, repetitions, 'single' from sessions`)
   const service = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+  t.match(contents(old, 'sessions'), [
+    { kind: 'api', client_id: 'latchkey', scope: null, amr: 'pwd' },
+    { kind: 'compat', client_id: 'latchkey', scope: null, amr: 'pwd' },
+  ])
+  for (const row of contents(old, 'sessions')) t.equal(row.auth_time, row.created_at)
   t.same(
     contents(old, 'users').map(({ id, username, auth_version }) => [id, username, auth_version]),
     [

@@ -34,7 +34,7 @@ t.test('a script that logs in at the tutorials without end ends no browser, and 
   const first: string = (await script()).json().access_token
   await sleep(2)
   const createdAt = Date.now() + MINUTE
-  await addSessions(service, 99, { userId: browser.id, createdAt, kind: 'single' })
+  await addSessions(service, 99, { userId: browser.id, createdAt, kind: 'compat' })
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 200, 'a hundred are allowed')
   const last: string = (await script()).json().access_token
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 401)
