@@ -82,7 +82,8 @@ function serveEachBuild({ onEnd }) {
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, contents)
     }
-    service = spawn(process.execPath, [`${OUT}/src/cli.js`, 'serve'], { stdio: 'inherit' })
+    const env = { LOG_FORMAT: 'text', ...process.env }
+    service = spawn(process.execPath, [`${OUT}/src/cli.js`, 'serve'], { stdio: 'inherit', env })
   })
   // A terminal interrupts the service too, and a second signal would end it in the middle of its stopping.
   for (const [signal, patience] of [

@@ -2,8 +2,9 @@
 import './node-version.js'
 
 import { constants } from 'node:os'
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { parseArgs } from 'node:util'
 import { CommandError } from './command-error.js'
+import type { Command, Commands } from './commands/command.js'
 import { ConfigError, EXIT_CONFIG } from './config/config.js'
 import { loadEnvironmentFile } from './config/environment.js'
 import { Settings } from './config/settings.js'
@@ -17,19 +18,8 @@ const EXIT_FAILURE = 1
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
 
-/** What the file of a command exports. */
-interface Command {
-  HELP: string
-  options?: ParseArgsConfig['options']
-  /** What may stand behind the command's name; nothing where this is missing. */
-  ACTIONS?: readonly string[]
-  /** What stands there instead, where it may be anything. */
-  OPERAND?: string
-  run(values: Record<string, unknown>, positionals: string[]): Promise<void>
-}
-
 /** Each command is a file, loaded when it is called. */
-const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }> = {
+const COMMANDS: Commands = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
   users: { summary: 'create accounts, list, disable and change them', load: () => import('./commands/users.js') },
@@ -43,6 +33,10 @@ const COMMANDS: Record<string, { summary: string; load: () => Promise<Command> }
   healthcheck: {
     summary: 'ask the service on this machine how it is',
     load: () => import('./commands/healthcheck.js'),
+  },
+  completion: {
+    summary: 'complete commands at the Tab key of bash and zsh',
+    load: async () => (await import('./commands/completion.js')).completionOf(COMMANDS),
   },
 }
 

@@ -10,6 +10,8 @@ command takes back: put the real value in its place.
 
   --example   print an example of the environment with every setting, its default and its meaning
   --json      print the settings as JSON
+
+Exit codes: 0 done; 64 wrong usage; 78 wrong settings.
 `
 
 export const options = { example: { type: 'boolean' }, json: { type: 'boolean' } } as const

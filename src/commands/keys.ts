@@ -39,6 +39,10 @@ interface Values {
   json?: boolean
 }
 
+/** A JWK thumbprint (RFC 7638) in base64url, and a time as the API writes it. */
+const [KID_LENGTH, TIME_LENGTH] = [43, 24]
+const HEADER = `${'kid'.padEnd(KID_LENGTH)}  ${'signs from'.padEnd(TIME_LENGTH)}  retires`
+
 type Row = Awaited<ReturnType<Keys['list']>>[number]
 
 export async function run({ kid, now, json = false }: Values, [action, extra]: string[]): Promise<void> {
@@ -82,6 +86,7 @@ async function reseal(keys: Keys, json: boolean): Promise<void> {
 
 async function list(keys: Keys, json: boolean): Promise<void> {
   const rows = await keys.list()
+  if (process.stdout.isTTY && !json) print(HEADER)
   print(...rows.map((row) => (json ? printableJson(asJson(row)) : line(row))))
 }
 
@@ -90,6 +95,7 @@ function asJson({ kid, signsFrom, retiresAt, opens }: Row): object {
 }
 
 function line({ kid, signsFrom, retiresAt, opens }: Row): string {
-  const end = retiresAt === null ? '' : `, retires ${timestamp(retiresAt)}`
-  return `${kid}  signs from ${timestamp(signsFrom)}${end}${opens ? '' : ', not used: does not open with this SECRET_KEY'}`
+  const end = retiresAt === null ? '-' : timestamp(retiresAt)
+  const note = opens ? '' : '  not used: does not open with this SECRET_KEY'
+  return `${kid}  ${timestamp(signsFrom)}  ${end.padEnd(opens ? 0 : TIME_LENGTH)}${note}`
 }

@@ -1,33 +1,39 @@
 import { randomUUID } from 'node:crypto'
 import { CommandError } from '../command-error.js'
-import { loadConfig } from '../config/config.js'
-import { parseMailUrl } from '../config/mail-url.js'
+import { ConfigError, loadConfig } from '../config/config.js'
+import { type MailTarget, parseMailUrl } from '../config/mail-url.js'
 import { serviceName } from '../mail/composer.js'
 import { openTransport } from '../mail/open-transport.js'
 import { LOCALES, localeOf } from '../mail/purposes.js'
 import { deliverable } from '../mail/recipients.js'
 import { loadTemplates } from '../mail/templates.js'
 import { SEND_TIMEOUT_MS } from '../mail/transport.js'
-import { print } from '../terminal.js'
+import { print, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
-export const HELP = `Usage: latchkey mail test <address> [--locale en|ko]
+export const HELP = `Usage: latchkey mail test <address> [--locale en|ko] [--json]
 
 Sends a test mail to an address as the settings say, at once and once, and tells how it went. The texts of MAIL_TEMPLATES
 are checked on the way. Nothing is read from the database or written to it.
 
   --locale   the language of the mail; en by default
+  --json     print what took the mail as JSON
 
-Exit codes: 0 the mail was taken; 1 it was not, with the reason; 64 usage; 78 wrong settings.
+Exit codes: 0 the mail was taken; 1 it was not, with the reason; 64 wrong usage; 78 wrong settings, or MAIL_URL is not set.
 `
 
 export const ACTIONS = ['test']
 
-export const options = { locale: { type: 'string', default: 'en' } } as const
+export const options = { locale: { type: 'string', default: 'en' }, json: { type: 'boolean' } } as const
 
-export async function run({ locale }: { locale?: string }, [, address, extra]: string[]): Promise<void> {
-  if (address === undefined) throw new UsageError('say to which address: latchkey mail test <address>')
-  if (extra !== undefined) throw new UsageError(`"${extra}" is one word too many; see latchkey mail --help`)
+interface Values {
+  locale?: string
+  json?: boolean
+}
+
+export async function run({ locale, json }: Values, [, address, extra]: string[]): Promise<void> {
+  if (address === undefined) throw new UsageError('missing argument <address>: latchkey mail test <address>')
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey mail --help`)
   if (!LOCALES.some((known) => known === locale)) throw new UsageError(`--locale must be one of ${LOCALES.join(', ')}`)
   const to = deliverable(address)
   if (to === undefined) throw new UsageError(`"${address}" is no e-mail address such as name@example.com`)
@@ -35,7 +41,7 @@ export async function run({ locale }: { locale?: string }, [, address, extra]: s
   const templates = loadTemplates(config.MAIL_TEMPLATES)
   const transport = await openTransport(config)
   if (transport === undefined)
-    throw new UsageError('mail is off: set MAIL_URL, for example smtp://user:password@host:587')
+    throw new ConfigError(['MAIL_URL is not set, so mail is off; for example smtp://user:password@host:587'])
   const content = templates.compose('test', localeOf(locale), { service: serviceName(config) })
   const mail = { id: randomUUID(), purpose: 'test', locale: localeOf(locale), to, ...content }
   try {
@@ -43,12 +49,19 @@ export async function run({ locale }: { locale?: string }, [, address, extra]: s
   } catch (error) {
     throw new CommandError(`The mail was not sent: ${(error as Error).message}`)
   }
-  print(outcome(config.MAIL_URL, to))
+  const target = parseMailUrl(config.MAIL_URL)
+  if (json) printJson({ to, taken_by: takerOf(target) })
+  else print(outcome(target, to))
 }
 
-function outcome(url: string, to: string): string {
-  const target = parseMailUrl(url)
+/** Where the mail is now: a folder, a server, or the hook, whose address may hold a secret. */
+function takerOf(target: MailTarget): string {
+  if (target.kind === 'files') return target.folder
+  return target.kind === 'smtp' ? `${target.host}:${target.port}` : 'hook'
+}
+
+function outcome(target: MailTarget, to: string): string {
   if (target.kind === 'files') return `Written to the folder ${target.folder}.`
-  const server = target.kind === 'smtp' ? `${target.host}:${target.port}` : 'The hook'
+  const server = target.kind === 'smtp' ? takerOf(target) : 'The hook'
   return `${server} has taken the mail to ${to}. Whether it arrives is for its inbox to say: look into the spam folder too.`
 }

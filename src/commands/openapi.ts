@@ -5,14 +5,21 @@ import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'
 import { UsageError } from '../usage-error.js'
 
-export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat]
+export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat] [--json]
 
 Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools that do not read 3.1.
 
   --compat   print the document of the five tutorial back ends instead, in OpenAPI 3.1
+  --json     changes nothing: the document is JSON
+
+Exit codes: 0 done; 64 wrong usage.
 `
 
-export const options = { version: { type: 'string', default: '3.1' }, compat: { type: 'boolean' } } as const
+export const options = {
+  version: { type: 'string', default: '3.1' },
+  compat: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const
 
 export async function run({ version, compat }: { version?: string; compat?: boolean }): Promise<void> {
   if (version !== '3.0' && version !== '3.1') throw new UsageError('--version takes 3.1 or 3.0')

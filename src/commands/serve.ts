@@ -5,14 +5,21 @@ import { serve } from '../server.js'
 import { printError } from '../terminal.js'
 import { superviseWorkers } from '../workers.js'
 
-export const HELP = `Usage: latchkey serve
+export const HELP = `Usage: latchkey serve [--json]
 
 Starts the service. Settings come from the environment, for example PORT=4000 latchkey serve, and from a file .env in the
 working folder; see latchkey config.
+
+  --json   log lines of JSON on a terminal too, as LOG_FORMAT=json
+
+Exit codes: 0 stopped by a signal; 1 it cannot start, with the reason; 64 wrong usage; 78 wrong settings.
 `
 
-export async function run(): Promise<void> {
-  const config = loadConfig()
+export const options = { json: { type: 'boolean' } } as const
+
+export async function run({ json }: { json?: boolean }): Promise<void> {
+  const settings = loadConfig()
+  const config: Config = json ? { ...settings, LOG_FORMAT: 'json' } : settings
   if (cluster.isPrimary) printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
   const port =
     config.WORKERS > 1 && cluster.isPrimary ? await superviseWorkers(config.WORKERS) : await serveHere(config)

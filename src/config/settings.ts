@@ -183,7 +183,12 @@ export const Settings = Type.Object({
   EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
-    description: 'How much is logged, as lines of JSON on standard output.',
+    description: 'How much is logged on standard output.',
+  }),
+  LOG_FORMAT: oneOf(['auto', 'json', 'text'], {
+    default: 'auto',
+    description:
+      'Log lines of JSON for programs, or of text for people. `auto` is text on a terminal and JSON elsewhere.',
   }),
   METRICS: oneOf(['off', 'on', 'public'], {
     default: 'off',
