@@ -34,7 +34,7 @@ export async function seed(databaseUrl: string, rows: number): Promise<Seeded> {
   const app = await buildApp(loadConfig({ ...settings, LOG_LEVEL: 'silent' }))
   try {
     const client = { ip: '127.0.0.1', requestId: 'bench', userAgent: undefined }
-    const first = await app.accounts.register({ username: 'user1', password: PASSWORD }, client)
+    const first = await app.registration.register({ username: 'user1', password: PASSWORD }, client)
     await fill(databaseUrl, users, rows)
     const people: Person[] = []
     const step = Math.max(1, users / CALLERS)

@@ -1,17 +1,25 @@
 import plugin from 'fastify-plugin'
-import { Users } from '../src/accounts/accounts.js'
-import { Accounts } from '../src/accounts/log-in.js'
+import { Accounts } from '../src/accounts/accounts.js'
+import { Administration } from '../src/accounts/administration.js'
+import { LogIn } from '../src/accounts/log-in.js'
 import { NewPasswords } from '../src/accounts/new-passwords.js'
+import { PasswordChecks } from '../src/accounts/password-checks.js'
 import { PasswordResets } from '../src/accounts/password-resets.js'
+import { Profiles } from '../src/accounts/profiles.js'
+import { Registration } from '../src/accounts/registration.js'
 import { Throttle } from '../src/accounts/throttle.js'
 import { Passwords } from '../src/passwords/passwords.js'
 import { PasswordRules } from '../src/passwords/rules.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
+    registration: Registration
+    logIn: LogIn
     accounts: Accounts
-    users: Users
+    profiles: Profiles
+    administration: Administration
     newPasswords: NewPasswords
+    passwordResets: PasswordResets
     passwords: Passwords
     throttle: Throttle
   }
@@ -21,15 +29,22 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { config, database, events, refusals, knownNetworks, mail, secret, sessions } = app
+    const notices = mail.outbox
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
     const resets = new PasswordResets(database)
+    const accounts = new Accounts({ database, secret, sessions, events, resets })
+    const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
-    app.decorate('accounts', new Accounts({ config, database, passwords, rules, throttle, events }))
-    app.decorate('users', new Users({ database, secret, sessions, events, resets, notices: mail.outbox }))
-    app.decorate('newPasswords', new NewPasswords({ database, sessions, events, resets, notices: mail.outbox }))
+    app.decorate('passwordResets', resets)
+    app.decorate('accounts', accounts)
+    app.decorate('registration', new Registration({ config, database, passwords, rules, events }))
+    app.decorate('logIn', new LogIn({ database, accounts, checks, events }))
+    app.decorate('profiles', new Profiles({ database, events, notices }))
+    app.decorate('administration', new Administration({ database, sessions, events, resets }))
+    app.decorate('newPasswords', new NewPasswords({ database, passwords, rules, sessions, events, resets, notices }))
   },
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'mail'] },
 )

@@ -90,7 +90,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request): Promise<Static<typeof FastapiUser>> => {
       const { username, fullname, password } = readUser(request)
-      const user = await app.accounts.register({ username, name: fullname, password }, clientOf(request), {
+      const user = await app.registration.register({ username, name: fullname, password }, clientOf(request), {
         isTutorial: true,
       })
       return { username, fullname: user.name, id: user.id, is_active: user.isActive }
@@ -118,7 +118,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const { username, password } = await passwordForm(request)
       if (!isIdentifier(username)) throw new Problem('invalid_credentials')
-      const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
+      const user = await app.logIn.authenticateExactly('username', username, password, clientOf(request))
       const access_token = await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
       return { access_token, token_type: 'bearer' }
     },

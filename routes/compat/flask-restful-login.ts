@@ -80,14 +80,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function logInByUsername(request: FastifyRequest, { username, password }: Record<string, unknown>) {
     if (!isIdentifier(username) || typeof password !== 'string') throw new Problem('invalid_credentials')
-    const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
+    const user = await app.logIn.authenticateExactly('username', username, password, clientOf(request))
     return app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS)
   }
 
   async function logInByEmail(request: FastifyRequest, { email, password }: Record<string, unknown>) {
     if (typeof email !== 'string' || typeof password !== 'string') throw MISSING_FIELDS
     if (!isIdentifier(email)) throw new Problem('invalid_credentials')
-    const user = await app.accounts.authenticateExactly('email', email, password, clientOf(request))
+    const user = await app.logIn.authenticateExactly('email', email, password, clientOf(request))
     return app.sessions.issueAccessToken(user, clientOf(request), EMAIL_LIFETIME_MS)
   }
 }

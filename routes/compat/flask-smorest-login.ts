@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (typeof username !== 'string' || typeof password !== 'string') throw MISSING_FIELDS
       if (username === '' || password === '') throw MISSING_FIELDS
       if (!isIdentifier(username)) throw new Problem('invalid_credentials')
-      const user = await app.accounts.authenticateExactly('username', username, password, clientOf(request))
+      const user = await app.logIn.authenticateExactly('username', username, password, clientOf(request))
       return { access_token: await app.sessions.issueAccessToken(user, clientOf(request), LIFETIME_MS) }
     },
   })

@@ -128,7 +128,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
       if (!isName(name) || !isName(email)) throw TOO_LONG
       const client = clientOf(request)
-      const access_token = await app.accounts.register({ name, email, password }, client, {
+      const access_token = await app.registration.register({ name, email, password }, client, {
         isTutorial: true,
         finish: (user, db) => app.sessions.issueAccessToken(user, client, LIFETIME_MS, db),
       })

@@ -40,7 +40,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const { username, email } = identifiersIn(request, 'one')
       const identifier = username ?? email ?? ''
-      const user = await app.accounts.authenticate(identifier, request.body.password, clientOf(request))
+      const user = await app.logIn.authenticate(identifier, request.body.password, clientOf(request))
       return toLogin(user, await app.sessions.issue(user, clientOf(request)))
     },
   })

@@ -79,8 +79,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { current_password: password, ...changes } = body
       const needsPassword = changes.username !== undefined || changes.email !== undefined
       if (needsPassword && password === undefined) throw missing('current_password')
-      if (password !== undefined) await app.accounts.confirm(user, password, clientOf(request))
-      const updated = await app.users.update(
+      if (password !== undefined) await app.logIn.confirm(user, password, clientOf(request))
+      const updated = await app.profiles.update(
         user.userId,
         {
           ...changes,
@@ -107,8 +107,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { sessionId } = request.user
-      const user = await app.accounts.confirm(request.user, request.body.current_password, clientOf(request))
-      const passwordHash = await app.accounts.hashFor(user, request.body.new_password, clientOf(request))
+      const user = await app.logIn.confirm(request.user, request.body.current_password, clientOf(request))
+      const passwordHash = await app.newPasswords.hash(user, request.body.new_password, clientOf(request))
       await app.newPasswords.change({ user, passwordHash }, sessionId, clientOf(request))
       return reply.code(204).send()
     },
@@ -131,8 +131,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId } = request.user
-      await app.accounts.confirm(request.user, request.body.current_password, clientOf(request))
-      await app.users.delete(userId, { id: userId, client: clientOf(request) })
+      await app.logIn.confirm(request.user, request.body.current_password, clientOf(request))
+      await app.accounts.delete(userId, { id: userId, client: clientOf(request) })
       return reply.code(204).send()
     },
   })

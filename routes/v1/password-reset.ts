@@ -36,9 +36,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { token, new_password: password } = request.body
-      const user = await app.users.resets.find(token)
+      const user = await app.passwordResets.find(token)
       // A password that is refused, or a queue that is full, must not use the token up; and of two uses at once one counts.
-      const passwordHash = await app.accounts.hashFor(user, password, clientOf(request))
+      const passwordHash = await app.newPasswords.hash(user, password, clientOf(request))
       await app.newPasswords.reset({ user, passwordHash }, token, clientOf(request))
       return reply.code(204).send()
     },

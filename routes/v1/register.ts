@@ -59,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { name, locale, password } = request.body
       const client = clientOf(request)
       const registration = { username, email, name: name || undefined, locale: locale ?? undefined, password }
-      const login = await app.accounts.register(registration, client, {
+      const login = await app.registration.register(registration, client, {
         finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
       })
       return reply.code(201).header('location', `${path}/v1/me`).send(login)

@@ -102,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user
-      await app.users.endOtherSessions(userId, sessionId, clientOf(request))
+      await app.accounts.endOtherSessions(userId, sessionId, clientOf(request))
       return reply.code(204).send()
     },
   })

@@ -89,7 +89,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
       }
       const username = required(request.body, 'username')
-      const user = await app.accounts.authenticate(username, required(request.body, 'password'), clientOf(request))
+      const user = await app.logIn.authenticate(username, required(request.body, 'password'), clientOf(request))
       return app.sessions.issue(user, clientOf(request))
     },
   })

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { and, desc, eq, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
-import type { Actor } from '../../src/accounts/accounts.js'
+import type { Actor } from '../../src/accounts/admins.js'
 import { isKept, matches } from '../../src/accounts/user-rows.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
 import {
@@ -120,7 +120,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       params: IdParams,
       response: { 200: ref(Account), ...problems(400, 401, 403, 404) },
     },
-    handler: async ({ params }) => toAccount(await app.users.get(params.id)),
+    handler: async ({ params }) => toAccount(await app.accounts.get(params.id)),
   })
 
   app.patch('/v1/users/:id', {
@@ -142,7 +142,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...(roles !== undefined && { roles: storedRoles(roles) }),
         ...(isActive !== undefined && { isActive }),
       }
-      return toAccount(await app.users.change(request.params.id, changes, actorOf(request)))
+      return toAccount(await app.administration.change(request.params.id, changes, actorOf(request)))
     },
   })
 
@@ -166,7 +166,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         // An access token alone, which may be stolen, must not be enough.
         throw new Problem('account_protected', { detail: 'Use POST /v1/me/delete.' })
       }
-      await app.users.delete(request.params.id, actorOf(request))
+      await app.accounts.delete(request.params.id, actorOf(request))
       return reply.code(204).send()
     },
   })
@@ -182,7 +182,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
-      await app.users.endSessions(request.params.id, actorOf(request))
+      await app.accounts.endSessions(request.params.id, actorOf(request))
       return reply.code(204).send()
     },
   })
@@ -203,7 +203,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const { token, expiresAt } = await app.users.createPasswordReset(request.params.id, actorOf(request))
+      const { token, expiresAt } = await app.administration.createPasswordReset(request.params.id, actorOf(request))
       return reply.code(201).send({ token, expires_at: timestamp(expiresAt) })
     },
   })

@@ -2,14 +2,20 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Database, Db } from '../database/database.js'
+import type { Passwords } from '../passwords/passwords.js'
+import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
 import type { Sessions } from '../sessions/sessions.js'
+import { turnOfOwner } from './hash-turns.js'
+import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
 import type { PasswordResets } from './password-resets.js'
 import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
+  passwords: Passwords
+  rules: PasswordRules
   sessions: Sessions
   resets: PasswordResets
   events: Events
@@ -32,6 +38,16 @@ export class NewPasswords {
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies
+  }
+
+  /**
+   * The hash of a new password for this user; without a client, for an operator.
+   * @throws Problem password_rejected that says which rule it breaks
+   */
+  async hash(user: User, password: string, client?: Client): Promise<string> {
+    const { rules, passwords } = this.#dependencies
+    await rules.assert(password, namesOf(user))
+    return passwords.hash(password, client && turnOfOwner(client, user.id))
   }
 
   /**

@@ -1,5 +1,6 @@
-import { and, eq, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, or, type SQL, sql } from 'drizzle-orm'
 import type { Database, Db, Tables } from '../database/database.js'
+import { Problem } from '../problems.js'
 import { fold } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
@@ -26,4 +27,31 @@ export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: 
     .from(users)
     .where(sql`${and(eq(users.id, userId), isKept(tables))} ${forUpdate}`)
   return user
+}
+
+/** As `lockUser`. @throws Problem with the code `missing` where there is no such user */
+export async function lockAccount(
+  database: Database,
+  db: Db,
+  userId: number,
+  missing: 'not_found' | 'invalid_token' = 'not_found',
+): Promise<User> {
+  const user = await lockUser(database, db, userId)
+  if (user === undefined) throw new Problem(missing)
+  return user
+}
+
+/** By user name or address, as by the key of today and of older versions. */
+export function prepareFindNamed({ db, tables: { users } }: Database) {
+  const keys = [sql.placeholder('key'), sql.placeholder('folded')]
+  return db
+    .select()
+    .from(users)
+    .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys)))
+    .prepare('find_user_by_name')
+}
+
+/** Whether two versions of a row say the same. */
+export function isSame(before: User, after: User): boolean {
+  return Object.entries(after).every(([key, value]) => before[key as keyof User] === value)
 }

@@ -62,25 +62,25 @@ const ACTS: Record<string, Act> = {
   },
   'set-password': async (app, who) => {
     const user = await findAccount(app, who)
-    const passwordHash = await app.accounts.hashFor(user, await readNewPassword())
+    const passwordHash = await app.newPasswords.hash(user, await readNewPassword())
     await app.newPasswords.overwrite({ user, passwordHash })
     return outcome(user, `Set a new password for ${nameOf(user)}, and ended all sessions.`)
   },
   'reset-password': async (app, who) => {
     const user = await findAccount(app, who)
-    const { token, expiresAt } = await app.users.createPasswordReset(user.id, { id: null })
+    const { token, expiresAt } = await app.administration.createPasswordReset(user.id, { id: null })
     const until = timestamp(expiresAt)
     const use = `sets a new password for ${nameOf(user)} at POST /v1/password-reset, once, until ${until}.`
     return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }
   },
   'revoke-sessions': async (app, who) => {
     const user = await findAccount(app, who)
-    await app.users.endSessions(user.id, { id: null })
+    await app.accounts.endSessions(user.id, { id: null })
     return outcome(user, `Ended all sessions of ${nameOf(user)}.`)
   },
   delete: async (app, who) => {
     const user = await findAccount(app, who)
-    await app.users.delete(user.id, { id: null })
+    await app.accounts.delete(user.id, { id: null })
     return outcome(user, `Deleted ${nameOf(user)}, with all that belonged to it.`)
   },
 }
@@ -165,12 +165,12 @@ function outcome(user: User, line: string): Outcome {
 async function create(app: FastifyInstance, values: Values, password: string): Promise<Outcome> {
   const { admin, username, email, name } = values
   const names = { ...(username && { username }), ...(email && { email }), ...(name && { name }) }
-  const user = await app.accounts.create({ ...names, password }, admin ? 'admin' : 'user')
+  const user = await app.registration.create({ ...names, password }, admin ? 'admin' : 'user')
   const what = `${admin ? 'the admin' : 'the user'} ${username ?? email} with id ${user.id}`
   return outcome(user, `Created ${what} in ${databaseName(app.config.DATABASE_URL)}.`)
 }
 
-async function change(app: FastifyInstance, who: string, changes: Parameters<typeof app.users.change>[1]) {
-  const user = await app.users.change((await findAccount(app, who)).id, changes, { id: null })
+async function change(app: FastifyInstance, who: string, changes: Parameters<typeof app.administration.change>[1]) {
+  const user = await app.administration.change((await findAccount(app, who)).id, changes, { id: null })
   return outcome(user, `${nameOf(user)} is ${user.isActive ? 'active' : 'disabled'}, with the role ${user.role}.`)
 }

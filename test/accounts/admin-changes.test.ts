@@ -112,9 +112,13 @@ t.test('the last admin stays, whoever asks and however', async (t) => {
     'delete oneself': () => boss.post('/v1/me/delete', { current_password: PASSWORD }),
   }
   for (const [name, attempt] of Object.entries(attempts)) t.match((await attempt()).json(), LAST_ADMIN, name)
-  const { users } = service.app
-  await t.rejects(users.change(boss.id, { role: 'user' }, { id: null }), { code: 'last_admin' }, 'the command line')
-  await t.rejects(users.delete(boss.id, { id: null }), { code: 'last_admin' }, 'the command line')
+  const { accounts, administration } = service.app
+  await t.rejects(
+    administration.change(boss.id, { role: 'user' }, { id: null }),
+    { code: 'last_admin' },
+    'the command line',
+  )
+  await t.rejects(accounts.delete(boss.id, { id: null }), { code: 'last_admin' }, 'the command line')
   t.match((await boss.get(url)).json(), { role: 'admin', is_active: true })
   t.match((await boss.patch(url, { role: 'admin', is_active: true })).json(), { role: 'admin', is_active: true })
   t.equal(await standing(boss), ALIVE, 'and is not logged out by it')

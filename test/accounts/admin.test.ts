@@ -70,7 +70,7 @@ t.test('a role that a person claims for themselves is not one', async (t) => {
   t.equal((await service.post('/v1/register', { username: 'boss', password: PASSWORD })).statusCode, 409)
   t.equal((await mina.get('/v1/users')).statusCode, 403)
   // Promoted, it takes a new token: the one of before still says what it said.
-  await service.app.users.change(mina.id, { role: 'admin' }, { id: null })
+  await service.app.administration.change(mina.id, { role: 'admin' }, { id: null })
   t.equal((await mina.get('/v1/users')).statusCode, 403)
   const refreshed = await service.post('/v1/refresh', { refresh_token: mina.login.refresh_token })
   const headers = { authorization: `Bearer ${refreshed.json().access_token}` }

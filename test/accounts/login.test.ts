@@ -138,7 +138,7 @@ t.test('a change made while a password was verified lets no session begin', asyn
   const { db, tables } = app.database
   const countSessions = async () => (await db.select().from(tables.sessions)).length
   const client = { ip: '127.0.0.1' }
-  const proven = await app.accounts.authenticate('mina', PASSWORD, client)
+  const proven = await app.logIn.authenticate('mina', PASSWORD, client)
   t.ok(await app.sessions.issue(proven, client))
   const before = await countSessions()
   const changes = [{ authVersion: proven.authVersion + 1 }, { isActive: false }]

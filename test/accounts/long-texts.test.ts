@@ -143,11 +143,13 @@ t.test('the command line refuses a name that is too long', async (t) => {
   const service = await startService(t)
   for (const text of Object.values(TEXTS)) {
     for (const names of [{ username: text }, { email: text }, { username: 'mina', name: text }]) {
-      await t.rejects(service.app.accounts.create({ ...names, password: 'three quiet lanterns' }), {
+      await t.rejects(service.app.registration.create({ ...names, password: 'three quiet lanterns' }), {
         code: /_rejected|validation_failed/,
       })
     }
-    await t.rejects(service.app.accounts.create({ username: 'mina', password: text }), { code: 'password_rejected' })
+    await t.rejects(service.app.registration.create({ username: 'mina', password: text }), {
+      code: 'password_rejected',
+    })
   }
   const { db, tables } = service.app.database
   t.equal(await db.$count(tables.users), 0)

@@ -120,7 +120,7 @@ t.test('a token does not outlive its hour', async (t) => {
   t.match((await reset(service, token)).json(), REFUSED)
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
   const fresh = await makeToken(boss, mina)
-  await service.app.users.prune()
+  await service.app.passwordResets.prune()
   t.equal(await db.$count(tables.passwordResets), 1, 'expired ones are deleted, and no other')
   t.equal((await reset(service, fresh)).statusCode, 204)
 })

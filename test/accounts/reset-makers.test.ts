@@ -24,7 +24,7 @@ t.test('no admin makes a token for themselves or for another admin', async (t) =
 
 t.test('the command line makes one for an admin, once', async (t) => {
   const { service, boss } = await people(t)
-  const { token } = await service.app.users.createPasswordReset(boss.id, { id: null })
+  const { token } = await service.app.administration.createPasswordReset(boss.id, { id: null })
   t.equal((await reset(service, token)).statusCode, 204)
   t.equal(await standing(boss), DEAD)
   t.equal((await service.logIn('boss', NEXT)).id, boss.id)
@@ -106,9 +106,9 @@ t.test('an account has one token: the last', async (t) => {
 t.test('a token that expires while the new password is hashed sets nothing', async (t) => {
   const { service, boss, mina } = await people(t)
   const token = await makeToken(boss, mina)
-  const { database, users, accounts, newPasswords } = service.app
-  const user = await users.resets.find(token)
-  const passwordHash = await accounts.hashFor(user, NEXT)
+  const { database, passwordResets, newPasswords } = service.app
+  const user = await passwordResets.find(token)
+  const passwordHash = await newPasswords.hash(user, NEXT)
   await database.db.update(database.tables.passwordResets).set({ expiresAt: Date.now() - 60_000 })
   await t.rejects(newPasswords.reset({ user, passwordHash }, token, { ip: '192.0.2.7' }), {
     code: 'invalid_reset_token',

@@ -99,5 +99,5 @@ t.test('a sweep that is ended goes on where it was', async (t) => {
 })
 
 async function makeAdmin({ app }: Service, { id }: Person): Promise<void> {
-  await app.users.change(id, { role: 'admin' }, { id: null })
+  await app.administration.change(id, { role: 'admin' }, { id: null })
 }

@@ -33,7 +33,7 @@ t.test('an admin cannot set more of an account than its role, roles and status',
   const { service, names, operations } = await start(t)
   const mina = await service.signUp('mina')
   const { id } = await service.signUp('boss')
-  await service.app.users.change(id, { role: 'admin' }, { id: null })
+  await service.app.administration.change(id, { role: 'admin' }, { id: null })
   const boss = await service.logIn('boss')
   const operation = operations.find((operation) => operation.id === 'updateUser')
   if (operation === undefined) throw new Error('no updateUser')

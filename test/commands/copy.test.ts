@@ -22,7 +22,7 @@ t.test('a copied installation goes on where the first one was, there and back', 
   await mina.post('/v1/todos', { title: '물 주기' })
   await mina.post('/v1/tutorials', { name: '매듭', description: '' })
   await ended.post('/v1/logout')
-  await first.app.users.delete(gone.id, { id: null })
+  await first.app.accounts.delete(gone.id, { id: null })
   const before = await contentOf(first)
 
   const { DATABASE_URL: target } = await freshDatabase(t)

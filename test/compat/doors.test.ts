@@ -94,16 +94,16 @@ t.test('wrong passwords at all doors together have one budget', async (t) => {
 
 t.test('a full queue and a bug are answered under the key of the tutorial', async (t) => {
   const compat = await startCompat(t)
-  const { accounts } = compat.service.app
+  const { logIn } = compat.service.app
   for (const door of [...BY_USERNAME, BY_EMAIL]) {
-    accounts.authenticateExactly = async () => {
+    logIn.authenticateExactly = async () => {
       throw new Problem('hashing_overloaded')
     }
     const full = await knock(compat, door)
     t.match(full, { status: 503, headers: { 'retry-after': '1' } }, door.line)
     t.same(Object.keys(JSON.parse(full.text)), [door.key])
 
-    accounts.authenticateExactly = async () => {
+    logIn.authenticateExactly = async () => {
       throw new Error('a secret of the database')
     }
     const bug = await knock(compat, door)

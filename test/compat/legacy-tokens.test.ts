@@ -88,7 +88,7 @@ t.test('each secret is for the people of its own import', async (t) => {
 
 t.test('logging out everywhere, a new password and being disabled end old tokens for good', async (t) => {
   const { compat, mina, ask } = await movedIn(t)
-  const { accounts, users, database } = compat.service.app
+  const { accounts, administration, registration, database } = compat.service.app
   const { importedIds } = database.tables
   const reset = () => database.db.update(importedIds).set({ notBefore: null })
   const iat = Math.floor(Date.now() / 1_000) - 60
@@ -106,7 +106,7 @@ t.test('logging out everywhere, a new password and being disabled end old tokens
   t.ok(changed.statusCode >= 400)
   t.equal(await isIn(), '200')
 
-  await users.endSessions(mina, { id: null })
+  await accounts.endSessions(mina, { id: null })
   t.equal(await isIn(), '401', 'by an admin')
   await reset()
   const again = await compat.service.logIn('mina')
@@ -115,19 +115,19 @@ t.test('logging out everywhere, a new password and being disabled end old tokens
   t.equal(await isIn(), '401', 'a new password')
   await reset()
 
-  await users.change(mina, { isActive: false }, { id: null })
+  await administration.change(mina, { isActive: false }, { id: null })
   t.equal(await isIn(), '401', 'disabled')
-  await users.change(mina, { isActive: true }, { id: null })
+  await administration.change(mina, { isActive: true }, { id: null })
   t.equal(await isIn(), '401', 'and enabled again')
   await reset()
-  await users.change(mina, { role: 'admin' }, { id: null })
+  await administration.change(mina, { role: 'admin' }, { id: null })
   t.equal(await isIn(), '401', 'an admin is never let in')
-  await users.change(
-    (await accounts.create({ username: 'other', password: PASSWORD })).id,
+  await administration.change(
+    (await registration.create({ username: 'other', password: PASSWORD })).id,
     { role: 'admin' },
     { id: null },
   )
-  await users.delete(mina, { id: null })
+  await accounts.delete(mina, { id: null })
   t.equal(await isIn(), '401', 'deleted')
   t.same(await database.db.select({ name: importedIds.oldName }).from(importedIds).where(eq(importedIds.newId, mina)), [
     { name: null },
@@ -258,10 +258,10 @@ function oldToken(claims: object, secret = SECRET): string {
 /** A service with two people who came by an import: mina, who was 2, and joon, who was 3; somebody else was called `3`. */
 async function movedIn(t: Test, settings: Partial<Record<keyof Config, string>> = {}) {
   const compat: Compat = await startCompat(t, { LEGACY_TOKENS: `${SECRET}@${FOREVER}`, ...settings })
-  const { accounts, database } = compat.service.app
-  await accounts.create({ username: 'here-first', password: PASSWORD })
+  const { registration, database } = compat.service.app
+  await registration.create({ username: 'here-first', password: PASSWORD })
   const add = async (username: string, oldId: string, oldName = username) => {
-    const { id } = await accounts.create({ username, password: PASSWORD })
+    const { id } = await registration.create({ username, password: PASSWORD })
     const row = { source: 'import', kind: 'user' as const, oldId, newId: id, oldName }
     await database.db.insert(database.tables.importedIds).values(row)
     return id

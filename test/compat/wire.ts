@@ -69,7 +69,7 @@ export type Compat = Awaited<ReturnType<typeof startCompat>>
 
 /** Somebody whom the tutorials' own tables would have held. */
 export async function addUser({ app }: Service, username: string, password: string): Promise<void> {
-  await app.accounts.register({ username, password }, { ip: '127.0.0.1' }, { isTutorial: true })
+  await app.registration.register({ username, password }, { ip: '127.0.0.1' }, { isTutorial: true })
 }
 
 /** Sends `line` ("POST /login") as it is, with no header of its own but Host and Content-Length. */

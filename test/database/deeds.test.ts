@@ -108,9 +108,9 @@ t.test('what cannot be recorded does not happen', async (t) => {
 t.test('an operator who sets a password: all or nothing', async (t) => {
   const people = await setUp(t)
   const { service, mina, phone } = people
-  const { accounts, users, newPasswords } = service.app
-  const user = await users.get(mina.id)
-  const passwordHash = await accounts.hashFor(user, NEXT)
+  const { accounts, newPasswords } = service.app
+  const user = await accounts.get(mina.id)
+  const passwordHash = await newPasswords.hash(user, NEXT)
   const before = await contentOf(service)
   await stopRecording(service)
   await t.rejects(newPasswords.overwrite({ user, passwordHash }))
@@ -124,13 +124,13 @@ t.test('an operator who sets a password: all or nothing', async (t) => {
 
 t.test('an operator who adds an admin: all or nothing', async (t) => {
   const service = await startService(t)
-  const { accounts } = service.app
+  const { registration } = service.app
   const before = await contentOf(service)
   await stopRecording(service, 'user.role_changed')
-  await t.rejects(accounts.create({ username: 'boss', password: PASSWORD }, 'admin'))
+  await t.rejects(registration.create({ username: 'boss', password: PASSWORD }, 'admin'))
   t.same(await contentOf(service), before)
   await startRecording(service)
-  await accounts.create({ username: 'boss', password: PASSWORD }, 'admin')
+  await registration.create({ username: 'boss', password: PASSWORD }, 'admin')
   const boss = await service.logIn('boss')
   t.same(
     (await boss.get('/v1/events')).json().items.map(({ type }: { type: string }) => type),

@@ -142,7 +142,7 @@ t.test(
     t.equal((await mina.get('/v1/todos/4')).statusCode, 404)
     t.equal((await joon.post('/v1/todos', { title: 'x' })).json().id, 7)
     t.equal((await joon.post('/v1/tutorials', { name: 'x', description: '' })).json().id, 7)
-    await service.app.users.delete(mina.id, { id: null })
+    await service.app.accounts.delete(mina.id, { id: null })
     t.same(
       contents(old, 'todos').map(({ id, user_id }) => [id, user_id]),
       [

@@ -66,7 +66,7 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
     t.match((await first?.get('/v1/todos'))?.json(), { items: [{ title: 'a \\ and a é 한' }] })
     const created = Date.parse((await first?.get('/v1/todos'))?.json().items[0].created_at)
     t.ok(Math.abs(created - Date.now()) < 600_000, 'in UTC')
-    await service.app.users.change(first?.id ?? 0, { role: 'admin' }, { id: null })
+    await service.app.administration.change(first?.id ?? 0, { role: 'admin' }, { id: null })
     const admin = await service.logIn('mina_0')
     t.equal((await admin.get(`/v1/users?search=${encodeURIComponent('neil \\ 한')}`)).json().items.length, 12)
     t.equal((await admin.get(`/v1/users?search=${encodeURIComponent('\\')}`)).json().items.length, 12)

@@ -138,7 +138,7 @@ export class People {
     persona.ids.add(person.id)
     persona.identifier = person.login.user.username ?? person.login.user.email ?? ''
     if (persona.role === person.login.user.role) return
-    await this.service.app.users.change(person.id, { role: persona.role }, { id: null })
+    await this.service.app.administration.change(person.id, { role: persona.role }, { id: null })
     persona.person = await this.service.logIn(persona.identifier, persona.password)
   }
 

@@ -152,7 +152,7 @@ t.test('an id that was given out here stays with whom it was given to', async (t
   const service = await startService()
   await service.signUp('first-here')
   const { id: gone } = await service.signUp('deleted-here')
-  await service.app.users.delete(gone, { id: null })
+  await service.app.accounts.delete(gone, { id: null })
   await service.signUp('taken')
   const source = await openFile(t, file)
   source.exec('create table users (id integer primary key, username text, password text)')

@@ -117,7 +117,9 @@ t.test('no log-in survives that its user was disabled at the same moment', async
   for (let round = 0; round < 20; round += 1) {
     const mina = await first.signUp(`mina${round}`)
     const login = () => second.post('/v1/login', { username: `mina${round}`, password: PASSWORD })
-    const disable = sleep(round % 7).then(() => first.app.users.change(mina.id, { isActive: false }, { id: null }))
+    const disable = sleep(round % 7).then(() =>
+      first.app.administration.change(mina.id, { isActive: false }, { id: null }),
+    )
     await Promise.all([login(), login(), disable])
     t.equal(await liveSessions(first, mina.id), 0)
   }
@@ -128,10 +130,10 @@ t.test('of two admins demoted at once in two replicas one stays', async (t) => {
   const second = await startSecond(t, first)
   const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
   for (let round = 0; round < 20; round += 1) {
-    for (const { id } of [mina, joon]) await first.app.users.change(id, { role: 'admin' }, { id: null })
+    for (const { id } of [mina, joon]) await first.app.administration.change(id, { role: 'admin' }, { id: null })
     const demoted = await Promise.allSettled([
-      first.app.users.change(mina.id, { role: 'user' }, { id: null }),
-      second.app.users.change(joon.id, { role: 'user' }, { id: null }),
+      first.app.administration.change(mina.id, { role: 'user' }, { id: null }),
+      second.app.administration.change(joon.id, { role: 'user' }, { id: null }),
     ])
     t.same(
       countBy(demoted, ({ status }) => status),

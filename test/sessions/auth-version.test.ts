@@ -64,8 +64,8 @@ for (const change of CHANGES) {
   const outcome = change.letsIn ? 'leaves a log-in in progress alone' : 'lets no log-in in progress begin a session'
   t.test(`${change.name} ${outcome}`, async (t) => {
     const { service, mina, boss } = await threePeople(t)
-    const { accounts, sessions } = service.app
-    const proven = await accounts.authenticate('mina', PASSWORD, CLIENT)
+    const { logIn, sessions } = service.app
+    const proven = await logIn.authenticate('mina', PASSWORD, CLIENT)
     const answer = (await change.do({ service, mina, boss })) as { statusCode: number }
     t.ok([200, 204].includes(answer.statusCode), String(answer.statusCode))
     if (change.letsIn) await t.resolves(sessions.issue(proven, CLIENT))
@@ -75,12 +75,12 @@ for (const change of CHANGES) {
 
 t.test('a hash that is renewed for the same password is no such change', async (t) => {
   const { service, mina } = await threePeople(t)
-  const { accounts, sessions } = service.app
+  const { logIn, sessions } = service.app
   const old = await hash(PASSWORD, 4)
   await setHash(mina, old)
   const [first, second] = await Promise.all([
-    accounts.authenticate('mina', PASSWORD, CLIENT),
-    accounts.authenticate('mina', PASSWORD, CLIENT),
+    logIn.authenticate('mina', PASSWORD, CLIENT),
+    logIn.authenticate('mina', PASSWORD, CLIENT),
   ])
   t.not(first.passwordHash, old, 'it is renewed')
   for (const proven of [first, second]) await t.resolves(sessions.issue(proven, CLIENT))

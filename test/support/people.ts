@@ -3,7 +3,7 @@ import type { Person, Service } from '../helper.js'
 /** An admin, whose token says so. */
 export async function signUpAdmin(service: Service, username: string): Promise<Person> {
   const { id } = await service.signUp(username)
-  await service.app.users.change(id, { role: 'admin' }, { id: null })
+  await service.app.administration.change(id, { role: 'admin' }, { id: null })
   return service.logIn(username)
 }
 

@@ -1,0 +1,115 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Event, Events } from '../audit/events.js'
+import { type Database, sole } from '../database/database.js'
+import { Problem } from '../problems.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { Role } from '../tokens/access-tokens.js'
+import { rolesIn } from '../tokens/roles.js'
+import { type Actor, assertAdmin, assertNotLast, assertStillAdmin, lockAdmins } from './admins.js'
+import type { PasswordResets } from './password-resets.js'
+import { isSame, lockAccount, type User } from './user-rows.js'
+
+interface Dependencies {
+  database: Database
+  sessions: Sessions
+  events: Events
+  resets: PasswordResets
+}
+
+/**
+ * What admins and the command line do to accounts. Each act is a transaction with its event: what cannot be recorded does not
+ * happen. One admin always stays.
+ */
+export class Administration {
+  readonly #database: Database
+  readonly #sessions: Sessions
+  readonly #events: Events
+  readonly #resets: PasswordResets
+
+  constructor({ database, sessions, events, resets }: Dependencies) {
+    this.#database = database
+    this.#sessions = sessions
+    this.#events = events
+    this.#resets = resets
+  }
+
+  /**
+   * Changes the role, the roles (as stored) and the status. Whoever is demoted, loses one of the roles or is disabled is logged
+   * out everywhere, and the reset tokens of and by them are void. @throws Problem not_found, last_admin
+   */
+  change(userId: number, changes: { role?: Role; roles?: string; isActive?: boolean }, actor: Actor): Promise<User> {
+    const { tables, now } = this.#database
+    return this.#database.transaction(async (db) => {
+      const admins = await lockAdmins(this.#database, db)
+      assertAdmin(admins, actor)
+      const before = await lockAccount(this.#database, db, userId)
+      const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
+      if (!staysAdmin) assertNotLast(admins, userId)
+      if (isSame(before, { ...before, ...changes })) return before
+      const after = sole(
+        await db
+          .update(tables.users)
+          .set({ ...changes, authVersion: sql`${tables.users.authVersion} + 1`, updatedAt: now })
+          .where(eq(tables.users.id, userId))
+          .returning(),
+      )
+      if (loses(before, after)) {
+        await this.#sessions.revokeAll(db, userId)
+        await this.#resets.deleteOf(db, userId)
+        await this.#resets.deleteMadeBy(db, userId)
+      }
+      for (const event of eventsOf(before, after))
+        await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
+      return after
+    })
+  }
+
+  /**
+   * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Admins make
+   * none for themselves, whose password needs the old one, and none for each other.
+   * @throws Problem not_found, account_protected
+   */
+  createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
+    return this.#database.transaction(async (db) => {
+      await assertStillAdmin(this.#database, db, actor)
+      if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use POST /v1/me/password.' })
+      const user = await lockAccount(this.#database, db, userId)
+      if (actor.id !== null && user.role === 'admin') {
+        const detail = 'The password of an admin is reset on the command line: latchkey users reset-password <who>.'
+        throw new Problem('account_protected', { detail })
+      }
+      const made = await this.#resets.create(db, userId, actor.id)
+      await this.#events.record({ type: 'password_reset.created', userId, actorId: actor.id }, actor.client, db)
+      return made
+    })
+  }
+}
+
+function loses(before: User, after: User): boolean {
+  const isDemoted = before.role === 'admin' && after.role !== 'admin'
+  return (before.isActive && !after.isActive) || isDemoted || missingIn(after.roles, before.roles).length > 0
+}
+
+/** The roles of one text that are not in the other. */
+function missingIn(other: string, roles: string): string[] {
+  return rolesIn(roles).filter((role) => !rolesIn(other).includes(role))
+}
+
+function eventsOf(before: User, after: User): Pick<Event, 'type' | 'reason'>[] {
+  return [
+    ...(before.role === after.role
+      ? []
+      : [{ type: 'user.role_changed' as const, reason: `${before.role} to ${after.role}` }]),
+    ...(before.roles === after.roles ? [] : [{ type: 'user.roles_changed' as const, reason: changeOf(before, after) }]),
+    ...(before.isActive === after.isActive
+      ? []
+      : [{ type: after.isActive ? ('user.enabled' as const) : ('user.disabled' as const) }]),
+  ]
+}
+
+/** Which roles were given and taken, in a few words. */
+function changeOf(before: User, after: User): string {
+  const given = missingIn(before.roles, after.roles).map((role) => `+${role}`)
+  const taken = missingIn(after.roles, before.roles).map((role) => `-${role}`)
+  return [...given, ...taken].join(' ')
+}

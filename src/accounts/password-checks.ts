@@ -1,0 +1,87 @@
+import { and, eq, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Config } from '../config/config.js'
+import type { Database } from '../database/database.js'
+import type { Passwords } from '../passwords/passwords.js'
+import type { Turn } from '../passwords/queue.js'
+import type { Accounts } from './accounts.js'
+import { turnOf, turnOfOwner } from './hash-turns.js'
+import type { Attempt, Throttle } from './throttle.js'
+import type { User } from './user-rows.js'
+
+interface Dependencies {
+  config: Config
+  database: Database
+  accounts: Accounts
+  passwords: Passwords
+  throttle: Throttle
+  events: Events
+}
+
+/** Whether a password is somebody's, within the budgets of wrong ones. A hash that is out of date is made anew. */
+export class PasswordChecks {
+  readonly #config: Config
+  readonly #accounts: Accounts
+  readonly #passwords: Passwords
+  readonly #throttle: Throttle
+  readonly #events: Events
+  readonly #setHash: ReturnType<typeof prepareSetHash>
+
+  constructor({ config, database, accounts, passwords, throttle, events }: Dependencies) {
+    this.#config = config
+    this.#accounts = accounts
+    this.#passwords = passwords
+    this.#throttle = throttle
+    this.#events = events
+    this.#setHash = prepareSetHash(database)
+  }
+
+  /**
+   * The user, if active and if this is the password. Takes a try from the budgets first, and gives it back unless the password
+   * was wrong. Without a user it costs the same hash. @throws Problem too_many_attempts, hashing_overloaded
+   */
+  async check(user: User | undefined, password: string, attempt: Attempt) {
+    const { client, owner, name, sessionId } = attempt
+    const isConfirmed = sessionId !== undefined && owner !== undefined
+    const turn = isConfirmed ? turnOfOwner(client, owner.id) : turnOf(client, `name:${name}`)
+    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
+    // First of all: a flood would make two writes of each try that is refused anyway.
+    this.#passwords.assertRoom(turn)
+    const reservation = await this.#throttle.reserve(attempt)
+    let proven: User | undefined
+    try {
+      proven = await this.#prove(user, password, turn)
+    } catch (error) {
+      await this.#throttle.release(reservation)
+      throw error
+    }
+    if (proven !== undefined) await this.#throttle.succeed(reservation)
+    else if (reservation.isLast) {
+      await this.#events.record({ type: 'account.locked', userId: owner?.id ?? null, actorId: null }, client)
+    }
+    return proven
+  }
+
+  async #prove(user: User | undefined, password: string, turn: Turn): Promise<User | undefined> {
+    const { isRight, isOutdated } = await this.#passwords.verify(password, user?.passwordHash ?? undefined, turn)
+    if (user === undefined || !isRight || !user.isActive) return undefined
+    return isOutdated ? this.#upgrade(user, password, turn) : user
+  }
+
+  /** Hashes anew in the format and at the cost in force, unless the hash has changed meanwhile. */
+  async #upgrade(user: User, password: string, turn: Turn): Promise<User | undefined> {
+    const passwordHash = await this.#passwords.hash(password, turn)
+    const [upgraded] = await this.#setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
+    // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
+    return upgraded ?? this.#prove(await this.#accounts.find(user.id), password, turn)
+  }
+}
+
+function prepareSetHash({ db, tables: { users }, now }: Database) {
+  return db
+    .update(users)
+    .set({ passwordHash: sql`${sql.placeholder('passwordHash')}`, updatedAt: now })
+    .where(and(eq(users.id, sql.placeholder('userId')), eq(users.passwordHash, sql.placeholder('old'))))
+    .returning()
+    .prepare('set_password_hash')
+}
