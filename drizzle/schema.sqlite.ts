@@ -15,36 +15,45 @@ function idByOwner(table: string) {
     .$defaultFn(() => sql`(select last + 1 from row_ids where name = ${table})`)
 }
 
-export const users = sqliteTable('users', {
-  // AUTOINCREMENT: an id is never given out twice, so a token of a deleted user can never name a new one.
-  id: integer('id').primaryKey({ autoIncrement: true }),
-  username: text('username'),
-  usernameKey: text('username_key').unique(),
-  email: text('email'),
-  emailKey: text('email_key').unique(),
-  name: text('name'),
-  // Null where there is no password yet: nobody can log in with one.
-  passwordHash: text('password_hash'),
-  role: text('role', { enum: ['user', 'admin'] })
-    .notNull()
-    .default('user'),
-  isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
-  createdAt: integer('created_at').notNull(),
-  updatedAt: integer('updated_at').notNull(),
-  // What a search finds the name by; the database itself folds ASCII alone.
-  nameKey: text('name_key'),
-  // One more with each change of how one logs in or of what one may do (not with a new hash of the same password): a session
-  // begins only under the version that was just proved.
-  authVersion: integer('auth_version').notNull().default(0),
-  // When the address was last proved; null for an address that was not.
-  emailVerifiedAt: integer('email_verified_at'),
-  // The address that takes the place of the present one when it is proved.
-  pendingEmail: text('pending_email'),
-  // The language to write to the person in, as in BCP 47.
-  locale: text('locale'),
-  // What the person is for the operator's other services: words, with a space between them.
-  roles: text('roles').notNull().default(''),
-})
+export const users = sqliteTable(
+  'users',
+  {
+    // AUTOINCREMENT: an id is never given out twice, so a token of a deleted user can never name a new one.
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    username: text('username'),
+    usernameKey: text('username_key').unique(),
+    email: text('email'),
+    emailKey: text('email_key').unique(),
+    name: text('name'),
+    // Null where there is no password yet: nobody can log in with one.
+    passwordHash: text('password_hash'),
+    role: text('role', { enum: ['user', 'admin'] })
+      .notNull()
+      .default('user'),
+    isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    // What a search finds the name by; the database itself folds ASCII alone.
+    nameKey: text('name_key'),
+    // One more with each change of how one logs in or of what one may do (not with a new hash of the same password): a session
+    // begins only under the version that was just proved.
+    authVersion: integer('auth_version').notNull().default(0),
+    // When the address was last proved; null for an address that was not.
+    emailVerifiedAt: integer('email_verified_at'),
+    // The address that takes the place of the present one when it is proved.
+    pendingEmail: text('pending_email'),
+    // The language to write to the person in, as in BCP 47.
+    locale: text('locale'),
+    // What the person is for the operator's other services: words, with a space between them.
+    roles: text('roles').notNull().default(''),
+    // What is looked up for the pending address. Not unique: whoever proves an address first has it.
+    pendingEmailKey: text('pending_email_key'),
+    // Of an account that was registered where addresses must be proved: until when it waits for that, and is then deleted. Null
+    // for every account that may log in.
+    unprovenUntil: integer('unproven_until'),
+  },
+  (table) => [index('users_pending_email').on(table.pendingEmailKey).where(sql`pending_email_key is not null`)],
+)
 
 export const sessions = sqliteTable(
   'sessions',
@@ -181,20 +190,32 @@ export const events = sqliteTable(
   ],
 )
 
-export const passwordResets = sqliteTable(
-  'password_resets',
+// What the links and codes in mails, and the tokens that admins and the command line make, are good for, once.
+export const oneTimeTokens = sqliteTable(
+  'one_time_tokens',
   {
-    // SHA-256 of the token, which has 256 random bits: a copy of the database resets nothing.
-    tokenHash: text('token_hash').primaryKey(),
+    // 128 random bits. A token is this id and a MAC over the row, so a copy of the table opens nothing.
+    id: text('id').primaryKey(),
+    purpose: text('purpose', {
+      enum: ['password_reset', 'email_verification', 'email_change', 'email_undo', 'invitation', 'login'],
+    }).notNull(),
     userId: integer('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
+    // The address that whoever holds the token has proved; empty for a token that was handed over.
+    target: text('target').notNull(),
+    // Wrong codes so far.
+    tries: integer('tries').notNull().default(0),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
-    // The admin who made it, who must still be one when it is used; null for the command line.
+    // The admin who made it, who must still be one when it is used; null for the command line and the person.
     createdBy: integer('created_by'),
   },
-  (table) => [index('password_resets_user').on(table.userId)],
+  (table) => [
+    // An account has one of a purpose at most: the last.
+    uniqueIndex('one_time_tokens_user').on(table.userId, table.purpose),
+    index('one_time_tokens_target').on(table.target),
+  ],
 )
 
 // Mails that have yet to leave. They hold no token and no code: those are made when a mail leaves.
@@ -213,6 +234,8 @@ export const outbox = sqliteTable(
     // The next attempt; of a mail that is being sent, the time from which another process may try.
     dueAt: integer('due_at').notNull(),
     createdAt: integer('created_at').notNull(),
+    // The one-time token that was made for it: a second attempt sends the same one.
+    tokenId: text('token_id'),
   },
   (table) => [index('outbox_due').on(table.dueAt)],
 )

@@ -4,7 +4,6 @@ import { Administration } from '../src/accounts/administration.js'
 import { LogIn } from '../src/accounts/log-in.js'
 import { NewPasswords } from '../src/accounts/new-passwords.js'
 import { PasswordChecks } from '../src/accounts/password-checks.js'
-import { PasswordResets } from '../src/accounts/password-resets.js'
 import { Profiles } from '../src/accounts/profiles.js'
 import { Registration } from '../src/accounts/registration.js'
 import { Throttle } from '../src/accounts/throttle.js'
@@ -19,7 +18,6 @@ declare module 'fastify' {
     profiles: Profiles
     administration: Administration
     newPasswords: NewPasswords
-    passwordResets: PasswordResets
     passwords: Passwords
     throttle: Throttle
   }
@@ -28,23 +26,24 @@ declare module 'fastify' {
 /** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
-    const { config, database, events, refusals, knownNetworks, mail, secret, sessions } = app
+    const { config, database, events, refusals, knownNetworks, mail, oneTimeTokens, secret, sessions } = app
     const notices = mail.outbox
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
-    const resets = new PasswordResets(database)
-    const accounts = new Accounts({ database, secret, sessions, events, resets })
+    const accounts = new Accounts({ database, secret, sessions, events, oneTimeTokens })
     const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
-    app.decorate('passwordResets', resets)
     app.decorate('accounts', accounts)
     app.decorate('registration', new Registration({ config, database, passwords, rules, events }))
     app.decorate('logIn', new LogIn({ database, accounts, checks, events }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
-    app.decorate('administration', new Administration({ database, sessions, events, resets }))
-    app.decorate('newPasswords', new NewPasswords({ database, passwords, rules, sessions, events, resets, notices }))
+    app.decorate('administration', new Administration({ database, sessions, events, oneTimeTokens }))
+    app.decorate(
+      'newPasswords',
+      new NewPasswords({ database, passwords, rules, sessions, events, oneTimeTokens, notices }),
+    )
   },
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'mail'] },
 )

@@ -21,12 +21,13 @@ declare module 'fastify' {
 /** Mail. A process that listens sends it too; commands only write it. */
 export default plugin(
   async (app) => {
-    const { config, database, secret, events, log } = app
+    const { config, database, secret, events, oneTimeTokens: tokens, log } = app
     const isOn = parseMailUrl(config.MAIL_URL).kind !== 'off'
     const outbox = new Outbox(database, { isOn, budgets: new MailBudgets(database, { secret, config }) })
     if (!isOn) return void app.decorate('mail', { outbox, delivery: undefined })
 
-    const composer = new MailComposer({ database, config, templates: loadTemplates(config.MAIL_TEMPLATES) })
+    const templates = loadTemplates(config.MAIL_TEMPLATES)
+    const composer = new MailComposer({ database, config, outbox, templates, tokens })
     const delivery = new MailDelivery({
       ...{ database, outbox, composer, events, log },
       openTransport: () => openTransport(config),
@@ -40,5 +41,5 @@ export default plugin(
     })
     app.addHook('onClose', () => stopped ?? delivery.stop(0))
   },
-  { name: 'mail', dependencies: ['database', 'sessions', 'events'] },
+  { name: 'mail', dependencies: ['database', 'sessions', 'events', 'one-time-tokens'] },
 )

@@ -19,6 +19,7 @@ import tracing from '../plugins/http/tracing.js'
 import unreadAnswers from '../plugins/http/unread-answers.js'
 import mail from '../plugins/mail.js'
 import metrics from '../plugins/metrics.js'
+import oneTimeTokens from '../plugins/one-time-tokens.js'
 import openapi from '../plugins/openapi.js'
 import rowQuotas from '../plugins/row-quotas.js'
 import sessions from '../plugins/sessions.js'
@@ -72,6 +73,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(database)
   await app.register(events)
   await app.register(sessions)
+  await app.register(oneTimeTokens)
   await app.register(mail)
   await app.register(accounts)
   await app.register(rowQuotas)

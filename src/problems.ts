@@ -21,6 +21,10 @@ export const PROBLEMS = {
   },
   invalid_cursor: { status: 400, title: 'The cursor is not one that this list gave out.' },
   invalid_grant: { status: 400, title: 'The refresh token is not valid, was used before, has expired or was revoked.' },
+  invalid_one_time_token: {
+    status: 400,
+    title: 'The link or the code is not valid, was used before or has expired; ask for a new one.',
+  },
   invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
   text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },

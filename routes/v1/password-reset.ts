@@ -36,10 +36,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { token, new_password: password } = request.body
-      const user = await app.passwordResets.find(token)
+      const client = clientOf(request)
+      const grant = await app.oneTimeTokens.find(['password_reset'], { token }, client.ip)
       // A password that is refused, or a queue that is full, must not use the token up; and of two uses at once one counts.
-      const passwordHash = await app.newPasswords.hash(user, password, clientOf(request))
-      await app.newPasswords.reset({ user, passwordHash }, token, clientOf(request))
+      const passwordHash = await app.newPasswords.hash(grant.user, password, client)
+      await app.newPasswords.reset(grant, passwordHash, client)
       return reply.code(204).send()
     },
   })

@@ -8,7 +8,7 @@ import type { Secret } from '../tokens/secret.js'
 import { type Actor, assertAdmin, assertNotLast, assertStillAdmin, lockAdmins } from './admins.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { eraseImportedIds } from './imported-ids.js'
-import type { PasswordResets } from './password-resets.js'
+import { BEGUN_BY_ANYBODY, type OneTimeTokens } from './one-time-tokens.js'
 import { isKept, lockAccount, type User } from './user-rows.js'
 
 interface Dependencies {
@@ -16,7 +16,7 @@ interface Dependencies {
   secret: Secret
   sessions: Sessions
   events: Events
-  resets: PasswordResets
+  oneTimeTokens: OneTimeTokens
 }
 
 /** Accounts as they are found, logged out and deleted: by their owners, by admins and by the command line. */
@@ -24,15 +24,15 @@ export class Accounts {
   readonly #database: Database
   readonly #sessions: Sessions
   readonly #events: Events
-  readonly #resets: PasswordResets
+  readonly #oneTimeTokens: OneTimeTokens
   readonly #erasureKeys: readonly Buffer[]
   readonly #findActive: ReturnType<typeof prepareFindActive>
 
-  constructor({ database, secret, sessions, events, resets }: Dependencies) {
+  constructor({ database, secret, sessions, events, oneTimeTokens }: Dependencies) {
     this.#database = database
     this.#sessions = sessions
     this.#events = events
-    this.#resets = resets
+    this.#oneTimeTokens = oneTimeTokens
     this.#erasureKeys = secret.derive('imported-id')
     this.#findActive = prepareFindActive(database)
   }
@@ -72,8 +72,8 @@ export class Accounts {
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
       await this.#sessions.revokeAll(db, userId)
-      await this.#resets.deleteOf(db, userId)
-      await this.#resets.deleteMadeBy(db, userId)
+      await this.#oneTimeTokens.deleteOf(db, userId)
+      await this.#oneTimeTokens.deleteMadeBy(db, userId)
       await this.#events.record({ type: 'user.deleted', userId, actorId: actor.id }, actor.client, db)
       return isTooLarge
     })
@@ -103,7 +103,7 @@ export class Accounts {
   /** Resolves to whether there was anything to end. */
   async #logOut(db: Db, userId: number, except = ''): Promise<boolean> {
     const hadSessions = await this.#sessions.revokeAll(db, userId, { except })
-    const hadToken = await this.#resets.deleteOf(db, userId)
+    const hadToken = await this.#oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
     return hadSessions || hadToken
   }
 }

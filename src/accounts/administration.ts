@@ -6,14 +6,14 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { rolesIn } from '../tokens/roles.js'
 import { type Actor, assertAdmin, assertNotLast, assertStillAdmin, lockAdmins } from './admins.js'
-import type { PasswordResets } from './password-resets.js'
+import type { OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
   sessions: Sessions
   events: Events
-  resets: PasswordResets
+  oneTimeTokens: OneTimeTokens
 }
 
 /**
@@ -24,13 +24,13 @@ export class Administration {
   readonly #database: Database
   readonly #sessions: Sessions
   readonly #events: Events
-  readonly #resets: PasswordResets
+  readonly #oneTimeTokens: OneTimeTokens
 
-  constructor({ database, sessions, events, resets }: Dependencies) {
+  constructor({ database, sessions, events, oneTimeTokens }: Dependencies) {
     this.#database = database
     this.#sessions = sessions
     this.#events = events
-    this.#resets = resets
+    this.#oneTimeTokens = oneTimeTokens
   }
 
   /**
@@ -55,8 +55,8 @@ export class Administration {
       )
       if (loses(before, after)) {
         await this.#sessions.revokeAll(db, userId)
-        await this.#resets.deleteOf(db, userId)
-        await this.#resets.deleteMadeBy(db, userId)
+        await this.#oneTimeTokens.deleteOf(db, userId)
+        await this.#oneTimeTokens.deleteMadeBy(db, userId)
       }
       for (const event of eventsOf(before, after))
         await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
@@ -78,7 +78,8 @@ export class Administration {
         const detail = 'The password of an admin is reset on the command line: latchkey users reset-password <who>.'
         throw new Problem('account_protected', { detail })
       }
-      const made = await this.#resets.create(db, userId, actor.id)
+      const made = await this.#oneTimeTokens.create(db, { purpose: 'password_reset', userId, createdBy: actor.id })
+      if (made === undefined) throw new Error('A token that is made now is the newest')
       await this.#events.record({ type: 'password_reset.created', userId, actorId: actor.id }, actor.client, db)
       return made
     })

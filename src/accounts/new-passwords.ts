@@ -9,7 +9,7 @@ import type { Sessions } from '../sessions/sessions.js'
 import { turnOfOwner } from './hash-turns.js'
 import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
-import type { PasswordResets } from './password-resets.js'
+import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens } from './one-time-tokens.js'
 import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
@@ -17,7 +17,7 @@ interface Dependencies {
   passwords: Passwords
   rules: PasswordRules
   sessions: Sessions
-  resets: PasswordResets
+  oneTimeTokens: OneTimeTokens
   events: Events
   notices: Notices
 }
@@ -62,13 +62,14 @@ export class NewPasswords {
     })
   }
 
-  /** Uses a reset token of the user up. @throws Problem invalid_reset_token */
-  reset({ user: { id }, passwordHash }: NewPassword, token: string, client: Client): Promise<void> {
-    const { database, resets, events } = this.#dependencies
+  /** Uses up what lets its user set a new password. @throws Problem invalid_reset_token */
+  reset(grant: Grant, passwordHash: string, client: Client): Promise<void> {
+    const { database, oneTimeTokens, events } = this.#dependencies
+    const { id } = grant.user
     return database.transaction(async (db) => {
       // First of all, as everybody locks the user before the token.
       const user = await lockUser(database, db, id)
-      await resets.use(db, token)
+      await oneTimeTokens.use(db, grant)
       if (user === undefined) throw new Problem('invalid_reset_token')
       await this.#set(db, { user, passwordHash })
       await events.record({ type: 'password_reset.used', userId: id }, client, db)
@@ -92,7 +93,7 @@ export class NewPasswords {
    * @throws Problem wrong_password when the password has changed since `user` was read
    */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
-    const { database, sessions, resets, notices } = this.#dependencies
+    const { database, sessions, oneTimeTokens, notices } = this.#dependencies
     const { users } = database.tables
     const changed = await db
       .update(users)
@@ -101,7 +102,7 @@ export class NewPasswords {
       .returning({ id: users.id })
     if (changed.length === 0) throw new Problem('wrong_password')
     await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
-    await resets.deleteOf(db, user.id)
+    await oneTimeTokens.deleteOf(db, user.id, BEGUN_BY_ANYBODY)
     await notices.notify(db, 'password_changed', user)
   }
 }

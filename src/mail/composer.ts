@@ -1,31 +1,24 @@
 import { and, eq } from 'drizzle-orm'
 import { identifierKey } from '../accounts/names.js'
-import { isKept, type User } from '../accounts/user-rows.js'
+import type { TokenPurpose } from '../accounts/one-time-codes.js'
+import type { Issued, OneTimeTokens } from '../accounts/one-time-tokens.js'
+import { isKept, lockUser, type User } from '../accounts/user-rows.js'
 import type { Config } from '../config/config.js'
 import { parseMailbox } from '../config/mail-url.js'
 import type { Database, Db } from '../database/database.js'
-import type { OutboxRow } from './outbox.js'
+import type { Outbox, OutboxRow } from './outbox.js'
 import { definitionOf, isPurpose, localeOf, type Purpose } from './purposes.js'
 import { deliverable, shownName } from './recipients.js'
 import type { Templates } from './templates.js'
 import type { Mail } from './transport.js'
 import type { Values } from './words.js'
 
-/** Makes one-time tokens. */
-export interface TokenIssuer {
-  /** A token, and for most purposes a code, good for the target address of this user alone. */
-  issue(
-    db: Db,
-    grant: { purpose: string; userId: number; target: string },
-  ): Promise<{ token: string; code?: string | undefined }>
-}
-
 interface Dependencies {
   database: Database
   config: Config
+  outbox: Outbox
   templates: Templates
-  /** Without it, mails that carry a token are dropped. */
-  tokens?: TokenIssuer | undefined
+  tokens: OneTimeTokens
 }
 
 /** Makes a mail of a row of the outbox: finds the account, and makes the token that the mail carries. */
@@ -71,12 +64,23 @@ export class MailComposer {
     const common = { service: this.#service, name: shownName(user), time: minuteOf(row.createdAt) }
     const { token: kind, page } = definitionOf(purpose)
     if (kind === undefined) return common
-    const { tokens, config } = this.#dependencies
-    if (tokens === undefined) return undefined
-    const { token, code } = await tokens.issue(db, { purpose: kind, userId: user.id, target: row.address })
-    const link = page && linkTo(config, page, token)
-    // Without a page to go to, the token itself is what one types where there is no code.
-    return { ...common, link, code: code ?? (link === undefined ? token : undefined) }
+    const issued = await this.#issue(db, row, { purpose: kind, userId: user.id })
+    if (issued === undefined) return undefined
+    const { config } = this.#dependencies
+    return { ...common, link: page && linkTo(config, page, issued.token), code: issued.code }
+  }
+
+  /**
+   * The token of a mail: the same at each attempt, because receivers throw a second mail of one Message-ID away. Undefined where
+   * it was used meanwhile, or another mail was asked for later.
+   */
+  async #issue(db: Db, row: OutboxRow, whose: { purpose: TokenPurpose; userId: number }): Promise<Issued | undefined> {
+    const { tokens, outbox } = this.#dependencies
+    if (row.tokenId !== null) return tokens.again(db, row.tokenId)
+    // As everybody locks the user before the token.
+    await lockUser(this.#dependencies.database, db, whose.userId)
+    const issued = await tokens.create(db, { ...whose, target: row.address, createdAt: row.createdAt })
+    return issued && (await outbox.keepToken(db, row, issued.id)) ? issued : undefined
   }
 }
 

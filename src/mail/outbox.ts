@@ -80,6 +80,11 @@ export class Outbox {
     if (await this.#budgets.takeNotice(db, address)) await this.write(db, { purpose, address, userId })
   }
 
+  /** Keeps which token was made for a mail, within the transaction of `db`. Resolves to whether this claim still held. */
+  async keepToken(db: Db, row: OutboxRow, tokenId: string): Promise<boolean> {
+    return (await within(db, this.#statements.keepToken).execute({ ...fence(row), tokenId })).length > 0
+  }
+
   /** Takes mails that are due: nobody else has them for the next two minutes. */
   async claim(limit: number): Promise<OutboxRow[]> {
     return this.#statements.claim.execute({ limit })
@@ -125,6 +130,12 @@ function prepareStatements({ db, tables: { outbox }, now, forUpdateSkipLocked }:
       .where(sql`${id} in (select id from due)`)
       .returning({ ...getTableColumns(outbox), age: sql`${now} - ${createdAt}`.mapWith(Number) })
       .prepare('claim_mails'),
+    keepToken: db
+      .update(outbox)
+      .set({ tokenId: sql`${sql.placeholder('tokenId')}` })
+      .where(isHeld)
+      .returning({ id })
+      .prepare('keep_token_of_mail'),
     remove: db.delete(outbox).where(isHeld).returning({ id }).prepare('remove_mail'),
     postpone: db
       .update(outbox)

@@ -56,7 +56,7 @@ t.test('people who are no admin may do none of it, to nobody, and nothing is don
   t.equal((await mina.get('/v1/users/garbage')).statusCode, 403)
   t.same((await boss.get('/v1/users')).json(), before)
   const { db, tables } = service.app.database
-  t.equal(await db.$count(tables.passwordResets), 0)
+  t.equal(await db.$count(tables.oneTimeTokens), 0)
   for (const person of [mina, joon]) t.equal(await standing(person), ALIVE)
 })
 

@@ -14,7 +14,7 @@ t.test('without the password nothing goes', async (t) => {
   t.equal((await service.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 401)
   t.equal((await mina.delete('/v1/me')).statusCode, 405)
   t.equal(await standing(elsewhere), ALIVE)
-  t.same(await rowsOf(service, mina.id), { users: 1, todos: 2, tutorials: 1, passwordResets: 1, knownNetworks: 1 })
+  t.same(await rowsOf(service, mina.id), { users: 1, todos: 2, tutorials: 1, oneTimeTokens: 1, knownNetworks: 1 })
 })
 
 t.test('with it the account goes, with all that is its own and nothing else', async (t) => {
@@ -26,8 +26,8 @@ t.test('with it the account goes, with all that is its own and nothing else', as
   for (const url of ['/v1/todos', '/v1/tutorials', '/v1/sessions', '/v1/verify']) {
     t.equal((await mina.get(url)).statusCode, 401, url)
   }
-  t.same(await rowsOf(service, mina.id), { users: 0, todos: 0, tutorials: 0, passwordResets: 0, knownNetworks: 0 })
-  t.same(await rowsOf(service, joon.id), { users: 1, todos: 2, tutorials: 1, passwordResets: 1, knownNetworks: 1 })
+  t.same(await rowsOf(service, mina.id), { users: 0, todos: 0, tutorials: 0, oneTimeTokens: 0, knownNetworks: 0 })
+  t.same(await rowsOf(service, joon.id), { users: 1, todos: 2, tutorials: 1, oneTimeTokens: 1, knownNetworks: 1 })
   t.equal(await standing(joon), ALIVE)
   const [gone, unknown] = [await logIn(service, 'mina'), await logIn(service, 'nobody')]
   t.match(gone.json(), { status: 401, code: 'invalid_credentials' })
@@ -99,12 +99,12 @@ function logIn(service: Service, username: string) {
 
 async function rowsOf({ app }: Service, userId: number) {
   const { db, tables } = app.database
-  const { users, todos, tutorials, passwordResets, knownNetworks } = tables
+  const { users, todos, tutorials, oneTimeTokens, knownNetworks } = tables
   return {
     users: await db.$count(users, eq(users.id, userId)),
     todos: await db.$count(todos, eq(todos.userId, userId)),
     tutorials: await db.$count(tutorials, eq(tutorials.userId, userId)),
-    passwordResets: await db.$count(passwordResets, eq(passwordResets.userId, userId)),
+    oneTimeTokens: await db.$count(oneTimeTokens, eq(oneTimeTokens.userId, userId)),
     knownNetworks: await db.$count(knownNetworks, eq(knownNetworks.userId, userId)),
   }
 }

@@ -18,7 +18,7 @@ t.test('no admin makes a token for themselves or for another admin', async (t) =
     t.notMatch(answer.body, /"token"/)
   }
   const { db, tables } = service.app.database
-  t.equal(Number(await db.$count(tables.passwordResets)), 0)
+  t.equal(Number(await db.$count(tables.oneTimeTokens)), 0)
   t.same((await boss.get('/v1/events?type=password_reset.created')).json().items, [])
 })
 
@@ -100,17 +100,17 @@ t.test('an account has one token: the last', async (t) => {
   t.equal((await reset(service, second)).statusCode, 204)
   await Promise.all(Array.from({ length: 8 }, (_, n) => makeToken(n % 2 ? boss : other, mina)))
   const { db, tables } = service.app.database
-  t.equal(Number(await db.$count(tables.passwordResets)), 1, 'also of those made at once')
+  t.equal(Number(await db.$count(tables.oneTimeTokens)), 1, 'also of those made at once')
 })
 
 t.test('a token that expires while the new password is hashed sets nothing', async (t) => {
   const { service, boss, mina } = await people(t)
   const token = await makeToken(boss, mina)
-  const { database, passwordResets, newPasswords } = service.app
-  const user = await passwordResets.find(token)
-  const passwordHash = await newPasswords.hash(user, NEXT)
-  await database.db.update(database.tables.passwordResets).set({ expiresAt: Date.now() - 60_000 })
-  await t.rejects(newPasswords.reset({ user, passwordHash }, token, { ip: '192.0.2.7' }), {
+  const { database, oneTimeTokens, newPasswords } = service.app
+  const grant = await oneTimeTokens.find(['password_reset'], { token }, '192.0.2.7')
+  const passwordHash = await newPasswords.hash(grant.user, NEXT)
+  await database.db.update(database.tables.oneTimeTokens).set({ expiresAt: Date.now() - 60_000 })
+  await t.rejects(newPasswords.reset(grant, passwordHash, { ip: '192.0.2.7' }), {
     code: 'invalid_reset_token',
   })
   t.equal(await standing(mina), ALIVE)

@@ -5,7 +5,7 @@ import { PASSWORD, type Service, startService } from '../helper.js'
 import { type Operation, operationsOf } from '../support/operations.js'
 import { exampleOf, isForm, requestTo, rowsOf } from './requests.js'
 
-const TABLES = ['users', 'sessions', 'todos', 'tutorials', 'password_resets', 'signing_keys']
+const TABLES = ['users', 'sessions', 'todos', 'tutorials', 'one_time_tokens', 'signing_keys']
 const WISHES = ['assigned-by-client', 424_242, 'admin', true, false, null]
 
 t.test('in v1 a field that a body does not have is refused by its name', async (t) => {

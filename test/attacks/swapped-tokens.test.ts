@@ -5,7 +5,7 @@ import { ALIVE, signUpAdmin, standing } from '../support/people.js'
 import { requestTo, rowsOf } from './requests.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
-const TABLES = ['users', 'todos', 'tutorials', 'password_resets']
+const TABLES = ['users', 'todos', 'tutorials', 'one_time_tokens']
 
 t.test('a refresh token or a reset token opens no door that asks for an access token', async (t) => {
   const { service, mina, resetToken } = await start(t)

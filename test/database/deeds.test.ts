@@ -142,7 +142,7 @@ t.test(
   'a reset whose last step meets a lock is 503, and works when it is tried again',
   { skip: POSTGRES_ONLY },
   async (t) => {
-    for (const table of ['password_resets', 'sessions', 'events']) {
+    for (const table of ['one_time_tokens', 'sessions', 'events']) {
       const people = await setUp(t)
       const { service, mina, phone, token } = people
       const before = await contentOf(service)

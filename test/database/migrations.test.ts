@@ -13,6 +13,8 @@ import { type Connection, openFile } from '../support/sqlite.js'
 const MIGRATIONS = readMigrations('sqlite')
 const BEFORE_ROWS_BY_OWNER = MIGRATIONS.slice(0, 4)
 const BEFORE_AUTH_VERSIONS = MIGRATIONS.slice(0, 9)
+/** Tokens that live for an hour end with the version that made them. */
+const ENDED = ['password_resets']
 const ROWS = 3
 const DAY_MS = 86_400_000
 const SESSION_ID = '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1'
@@ -29,6 +31,7 @@ for (let done = 0; done <= MIGRATIONS.length; done += 1) {
       const database = await openDatabase(`sqlite:${file}`, { migrate: true })
       t.teardown(() => database.close())
       for (const [table, rows] of before) {
+        if (ENDED.includes(table)) continue
         const kept = contents(old, table)
         t.equal(kept.length, ROWS, table)
         for (const [index, row] of rows.entries())

@@ -1,0 +1,73 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Tables } from '../database/database.js'
+
+// A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40 bits of
+// another HMAC. Both can be made again from the row and the secret alone, so that a mail is the same at each attempt.
+const PREFIX = 'lkt_'
+const ID_BYTES = 16
+const TOKEN_BYTES = ID_BYTES + 32
+/** Crockford's base32, which has no letter that looks like a digit. */
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const CODE_LENGTH = 8
+
+export type TokenRow = Tables['oneTimeTokens']['$inferSelect']
+export type TokenPurpose = TokenRow['purpose']
+
+/** What the MAC is over: a row that is copied to another id, account or address has another one. */
+type Signed = Pick<TokenRow, 'id' | 'purpose' | 'userId' | 'target' | 'expiresAt'>
+
+/** The token of a row. */
+export function tokenOf(row: Signed, [key]: readonly Buffer[]): string {
+  if (key === undefined) throw new Error('There is no key for one-time tokens')
+  return PREFIX + Buffer.concat([Buffer.from(row.id, 'base64url'), mac(row, 'token', key)]).toString('base64url')
+}
+
+/** The code of a row, as people type it: `7K3M-Q9TX`. */
+export function codeOf(row: Signed, [key]: readonly Buffer[]): string {
+  if (key === undefined) throw new Error('There is no key for one-time tokens')
+  return rawCode(row, key).replace(/^(.{4})/, '$1-')
+}
+
+/** The id of the row that a token is of; undefined for what is no token. */
+export function idOf(token: string): string | undefined {
+  return bytesOf(token)?.toString('base64url', 0, ID_BYTES)
+}
+
+/** Whether the token is of this row, made with any of the keys. */
+export function isTokenOf(row: Signed, token: string, keys: readonly Buffer[]): boolean {
+  const bytes = bytesOf(token)
+  if (bytes === undefined || idOf(token) !== row.id) return false
+  return keys.some((key) => timingSafeEqual(mac(row, 'token', key), bytes.subarray(ID_BYTES)))
+}
+
+/** Whether somebody has typed the code of this row, in any capitals and with any blanks and hyphens. */
+export function isCodeOf(row: Signed, typed: string, keys: readonly Buffer[]): boolean {
+  const code = typed
+    .normalize('NFKC')
+    .toUpperCase()
+    .replace(/[\s\p{Pd}]/gu, '')
+    .replaceAll('O', '0')
+    .replace(/[IL]/g, '1')
+  const bytes = Buffer.from(code)
+  if (bytes.length !== CODE_LENGTH) return false
+  return keys.some((key) => timingSafeEqual(Buffer.from(rawCode(row, key)), bytes))
+}
+
+function bytesOf(token: string): Buffer | undefined {
+  if (!token.startsWith(PREFIX)) return undefined
+  const text = token.slice(PREFIX.length)
+  const bytes = Buffer.from(text, 'base64url')
+  // Node reads over what is not base64url, so that many texts would be one token.
+  return bytes.length === TOKEN_BYTES && bytes.toString('base64url') === text ? bytes : undefined
+}
+
+function rawCode(row: Signed, key: Buffer): string {
+  const bytes = mac(row, 'code', key)
+  return Array.from({ length: CODE_LENGTH }, (_, index) => ALPHABET[(bytes[index] ?? 0) % ALPHABET.length]).join('')
+}
+
+function mac({ id, purpose, userId, target, expiresAt }: Signed, use: 'token' | 'code', key: Buffer): Buffer {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([use, purpose, id, userId, target, expiresAt]))
+    .digest()
+}
