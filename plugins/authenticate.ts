@@ -49,7 +49,7 @@ interface Token {
 /** The guard: closed by default, it reads what the matched route says of itself and never the address. */
 export default plugin(
   async (app) => {
-    const { keys, sessions, config } = app
+    const { keys, revocations, config } = app
     const issuers = acceptedIssuers(config)
     const ofCompat = compatAudience(config.PUBLIC_URL)
     const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
@@ -135,8 +135,8 @@ export default plugin(
 
     /** What can change after a token was signed: asked in memory on every request. */
     function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
-      if (sessions.isRevoked(caller.sessionId)) return refusedToken('The session of this access token has ended.')
-      if (sessions.isStale()) return new Problem('revocations_stale')
+      if (revocations.has(caller.sessionId)) return refusedToken('The session of this access token has ended.')
+      if (revocations.isStale()) return new Problem('revocations_stale')
       const { role } = request.routeOptions.config
       if (role !== undefined && role !== caller.role) {
         const { userId, sessionId } = caller

@@ -19,7 +19,7 @@ export default plugin(
     const { startMetrics } = await import('../src/telemetry/metrics.js')
     const metrics = startMetrics({
       waitingHashes: () => app.passwords.waiting,
-      revocationLagMs: () => app.sessions.revocationLagMs,
+      revocationLagMs: () => app.revocations.lagMs,
     })
     app.decorate('metrics', metrics)
     app.addHook('onClose', async () => metrics.stop())

@@ -1,6 +1,10 @@
 import plugin from 'fastify-plugin'
+import { Endings } from '../src/sessions/endings.js'
 import { KnownNetworks } from '../src/sessions/known-networks.js'
+import { Revocations } from '../src/sessions/revocations.js'
+import { Rotation } from '../src/sessions/rotation.js'
 import { Sessions } from '../src/sessions/sessions.js'
+import { TokenPairs } from '../src/sessions/token-pairs.js'
 import { LegacyTokens } from '../src/tokens/legacy-tokens.js'
 import { openSecret, type Secret } from '../src/tokens/secret.js'
 import { Keys } from '../src/tokens/signing-keys.js'
@@ -10,7 +14,9 @@ declare module 'fastify' {
     secret: Secret
     keys: Keys
     knownNetworks: KnownNetworks
+    revocations: Revocations
     sessions: Sessions
+    rotation: Rotation
     legacyTokens: LegacyTokens
   }
   interface FastifyContextConfig {
@@ -26,13 +32,18 @@ export default plugin(
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)
     const knownNetworks = new KnownNetworks(database, secret)
-    const sessions = new Sessions({ config, database, keys, secret, events, knownNetworks })
+    const pairs = new TokenPairs({ config, keys, secret })
+    const revocations = new Revocations(database)
+    const endings = new Endings({ database, events, revocations })
+    const parts = { config, database, keys, pairs, events, endings }
     app.decorate('secret', secret)
     app.decorate('keys', keys)
     app.decorate('knownNetworks', knownNetworks)
-    app.decorate('sessions', sessions)
+    app.decorate('revocations', revocations)
+    app.decorate('sessions', new Sessions({ ...parts, knownNetworks, revocations }))
+    app.decorate('rotation', new Rotation(parts))
     app.decorate('legacyTokens', new LegacyTokens(database, config))
-    await sessions.poll()
+    await revocations.poll()
   },
   { name: 'sessions', dependencies: ['database', 'events'] },
 )

@@ -14,14 +14,14 @@ const COSTS_FIRST_MS = 1_000
 /** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
 export default plugin(
   async (app) => {
-    const { database, sessions, keys } = app
+    const { database, revocations, keys } = app
     const costs = new StoredCosts(database, app.passwords)
     const prunes = prunesOf(app)
     const closing = new AbortController()
     let concern: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
-        await sessions.poll()
+        await revocations.poll()
         await keys.reload()
       }),
       repeat(PRUNE_EVERY_MS, () => pruneAll(prunes, closing.signal)),

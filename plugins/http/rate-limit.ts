@@ -40,7 +40,7 @@ export default plugin(
       refresh: (request) => {
         const { grant_type: grant = 'refresh_token', refresh_token: token } = request.body as Record<string, string>
         if (grant !== 'refresh_token' || !token) return ofNetwork(request)
-        const claims = app.sessions.authenticate(token)
+        const claims = app.rotation.authenticate(token)
         request.refreshClaims = claims
         return claims ? [{ key: `session:${claims.sessionId}`, max }] : ofNetwork(request, 'refresh:')
       },

@@ -18,7 +18,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       body: ref(RefreshToken),
       response: { 200: ref(TokenPair), ...problems(400, 413, 415, 429) },
     },
-    handler: (request) => app.sessions.refresh(request.refreshClaims ?? request.body.refresh_token, clientOf(request)),
+    handler: (request) => app.rotation.refresh(request.refreshClaims ?? request.body.refresh_token, clientOf(request)),
   })
 }
 

@@ -7,7 +7,7 @@ import { ref, retryAfter, TOKEN_MAX_LENGTH, TokenPair } from '../../src/api/sche
 import { clientOf } from '../../src/audit/requester.js'
 import { logFault, toProblem } from '../../src/http/problem-answers.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
-import type { Tokens } from '../../src/sessions/sessions.js'
+import type { Tokens } from '../../src/sessions/token-pairs.js'
 
 // With examples of their own, because the page fills its fields with them one by one.
 const TokenRequest = Type.Object(
@@ -84,7 +84,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const grantType = required(request.body, 'grant_type')
       if (scope) throw new GrantError('invalid_scope', 'There are no scopes to ask for.')
       if (grantType === 'refresh_token')
-        return app.sessions.refresh(required(request.body, 'refresh_token'), clientOf(request))
+        return app.rotation.refresh(required(request.body, 'refresh_token'), clientOf(request))
       if (grantType !== 'password' || !app.config.PASSWORD_GRANT) {
         throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
       }

@@ -1,7 +1,7 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import type { User as UserRow } from '../accounts/user-rows.js'
 import { PROBLEMS, type ProblemCode, Problem as PublicProblem } from '../problems.js'
-import type { Tokens } from '../sessions/sessions.js'
+import type { Tokens } from '../sessions/token-pairs.js'
 import type { Role as RoleName } from '../tokens/access-tokens.js'
 import { ROLES_ARE, rolesIn } from '../tokens/roles.js'
 import { timestamp } from './times.js'

@@ -1,0 +1,25 @@
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import type { Database, Tables } from '../database/database.js'
+import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
+
+/** Covers a process whose clock runs behind the database's: its tokens live on a little longer. */
+export const TOKEN_SLACK_MS = 2 * CLOCK_SKEW_S * 1_000
+
+/** What the statements about sessions have in common. `sessionId` and `withChildren` take the parameter `sessionId`. */
+export function sessionConditions({ tables: { sessions, users }, now }: Database) {
+  const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
+  return {
+    sessionId,
+    /** A session, with those that end with it. */
+    withChildren: or(sessionId, eq(sessions.parentId, sql.placeholder('sessionId'))),
+    // The tokens of another client are for its own requests to refresh, in which it proves who it is.
+    isOwnClient: eq(sessions.clientId, CLIENT_ID),
+    isLive: and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now)),
+    ofActiveUser: sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`,
+  }
+}
+
+/** What others must know of a session that has ended. */
+export function revocationColumns({ sessions }: Tables) {
+  return { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
+}

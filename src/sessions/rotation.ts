@@ -1,0 +1,153 @@
+import { and, isNull, lt, not, type SQLWrapper, sql } from 'drizzle-orm'
+import { type Events, ownEvent } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
+import { type Database, within } from '../database/database.js'
+import { isSameNetwork } from '../networks.js'
+import { Problem } from '../problems.js'
+import { tokens } from '../telemetry/channels.js'
+import type { Role } from '../tokens/access-tokens.js'
+import type { RefreshClaims } from '../tokens/refresh-tokens.js'
+import type { Keys } from '../tokens/signing-keys.js'
+import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
+import type { Endings } from './endings.js'
+import type { TokenPairs, Tokens } from './token-pairs.js'
+
+/** How often the parent of a generation is answered again within the reuse window. */
+const REPETITIONS = 3
+/** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
+const REUSE = { type: 'session.reuse_detected', actorId: null } as const
+
+interface Dependencies {
+  config: Config
+  database: Database
+  keys: Keys
+  pairs: TokenPairs
+  events: Events
+  endings: Endings
+}
+
+/** Rotation of refresh tokens, and what their reuse means: RFC 9700 section 4.14. */
+export class Rotation {
+  readonly #database: Database
+  readonly #keys: Keys
+  readonly #pairs: TokenPairs
+  readonly #events: Events
+  readonly #endings: Endings
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor({ config, database, keys, pairs, events, endings }: Dependencies) {
+    this.#database = database
+    this.#keys = keys
+    this.#pairs = pairs
+    this.#events = events
+    this.#endings = endings
+    this.#statements = prepareStatements(database, config)
+  }
+
+  /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
+  authenticate(token: string): RefreshClaims | undefined {
+    return this.#pairs.read(token)
+  }
+
+  /**
+   * Exchanges a refresh token, or what `authenticate` has read in it, for the next. Within the reuse window the immediate
+   * parent gets the same child again, three times at most; further tries are refused. Any other token that was used before
+   * ends the session: it may be a thief's.
+   * @throws Problem invalid_grant
+   */
+  async refresh(token: string | RefreshClaims, client: Client): Promise<Tokens> {
+    const claims = typeof token === 'string' ? this.authenticate(token) : token
+    if (claims === undefined) throw new Problem('invalid_grant')
+    this.#keys.assertCanSign()
+    const { sessionId } = claims
+    const { ip, requestId = null } = client
+    const [rotated] = await this.#statements.rotate.execute({ ...claims, ip, requestId })
+    const row = rotated ?? (await this.#rotateAgain(claims, client))
+    if (row === undefined) {
+      await this.#endings.end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
+      throw new Problem('invalid_grant')
+    }
+    const { userId, role, roles, generation, amr, authTime } = row
+    tokens.publish({ grant: 'refresh_token' })
+    return this.#pairs.make({ userId, sessionId, role, roles, proof: { amr, authTime } }, generation)
+  }
+
+  /** The row of the session for a repetition of its last rotation, with its event; undefined when there may be none. */
+  #rotateAgain(claims: RefreshClaims, client: Client) {
+    return this.#database.transaction(async (db) => {
+      const [row] = await within(db, this.#statements.rotateAgain).execute({ ...claims })
+      if (row === undefined) return undefined
+      const { userId, ip } = row
+      // Somebody who went from Wi-Fi to mobile in the middle of a refresh, or a thief who follows: it is put on record.
+      const event = isSameNetwork(ip, client.ip)
+        ? ({ type: 'session.refreshed' } as const)
+        : ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
+      await this.#events.record({ ...event, userId, sessionId: claims.sessionId }, client, db)
+      return row
+    })
+  }
+}
+
+/** Each is one statement, so that of several at once one wins. */
+function prepareStatements(database: Database, config: Config) {
+  const { db, tables, now } = database
+  const { sessions, users } = tables
+  const { sessionId, isOwnClient, isLive, ofActiveUser } = sessionConditions(database)
+  const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
+  const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
+  const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
+  const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}`
+  const isInWindow = sql`(${sessions.generation} = ${presented} + 1 and ${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now})`
+  // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
+  const rotation = {
+    userId: sessions.userId,
+    generation: sessions.generation,
+    role: sql<Role>`${ofUser(users.role)}`.as('role'),
+    roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
+    ip: sessions.ip,
+    amr: sessions.amr,
+    authTime: sessions.authTime,
+  }
+  const rotate = db
+    .update(sessions)
+    .set({
+      generation: sql`${sessions.generation} + 1`,
+      repetitions: 0,
+      ip: sql`${sql.placeholder('ip')}`,
+      lastUsedAt: now,
+      idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
+      tokenExpiresAt: tokenExpiry,
+    })
+    .where(and(sessionId, isOwnClient, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+    .returning(rotation)
+
+  return {
+    /** Records itself. */
+    rotate: database.prepareRecorded('rotate_session', rotate, {
+      into: tables.events,
+      values: ({ userId }) => ownEvent('session.refreshed', userId, database),
+    }),
+    rotateAgain: db
+      .update(sessions)
+      .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })
+      .where(and(sessionId, isOwnClient, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
+      .returning(rotation)
+      .prepare('rotate_session_again'),
+    revokeReused: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      // No children: none ends with a session that has refresh tokens.
+      .where(
+        and(
+          sessionId,
+          isOwnClient,
+          sql`${sessions.generation} > ${presented}`,
+          not(isInWindow),
+          isNull(sessions.revokedAt),
+        ),
+      )
+      .returning(revocationColumns(tables))
+      .prepare('revoke_reused_session'),
+  }
+}
