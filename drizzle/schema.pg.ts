@@ -96,6 +96,15 @@ export const signingKeys = pgTable('signing_keys', {
   retiresAt: bigint('retires_at', { mode: 'number' }),
 })
 
+// Random keys that what must outlive SECRET_KEY hangs on, each sealed with it: another SECRET_KEY seals them anew.
+export const dataKeys = pgTable('data_keys', {
+  // What the key is for.
+  name: text('name').primaryKey(),
+  sealedKey: text('sealed_key').notNull(),
+  // When it was sealed with the secret in force.
+  sealedAt: bigint('sealed_at', { mode: 'number' }).notNull(),
+})
+
 export const throttle = pgTable(
   'throttle',
   {

@@ -107,6 +107,15 @@ export const signingKeys = sqliteTable('signing_keys', {
   retiresAt: integer('retires_at'),
 })
 
+// Random keys that what must outlive SECRET_KEY hangs on, each sealed with it: another SECRET_KEY seals them anew.
+export const dataKeys = sqliteTable('data_keys', {
+  // What the key is for.
+  name: text('name').primaryKey(),
+  sealedKey: text('sealed_key').notNull(),
+  // When it was sealed with the secret in force.
+  sealedAt: integer('sealed_at').notNull(),
+})
+
 export const throttle = sqliteTable(
   'throttle',
   {

@@ -5,6 +5,7 @@ import { Revocations } from '../src/sessions/revocations.js'
 import { Rotation } from '../src/sessions/rotation.js'
 import { Sessions } from '../src/sessions/sessions.js'
 import { TokenPairs } from '../src/sessions/token-pairs.js'
+import { DataKey } from '../src/tokens/data-key.js'
 import { LegacyTokens } from '../src/tokens/legacy-tokens.js'
 import { openSecret, type Secret } from '../src/tokens/secret.js'
 import { Keys } from '../src/tokens/signing-keys.js'
@@ -13,6 +14,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     secret: Secret
     keys: Keys
+    dataKey: DataKey
     knownNetworks: KnownNetworks
     revocations: Revocations
     sessions: Sessions
@@ -31,6 +33,11 @@ export default plugin(
     const { config, database, events } = app
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)
+    const dataKey = await DataKey.open(database, secret)
+    if (config.SECRET_KEY.length > 1) {
+      await keys.reseal()
+      await dataKey.reseal()
+    }
     const knownNetworks = new KnownNetworks(database, secret)
     const pairs = new TokenPairs({ config, keys, secret })
     const revocations = new Revocations(database)
@@ -38,6 +45,7 @@ export default plugin(
     const parts = { config, database, keys, pairs, events, endings }
     app.decorate('secret', secret)
     app.decorate('keys', keys)
+    app.decorate('dataKey', dataKey)
     app.decorate('knownNetworks', knownNetworks)
     app.decorate('revocations', revocations)
     app.decorate('sessions', new Sessions({ ...parts, knownNetworks, revocations }))

@@ -1,9 +1,11 @@
 import { timestamp } from '../api/times.js'
 import { CommandError } from '../command-error.js'
-import { loadConfig } from '../config/config.js'
+import { type Config, loadConfig } from '../config/config.js'
 import { openDatabase } from '../database/open.js'
 import { print, printableJson, printJson } from '../terminal.js'
+import { DataKey } from '../tokens/data-key.js'
 import { openSecret } from '../tokens/secret.js'
+import type { KeyState } from '../tokens/signing-key-rows.js'
 import { Keys } from '../tokens/signing-keys.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase, printNotice } from './database-address.js'
@@ -12,11 +14,12 @@ export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--k
 
 The keys that sign access tokens. A service that runs learns of a change within a second; nothing is restarted.
 
-  list     show them
+  list     show them, and whether the old secrets of SECRET_KEY are still needed
   rotate   publish the next key; it signs in ten minutes, and the one before verifies until its last token has expired
            --now, for a leak: it signs at once, and all others end with the tokens they signed; people refresh theirs
   retire   end the key of --kid at once, for one that leaked: its tokens stop working, and people refresh theirs
-  reseal   encrypt the keys anew with the first secret of SECRET_KEY, so that the others are not needed to open them
+  reseal   encrypt them anew with the first secret of SECRET_KEY, so that the others are not needed to open them, and with
+           them the data key, which second factors hang on; a start with a list of secrets does so by itself
 
   --json   print JSON; list prints a key a line
 
@@ -43,8 +46,6 @@ interface Values {
 const [KID_LENGTH, TIME_LENGTH] = [43, 24]
 const HEADER = `${'kid'.padEnd(KID_LENGTH)}  ${'signs from'.padEnd(TIME_LENGTH)}  retires`
 
-type Row = Awaited<ReturnType<Keys['list']>>[number]
-
 export async function run({ kid, now, json = false }: Values, [action, extra]: string[]): Promise<void> {
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey keys --help`)
   if (action === 'retire' && kid === undefined) throw new UsageError('--kid is needed; see latchkey keys list')
@@ -54,18 +55,22 @@ export async function run({ kid, now, json = false }: Values, [action, extra]: s
   announceDatabase(config.DATABASE_URL)
   const database = await openDatabase(config.DATABASE_URL, { migrate: false, onNotice: printNotice })
   try {
-    const keys = await Keys.open(database, await openSecret(config, database))
-    if (action === 'rotate') await rotate(keys, now, json)
+    const secret = await openSecret(config, database)
+    const keys = await Keys.open(database, secret)
+    const dataKey = await DataKey.open(database, secret)
+    if (action === 'rotate') await rotate(keys, dataKey, { atOnce: now === true, json })
     else if (action === 'retire') await retire(keys, kid as string, json)
-    else if (action === 'reseal') await reseal(keys, json)
-    else await list(keys, json)
+    else if (action === 'reseal') await reseal(keys, dataKey, json)
+    else await list(keys, { dataKey, config, json })
   } finally {
     await database.close()
   }
 }
 
-async function rotate(keys: Keys, atOnce = false, json = false): Promise<void> {
+async function rotate(keys: Keys, dataKey: DataKey, { atOnce, json }: { atOnce: boolean; json: boolean }) {
   const kid = await keys.rotate({ atOnce })
+  // After a leak the processes start with the new secret alone.
+  if (atOnce) await dataKey.reseal()
   if (json) printJson({ published: kid ?? null, signs_at_once: atOnce })
   else if (kid === undefined) print('Another process has just published a key; see latchkey keys list.')
   else
@@ -78,23 +83,46 @@ async function retire(keys: Keys, kid: string, json: boolean): Promise<void> {
   else print(`Retired ${kid}.`)
 }
 
-async function reseal(keys: Keys, json: boolean): Promise<void> {
+async function reseal(keys: Keys, dataKey: DataKey, json: boolean): Promise<void> {
   const kids = await keys.reseal()
-  if (json) printJson({ resealed: kids })
-  else print(...kids.map((kid) => `Sealed ${kid} anew.`))
+  const hasResealed = await dataKey.reseal()
+  const what = [...kids, ...(hasResealed ? ['the data key'] : [])]
+  if (json) printJson({ resealed: kids, data_key_resealed: hasResealed })
+  else if (what.length === 0) print('The first secret has sealed everything already.')
+  else print(...what.map((name) => `Sealed ${name} anew.`))
 }
 
-async function list(keys: Keys, json: boolean): Promise<void> {
+interface ListOptions {
+  dataKey: DataKey
+  config: Pick<Config, 'SECRET_KEY' | 'REFRESH_IDLE_TTL'>
+  json: boolean
+}
+
+async function list(keys: Keys, { dataKey, config, json }: ListOptions): Promise<void> {
   const rows = await keys.list()
   if (process.stdout.isTTY && !json) print(HEADER)
   print(...rows.map((row) => (json ? printableJson(asJson(row)) : line(row))))
+  if (json || config.SECRET_KEY.length < 2) return
+  const { isOfFirstSecret, sealedAt } = await dataKey.seal()
+  const isSealed = isOfFirstSecret && rows.every((row) => row.isOfFirstSecret || !row.opens)
+  printNotice(isSealed ? whenOldSecretsMayGo(sealedAt + config.REFRESH_IDLE_TTL) : OLD_SECRETS_NEEDED)
 }
 
-function asJson({ kid, signsFrom, retiresAt, opens }: Row): object {
-  return { kid, signs_from: timestamp(signsFrom), retires_at: retiresAt && timestamp(retiresAt), opens }
+const OLD_SECRETS_NEEDED = 'The old secrets are needed: they have sealed some of the keys. See latchkey keys reseal.'
+
+/** `end` is when the last refresh token made before the change has expired, if every process has started since. */
+function whenOldSecretsMayGo(end: number): string {
+  const sealed = 'The first secret opens everything.'
+  if (end <= Date.now()) return `${sealed} The old secrets may go.`
+  return `${sealed} The old secrets may go on ${timestamp(end)}; before that, who holds a refresh token made with one logs in again.`
 }
 
-function line({ kid, signsFrom, retiresAt, opens }: Row): string {
+function asJson({ kid, signsFrom, retiresAt, opens, isOfFirstSecret }: KeyState): object {
+  const times = { signs_from: timestamp(signsFrom), retires_at: retiresAt && timestamp(retiresAt) }
+  return { kid, ...times, opens, first_secret: isOfFirstSecret }
+}
+
+function line({ kid, signsFrom, retiresAt, opens }: KeyState): string {
   const end = retiresAt === null ? '-' : timestamp(retiresAt)
   const note = opens ? '' : '  not used: does not open with this SECRET_KEY'
   return `${kid}  ${timestamp(signsFrom)}  ${end.padEnd(opens ? 0 : TIME_LENGTH)}${note}`

@@ -13,6 +13,11 @@ export function seal(pem: string, kid: string, [key]: readonly Buffer[]): string
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')
 }
 
+/** Whether the newest of the sealing keys opens the seal. */
+export function isOfNewest(text: string, kid: string, keys: readonly Buffer[]): boolean {
+  return unseal(text, kid, keys.slice(0, 1)) !== undefined
+}
+
 /** The private key as PEM; undefined when none of the sealing keys opens the seal, or the seal is of another kid. */
 export function unseal(text: string, kid: string, keys: readonly Buffer[]): string | undefined {
   const bytes = Buffer.from(text, 'base64url')

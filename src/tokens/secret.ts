@@ -8,7 +8,13 @@ import { type Database, DatabaseError } from '../database/database.js'
 const DERIVED_BYTES = 32
 
 /** What the secret is used for; each use has a key of its own. */
-export type Purpose = 'refresh-token' | 'signing-key-seal' | 'throttle' | 'imported-id' | 'one-time-token'
+export type Purpose =
+  | 'refresh-token'
+  | 'signing-key-seal'
+  | 'data-key-seal'
+  | 'throttle'
+  | 'imported-id'
+  | 'one-time-token'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */

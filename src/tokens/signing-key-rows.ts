@@ -7,6 +7,9 @@ export const OVERLAP_MS = 25 * 3_600_000
 /** A key as the database has it. */
 export type Row = Awaited<ReturnType<ReturnType<typeof prepareSelect>['execute']>>[number]
 
+/** A key as operators see it. */
+export type KeyState = Pick<Row, 'kid' | 'signsFrom' | 'retiresAt'> & { opens: boolean; isOfFirstSecret: boolean }
+
 /** Whether the time of a key has come. */
 export function isSigning(row: Row): boolean {
   return row.isSigning === 1

@@ -3,7 +3,7 @@ import { and, eq, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import { createSigner } from 'fast-jwt'
 import { type Database, DatabaseError, type Db, within } from '../database/database.js'
 import { Problem } from '../problems.js'
-import { seal, unseal } from './sealing.js'
+import { isOfNewest, seal, unseal } from './sealing.js'
 import type { Secret } from './secret.js'
 import { endingTooSoon, isLive, isSigning, OVERLAP_MS, prepareSelect, type Row } from './signing-key-rows.js'
 
@@ -13,6 +13,8 @@ export const ALGORITHM = 'ES256'
 export const TOKEN_TYPE = 'at+jwt'
 /** The `typ` of the long-lived tokens that the tutorials' addresses give out: none that another service would check for. */
 export const COMPAT_TOKEN_TYPE = 'compat+jwt'
+const UNOPENED =
+  'Signing keys in the database were sealed with another secret than this SECRET_KEY, or by a stranger, and are not used:'
 /** How long a new key is published before it signs, so that whoever caches the JWKS knows it by then. */
 const PUBLISH_AHEAD_MS = 10 * 60_000
 
@@ -95,11 +97,8 @@ export class Keys {
 
   /** What the operator should know: keys in the database that are not used; undefined when there are none. */
   concern(): string | undefined {
-    if (this.#unopened.length === 0) return undefined
-    return (
-      `Signing keys in the database do not open with this SECRET_KEY and are not used: ${this.#unopened.join(', ')}. They were ` +
-      'sealed with another secret, or written by somebody who does not know it; see latchkey keys list.'
-    )
+    if (this.#unopened.length > 0) return `${UNOPENED} ${this.#unopened.join(', ')}. See latchkey keys list.`
+    return undefined
   }
 
   /** The public key that `kid` names, as PEM. From a Map: a plain object would find `constructor`. */
@@ -112,10 +111,13 @@ export class Keys {
     return this.#jwks
   }
 
-  /** The keys that are not retired, the oldest first, and whether each opens with the secret. */
-  async list(): Promise<(Pick<Row, 'kid' | 'signsFrom' | 'retiresAt'> & { opens: boolean })[]> {
+  /** The keys that are not retired, the oldest first, whether each opens with the secret, and whether with the first one. */
+  async list() {
     const rows = await this.#select.execute()
-    return rows.map((row) => ({ ...row, opens: this.#open(row).length > 0 }))
+    return rows.map((row) => {
+      const isOfFirstSecret = isOfNewest(row.sealedPrivateKey, row.kid, this.#sealingKeys)
+      return { ...row, opens: this.#open(row).length > 0, isOfFirstSecret }
+    })
   }
 
   /** Reads the keys again: how a key made, rotated or retired by another process arrives here. */
@@ -191,11 +193,14 @@ export class Keys {
     })
   }
 
-  /** Seals all keys anew with the first secret, so that the others are not needed to open them. Resolves to their kids. */
+  /**
+   * Seals anew with the first secret what another of the list has sealed: the others are not needed then. Resolves to the kids.
+   */
   async reseal(): Promise<string[]> {
     const { signingKeys } = this.#database.tables
     return this.#change(async (db) => {
-      const keys = this.#openAll(await within(db, this.#select).execute())
+      const isOld = (row: Row) => !isOfNewest(row.sealedPrivateKey, row.kid, this.#sealingKeys)
+      const keys = this.#openAll((await within(db, this.#select).execute()).filter(isOld))
       for (const { kid, privateKey } of keys) {
         const sealedPrivateKey = seal(privateKey, kid, this.#sealingKeys)
         await db.update(signingKeys).set({ sealedPrivateKey }).where(eq(signingKeys.kid, kid))

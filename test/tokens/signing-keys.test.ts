@@ -142,6 +142,8 @@ t.test('keys are sealed anew with the first secret, and the second is not needed
   const operator = await Keys.open(service.app.database, await openSecret(config, service.app.database))
   t.same(await operator.reseal(), await kidsOf(service))
   await service.app.close()
+  // A start with both seals the data key anew.
+  await (await startService(t, { DATABASE_URL, SECRET_KEY: `${NEW},${OLD}` })).app.close()
   const after = await startService(t, { DATABASE_URL, SECRET_KEY: NEW })
   t.equal((await after.get('/v1/me', { authorization: `Bearer ${mina.token}` })).statusCode, 200)
   t.same((await kidsOf(after)).length, 2)

@@ -1,0 +1,75 @@
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import { type Database, DatabaseError, sole } from '../database/database.js'
+import { isOfNewest, seal, unseal } from './sealing.js'
+import type { Secret } from './secret.js'
+
+/** The one key there is: that of the second factors. Its name is bound into the seal. */
+const NAME = 'factors'
+const KEY_BYTES = 32
+
+/** What the key is used for; each use has a key of its own. */
+export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle'
+
+/**
+ * A random key that lies sealed in the database. What is encrypted or hashed with it stays good when SECRET_KEY changes: the key
+ * alone is sealed anew.
+ */
+export class DataKey {
+  readonly #database: Database
+  readonly #sealingKeys: readonly Buffer[]
+  readonly #key: string
+
+  private constructor(database: Database, sealingKeys: readonly Buffer[], key: string) {
+    this.#database = database
+    this.#sealingKeys = sealingKeys
+    this.#key = key
+  }
+
+  /** Opens the key, and makes one where there is none. @throws DatabaseError when another secret sealed it */
+  static async open(database: Database, secret: Secret): Promise<DataKey> {
+    const sealingKeys = secret.derive('data-key-seal')
+    const row = (await read(database)) ?? (await make(database, sealingKeys))
+    const key = unseal(row.sealedKey, NAME, sealingKeys)
+    if (key !== undefined) return new DataKey(database, sealingKeys, key)
+    throw new DatabaseError(
+      'The data key in the database does not open with this SECRET_KEY. Start with the one it was sealed with; to change it, ' +
+        'give both as "new,old".',
+    )
+  }
+
+  /** The key for one purpose. */
+  derive(purpose: DataPurpose): Buffer {
+    return Buffer.from(hkdfSync('sha256', this.#key, '', `latchkey/${purpose}`, KEY_BYTES))
+  }
+
+  /** Whether the first secret sealed it, and when, in milliseconds since 1970. */
+  async seal(): Promise<{ isOfFirstSecret: boolean; sealedAt: number }> {
+    const { sealedKey, sealedAt } = sole([await read(this.#database)].flatMap((row) => row ?? []))
+    return { isOfFirstSecret: isOfNewest(sealedKey, NAME, this.#sealingKeys), sealedAt }
+  }
+
+  /** Seals the key anew with the first secret, unless it is. Resolves to whether it was not. */
+  async reseal(): Promise<boolean> {
+    if ((await this.seal()).isOfFirstSecret) return false
+    const { db, tables, now } = this.#database
+    await db
+      .update(tables.dataKeys)
+      .set({ sealedKey: seal(this.#key, NAME, this.#sealingKeys), sealedAt: now })
+      .where(eq(tables.dataKeys.name, NAME))
+    return true
+  }
+}
+
+async function read({ db, tables: { dataKeys } }: Database) {
+  const [row] = await db.select().from(dataKeys).where(eq(dataKeys.name, NAME))
+  return row
+}
+
+/** Of several processes that start on an empty table one succeeds, and all read its key. */
+async function make(database: Database, sealingKeys: readonly Buffer[]) {
+  const { db, tables, now } = database
+  const sealedKey = seal(randomBytes(KEY_BYTES).toString('base64url'), NAME, sealingKeys)
+  await db.insert(tables.dataKeys).values({ name: NAME, sealedKey, sealedAt: now }).onConflictDoNothing()
+  return sole([await read(database)].flatMap((row) => row ?? []))
+}
