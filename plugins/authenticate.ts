@@ -3,9 +3,9 @@ import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import { clientOf, doorOf } from '../src/audit/requester.js'
-import { acceptedIssuers, compatAudience } from '../src/config/public-url.js'
+import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
-import { type Caller, callerFrom } from '../src/tokens/access-tokens.js'
+import { type Caller, callerFrom, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
@@ -16,18 +16,25 @@ const BEARER_NEEDED = "The Authorization header must be 'Bearer <token>'."
 const FOREIGN_TOKEN = 'This is not an access token of this service; refresh tokens go to /v1/refresh.'
 /** @fastify/jwt's code, and the end of fast-jwt's own. */
 const EXPIRED = '_EXPIRED'
+const FOR_ADMINS = { detail: 'Only admins may do this.' }
+const FOR_USERS = { detail: 'This needs the access token of a user.' }
+const FOR_LATCHKEY = { detail: "Only a token of Latchkey's own client may do this." }
 const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers without a token. Everything else needs one. */
     public?: true
-    /** Answers callers of this role alone. */
+    /** Answers users of this role alone and, where it names a scope, clients that act for themselves. */
     role?: 'admin'
+    /** Answers the tokens of other clients that hold this scope. Without it, those of Latchkey's own client alone. */
+    scope?: string
   }
   interface FastifyRequest {
+    /** Whoever sent the request. Nobody but a user gets to a route that has no `role`: it reads `user`. */
+    caller: Caller
     /**
-     * Sets `user` to whoever the access token names, revoked or not.
+     * Sets `caller` to whoever the access token names, revoked or not, and `user` where that is a user.
      * @throws Problem missing_token, malformed_authorization, invalid_token
      */
     identify(): Promise<Caller>
@@ -36,7 +43,7 @@ declare module 'fastify' {
 
 declare module '@fastify/jwt' {
   interface FastifyJWT {
-    user: Caller
+    user: UserCaller
   }
 }
 
@@ -61,22 +68,23 @@ export default plugin(
     await app.register(jwt, {
       secret: { public: async (_request: FastifyRequest, token: unknown) => verifyingKey(token) },
       decode: { complete: true },
+      decoratorName: 'claims',
       verify: {
         algorithms: [ALGORITHM],
         allowedIss: issuers,
-        allowedAud: [config.AUDIENCE, ...issuers, ofCompat],
+        allowedAud: [config.AUDIENCE, ...issuers, ofCompat, clientAudience(config.PUBLIC_URL)],
         requiredClaims: REQUIRED_CLAIMS,
       },
     })
 
+    app.decorateRequest('caller')
+    app.decorateRequest('user')
     app.decorateRequest('identify', async function identify(this: FastifyRequest) {
       const header = this.headers.authorization
       if (header === undefined) throw new Problem('missing_token')
       if (OTHER_SCHEME.test(header)) throw new Problem('missing_token', { detail: BEARER_NEEDED })
       if (!BEARER.test(header)) throw new Problem('malformed_authorization')
-      const caller = recall(header) ?? (await verify(this, header))
-      this.user = caller
-      return caller
+      return admit(this, recall(header) ?? (await verify(this, header)))
     })
 
     app.addHook('onRequest', (request, _reply, done) => {
@@ -86,17 +94,14 @@ export default plugin(
         identify(request).then((identified) => done(refusal(identified, request)), done)
         return
       }
-      request.user = caller
-      done(refusal(caller, request))
+      done(refusal(admit(request, caller), request))
     })
 
     /** An old token is looked at anew each time, for what is known of it may change with every request. */
     async function identify(request: FastifyRequest): Promise<Caller> {
       const { legacyTokens } = request.routeOptions.config
       const caller = legacyTokens && (await app.legacyTokens.identify(request.headers.authorization))
-      if (caller === undefined) return request.identify()
-      request.user = caller
-      return caller
+      return caller === undefined ? request.identify() : admit(request, caller)
     }
 
     function recall(header: string | undefined): Caller | undefined {
@@ -133,11 +138,14 @@ export default plugin(
       return pem
     }
 
-    /** What can change after a token was signed: asked in memory on every request. */
+    /** What can change after a token was signed, asked in memory on every request, and what the token may be used for. */
     function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
-      if (revocations.has(caller.sessionId)) return refusedToken('The session of this access token has ended.')
+      const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
+      if (revocations.has(id)) return refusedToken('The session of this access token has ended.')
       if (revocations.isStale()) return new Problem('revocations_stale')
-      const { role } = request.routeOptions.config
+      const { role, scope } = request.routeOptions.config
+      if (caller.scopes !== undefined && (scope === undefined || !caller.scopes.includes(scope))) return lacking(scope)
+      if (caller.kind === 'client') return role === undefined ? new Problem('insufficient_scope', FOR_USERS) : undefined
       if (role !== undefined && role !== caller.role) {
         const { userId, sessionId } = caller
         const door = doorOf(request)
@@ -146,7 +154,7 @@ export default plugin(
           { type: 'access.refused', userId, sessionId, reason: door },
           clientOf(request),
         )
-        return new Problem('insufficient_scope')
+        return new Problem('insufficient_scope', FOR_ADMINS)
       }
       return undefined
     }
@@ -158,4 +166,20 @@ export default plugin(
 function refusedToken(detail: string, cause?: unknown): Problem {
   const challenge = `${PROBLEMS.invalid_token.headers['www-authenticate']}, error_description="${detail}"`
   return new Problem('invalid_token', { detail, cause, headers: { 'www-authenticate': challenge } })
+}
+
+/** The 403 for a token of another client: RFC 6750 section 3 has the header name the scope that would do. */
+function lacking(scope: string | undefined): Problem {
+  if (scope === undefined) return new Problem('insufficient_scope', FOR_LATCHKEY)
+  const challenge = `${PROBLEMS.insufficient_scope.headers['www-authenticate']}, scope="${scope}"`
+  return new Problem('insufficient_scope', {
+    detail: `The access token needs the scope ${scope}.`,
+    headers: { 'www-authenticate': challenge },
+  })
+}
+
+function admit(request: FastifyRequest, caller: Caller): Caller {
+  request.caller = caller
+  if (caller.kind === 'user') request.user = caller
+  return caller
 }

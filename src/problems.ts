@@ -49,7 +49,7 @@ export const PROBLEMS = {
   wrong_password: { status: 403, title: 'The current password is wrong.' },
   insufficient_scope: {
     status: 403,
-    title: 'Only admins may do this.',
+    title: 'The access token does not reach this far; detail says what it lacks.',
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
   },
   account_protected: { status: 403, title: 'This may not be done to this account in this way; see detail.' },

@@ -59,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(EventPage)
 
   app.get('/v1/events', {
-    config: { role: 'admin' },
+    config: { role: 'admin', scope: 'events:read' },
     schema: {
       operationId: 'listEvents',
       tags: ['admin'],

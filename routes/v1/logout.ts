@@ -3,6 +3,8 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { noContent, problems, RefreshToken, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { Problem } from '../../src/problems.js'
+import { isWhole } from '../../src/tokens/access-tokens.js'
 
 const Logout = Type.Partial(RefreshToken, {
   $id: 'Logout',
@@ -34,6 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const caller = await request.identify().catch((error) => {
         if (refreshToken === undefined) throw error
       })
+      if (caller && !isWhole(caller)) throw new Problem('insufficient_scope')
       if (caller) await app.sessions.revoke(caller.sessionId, clientOf(request))
       return reply.code(204).send()
     },

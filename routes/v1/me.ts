@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { emailKey, named, usernameKey } from '../../src/accounts/names.js'
 import { locale, noContent, nullable, problemAnswer, problems, ref, toUser, User } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
+import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
 const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The current password.' })
 
@@ -50,6 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [MeUpdate, PasswordChange, CurrentPassword]) app.addSchema(schema)
 
   app.get('/v1/me', {
+    config: { scope: 'profile' },
     schema: {
       operationId: 'getMe',
       tags: ['me'],
@@ -60,7 +62,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const user = await app.accounts.find(request.user.userId)
       if (user === undefined) throw new Problem('invalid_token')
-      return toUser(user)
+      return shownTo(request.user, toUser(user))
     },
   })
 
@@ -139,6 +141,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+/** Another client sees the address and the roles only with the scopes that stand for them. */
+function shownTo({ scopes }: UserCaller, user: Static<typeof User>): Static<typeof User> {
+  if (scopes === undefined) return user
+  return {
+    ...user,
+    email: scopes.includes('email') ? user.email : null,
+    roles: scopes.includes('roles') ? user.roles : [],
+  }
+}
 
 function missing(field: string): Problem {
   return new Problem('validation_failed', { errors: [{ in: 'body', path: `/${field}`, message: 'is required' }] })

@@ -89,6 +89,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Todo, TodoCreate, TodoUpdate, TodoPage]) app.addSchema(schema)
 
   app.get('/v1/todos', {
+    config: { scope: 'todos:read' },
     schema: {
       operationId: 'listTodos',
       tags: ['todos'],
@@ -115,6 +116,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/todos', {
+    config: { scope: 'todos:write' },
     schema: {
       operationId: 'createTodo',
       tags: ['todos'],
@@ -146,6 +148,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/v1/todos/:id', {
+    config: { scope: 'todos:read' },
     schema: {
       operationId: 'getTodo',
       tags: ['todos'],
@@ -169,6 +172,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/v1/todos/:id', {
+    config: { scope: 'todos:write' },
     schema: {
       operationId: 'updateTodo',
       tags: ['todos'],
@@ -198,6 +202,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/todos/:id', {
+    config: { scope: 'todos:write' },
     schema: {
       operationId: 'deleteTodo',
       tags: ['todos'],

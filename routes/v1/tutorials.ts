@@ -67,6 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Tutorial, TutorialCreate, TutorialUpdate, TutorialPage]) app.addSchema(schema)
 
   app.get('/v1/tutorials', {
+    config: { scope: 'tutorials:read' },
     schema: {
       operationId: 'listTutorials',
       tags: ['tutorials'],
@@ -85,6 +86,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/tutorials', {
+    config: { scope: 'tutorials:write' },
     schema: {
       operationId: 'createTutorial',
       tags: ['tutorials'],
@@ -106,6 +108,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/v1/tutorials/:id', {
+    config: { scope: 'tutorials:read' },
     schema: {
       operationId: 'getTutorial',
       tags: ['tutorials'],
@@ -129,6 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/v1/tutorials/:id', {
+    config: { scope: 'tutorials:write' },
     schema: {
       operationId: 'updateTutorial',
       tags: ['tutorials'],
@@ -152,6 +156,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/tutorials/:id', {
+    config: { scope: 'tutorials:write' },
     schema: {
       operationId: 'deleteTutorial',
       tags: ['tutorials'],

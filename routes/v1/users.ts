@@ -57,7 +57,8 @@ const PasswordReset = Type.Object(
   },
 )
 
-const forAdmins = { role: 'admin' } as const
+const toRead = { role: 'admin', scope: 'users:read' } as const
+const toWrite = { role: 'admin', scope: 'users:write' } as const
 
 const pages = pagesOf('users')
 
@@ -67,7 +68,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [AccountUpdate, AccountPage, PasswordReset]) app.addSchema(schema)
 
   app.get('/v1/users', {
-    config: forAdmins,
+    config: toRead,
     schema: {
       operationId: 'listUsers',
       tags: ['admin'],
@@ -111,7 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/v1/users/:id', {
-    config: forAdmins,
+    config: toRead,
     schema: {
       operationId: 'getUser',
       tags: ['admin'],
@@ -124,7 +125,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/v1/users/:id', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'updateUser',
       tags: ['admin'],
@@ -147,7 +148,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/users/:id', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'deleteUser',
       tags: ['admin'],
@@ -162,7 +163,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      if (request.params.id === request.user.userId) {
+      if (request.params.id === actorOf(request).id) {
         // An access token alone, which may be stolen, must not be enough.
         throw new Problem('account_protected', { detail: 'Use POST /v1/me/delete.' })
       }
@@ -172,7 +173,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/users/:id/sessions', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'revokeUserSessions',
       tags: ['admin'],
@@ -188,7 +189,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/users/:id/password-reset', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'createPasswordReset',
       tags: ['admin'],
@@ -212,5 +213,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 export default routes
 
 function actorOf(request: FastifyRequest): Actor {
-  return { id: request.user.userId, client: clientOf(request) }
+  if (request.caller.kind !== 'user') throw new Problem('insufficient_scope')
+  return { id: request.caller.userId, client: clientOf(request) }
 }

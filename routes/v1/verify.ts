@@ -42,6 +42,6 @@ export default routes
 /** To a proxy that asks, a header that cannot be read is a caller without a token: of a 400 nginx makes a 500. */
 function answerUnauthorized(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error)
-  const isCallersFault = problem.status >= 400 && problem.status < 500 && problem.status !== 401
+  const isCallersFault = problem.status >= 400 && problem.status < 500 && ![401, 403].includes(problem.status)
   return sendProblem(isCallersFault ? new Problem('invalid_token', { cause: problem }) : problem, request, reply)
 }

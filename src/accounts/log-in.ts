@@ -4,7 +4,7 @@ import type { Database } from '../database/database.js'
 import { assertPasswordText } from '../passwords/text.js'
 import { Problem } from '../problems.js'
 import { logins } from '../telemetry/channels.js'
-import type { Caller } from '../tokens/access-tokens.js'
+import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
 import { fold, identifierKey } from './names.js'
 import type { PasswordChecks } from './password-checks.js'
@@ -13,7 +13,7 @@ import { prepareFindNamed, type User } from './user-rows.js'
 type Identifier = 'username' | 'email'
 const OTHER = { username: 'email', email: 'username' } as const
 
-type Session = Pick<Caller, 'userId' | 'sessionId'>
+type Session = Pick<UserCaller, 'userId' | 'sessionId'>
 
 interface Dependencies {
   database: Database

@@ -204,7 +204,7 @@ export const IdParams = Type.Object({ id: sentId('The id of the row.') })
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
   400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
   401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
-  403: { description: 'Only admins may do this.', code: 'insufficient_scope' },
+  403: { description: 'The access token lacks the scope or the role for this.', code: 'insufficient_scope' },
   404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
   409: { description: 'The name is taken, or the request conflicts with the current state.', code: 'username_taken' },
   412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
@@ -226,7 +226,9 @@ const HEADERS: Record<number, Record<string, TSchema>> = {
 
 /** The answers of these statuses, all of them a Problem, those that every operation may give, and all that may come. */
 export function problems<const Status extends number>(...statuses: Status[]) {
-  const all = [...new Set([...statuses, 500, 503])].sort()
+  // Wherever a token can be invalid, it can also be one that does not reach so far.
+  const guarded = (statuses as number[]).includes(401) ? [403] : []
+  const all = [...new Set([...statuses, ...guarded, 500, 503])].sort()
   return {
     ...Object.fromEntries(all.map((status) => [status, problemAnswer(status)])),
     // What comes before the operation: 405, 408, 431. One shape, so that clients need no other.

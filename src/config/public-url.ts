@@ -21,3 +21,11 @@ export function acceptedIssuers({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): str
 export function compatAudience(issuer: string): string {
   return `${issuer}/compat`
 }
+
+/**
+ * The audience of the tokens of other clients where no `resource` names one. This service alone takes it: a resource server that
+ * reads `iss` and `aud` as "the user, whole" must not take a third party's token for that.
+ */
+export function clientAudience(issuer: string): string {
+  return `${issuer}/client`
+}

@@ -1,16 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { compatAudience } from '../config/public-url.js'
+import { clientAudience, compatAudience } from '../config/public-url.js'
 import { rolesIn } from './roles.js'
 
-/** The one client there is: the service's own. RFC 9068 asks every access token to name one. */
+/** The service's own client, whose tokens are taken whole. RFC 9068 asks every access token to name its client. */
 export const CLIENT_ID = 'latchkey'
 /** How far apart the clocks of two processes may be. */
 export const CLOCK_SKEW_S = 30
 
 /** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
 const LONGEST_LIFE_S = 3_600
+/** A user's id, or the id of a client, which begins with a letter: one is never taken for the other (RFC 9700 section 4.15). */
+const USER_ID = '[1-9][0-9]{0,15}'
+export const CLIENT_ID_PATTERN = '[A-Za-z][A-Za-z0-9_-]{2,127}'
 /** The last time, in seconds since 1970, whose milliseconds JavaScript counts exactly. */
 const LATEST_S = Number.MAX_SAFE_INTEGER / 1_000
 
@@ -24,29 +27,48 @@ export type Role = Static<typeof Role>
 const AccessClaims = Type.Object({
   iss: Type.String(),
   aud: Type.String(),
-  sub: Type.String({ pattern: '^[1-9][0-9]{0,15}$' }),
-  client_id: Type.String(),
-  sid: Type.String({ minLength: 1 }),
+  sub: Type.String({ pattern: `^(${USER_ID}|${CLIENT_ID_PATTERN})$` }),
+  client_id: Type.String({ pattern: `^${CLIENT_ID_PATTERN}$` }),
+  sid: Type.Optional(Type.String({ minLength: 1 })),
   jti: Type.String({ minLength: 1 }),
   iat: Type.Integer({ minimum: 0 }),
   exp: Type.Integer({ minimum: 0, maximum: LATEST_S }),
+  scope: Type.Optional(Type.String()),
   role: Type.Optional(Role),
   roles: Type.Optional(Type.Array(Type.String())),
   auth_time: Type.Optional(Type.Integer({ minimum: 0, maximum: LATEST_S })),
   amr: Type.Optional(Type.Array(Type.String())),
 })
+type AccessClaims = Static<typeof AccessClaims>
 const accessClaims = TypeCompiler.Compile(AccessClaims)
 
-/** Whoever sent a request: what a handler may know of the token. Frozen, because it is kept from request to request. */
-export interface Caller {
+interface Bearer {
+  readonly clientId: string
+  /** What the token may be used for; undefined for a token of Latchkey's own client, which is taken whole. */
+  readonly scopes: readonly string[] | undefined
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number
+}
+
+/** A user, by a session of their own. */
+export interface UserCaller extends Bearer {
+  readonly kind: 'user'
   readonly userId: number
   readonly sessionId: string
   readonly role: Role
   /** When the user last proved who they are, in milliseconds since 1970; 0 where the token does not say. */
   readonly authTime: number
-  /** In milliseconds since 1970. */
-  readonly expiresAt: number
 }
+
+/** A client that acts for nobody but itself, with a token that no session stands behind. */
+export interface ClientCaller extends Bearer {
+  readonly kind: 'client'
+  /** The token's `jti`. */
+  readonly tokenId: string
+}
+
+/** Whoever sent a request: what a handler may know of the token. Frozen, because it is kept from request to request. */
+export type Caller = UserCaller | ClientCaller
 
 export interface Grant {
   issuer: string
@@ -62,7 +84,7 @@ export interface Grant {
 }
 
 /** The claims of a new access token. */
-export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
+export function claimsFor(grant: Grant): AccessClaims {
   const issuedAt = Math.floor(Date.now() / 1_000)
   return {
     iss: grant.issuer,
@@ -83,19 +105,41 @@ export function claimsFor(grant: Grant): Static<typeof AccessClaims> {
  * The caller that these claims of a verified token name; undefined when they are not those of an access token. A token of the
  * tutorials' addresses lets nobody act as an admin.
  */
-export function callerFrom(claims: unknown, { issuer, audience }: Pick<Grant, 'issuer' | 'audience'>) {
+export function callerFrom(claims: unknown, accepted: Pick<Grant, 'issuer' | 'audience'>): Caller | undefined {
   if (!accessClaims.Check(claims)) return undefined
   if (claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
+  const { client_id: clientId, scope, jti } = claims
+  const isWhole = clientId === CLIENT_ID && scope === undefined
+  const scopes = isWhole ? undefined : Object.freeze((scope ?? '').split(' ').filter((word) => word !== ''))
+  const bearer = { clientId, scopes, expiresAt: claims.exp * 1_000 }
+  if (claims.sub !== clientId) return userFrom(claims, bearer, accepted)
+  const isOfSession = claims.sid !== undefined || claims.role !== undefined
+  if (clientId === CLIENT_ID || isOfSession) return undefined
+  return Object.freeze({ kind: 'client', ...bearer, tokenId: jti })
+}
+
+function userFrom(claims: AccessClaims, bearer: Bearer, { issuer, audience }: Pick<Grant, 'issuer' | 'audience'>) {
+  const { sid: sessionId, role } = claims
+  const userId = Number(claims.sub)
+  if (sessionId === undefined || Number.isNaN(userId)) return undefined
   const isCompat = claims.aud === compatAudience(issuer)
-  if (isCompat !== (claims.role === undefined)) return undefined
+  if (isCompat !== (role === undefined) || (isCompat && bearer.scopes !== undefined)) return undefined
   // Up to version 0.1 the tutorials' tokens had the role of their user, and the issuer as their audience.
-  const isOfOlderVersion = claims.aud !== audience || claims.exp - claims.iat > LONGEST_LIFE_S
-  const caller: Caller = {
-    userId: Number(claims.sub),
-    sessionId: claims.sid,
-    role: isOfOlderVersion ? 'user' : (claims.role ?? 'user'),
+  const isOfThisVersion =
+    claims.aud === audience || (claims.aud === clientAudience(issuer) && bearer.scopes !== undefined)
+  const isLongLived = claims.exp - claims.iat > LONGEST_LIFE_S
+  const caller: UserCaller = {
+    kind: 'user',
+    ...bearer,
+    userId,
+    sessionId,
+    role: isOfThisVersion && !isLongLived ? (role ?? 'user') : 'user',
     authTime: (claims.auth_time ?? 0) * 1_000,
-    expiresAt: claims.exp * 1_000,
   }
   return Object.freeze(caller)
+}
+
+/** Whether a token is one of Latchkey's own client, which stands for its user in everything. */
+export function isWhole(caller: Caller): caller is UserCaller {
+  return caller.kind === 'user' && caller.scopes === undefined
 }

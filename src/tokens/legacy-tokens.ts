@@ -5,7 +5,7 @@ import type { Config } from '../config/config.js'
 import { type LegacySecret, parseLegacySecret } from '../config/secrets.js'
 import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
-import { type Caller, CLOCK_SKEW_S } from './access-tokens.js'
+import { CLIENT_ID, CLOCK_SKEW_S, type UserCaller } from './access-tokens.js'
 
 /** The one algorithm of the tutorials. Its keys are made as HMAC keys, and can be nothing else. */
 const ALGORITHM = 'HS256'
@@ -44,7 +44,7 @@ export class LegacyTokens {
    * Whom an Authorization header with an old token names; undefined when it holds none that is signed with a secret in
    * force, and is looked at as one of ours. @throws Problem invalid_token
    */
-  async identify(header: string | undefined): Promise<Caller | undefined> {
+  async identify(header: string | undefined): Promise<UserCaller | undefined> {
     const token = BEARER.exec(header ?? '')?.[1]
     if (token === undefined || algorithmOf(token) !== ALGORITHM) return undefined
     for (const { key, until, source } of this.#keys) {
@@ -55,7 +55,11 @@ export class LegacyTokens {
     return undefined
   }
 
-  async #callerOf({ iat, exp = 0, type = 'access' }: JWTPayload, subject: Subject, source: string): Promise<Caller> {
+  async #callerOf(
+    { iat, exp = 0, type = 'access' }: JWTPayload,
+    subject: Subject,
+    source: string,
+  ): Promise<UserCaller> {
     const isFromFuture = iat !== undefined && iat > Date.now() / 1_000 + CLOCK_SKEW_S
     if (type !== 'access' || isFromFuture) throw new Problem('invalid_token')
     const [found, ...others] = await this.#find(source, subject)
@@ -64,7 +68,8 @@ export class LegacyTokens {
     const { userId, role, isActive, notBefore } = found
     const isTooOld = notBefore !== null && (iat === undefined || iat * 1_000 <= notBefore)
     if (!isActive || role === 'admin' || isTooOld) throw new Problem('invalid_token')
-    return Object.freeze({ userId, role, sessionId: NO_SESSION, authTime: 0, expiresAt: exp * 1_000 })
+    const bearer = { clientId: CLIENT_ID, scopes: undefined, expiresAt: exp * 1_000 }
+    return Object.freeze({ kind: 'user', ...bearer, userId, role, sessionId: NO_SESSION, authTime: 0 })
   }
 
   async #find(source: string, { ids, name }: Subject) {

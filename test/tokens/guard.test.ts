@@ -125,7 +125,8 @@ function answersWithout(service: Service) {
 /** A service with routes of the test's own on it. */
 async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<Service> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
-  const app = await buildApp({ ...loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent' }), BCRYPT_COST: 4 })
+  const settings = { DATABASE_URL, LOG_LEVEL: 'silent', MAX_EVENT_LOOP_DELAY: 'off' }
+  const app = await buildApp({ ...loadConfig(settings), BCRYPT_COST: 4 })
   t.teardown(() => app.close())
   addRoutes(app)
   await app.ready()

@@ -1,0 +1,163 @@
+import type { Response } from 'light-my-request'
+import t, { type Test } from 'tap'
+import { clientAudience } from '../../src/config/public-url.js'
+import { type Person, type Service, startService } from '../helper.js'
+import { type Claims, openForge, token } from '../support/forge.js'
+import { type Operation, operationsOf } from '../support/operations.js'
+import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { exampleOf, requestTo, rowsOf } from './requests.js'
+
+t.setTimeout(120_000)
+
+const TABLES = ['users', 'sessions', 'todos', 'tutorials', 'one_time_tokens', 'events']
+const SCOPES = ['todos', 'tutorials', 'users'].flatMap((name) => [`${name}:read`, `${name}:write`])
+const ALL = ['openid', 'offline_access', 'profile', 'email', 'roles', ...SCOPES, 'events:read'].join(' ')
+
+/** Which operations take a token of another client, and with which scope: whatever is not here takes none. */
+const OPEN: Record<string, string> = {
+  getMe: 'profile',
+  ...opened('todo'),
+  ...opened('tutorial'),
+  listUsers: 'users:read',
+  getUser: 'users:read',
+  updateUser: 'users:write',
+  deleteUser: 'users:write',
+  revokeUserSessions: 'users:write',
+  createPasswordReset: 'users:write',
+  listEvents: 'events:read',
+}
+
+t.test('every operation refuses the token of another client, unless the token holds the scope it names', async (t) => {
+  const { service, boss, tokenWith } = await start(t)
+  const before = await rowsOf(service, TABLES)
+  for (const operation of guardedIn(service)) {
+    const scope = OPEN[operation.id]
+    const others = ALL.split(' ').filter((word) => word !== scope)
+    for (const held of [
+      undefined,
+      '',
+      others.join(' '),
+      ...(scope === undefined ? [ALL] : [`${scope}x`, ` x${scope} `]),
+    ]) {
+      const response = await send(service, operation, tokenWith(boss, { scope: held }))
+      refused(t, operation, response)
+      const named = scope === undefined ? /error="insufficient_scope"$/ : new RegExp(`, scope="${scope}"$`)
+      if (!operation.isCompat) t.match(response.headers['www-authenticate'], named, operation.id)
+    }
+  }
+  t.same(await rowsOf(service, TABLES), before, 'nothing has changed')
+  t.equal(await standing(boss), ALIVE)
+})
+
+t.test('the scope that an operation names opens it, to its user alone', async (t) => {
+  const { service, mina, boss, tokenWith } = await start(t)
+  const todo = (await mina.post('/v1/todos', { title: 'private-to-mina' })).json()
+  for (const operation of guardedIn(service)) {
+    const scope = OPEN[operation.id]
+    if (scope === undefined) continue
+    const isForAdmins = operation.tags.includes('admin')
+    const own = await send(service, operation, tokenWith(isForAdmins ? boss : mina, { scope }))
+    t.notOk([401, 403].includes(own.statusCode), `${operation.id}: ${own.statusCode}`)
+    if (isForAdmins)
+      refused(t, operation, await send(service, operation, tokenWith(mina, { scope: ALL, role: 'user' })))
+  }
+  const authorization = `Bearer ${tokenWith(boss, { scope: ALL })}`
+  t.equal((await service.get(`/v1/todos/${todo.id}`, { authorization })).statusCode, 404)
+})
+
+t.test('a client without a user reaches no row that has an owner', async (t) => {
+  const { service, tokenWith, boss } = await start(t)
+  const claims = { sub: 'robot', client_id: 'robot', scope: ALL, sid: undefined, role: undefined }
+  for (const operation of guardedIn(service)) {
+    if (operation.tags.includes('admin') && operation.method === 'GET') continue
+    refused(t, operation, await send(service, operation, tokenWith(boss, claims)))
+  }
+  const authorization = `Bearer ${tokenWith(boss, claims)}`
+  t.equal((await service.get('/v1/users', { authorization })).statusCode, 200)
+  t.equal((await service.get('/v1/events', { authorization })).statusCode, 200)
+})
+
+t.test('no claims make a client out of a user, or a user out of a client', async (t) => {
+  const { service, tokenWith, boss } = await start(t)
+  const id = String(boss.id)
+  const odd: Claims[] = [
+    { client_id: id },
+    { client_id: id, sub: id, scope: ALL },
+    { client_id: '', scope: ALL },
+    { client_id: 'latchkey', sub: 'latchkey', sid: undefined, role: undefined },
+    { client_id: 'latchkey', sub: 'latchkey' },
+    { client_id: 'robot', sub: 'robot', scope: ALL },
+    { client_id: 'robot', sub: 'robot', scope: ALL, role: undefined },
+    { client_id: 'robot', sub: 'other', scope: ALL },
+    { client_id: 'robot', sub: `${id}x`, scope: ALL },
+    { client_id: 'shop', sid: undefined, scope: ALL },
+    { client_id: 'shop', scope: [ALL] },
+  ]
+  for (const claims of odd) {
+    const authorization = `Bearer ${tokenWith(boss, claims)}`
+    for (const url of ['/v1/users', '/v1/todos', '/v1/verify']) {
+      const { statusCode } = await service.get(url, { authorization })
+      t.equal(statusCode, 401, `${JSON.stringify(claims)} at ${url}`)
+    }
+  }
+})
+
+t.test('another client sees the address and the roles of its user only with their scopes', async (t) => {
+  const { service, mina, tokenWith } = await start(t)
+  await mina.patch('/v1/me', { email: 'mina@example.com', current_password: 'three quiet lanterns' })
+  await service.app.administration.change(mina.id, { roles: 'editor' }, { id: null })
+  const seenWith = async (scope: string) => {
+    const again = await service.logIn('mina')
+    return (await service.get('/v1/me', { authorization: `Bearer ${tokenWith(again, { scope })}` })).json()
+  }
+  t.match(await seenWith('profile'), { username: 'mina', email: null, roles: [] })
+  t.match(await seenWith('profile email'), { email: 'mina@example.com', roles: [] })
+  t.match(await seenWith('profile roles'), { email: null, roles: ['editor'] })
+})
+
+t.test('a log-out with the token of another client ends nothing', async (t) => {
+  const { service, mina, tokenWith } = await start(t)
+  for (const scope of ['', ALL]) {
+    const authorization = `Bearer ${tokenWith(mina, { scope })}`
+    t.equal((await service.post('/v1/logout', {}, { authorization })).statusCode, 403)
+  }
+  t.equal(await standing(mina), ALIVE)
+})
+
+function opened(name: string): Record<string, string> {
+  const [one, many] = [`${name[0]?.toUpperCase()}${name.slice(1)}`, `${name}s`]
+  const write = Object.fromEntries(['create', 'update', 'delete'].map((verb) => [`${verb}${one}`, `${many}:write`]))
+  return { ...write, [`list${one}s`]: `${many}:read`, [`get${one}`]: `${many}:read` }
+}
+
+function guardedIn(service: Service): Operation[] {
+  return operationsOf(service).filter(({ isGuarded }) => isGuarded)
+}
+
+function refused(t: Test, operation: Operation, { statusCode, payload }: Response): void {
+  if (operation.isCompat) t.ok([401, 403, 422].includes(statusCode), `${operation.id}: ${statusCode}`)
+  else t.match([statusCode, JSON.parse(payload)], [403, { code: 'insufficient_scope' }], operation.id)
+}
+
+function send(service: Service, operation: Operation, bearer: string): Promise<Response> {
+  const [schema] = operation.bodies
+  return service.app.inject(requestTo(operation, { token: bearer, body: schema && exampleOf(schema), id: '999999' }))
+}
+
+async function start(t: Test) {
+  const service = await startService(t)
+  const [mina, boss] = [await service.signUp('mina'), await signUpAdmin(service, 'boss')]
+  const forge = await openForge(service, boss)
+  const audience = clientAudience(service.app.config.PUBLIC_URL)
+  /** The token of a person as another client would have it, signed with the service's own key. */
+  const tokenWith = ({ token: own }: Person, claims: Claims): string =>
+    token(
+      { ...forge, claims: JSON.parse(Buffer.from(own.split('.')[1] ?? '', 'base64url').toString()) },
+      {
+        client_id: 'shop',
+        aud: audience,
+        ...claims,
+      },
+    )
+  return { service, mina, boss, tokenWith }
+}
