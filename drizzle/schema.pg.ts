@@ -180,6 +180,8 @@ export const events = pgTable(
     requestId: text('request_id'),
     reason: text('reason'),
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    // The client that did it, where it was no user.
+    actorClientId: text('actor_client_id'),
   },
   (table) => [
     index('events_user').on(table.userId, table.id),
@@ -236,6 +238,91 @@ export const outbox = pgTable(
     tokenId: text('token_id'),
   },
   (table) => [index('outbox_due').on(table.dueAt)],
+)
+
+// OAuth clients: services, scripts and applications with an identity of their own.
+export const clients = pgTable(
+  'clients',
+  {
+    // Given out once: the row of a deleted client stays, so that its tokens can never name another one.
+    id: text('id').primaryKey(),
+    name: text('name').notNull(),
+    isActive: boolean('is_active').notNull().default(true),
+    // How it authenticates, as RFC 7591 names it.
+    authMethod: text('auth_method', {
+      enum: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
+    }).notNull(),
+    // SHA-256 of the secret, which has 256 random bits; the other one is valid too while a secret is replaced.
+    secretHash: text('secret_hash'),
+    olderSecretHash: text('older_secret_hash'),
+    // A JWK Set (RFC 7517) of public keys, for private_key_jwt.
+    jwks: text('jwks'),
+    // Words with a space between them.
+    grantTypes: text('grant_types').notNull().default(''),
+    scope: text('scope').notNull().default(''),
+    resources: text('resources').notNull().default(''),
+    redirectUris: text('redirect_uris').notNull().default(''),
+    postLogoutRedirectUris: text('post_logout_redirect_uris').notNull().default(''),
+    idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
+      .notNull()
+      .default('RS256'),
+    // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
+    isFirstParty: boolean('is_first_party').notNull().default(false),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
+    deletedAt: bigint('deleted_at', { mode: 'number' }),
+  },
+  (table) => [index('clients_updated').on(table.updatedAt)],
+)
+
+// The `jti` of signed client assertions (RFC 7523) that were used, each with its client as a hash: none is taken twice.
+export const clientAssertions = pgTable(
+  'client_assertions',
+  {
+    hash: text('hash').primaryKey(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('client_assertions_expires').on(table.expiresAt)],
+)
+
+// Access tokens without a session that their client revoked, until they expire.
+export const revokedTokens = pgTable(
+  'revoked_tokens',
+  {
+    jti: text('jti').primaryKey(),
+    clientId: text('client_id').notNull(),
+    revokedAt: bigint('revoked_at', { mode: 'number' }).notNull(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [
+    index('revoked_tokens_client').on(table.clientId),
+    index('revoked_tokens_revoked').on(table.revokedAt),
+    index('revoked_tokens_expires').on(table.expiresAt),
+  ],
+)
+
+// Keys that people make for their own scripts.
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    id: text('id').primaryKey(),
+    // No foreign key: the row outlives its user, so that other processes still learn of the revocation.
+    userId: bigint('user_id', { mode: 'number' }).notNull(),
+    name: text('name').notNull(),
+    // SHA-256 of the key, which has 256 random bits.
+    keyHash: text('key_hash').notNull().unique(),
+    // Words with a space between them.
+    scope: text('scope').notNull(),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+    lastUsedAt: bigint('last_used_at', { mode: 'number' }),
+    revokedAt: bigint('revoked_at', { mode: 'number' }),
+  },
+  (table) => [
+    index('api_keys_user').on(table.userId, table.createdAt),
+    index('api_keys_revoked').on(table.revokedAt).where(sql`revoked_at is not null`),
+    index('api_keys_expires').on(table.expiresAt),
+  ],
 )
 
 // The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.

@@ -33,7 +33,7 @@ const TAGS = [
   { name: 'me', description: 'Your own account.' },
   { name: 'todos', description: 'Things to do, visible only to their owner.' },
   { name: 'tutorials', description: 'Tutorials, visible only to their owner.' },
-  { name: 'admin', description: 'Accounts and the audit log, for admins.' },
+  { name: 'admin', description: 'Accounts, OAuth clients and the audit log, for admins.' },
   { name: 'discovery', description: 'Public keys and metadata for other services and OAuth clients.' },
   { name: 'health', description: 'For load balancers and orchestrators.' },
 ]

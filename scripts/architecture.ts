@@ -18,6 +18,7 @@ export const FLOORS = [
   'src/audit',
   'src/tokens',
   'src/sessions',
+  'src/clients',
   'src/accounts',
   'src/mail',
   'src/api',

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
 import authenticate from '../plugins/authenticate.js'
+import clients from '../plugins/clients.js'
 import database from '../plugins/database.js'
 import events from '../plugins/events.js'
 import bodies from '../plugins/http/bodies.js'
@@ -74,6 +75,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(events)
   await app.register(sessions)
   await app.register(oneTimeTokens)
+  await app.register(clients)
   await app.register(mail)
   await app.register(accounts)
   await app.register(rowQuotas)

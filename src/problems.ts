@@ -31,6 +31,8 @@ export const PROBLEMS = {
   email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
   name_rejected: { status: 400, title: 'The name cannot be used.' },
   password_rejected: { status: 400, title: 'The password cannot be used.' },
+  client_rejected: { status: 400, title: 'The client cannot be registered in this way; see detail.' },
+  key_rejected: { status: 400, title: 'The API key cannot be made in this way; see detail.' },
   missing_token: {
     status: 401,
     title: 'This operation needs an access token in the Authorization header.',
@@ -59,6 +61,8 @@ export const PROBLEMS = {
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
   username_taken: { status: 409, title: 'The user name is taken.' },
   email_taken: { status: 409, title: 'The e-mail address is taken.' },
+  client_id_taken: { status: 409, title: 'The client_id is taken, or was at some time.' },
+  too_many_secrets: { status: 409, title: 'Two secrets are valid already; end the older one first.' },
   too_many_rows: { status: 409, title: 'This account has as many rows of this kind as one may have; delete some.' },
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },

@@ -32,6 +32,17 @@ export const EVENT_TYPES = [
   'mail.dropped',
   'requests.limited',
   'access.refused',
+  'client.created',
+  'client.updated',
+  'client.secret_added',
+  'client.secret_ended',
+  'client.disabled',
+  'client.enabled',
+  'client.deleted',
+  'client.refused',
+  'api_key.created',
+  'api_key.revoked',
+  'api_keys.revoked',
   'import.started',
   'import.finished',
 ] as const
@@ -42,6 +53,8 @@ export interface Event {
   userId: number | null
   /** Who did it, proven; null for the command line and for whoever failed to prove it. */
   actorId?: number | null
+  /** The client that did it for itself; then there is no `actorId`. */
+  actorClientId?: string
   sessionId?: string
   reason?: string
 }
@@ -83,6 +96,7 @@ export function ownEvent(type: Event['type'], userId: SQL, { now }: Database) {
     type: sql`cast(${type} as text)`,
     userId,
     actorId: userId,
+    actorClientId: sql`cast(null as text)`,
     sessionId: parameter('sessionId'),
     ip: parameter('ip'),
     requestId: parameter('requestId'),
@@ -91,11 +105,14 @@ export function ownEvent(type: Event['type'], userId: SQL, { now }: Database) {
   } satisfies Record<Column, SQL>
 }
 
-function parameters({ type, userId, actorId = userId, sessionId, reason }: Event, client?: Client) {
+function parameters(event: Event, client?: Client) {
+  const { type, userId, actorClientId, sessionId, reason } = event
+  const { actorId = actorClientId === undefined ? userId : null } = event
   return {
     type,
     userId,
     actorId,
+    actorClientId: actorClientId ?? null,
     sessionId: sessionId ?? null,
     reason: reason ?? null,
     ip: client?.ip ?? null,
@@ -111,6 +128,7 @@ function prepareStatements({ db, tables: { events }, now }: Database) {
         type: sql.placeholder('type'),
         userId: sql.placeholder('userId'),
         actorId: sql.placeholder('actorId'),
+        actorClientId: sql.placeholder('actorClientId'),
         sessionId: sql.placeholder('sessionId'),
         ip: sql.placeholder('ip'),
         requestId: sql.placeholder('requestId'),

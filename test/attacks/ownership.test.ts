@@ -35,10 +35,13 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
     t.match(JSON.stringify(row), PRIVATE, name)
     rows[`/v1/${name}/{id}`] = String(row.id)
   }
+  await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing' })
   const ids: Record<string, string> = {
     ...rows,
     '/tutorials/{id}': String(rows['/v1/tutorials/{id}']),
     '/v1/sessions/{id}': String(claimsOf(mina.token).sid),
+    '/v1/clients/{id}': 'billing',
+    '/v1/clients/{id}/secrets': 'billing',
     '/v1/users/{id}': String(mina.id),
     '/v1/users/{id}/sessions': String(mina.id),
     '/v1/users/{id}/password-reset': String(mina.id),
@@ -50,7 +53,7 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
     [],
     'every address with an id is attacked: add one here that is not of a table of ownedTables',
   )
-  const kept = ['users', 'sessions', ...Object.values(tables).map(getTableName)]
+  const kept = ['users', 'sessions', 'clients', ...Object.values(tables).map(getTableName)]
   const before = await rowsOf(service, kept)
 
   for (const path of paths) {

@@ -7,7 +7,18 @@ interface Page {
   next_cursor: string | null
 }
 
-const FIELDS = ['actor_id', 'created_at', 'id', 'ip', 'reason', 'request_id', 'session_id', 'type', 'user_id']
+const FIELDS = [
+  'actor_client_id',
+  'actor_id',
+  'created_at',
+  'id',
+  'ip',
+  'reason',
+  'request_id',
+  'session_id',
+  'type',
+  'user_id',
+]
 const DAY = 86_400_000
 const NOON = Date.UTC(2026, 10, 20, 12)
 

@@ -86,9 +86,13 @@ export class People {
     const persona = this.of(plan)
     const collection = collectionOf(plan.operation.path)
     this.#keep('etag', headers.etag)
-    for (const [, name = '', text = ''] of payload.matchAll(/"(id|next_cursor|refresh_token|token)":"?([\w.-]+)/g)) {
-      if (name === 'id') this.#keep(collection, text)
-      if (name === 'id') this.#keep(`${collection} of ${persona.name}`, text)
+    for (const [, name = '', text = ''] of payload.matchAll(
+      /"(id|client_id|next_cursor|refresh_token|token)":"?([\w.-]+)/g,
+    )) {
+      if (name === 'id' || name === 'client_id') {
+        this.#keep(collection, text)
+        this.#keep(`${collection} of ${persona.name}`, text)
+      }
       if (name === 'next_cursor' && text !== 'null') this.#keep('cursor', text)
       if (name === 'refresh_token') this.#keep('refresh', text)
       if (name !== 'token') continue

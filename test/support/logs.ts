@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { symbols } from 'pino'
 
-/** What must never be in a log, by its form: tokens of both kinds, hashes, private keys. */
-const SECRET = /eyJ[\w-]{8,}\.[\w-]+|lk[rt]_[\w-]{8,}|\$bcrypt|\$2[aby]\$|"d":"|PRIVATE KEY/
+/** What must never be in a log, by its form: tokens of both kinds, client secrets and API keys, hashes, private keys. */
+const SECRET = /eyJ[\w-]{8,}\.[\w-]+|lk[rstk]_[\w-]{8,}|\$bcrypt|\$2[aby]\$|"d":"|PRIVATE KEY/
 
 /** Makes a service log everything, and keeps it. Returns how to take what it has logged since the last time. */
 export function catchLogs(app: FastifyInstance): () => string {

@@ -1,0 +1,42 @@
+const LONGEST = 512
+/** Visible ASCII without what browsers and servers read differently: quotation marks, angle brackets, backslashes. */
+const CHARACTERS = /^[!#$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]+$/
+/** Addresses of this machine by number: a name such as `localhost` may be resolved to another machine (RFC 8252, 8.3). */
+const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(?=[/?]|$)/
+/** A scheme that is a domain backwards, as RFC 8252 section 7.1 has it. */
+const PRIVATE_USE = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:\/(?!\/)/
+
+/**
+ * Why an address cannot be registered as one that a browser is sent back to; undefined where it can. `https` for all; `http` on
+ * 127.0.0.1 and [::1], with whatever port; a private-use scheme with a dot for public clients, which run on somebody's device.
+ */
+export function flawOfRedirectUri(uri: string, isPublic: boolean): string | undefined {
+  if (uri.length > LONGEST) return `must have at most ${LONGEST} characters`
+  if (!CHARACTERS.test(uri)) return 'must be ASCII, without blanks, quotation marks, angle brackets and backslashes'
+  if (uri.includes('#')) return 'must have no fragment'
+  if (!URL.canParse(uri)) return 'must be an absolute address'
+  const { protocol, username, password } = new URL(uri)
+  if (username !== '' || password !== '') return 'must hold no user name and no password'
+  if (protocol === 'https:') return /^https:\/\/[^/]/.test(uri) ? undefined : 'must begin with https://'
+  if (protocol === 'http:') {
+    return LOOPBACK.test(uri) ? undefined : 'must be https; http is for 127.0.0.1 and [::1] alone'
+  }
+  if (!PRIVATE_USE.test(uri)) return 'must be https, or a scheme with a dot such as com.example.app:/callback'
+  return isPublic
+    ? undefined
+    : 'can have a scheme of its own only for a public client (token_endpoint_auth_method none)'
+}
+
+/** Whether a client that registered these may have a browser sent there: exactly, but for the port of a loopback address. */
+export function isRegisteredUri(uri: string, registered: readonly string[]): boolean {
+  if (registered.includes(uri)) return true
+  const port = LOOPBACK.exec(uri)?.[2]
+  if (port !== undefined && Number(port) > 65_535) return false
+  const portless = withoutPort(uri)
+  return portless !== undefined && registered.some((other) => withoutPort(other) === portless)
+}
+
+/** A loopback address without its port; undefined for every other address. */
+function withoutPort(uri: string): string | undefined {
+  return LOOPBACK.test(uri) ? uri.replace(LOOPBACK, 'http://$1') : undefined
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from 'node:crypto'
+import { acceptedIssuers, clientAudience, compatAudience } from '../config/public-url.js'
+import { Problem } from '../problems.js'
+import { flawOfJwks } from './jwks.js'
+import type { AuthMethod, GrantType } from './oauth-clients.js'
+import { flawOfRedirectUri } from './redirect-uris.js'
+import { isForClients, SCOPE_MAX_LENGTH, SCOPE_PATTERN, storedScope, wordsOf } from './scopes.js'
+
+/** Begins with a letter: a token of a client "7" would be one of user 7 to whoever looks at `sub` alone (RFC 9700, 4.15). */
+export const CLIENT_ID_PATTERN = '^[A-Za-z][A-Za-z0-9_-]{2,63}$'
+/** Latchkey's own client, however it is written. */
+const RESERVED = /^latchkey$/i
+/** In characters. */
+export const NAME_LONGEST = 100
+export const URI_LONGEST = 512
+/** How many addresses of a kind a client has at most. */
+export const URIS_MAX = 20
+const RANDOM_ID_BYTES = 12
+
+/** The metadata of a client, in the names of RFC 7591 section 2; beside them `resources` and `first_party`. */
+export interface Registration {
+  client_name: string
+  token_endpoint_auth_method: AuthMethod
+  grant_types: GrantType[]
+  scope: string
+  resources: string[]
+  redirect_uris: string[]
+  post_logout_redirect_uris: string[]
+  jwks: { keys: Record<string, unknown>[] } | null
+  id_token_signed_response_alg: 'RS256' | 'ES256'
+  first_party: boolean
+}
+
+interface Issuer {
+  PUBLIC_URL: string
+  AUDIENCE: string
+}
+
+/** The columns of a client that are registered. */
+export function columnsOf(registration: Registration) {
+  return {
+    name: registration.client_name,
+    authMethod: registration.token_endpoint_auth_method,
+    grantTypes: [...new Set(registration.grant_types)].join(' '),
+    scope: storedScope(registration.scope),
+    resources: [...new Set(registration.resources)].join(' '),
+    redirectUris: [...new Set(registration.redirect_uris)].join(' '),
+    postLogoutRedirectUris: [...new Set(registration.post_logout_redirect_uris)].join(' '),
+    jwks: registration.jwks && JSON.stringify({ keys: registration.jwks.keys }),
+    idTokenAlgorithm: registration.id_token_signed_response_alg,
+    isFirstParty: registration.first_party,
+  }
+}
+
+/** What is registered where nothing is said: a service that acts for itself, or an application with addresses to return to. */
+export function withDefaults(given: Partial<Registration> & { client_name: string }): Registration {
+  const redirects = given.redirect_uris ?? []
+  return {
+    token_endpoint_auth_method: 'client_secret_basic',
+    grant_types: [redirects.length > 0 ? 'authorization_code' : 'client_credentials'],
+    scope: '',
+    resources: [],
+    redirect_uris: redirects,
+    post_logout_redirect_uris: [],
+    jwks: null,
+    id_token_signed_response_alg: 'RS256',
+    first_party: false,
+    ...given,
+  }
+}
+
+/** A client_id that nobody has chosen. */
+export function randomClientId(): string {
+  return `client_${randomBytes(RANDOM_ID_BYTES).toString('base64url')}`
+}
+
+/** Refuses an id that may not be a client's. @throws Problem client_rejected */
+export function assertClientId(id: string): void {
+  if (!new RegExp(CLIENT_ID_PATTERN).test(id)) {
+    refuse('client_id begins with a letter and has 3 to 64 letters, digits, `_` and `-`.')
+  }
+  if (RESERVED.test(id)) refuse('client_id `latchkey` is the service itself.')
+}
+
+/** Refuses what does not fit together. @throws Problem client_rejected, whose detail names the field and the rule */
+export function assertRegistration(registration: Registration, issuer: Issuer): void {
+  const { token_endpoint_auth_method: method, grant_types: grants, redirect_uris: redirects, jwks } = registration
+  const isPublic = method === 'none'
+  assertTexts(registration)
+  if (method === 'private_key_jwt' && jwks === null) refuse('private_key_jwt needs jwks, with the public keys.')
+  if (method !== 'private_key_jwt' && jwks !== null)
+    refuse('jwks belongs to token_endpoint_auth_method private_key_jwt.')
+  if (jwks !== null) refuseIf('jwks', flawOfJwks(jwks))
+  if (isPublic && grants.includes('client_credentials')) {
+    refuse('client_credentials is for clients that authenticate; a public client (none) cannot keep a secret.')
+  }
+  if (grants.includes('refresh_token') && !grants.includes('authorization_code')) {
+    refuse('refresh_token comes with authorization_code alone: client_credentials gives no refresh tokens.')
+  }
+  if (grants.includes('authorization_code') !== redirects.length > 0) {
+    refuse('redirect_uris belong to the grant authorization_code, which needs at least one.')
+  }
+  for (const uri of [...redirects, ...registration.post_logout_redirect_uris]) {
+    refuseIf(uri, flawOfRedirectUri(uri, isPublic))
+  }
+  for (const resource of registration.resources) refuseIf(resource, flawOfResource(resource, registration, issuer))
+  const words = wordsOf(registration.scope)
+  if (grants.every((grant) => grant === 'client_credentials') && !words.every(isForClients)) {
+    refuse(`scope ${words.find((word) => !isForClients(word))} is of a user, and client_credentials has none.`)
+  }
+}
+
+/** What the schema of a request checks too, and the command line has none. */
+function assertTexts({ client_name: name, scope, ...lists }: Registration): void {
+  if (name === '' || name.length > NAME_LONGEST || /\p{C}/u.test(name)) {
+    refuse(`client_name has 1 to ${NAME_LONGEST} characters, all of which can be seen.`)
+  }
+  if (scope !== '' && (scope.length > SCOPE_MAX_LENGTH || !new RegExp(SCOPE_PATTERN).test(scope))) {
+    refuse('scope is words with one space between them, without quotation marks and backslashes.')
+  }
+  if (lists.grant_types.length === 0) refuse('grant_types names at least one.')
+  for (const uris of [lists.resources, lists.redirect_uris, lists.post_logout_redirect_uris]) {
+    if (uris.length > URIS_MAX) refuse(`There are at most ${URIS_MAX} addresses of a kind.`)
+  }
+}
+
+/** RFC 8707 section 2, and never an audience by which others, or Latchkey, take a token for that of a user. */
+function flawOfResource(resource: string, { first_party }: Registration, issuer: Issuer): string | undefined {
+  const { PUBLIC_URL, AUDIENCE } = issuer
+  if (resource.length > URI_LONGEST) return `must have at most ${URI_LONGEST} characters`
+  if (!/^[\x21-\x7e]+$/.test(resource) || !URL.canParse(resource)) return 'must be an absolute URI in ASCII'
+  if (resource.includes('#')) return 'must have no fragment'
+  if ([clientAudience(PUBLIC_URL), compatAudience(PUBLIC_URL)].includes(resource)) {
+    return 'is an audience of Latchkey itself'
+  }
+  if ([AUDIENCE, ...acceptedIssuers(issuer)].includes(resource) && !first_party) {
+    return 'is the audience by which services take a token for the whole account; it is for first_party clients alone'
+  }
+  return undefined
+}
+
+function refuseIf(subject: string, flaw: string | undefined): void {
+  if (flaw !== undefined) refuse(`${subject} ${flaw}.`)
+}
+
+function refuse(detail: string): never {
+  throw new Problem('client_rejected', { detail })
+}

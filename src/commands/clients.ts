@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs'
+import type { FastifyInstance } from 'fastify'
+import { toClient } from '../api/client-schemas.js'
+import { buildApp } from '../app.js'
+import type { OAuthClient } from '../clients/oauth-clients.js'
+import { AUTH_METHODS, GRANT_TYPES } from '../clients/oauth-clients.js'
+import { type Registration, randomClientId, withDefaults } from '../clients/registration.js'
+import { CommandError } from '../command-error.js'
+import { loadConfig } from '../config/config.js'
+import { Problem } from '../problems.js'
+import { print, printableJson, printJson } from '../terminal.js'
+import { UsageError } from '../usage-error.js'
+import { announceDatabase } from './database-address.js'
+
+export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
+
+  create [<client_id>] --name <text>   register a client and print its secret, which is shown only once; without a
+                                       client_id one is made up
+  list                                 all clients, in the order of their ids
+  show <client_id>                     one client
+  update <client_id>                   change what the options name
+  rotate <client_id>                   add a secret; the one before stays valid until: rotate --end-older
+         --end-older                   end the older of two secrets
+         --now                         for a leak: add a secret, and end all others at once
+  disable <client_id>                  refuse its tokens within a second, and give it no others
+  enable <client_id>                   undo that
+  delete <client_id>                   delete the client; its client_id is never given out again
+
+What create and update register, in the names of RFC 7591:
+
+  --name <text>            the name for people
+  --scope <words>          what its tokens may have: "invoices:read users:read"
+  --resource <uri>         an audience that its tokens may be for; may be repeated
+  --grant <type>           ${GRANT_TYPES.join(', ')}; may be repeated
+  --auth <method>          ${AUTH_METHODS.join(', ')}
+  --jwks <file>            the public keys for private_key_jwt, as a JWK Set
+  --redirect-uri <uri>     where a browser may be sent back to; may be repeated
+  --first-party            an application of your own
+
+  --json   print clients as JSON, one a line, and a new secret as "client_secret"
+
+Every change is in the audit log. Which database was used is printed on standard error.
+
+Exit codes: 0 done; 1 refused or failed, with the reason (there is no such client, the client_id is taken, ...); 64 wrong
+usage; 78 wrong settings.
+`
+
+export const options = {
+  name: { type: 'string' },
+  scope: { type: 'string' },
+  resource: { type: 'string', multiple: true },
+  grant: { type: 'string', multiple: true },
+  auth: { type: 'string' },
+  jwks: { type: 'string' },
+  'redirect-uri': { type: 'string', multiple: true },
+  'first-party': { type: 'boolean' },
+  'end-older': { type: 'boolean', default: false },
+  now: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
+} as const
+
+interface Values {
+  name?: string
+  scope?: string
+  resource?: string[]
+  grant?: string[]
+  auth?: string
+  jwks?: string
+  'redirect-uri'?: string[]
+  'first-party'?: boolean
+  'end-older'?: boolean
+  now?: boolean
+  json?: boolean
+}
+
+interface Outcome {
+  line: string
+  client: OAuthClient
+  secret?: string | undefined
+}
+
+/** The command line. */
+const OPERATOR = { id: null }
+const ROWS_AT_ONCE = 500
+
+const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) => Promise<Outcome>> = {
+  show: async ({ clients }, id) => {
+    const client = await clients.get(id)
+    return { line: lineOf(client), client }
+  },
+  update: async ({ clients }, id, values) => {
+    const client = await clients.update(id, registrationOf(values), OPERATOR)
+    return { line: `Changed ${id}.`, client }
+  },
+  rotate: async ({ clients }, id, values) => {
+    if (values['end-older']) {
+      return { line: `One secret of ${id} is valid.`, client: await clients.endOlderSecret(id, OPERATOR) }
+    }
+    const atOnce = values.now === true
+    const others = atOnce
+      ? 'All others have ended.'
+      : `The one before is valid until: latchkey clients rotate ${id} --end-older`
+    return { line: `A new secret for ${id}. ${others}`, ...(await clients.addSecret(id, OPERATOR, { atOnce })) }
+  },
+  disable: async ({ clients }, id) => {
+    return { line: `${id} is disabled.`, client: await clients.update(id, { is_active: false }, OPERATOR) }
+  },
+  enable: async ({ clients }, id) => {
+    return { line: `${id} is active.`, client: await clients.update(id, { is_active: true }, OPERATOR) }
+  },
+  delete: async ({ clients }, id) => {
+    const client = await clients.get(id)
+    await clients.delete(id, OPERATOR)
+    return { line: `Deleted ${id}.`, client }
+  },
+}
+
+export const ACTIONS = ['create', 'list', ...Object.keys(ACTS)]
+
+export async function run(values: Values, [action = '', id, extra]: string[]): Promise<void> {
+  const act = ACTS[action]
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey clients --help`)
+  if (act !== undefined && id === undefined) throw new UsageError(`say which: latchkey clients ${action} <client_id>`)
+  assertOptions(action, values)
+  const config = loadConfig()
+  announceDatabase(config.DATABASE_URL)
+  const app = await buildApp({ ...config, MIGRATE_ON_START: false, LOG_LEVEL: 'silent' })
+  try {
+    if (act !== undefined && id !== undefined) report(await act(app, id, values), values)
+    else if (action === 'create') report(await create(app, id ?? randomClientId(), values), values)
+    else await printClients(app, values)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') throw new CommandError(`there is no client "${id}"`)
+    throw error
+  } finally {
+    await app.close()
+  }
+}
+
+function assertOptions(action: string, values: Values): void {
+  const isRegistration = action === 'create' || action === 'update'
+  const registered = Object.keys(registrationOf(values, false))
+  if (!isRegistration && registered.length > 0) throw new UsageError('such options belong to create and update')
+  if (action === 'create' && values.name === undefined) throw new UsageError('--name is needed')
+  if (action === 'update' && registered.length === 0) throw new UsageError('say what to change')
+  if (action !== 'rotate' && (values.now || values['end-older'])) {
+    throw new UsageError('--now and --end-older belong to latchkey clients rotate')
+  }
+  if (values.now && values['end-older']) throw new UsageError('say --now or --end-older, not both')
+}
+
+async function create({ clients }: FastifyInstance, id: string, values: Values): Promise<Outcome> {
+  const registration = withDefaults({ client_name: '', ...registrationOf(values) })
+  return { line: `Registered ${id}.`, ...(await clients.create(id, registration, OPERATOR)) }
+}
+
+/** What the options say, in the names of RFC 7591. */
+function registrationOf(values: Values, readsFiles = true): Partial<Registration> {
+  const { name, scope, resource, grant, auth, jwks } = values
+  return {
+    ...(name !== undefined && { client_name: name }),
+    ...(scope !== undefined && { scope }),
+    ...(resource !== undefined && { resources: resource }),
+    ...(grant !== undefined && { grant_types: grant.map((word) => oneOf(GRANT_TYPES, word, '--grant')) }),
+    ...(auth !== undefined && { token_endpoint_auth_method: oneOf(AUTH_METHODS, auth, '--auth') }),
+    ...(jwks !== undefined && { jwks: readsFiles ? readJwks(jwks) : null }),
+    ...(values['redirect-uri'] !== undefined && { redirect_uris: values['redirect-uri'] }),
+    ...(values['first-party'] !== undefined && { first_party: values['first-party'] }),
+  }
+}
+
+function oneOf<const Word extends string>(words: readonly Word[], given: string, option: string): Word {
+  const word = words.find((candidate) => candidate === given)
+  if (word === undefined) throw new UsageError(`${option} takes ${words.join(', ')}`)
+  return word
+}
+
+function readJwks(file: string): Registration['jwks'] {
+  try {
+    const { keys } = JSON.parse(readFileSync(file, 'utf8'))
+    if (Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)) return { keys }
+  } catch (error) {
+    throw new CommandError(`${file} cannot be read: ${(error as Error).message}`)
+  }
+  throw new CommandError(`${file} is no JWK Set: it must be {"keys": [...]}`)
+}
+
+async function printClients({ clients }: FastifyInstance, { json }: Values): Promise<void> {
+  for (let last = ''; ; ) {
+    const some = await clients.list(ROWS_AT_ONCE, last)
+    print(...some.map((client) => (json ? printableJson(toClient(client)) : lineOf(client))))
+    if (some.length < ROWS_AT_ONCE) return
+    last = some.at(-1)?.id ?? last
+  }
+}
+
+function report({ line, client, secret }: Outcome, { json }: Values): void {
+  if (json) printJson({ ...toClient(client), ...(secret !== undefined && { client_secret: secret }) })
+  else print(...(secret === undefined ? [] : [secret]), line)
+}
+
+function lineOf({ id, isActive, grantTypes, scopes, name }: OAuthClient): string {
+  return [id.padEnd(20), isActive ? 'active  ' : 'disabled', grantTypes.join(','), scopes.join(' ') || '-', name].join(
+    '  ',
+  )
+}

@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { startService, temporaryFolder } from '../helper.js'
+import { latchkey } from '../support/child.js'
+
+// Starting a process takes a second, and many more on a busy machine.
+t.setTimeout(600_000)
+
+t.test('clients are registered, changed and deleted on the command line', async (t) => {
+  const run = await installation(t)
+  const made = JSON.parse((await run('create', 'billing', '--name', 'Billing', '--scope', 'invoices:write')).stdout)
+  t.match(made, { client_id: 'billing', client_name: 'Billing', scope: 'invoices:write', client_secret: /^lks_/ })
+  const rotated = JSON.parse((await run('rotate', 'billing')).stdout)
+  t.match(rotated, { secrets: 2, client_secret: /^lks_/ })
+  t.not(rotated.client_secret, made.client_secret)
+  t.match(JSON.parse((await run('rotate', 'billing', '--now')).stdout), { secrets: 1, client_secret: /^lks_/ })
+  t.match(JSON.parse((await run('disable', 'billing')).stdout), { is_active: false })
+  const listed = await run('list')
+  t.match(JSON.parse(listed.stdout), { client_id: 'billing' })
+  t.notMatch(listed.stdout, /lks_/)
+  t.equal((await run('delete', 'billing')).code, 0)
+  t.equal((await run('list')).stdout, '')
+})
+
+t.test('what is refused says why', async (t) => {
+  const run = await installation(t)
+  const refused: [string[], number, RegExp][] = [
+    [['show', 'nobody'], 1, /there is no client "nobody"/],
+    [['create', 'latchkey', '--name', 'X'], 1, /is the service itself/],
+    [['create', 'billing', '--name', 'X', '--scope', 'a  b'], 1, /one space between/],
+    [['create', 'billing'], 64, /--name is needed/],
+    [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant takes authorization_code/],
+    [['rotate'], 64, /say which/],
+    [['update', 'billing'], 64, /say what to change/],
+  ]
+  await Promise.all(
+    refused.map(async ([args, code, says]) => {
+      const ended = await run(...args)
+      t.match({ code: ended.code, stderr: ended.stderr }, { code, stderr: says }, args.join(' '))
+    }),
+  )
+  t.equal((await run('list')).stdout, '')
+})
+
+/** An installation, and how to call the command on it. */
+async function installation(t: Test) {
+  const folder = await temporaryFolder(t)
+  const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
+  await startService(t, { DATABASE_URL })
+  return async (...args: string[]) => {
+    const child = await latchkey(t, ['clients', ...args, '--json'], { settings: { DATABASE_URL } })
+    const code = await child.exit
+    return { code, stdout: child.stdout, stderr: child.stderr }
+  }
+}
