@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { oneOf, problemAnswer, problems, ref } from '../src/api/schemas.js'
+import { problemAnswer, problems } from '../src/api/problem-schemas.js'
+import { oneOf, ref } from '../src/api/schemas.js'
 import { Problem } from '../src/problems.js'
 
 const READINESS_TIMEOUT_MS = 1_500

@@ -11,7 +11,8 @@ import {
   toClient,
 } from '../../src/api/client-schemas.js'
 import { DEFAULT_LIMIT, pageQuery } from '../../src/api/paging.js'
-import { noContent, problemAnswer, problems, ref } from '../../src/api/schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { randomClientId, withDefaults } from '../../src/clients/registration.js'
 import { Problem } from '../../src/problems.js'

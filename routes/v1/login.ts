@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { Login, nullable, problemAnswer, problems, ref, toLogin } from '../../src/api/schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 
 const Credentials = Type.Object(

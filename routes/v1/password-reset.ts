@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { noContent, problems, ref } from '../../src/api/schemas.js'
+import { problems } from '../../src/api/problem-schemas.js'
+import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 
 const NewPassword = Type.Object(

@@ -1,5 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { problems, RefreshToken, ref, TokenPair } from '../../src/api/schemas.js'
+import { RefreshToken, TokenPair } from '../../src/api/account-schemas.js'
+import { problems } from '../../src/api/problem-schemas.js'
+import { ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {

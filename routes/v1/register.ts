@@ -1,7 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { Login, locale, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { Login, locale, nullable, problemAnswer, problems, ref, toLogin } from '../../src/api/schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 

@@ -4,6 +4,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { etag, isFresh } from '../../src/api/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/api/owned-rows.js'
 import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { withRoomFor } from '../../src/api/row-gate.js'
 import {
   createdAt,
@@ -14,8 +15,6 @@ import {
   noContent,
   nullable,
   pageOf,
-  problemAnswer,
-  problems,
   ref,
   rowAnswer,
   rowId,

@@ -4,6 +4,7 @@ import { and, desc, eq, lt, sql } from 'drizzle-orm'
 import { etag, isFresh } from '../../src/api/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/api/owned-rows.js'
 import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { withRoomFor } from '../../src/api/row-gate.js'
 import {
   etagHeader,
@@ -13,8 +14,6 @@ import {
   ifNoneMatch,
   noContent,
   pageOf,
-  problemAnswer,
-  problems,
   ref,
   rowAnswer,
   rowId,

@@ -4,18 +4,10 @@ import { and, desc, eq, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import type { Actor } from '../../src/accounts/admins.js'
 import { isKept, matches } from '../../src/accounts/user-rows.js'
+import { Account, Role, toAccount } from '../../src/api/account-schemas.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
-import {
-  Account,
-  IdParams,
-  noContent,
-  pageOf,
-  problemAnswer,
-  problems,
-  Role,
-  ref,
-  toAccount,
-} from '../../src/api/schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { IdParams, noContent, pageOf, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
 import { fold, identifierKey } from '../accounts/names.js'
 import { isKept, matches, type User } from '../accounts/user-rows.js'
-import { toAccount } from '../api/schemas.js'
+import { toAccount } from '../api/account-schemas.js'
 import { CommandError } from '../command-error.js'
 import { print, printableJson } from '../terminal.js'
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { User } from '../accounts/user-rows.js'
-import { toAccount } from '../api/schemas.js'
+import { toAccount } from '../api/account-schemas.js'
 import { timestamp } from '../api/times.js'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'

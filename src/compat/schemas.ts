@@ -1,5 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { ref, retryAfter } from '../api/schemas.js'
+import { retryAfter } from '../api/problem-schemas.js'
+import { ref } from '../api/schemas.js'
 
 // What the tutorials' answers look like, for their document and for the serialisers.
 

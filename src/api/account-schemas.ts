@@ -1,0 +1,128 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { User as UserRow } from '../accounts/user-rows.js'
+import type { Tokens } from '../sessions/token-pairs.js'
+import type { Role as RoleName } from '../tokens/access-tokens.js'
+import { ROLES_ARE, rolesIn } from '../tokens/roles.js'
+import { createdAt, idOf, nullable, oneOf, ref, updatedAt } from './schemas.js'
+import { timestamp } from './times.js'
+
+/** A language as in BCP 47, as a client sends it. */
+export const locale = nullable({
+  maxLength: 35,
+  pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
+  description: 'The language to write to you in, as in BCP 47: `en`, `ko-KR`.',
+})
+
+export const Role = oneOf<RoleName>(['user', 'admin'], { description: "The person's role." })
+
+const USER_EXAMPLE = {
+  id: 1,
+  username: 'mina',
+  email: 'mina@example.com',
+  name: 'Mina',
+  role: 'user',
+  roles: ['editor'],
+  locale: 'ko',
+  created_at: '2026-11-20T09:00:00.000Z',
+  updated_at: '2026-11-20T09:00:00.000Z',
+}
+
+export const User = Type.Object(
+  {
+    id: idOf('Never given to anybody else; `sub` of the access tokens, as text.'),
+    username: nullable({ description: 'The user name, as registered.' }),
+    email: nullable({ description: 'The e-mail address, as registered.' }),
+    name: nullable({ description: 'Display name.' }),
+    role: Role,
+    roles: Type.Array(Type.String(), { description: ROLES_ARE }),
+    locale: nullable({ description: 'The language to write to the person in, as in BCP 47.' }),
+    created_at: createdAt,
+    updated_at: updatedAt,
+  },
+  {
+    $id: 'User',
+    description: 'An account, as its owner sees it.',
+    examples: [USER_EXAMPLE],
+  },
+)
+
+/** What both log-ins and refreshes answer; also the OAuth 2 token endpoint, RFC 6749 section 5.1. */
+const tokenFields = {
+  access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
+  token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
+  expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
+  refresh_token: Type.String({ description: 'Exchanges once for the next pair of tokens.' }),
+}
+
+const TOKEN_EXAMPLE = {
+  access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
+  token_type: 'Bearer',
+  expires_in: 600,
+  refresh_token: 'lkr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
+}
+
+export const TokenPair = Type.Object(tokenFields, {
+  $id: 'TokenPair',
+  description: 'An access token, and the refresh token that gets the next pair.',
+  examples: [TOKEN_EXAMPLE],
+})
+
+export const Account = Type.Object(
+  { ...User.properties, is_active: Type.Boolean({ description: 'Whether the person can log in.' }) },
+  {
+    $id: 'Account',
+    description: 'An account, as admins see it.',
+    examples: [{ ...USER_EXAMPLE, is_active: true }],
+  },
+)
+
+export const Login = Type.Object(
+  { user: ref(User), ...tokenFields },
+  {
+    $id: 'Login',
+    description: 'The account and its tokens.',
+    examples: [{ user: USER_EXAMPLE, ...TOKEN_EXAMPLE }],
+  },
+)
+
+/** Longer than any token, also one of the other kind that is sent by mistake. */
+export const TOKEN_MAX_LENGTH = 4_096
+
+export const RefreshToken = Type.Object(
+  {
+    refresh_token: Type.String({
+      minLength: 1,
+      maxLength: TOKEN_MAX_LENGTH,
+      description: 'The newest refresh token of the session.',
+    }),
+  },
+  {
+    $id: 'RefreshToken',
+    additionalProperties: false,
+    description: 'The refresh token of a session.',
+    examples: [{ refresh_token: TOKEN_EXAMPLE.refresh_token }],
+  },
+)
+
+/** What people see of their row. */
+export function toUser(user: UserRow): Static<typeof User> {
+  return {
+    id: user.id,
+    username: user.username,
+    email: user.email,
+    name: user.name,
+    role: user.role,
+    roles: rolesIn(user.roles),
+    locale: user.locale,
+    created_at: timestamp(user.createdAt),
+    updated_at: timestamp(user.updatedAt),
+  }
+}
+
+export function toAccount(user: UserRow): Static<typeof Account> {
+  return { ...toUser(user), is_active: user.isActive }
+}
+
+export function toLogin(user: UserRow, tokens: Tokens): Static<typeof Login> {
+  return { user: toUser(user), ...tokens }
+}

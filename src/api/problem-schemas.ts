@@ -1,0 +1,85 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { PROBLEMS, type ProblemCode, Problem as PublicProblem } from '../problems.js'
+import { ref } from './schemas.js'
+
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'A URN that names the kind of problem.' }),
+    title: Type.String({ description: 'What went wrong, as text for people.' }),
+    status: Type.Integer({ description: 'The HTTP status.' }),
+    code: Type.String({
+      description: 'What went wrong, for programs. A code never changes its meaning; later versions may add codes.',
+      // Not `enum`: a client generated today must still read a code that is added tomorrow.
+      'x-extensible-enum': Object.keys(PROBLEMS),
+    }),
+    detail: Type.Optional(Type.String({ description: 'What is wrong with this request in particular.' })),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          in: Type.String({ description: 'The part of the request: body, querystring, params or headers.' }),
+          path: Type.String({ description: 'Where in that part, as a JSON pointer.' }),
+          message: Type.String({ description: 'What is wrong, as text for people.' }),
+        }),
+        { description: 'Every part of the request that does not match the schema.' },
+      ),
+    ),
+    request_id: Type.String({ description: "The request's id, as it is in the log." }),
+  },
+  {
+    $id: 'Problem',
+    description: 'An error as RFC 9457 defines it, with a stable code.',
+    examples: [new PublicProblem('not_found').toBody('fq3k1z-2b')],
+  },
+)
+
+/** What a status means, and the code that it usually has. */
+const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
+  400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
+  401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
+  403: { description: 'The access token lacks the scope or the role for this.', code: 'insufficient_scope' },
+  404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
+  409: { description: 'The name is taken, or the request conflicts with the current state.', code: 'username_taken' },
+  412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
+  413: { description: 'The body is too large.', code: 'body_too_large' },
+  415: { description: 'The body has another Content-Type than this operation takes.', code: 'unsupported_media_type' },
+  429: { description: 'Too many tries; see Retry-After.', code: 'too_many_attempts' },
+  431: { description: 'The headers are too large.', code: 'headers_too_large' },
+  500: { description: 'A bug in the service; `request_id` finds it in the log.', code: 'internal_error' },
+  503: { description: 'Temporarily unavailable; see Retry-After.', code: 'database_unavailable' },
+}
+
+export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait before trying again.' }) }
+
+const HEADERS: Record<number, Record<string, TSchema>> = {
+  401: { 'WWW-Authenticate': Type.String({ description: 'RFC 6750 section 3.' }) },
+  429: retryAfter,
+  503: retryAfter,
+}
+
+/** The answers of these statuses, all of them a Problem, those that every operation may give, and all that may come. */
+export function problems<const Status extends number>(...statuses: Status[]) {
+  // Wherever a token can be invalid, it can also be one that does not reach so far.
+  const guarded = (statuses as number[]).includes(401) ? [403] : []
+  const all = [...new Set([...statuses, ...guarded, 500, 503])].sort()
+  return {
+    ...Object.fromEntries(all.map((status) => [status, problemAnswer(status)])),
+    // What comes before the operation: 405, 408, 431. One shape, so that clients need no other.
+    default: { description: 'Any other error.', content: problemContent('method_not_allowed') },
+  } as unknown as Record<Status | 500 | 503, TSchema>
+}
+
+/** The answer of one status, whose example has another code than that status usually has. */
+export function problemAnswer(status: number, code?: ProblemCode): TSchema {
+  const { description, code: usual } = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }
+  return {
+    description,
+    ...(HEADERS[status] && { headers: HEADERS[status] }),
+    content: problemContent(code ?? usual),
+  } as unknown as TSchema
+}
+
+function problemContent(code: ProblemCode) {
+  const errors = code === 'validation_failed' ? [{ in: 'body', path: '/name', message: 'must be a string' }] : undefined
+  const example = new PublicProblem(code, { ...(errors && { errors }) }).toBody('fq3k1z-2b')
+  return { 'application/problem+json': { schema: ref(Problem), example } }
+}
