@@ -67,6 +67,12 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.response?.headers.get('retry-after')) > 0)
 }
 
+/** The name of whoever this fetch sends the token of. */
+export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
+  client.setConfig({ baseUrl: address, fetch, auth: () => undefined })
+  return (await latchkey.getMe()).data?.username
+}
+
 async function todos(): Promise<void> {
   const { data: todo, response } = await latchkey.createTodo({ body: { title: 'Water the plants', due_at: null } })
   assert.ok(todo)

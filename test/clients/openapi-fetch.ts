@@ -77,6 +77,12 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.response.headers.get('retry-after')) > 0)
 }
 
+/** The name of whoever this fetch sends the token of. */
+export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
+  const client = createClient<paths>({ baseUrl: address, fetch })
+  return (await client.GET('/v1/me')).data?.username
+}
+
 type Client = ReturnType<typeof createClient<paths>>
 
 async function todos(client: Client): Promise<void> {

@@ -72,6 +72,13 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.headers.get('retry-after')) > 0)
 }
 
+/** The name of whoever this fetch sends the token of. */
+export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
+  Object.assign(settings, { address, fetch, token: '' })
+  const me = await latchkey.getMe()
+  return me.status === 200 ? me.data.username : undefined
+}
+
 async function todos(): Promise<void> {
   const created = await latchkey.createTodo({ title: 'Water the plants', due_at: null })
   assert.ok(created.status === 201)

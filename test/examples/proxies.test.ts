@@ -1,0 +1,128 @@
+// On SQLite alone: what a proxy makes of the answer of /v1/verify.
+
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { parse } from 'yaml'
+import { packageRoot } from '../../src/package.js'
+import { openForge, token } from '../support/forge.js'
+import { startListening } from '../support/listening.js'
+import { exampleCopy, freePort, running } from './running.js'
+
+// A proxy that asks Latchkey, in front of an API that knows nothing of tokens.
+
+t.setTimeout(120_000)
+
+const NGINX = '/usr/sbin/nginx'
+const CADDY = '/usr/bin/caddy'
+const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+
+const PROXIES = {
+  nginx: {
+    file: 'nginx.conf',
+    binary: NGINX,
+    command: (folder: string) => [
+      NGINX,
+      '-p',
+      folder,
+      '-c',
+      'nginx.conf',
+      '-e',
+      'stderr',
+      '-g',
+      'daemon off; pid nginx.pid;',
+    ],
+    user: 'x-user-id',
+  },
+  caddy: {
+    file: 'Caddyfile',
+    binary: CADDY,
+    command: () => [CADDY, 'run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
+    user: 'x-latchkey-subject',
+  },
+}
+
+for (const [name, { file, binary, command, user }] of Object.entries(PROXIES)) {
+  const skip = existsSync(binary) ? false : `no ${binary}: apt-get install ${name}`
+  t.test(`${name} lets in whom Latchkey knows, and says who it is`, { skip }, async (t) => {
+    const [here, port, api] = [await freePort(), await freePort(), await echo(t)]
+    const { service } = await startListening(t, { PORT: String(here) })
+    const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+    const folder = await exampleCopy(t, name)
+    const ports: Record<string, number> = { 3000: here, 4000: api, 8080: port }
+    const config = (await readFile(join(folder, file), 'utf8')).replaceAll(
+      /\b(3000|4000|8080)\b/g,
+      (found) => `${ports[found]}`,
+    )
+    // So that it runs beside another nginx, and not as root.
+    const places = ['access_log off;', ...TEMPORARY.map((what) => `${what}_temp_path ${what};`)].join(' ')
+    await writeFile(join(folder, file), config.replace('http {', `http { ${places}`))
+    await mkdir(join(folder, 'home'))
+    const address = await running(t, command(folder), { folder, port, settings: { HOME: join(folder, 'home') } })
+    const call = async (headers: Record<string, string>, init: RequestInit = {}) => {
+      const answer = await fetch(address, { ...init, headers })
+      return {
+        status: answer.status,
+        body: answer.status === 200 ? ((await answer.json()) as Echo) : undefined,
+        headers: answer.headers,
+      }
+    }
+    const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
+
+    for (const person of [mina, joon]) {
+      const { status, body } = await call(bearer(person.token))
+      t.equal(status, 200)
+      t.equal(body?.headers[user], String(person.id))
+      t.ok(Object.values(body?.headers ?? {}).includes('user'), 'and the role')
+    }
+    const forged = await call({ ...bearer(joon.token), [user]: '1', [user.replace(/id$|subject$/, 'role')]: 'admin' })
+    t.equal(forged.body?.headers[user], String(joon.id), 'nobody says who they are but Latchkey')
+    t.notMatch(JSON.stringify(forged.body?.headers), 'admin')
+    const posted = await call(bearer(mina.token), { method: 'POST', body: 'some text' })
+    t.match(posted.body, { method: 'POST', content: 'some text' })
+
+    const none = await call({})
+    t.equal(none.status, 401)
+    t.match(none.headers.get('www-authenticate'), /^Bearer/)
+    const expired = token(await openForge(service, mina), { exp: 1 })
+    for (const wrong of [expired, 'x', mina.login.refresh_token]) t.equal((await call(bearer(wrong))).status, 401)
+    t.equal((await call({ [user]: '1' })).status, 401)
+    t.equal((await mina.post('/v1/logout')).statusCode, 204)
+    t.equal((await call(bearer(mina.token))).status, 401, 'at once after the log-out')
+    t.equal((await call(bearer(joon.token))).status, 200)
+  })
+}
+
+t.test('the file of Traefik asks the same door, and hands on what it answers', async (t) => {
+  const { http } = parse(await readFile(join(packageRoot, 'examples/traefik/dynamic.yml'), 'utf8'))
+  const { forwardAuth } = http.middlewares.latchkey
+  t.equal(new URL(forwardAuth.address).pathname, '/v1/verify')
+  t.same(http.routers.api.middlewares, ['latchkey'])
+  const { service } = await startListening(t)
+  const answer = await (await service.signUp('mina')).get('/v1/verify')
+  for (const header of forwardAuth.authResponseHeaders) t.ok(answer.headers[header.toLowerCase()], header)
+})
+
+interface Echo {
+  method: string
+  headers: Record<string, string>
+  content: string
+}
+
+/** An API that answers with what reached it. Resolves to its port. */
+async function echo(t: Test): Promise<number> {
+  const server = createServer(async (request, response) => {
+    const { method, headers } = request
+    response
+      .setHeader('content-type', 'application/json')
+      .end(JSON.stringify({ method, headers, content: await text(request) }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  return (server.address() as { port: number }).port
+}
