@@ -3,6 +3,8 @@ import pg from 'pg'
 import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
+import { asProblem, hasLost, isUnavailable } from './errors.js'
+import { Pipeline } from './pipeline.js'
 import { isLostStatement, type Passage, SERVER_LIMITS } from './pooler.js'
 import { settleSession } from './session.js'
 
@@ -30,21 +32,22 @@ export interface Runner {
 /** Connections to PostgreSQL, a few, shared. What goes wrong with them leaves here as a Problem. */
 export class Pool implements Runner {
   readonly #pool: pg.Pool
+  readonly #pipeline: Pipeline
   readonly #passage: Passage
 
   constructor(url: string, size: number, passage: Passage) {
     this.#passage = passage
-    this.#pool = new pg.Pool({
+    const connection = {
       connectionString: url,
-      max: size,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       query_timeout: ANSWER_TIMEOUT_MS,
       ...passage.limits,
-      idleTimeoutMillis: IDLE_CONNECTION_MS,
       keepAlive: true,
-      onConnect: settleSession,
       application_name: 'latchkey',
-    })
+    }
+    this.#pipeline = new Pipeline(connection, passage.isDirect ? size : 0)
+    const max = size - this.#pipeline.size
+    this.#pool = new pg.Pool({ ...connection, max, idleTimeoutMillis: IDLE_CONNECTION_MS, onConnect: settleSession })
     // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
     // do about it: an idle connection is dropped by the pool, and one at work fails its statement.
     this.#pool.on('error', () => {})
@@ -53,15 +56,33 @@ export class Pool implements Runner {
 
   query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
     return timed(statements, () =>
-      repeated(TRIES, async () => {
-        const connection = new Checkout(await this.#connect(), this.#passage)
-        try {
-          return await connection.query(statement, params)
-        } finally {
-          connection.release()
-        }
-      }),
+      repeated(
+        TRIES,
+        async () => (await this.#queryInPipeline(statement, params)) ?? this.#queryAlone(statement, params),
+      ),
     )
+  }
+
+  /** Undefined when the statement was not executed. Prepared ones are short; others may stand in front of them for long. */
+  async #queryInPipeline(statement: Statement, params: unknown[]): Promise<pg.QueryResult | undefined> {
+    if (!('name' in statement) || statement.name === undefined) return undefined
+    assertText(params)
+    try {
+      return await this.#pipeline.query({ ...statement, values: params, types: NUMBERS } as pg.QueryConfig)
+    } catch (error) {
+      // Another one of the same name was to prepare it, and failed.
+      if (isLostStatement(error)) return undefined
+      throw asProblem(error)
+    }
+  }
+
+  async #queryAlone(statement: Statement, params: unknown[]): Promise<pg.QueryResult> {
+    const connection = new Checkout(await this.#connect(), this.#passage)
+    try {
+      return await connection.query(statement, params)
+    } finally {
+      connection.release()
+    }
   }
 
   /**
@@ -100,7 +121,7 @@ export class Pool implements Runner {
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
     })
-    await Promise.race([this.#pool.end(), timeout])
+    await Promise.race([Promise.all([this.#pool.end(), this.#pipeline.close()]), timeout])
     clearTimeout(timer)
   }
 
@@ -134,9 +155,8 @@ class Checkout implements Runner {
     } catch (error) {
       // A pooler came between, or was told to keep none: from now on without.
       if (isLostStatement(error)) this.#passage.keepsPrepared = false
-      const problem = asProblem(error)
-      if (problem instanceof Problem && problem.code === 'database_unavailable' && !hasLost(error)) this.isBroken = true
-      throw problem
+      if (isUnavailable(error)) this.isBroken = true
+      throw asProblem(error)
     }
   }
 
@@ -156,12 +176,6 @@ async function repeated<Result>(tries: number, work: () => Promise<Result>): Pro
     // Not all of them at the same moment again.
     await sleep(pauseMs * (0.5 + Math.random()))
   }
-}
-
-/** Whether an error, or what caused it, is a serialization failure or a deadlock. */
-function hasLost(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) return error.code === '40001' || error.code === '40P01'
-  return error instanceof Error && hasLost(error.cause)
 }
 
 /** The statements of one transaction, until one of them fails or the transaction is over. */
@@ -197,26 +211,4 @@ class TransactionRunner implements Runner {
 const NUMBERS: pg.CustomTypesConfig = {
   getTypeParser: ((type: number, format?: 'text') =>
     type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
-}
-
-/**
- * SQLSTATEs of a server that cannot now: connections (08), access (28, 3D), resources (53), shut down or cancelled (57),
- * its disk (58, XX001, XX002); a standby after a failover (25006), a transaction left alone (25P03), locks and deadlocks
- * (40, 55P03); and statements prepared before a migration or by another's connection (0A000, 26000, 42P05).
- */
-const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000|42P05)/
-
-/** A database that does not answer is a 503; a statement that it refuses is a bug, and stays one. */
-function asProblem(cause: unknown): unknown {
-  if (!(cause instanceof pg.DatabaseError)) {
-    // Not from the server, so the connection to it failed; unless the arguments cannot even be sent.
-    return cause instanceof TypeError ? cause : new Problem('database_unavailable', { cause })
-  }
-  const { code = '', constraint } = cause
-  if (constraint === 'users_username_key_unique') return new Problem('username_taken', { cause })
-  if (constraint === 'users_email_key_unique') return new Problem('email_taken', { cause })
-  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
-  if (code === '23503') return new Problem('invalid_token', { cause })
-  if (code === '22021' || code === '22P05') return new Problem('text_rejected', { cause })
-  return UNAVAILABLE.test(code) ? new Problem('database_unavailable', { cause }) : cause
 }

@@ -11,6 +11,8 @@ export interface Passage {
   limits: typeof SERVER_LIMITS | Record<string, never>
   /** Whether a prepared statement is there again at the next call. A pooler of transactions loses it unless it keeps track. */
   keepsPrepared: boolean
+  /** Whether the settings of a connection are its own. Behind a pooler, they may be given to another's transaction. */
+  isDirect: boolean
   /** What the operator can do about the first two, one sentence each. */
   advice: string[]
 }
@@ -45,7 +47,7 @@ export async function explorePassage(url: string, options: pg.ClientConfig): Pro
         'The pooler in front of PostgreSQL does not keep prepared statements: each one is parsed anew. Set max_prepared_statements in it (PgBouncer 1.21 or newer).',
       )
     }
-    return { limits, keepsPrepared, advice }
+    return { limits, keepsPrepared, isDirect: await isServer(first), advice }
   } finally {
     await Promise.allSettled([first.end(), second.end()])
   }
@@ -65,6 +67,13 @@ async function isPreparedForEach(first: pg.Client, second: pg.Client): Promise<b
     if (!isLostStatement(error)) throw error
     return false
   }
+}
+
+/** Whether the other end of a connection is the server: a pooler names itself by a number of its own. */
+async function isServer(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const { processID } = client as unknown as { processID: number | null }
+  return rows[0]?.pid === processID
 }
 
 /** Whether a prepared statement is another connection's, or gone: SQLSTATE duplicate or invalid statement name. */

@@ -1,0 +1,96 @@
+import type { Duplex } from 'node:stream'
+import pg from 'pg'
+import { isUnavailable } from './errors.js'
+
+/** So many statements may be without an answer on a connection. */
+const UNANSWERED_LIMIT = 256
+/** A statement that takes longer stands in front of the others: it waits for a lock, or reads much. */
+const STALLED_MS = 50
+/** Something between here and the server may have forgotten a connection that was idle for longer. */
+const IDLE_MS = 60_000
+
+/**
+ * A connection that takes statements before the earlier ones are answered (libpq calls it pipeline mode). Each is a
+ * transaction of its own, so that one that fails fails alone. Those of one tick leave in one write.
+ */
+export class Lane {
+  readonly #client: pg.Client
+  /** When the statements without an answer were sent. The server answers them in this order. */
+  readonly #sentAt: number[] = []
+  #lastSentAt = performance.now()
+  #corked: Duplex | undefined
+  #isRetired = false
+
+  private constructor(client: pg.Client) {
+    this.#client = client
+    // Without a listener a connection that the server ends would end this process too; its statements fail anyway.
+    client.on('error', () => this.retire())
+  }
+
+  /** Connects; `settle` gives the connection its settings. */
+  static async open(config: pg.ClientConfig, settle: (client: pg.Client) => Promise<void>): Promise<Lane> {
+    const client = new pg.Client({ ...config, pipeline: true })
+    const lane = new Lane(client)
+    try {
+      await client.connect()
+      await settle(client)
+    } catch (error) {
+      lane.retire()
+      throw error
+    }
+    return lane
+  }
+
+  get unanswered(): number {
+    return this.#sentAt.length
+  }
+
+  get isRetired(): boolean {
+    return this.#isRetired
+  }
+
+  get isIdle(): boolean {
+    return this.unanswered === 0 && performance.now() - this.#lastSentAt > IDLE_MS
+  }
+
+  /** Whether a statement would be answered soon. */
+  get isOpen(): boolean {
+    const [oldest] = this.#sentAt
+    if (oldest === undefined) return !this.#isRetired
+    return !this.#isRetired && this.unanswered < UNANSWERED_LIMIT && performance.now() - oldest < STALLED_MS
+  }
+
+  query(query: pg.QueryConfig): Promise<pg.QueryResult> {
+    this.#cork()
+    this.#lastSentAt = performance.now()
+    this.#sentAt.push(this.#lastSentAt)
+    return new Promise((resolve, reject) => {
+      this.#client.query(query, (error, result) => {
+        this.#sentAt.shift()
+        if (!error) return resolve(result)
+        if (isUnavailable(error)) this.retire()
+        reject(error)
+      })
+    })
+  }
+
+  /** Sends at once what the end of the tick would send. */
+  flush(): void {
+    this.#corked?.uncork()
+    this.#corked = undefined
+  }
+
+  /** Takes no further statement. Those that were sent are still answered. */
+  async retire(): Promise<void> {
+    if (this.#isRetired) return
+    this.#isRetired = true
+    await this.#client.end().catch(() => {})
+  }
+
+  #cork(): void {
+    if (this.#corked !== undefined) return
+    this.#corked = (this.#client as unknown as { connection: { stream: Duplex } }).connection.stream
+    this.#corked.cork()
+    setImmediate(() => this.flush())
+  }
+}

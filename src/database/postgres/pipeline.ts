@@ -1,0 +1,43 @@
+import type pg from 'pg'
+import { Lane } from './lane.js'
+import { Lanes } from './lanes.js'
+import { settleSession } from './session.js'
+import { deferFlushes, SharedCommits } from './shared-commits.js'
+
+/** Of fewer connections than this all are needed for transactions. */
+const LEAST_CONNECTIONS = 4
+/** A second lane for reads is used while something slow stands in the first. */
+const READ_LANES = 2
+
+/** Pipelined connections for short statements: some for reads, which never wait for a commit, and one for writes. */
+export class Pipeline {
+  /** How many connections it has. */
+  readonly size: number
+  readonly #reads: Lanes
+  readonly #writes: Lanes
+  readonly #commits: SharedCommits
+
+  constructor(connection: pg.ClientConfig, connections: number) {
+    const isUsed = connections >= LEAST_CONNECTIONS
+    const reads = isUsed ? Math.min(READ_LANES, Math.floor(connections / 4)) : 0
+    const writes = isUsed ? 1 : 0
+    this.size = reads + writes
+    this.#reads = new Lanes(reads, () => Lane.open(connection, settleSession))
+    this.#writes = new Lanes(writes, () =>
+      Lane.open(connection, async (client) => {
+        await settleSession(client)
+        await deferFlushes(client)
+      }),
+    )
+    this.#commits = new SharedCommits(this.#writes)
+  }
+
+  /** Undefined when the statement was not executed, because no lane would answer it soon. */
+  async query(query: pg.QueryConfig): Promise<pg.QueryResult | undefined> {
+    return query.text?.startsWith('select ') ? this.#reads.take()?.query(query) : this.#commits.query(query)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#reads.close(), this.#writes.close()])
+  }
+}
