@@ -39,7 +39,7 @@ export default plugin(
     app.decorate('registration', new Registration({ config, database, passwords, rules, events }))
     app.decorate('logIn', new LogIn({ database, accounts, checks, events }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
-    app.decorate('administration', new Administration({ database, sessions, events, oneTimeTokens }))
+    app.decorate('administration', new Administration({ database, sessions, events, oneTimeTokens, notices }))
     app.decorate(
       'newPasswords',
       new NewPasswords({ database, passwords, rules, sessions, events, oneTimeTokens, notices }),

@@ -33,7 +33,11 @@ export default plugin(
       openTransport: () => openTransport(config),
     })
     app.decorate('mail', { outbox, delivery })
-    app.addHook('onListen', async () => delivery.start())
+    app.addHook('onListen', async () => {
+      if (config.MAIL_LINKS === '')
+        log.info('mails carry codes and no links: there are no pages, and MAIL_LINKS is not set')
+      delivery.start()
+    })
     let stopped: Promise<void> | undefined
     // Beside the requests in flight, which have the same time.
     app.addHook('preClose', async () => {

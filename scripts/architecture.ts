@@ -21,6 +21,7 @@ export const FLOORS = [
   'src/clients',
   'src/accounts',
   'src/mail',
+  'src/pages',
   'src/api',
   'src/compat',
   'plugins',

@@ -22,6 +22,7 @@ import mail from '../plugins/mail.js'
 import metrics from '../plugins/metrics.js'
 import oneTimeTokens from '../plugins/one-time-tokens.js'
 import openapi from '../plugins/openapi.js'
+import pages from '../plugins/pages.js'
 import rowQuotas from '../plugins/row-quotas.js'
 import sessions from '../plugins/sessions.js'
 import upkeep from '../plugins/upkeep.js'
@@ -81,6 +82,8 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(rowQuotas)
   await app.register(upkeep)
   await app.register(metrics)
+
+  await app.register(pages)
 
   // Who may come in, and what for.
   await app.register(authenticate)

@@ -54,6 +54,8 @@ export const PROBLEMS = {
     title: 'The access token does not reach this far; detail says what it lacks.',
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
   },
+  mail_disabled: { status: 403, title: 'This service sends no mail; ask an admin.' },
+  foreign_form: { status: 403, title: 'This form was sent by a page of another site.' },
   account_protected: { status: 403, title: 'This may not be done to this account in this way; see detail.' },
   registration_closed: { status: 403, title: 'People cannot register themselves here.' },
   not_found: { status: 404, title: 'Not found, or not yours.' },

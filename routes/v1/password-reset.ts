@@ -1,12 +1,19 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { problems } from '../../src/api/problem-schemas.js'
+import { emailKey } from '../../src/accounts/names.js'
+import { shownIn } from '../../src/accounts/shown.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { languageOf } from '../../src/pages/languages.js'
 
 const NewPassword = Type.Object(
   {
-    token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token that an admin gave you.' }),
+    token: Type.Optional(
+      Type.String({ maxLength: 128, description: 'The one-time token of the link, or that an admin gave you.' }),
+    ),
+    email: Type.Optional(Type.String({ maxLength: 320, description: 'In place of `token`: where the mail went.' })),
+    code: Type.Optional(Type.String({ maxLength: 32, description: 'The code of the mail, in any capitals.' })),
     new_password: Type.String({
       minLength: 1,
       maxLength: 256,
@@ -16,32 +23,65 @@ const NewPassword = Type.Object(
   {
     $id: 'NewPassword',
     additionalProperties: false,
-    description: 'A one-time token and the new password.',
-    examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', new_password: 'four louder lanterns' }],
+    description: 'A one-time token, or an address and a code, and the new password.',
+    examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', new_password: 'four louder lanterns' }],
+  },
+)
+
+const MailRequest = Type.Object(
+  { email: Type.String({ minLength: 3, maxLength: 320, description: 'The address of the account.' }) },
+  {
+    $id: 'MailRequest',
+    additionalProperties: false,
+    description: 'The address that a mail is wanted at.',
+    examples: [{ email: 'mina@example.com' }],
   },
 )
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(NewPassword)
+  app.addSchema(MailRequest)
+
+  app.post('/v1/password-reset/request', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'requestPasswordReset',
+      tags: ['auth'],
+      summary: 'Ask for a mail to set a new password',
+      description:
+        'Whoever forgot the password gets a mail with a link and a code, good for an hour. The answer is the same whether ' +
+        'the address has an account or not, and past the hourly limit of mails.',
+      security: [],
+      body: ref(MailRequest),
+      response: {
+        202: noContent('If the address has an account, a mail is on its way.'),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'mail_disabled'),
+      },
+    },
+    handler: async (request, reply) => {
+      const address = emailKey(request.body.email)
+      const locale = languageOf(request.headers)
+      await app.mail.outbox.request({ purpose: 'password_reset', address, locale }, clientOf(request).ip)
+      return reply.code(202).send()
+    },
+  })
 
   app.post('/v1/password-reset', {
     config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'resetPassword',
       tags: ['auth'],
-      summary: 'Set a new password with a one-time token',
-      description: 'Sets the password and ends all sessions of the account; log in again with the new password.',
+      summary: 'Set a new password with a link or a code',
+      description:
+        'Sets the password and ends all sessions of the account; log in again with the new password. Five wrong codes end a ' +
+        'code; its link stays good. A password that is refused uses nothing up.',
       security: [],
       body: ref(NewPassword),
       response: { 204: noContent('It is set.'), ...problems(400, 403, 413, 415, 429) },
     },
     handler: async (request, reply) => {
-      const { token, new_password: password } = request.body
-      const client = clientOf(request)
-      const grant = await app.oneTimeTokens.find(['password_reset'], { token }, client.ip)
-      // A password that is refused, or a queue that is full, must not use the token up; and of two uses at once one counts.
-      const passwordHash = await app.newPasswords.hash(grant.user, password, client)
-      await app.newPasswords.reset(grant, passwordHash, client)
+      await app.newPasswords.resetBy(shownIn(request.body), request.body.new_password, clientOf(request))
       return reply.code(204).send()
     },
   })

@@ -187,17 +187,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Make a password-reset token',
       description:
-        'For somebody who forgot the password: give them the token. It works once, within the hour, while you are an ' +
-        'admin, and ends an earlier one. Not for yourself or another admin, whom only the command line resets.',
+        'For somebody who forgot the password. Where mail is on and the account has an address, the person gets a mail and you ' +
+        'see no token; else give them the token. It works once, within the hour, while you are an admin, and ends an ' +
+        'earlier one. Not for yourself or another admin, whom only the command line resets.',
       params: IdParams,
       response: {
         201: { description: 'The token.', content: { 'application/json': { schema: ref(PasswordReset) } } },
+        202: noContent('A mail is on its way to the person.'),
         ...problems(400, 401, 403, 404, 413, 415),
       },
     },
     handler: async (request, reply) => {
-      const { token, expiresAt } = await app.administration.createPasswordReset(request.params.id, actorOf(request))
-      return reply.code(201).send({ token, expires_at: timestamp(expiresAt) })
+      const made = await app.administration.createPasswordReset(request.params.id, actorOf(request))
+      if (made === undefined) return reply.code(202).send()
+      return reply.code(201).send({ token: made.token, expires_at: timestamp(made.expiresAt) })
     },
   })
 }

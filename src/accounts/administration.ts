@@ -6,7 +6,8 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { rolesIn } from '../tokens/roles.js'
 import { type Actor, assertAdmin, assertNotLast, assertStillAdmin, lockAdmins } from './admins.js'
-import type { OneTimeTokens } from './one-time-tokens.js'
+import type { Notices } from './notices.js'
+import { BEGUN_BY_ANYBODY, type Issued, type OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
 
 interface Dependencies {
@@ -14,6 +15,7 @@ interface Dependencies {
   sessions: Sessions
   events: Events
   oneTimeTokens: OneTimeTokens
+  notices: Notices
 }
 
 /**
@@ -25,12 +27,14 @@ export class Administration {
   readonly #sessions: Sessions
   readonly #events: Events
   readonly #oneTimeTokens: OneTimeTokens
+  readonly #notices: Notices
 
-  constructor({ database, sessions, events, oneTimeTokens }: Dependencies) {
+  constructor({ database, sessions, events, oneTimeTokens, notices }: Dependencies) {
     this.#database = database
     this.#sessions = sessions
     this.#events = events
     this.#oneTimeTokens = oneTimeTokens
+    this.#notices = notices
   }
 
   /**
@@ -55,7 +59,7 @@ export class Administration {
       )
       if (loses(before, after)) {
         await this.#sessions.revokeAll(db, userId)
-        await this.#oneTimeTokens.deleteOf(db, userId)
+        await this.#oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
         await this.#oneTimeTokens.deleteMadeBy(db, userId)
       }
       for (const event of eventsOf(before, after))
@@ -65,11 +69,12 @@ export class Administration {
   }
 
   /**
-   * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Admins make
-   * none for themselves, whose password needs the old one, and none for each other.
+   * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Where an
+   * admin asks and the person can have it by mail, it is mailed, and undefined here. Admins make none for themselves, whose
+   * password needs the old one, and none for each other.
    * @throws Problem not_found, account_protected
    */
-  createPasswordReset(userId: number, actor: Actor): Promise<{ token: string; expiresAt: number }> {
+  createPasswordReset(userId: number, actor: Actor): Promise<Issued | undefined> {
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
       if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use POST /v1/me/password.' })
@@ -78,8 +83,10 @@ export class Administration {
         const detail = 'The password of an admin is reset on the command line: latchkey users reset-password <who>.'
         throw new Problem('account_protected', { detail })
       }
-      const made = await this.#oneTimeTokens.create(db, { purpose: 'password_reset', userId, createdBy: actor.id })
-      if (made === undefined) throw new Error('A token that is made now is the newest')
+      const purpose = 'password_reset'
+      const isMailed = actor.id !== null && this.#notices.isOn && user.email !== null
+      const made = isMailed ? undefined : await this.#oneTimeTokens.create(db, { purpose, userId, createdBy: actor.id })
+      if (isMailed) await this.#notices.write(db, { purpose, userId, address: user.email ?? '' })
       await this.#events.record({ type: 'password_reset.created', userId, actorId: actor.id }, actor.client, db)
       return made
     })

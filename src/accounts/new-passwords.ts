@@ -9,7 +9,7 @@ import type { Sessions } from '../sessions/sessions.js'
 import { turnOfOwner } from './hash-turns.js'
 import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
-import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens } from './one-time-tokens.js'
+import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens, type Shown } from './one-time-tokens.js'
 import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
@@ -62,7 +62,23 @@ export class NewPasswords {
     })
   }
 
-  /** Uses up what lets its user set a new password. @throws Problem invalid_reset_token */
+  /**
+   * Sets a new password with what a mail or an admin has given to the person. A password that is refused, or a queue that is
+   * full, uses nothing up.
+   * @throws Problem invalid_reset_token, too_many_attempts, password_rejected, hashing_overloaded
+   */
+  async resetBy(shown: Shown, password: string, client: Client): Promise<User> {
+    const { oneTimeTokens } = this.#dependencies
+    const grant = await oneTimeTokens.find(['password_reset'], shown, client.ip)
+    const passwordHash = await this.hash(grant.user, password, client).catch(async (error) => {
+      await oneTimeTokens.giveBack(grant)
+      throw error
+    })
+    await this.reset(grant, passwordHash, client)
+    return grant.user
+  }
+
+  /** Uses up what lets its user set a new password: of two uses at once one counts. @throws Problem invalid_reset_token */
   reset(grant: Grant, passwordHash: string, client: Client): Promise<void> {
     const { database, oneTimeTokens, events } = this.#dependencies
     const { id } = grant.user
@@ -70,10 +86,19 @@ export class NewPasswords {
       // First of all, as everybody locks the user before the token.
       const user = await lockUser(database, db, id)
       await oneTimeTokens.use(db, grant)
-      if (user === undefined) throw new Problem('invalid_reset_token')
+      const { target } = grant.row
+      const isElsewhere = target !== '' && target !== user?.emailKey
+      if (user === undefined || isElsewhere) throw new Problem('invalid_reset_token')
       await this.#set(db, { user, passwordHash })
+      // Whoever reads the mails of the address has proved it.
+      if (target !== '') await this.#prove(db, id)
       await events.record({ type: 'password_reset.used', userId: id }, client, db)
     })
+  }
+
+  async #prove(db: Db, userId: number): Promise<void> {
+    const { tables, now } = this.#dependencies.database
+    await db.update(tables.users).set({ emailVerifiedAt: now }).where(eq(tables.users.id, userId))
   }
 
   /** Sets a password for an operator, whatever was in force. @throws Problem not_found */

@@ -1,7 +1,20 @@
 import type { Db } from '../database/database.js'
 import type { User } from './user-rows.js'
 
-/** Tells an account what was done in it, in the transaction of the deed. Mail does, where it is on. */
+/** A mail that carries a one-time token, which is made when the mail leaves. */
+interface TokenMail {
+  purpose: 'password_reset' | 'email_verification' | 'email_change' | 'invitation'
+  /** In any spelling. */
+  address: string
+  userId: number
+  locale?: string | null | undefined
+}
+
+/** What accounts send to people, in the transaction of the deed. Mail does it, where it is on. */
 export interface Notices {
+  /** Whether this service sends mail. Where it does not, nothing is written. */
+  readonly isOn: boolean
+  /** Tells an account what was done in it. */
   notify(db: Db, deed: 'password_changed' | 'email_changed', user: Pick<User, 'id' | 'email'>): Promise<void>
+  write(db: Db, mail: TokenMail): Promise<void>
 }

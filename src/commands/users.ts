@@ -68,7 +68,9 @@ const ACTS: Record<string, Act> = {
   },
   'reset-password': async (app, who) => {
     const user = await findAccount(app, who)
-    const { token, expiresAt } = await app.administration.createPasswordReset(user.id, { id: null })
+    const made = await app.administration.createPasswordReset(user.id, { id: null })
+    if (made === undefined) throw new Error('The command line is always given the token')
+    const { token, expiresAt } = made
     const until = timestamp(expiresAt)
     const use = `sets a new password for ${nameOf(user)} at POST /v1/password-reset, once, until ${until}.`
     return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }

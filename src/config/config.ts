@@ -7,6 +7,7 @@ import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
 import { rateLimitOf } from './local-only.js'
 import { parseMailUrl } from './mail-url.js'
+import { ownLinks } from './pages.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
 import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
@@ -176,6 +177,7 @@ function withDefaults(config: Config): Config {
     PUBLIC_URL: publicUrl,
     AUDIENCE: config.AUDIENCE || publicUrl,
     MAIL_URL: config.MAIL_URL || 'off',
+    MAIL_LINKS: config.MAIL_LINKS || ownLinks({ ...config, PUBLIC_URL: publicUrl }),
     MAIL_FROM: config.MAIL_FROM || `no-reply@${hostOf(publicUrl)}`,
   })
 }

@@ -114,6 +114,12 @@ export const Settings = Type.Object({
       "`secret@2027-01-31`, separated by commas. Until then its tokens of imported people are taken at the tutorials' " +
       'addresses. For an import with a name of its own: `secret@2027-01-31@name`.',
   }),
+  PAGES: onOff({
+    default: 'on',
+    description:
+      'The pages under /account, for people: a new password, an address, an invitation. They need an https PUBLIC_URL, or ' +
+      'http on localhost.',
+  }),
   MAIL_URL: checked(parseMailUrl, {
     default: '',
     description:
@@ -135,7 +141,7 @@ export const Settings = Type.Object({
     default: '',
     description:
       'The address of your own pages in mails, for example `https://app.example.com/{page}?token={token}`; `page` is ' +
-      '`reset`, `verify` or `invitation`.',
+      '`reset`, `verify` or `invitation`. By default the pages of PAGES; without any, mails carry a code alone.',
   }),
   MAIL_TEMPLATES: Type.String({
     default: '',

@@ -62,12 +62,13 @@ export class MailComposer {
   async #valuesFor(db: Db, about: { row: OutboxRow; user: User; purpose: Purpose }): Promise<Values | undefined> {
     const { row, user, purpose } = about
     const common = { service: this.#service, name: shownName(user), time: minuteOf(row.createdAt) }
-    const { token: kind, page } = definitionOf(purpose)
+    const { token: kind, page, hasCode } = definitionOf(purpose)
     if (kind === undefined) return common
     const issued = await this.#issue(db, row, { purpose: kind, userId: user.id })
     if (issued === undefined) return undefined
-    const { config } = this.#dependencies
-    return { ...common, link: page && linkTo(config, page, issued.token), code: issued.code }
+    const link = page && linkTo(this.#dependencies.config, page, issued.token)
+    // Where there is no page to go to, the token itself is what one types.
+    return { ...common, link, code: hasCode ? issued.code : link === undefined ? issued.token : undefined }
   }
 
   /**

@@ -3,6 +3,7 @@ import { and, asc, eq, getTableColumns, lte, sql } from 'drizzle-orm'
 import { identifierKey } from '../accounts/names.js'
 import type { User } from '../accounts/user-rows.js'
 import { afterCommit, type Database, type Db, type Tables, within } from '../database/database.js'
+import { Problem } from '../problems.js'
 import type { MailBudgets } from './budgets.js'
 import type { Purpose } from './purposes.js'
 
@@ -63,9 +64,10 @@ export class Outbox {
   /**
    * Writes a mail that somebody at this address of a client asks for without having proven anything. Past the budgets nothing
    * is written, and nobody is told. The statements are the same whether the mail's address has an account or not.
+   * @throws Problem mail_disabled
    */
   async request(mail: OutgoingMail, ip: string): Promise<void> {
-    if (!this.isOn) return
+    if (!this.isOn) throw new Problem('mail_disabled')
     await this.#database.transaction(async (db) => {
       if (await this.#budgets.takeRequest(db, mail.address, ip)) await this.write(db, mail)
     })

@@ -7,6 +7,8 @@ interface Definition {
   usefulMs: number
   /** The one-time token that it carries, which is made when it leaves. */
   token?: 'password_reset' | 'email_verification' | 'email_change' | 'invitation'
+  /** Whether its token has a code to type beside the link. */
+  hasCode?: true
   /** The page that its link leads to. */
   page?: 'reset' | 'verify' | 'invitation'
   /** Where the account is found by: its address, or the address that it has asked for. */
@@ -15,9 +17,9 @@ interface Definition {
 
 /** Every mail there is. What is without a token is a notice. */
 export const PURPOSES = {
-  password_reset: { usefulMs: HOUR_MS, token: 'password_reset', page: 'reset' },
-  email_verification: { usefulMs: DAY_MS, token: 'email_verification', page: 'verify' },
-  email_change: { usefulMs: DAY_MS, token: 'email_change', page: 'verify', isPending: true },
+  password_reset: { usefulMs: HOUR_MS, token: 'password_reset', hasCode: true, page: 'reset' },
+  email_verification: { usefulMs: DAY_MS, token: 'email_verification', hasCode: true, page: 'verify' },
+  email_change: { usefulMs: DAY_MS, token: 'email_change', hasCode: true, page: 'verify', isPending: true },
   invitation: { usefulMs: 7 * DAY_MS, token: 'invitation', page: 'invitation' },
   account_exists: { usefulMs: DAY_MS },
   password_changed: { usefulMs: 3 * DAY_MS },

@@ -24,7 +24,8 @@ t.test('no admin makes a token for themselves or for another admin', async (t) =
 
 t.test('the command line makes one for an admin, once', async (t) => {
   const { service, boss } = await people(t)
-  const { token } = await service.app.administration.createPasswordReset(boss.id, { id: null })
+  const made = await service.app.administration.createPasswordReset(boss.id, { id: null })
+  const token = made?.token ?? ''
   t.equal((await reset(service, token)).statusCode, 204)
   t.equal(await standing(boss), DEAD)
   t.equal((await service.logIn('boss', NEXT)).id, boss.id)

@@ -30,6 +30,7 @@ const OPEN = [
   'GET /readyz',
   'POST /v1/login',
   'POST /v1/password-reset',
+  'POST /v1/password-reset/request',
   'POST /v1/refresh',
   'POST /v1/register',
   'POST /v1/token',

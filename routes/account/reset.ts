@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { shownIn } from '../../src/accounts/shown.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { hasPages } from '../../src/config/pages.js'
+import { toProblem } from '../../src/http/problem-answers.js'
+import { takeForms } from '../../src/pages/form-bodies.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { siteOf } from '../../src/pages/layout.js'
+import { sentenceOf } from '../../src/pages/refusals.js'
+import { resetDonePage, resetPage } from '../../src/pages/reset-page.js'
+import type { ProblemCode } from '../../src/problems.js'
+
+/** What the form shows above itself, because the person can mend it there. */
+const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token']
+
+const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
+const Form = Type.Object({
+  token: Type.Optional(Type.String({ maxLength: 128 })),
+  email: Type.Optional(Type.String({ maxLength: 320 })),
+  code: Type.Optional(Type.String({ maxLength: 32 })),
+  new_password: Type.String({ minLength: 1, maxLength: 256 }),
+})
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!hasPages(app.config)) return
+  const site = siteOf(app.config)
+  await takeForms(app)
+
+  // Nothing is used up: mail scanners open every link.
+  app.get('/account/reset', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: Link },
+    handler: async (request, reply) => {
+      const locale = languageOf(request.headers)
+      const { token } = request.query
+      if (!token) return reply.page(resetPage({}, site, locale))
+      const { user } = await app.oneTimeTokens.find(['password_reset'], { token }, clientOf(request).ip)
+      return reply.page(resetPage({ token, name: user.username ?? user.email ?? undefined }, site, locale))
+    },
+  })
+
+  app.post('/account/reset', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { body: Form },
+    handler: async (request, reply) => {
+      const locale = languageOf(request.headers)
+      const { new_password: password, token, email } = request.body
+      try {
+        await app.newPasswords.resetBy(shownIn(request.body), password, clientOf(request))
+      } catch (error) {
+        const problem = toProblem(error)
+        const isLink = problem.code === 'invalid_reset_token' && token
+        if (!MENDABLE.includes(problem.code) || isLink) throw error
+        return reply.page(resetPage({ token, email, error: sentenceOf(problem, locale) }, site, locale))
+      }
+      return reply.page(resetDonePage(locale))
+    },
+  })
+}
+
+export default routes

@@ -1,0 +1,26 @@
+import { isLoopbackHost } from './mail-url.js'
+import type { Config } from './settings.js'
+
+/**
+ * Whether there are pages: PAGES, and a PUBLIC_URL over which neither the links nor the cookies can be read on their way.
+ * Browsers keep cookies with Secure for no other plain http than this machine's.
+ */
+export function hasPages({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): boolean {
+  return PAGES && isPrivate(PUBLIC_URL)
+}
+
+/** What an operator should know who may wonder where the pages are. */
+export function pagesNotice({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): string | undefined {
+  if (!PAGES || isPrivate(PUBLIC_URL)) return undefined
+  return `The pages under /account are off: PUBLIC_URL is ${PUBLIC_URL}, and they need https, or http://localhost`
+}
+
+/** What links in mails are made of, where they lead to the pages of this service; empty where it has none. */
+export function ownLinks(config: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): string {
+  return hasPages(config) ? `${config.PUBLIC_URL}/account/{page}?token={token}` : ''
+}
+
+function isPrivate(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'https:' || isLoopbackHost(hostname)
+}

@@ -1,0 +1,58 @@
+import { type Html, html } from './html.js'
+
+interface Field {
+  name: string
+  label: string
+  type?: 'text' | 'password' | 'email'
+  /** What browsers and password managers fill in (HTML, "autofill detail tokens"). */
+  autocomplete?: string
+  hint?: string | undefined
+  value?: string | undefined
+  isWrong?: boolean
+  isOptional?: boolean
+  isFirst?: boolean
+  isCode?: boolean
+  maxLength?: number
+}
+
+/** A field with its label and hint, tied together for screen readers. */
+export function field({ name, label, type = 'text', autocomplete = 'off', hint, value, ...more }: Field): Html {
+  const { isWrong, isOptional, isFirst, isCode, maxLength = 256 } = more
+  const isText = type === 'text'
+  return html`<p class="field">
+<label class="label" for="${name}">${label}</label>
+<input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}" maxlength="${maxLength}"
+${isText && html` autocapitalize="${isCode ? 'characters' : 'none'}" spellcheck="false"`}${isCode && html` class="code"`}
+${value !== undefined && html` value="${value}"`}${!isOptional && html` required`}${isFirst && html` autofocus`}
+${hint !== undefined && html` aria-describedby="${name}-hint"`}${isWrong && html` aria-invalid="true"`}>
+${hint !== undefined && html`<span class="hint" id="${name}-hint">${hint}</span>`}
+</p>`
+}
+
+/** A box to tick. It is never ticked beforehand: what posts a form as it stands has agreed to nothing. */
+export function checkbox(name: string, label: string): Html {
+  return html`<label class="check"><input type="checkbox" name="${name}" value="yes" required><span>${label}</span></label>`
+}
+
+export function hidden(name: string, value: string): Html {
+  return html`<input type="hidden" name="${name}" value="${value}">`
+}
+
+/** The account's name, for password managers: they keep the new password under it. */
+export function accountName(value: string): Html {
+  return html`<input type="text" name="account" value="${value}" autocomplete="username" hidden>`
+}
+
+export function button(label: string, kind: '' | 'quiet' | 'danger' = ''): Html {
+  return html`<button${kind !== '' && html` class="${kind}"`}>${label}</button>`
+}
+
+/** What went wrong, read aloud as soon as the page is there. */
+export function complaint(text: string | undefined): Html {
+  return html`${text !== undefined && html`<p class="note bad" role="alert">${text}</p>`}`
+}
+
+/** What went well. */
+export function success(text: string): Html {
+  return html`<p class="note good" role="status">${text}</p>`
+}

@@ -1,0 +1,61 @@
+import type { Problem, ProblemCode } from '../problems.js'
+import { html } from './html.js'
+import type { Locale, Translated } from './languages.js'
+import type { Page } from './layout.js'
+
+const TITLES: Translated<string> = { en: 'That did not work', ko: '요청을 처리하지 못했습니다' }
+const GENERIC: Translated<string> = {
+  en: 'Go back and try again.',
+  ko: '이전 화면으로 돌아가서 다시 시도해 주세요.',
+}
+
+/** Problems that people meet on pages, in their own words. Korean needs each; English has the title of the problem. */
+const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
+  validation_failed: {
+    en: 'Something in the form is missing. Go back and fill it in.',
+    ko: '빠진 항목이 있습니다. 돌아가서 입력해 주세요.',
+  },
+  foreign_form: {
+    en: 'This form was sent by another site. Open the page here and try again.',
+    ko: '다른 사이트에서 보낸 양식입니다. 이 사이트에서 페이지를 열고 다시 시도해 주세요.',
+  },
+  not_found: { en: 'There is no such page.', ko: '페이지를 찾을 수 없습니다.' },
+  invalid_reset_token: {
+    en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',
+    ko: '링크나 코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 새로 요청해 주세요.',
+  },
+  invalid_one_time_token: {
+    en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',
+    ko: '링크나 코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 새로 요청해 주세요.',
+  },
+  invalid_credentials: { en: 'The password is wrong.', ko: '비밀번호가 올바르지 않습니다.' },
+  wrong_password: { ko: '비밀번호가 올바르지 않습니다.' },
+  password_rejected: { ko: '사용할 수 없는 비밀번호입니다. 더 길고 흔하지 않은 비밀번호를 입력해 주세요.' },
+  username_rejected: { ko: '사용할 수 없는 이름입니다.' },
+  username_taken: { ko: '이미 사용 중인 이름입니다.' },
+  email_rejected: { ko: '사용할 수 없는 이메일 주소입니다.' },
+  email_taken: { ko: '이미 사용 중인 이메일 주소입니다.' },
+  rate_limited: {
+    en: 'Too many requests. Wait a minute and try again.',
+    ko: '요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.',
+  },
+  too_many_attempts: {
+    en: 'Too many tries. Wait a while and try again.',
+    ko: '시도 횟수가 너무 많습니다. 잠시 후 다시 시도해 주세요.',
+  },
+  hashing_overloaded: {
+    en: 'There is too much to do right now. Try again.',
+    ko: '지금은 요청이 많습니다. 다시 시도해 주세요.',
+  },
+  internal_error: { en: 'Something went wrong on our side.', ko: '서버에 문제가 생겼습니다.' },
+}
+
+/** A problem as a sentence for people. What the rules say of a name or password is in English alone. */
+export function sentenceOf({ code, message }: Problem, locale: Locale): string {
+  return TEXTS[code]?.[locale] ?? (locale === 'en' ? message : GENERIC[locale])
+}
+
+/** The page for a problem that no form shows. */
+export function refusalPage(problem: Problem, locale: Locale): Page {
+  return { title: TITLES[locale], status: problem.status, body: html`<p>${sentenceOf(problem, locale)}</p>` }
+}

@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto'
+
+/** The one stylesheet. Phone first; light and dark as the reader has it. */
+export const STYLES = `:root {
+  color-scheme: light dark;
+  --ground: #f4f5f7; --card: #ffffff; --text: #1b1f24; --muted: #57606a; --line: #c9d0d8; --field: #ffffff;
+  --accent: #1a56c4; --accent-hover: #15479f; --on-accent: #ffffff; --ring: #1a56c455;
+  --bad: #a1122a; --bad-ground: #fdf0f1; --good: #11632f; --good-ground: #ecf7f0;
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #0f1216; --card: #181c22; --text: #e9ecf0; --muted: #a2acb8; --line: #3a434e; --field: #0f1216;
+    --accent: #86b0ff; --accent-hover: #a8c6ff; --on-accent: #0b1526; --ring: #86b0ff55;
+    --bad: #ff9ea8; --bad-ground: #33191d; --good: #7fd6a0; --good-ground: #14291c;
+  }
+}
+* { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0; min-height: 100vh; min-height: 100dvh; background: var(--card); color: var(--text);
+  font: 1rem/1.55 system-ui, -apple-system, 'Segoe UI', Roboto, 'Apple SD Gothic Neo', 'Malgun Gothic', 'Noto Sans KR', sans-serif;
+  word-break: keep-all; overflow-wrap: anywhere;
+}
+.page { width: 100%; max-width: 27rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
+.page.wide { max-width: 40rem; }
+.brand { display: flex; align-items: center; gap: .6rem; margin: 0 0 2rem; font-weight: 650; }
+.brand svg { width: 1.9rem; height: 1.9rem; flex: none; color: var(--accent); }
+h1 { margin: 0 0 .6rem; font-size: 1.55rem; line-height: 1.25; font-weight: 680; letter-spacing: -.01em; }
+h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; line-height: 1.3; }
+p { margin: 0 0 1rem; }
+a { color: var(--accent); text-underline-offset: .15em; }
+a:hover { color: var(--accent-hover); }
+.muted, .hint { color: var(--muted); }
+.hint { display: block; margin-top: .35rem; font-size: .875rem; }
+strong { font-weight: 650; }
+form { margin: 1.25rem 0 0; }
+.field { display: block; margin: 0 0 1.1rem; }
+.label { display: block; margin: 0 0 .35rem; font-weight: 600; font-size: .925rem; }
+input, select {
+  width: 100%; min-height: 2.9rem; padding: .55rem .8rem; border: 1px solid var(--line); border-radius: .6rem;
+  background: var(--field); color: inherit; font: inherit;
+}
+input:hover, select:hover { border-color: var(--muted); }
+:focus-visible { outline: 3px solid var(--ring); outline-offset: 1px; }
+input:focus-visible, select:focus-visible { border-color: var(--accent); }
+input[aria-invalid=true] { border-color: var(--bad); }
+input.code {
+  font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; letter-spacing: .14em; text-transform: uppercase;
+}
+.check { display: flex; align-items: flex-start; gap: .65rem; margin: 0 0 1.1rem; cursor: pointer; }
+.check input { width: 1.2rem; min-height: 1.2rem; height: 1.2rem; margin: .18rem 0 0; flex: none; accent-color: var(--accent); }
+button, .button {
+  display: block; width: 100%; min-height: 2.9rem; padding: .6rem 1.1rem; border: 1px solid transparent; border-radius: .6rem;
+  background: var(--accent); color: var(--on-accent); font: inherit; font-weight: 620; text-align: center;
+  text-decoration: none; cursor: pointer;
+}
+button:hover, .button:hover { background: var(--accent-hover); color: var(--on-accent); }
+button.quiet, .button.quiet { background: transparent; border-color: var(--line); color: var(--text); }
+button.quiet:hover, .button.quiet:hover { border-color: var(--muted); background: var(--ground); color: var(--text); }
+button.danger { background: transparent; border-color: var(--bad); color: var(--bad); }
+button.danger:hover { background: var(--bad-ground); }
+.note { margin: 0 0 1.25rem; padding: .75rem .95rem; border-radius: .6rem; font-size: .95rem; }
+.note.bad { background: var(--bad-ground); color: var(--bad); }
+.note.good { background: var(--good-ground); color: var(--good); }
+.more { margin: 1.75rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
+summary { color: var(--muted); cursor: pointer; }
+details[open] summary { margin-bottom: 1rem; }
+.row { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem; }
+.row form { margin: 0; }
+.row button { width: auto; min-height: 2.5rem; }
+.list { margin: 0; padding: 0; list-style: none; }
+.list > li { padding: 1rem 0; border-top: 1px solid var(--line); }
+@media (min-width: 34rem) {
+  body { background: var(--ground); }
+  .page { padding: 8vh 1.25rem 4rem; }
+  .brand { justify-content: center; margin-bottom: 1.5rem; }
+  .card {
+    padding: 2.25rem 2.25rem 2.5rem; border: 1px solid var(--line); border-radius: 1rem; background: var(--card);
+    box-shadow: 0 1px 2px #0000000a, 0 12px 32px #0000000f;
+  }
+}
+@media (prefers-reduced-motion: no-preference) { button, .button, input { transition: background-color .12s, border-color .12s; } }
+`
+
+/** Names the version in the address of the stylesheet, so that browsers may keep it for ever. */
+export const STYLES_VERSION = createHash('sha256').update(STYLES).digest('base64url').slice(0, 12)

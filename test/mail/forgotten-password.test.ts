@@ -1,0 +1,238 @@
+import t from 'tap'
+import { countBy, PASSWORD, type Service, startService } from '../helper.js'
+import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { hearStatements } from '../support/statements.js'
+import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
+import { deliver, letTimePass, outboxOf, register, startMailing } from './people.js'
+import { startSmtp } from './servers.js'
+
+t.setTimeout(240_000)
+
+const NEXT = 'four louder lanterns'
+const REFUSED = { status: 400, code: 'invalid_reset_token' }
+const ADDRESS = 'mina@example.org'
+
+t.test('whoever forgot the password sets a new one by the link of the mail', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, WITH_PAGES)
+  await register(service, 'mina', ADDRESS)
+  const [mina, joon] = [await service.logIn('mina'), await service.signUp('joon')]
+  t.equal((await ask(service, 'MINA@Example.org')).statusCode, 202)
+  await deliver(service)
+  const { link, token, code } = giftsOf(newest(server))
+  t.same(newest(server).to, [ADDRESS])
+  t.equal(link, `https://login.example.com/account/reset?token=${token}`)
+  t.match(code, /^[0-9A-Z]{4}-[0-9A-Z]{4}$/)
+  t.notMatch(JSON.stringify(await outboxOf(service)), token)
+
+  await scan(service, link)
+  const page = await open(service, link)
+  t.match(page.body, /<strong>mina<\/strong>/)
+  const [form] = formsOf(page.body)
+  const weak = await submit(service, form?.action ?? '', { ...form?.fields, new_password: 'password1' })
+  t.equal(weak.statusCode, 400)
+  t.match(weak.body, /role="alert"/)
+  t.equal(await standing(mina), ALIVE, 'nothing was used up')
+  const done = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
+  t.match(done.body, /The password is set/)
+  t.equal(await standing(mina), DEAD)
+  t.equal(await standing(joon), ALIVE)
+  t.equal((await service.logIn('mina', NEXT)).id, mina.id)
+  t.equal((await open(service, link)).statusCode, 400, 'a link works once')
+  t.match((await reset(service, { token })).json(), REFUSED)
+  const [user] = await service.app.database.db.select().from(service.app.database.tables.users).limit(1)
+  t.ok(user?.emailVerifiedAt, 'whoever reads the mail has proved the address')
+  t.same((await mailsAfter(service, server)).at(-1), 'Your password for Example was changed')
+})
+
+t.test('or by its code, of which five wrong ones are no proof against the link', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, WITH_PAGES)
+  const id = await register(service, 'mina', ADDRESS)
+  await ask(service)
+  await deliver(service)
+  const { code, token } = giftsOf(newest(server))
+  t.match((await reset(service, { email: ADDRESS, code }, 'password1')).json(), { code: 'password_rejected' })
+  for (const email of ['joon@example.org', 'nobody@example.org']) {
+    t.match((await reset(service, { email, code })).json(), REFUSED, email)
+  }
+  t.equal((await reset(service, { email: 'Mina@EXAMPLE.org', code: code.toLowerCase() })).statusCode, 204)
+  t.equal((await service.logIn('mina', NEXT)).id, id)
+  t.match((await reset(service, { email: ADDRESS, code })).json(), REFUSED, 'once')
+
+  await ask(service)
+  await deliver(service)
+  const second = giftsOf(newest(server))
+  t.not(second.token, token)
+  for (let n = 0; n < 5; n += 1) t.match((await reset(service, { email: ADDRESS, code: '00000000' })).json(), REFUSED)
+  t.match((await reset(service, { email: ADDRESS, code: second.code })).json(), REFUSED)
+  t.equal((await reset(service, { token: second.token }, PASSWORD)).statusCode, 204)
+  const body = { token: second.token, email: ADDRESS, code, new_password: NEXT }
+  t.match((await service.post('/v1/password-reset', body)).json(), { code: 'validation_failed' }, 'one of the two')
+})
+
+t.test('known and unknown addresses get the same answer by the same statements', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', ADDRESS)
+  const take = await hearStatements(t)
+  const heard: string[][] = []
+  for (const [index, email] of [ADDRESS, 'nobody@example.org', 'mina@example.net'].entries()) {
+    take()
+    const remoteAddress = `198.51.100.${index + 1}`
+    const answer = await service.request({
+      ...{ method: 'POST', url: '/v1/password-reset/request', payload: { email }, remoteAddress },
+    })
+    t.equal(`${answer.statusCode} ${answer.body}`, '202 ')
+    heard.push(take().filter((text) => !/^select .*(revoked|signing)/i.test(text)))
+  }
+  t.ok((heard[0] ?? []).length >= 3, 'they were heard')
+  t.same(heard[1], heard[0])
+  t.same(heard[2], heard[0])
+  t.equal((await outboxOf(service)).length, 3, 'a row each, whoever owns the address')
+  await deliver(service)
+  t.same(
+    server.received.map(({ to }) => to),
+    [[ADDRESS]],
+  )
+})
+
+t.test('a code that is tried costs the same statements where nobody has the address', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', ADDRESS)
+  await ask(service)
+  await deliver(service)
+  const take = await hearStatements(t)
+  const heard = []
+  for (const email of [ADDRESS, 'nobody@example.org']) {
+    take()
+    t.match((await reset(service, { email, code: '00000000' })).json(), REFUSED)
+    heard.push(take().filter((text) => !/^select .*(revoked|signing)/i.test(text)))
+  }
+  t.same(heard[1], heard[0])
+})
+
+t.test('each attempt sends the same token, also after the process that made it has died', async (t) => {
+  let isBusy = true
+  const server = await startSmtp(t, {
+    onRcptTo: (_address, _session, done) =>
+      done(isBusy ? Object.assign(new Error('later'), { responseCode: 450 }) : null),
+  })
+  const service = await startMailing(t, server, WITH_PAGES)
+  await register(service, 'mina', ADDRESS)
+  await ask(service)
+  const tokens = []
+  for (let n = 0; n < 2; n += 1) {
+    await deliver(service)
+    const [row] = await service.app.database.db.select().from(service.app.database.tables.oneTimeTokens)
+    tokens.push(row?.id)
+    await letTimePass(service)
+  }
+  t.ok(tokens[0])
+  t.equal(tokens[1], tokens[0])
+  isBusy = false
+  await deliver(service)
+  t.equal((await reset(service, giftsOf(newest(server)))).statusCode, 204)
+})
+
+t.test('a mail whose token was used or replaced meanwhile is not sent again', async (t) => {
+  let isBusy = true
+  const server = await startSmtp(t, {
+    onRcptTo: (_address, _session, done) =>
+      done(isBusy ? Object.assign(new Error('later'), { responseCode: 450 }) : null),
+  })
+  const service = await startMailing(t, server, WITH_PAGES)
+  await register(service, 'mina', ADDRESS)
+  await ask(service)
+  await deliver(service)
+  isBusy = false
+  await ask(service)
+  await deliver(service)
+  t.equal(server.received.length, 1)
+  t.equal((await reset(service, giftsOf(newest(server)))).statusCode, 204)
+  server.received.length = 0
+  await letTimePass(service)
+  await deliver(service)
+  t.same(
+    server.received.map(({ mail }) => mail.subject),
+    ['Your password for Example was changed'],
+  )
+})
+
+t.test('past three an hour nothing is sent, and nobody is told', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', ADDRESS)
+  const answers = []
+  for (let n = 0; n < 5; n += 1) answers.push(await ask(service))
+  t.same(
+    countBy(answers, ({ statusCode }) => statusCode),
+    { 202: 5 },
+  )
+  await deliver(service)
+  t.equal(server.received.length + (await outboxOf(service)).length, 3)
+})
+
+t.test('an admin who resets somebody with an address sends a mail, and sees no token', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, WITH_PAGES)
+  const id = await register(service, 'mina', ADDRESS)
+  const { id: bare } = await service.signUp('joon')
+  const boss = await signUpAdmin(service, 'boss')
+  const answer = await boss.post(`/v1/users/${id}/password-reset`)
+  t.equal(answer.statusCode, 202)
+  t.equal(answer.body, '')
+  await deliver(service)
+  t.equal((await reset(service, { token: giftsOf(newest(server)).token })).statusCode, 204)
+  t.equal((await service.logIn('mina', NEXT)).id, id)
+  t.match((await boss.post(`/v1/users/${bare}/password-reset`)).json(), { token: /^lkt_/ }, 'there is no other way')
+})
+
+t.test('where no mail is sent, the request says so', async (t) => {
+  const service = await startService(t)
+  t.match((await ask(service)).json(), { status: 403, code: 'mail_disabled' })
+  const mailing = await startMailing(t, await startSmtp(t))
+  for (const email of ['mina', 'mina@', 'a@b@c.org', 'mina@example.org\r\nBcc: x@example.org']) {
+    t.match((await ask(mailing, email)).json(), { status: 400 }, email)
+  }
+})
+
+t.test('no token and no code is in the log, the metrics, the events or the tables', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, { ...WITH_PAGES, METRICS: 'public' })
+  const { catchLogs } = await import('../support/logs.js')
+  const takeLog = catchLogs(service.app)
+  await register(service, 'mina', ADDRESS)
+  await ask(service)
+  await deliver(service)
+  const { link, token, code } = giftsOf(newest(server))
+  await open(service, link)
+  const { db, tables } = service.app.database
+  const rows = [
+    await outboxOf(service),
+    await db.select().from(tables.oneTimeTokens),
+    await db.select().from(tables.events),
+  ]
+  await reset(service, { email: ADDRESS, code: '00000000' })
+  await reset(service, { token })
+  rows.push(await db.select().from(tables.events))
+  const seen = [takeLog(), JSON.stringify(rows), (await service.app.inject('/metrics')).body].join('\n')
+  t.match(seen, /password_reset/)
+  for (const secret of [token, token.slice(26), code, code.replace('-', '')]) t.notOk(seen.includes(secret))
+})
+
+function ask(service: Service, email = ADDRESS) {
+  return service.post('/v1/password-reset/request', { email })
+}
+
+function reset(service: Service, shown: { token?: string; email?: string; code?: string }, password = NEXT) {
+  const { token, email, code } = shown
+  const proof = token ? { token } : { email, code }
+  return service.post('/v1/password-reset', { ...proof, new_password: password })
+}
+
+async function mailsAfter(service: Service, server: Awaited<ReturnType<typeof startSmtp>>) {
+  await deliver(service)
+  return server.received.map(({ mail }) => mail.subject)
+}

@@ -1,0 +1,66 @@
+import type { Response } from 'light-my-request'
+import type { Service } from '../helper.js'
+import type { MailServer, Received } from './servers.js'
+
+/** Pages are there where nobody reads what travels. */
+export const WITH_PAGES = { PUBLIC_URL: 'https://login.example.com' }
+
+/** The newest mail that a server took. */
+export function newest({ received }: MailServer): Received {
+  const mail = received.at(-1)
+  if (mail === undefined) throw new Error('no mail has arrived')
+  return mail
+}
+
+/** What a mail gives to its reader. */
+export function giftsOf({ mail }: Pick<Received, 'mail'>): { link: string; token: string; code: string } {
+  const text = mail.text ?? ''
+  const link = /https?:\/\/\S+/.exec(text)?.[0] ?? ''
+  const code = /^([0-9A-Z]{4}-[0-9A-Z]{4}|lkt_[\w-]+)$/m.exec(text)?.[1] ?? ''
+  return { link, token: link === '' ? '' : (new URL(link).searchParams.get('token') ?? ''), code }
+}
+
+/** Opens a link as a browser does. */
+export function open({ app }: Service, link: string, headers: Record<string, string> = {}): Promise<Response> {
+  const { pathname, search } = new URL(link)
+  return app.inject({ method: 'GET', url: pathname + search, headers })
+}
+
+/** The forms of a page: where each goes, and its fields as they stand. */
+export function formsOf(page: string): { action: string; fields: Record<string, string> }[] {
+  return [...page.matchAll(/<form method="post" action="([^"]+)">(.*?)<\/form>/gs)].map(
+    ([, action = '', inside = '']) => ({
+      action,
+      fields: Object.fromEntries(
+        [...inside.matchAll(/<input ([^>]*)>/gs)]
+          // A box that is not ticked is not sent.
+          .filter(([, attributes = '']) => !attributes.includes('type="checkbox"'))
+          .map(([, attributes = '']) => [
+            /name="([^"]*)"/.exec(attributes)?.[1] ?? '',
+            /value="([^"]*)"/.exec(attributes)?.[1] ?? '',
+          ]),
+      ),
+    }),
+  )
+}
+
+/** Sends a form as a browser does. */
+export function submit(
+  { app }: Service,
+  action: string,
+  fields: Record<string, string>,
+  headers: Record<string, string> = { 'sec-fetch-site': 'same-origin' },
+): Promise<Response> {
+  return app.inject({
+    method: 'POST',
+    url: action,
+    headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: new URLSearchParams(fields).toString(),
+  })
+}
+
+/** What a mail scanner does: it opens the link, and sends every form of the page as it stands. */
+export async function scan(service: Service, link: string): Promise<void> {
+  const page = await open(service, link)
+  for (const { action, fields } of formsOf(page.body)) await submit(service, action, fields)
+}

@@ -1,0 +1,133 @@
+// On SQLite alone: pages ask no database.
+
+import t from 'tap'
+import { button, checkbox, field, hidden } from '../../src/pages/forms.js'
+import { html } from '../../src/pages/html.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { STYLES } from '../../src/pages/styles.js'
+import { startService } from '../helper.js'
+import { open, submit, WITH_PAGES } from '../mail/links.js'
+
+const HOSTILE = `"><script>alert('1')</script>&`
+const PAGE_CSP =
+  "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; " +
+  "base-uri 'none'; frame-ancestors 'none'"
+
+t.test('whatever is put into a page is text', async (t) => {
+  const parts = [
+    html`<p title="${HOSTILE}">${HOSTILE}</p>`,
+    field({ name: 'n', label: HOSTILE, value: HOSTILE, hint: HOSTILE }),
+    hidden('n', HOSTILE),
+    checkbox('n', HOSTILE),
+    button(HOSTILE),
+  ]
+  for (const { text } of parts) {
+    t.notMatch(text, /<script|"">|'1'/)
+    t.match(text, /&#60;script/)
+  }
+  t.equal(
+    html`<ul>${['a', '<'].map((item) => html`<li>${item}</li>`)}</ul>${undefined}${false}`.text,
+    '<ul><li>a</li><li>&#60;</li></ul>',
+  )
+})
+
+t.test('a page speaks the language that its reader likes best', async (t) => {
+  const cases: Record<string, string> = {
+    '': 'en',
+    ko: 'ko',
+    'ko-KR,ko;q=0.9,en;q=0.8': 'ko',
+    'en-US,en;q=0.9,ko;q=0.8': 'en',
+    'de, ko;q=0.5': 'ko',
+    'de;q=0.9, fr': 'en',
+    'en;q=0.1, KO;q=0.7': 'ko',
+    'ko;q=0': 'en',
+    '*': 'en',
+    ';;;q=x,,': 'en',
+  }
+  for (const [header, expected] of Object.entries(cases))
+    t.equal(languageOf({ 'accept-language': header }), expected, header)
+  const service = await startService(t, WITH_PAGES)
+  const page = await open(service, 'https://x/account/reset', { 'accept-language': 'ko' })
+  t.match(page.body, /<html lang="ko">/)
+  t.equal(page.headers['content-language'], 'ko')
+})
+
+t.test('pages have headers of their own, and the stylesheet is one small file', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const page = await open(service, 'https://x/account/reset')
+  t.match(page.headers, {
+    'cache-control': 'no-store',
+    'content-security-policy': PAGE_CSP,
+    'content-type': 'text/html; charset=utf-8',
+    'referrer-policy': 'same-origin',
+    'x-content-type-options': 'nosniff',
+  })
+  t.notMatch(page.body, /<script|style=|javascript:|http:/)
+  const [, address = ''] = /href="([^"]+\.css[^"]*)"/.exec(page.body) ?? []
+  const styles = await open(service, `https://x${address}`)
+  t.match(styles.headers, { 'content-type': 'text/css; charset=utf-8', 'cache-control': /immutable/ })
+  t.ok(styles.body.length <= 8 * 1024, `${STYLES.length} bytes`)
+})
+
+t.test('forms are taken from our own pages, and from what is no browser', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const cases: [headers: Record<string, string>, isTaken: boolean][] = [
+    [{ 'sec-fetch-site': 'same-origin' }, true],
+    [{ 'sec-fetch-site': 'same-origin', origin: 'null' }, true],
+    [{ 'sec-fetch-site': 'same-site', origin: WITH_PAGES.PUBLIC_URL }, false],
+    [{ 'sec-fetch-site': 'cross-site' }, false],
+    [{ 'sec-fetch-site': 'none' }, false],
+    [{ origin: WITH_PAGES.PUBLIC_URL }, true],
+    [{ origin: 'https://login.example.com.evil.example' }, false],
+    [{ origin: 'http://login.example.com' }, false],
+    [{ origin: 'null' }, false],
+    [{}, true],
+  ]
+  for (const [headers, isTaken] of cases) {
+    const { statusCode, body } = await submit(
+      service,
+      '/account/reset',
+      { token: 'x', new_password: 'y'.repeat(9) },
+      headers,
+    )
+    t.equal(statusCode, isTaken ? 400 : 403, JSON.stringify(headers))
+    t.match(body, isTaken ? /not valid, was used/ : /another site/)
+  }
+})
+
+t.test('what goes wrong on a page is a page', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const answers = [
+    await open(service, 'https://x/account/reset?token=nonsense'),
+    await submit(service, '/account/reset', {}),
+    await submit(service, '/account/reset', { new_password: 'x', token: 'y'.repeat(129) }),
+    await service.app.inject({ method: 'POST', url: '/account/reset', payload: { token: 'x' } }),
+  ]
+  for (const { statusCode, headers, body } of answers) {
+    t.ok(statusCode >= 400 && statusCode < 500)
+    t.match(headers['content-type'], /text\/html/)
+    t.match(body, /<h1>That did not work<\/h1>/)
+    t.notMatch(body, /nonsense|yyy/)
+  }
+})
+
+t.test('there are no pages where others could read what travels, and none where they are off', async (t) => {
+  const rows = [
+    [{ PUBLIC_URL: 'http://login.example.com' }, 404],
+    [{ PUBLIC_URL: 'https://login.example.com', PAGES: 'off' }, 404],
+    [{ PUBLIC_URL: 'http://localhost:3000' }, 200],
+    [{ PUBLIC_URL: 'http://127.0.0.1:3000' }, 200],
+    [{ PUBLIC_URL: 'https://login.example.com/auth' }, 200],
+  ] as const
+  for (const [settings, expected] of rows) {
+    const service = await startService(t, settings)
+    for (const path of ['reset', 'styles.css']) {
+      t.equal((await open(service, `https://x/account/${path}`)).statusCode, expected, `${settings.PUBLIC_URL} ${path}`)
+    }
+    if (settings.PUBLIC_URL.endsWith('/auth')) {
+      const { body } = await open(service, 'https://x/account/reset')
+      t.match(body, /action="\/auth\/account\/reset"/)
+      t.match(body, /href="\/auth\/account\/styles\.css/)
+    }
+  }
+})

@@ -1,0 +1,36 @@
+import pg from 'pg'
+import type { Test } from 'tap'
+import { loadDriver } from '../../src/database/sqlite/driver.js'
+
+type Method = (this: { source: string }, ...args: unknown[]) => unknown
+
+/** Hears the text of every statement that this process sends to a database, of either engine. Returns how to take them. */
+export async function hearStatements(t: Test): Promise<() => string[]> {
+  let texts: string[] = []
+  const Sqlite = await loadDriver()
+  const connection = new Sqlite(':memory:')
+  const statement = Object.getPrototypeOf(connection.prepare('select 1')) as Record<string, Method>
+  for (const name of ['run', 'all', 'get']) {
+    const original = statement[name] as Method
+    t.intercept(statement, name, {
+      value(this: { source: string }, ...args: unknown[]) {
+        texts.push(this.source)
+        return original.apply(this, args)
+      },
+    })
+  }
+  connection.close()
+  const client = pg.Client.prototype as unknown as Record<string, (query: unknown, ...rest: unknown[]) => unknown>
+  const query = client.query as (query: unknown, ...rest: unknown[]) => unknown
+  t.intercept(client, 'query', {
+    value(this: unknown, sent: { text?: string } | string, ...rest: unknown[]) {
+      texts.push(typeof sent === 'string' ? sent : String(sent.text))
+      return query.call(this, sent, ...rest)
+    },
+  })
+  return () => {
+    const taken = texts
+    texts = []
+    return taken
+  }
+}
