@@ -6,6 +6,7 @@ import { NewPasswords } from '../src/accounts/new-passwords.js'
 import { PasswordChecks } from '../src/accounts/password-checks.js'
 import { Profiles } from '../src/accounts/profiles.js'
 import { Registration } from '../src/accounts/registration.js'
+import { StepUp } from '../src/accounts/step-up.js'
 import { Throttle } from '../src/accounts/throttle.js'
 import { Passwords } from '../src/passwords/passwords.js'
 import { PasswordRules } from '../src/passwords/rules.js'
@@ -14,6 +15,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     registration: Registration
     logIn: LogIn
+    stepUp: StepUp
     accounts: Accounts
     profiles: Profiles
     administration: Administration
@@ -26,7 +28,8 @@ declare module 'fastify' {
 /** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
-    const { config, database, events, refusals, knownNetworks, mail, oneTimeTokens, secret, sessions } = app
+    const { config, database, events, freshTokens, refusals, knownNetworks, mail, oneTimeTokens, secret, sessions } =
+      app
     const notices = mail.outbox
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
@@ -37,7 +40,9 @@ export default plugin(
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
     app.decorate('registration', new Registration({ config, database, passwords, rules, events }))
-    app.decorate('logIn', new LogIn({ database, accounts, checks, events }))
+    const logIn = new LogIn({ database, accounts, checks, events })
+    app.decorate('logIn', logIn)
+    app.decorate('stepUp', new StepUp({ accounts, logIn, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, sessions, events, oneTimeTokens, notices }))
     app.decorate(

@@ -5,7 +5,7 @@ import { LRUCache } from 'lru-cache'
 import { clientOf, doorOf } from '../src/audit/requester.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
-import { type Caller, callerFrom, type UserCaller } from '../src/tokens/access-tokens.js'
+import { type Caller, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
@@ -29,6 +29,8 @@ declare module 'fastify' {
     role?: 'admin'
     /** Answers the tokens of other clients that hold this scope. Without it, those of Latchkey's own client alone. */
     scope?: string
+    /** Answers users who have proved a moment ago who they are. A client that acts for itself need not. */
+    recentLogin?: true
   }
   interface FastifyRequest {
     /** Whoever sent the request. Nobody but a user gets to a route that has no `role`: it reads `user`. */
@@ -143,7 +145,7 @@ export default plugin(
       const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
       if (revocations.has(id)) return refusedToken('The session of this access token has ended.')
       if (revocations.isStale()) return new Problem('revocations_stale')
-      const { role, scope } = request.routeOptions.config
+      const { role, scope, recentLogin } = request.routeOptions.config
       if (caller.scopes !== undefined && (scope === undefined || !caller.scopes.includes(scope))) return lacking(scope)
       if (caller.kind === 'client') return role === undefined ? new Problem('insufficient_scope', FOR_USERS) : undefined
       if (role !== undefined && role !== caller.role) {
@@ -156,6 +158,7 @@ export default plugin(
         )
         return new Problem('insufficient_scope', FOR_ADMINS)
       }
+      if (recentLogin && !isRecent(caller)) return new Problem('reauthentication_required')
       return undefined
     }
   },

@@ -1,5 +1,6 @@
 import plugin from 'fastify-plugin'
 import { Endings } from '../src/sessions/endings.js'
+import { FreshTokens } from '../src/sessions/fresh-tokens.js'
 import { KnownNetworks } from '../src/sessions/known-networks.js'
 import { Revocations } from '../src/sessions/revocations.js'
 import { Rotation } from '../src/sessions/rotation.js'
@@ -19,6 +20,7 @@ declare module 'fastify' {
     revocations: Revocations
     sessions: Sessions
     rotation: Rotation
+    freshTokens: FreshTokens
     legacyTokens: LegacyTokens
   }
   interface FastifyContextConfig {
@@ -50,6 +52,7 @@ export default plugin(
     app.decorate('revocations', revocations)
     app.decorate('sessions', new Sessions({ ...parts, knownNetworks, revocations }))
     app.decorate('rotation', new Rotation(parts))
+    app.decorate('freshTokens', new FreshTokens(parts))
     app.decorate('legacyTokens', new LegacyTokens(database, config))
     await revocations.poll()
   },

@@ -48,6 +48,11 @@ export const PROBLEMS = {
     title: 'The user name or the password is wrong.',
     headers: { 'www-authenticate': CHALLENGE },
   },
+  reauthentication_required: {
+    status: 401,
+    title: 'This needs a log-in of the last five minutes: prove who you are at POST /v1/reauthenticate.',
+    headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_user_authentication", max_age="300"` },
+  },
   wrong_password: { status: 403, title: 'The current password is wrong.' },
   insufficient_scope: {
     status: 403,

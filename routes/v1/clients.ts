@@ -17,7 +17,8 @@ import { clientOf } from '../../src/audit/requester.js'
 import { randomClientId, withDefaults } from '../../src/clients/registration.js'
 import { Problem } from '../../src/problems.js'
 
-const forAdmins = { role: 'admin' } as const
+const toRead = { role: 'admin' } as const
+const toWrite = { ...toRead, recentLogin: true } as const
 
 const ClientParams = Type.Object({
   id: Type.String({ maxLength: 64, description: 'The client_id.' }),
@@ -30,7 +31,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   app.get('/v1/clients', {
-    config: forAdmins,
+    config: toRead,
     schema: {
       operationId: 'listClients',
       tags: ['admin'],
@@ -48,7 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/clients', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'createClient',
       tags: ['admin'],
@@ -71,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/v1/clients/:id', {
-    config: forAdmins,
+    config: toRead,
     schema: {
       operationId: 'getClient',
       tags: ['admin'],
@@ -84,7 +85,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.patch('/v1/clients/:id', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'updateClient',
       tags: ['admin'],
@@ -100,7 +101,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/clients/:id', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'deleteClient',
       tags: ['admin'],
@@ -116,7 +117,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/clients/:id/secrets', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'addClientSecret',
       tags: ['admin'],
@@ -138,7 +139,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/v1/clients/:id/secrets', {
-    config: forAdmins,
+    config: toWrite,
     schema: {
       operationId: 'endClientSecret',
       tags: ['admin'],

@@ -8,15 +8,25 @@ import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
 import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
-const current_password = Type.String({ minLength: 1, maxLength: 256, description: 'The current password.' })
+const current_password = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: 256,
+    description: 'The current password; not needed with a token of POST /v1/reauthenticate.',
+  }),
+)
 
 const MeUpdate = Type.Object(
   {
-    username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
-    email: Type.Optional(nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password.' })),
+    username: Type.Optional(
+      nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password or a recent log-in.' }),
+    ),
+    email: Type.Optional(
+      nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password or a recent log-in.' }),
+    ),
     name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'Display name.' })),
     locale: Type.Optional(locale),
-    current_password: Type.Optional(current_password),
+    current_password,
   },
   {
     $id: 'MeUpdate',
@@ -32,7 +42,7 @@ const PasswordChange = Type.Object(
   {
     $id: 'PasswordChange',
     additionalProperties: false,
-    description: 'The current password and the new one.',
+    description: 'The new password and, unless you logged in during the last five minutes, the current one.',
     examples: [{ current_password: 'three quiet lanterns', new_password: 'four louder lanterns' }],
   },
 )
@@ -42,7 +52,7 @@ const CurrentPassword = Type.Object(
   {
     $id: 'CurrentPassword',
     additionalProperties: false,
-    description: 'The current password, to confirm the deletion.',
+    description: 'The current password, to confirm the deletion, unless you logged in during the last five minutes.',
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
@@ -74,16 +84,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateMe',
       tags: ['me'],
       summary: 'Change my account',
-      description: 'Changing the user name or the e-mail address requires the current password.',
+      description:
+        'Changing the user name or the e-mail address requires the current password, or a log-in of the last five minutes.',
       body: ref(MeUpdate),
       response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },
     },
     handler: async (request) => {
       const { user, body } = request
       const { current_password: password, ...changes } = body
-      const needsPassword = changes.username !== undefined || changes.email !== undefined
-      if (needsPassword && password === undefined) throw missing('current_password')
-      if (password !== undefined) await app.logIn.confirm(user, password, clientOf(request))
+      const isRenamed = changes.username !== undefined || changes.email !== undefined
+      if (isRenamed || password !== undefined) await app.stepUp.confirm(user, password, clientOf(request))
       const updated = await app.profiles.update(
         user.userId,
         {
@@ -111,7 +121,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { sessionId } = request.user
-      const user = await app.logIn.confirm(request.user, request.body.current_password, clientOf(request))
+      const user = await app.stepUp.confirm(request.user, request.body.current_password, clientOf(request))
       const passwordHash = await app.newPasswords.hash(user, request.body.new_password, clientOf(request))
       await app.newPasswords.change({ user, passwordHash }, sessionId, clientOf(request))
       return reply.code(204).send()
@@ -135,7 +145,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId } = request.user
-      await app.logIn.confirm(request.user, request.body.current_password, clientOf(request))
+      await app.stepUp.confirm(request.user, request.body.current_password, clientOf(request))
       await app.accounts.delete(userId, { id: userId, client: clientOf(request) })
       return reply.code(204).send()
     },
@@ -152,8 +162,4 @@ function shownTo({ scopes }: UserCaller, user: Static<typeof User>): Static<type
     email: scopes.includes('email') ? user.email : null,
     roles: scopes.includes('roles') ? user.roles : [],
   }
-}
-
-function missing(field: string): Problem {
-  return new Problem('validation_failed', { errors: [{ in: 'body', path: `/${field}`, message: 'is required' }] })
 }

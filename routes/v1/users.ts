@@ -50,7 +50,7 @@ const PasswordReset = Type.Object(
 )
 
 const toRead = { role: 'admin', scope: 'users:read' } as const
-const toWrite = { role: 'admin', scope: 'users:write' } as const
+const toWrite = { role: 'admin', scope: 'users:write', recentLogin: true } as const
 
 const pages = pagesOf('users')
 

@@ -47,17 +47,23 @@ export const User = Type.Object(
 )
 
 /** What both log-ins and refreshes answer; also the OAuth 2 token endpoint, RFC 6749 section 5.1. */
-const tokenFields = {
+const accessTokenFields = {
   access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
   token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
   expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
+}
+const tokenFields = {
+  ...accessTokenFields,
   refresh_token: Type.String({ description: 'Exchanges once for the next pair of tokens.' }),
 }
 
-const TOKEN_EXAMPLE = {
+const ACCESS_TOKEN_EXAMPLE = {
   access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
   token_type: 'Bearer',
   expires_in: 600,
+}
+const TOKEN_EXAMPLE = {
+  ...ACCESS_TOKEN_EXAMPLE,
   refresh_token: 'lkr_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA',
 }
 
@@ -65,6 +71,12 @@ export const TokenPair = Type.Object(tokenFields, {
   $id: 'TokenPair',
   description: 'An access token, and the refresh token that gets the next pair.',
   examples: [TOKEN_EXAMPLE],
+})
+
+export const FreshToken = Type.Object(accessTokenFields, {
+  $id: 'FreshToken',
+  description: 'An access token with a new auth_time.',
+  examples: [ACCESS_TOKEN_EXAMPLE],
 })
 
 export const Account = Type.Object(

@@ -22,6 +22,7 @@ export const EVENT_TYPES = [
   'password.rejected',
   'password_reset.created',
   'password_reset.used',
+  'session.reauthenticated',
   'session.refreshed',
   'session.refresh_repeated',
   'session.reuse_detected',

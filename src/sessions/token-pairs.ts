@@ -4,12 +4,18 @@ import { makeRefreshToken, type RefreshClaims, readRefreshToken } from '../token
 import type { Secret } from '../tokens/secret.js'
 import type { Keys } from '../tokens/signing-keys.js'
 
-export interface Tokens {
+export interface AccessToken {
   access_token: string
   token_type: 'Bearer'
+  /** In seconds. */
   expires_in: number
+}
+
+export interface Tokens extends AccessToken {
   refresh_token: string
 }
+
+type SessionGrant = Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof'>
 
 interface Dependencies {
   config: Config
@@ -35,14 +41,15 @@ export class TokenPairs {
   }
 
   /** The pair of this generation; the first one is 0. @throws Problem not_ready when there is no key to sign with */
-  make(grant: Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof'>, generation: number): Tokens {
+  make(grant: SessionGrant, generation: number): Tokens {
+    const refreshToken = makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys)
+    return { ...this.accessToken(grant), refresh_token: refreshToken }
+  }
+
+  /** An access token alone. @throws Problem as `make` */
+  accessToken(grant: SessionGrant): AccessToken {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
     const claims = claimsFor({ ...grant, issuer: PUBLIC_URL, audience: AUDIENCE, lifetimeMs: ACCESS_TOKEN_TTL })
-    return {
-      access_token: this.#keys.sign(claims),
-      token_type: 'Bearer',
-      expires_in: claims.exp - claims.iat,
-      refresh_token: makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys),
-    }
+    return { access_token: this.#keys.sign(claims), token_type: 'Bearer', expires_in: claims.exp - claims.iat }
   }
 }

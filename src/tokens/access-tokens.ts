@@ -9,6 +9,9 @@ export const CLIENT_ID = 'latchkey'
 /** How far apart the clocks of two processes may be. */
 export const CLOCK_SKEW_S = 30
 
+/** How long a proof of who one is counts for what changes how one logs in, in seconds. */
+export const RECENT_S = 300
+
 /** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
 const LONGEST_LIFE_S = 3_600
 /** A user's id, or the id of a client, which begins with a letter: one is never taken for the other (RFC 9700 section 4.15). */
@@ -137,6 +140,11 @@ function userFrom(claims: AccessClaims, bearer: Bearer, { issuer, audience }: Pi
     authTime: (claims.auth_time ?? 0) * 1_000,
   }
   return Object.freeze(caller)
+}
+
+/** Whether the user has proved who they are a moment ago: RFC 9470's `max_age`. */
+export function isRecent({ authTime }: UserCaller): boolean {
+  return Date.now() - authTime < RECENT_S * 1_000
 }
 
 /** Whether a token is one of Latchkey's own client, which stands for its user in everything. */

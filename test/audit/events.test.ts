@@ -100,6 +100,9 @@ t.test('what people do to their own account', async (t) => {
   walk.expect({ type: 'password.rejected', user_id })
   await walk.step('PATCH /v1/me', mina, { username: 'joon', current_password })
   await walk.step('PATCH /v1/me', mina, { username: 'mina' })
+  walk.expect({ type: 'user.updated', user_id })
+  await walk.step('POST /v1/reauthenticate', mina, { current_password })
+  walk.expect({ type: 'session.reauthenticated', ...session(mina), reason: 'pwd' })
   await walk.step('POST /v1/me/password', mina, { current_password: WRONG, new_password: NEXT })
   walk.expect({ type: 'password.rejected', user_id })
   await walk.step('POST /v1/me/password', mina, { current_password, new_password: 'short' })
@@ -149,7 +152,7 @@ t.test('what the command line does has no request, and nobody who did it', async
   const { service, boss } = await setUp(t)
   const { id: user_id } = await service.app.registration.create({ username: 'ada', password: PASSWORD }, 'admin')
   const log: Logged[] = (await boss.get(`/v1/events?user_id=${user_id}`)).json().items
-  const nobody = { user_id, actor_id: null, session_id: null, ip: null, request_id: null }
+  const nobody = { user_id, actor_id: null, actor_client_id: null, session_id: null, ip: null, request_id: null }
   t.same(
     log.map(({ id, created_at, ...event }) => event),
     [
@@ -206,7 +209,7 @@ class Walk {
     for (const { name, answer, expected } of this.#steps) {
       const request_id = String(answer.headers['x-request-id'])
       const found = log.filter((event) => event.request_id === request_id).reverse()
-      const rest = { session_id: null, reason: null, ip: IP, request_id }
+      const rest = { actor_client_id: null, session_id: null, reason: null, ip: IP, request_id }
       t.same(
         found.map(({ id, created_at, ...event }) => event),
         expected.map((event) => ({ actor_id: event.user_id, ...rest, ...event })),

@@ -1,0 +1,47 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { FreshToken } from '../../src/api/account-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+
+const Reauthentication = Type.Object(
+  {
+    current_password: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 256, description: 'The current password.' }),
+    ),
+  },
+  {
+    $id: 'Reauthentication',
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'One proof of who you are.',
+    examples: [{ current_password: 'three quiet lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Reauthentication)
+  app.addSchema(FreshToken)
+
+  app.post('/v1/reauthenticate', {
+    config: { rateLimit: 'account' },
+    schema: {
+      operationId: 'reauthenticate',
+      tags: ['auth'],
+      summary: 'Prove again who you are',
+      description:
+        'Returns an access token of the same session with a new auth_time, for operations that answer 401 ' +
+        '`reauthentication_required` (RFC 9470). The refresh token of the session stays as it is.',
+      body: ref(Reauthentication),
+      response: {
+        200: ref(FreshToken),
+        ...problems(400, 401, 413, 415, 429),
+        403: problemAnswer(403, 'wrong_password'),
+      },
+    },
+    handler: (request) => app.stepUp.reauthenticate(request.user, request.body, clientOf(request)),
+  })
+}
+
+export default routes
