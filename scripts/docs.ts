@@ -5,6 +5,7 @@ import { exampleEnvironment } from '../src/commands/config.js'
 import { documents, printed } from '../src/commands/openapi.js'
 import { Settings } from '../src/config/settings.js'
 import { packageRoot } from '../src/package.js'
+import { PROBLEMS } from '../src/problems.js'
 import { drawing, readSources, SERVICE } from './architecture.js'
 
 // The parts of the documents that are made from the code; a test holds them fresh. `npm run docs` writes all of them,
@@ -14,24 +15,27 @@ const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
 /** Every generated file with the text it should have. */
 export async function generatedDocuments(): Promise<{ path: string; text: string }[]> {
-  const readme = join(packageRoot, 'README.md')
   const { openapi, openapi30, openapiCompat } = await documents()
-  const korean = join(packageRoot, 'README.ko.md')
-  const architecture = join(packageRoot, 'docs', 'architecture.md')
   const v1 = openapi as unknown as Document
-  const [english, translated] = [await readFile(readme, 'utf8'), await readFile(korean, 'utf8')]
   return [
     { path: join(packageRoot, '.env.example'), text: exampleEnvironment() },
     { path: join(packageRoot, 'openapi.json'), text: printed(openapi) },
     { path: join(packageRoot, 'openapi-3.0.json'), text: printed(openapi30) },
     { path: join(packageRoot, 'openapi-compat.json'), text: printed(openapiCompat) },
-    {
-      path: architecture,
-      text: replaceSection(await readFile(architecture, 'utf8'), 'drawing', drawing(readSources(SERVICE))),
-    },
-    { path: readme, text: withTables(english, settingsTable(), endpointsTable(v1)) },
-    { path: korean, text: withTables(translated, koreanSettings(translated), koreanEndpoints(v1, translated)) },
+    await page('architecture.md', 'drawing', () => drawing(readSources(SERVICE))),
+    await page('api.md', 'endpoints', () => endpointsTable(v1)),
+    await page('settings.md', 'settings', settingsTable),
+    await page('errors.md', 'problems', problemsTable),
+    await page('ko/api.md', 'endpoints', (text) => koreanEndpoints(v1, text)),
+    await page('ko/settings.md', 'settings', koreanSettings),
   ]
+}
+
+/** A page of docs/ with one section made anew; translations are kept from the section as it is. */
+async function page(name: string, section: string, make: (text: string) => string) {
+  const path = join(packageRoot, 'docs', name)
+  const text = await readFile(path, 'utf8')
+  return { path, text: replaceSection(text, section, make(text)) }
 }
 
 interface Operation {
@@ -64,6 +68,11 @@ function endpointsTable({ paths }: Document): string {
     }),
   )
   return ['endpoint | operationId | who | what', '--- | --- | --- | ---', ...rows].map((row) => `| ${row} |`).join('\n')
+}
+
+function problemsTable(): string {
+  const rows = Object.entries(PROBLEMS).map(([code, { status, title }]) => `\`${code}\` | ${status} | ${title}`)
+  return ['code | status | what happened', '--- | ---: | ---', ...rows].map((row) => `| ${row} |`).join('\n')
 }
 
 /** As the English one, in the words that the page has for each setting; a new one has its English words at first. */
@@ -100,10 +109,6 @@ function isForAdmins({ tags = [] }: { tags?: string[] }): boolean {
 function translationOf(page: string, name: string): string | undefined {
   const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
   return row?.slice(0, -' |'.length).split(' | ').at(-1)
-}
-
-function withTables(page: string, settings: string, endpoints: string): string {
-  return replaceSection(replaceSection(page, 'settings', settings), 'endpoints', endpoints)
 }
 
 function replaceSection(text: string, name: string, content: string): string {

@@ -21,7 +21,7 @@ export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS', 'MAIL_WEB
 /** What is shown in place of a secret or a password. */
 export const MASK = '********'
 
-/** Every setting: its default, its bounds and what it means. The README's table and .env.example are made from this. */
+/** Every setting: its default, its bounds and what it means. The table of docs/settings.md and .env.example are made from this. */
 export const Settings = Type.Object({
   HOST: Type.String({
     default: 'localhost',

@@ -1,7 +1,8 @@
 // On SQLite alone: no database.
 
-import { readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import t from 'tap'
 import { generatedDocuments } from '../../scripts/docs.js'
 import { packageRoot } from '../../src/package.js'
@@ -11,6 +12,17 @@ const manifest = await readJson('package.json')
 const INSTALLED = ['.', 'test', 'sqlite-node20', 'bench']
 const lock: Lock = await readJson('package-lock.json')
 const readme = await readFile(join(packageRoot, 'README.md'), 'utf8')
+
+const TRANSLATED = [
+  ['README.md', 'README.ko.md'],
+  ['docs/start.md', 'docs/ko/start.md'],
+  ['docs/settings.md', 'docs/ko/settings.md'],
+  ['docs/api.md', 'docs/ko/api.md'],
+  ['docs/tutorials.md', 'docs/ko/tutorials.md'],
+  ['docs/web-apps.md', 'docs/ko/web-apps.md'],
+  ['docs/moving/README.md', 'docs/ko/moving-in.md'],
+] as const
+const PAGES_WITH_COMMANDS = ['README.md', 'docs/development.md', 'docs/start.md', 'CONTRIBUTING.md']
 
 interface Locked {
   version: string
@@ -32,16 +44,47 @@ t.test('what is generated is fresh: npm run docs', async (t) => {
   }
 })
 
-t.test('the Korean README names the same endpoints', async (t) => {
-  const korean = await readFile(join(packageRoot, 'README.ko.md'), 'utf8')
-  const endpoints = (text: string) =>
-    [...text.matchAll(/^\| `([A-Z]+ \/\S*)` \|/gm)].map(([, endpoint]) => endpoint).sort()
-  t.ok(endpoints(readme).length > 30)
-  t.same(endpoints(korean), endpoints(readme))
+t.test('the Korean pages have the headings, tables, commands and settings of the English ones', async (t) => {
+  for (const [english, korean] of TRANSLATED) {
+    const [one, other] = await Promise.all([english, korean].map((path) => readFile(join(packageRoot, path), 'utf8')))
+    t.same(outline(other), outline(one), korean)
+  }
 })
 
-t.test('the commands of the README exist', async (t) => {
-  const commands = [...readme.matchAll(/npm run ([\w:]+)|npm (start|test)/g)].map(
+t.test('the first column of a generated table is the same in both languages', async (t) => {
+  for (const page of ['api', 'settings']) {
+    const [one, other] = await Promise.all(
+      [page, `ko/${page}`].map(async (name) => {
+        const text = await readFile(join(packageRoot, 'docs', `${name}.md`), 'utf8')
+        return [...text.matchAll(/^\| `([^`]+)` \|/gm)].map(([, first]) => first).sort()
+      }),
+    )
+    t.ok((one?.length ?? 0) > 30)
+    t.same(other, one, page)
+  }
+})
+
+t.test('the README is a page that somebody reads: at most 150 lines', async (t) => {
+  t.ok(readme.split('\n').length <= 151)
+})
+
+t.test('links between the pages lead somewhere, anchors included', async (t) => {
+  for (const path of await pages()) {
+    const text = await readFile(join(packageRoot, path), 'utf8')
+    for (const [, target = ''] of text.replaceAll(/```.*?```|`[^`\n]*`/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target)) continue
+      const [file = '', anchor] = target.split('#')
+      const linked = file === '' ? path : join(dirname(path), file)
+      t.ok(existsSync(join(packageRoot, linked)), `${path}: ${target}`)
+      if (anchor !== undefined)
+        t.ok(anchorsOf(await readFile(join(packageRoot, linked), 'utf8')).has(anchor), `${path}: ${target}`)
+    }
+  }
+})
+
+t.test('the commands of the pages exist', async (t) => {
+  const texts = await Promise.all(PAGES_WITH_COMMANDS.map((path) => readFile(join(packageRoot, path), 'utf8')))
+  const commands = [...texts.join('\n').matchAll(/npm run ([\w:]+)|npm (start|test)/g)].map(
     ([, script, short]) => script ?? short,
   )
   t.ok(commands.length >= 5)
@@ -111,6 +154,45 @@ t.test('no package is older than the version that closed its last known hole', a
     for (const [path, { version }] of found) t.ok(compare(version, floor) >= 0, `${path} ${version} >= ${floor}`)
   }
 })
+
+/** The levels of the headings, the rows of each table, the code, and how many items are listed. */
+function outline(page = '') {
+  const prose = page.replaceAll(/```.*?```/gs, '')
+  return {
+    headings: [...prose.matchAll(/^(#+) /gm)].map(([, level]) => level),
+    tables: prose.split(/\n(?!\|)/).flatMap((part) => {
+      const rows = part.split('\n').filter((line) => line.startsWith('|'))
+      return rows.length > 0 ? [rows.length] : []
+    }),
+    items: [...prose.matchAll(/^(?:-|\d+\.) /gm)].length,
+    // Drawings have their words translated.
+    code: [...page.matchAll(/^```(\w*)\n(.*?)^```/gms)]
+      .filter(([, language]) => language !== 'mermaid')
+      .map(([, , code = '']) => code.replaceAll(/ #.*$/gm, '').trim()),
+  }
+}
+
+async function pages(): Promise<string[]> {
+  const found = await Promise.all(
+    ['docs', 'examples'].map(async (folder) =>
+      (await readdir(join(packageRoot, folder), { recursive: true })).map((name) => join(folder, name)),
+    ),
+  )
+  return ['README.md', 'README.ko.md', 'CONTRIBUTING.md', ...found.flat().filter((name) => name.endsWith('.md'))]
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(text: string): Set<string> {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading)
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
 
 function isLocked(packages: Lock['packages'], path: string, name: string): boolean {
   for (let folder = path; ; folder = folder.slice(0, folder.lastIndexOf('/node_modules/'))) {

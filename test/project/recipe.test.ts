@@ -10,7 +10,7 @@ import { PASSWORD } from '../helper.js'
 import { nodeProcess } from '../support/child.js'
 import { projectCopy } from '../support/project.js'
 
-// README, "Adding an owned resource", followed to the letter in a copy of the project, under a name that nobody has seen.
+// docs/development.md, "Adding an owned resource", followed to the letter in a copy of the project, under a name that nobody has seen.
 
 t.setTimeout(300_000)
 const START_DEADLINE_MS = 60_000
