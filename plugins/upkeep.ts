@@ -18,7 +18,7 @@ export default plugin(
     const costs = new StoredCosts(database, app.passwords)
     const prunes = prunesOf(app)
     const closing = new AbortController()
-    let concern: string | undefined
+    let warning: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
         // First: where this fails, revocations are not known to be heard, and no token is taken after a while.
@@ -29,9 +29,9 @@ export default plugin(
       repeat(PRUNE_EVERY_MS, () => pruneAll(prunes, closing.signal)),
       repeat(COSTS_EVERY_MS, () => costs.look(), COSTS_FIRST_MS),
       repeat(EXAMINED_EVERY_MS, async () => {
-        const isNew = concern === undefined
-        concern = database.concern() ?? keys.concern()
-        if (isNew && concern !== undefined) app.log.warn(concern)
+        const isNew = warning === undefined
+        warning = database.warning() ?? keys.warning()
+        if (isNew && warning !== undefined) app.log.warn(warning)
       }),
     ]
     app.addHook('onClose', async () => {

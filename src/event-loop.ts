@@ -1,10 +1,10 @@
 let end: Promise<void> | undefined
 
 /**
- * Resolves at the end of this turn of the event loop, when everything that had arrived has been read. Answers that then
- * leave together cost less than each on its way: the kernel wakes a client for the first of them alone.
+ * Resolves at the end of this tick of the event loop, when everything that had arrived has been read. Writing the answers of
+ * one tick together saves wake-ups of the client.
  */
-export function endOfTurn(): Promise<void> {
+export function endOfTick(): Promise<void> {
   end ??= new Promise((resolve) => {
     setImmediate(() => {
       end = undefined

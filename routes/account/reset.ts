@@ -10,6 +10,7 @@ import { siteOf } from '../../src/pages/layout.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { resetDonePage, resetPage } from '../../src/pages/reset-page.js'
 import type { ProblemCode } from '../../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** What the form shows above itself, because the person can mend it there. */
 const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token']
@@ -17,9 +18,9 @@ const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected',
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
 const Form = Type.Object({
   token: Type.Optional(Type.String({ maxLength: 128 })),
-  email: Type.Optional(Type.String({ maxLength: 320 })),
+  email: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
   code: Type.Optional(Type.String({ maxLength: 32 })),
-  new_password: Type.String({ minLength: 1, maxLength: 256 }),
+  new_password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
 })
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {

@@ -20,13 +20,13 @@ import {
   isJson,
   isName,
   isText,
-  NAME_MAX_LENGTH,
   parseJson,
   Refusal,
   standInFor,
 } from '../../src/compat/tutorial.js'
 import { toProblem } from '../../src/http/problem-answers.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
+import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 30 */
 const LIFETIME_MS = 30 * 60_000

@@ -10,18 +10,10 @@ import { arrayStream } from '../../src/compat/array-stream.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat/flask.js'
 import { refusedToken, TOKEN_REVOKED } from '../../src/compat/flask-jwt.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
-import {
-  answerErrors,
-  fieldsOf,
-  isName,
-  isText,
-  NAME_MAX_LENGTH,
-  Refusal,
-  standInFor,
-} from '../../src/compat/tutorial.js'
+import { answerErrors, fieldsOf, isName, isText, Refusal, standInFor } from '../../src/compat/tutorial.js'
 import { type Database, sole, type Tables } from '../../src/database/database.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
-import { isLongerThan } from '../../src/text-lengths.js'
+import { DESCRIPTION_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
 const LIFETIME_MS = 24 * 3_600_000
@@ -32,11 +24,10 @@ const TUTORIAL = '/tutorials/:id(^\\d+$)'
 /** So many rows of the list are read at once, at up to 40 kB each. */
 const ROWS_AT_ONCE = 20
 
-/** v1's own bound, in characters: its document promises it of every row. */
-const DESCRIPTION_MAX_LENGTH = 10_000
-
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
-const TOO_LONG = new Refusal(400, { msg: 'A name or an email has at most 250 characters, all of them text' })
+const TOO_LONG = new Refusal(400, {
+  msg: `A name or an email has at most ${NAME_MAX_LENGTH} characters, all of them text`,
+})
 const WORDED: Partial<Record<ProblemCode, Refusal>> = {
   email_taken: new Refusal(409, { msg: 'Email already registered' }),
   too_many_rows: new Refusal(409, { message: 'You have as many tutorials as an account may have' }),

@@ -5,12 +5,17 @@ import { identifiersIn } from '../../src/api/identifiers.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Credentials = Type.Object(
   {
-    username: Type.Optional(nullable({ maxLength: 320, description: 'A user name, or an e-mail address.' })),
-    email: Type.Optional(nullable({ maxLength: 320, description: 'An e-mail address, in place of `username`.' })),
-    password: Type.String({ minLength: 1, maxLength: 256, description: 'The password.' }),
+    username: Type.Optional(
+      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'A user name, or an e-mail address.' }),
+    ),
+    email: Type.Optional(
+      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An e-mail address, in place of `username`.' }),
+    ),
+    password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The password.' }),
   },
   {
     $id: 'Credentials',

@@ -1,17 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
-import { emailKey, named, usernameKey } from '../../src/accounts/names.js'
+import { emailKey, usernameKey, withNameKey } from '../../src/accounts/names.js'
 import { locale, toUser, User } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
 const current_password = Type.Optional(
   Type.String({
     minLength: 1,
-    maxLength: 256,
+    maxLength: PASSWORD_MAX_LENGTH,
     description: 'The current password; not needed with a token of POST /v1/reauthenticate.',
   }),
 )
@@ -22,9 +23,13 @@ const MeUpdate = Type.Object(
       nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password or a recent log-in.' }),
     ),
     email: Type.Optional(
-      nullable({ minLength: 3, maxLength: 320, description: 'Needs current_password or a recent log-in.' }),
+      nullable({
+        minLength: 3,
+        maxLength: IDENTIFIER_MAX_LENGTH,
+        description: 'Needs current_password or a recent log-in.',
+      }),
     ),
-    name: Type.Optional(nullable({ minLength: 1, maxLength: 250, description: 'Display name.' })),
+    name: Type.Optional(nullable({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'Display name.' })),
     locale: Type.Optional(locale),
     current_password,
   },
@@ -38,7 +43,10 @@ const MeUpdate = Type.Object(
 )
 
 const PasswordChange = Type.Object(
-  { current_password, new_password: Type.String({ minLength: 1, maxLength: 256, description: 'The new password.' }) },
+  {
+    current_password,
+    new_password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The new password.' }),
+  },
   {
     $id: 'PasswordChange',
     additionalProperties: false,
@@ -98,7 +106,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         user.userId,
         {
           ...changes,
-          ...(changes.name !== undefined && named(changes.name)),
+          ...(changes.name !== undefined && withNameKey(changes.name)),
           ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
           ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),
         },

@@ -6,17 +6,20 @@ import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { languageOf } from '../../src/pages/languages.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const NewPassword = Type.Object(
   {
     token: Type.Optional(
       Type.String({ maxLength: 128, description: 'The one-time token of the link, or that an admin gave you.' }),
     ),
-    email: Type.Optional(Type.String({ maxLength: 320, description: 'In place of `token`: where the mail went.' })),
+    email: Type.Optional(
+      Type.String({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'In place of `token`: where the mail went.' }),
+    ),
     code: Type.Optional(Type.String({ maxLength: 32, description: 'The code of the mail, in any capitals.' })),
     new_password: Type.String({
       minLength: 1,
-      maxLength: 256,
+      maxLength: PASSWORD_MAX_LENGTH,
       description: 'The new password.',
     }),
   },
@@ -29,7 +32,9 @@ const NewPassword = Type.Object(
 )
 
 const MailRequest = Type.Object(
-  { email: Type.String({ minLength: 3, maxLength: 320, description: 'The address of the account.' }) },
+  {
+    email: Type.String({ minLength: 3, maxLength: IDENTIFIER_MAX_LENGTH, description: 'The address of the account.' }),
+  },
   {
     $id: 'MailRequest',
     additionalProperties: false,

@@ -4,11 +4,12 @@ import { FreshToken } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Reauthentication = Type.Object(
   {
     current_password: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 256, description: 'The current password.' }),
+      Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The current password.' }),
     ),
   },
   {

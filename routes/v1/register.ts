@@ -6,6 +6,7 @@ import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
+import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Registration = Type.Object(
   {
@@ -15,12 +16,12 @@ const Registration = Type.Object(
         description: 'A name to log in with, 3 to 32 characters; two are enough in Hangul, Han or Kana.',
       }),
     ),
-    email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
-    name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
+    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
     locale: Type.Optional(locale),
     password: Type.String({
       minLength: 1,
-      maxLength: 256,
+      maxLength: PASSWORD_MAX_LENGTH,
       description: 'The password: any characters; only the length and common passwords are checked.',
     }),
   },

@@ -24,9 +24,10 @@ import { milliseconds, timestamp } from '../../src/api/times.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { type Database, sole, type Tables } from '../../src/database/database.js'
 import { Problem } from '../../src/problems.js'
+import { DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const title = Type.String({ minLength: 1, maxLength: 250, description: 'What is to be done.' })
-const description = nullable({ maxLength: 10_000, description: 'More about it.' })
+const title = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'What is to be done.' })
+const description = nullable({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'More about it.' })
 const done = Type.Boolean({ description: 'Whether it is done.' })
 const due_at = nullable({ format: 'date-time', description: 'When it should be done.' })
 const EXAMPLE = {
@@ -93,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listTodos',
       tags: ['todos'],
       summary: 'List your todos',
-      description: 'A page of accounts, newest first.',
+      description: 'A page of your todos, newest first.',
       querystring: Type.Object(
         {
           done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })),
@@ -194,7 +195,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         })
         .where(ownedRow(todos, user.userId, params.id, headers['if-match']))
         .returning()
-      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      if (row === undefined) throw await refusal(user.userId, params.id, headers['if-match'])
       reply.header('etag', etag(row.version))
       return toTodo(row)
     },
@@ -216,13 +217,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .delete(todos)
         .where(ownedRow(todos, user.userId, params.id, headers['if-match']))
         .returning({ id: todos.id })
-      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      if (row === undefined) throw await refusal(user.userId, params.id, headers['if-match'])
       await quota.giveBack(user.userId)
       return reply.code(204).send()
     },
   })
 
-  async function whyMissed(userId: number, id: number, ifMatch: string | undefined): Promise<Problem> {
+  async function refusal(userId: number, id: number, ifMatch: string | undefined): Promise<Problem> {
     return missingOrChanged(await statements.get.execute({ userId, id }), ifMatch)
   }
 }

@@ -10,16 +10,25 @@ import { clientOf } from '../../src/audit/requester.js'
 import { logFault, toProblem } from '../../src/http/problem-answers.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
 import type { Tokens } from '../../src/sessions/token-pairs.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 // With examples of their own, because the page fills its fields with them one by one.
 const TokenRequest = Type.Object(
   {
     grant_type: Type.String({ description: '`password` or `refresh_token`.', examples: ['password'] }),
     username: Type.Optional(
-      Type.String({ maxLength: 320, description: 'For `password`: user name or e-mail address.', examples: ['mina'] }),
+      Type.String({
+        maxLength: IDENTIFIER_MAX_LENGTH,
+        description: 'For `password`: user name or e-mail address.',
+        examples: ['mina'],
+      }),
     ),
     password: Type.Optional(
-      Type.String({ maxLength: 256, description: 'For `password`.', examples: ['three quiet lanterns'] }),
+      Type.String({
+        maxLength: PASSWORD_MAX_LENGTH,
+        description: 'For `password`.',
+        examples: ['three quiet lanterns'],
+      }),
     ),
     refresh_token: Type.Optional(
       Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),

@@ -21,9 +21,10 @@ import {
 import { publicPath } from '../../src/config/public-url.js'
 import { type Database, sole, type Tables } from '../../src/database/database.js'
 import { Problem } from '../../src/problems.js'
+import { DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const name = Type.String({ minLength: 1, maxLength: 250, description: 'What it is called.' })
-const description = Type.String({ maxLength: 10_000, description: 'What it is about.' })
+const name = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'What it is called.' })
+const description = Type.String({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'What it is about.' })
 const EXAMPLE = { name: 'Knots', description: 'Five knots that hold' }
 
 const Tutorial = Type.Object(
@@ -71,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listTutorials',
       tags: ['tutorials'],
       summary: 'List your tutorials',
-      description: 'A page of accounts, newest first.',
+      description: 'A page of your tutorials, newest first.',
       querystring: Type.Object(pageQuery, { additionalProperties: false }),
       response: { 200: ref(TutorialPage), ...problems(400, 401) },
     },
@@ -148,7 +149,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .set({ ...body, version: sql`${tutorials.version} + 1`, updatedAt: now })
         .where(ownedRow(tutorials, user.userId, params.id, headers['if-match']))
         .returning()
-      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      if (row === undefined) throw await refusal(user.userId, params.id, headers['if-match'])
       reply.header('etag', etag(row.version))
       return toTutorial(row)
     },
@@ -170,13 +171,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         .delete(tutorials)
         .where(ownedRow(tutorials, user.userId, params.id, headers['if-match']))
         .returning({ id: tutorials.id })
-      if (row === undefined) throw await whyMissed(user.userId, params.id, headers['if-match'])
+      if (row === undefined) throw await refusal(user.userId, params.id, headers['if-match'])
       await quota.giveBack(user.userId)
       return reply.code(204).send()
     },
   })
 
-  async function whyMissed(userId: number, id: number, ifMatch: string | undefined): Promise<Problem> {
+  async function refusal(userId: number, id: number, ifMatch: string | undefined): Promise<Problem> {
     return missingOrChanged(await statements.get.execute({ userId, id }), ifMatch)
   }
 }

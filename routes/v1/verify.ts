@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Role } from '../../src/api/account-schemas.js'
 import { problems } from '../../src/api/problem-schemas.js'
 import { noContent } from '../../src/api/schemas.js'
-import { endOfTurn } from '../../src/event-loop.js'
+import { endOfTick } from '../../src/event-loop.js'
 import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { Problem } from '../../src/problems.js'
 
@@ -28,7 +28,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async ({ user }, reply) => {
-      await endOfTurn()
+      await endOfTick()
       return reply
         .code(204)
         .header('x-latchkey-subject', user.userId)

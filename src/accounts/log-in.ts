@@ -6,7 +6,7 @@ import { Problem } from '../problems.js'
 import { logins } from '../telemetry/channels.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
-import { fold, identifierKey } from './names.js'
+import { identifierKey, normalizeName } from './names.js'
 import type { PasswordChecks } from './password-checks.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
@@ -78,7 +78,7 @@ export class LogIn {
     mayBeMeant: (user: User) => boolean = () => true,
   ): Promise<User> {
     assertPasswordText(password)
-    const [key, folded] = [identifierKey(identifier), fold(identifier)]
+    const [key, folded] = [identifierKey(identifier), normalizeName(identifier)]
     const rows = await this.#named.execute({ key, folded })
     // Two people share a name only in a database that is older than the rule against it.
     const choose = (among: User[]) => {

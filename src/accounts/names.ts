@@ -1,13 +1,9 @@
 import { domainToASCII } from 'node:url'
 import { Problem } from '../problems.js'
-import { isLongerThan } from '../text-lengths.js'
+import { IDENTIFIER_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../text-lengths.js'
 
-/** The longest name or address that is looked at, in code points. Longer text belongs to nobody. */
-export const IDENTIFIER_MAX_LENGTH = 320
 const USERNAME_MIN_LENGTH = 3
 const USERNAME_MAX_LENGTH = 32
-/** The tutorials' own bound. */
-const TUTORIAL_USERNAME_MAX_LENGTH = 250
 const EMAIL_MAX_LENGTH = 254
 const EMAIL_LOCAL_MAX_LENGTH = 64
 
@@ -58,12 +54,12 @@ const UNFIT_FOR_DISPLAY = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
  */
 export function usernameKey(username: string, { allowReserved = false, isTutorial = false } = {}): string {
   const minimum = isTutorial ? 1 : USERNAME_MIN_LENGTH
-  const maximum = isTutorial ? TUTORIAL_USERNAME_MAX_LENGTH : USERNAME_MAX_LENGTH
+  const maximum = isTutorial ? NAME_MAX_LENGTH : USERNAME_MAX_LENGTH
   const reject = (detail: string) => new Problem('username_rejected', { detail })
   const wide = minimum > 1 ? ' A Hangul, Han or Kana character counts as two towards the minimum.' : ''
   const wrongLength = `A user name has ${minimum} to ${maximum} characters.${wide}`
   if (isLongerThan(IDENTIFIER_MAX_LENGTH, username)) throw reject(wrongLength)
-  const key = fold(username)
+  const key = normalizeName(username)
   if (isLongerThan(maximum, key) || width(key) < minimum) throw reject(wrongLength)
   const isLatin = LATIN_WITH_MARKS.test(key.normalize('NFD').replace(MARKS, '')) && !/\p{Mn}/u.test(key)
   if ((!isLatin && !ALLOWED_SCRIPTS.some((script) => script.test(key))) || INVISIBLE.test(key)) {
@@ -87,7 +83,7 @@ export function emailKey(email: string): string {
   const isAddress =
     email.split('@').length === 2 &&
     rest.length === 0 &&
-    !INVISIBLE.test(fold(email)) &&
+    !INVISIBLE.test(normalizeName(email)) &&
     isDomain(domain) &&
     /^[^\s\p{C}"(),:;<>[\\\]@]+$/u.test(local) &&
     /^(?:[\p{L}\p{N}](?:[\p{L}\p{N}-]{0,61}[\p{L}\p{N}])?\.)+\p{L}[\p{L}\p{N}-]{0,61}[\p{L}\p{N}]$/u.test(domain) &&
@@ -103,7 +99,7 @@ export function emailKey(email: string): string {
  * @throws Problem validation_failed for text that is longer than any name: normalising takes time that grows with the
  * square of the length
  */
-export function fold(text: string): string {
+export function normalizeName(text: string): string {
   if (isLongerThan(IDENTIFIER_MAX_LENGTH, text)) {
     const message = `a name or an address has at most ${IDENTIFIER_MAX_LENGTH} characters`
     throw new Problem('validation_failed', { detail: message, errors: [{ in: 'body', path: '', message }] })
@@ -117,7 +113,7 @@ export function fold(text: string): string {
  * kim@한국.한국 and kim@xn--3e0b707e.xn--3e0b707e are one mailbox.
  */
 export function identifierKey(identifier: string): string {
-  const folded = fold(identifier)
+  const folded = normalizeName(identifier)
   const domain = folded.slice(folded.lastIndexOf('@') + 1)
   if (domain === folded || ASCII.test(domain)) return folded
   return folded.slice(0, -domain.length) + (domainToASCII(domain) || domain)
@@ -134,18 +130,18 @@ export function namesOf({
   email,
   name,
 }: { [Key in 'username' | 'email' | 'name']?: string | null | undefined }) {
-  return [username, email, name].flatMap((text) => (text ? [fold(text)] : []))
+  return [username, email, name].flatMap((text) => (text ? [normalizeName(text)] : []))
 }
 
 /**
  * A display name, with the form that a search finds it by.
  * @throws Problem name_rejected
  */
-export function named<Name extends string | null | undefined>(name: Name) {
+export function withNameKey<Name extends string | null | undefined>(name: Name) {
   if (name && !isDisplayable(name)) {
     throw new Problem('name_rejected', { detail: 'A name has no line breaks, control or text-direction characters.' })
   }
-  return { name, nameKey: name && fold(name) }
+  return { name, nameKey: name && normalizeName(name) }
 }
 
 /** Whether a display name can be shown in a line of text without changing what stands around it. */

@@ -3,7 +3,7 @@ import type { Events } from '../audit/events.js'
 import { type Database, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Actor } from './admins.js'
-import { fold } from './names.js'
+import { normalizeName } from './names.js'
 import type { Notices } from './notices.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
 
@@ -44,7 +44,7 @@ export class Profiles {
         throw new Problem('validation_failed', { errors })
       }
       if (isSame(before, after)) return before
-      const folded = changes.email ? fold(changes.email) : null
+      const folded = changes.email ? normalizeName(changes.email) : null
       // The database compares keys; older rows may be stored under the folded form of such an address.
       if (folded !== null && folded !== changes.emailKey) {
         const taken = await db.$count(tables.users, and(eq(tables.users.emailKey, folded), ne(tables.users.id, userId)))

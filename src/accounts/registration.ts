@@ -7,7 +7,7 @@ import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { turnOf } from './hash-turns.js'
-import { emailKey, fold, named, namesOf, usernameKey } from './names.js'
+import { emailKey, namesOf, normalizeName, usernameKey, withNameKey } from './names.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
 /** A new account, as somebody typed it. */
@@ -107,13 +107,13 @@ export class Registration {
     { client, isTutorial = false }: { client?: Client; isTutorial?: boolean } = {},
   ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, locale, password } = account
-    const nameAndKey = named(name)
+    const nameAndKey = withNameKey(name)
     await this.#rules.assert(password, namesOf(account), { isTutorial })
     const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
     const { tables, now } = this.#database
     const find = this.#named
     const row = { username, email, locale, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }
-    const folded = email === undefined ? null : fold(email)
+    const folded = email === undefined ? null : normalizeName(email)
     return async (db) => {
       // The database compares keys; older rows may be stored under the folded form of such an address.
       if (folded !== columns.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {

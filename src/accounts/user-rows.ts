@@ -1,7 +1,7 @@
 import { and, eq, inArray, or, type SQL, sql } from 'drizzle-orm'
 import type { Database, Db, Tables } from '../database/database.js'
 import { Problem } from '../problems.js'
-import { fold } from './names.js'
+import { normalizeName } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
 
@@ -13,7 +13,7 @@ export function isKept({ users }: Tables): SQL {
 /** Whether a user name, an address or a display name holds this text, whatever its capitals. */
 export function matches({ users }: Tables, search: string): SQL | undefined {
   // No backslash as the escape character: PostgreSQL can be set to read one in a literal as an escape of its own.
-  const pattern = `%${fold(search).replace(/[!%_]/g, '!$&')}%`
+  const pattern = `%${normalizeName(search).replace(/[!%_]/g, '!$&')}%`
   // An address is also found by its domain as it was typed: the key holds the ASCII form of it.
   const columns = [users.usernameKey, users.emailKey, users.email, users.nameKey]
   return or(...columns.map((column) => sql`${column} like ${pattern} escape '!'`))

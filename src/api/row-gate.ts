@@ -15,7 +15,7 @@ interface Page {
   patienceMs?: number
 }
 
-interface Waiting {
+interface PlaceInLine {
   rows: number
   /** Whether its client went away, or was kept waiting too long. */
   isOver(): boolean
@@ -26,7 +26,7 @@ interface Waiting {
 let rowsOfAll = 0
 const rowsOf = new Map<number, number>()
 /** By account, the one whose turn is next first. */
-const waiting = new Map<number, Waiting[]>()
+const waiting = new Map<number, PlaceInLine[]>()
 let isScheduled = false
 
 /**
@@ -65,7 +65,7 @@ function occupy(userId: number, rows: number): void {
   else rowsOf.delete(userId)
 }
 
-function waitInLine(userId: number, place: Waiting): void {
+function waitInLine(userId: number, place: PlaceInLine): void {
   const line = waiting.get(userId)
   if (line === undefined) waiting.set(userId, [place])
   else line.push(place)
@@ -93,7 +93,7 @@ function letIn(): void {
 }
 
 /** Sends away who is not. Anybody in a line may be: those before them may have more patience. */
-function isStillWaiting({ isOver, giveUp }: Waiting): boolean {
+function isStillWaiting({ isOver, giveUp }: PlaceInLine): boolean {
   if (!isOver()) return true
   giveUp(new Problem('overloaded'))
   return false

@@ -32,7 +32,7 @@ const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
 
 /** A table as the copy sees it: rows in the order of a key. */
-interface Shelf {
+interface TableCopy {
   name: string
   from: PgTable
   to: PgTable
@@ -72,17 +72,17 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
 /** All or nothing: one transaction in the target, of one moment of the source. */
 async function copy(source: Database, target: Database): Promise<Record<string, number>> {
   const copied: Record<string, number> = {}
-  const shelves = shelvesOf(source.tables, target.tables)
+  const tables = tableCopiesOf(source.tables, target.tables)
   await source.snapshot(async (from) => {
     await assertNoSharedNames(from, source.tables)
     await target.longTransaction(async (to) => {
-      for (const shelf of shelves) {
-        if ((await countRows(to, shelf.to)) > 0) {
-          throw new DatabaseError(`The target is not empty: its table ${shelf.name} holds rows. Nothing was copied.`)
+      for (const table of tables) {
+        if ((await countRows(to, table.to)) > 0) {
+          throw new DatabaseError(`The target is not empty: its table ${table.name} holds rows. Nothing was copied.`)
         }
       }
-      for (const shelf of shelves) copied[shelf.name] = await copyRows(from, to, shelf)
-      for (const { name } of shelves.filter(({ isNumbered }) => isNumbered)) {
+      for (const table of tables) copied[table.name] = await copyRows(from, to, table)
+      for (const { name } of tables.filter(({ isNumbered }) => isNumbered)) {
         await target.setLastId(to, name, await source.lastId(from, name))
       }
     })
@@ -106,7 +106,7 @@ async function assertNoSharedNames(from: Db, { users }: Tables): Promise<void> {
   )
 }
 
-function shelvesOf(from: Tables, to: Tables): Shelf[] {
+function tableCopiesOf(from: Tables, to: Tables): TableCopy[] {
   const { users, ...others } = from
   // Rows belong to users, who must be there first.
   return Object.entries({ users, ...others }).map(([name, table]) => {
@@ -123,31 +123,31 @@ function shelvesOf(from: Tables, to: Tables): Shelf[] {
 }
 
 /** Resolves to how many rows were copied. */
-async function copyRows(from: Db, to: Db, shelf: Shelf): Promise<number> {
-  const columns = shelf.key.map(([, column]) => column)
+async function copyRows(from: Db, to: Db, table: TableCopy): Promise<number> {
+  const columns = table.key.map(([, column]) => column)
   let last: Record<string, unknown> | undefined
   let copied = 0
   for (;;) {
     const rows = await from
       .select()
-      .from(shelf.from)
-      .where(last && isAfter(shelf.key, last))
+      .from(table.from)
+      .where(last && isAfter(table.key, last))
       .orderBy(...columns.map((column) => asc(column)))
       .limit(ROWS_AT_ONCE)
     if (rows.length === 0) break
-    await to.insert(shelf.to).values(rows)
+    await to.insert(table.to).values(rows)
     copied += rows.length
     last = rows.at(-1)
   }
-  const [expected, found] = [await countRows(from, shelf.from), await countRows(to, shelf.to)]
+  const [expected, found] = [await countRows(from, table.from), await countRows(to, table.to)]
   if (copied !== expected || found !== expected) {
-    throw new DatabaseError(`Of ${expected} rows of ${shelf.name} ${found} arrived. Nothing was copied.`)
+    throw new DatabaseError(`Of ${expected} rows of ${table.name} ${found} arrived. Nothing was copied.`)
   }
-  printError(`${shelf.name}: ${copied} rows`)
+  printError(`${table.name}: ${copied} rows`)
   return copied
 }
 
-function isAfter(key: Shelf['key'], row: Record<string, unknown>): SQL {
+function isAfter(key: TableCopy['key'], row: Record<string, unknown>): SQL {
   const columns = key.map(([, column]) => sql`${column}`)
   const values = key.map(([name, column]) => sql.param(row[name], column))
   return sql`(${sql.join(columns, sql`, `)}) > (${sql.join(values, sql`, `)})`

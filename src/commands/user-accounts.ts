@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, inArray, or } from 'drizzle-orm'
 import type { FastifyInstance } from 'fastify'
-import { fold, identifierKey } from '../accounts/names.js'
+import { identifierKey, normalizeName } from '../accounts/names.js'
 import { isKept, matches, type User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
 import { CommandError } from '../command-error.js'
@@ -12,7 +12,7 @@ const HEADER = '      id  role   status    names'
 /** The account of this user name, address or id. @throws CommandError when there is none, or more than one */
 export async function findAccount({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
   const { users } = tables
-  const keys = [identifierKey(who), fold(who)]
+  const keys = [identifierKey(who), normalizeName(who)]
   const id = /^[1-9]\d{0,14}$/.test(who) ? and(eq(users.id, Number(who)), isKept(tables)) : undefined
   const [user, ...others] = await db
     .select()

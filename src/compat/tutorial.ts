@@ -1,11 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { IDENTIFIER_MAX_LENGTH } from '../accounts/names.js'
 import { toProblem } from '../http/problem-answers.js'
 import { Problem } from '../problems.js'
-import { isLongerThan } from '../text-lengths.js'
+import { IDENTIFIER_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../text-lengths.js'
 
-/** The longest name or e-mail address of the tutorials' tables, in characters. */
-export const NAME_MAX_LENGTH = 250
 /** Kept text must be the same in every database: no NUL, no half of a surrogate pair. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u
 const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']

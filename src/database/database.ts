@@ -66,7 +66,7 @@ export interface Database {
   /** Resolves when the database answers. @throws Problem database_unavailable */
   ping(): Promise<void>
   /** What the operator should see to before it becomes a fault; undefined when all is well. */
-  concern(): string | undefined
+  warning(): string | undefined
   /** Where a secret may be kept beside the database; undefined where there is no such place. */
   readonly secretFile: string | undefined
   close(): Promise<void>

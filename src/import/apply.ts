@@ -1,5 +1,5 @@
 import { inArray, or } from 'drizzle-orm'
-import { fold } from '../accounts/names.js'
+import { normalizeName } from '../accounts/names.js'
 import type { Database } from '../database/database.js'
 import type { Passwords } from '../passwords/passwords.js'
 import { applyRows } from './apply-rows.js'
@@ -53,7 +53,7 @@ async function applyUsers(
     const user = readUser(row, table, plan)
     if (typeof user === 'string') bump(tally.skipped, user)
     else if (stage.take(user.oldId)) batch.push(user)
-    else if (stage.fateOf(user.oldId) === 'already here') tally.already += 1
+    else if (stage.outcomeOf(user.oldId) === 'already here') tally.already += 1
     else bump(tally.skipped, whyNotTaken(stage, user.oldId))
     if (batch.length === ROWS_AT_ONCE) await write()
   }
@@ -61,8 +61,8 @@ async function applyUsers(
 }
 
 function whyNotTaken(stage: Stage, oldId: string): string {
-  const fate = stage.fateOf(oldId)
-  return fate === undefined || fate === 'taken over' ? 'an id that came before' : fate
+  const outcome = stage.outcomeOf(oldId)
+  return outcome === undefined || outcome === 'taken over' ? 'an id that came before' : outcome
 }
 
 /** The hashes of those who come with their password itself, which is stored nowhere. */
@@ -95,7 +95,7 @@ async function insertUsers(
   const rows = people.map(({ oldId, username, usernameKey, email, emailKey, name, isActive, password, createdAt }) => ({
     ...idOf(oldId, kept),
     ...{ username, usernameKey, email, emailKey, name, isActive },
-    nameKey: name && fold(name),
+    nameKey: name && normalizeName(name),
     passwordHash: password.kind === 'hash' ? password.hash : (hashes.get(oldId) ?? NO_PASSWORD),
     createdAt: createdAt ?? now,
     updatedAt: now,

@@ -1,4 +1,5 @@
 import { isName, isText } from '../compat/tutorial.js'
+import { DESCRIPTION_MAX_LENGTH, isLongerThan } from '../text-lengths.js'
 import type { Kind, MappedTable } from './columns.js'
 import { type Objection, objectionsTo } from './objections.js'
 import { type IdFault, readOldId } from './old-ids.js'
@@ -6,9 +7,6 @@ import type { Row } from './source.js'
 import type { Stage } from './stage.js'
 import { isYes } from './status-values.js'
 import { exactTextOf } from './values.js'
-
-/** v1's own bound, in characters. */
-const DESCRIPTION_MAX_LENGTH = 10_000
 
 /** Somebody's row as it would be here. */
 export interface ImportedRow {
@@ -46,7 +44,7 @@ export function readOwnedRow(
   const title = exactTextOf(value(kind === 'todos' ? 'title' : 'name'))
   const description = exactTextOf(value('description'))
   if (!isName(title)) return 'no title, or one that cannot be kept'
-  if (description !== null && (!isText(description) || [...description].length > DESCRIPTION_MAX_LENGTH)) {
+  if (description !== null && (!isText(description) || isLongerThan(DESCRIPTION_MAX_LENGTH, description))) {
     return 'a description that cannot be kept'
   }
   const hasId = !('fault' in old)
@@ -62,9 +60,9 @@ export function readOwnedRow(
 export function whyLeftOut(row: ImportedRow | RowSkip, stage: Stage): string | undefined {
   if (typeof row === 'string') return row
   if (row.objections.length > 0) return 'deleted there'
-  const fate = stage.fateOf(row.oldOwner)
-  if (fate === 'ready' || fate === 'taken over' || fate === 'already here') return undefined
-  return fate === undefined ? 'an owner who is not there' : 'an owner who is left out'
+  const outcome = stage.outcomeOf(row.oldOwner)
+  if (outcome === 'ready' || outcome === 'taken over' || outcome === 'already here') return undefined
+  return outcome === undefined ? 'an owner who is not there' : 'an owner who is left out'
 }
 
 /**

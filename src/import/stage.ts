@@ -4,7 +4,7 @@ import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
 /** What becomes of somebody: to be taken over, just taken over, taken over before, or why they are left out. */
-export type Fate = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
+export type Outcome = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
 /** Ids that two people have: rows and old tokens with such an id may be the one's or the other's. */
 type IdConflict = 'a shared id' | "an id of somebody else's in an earlier import of this --name"
 
@@ -21,7 +21,7 @@ export interface Duplicates {
 const TABLE = `
   create table people (
     position integer primary key, old_id text not null unique, username_key text, email_key text,
-    name text not null, can_log_in integer not null, fate text not null
+    name text not null, can_log_in integer not null, outcome text not null
   );
   create table names (key text not null, position integer not null, primary key (key, position)) without rowid;
   create index names_position on names (position);
@@ -46,8 +46,8 @@ export class Stage {
   readonly #insertName: BetterSqlite3.Statement
   readonly #insertRow: BetterSqlite3.Statement
   readonly #takeRow: BetterSqlite3.Statement
-  readonly #fate: BetterSqlite3.Statement
-  readonly #setFate: BetterSqlite3.Statement
+  readonly #outcome: BetterSqlite3.Statement
+  readonly #setOutcome: BetterSqlite3.Statement
   #position = 0
 
   private constructor(connection: BetterSqlite3.Database) {
@@ -71,8 +71,8 @@ export class Stage {
         `update belongings set taken = taken + 1 where kind = ? and old_id = ? and taken < found returning taken`,
       )
       .pluck()
-    this.#fate = connection.prepare('select fate from people where old_id = ?').pluck()
-    this.#setFate = connection.prepare('update people set fate = ? where old_id = ?')
+    this.#outcome = connection.prepare('select outcome from people where old_id = ?').pluck()
+    this.#setOutcome = connection.prepare('update people set outcome = ? where old_id = ?')
   }
 
   static async open(): Promise<Stage> {
@@ -100,7 +100,7 @@ export class Stage {
     if (this.#insert.run(row).changes === 0) {
       if (this.#isSame.get(oldId, usernameKey, emailKey, Number(canLogIn)) !== undefined)
         return 'an id that came before'
-      this.setFate(oldId, 'a shared id')
+      this.setOutcome(oldId, 'a shared id')
       return 'a shared id'
     }
     this.#position = position
@@ -119,26 +119,26 @@ export class Stage {
   }
 
   /** What becomes of the person of this id; undefined when there is none. */
-  fateOf(oldId: string): Fate | undefined {
-    return this.#fate.get(oldId) as Fate | undefined
+  outcomeOf(oldId: string): Outcome | undefined {
+    return this.#outcome.get(oldId) as Outcome | undefined
   }
 
   /** Takes somebody who is ready; false when this person was taken before, or is left out. */
   take(oldId: string): boolean {
-    const isReady = this.fateOf(oldId) === 'ready'
-    if (isReady) this.setFate(oldId, 'taken over')
+    const isReady = this.outcomeOf(oldId) === 'ready'
+    if (isReady) this.setOutcome(oldId, 'taken over')
     return isReady
   }
 
-  setFate(oldId: string, fate: Fate): void {
-    this.#setFate.run(fate, oldId)
+  setOutcome(oldId: string, outcome: Outcome): void {
+    this.#setOutcome.run(outcome, oldId)
   }
 
   /** Those who are to be taken over, a few at a time. */
   *ready(atOnce: number): Generator<{ oldId: string; usernameKey: string | null; emailKey: string | null }[]> {
     const next = this.#connection.prepare(
       `select position, old_id as oldId, username_key as usernameKey, email_key as emailKey from people
-       where fate = 'ready' and position > ? order by position limit ${atOnce}`,
+       where outcome = 'ready' and position > ? order by position limit ${atOnce}`,
     )
     for (let last = 0; ; ) {
       const rows = next.all(last) as { position: number; oldId: string; usernameKey: string; emailKey: string }[]
@@ -155,13 +155,15 @@ export class Stage {
   judgeDuplicates(policy: DuplicatePolicy): void {
     if (policy !== 'oldest') {
       const shared = `select position from names where key in (${SHARED})`
-      this.#connection.exec(`update people set fate = 'a shared name' where fate = 'ready' and position in (${shared})`)
+      this.#connection.exec(
+        `update people set outcome = 'a shared name' where outcome = 'ready' and position in (${shared})`,
+      )
       return
     }
     this.#connection.exec('create temp table claimed (key text primary key) without rowid')
     const people = this.#connection.prepare(
       `select position, old_id as oldId from people
-       where fate = 'ready' and position in (select position from names where key in (${SHARED}))
+       where outcome = 'ready' and position in (select position from names where key in (${SHARED}))
        order by can_log_in desc, position`,
     )
     const isLate = this.#connection.prepare(
@@ -170,7 +172,7 @@ export class Stage {
     const claim = this.#connection.prepare('insert into claimed select key from names where position = ?')
     for (const { position, oldId } of people.all() as { position: number; oldId: string }[]) {
       if (isLate.get(position) === undefined) claim.run(position)
-      else this.setFate(oldId, 'a shared name')
+      else this.setOutcome(oldId, 'a shared name')
     }
   }
 
@@ -192,9 +194,9 @@ export class Stage {
     })
   }
 
-  countFates(): Partial<Record<Fate, number>> {
-    const rows = this.#connection.prepare('select fate, count(*) from people group by fate').raw().all()
-    return Object.fromEntries(rows as [Fate, number][])
+  countOutcomes(): Partial<Record<Outcome, number>> {
+    const rows = this.#connection.prepare('select outcome, count(*) from people group by outcome').raw().all()
+    return Object.fromEntries(rows as [Outcome, number][])
   }
 
   /** The highest number among the ids of people, or of rows of a kind, up to this one; 0 when none is a number. */

@@ -67,7 +67,7 @@ export async function survey(plan: Plan, stage: Stage, target: Database | undefi
   stage.judgeDuplicates(plan.duplicates)
   found.duplicates = { groups: stage.countDuplicates(), examples: stage.duplicates(DUPLICATES_SHOWN) }
   if (target !== undefined) await compareWith(target, plan, stage)
-  const { ready = 0, 'already here': already = 0, ...left } = stage.countFates()
+  const { ready = 0, 'already here': already = 0, ...left } = stage.countOutcomes()
   for (const [why, count] of Object.entries(left)) bump(found.users.skipped, why, count)
   Object.assign(found.users, { ready, already })
   for (const kind of ['tutorials', 'todos'] as const) {

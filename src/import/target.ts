@@ -28,8 +28,11 @@ export async function compareWith({ db, tables }: Database, origin: Origin, stag
       const oldName = here.get(oldId)
       if (oldName !== undefined) {
         const isSame = oldName === null || [usernameKey, emailKey].includes(identifierKey(oldName.trim()))
-        stage.setFate(oldId, isSame ? 'already here' : "an id of somebody else's in an earlier import of this --name")
-      } else if (isTaken) stage.setFate(oldId, 'a name taken here')
+        stage.setOutcome(
+          oldId,
+          isSame ? 'already here' : "an id of somebody else's in an earlier import of this --name",
+        )
+      } else if (isTaken) stage.setOutcome(oldId, 'a name taken here')
     }
   }
 }

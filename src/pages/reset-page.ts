@@ -1,3 +1,4 @@
+import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
 import { accountName, button, complaint, field, hidden, success } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
@@ -67,6 +68,6 @@ export function resetDonePage(locale: Locale): Page {
 }
 
 function codeFields(text: Record<string, string>, email = ''): Html {
-  return html`${field({ name: 'email', label: text.email ?? '', type: 'email', autocomplete: 'username', value: email, maxLength: 320 })}
+  return html`${field({ name: 'email', label: text.email ?? '', type: 'email', autocomplete: 'username', value: email, maxLength: IDENTIFIER_MAX_LENGTH })}
 ${field({ name: 'code', label: text.code ?? '', autocomplete: 'one-time-code', isCode: true, maxLength: 32 })}`
 }

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js'
 import { Problem } from '../problems.js'
-import { isLongerThan } from '../text-lengths.js'
-import { assertPasswordText, isTooLongForPassword, PASSWORD_MAX_LENGTH } from './text.js'
+import { isLongerThan, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
+import { assertPasswordText, isTooLongForPassword } from './text.js'
 
 /** Names a password must not be: the service's, and those of the person who sets it. */
 const SERVICE_NAME = 'latchkey'

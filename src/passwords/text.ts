@@ -1,8 +1,5 @@
 import { Problem } from '../problems.js'
-import { isLongerThan } from '../text-lengths.js'
-
-/** The longest password, in code points. At 4 bytes each that is 1,024 bytes. */
-export const PASSWORD_MAX_LENGTH = 256
+import { isLongerThan, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 
 /** Whether a text is longer than any password: nothing normalises or hashes it then. */
 export function isTooLongForPassword(text: string): boolean {

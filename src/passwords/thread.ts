@@ -6,7 +6,7 @@ import { hashPassword, verifyPassword } from './hashes.js'
 
 const tasks = { hashPassword, verifyPassword }
 export type Tasks = typeof tasks
-export interface Order<Name extends keyof Tasks = keyof Tasks> {
+export interface TaskMessage<Name extends keyof Tasks = keyof Tasks> {
   task: Name
   args: Parameters<Tasks[Name]>
 }
@@ -21,7 +21,7 @@ if (process.platform === 'linux') {
   }
 }
 
-parentPort?.on('message', ({ task, args }: Order) => {
+parentPort?.on('message', ({ task, args }: TaskMessage) => {
   const run = tasks[task] as (...args: unknown[]) => unknown
   parentPort?.postMessage(run(...args))
 })

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import type { Order, Tasks } from './thread.js'
+import type { TaskMessage, Tasks } from './thread.js'
 
 const SCRIPT = new URL('../passwords/thread.js', import.meta.url)
 
@@ -49,7 +49,7 @@ export function inThread<Name extends keyof Tasks>(
       reject(thread.isLate ? new HashDeadlineError(`A hash took longer than ${deadlineMs} ms`) : error)
     }
     thread.worker.ref()
-    thread.worker.postMessage({ task, args } satisfies Order<Name>)
+    thread.worker.postMessage({ task, args } satisfies TaskMessage<Name>)
   })
 }
 

@@ -6,7 +6,7 @@ import { type Database, within } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import { sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
-import type { Proven } from './sessions.js'
+import type { AuthenticatedUser } from './sessions.js'
 import type { AccessToken, TokenPairs } from './token-pairs.js'
 
 interface Dependencies {
@@ -37,7 +37,7 @@ export class FreshTokens {
    */
   issue(
     { sessionId, userId }: Pick<UserCaller, 'sessionId' | 'userId'>,
-    user: Proven,
+    user: AuthenticatedUser,
     amr: string,
     client: Client,
   ): Promise<AccessToken> {

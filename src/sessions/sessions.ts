@@ -23,7 +23,7 @@ const ENDED = { type: 'session.ended' } as const
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_KIND} sessions` } as const
 
 /** Who has just proved who they are, with what the row of the user said when they did. */
-export interface Proven {
+export interface AuthenticatedUser {
   id: number
   role: Role
   /** Words with a space between them, as in the table. */
@@ -76,7 +76,7 @@ export class Sessions {
    * change of the password or the role that was made while the password was verified.
    * @throws Problem invalid_credentials when there was such a change
    */
-  async issue(user: Proven, client: Client, db?: Db): Promise<Tokens> {
+  async issue(user: AuthenticatedUser, client: Client, db?: Db): Promise<Tokens> {
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
     const grant = await this.#logIn(db, user, client, {
       kind: 'api',
@@ -92,7 +92,7 @@ export class Sessions {
    * audience and type are of its own and it has no role, so that other services do not take a token that lives so long.
    * @throws Problem invalid_credentials, as `issue`
    */
-  async issueAccessToken(user: Proven, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
+  async issueAccessToken(user: AuthenticatedUser, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
     const lifetimes = { idle: lifetimeMs, absolute: lifetimeMs, token: lifetimeMs }
     const { userId, sessionId } = await this.#logIn(db, user, client, { kind: 'compat', ...lifetimes })
     const { PUBLIC_URL } = this.#config
@@ -103,7 +103,7 @@ export class Sessions {
     )
   }
 
-  #logIn(db: Db | undefined, user: Proven, client: Client, plan: SessionPlan) {
+  #logIn(db: Db | undefined, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     if (db !== undefined) return this.#begin(db, user, client, plan)
     return this.#database.transaction(async (db) => {
       const grant = await this.#begin(db, user, client, plan)
@@ -115,7 +115,7 @@ export class Sessions {
     })
   }
 
-  async #begin(db: Db, user: Proven, client: Client, plan: SessionPlan) {
+  async #begin(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     this.#keys.assertCanSign()
     const { ip, userAgent } = client
     const id = randomUUID()

@@ -4,7 +4,7 @@ import { channel } from 'node:diagnostics_channel'
 // costs one look at a flag. The channels are Node's and one a process, whatever number of services it holds.
 
 /** A channel of one kind of message. */
-class Told<Message> {
+class Channel<Message> {
   readonly #channel
 
   constructor(readonly name: string) {
@@ -51,27 +51,27 @@ export interface Prune {
 }
 
 /** A try to log in, and how it ended. */
-export const logins = new Told<Login>('latchkey:login')
+export const logins = new Channel<Login>('latchkey:login')
 /** An access token, and what it was given for. */
-export const tokens = new Told<Issue>('latchkey:token')
+export const tokens = new Channel<Issue>('latchkey:token')
 /** A password hashed or compared, without the time in the queue. */
-export const hashes = new Told<Duration>('latchkey:hash')
+export const hashes = new Channel<Duration>('latchkey:hash')
 /** A statement of the database, or work done together there, with the wait for a connection. */
-export const statements = new Told<Duration>('latchkey:statement')
+export const statements = new Channel<Duration>('latchkey:statement')
 
 /** Rows that were deleted because they are over, or because their account is gone. */
-export const prunes = new Told<Prune>('latchkey:prune')
+export const prunes = new Channel<Prune>('latchkey:prune')
 
 /** A mail that has left, was put off, or never will leave. */
-export const mails = new Told<MailAttempt>('latchkey:mail')
+export const mails = new Channel<MailAttempt>('latchkey:mail')
 
 /** Does the work, and tells the channel how long it took, also when it failed. */
-export async function timed<Result>(told: Told<Duration>, work: () => Promise<Result>): Promise<Result> {
-  if (!told.isHeard) return work()
+export async function timed<Result>(channel: Channel<Duration>, work: () => Promise<Result>): Promise<Result> {
+  if (!channel.isHeard) return work()
   const startedAt = performance.now()
   try {
     return await work()
   } finally {
-    told.publish({ seconds: (performance.now() - startedAt) / 1_000 })
+    channel.publish({ seconds: (performance.now() - startedAt) / 1_000 })
   }
 }

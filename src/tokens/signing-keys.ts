@@ -81,7 +81,7 @@ export class Keys {
   }
 
   /** What the operator should know: keys in the database that are not used; undefined when there are none. */
-  concern(): string | undefined {
+  warning(): string | undefined {
     if (this.#unopened.length > 0) return `${UNOPENED} ${this.#unopened.join(', ')}. See latchkey keys list.`
     return undefined
   }

@@ -57,15 +57,15 @@ t.test(
     reader.prepare('select count(*) from users').get()
     const description = 'x'.repeat(4_000)
     const log = `${fileOf(service)}-wal`
-    t.equal(service.app.database.concern(), undefined)
+    t.equal(service.app.database.warning(), undefined)
     while (statSync(log).size <= 64 * 2 ** 20) {
       await Promise.all(Array.from({ length: 50 }, () => mina.post('/v1/todos', { title: 'x', description })))
     }
-    t.match(service.app.database.concern(), /has grown to 6\d MiB: something that reads the file/)
+    t.match(service.app.database.warning(), /has grown to 6\d MiB: something that reads the file/)
     t.equal((await mina.get('/v1/todos')).statusCode, 200)
     reader.exec('rollback')
     for (let n = 0; n < 3; n += 1) await mina.post('/v1/todos', { title: 'x' })
-    t.equal(service.app.database.concern(), undefined)
+    t.equal(service.app.database.warning(), undefined)
     t.ok(statSync(log).size <= 16 * 2 ** 20, 'the disk is given back')
   },
 )

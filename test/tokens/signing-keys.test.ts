@@ -120,7 +120,7 @@ t.test('whoever can write to the database, and has no secret, adds no key and ch
   t.equal((await mina.get('/v1/me')).statusCode, 200, 'the key of this installation goes on')
   t.equal(kidOf(await service.logIn('mina')), own.kid)
   t.equal((await service.get('/readyz')).statusCode, 200)
-  t.match(keys.concern(), /are not used: planted, garbage, empty\./)
+  t.match(keys.warning(), /are not used: planted, garbage, empty\./)
 
   await keys.retire(String(await keys.rotate()))
   t.match(
@@ -129,7 +129,7 @@ t.test('whoever can write to the database, and has no secret, adds no key and ch
     'a planted row is no successor',
   )
   for (const kid of ['planted', 'garbage', 'empty']) t.equal(await keys.retire(kid), true)
-  t.equal(keys.concern(), undefined)
+  t.equal(keys.warning(), undefined)
 })
 
 t.test('keys are sealed anew with the first secret, and the second is not needed any more', async (t) => {
@@ -147,7 +147,7 @@ t.test('keys are sealed anew with the first secret, and the second is not needed
   const after = await startService(t, { DATABASE_URL, SECRET_KEY: NEW })
   t.equal((await after.get('/v1/me', { authorization: `Bearer ${mina.token}` })).statusCode, 200)
   t.same((await kidsOf(after)).length, 2)
-  t.equal(after.app.keys.concern(), undefined)
+  t.equal(after.app.keys.warning(), undefined)
 })
 
 t.test('another process learns of a new key and of a retired one by itself', async (t) => {

@@ -91,7 +91,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     async setLastId(db, table, id) {
       await db.execute(sql`select setval(pg_get_serial_sequence(${table}, 'id'), ${Math.max(id, 1)}, ${id > 0})`)
     },
-    concern: () => undefined,
+    warning: () => undefined,
     secretFile: undefined,
     async ping() {
       const writable = "select current_setting('transaction_read_only') = 'off' as is, (select 1 from users limit 1)"

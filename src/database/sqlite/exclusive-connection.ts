@@ -1,5 +1,5 @@
 import type BetterSqlite3 from 'better-sqlite3'
-import { endOfTurn } from '../../event-loop.js'
+import { endOfTick } from '../../event-loop.js'
 import type { Db } from '../database.js'
 import { BUSY_PATIENCE_MS, patiently } from './shared-transactions.js'
 import { createRunner, drizzleOn, withProblems } from './statements.js'
@@ -35,7 +35,7 @@ export class ExclusiveConnection {
     this.#connection ??= this.#open()
     const connection = this.#connection
     // The first connection may be in the middle of its transaction, and would be waited for in vain.
-    await endOfTurn()
+    await endOfTick()
     return withProblems(() => transact(connection, work))
   }
 }

@@ -83,7 +83,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
       await raw(db).run(sql`insert into sqlite_sequence (name, seq) values (${table}, ${id})`)
     },
-    concern() {
+    warning() {
       const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
       if (size <= LOG_ALARM_BYTES) return undefined
       return `The log ${file}-wal has grown to ${Math.round(size / 2 ** 20)} MiB: something that reads the file for long (a shell, a backup) keeps it from being written back. End that.`

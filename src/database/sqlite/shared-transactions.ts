@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
-import { endOfTurn } from '../../event-loop.js'
+import { endOfTick } from '../../event-loop.js'
 
 /** How long a transaction that meets a lock is tried again. */
 export const BUSY_PATIENCE_MS = 250
@@ -128,7 +128,7 @@ export class SharedTransactions {
     this.#perform(() => this.#savepoint.run())
     try {
       // Statements take no tick of the event loop. Work that waits for anything else would keep everybody from writing.
-      const done = await Promise.race([work(perform).then((result) => ({ result })), endOfTurn()])
+      const done = await Promise.race([work(perform).then((result) => ({ result })), endOfTick()])
       if (failure !== undefined) throw (failure as { error: unknown }).error
       if (done === undefined) throw new Error('A transaction may wait for nothing but its own statements')
       this.#perform(() => this.#release.run())
