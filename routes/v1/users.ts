@@ -1,15 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import { and, desc, eq, lt } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import type { Actor } from '../../src/accounts/admins.js'
+import { identifierKey, normalizeName } from '../../src/accounts/names.js'
 import { isKept, matches } from '../../src/accounts/user-rows.js'
 import { Account, Role, toAccount } from '../../src/api/account-schemas.js'
+import { identifiersIn } from '../../src/api/identifiers.js'
 import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
-import { IdParams, noContent, pageOf, ref } from '../../src/api/schemas.js'
+import { IdParams, noContent, nullable, pageOf, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
 import { Roles, storedRoles } from '../../src/tokens/roles.js'
 
@@ -25,6 +28,22 @@ const AccountUpdate = Type.Object(
     minProperties: 1,
     description: 'The fields to change; the others stay as they are.',
     examples: [{ is_active: false }],
+  },
+)
+
+const AccountCreate = Type.Object(
+  {
+    username: Type.Optional(nullable({ maxLength: 128, description: 'A name to log in with.' })),
+    email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
+    role: Type.Optional(Role),
+    roles: Type.Optional(Roles),
+  },
+  {
+    $id: 'AccountCreate',
+    additionalProperties: false,
+    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
+    examples: [{ username: 'hana', email: 'hana@example.com', name: 'Hana', roles: ['editor'] }],
   },
 )
 
@@ -57,7 +76,8 @@ const pages = pagesOf('users')
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables } = app.database
   const { users } = tables
-  for (const schema of [AccountUpdate, AccountPage, PasswordReset]) app.addSchema(schema)
+  const path = publicPath(app.config)
+  for (const schema of [AccountCreate, AccountUpdate, AccountPage, PasswordReset]) app.addSchema(schema)
 
   app.get('/v1/users', {
     config: toRead,
@@ -75,6 +95,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
               description: 'Part of a user name, an e-mail address or a name.',
             }),
           ),
+          username: Type.Optional(
+            Type.String({ minLength: 1, maxLength: 128, description: 'Only the account with this user name.' }),
+          ),
+          email: Type.Optional(
+            Type.String({ minLength: 1, maxLength: 320, description: 'Only the account with this address.' }),
+          ),
+          role: Type.Optional(Role),
           is_active: Type.Optional(
             Type.Boolean({ description: 'Only accounts that can log in (true), or that cannot (false).' }),
           ),
@@ -85,7 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 200: ref(AccountPage), ...problems(400, 401, 403) },
     },
     handler: async ({ query }) => {
-      const { search, is_active: isActive, limit = DEFAULT_LIMIT, cursor } = query
+      const { search, username, email, role, is_active: isActive, limit = DEFAULT_LIMIT, cursor } = query
       const rows = await db
         .select()
         .from(users)
@@ -94,12 +121,46 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             lt(users.id, pages.before(cursor)),
             isKept(tables),
             search === undefined ? undefined : matches(tables, search),
+            username === undefined ? undefined : eq(users.usernameKey, normalizeName(username)),
+            email === undefined ? undefined : inArray(users.emailKey, [identifierKey(email), normalizeName(email)]),
+            role === undefined ? undefined : eq(users.role, role),
             isActive === undefined ? undefined : eq(users.isActive, isActive),
           ),
         )
         .orderBy(desc(users.id))
         .limit(limit + 1)
       return pages.page(rows, limit, toAccount)
+    },
+  })
+
+  app.post('/v1/users', {
+    config: toWrite,
+    attachValidation: true,
+    schema: {
+      operationId: 'createUser',
+      tags: ['admin'],
+      summary: 'Create an account for somebody',
+      description:
+        'The account has no password: nobody can log in to it before a token of POST /v1/users/{id}/password-reset sets ' +
+        'one. It may have a reserved name, and registration may be closed.',
+      body: ref(AccountCreate),
+      response: {
+        201: {
+          description: 'The account.',
+          headers: { Location: Type.String({ description: 'The URL of the account.' }) },
+          content: { 'application/json': { schema: ref(Account) } },
+        },
+        ...problems(400, 401, 403, 409, 413, 415),
+      },
+    },
+    handler: async (request, reply) => {
+      const { username, email } = identifiersIn(request, 'one or both')
+      const { name, role, roles } = request.body
+      const user = await app.registration.create(
+        { username, email, name: name || undefined },
+        { ...(role !== undefined && { role }), roles: storedRoles(roles ?? []), actor: actorOf(request) },
+      )
+      return reply.code(201).header('location', `${path}/v1/users/${user.id}`).send(toAccount(user))
     },
   })
 

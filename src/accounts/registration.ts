@@ -1,4 +1,4 @@
-import type { Events } from '../audit/events.js'
+import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { type Database, type Db, within } from '../database/database.js'
@@ -6,6 +6,7 @@ import type { Passwords } from '../passwords/passwords.js'
 import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
 import type { Role } from '../tokens/access-tokens.js'
+import { type Actor, assertStillAdmin } from './admins.js'
 import { turnOf } from './hash-turns.js'
 import { emailKey, namesOf, normalizeName, usernameKey, withNameKey } from './names.js'
 import { prepareFindNamed, type User } from './user-rows.js'
@@ -18,6 +19,16 @@ export interface NewAccount {
   /** The language to write to the person in, as in BCP 47. */
   locale?: string | undefined
   password: string
+}
+
+/** A new account, as an operator adds it. Nobody can log in to one without a password before a reset token sets one. */
+type AddedAccount = Omit<NewAccount, 'password'> & { password?: string }
+
+interface CreateOptions {
+  role?: Role
+  /** As stored: words with a space between them. */
+  roles?: string
+  actor?: Actor
 }
 
 interface RegisterOptions<Result> {
@@ -80,36 +91,39 @@ export class Registration {
 
   /**
    * Adds a person for an operator, who may be an admin: also under a reserved name, and while registration is closed.
-   * @throws as `register`
+   * @throws as `register`, and invalid_token when the actor is no admin any more
    */
-  async create(account: NewAccount, role: Role = 'user'): Promise<User> {
+  async create(account: AddedAccount, { role = 'user', roles = '', actor = { id: null } }: CreateOptions = {}) {
     const { username, email } = account
     const add = await this.#prepare(account, {
       role,
+      roles,
       usernameKey: username === undefined ? null : usernameKey(username, { allowReserved: true }),
       emailKey: email === undefined ? null : emailKey(email),
     })
     return this.#database.transaction(async (db) => {
+      await assertStillAdmin(this.#database, db, actor)
       const user = await add(db)
-      const whom = { userId: user.id, actorId: null }
-      await this.#events.record({ type: 'user.created', ...whom }, undefined, db)
-      if (role !== 'user') {
-        await this.#events.record({ type: 'user.role_changed', ...whom, reason: `user to ${role}` }, undefined, db)
-      }
+      const record = (event: Pick<Event, 'type' | 'reason'>) =>
+        this.#events.record({ ...event, userId: user.id, actorId: actor.id }, actor.client, db)
+      await record({ type: 'user.created' })
+      if (role !== 'user') await record({ type: 'user.role_changed', reason: `user to ${role}` })
+      if (roles !== '') await record({ type: 'user.roles_changed', reason: `+${roles.replaceAll(' ', ' +')}` })
       return user
     })
   }
 
   /** All that takes long; what it resolves to adds the person within a transaction. */
   async #prepare(
-    account: NewAccount,
-    columns: { usernameKey: string | null; emailKey: string | null; role?: Role },
+    account: AddedAccount,
+    columns: { usernameKey: string | null; emailKey: string | null; role?: Role; roles?: string },
     { client, isTutorial = false }: { client?: Client; isTutorial?: boolean } = {},
   ): Promise<(db: Db) => Promise<User>> {
     const { username, email, name, locale, password } = account
     const nameAndKey = withNameKey(name)
-    await this.#rules.assert(password, namesOf(account), { isTutorial })
-    const passwordHash = await this.#passwords.hash(password, client && turnOf(client))
+    if (password !== undefined) await this.#rules.assert(password, namesOf(account), { isTutorial })
+    const turn = client && turnOf(client)
+    const passwordHash = password === undefined ? null : await this.#passwords.hash(password, turn)
     const { tables, now } = this.#database
     const find = this.#named
     const row = { username, email, locale, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }

@@ -1,3 +1,4 @@
+import { Value } from '@sinclair/typebox/value'
 import type { FastifyInstance } from 'fastify'
 import type { User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
@@ -5,6 +6,7 @@ import { timestamp } from '../api/times.js'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'
 import { print, printJson } from '../terminal.js'
+import { Roles, storedRoles } from '../tokens/roles.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase, databaseName } from './database-address.js'
 import { readNewPassword } from './password-prompt.js'
@@ -20,6 +22,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   disable <who>               end its sessions, and let nobody log in to it
   enable <who>                undo that
   set-role <who> <user|admin> a new role; whoever stops being an admin is logged out everywhere
+  set-roles <who> <words>     new roles for your own services, such as editor,billing; '' takes all away
   set-password <who>          a new password; ends all sessions
   reset-password <who>        make a token that sets a new password once, within the hour
   revoke-sessions <who>       log it out everywhere
@@ -59,6 +62,18 @@ const ACTS: Record<string, Act> = {
   'set-role': async (app, who, role) => {
     if (role !== 'user' && role !== 'admin') throw new UsageError('say which role: user or admin')
     return change(app, who, { role })
+  },
+  'set-roles': async (app, who, words) => {
+    const roles = words === undefined || words === '' ? [] : words.split(',')
+    if (words === undefined || !Value.Check(Roles, roles)) {
+      throw new UsageError("say which roles: up to 32, of letters, digits and _ . : / -, such as editor,billing; or ''")
+    }
+    const user = await app.administration.change(
+      (await findAccount(app, who)).id,
+      { roles: storedRoles(roles) },
+      { id: null },
+    )
+    return outcome(user, `${nameOf(user)} has ${user.roles === '' ? 'no roles' : `the roles ${user.roles}`}.`)
   },
   'set-password': async (app, who) => {
     const user = await findAccount(app, who)
@@ -109,6 +124,7 @@ interface Values {
   json?: boolean
 }
 
+const TAKES_A_VALUE = ['set-role', 'set-roles']
 /** The options that one action alone takes. */
 const OPTIONS_OF: Record<string, (keyof Values)[]> = {
   create: ['username', 'email', 'name', 'admin'],
@@ -138,7 +154,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
 function assertUsage(values: Values, action: string, operands: (string | undefined)[]): void {
   const isAct = Object.hasOwn(ACTS, action)
   if (isAct && operands[0] === undefined) throw new UsageError(`say who: latchkey users ${action} <who>`)
-  const taken = isAct ? (action === 'set-role' ? 2 : 1) : 0
+  const taken = isAct ? (TAKES_A_VALUE.includes(action) ? 2 : 1) : 0
   const [extra] = operands.slice(taken).filter((operand) => operand !== undefined)
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey users --help`)
   for (const [other, names] of Object.entries(OPTIONS_OF)) {
@@ -167,7 +183,7 @@ function outcome(user: User, line: string): Outcome {
 async function create(app: FastifyInstance, values: Values, password: string): Promise<Outcome> {
   const { admin, username, email, name } = values
   const names = { ...(username && { username }), ...(email && { email }), ...(name && { name }) }
-  const user = await app.registration.create({ ...names, password }, admin ? 'admin' : 'user')
+  const user = await app.registration.create({ ...names, password }, { role: admin ? 'admin' : 'user' })
   const what = `${admin ? 'the admin' : 'the user'} ${username ?? email} with id ${user.id}`
   return outcome(user, `Created ${what} in ${databaseName(app.config.DATABASE_URL)}.`)
 }

@@ -20,6 +20,7 @@ const OPEN: Record<string, string> = {
   ...opened('tutorial'),
   listUsers: 'users:read',
   getUser: 'users:read',
+  createUser: 'users:write',
   updateUser: 'users:write',
   deleteUser: 'users:write',
   revokeUserSessions: 'users:write',

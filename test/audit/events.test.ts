@@ -150,7 +150,10 @@ t.test('what admins do', async (t) => {
 
 t.test('what the command line does has no request, and nobody who did it', async (t) => {
   const { service, boss } = await setUp(t)
-  const { id: user_id } = await service.app.registration.create({ username: 'ada', password: PASSWORD }, 'admin')
+  const { id: user_id } = await service.app.registration.create(
+    { username: 'ada', password: PASSWORD },
+    { role: 'admin' },
+  )
   const log: Logged[] = (await boss.get(`/v1/events?user_id=${user_id}`)).json().items
   const nobody = { user_id, actor_id: null, actor_client_id: null, session_id: null, ip: null, request_id: null }
   t.same(

@@ -121,12 +121,16 @@ t.test('accounts are listed, disabled, enabled and changed; one admin always sta
   }
   t.equal(await run('set-role', 'joon', 'admin'), '0 joon (id 3) is active, with the role admin.')
   t.equal(await run('set-role', 'admin', 'user'), '0 admin (id 1) is active, with the role user.')
+  t.equal(await run('set-roles', 'joon', 'editor,billing'), '0 joon (id 3) has the roles billing editor.')
+  t.equal(await run('set-roles', 'joon', ''), '0 joon (id 3) has no roles.')
 
   for (const [args, says] of [
     [['disable'], /^64 latchkey: say who/],
     [['show', 'nobody'], /^1 latchkey: there is no user "nobody"/],
     [['set-role', 'mina'], /^64 latchkey: say which role/],
     [['set-role', 'mina', 'owner'], /^64 latchkey: say which role/],
+    [['set-roles', 'mina'], /^64 latchkey: say which roles/],
+    [['set-roles', 'mina', 'two words'], /^64 latchkey: say which roles/],
     [['disable', 'mina', 'joon'], /^64 latchkey: unexpected argument "joon"/],
   ] as const) {
     t.match(await run(...args), says)

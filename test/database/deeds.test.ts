@@ -127,10 +127,10 @@ t.test('an operator who adds an admin: all or nothing', async (t) => {
   const { registration } = service.app
   const before = await contentOf(service)
   await stopRecording(service, 'user.role_changed')
-  await t.rejects(registration.create({ username: 'boss', password: PASSWORD }, 'admin'))
+  await t.rejects(registration.create({ username: 'boss', password: PASSWORD }, { role: 'admin' }))
   t.same(await contentOf(service), before)
   await startRecording(service)
-  await registration.create({ username: 'boss', password: PASSWORD }, 'admin')
+  await registration.create({ username: 'boss', password: PASSWORD }, { role: 'admin' })
   const boss = await service.logIn('boss')
   t.same(
     (await boss.get('/v1/events')).json().items.map(({ type }: { type: string }) => type),

@@ -15,6 +15,7 @@ const NEED_A_RECENT_LOGIN = [
   'addClientSecret',
   'createClient',
   'createPasswordReset',
+  'createUser',
   'deleteClient',
   'deleteUser',
   'endClientSecret',
