@@ -1,22 +1,17 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { pageCount } from '../../src/api/paging.js'
 import { PATIENCE_MS, withRoomFor } from '../../src/api/row-gate.js'
 import { noContent, ref } from '../../src/api/schemas.js'
-import { clientOf } from '../../src/audit/requester.js'
+import { prepareFlaskTutorials, toTutorial } from '../../src/api/tutorials.js'
 import { arrayStream } from '../../src/compat/array-stream.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat/flask.js'
 import { refusedToken, TOKEN_REVOKED } from '../../src/compat/flask-jwt.js'
-import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
+import { anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
 import { answerErrors, fieldsOf, isName, isText, Refusal, standInFor } from '../../src/compat/tutorial.js'
-import { type Database, sole, type Tables } from '../../src/database/database.js'
+import { sole } from '../../src/database/database.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
 import { DESCRIPTION_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
-
-/** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
-const LIFETIME_MS = 24 * 3_600_000
 
 /** Flask's `<int:tutorial_id>`. */
 const TUTORIAL = '/tutorials/:id(^\\d+$)'
@@ -24,12 +19,7 @@ const TUTORIAL = '/tutorials/:id(^\\d+$)'
 /** So many rows of the list are read at once, at up to 40 kB each. */
 const ROWS_AT_ONCE = 20
 
-const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
-const TOO_LONG = new Refusal(400, {
-  msg: `A name or an email has at most ${NAME_MAX_LENGTH} characters, all of them text`,
-})
 const WORDED: Partial<Record<ProblemCode, Refusal>> = {
-  email_taken: new Refusal(409, { msg: 'Email already registered' }),
   too_many_rows: new Refusal(409, { message: 'You have as many tutorials as an account may have' }),
 }
 const NOT_YOURS = new Refusal(404, { message: 'No tutorials with this id' })
@@ -38,14 +28,6 @@ const NOT_TEXT = new Refusal(400, {
   message: `name and description must be strings of at most ${NAME_MAX_LENGTH} and ${DESCRIPTION_MAX_LENGTH} characters`,
 })
 
-const TutorialsRegistration = Type.Object(
-  { name: Type.String(), email: Type.String(), password: Type.String() },
-  {
-    $id: 'TutorialsRegistration',
-    description: 'A new account.',
-    examples: [{ name: 'Dana', email: 'dana@example.com', password: 'three quiet lanterns' }],
-  },
-)
 const EXAMPLE = { name: 'New Video', description: '1234' }
 const FlaskTutorial = Type.Object(
   {
@@ -78,15 +60,14 @@ const refusals = {
 const notYours = json('There is no such tutorial, or it is not yours.', ref(MessageError))
 const malformed = json('The body is not what it should be.', ref(MessageError))
 
-/** The Flask tutorial's API: registration, and each person's tutorials. */
+/** The Flask tutorial's API: each person's tutorials. People sign up in flask-tutorials-register.ts. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.COMPAT) return
   standInFor(app)
-  for (const schema of [TutorialsRegistration, FlaskTutorial, FlaskTutorialCreate, FlaskTutorialUpdate]) {
+  for (const schema of [FlaskTutorial, FlaskTutorialCreate, FlaskTutorialUpdate, MsgError, MessageError]) {
     app.addSchema(schema)
   }
-  for (const schema of [AccessToken, MsgError, MessageError]) app.addSchema(schema)
-  const statements = prepareStatements(app.database)
+  const statements = prepareFlaskTutorials(app.database)
   const quota = app.rowQuotas.tutorials
 
   app.setErrorHandler(
@@ -96,36 +77,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         WORDED[problem.code] ?? refusedToken(problem, headers.authorization) ?? flaskPage(problem),
     ),
   )
-
-  app.post('/register', {
-    config: { public: true, rateLimit: 'network' },
-    schema: {
-      operationId: 'flaskTutorialsRegister',
-      tags: about.tags,
-      summary: 'Create an account',
-      description: 'And log in at once: the token lives for 24 hours.',
-      security: [],
-      body: ref(TutorialsRegistration),
-      response: {
-        200: json('The first token.', ref(AccessToken)),
-        400: json('A field is missing, or cannot be used.', anyOf(MsgError, MessageError)),
-        403: json('People cannot register themselves here.', ref(MsgError)),
-        409: json('The address is taken.', ref(MsgError)),
-        ...common(anyOf(MsgError, MessageError)),
-      },
-    },
-    handler: async (request) => {
-      const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
-      if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
-      if (!isName(name) || !isName(email)) throw TOO_LONG
-      const client = clientOf(request)
-      const access_token = await app.registration.register({ name, email, password }, client, {
-        isTutorial: true,
-        finish: (user, db) => app.sessions.issueAccessToken(user, client, LIFETIME_MS, db),
-      })
-      return { access_token }
-    },
-  })
 
   const guarded = { config: { legacyTokens: true as const }, onRequest: refuseLowerCase, preHandler: refuseGone }
 
@@ -218,10 +169,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  flaskMethods(app, '/register', ['POST'])
   flaskMethods(app, '/tutorials', ['GET', 'POST'])
   flaskMethods(app, TUTORIAL, ['PUT', 'DELETE'])
-  for (const url of ['/register/', '/tutorials/:id']) flaskNotFound(app, url)
+  flaskNotFound(app, '/tutorials/:id')
 
   /** A token outlives its user by as long as it takes to hear of the end of the session; a row must not be theirs then. */
   async function refuseGone({ user }: FastifyRequest): Promise<void> {
@@ -231,15 +181,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-type Row = Tables['tutorials']['$inferSelect']
-
 /** The guard takes `bearer`; the tutorial does not. */
 function refuseLowerCase({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
   done(headers.authorization?.startsWith('Bearer') ? undefined : new Problem('missing_token'))
-}
-
-function isGiven(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
 }
 
 function isDescription(value: unknown): value is string {
@@ -251,40 +195,4 @@ function tutorialId(text: string): number {
   const id = Number(text)
   if (!Number.isSafeInteger(id)) throw NOT_YOURS
   return id
-}
-
-function toTutorial({ id, userId, name, description }: Row): Static<typeof FlaskTutorial> {
-  return { id, user_id: userId, name, description }
-}
-
-function prepareStatements({ db, tables: { tutorials }, now }: Database) {
-  const isMine = eq(tutorials.userId, sql.placeholder('userId'))
-  const isMineOfId = and(eq(tutorials.id, sql.placeholder('id')), isMine)
-  const [name, description] = [sql.placeholder('name'), sql.placeholder('description')]
-  return {
-    list: db
-      .select()
-      .from(tutorials)
-      .where(and(isMine, gt(tutorials.id, sql.placeholder('after'))))
-      .orderBy(asc(tutorials.id))
-      .limit(pageCount)
-      .prepare('list_all_tutorials'),
-    insert: db
-      .insert(tutorials)
-      .values({ userId: sql.placeholder('userId'), name, description, createdAt: now, updatedAt: now })
-      .returning()
-      .prepare('insert_flask_tutorial'),
-    update: db
-      .update(tutorials)
-      .set({
-        name: sql`coalesce(cast(${name} as text), ${tutorials.name})`,
-        description: sql`coalesce(cast(${description} as text), ${tutorials.description})`,
-        version: sql`${tutorials.version} + 1`,
-        updatedAt: now,
-      })
-      .where(isMineOfId)
-      .returning()
-      .prepare('update_flask_tutorial'),
-    delete: db.delete(tutorials).where(isMineOfId).returning({ id: tutorials.id }).prepare('delete_flask_tutorial'),
-  }
 }

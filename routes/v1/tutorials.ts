@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from '@sinclair/typebox'
-import { and, desc, eq, lt, sql } from 'drizzle-orm'
+import { Type } from '@sinclair/typebox'
+import { sql } from 'drizzle-orm'
 import { etag, isFresh } from '../../src/api/etags.js'
 import { missingOrChanged, ownedRow } from '../../src/api/owned-rows.js'
-import { DEFAULT_LIMIT, nextCursor, pageCount, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { withRoomFor } from '../../src/api/row-gate.js'
 import {
@@ -18,8 +18,9 @@ import {
   rowAnswer,
   rowId,
 } from '../../src/api/schemas.js'
+import { prepareTutorials, toTutorial } from '../../src/api/tutorials.js'
 import { publicPath } from '../../src/config/public-url.js'
-import { type Database, sole, type Tables } from '../../src/database/database.js'
+import { sole } from '../../src/database/database.js'
 import { Problem } from '../../src/problems.js'
 import { DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -62,7 +63,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { db, tables, now } = app.database
   const path = publicPath(app.config)
   const { tutorials } = tables
-  const statements = prepareStatements(app.database)
+  const statements = prepareTutorials(app.database)
   const quota = app.rowQuotas.tutorials
   for (const schema of [Tutorial, TutorialCreate, TutorialUpdate, TutorialPage]) app.addSchema(schema)
 
@@ -183,36 +184,3 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
-
-function toTutorial(row: Tables['tutorials']['$inferSelect']): Static<typeof Tutorial> {
-  return { id: row.id, user_id: row.userId, name: row.name, description: row.description }
-}
-
-function prepareStatements({ db, tables: { tutorials }, now }: Database) {
-  const isMine = eq(tutorials.userId, sql.placeholder('userId'))
-  return {
-    list: db
-      .select()
-      .from(tutorials)
-      .where(and(isMine, lt(tutorials.id, sql.placeholder('before'))))
-      .orderBy(desc(tutorials.id))
-      .limit(pageCount)
-      .prepare('list_tutorials'),
-    get: db
-      .select()
-      .from(tutorials)
-      .where(and(eq(tutorials.id, sql.placeholder('id')), isMine))
-      .prepare('get_tutorial'),
-    insert: db
-      .insert(tutorials)
-      .values({
-        userId: sql.placeholder('userId'),
-        name: sql.placeholder('name'),
-        description: sql.placeholder('description'),
-        createdAt: now,
-        updatedAt: now,
-      })
-      .returning()
-      .prepare('insert_tutorial'),
-  }
-}
