@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 
-/** The most that is read ahead of a client, unless one row is larger: every list that is being read has this in memory. */
+/** The most that is read ahead of a client, unless one row is larger. Every list that is being sent keeps this in memory. */
 const CHUNK_BYTES = 256 * 1_024
 
 interface Pages<Row> {
@@ -12,7 +12,7 @@ interface Pages<Row> {
   toItem(row: Row): object
 }
 
-/** All rows as one array of JSON, read as fast as the client does: there may be gigabytes of them. */
+/** All rows as one JSON array, read from the database as fast as the client reads: there may be gigabytes. */
 export function arrayStream<Row extends { id: number }>({ first, size, after, toItem }: Pages<Row>): Readable {
   let rows = first
   async function* chunks() {
@@ -22,7 +22,7 @@ export function arrayStream<Row extends { id: number }>({ first, size, after, to
       const items = fitting(rows, toItem)
       const last = rows[items.length - 1]
       const isWhole = items.length === rows.length
-      // The client may take long over this chunk, so what is left of the rows is not kept, but read again.
+      // The client may be slow, so the rows that did not fit into this chunk are dropped and read again.
       rows = []
       if (last !== undefined) yield separator + items.join(',')
       if (last === undefined || (isLast && isWhole)) break
@@ -35,7 +35,7 @@ export function arrayStream<Row extends { id: number }>({ first, size, after, to
   return Readable.from(chunks(), { objectMode: false })
 }
 
-/** As much of the rows as JSON as makes one chunk, one row at the least. */
+/** One chunk of JSON: as many rows as fit, at least one. */
 function fitting<Row>(rows: Row[], toItem: (row: Row) => object): string[] {
   const items: string[] = []
   let room = CHUNK_BYTES

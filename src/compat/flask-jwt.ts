@@ -1,8 +1,8 @@
 import type { Problem } from '../problems.js'
 import { Refusal } from './tutorial.js'
 
-// What Flask-JWT-Extended and PyJWT say of a token that the guard has refused. Nothing here lets anybody in: it only
-// finds the words, in the order in which those two look at a request.
+// The messages of Flask-JWT-Extended and PyJWT for a token that the guard has refused, chosen in the order of their checks.
+// Nothing here accepts a token.
 
 /** The tutorials' algorithm and our own: with another one, a token is refused before its signature is looked at. */
 const ALGORITHMS = new Set<unknown>(['HS256', 'ES256'])
@@ -36,7 +36,7 @@ function badToken(token: string, cause: unknown): Refusal {
   const algorithm = algorithmOf(segments[0] ?? '')
   if (algorithm === undefined) return say(422, 'Invalid header padding')
   if (!ALGORITHMS.has(algorithm)) return say(422, 'The specified alg value is not allowed')
-  // Errors of what a token says come only after its signature was found to be ours.
+  // Errors about claims come after the signature was verified.
   const { code = '', message = '' } = (cause ?? {}) as { code?: string; message?: string }
   if (code.endsWith('TOKEN_EXPIRED')) return say(401, 'Token has expired')
   if (code === 'FAST_JWT_INACTIVE') return say(422, 'The token is not yet valid (nbf)')

@@ -20,7 +20,7 @@ export function flaskJson(request: FastifyRequest): unknown {
   return parseJson(request)
 }
 
-/** What Flask itself says of a request; undefined where it has no sentence. */
+/** Flask's own error page for a problem; undefined where Flask has none. */
 export function flaskPage({ code, status }: Problem): Refusal | undefined {
   const sentence = SENTENCES[code]
   return sentence === undefined ? undefined : new Refusal(status, { message: sentence })
@@ -35,7 +35,7 @@ export function flaskMethods(app: FastifyInstance, url: string, taken: HTTPMetho
   )
 }
 
-/** A path that looks like one of the tutorial's and is none: with a slash too many, or with an id that is no number. */
+/** A path that resembles one of the tutorial's: with one slash too many, or with an id that is not a number. */
 export function flaskNotFound(app: FastifyInstance, url: string): void {
   refuseOtherMethods(app, url, [], new Refusal(404, { message: SENTENCES.not_found }))
 }

@@ -3,11 +3,11 @@ import { toProblem } from '../http/problem-answers.js'
 import { Problem } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../text-lengths.js'
 
-/** Kept text must be the same in every database: no NUL, no half of a surrogate pair. */
+/** Characters that not every database stores unchanged: NUL, and half of a surrogate pair. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u
 const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-/** What a tutorial answers instead of what was asked for, in its own words. */
+/** An error in the tutorial's own words. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -18,7 +18,7 @@ export class Refusal extends Error {
   }
 }
 
-/** How a tutorial words a problem; undefined leaves it to the sentence of the problem itself. */
+/** A tutorial's wording of a problem; undefined keeps the sentence of the problem itself. */
 export type Wording = (problem: Problem, request: FastifyRequest) => Refusal | undefined
 
 /** An error handler that answers under the key of this tutorial's errors. */
@@ -37,8 +37,8 @@ export function answerErrors(key: 'msg' | 'message' | 'detail', wording: Wording
 }
 
 /**
- * Makes a scope of one tutorial: bodies of any type arrive as bytes, for the tutorial's framework has its own idea of
- * them, and schemas only document, for its code has its own idea of what is missing.
+ * Sets a Fastify scope up for one tutorial. Bodies of any type arrive as bytes, because the tutorial's framework parses them
+ * by its own rules; schemas only document, because the tutorial's code validates by its own rules.
  */
 export function standInFor(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
@@ -87,17 +87,17 @@ export function fieldsOf(json: unknown): Record<string, unknown> | undefined {
   return typeof json === 'object' && json !== null && !Array.isArray(json) ? { ...json } : undefined
 }
 
-/** Text that every database keeps as it is. */
+/** Whether the value is text that every database stores unchanged. */
 export function isText(value: unknown): value is string {
   return typeof value === 'string' && !UNKEEPABLE.test(value)
 }
 
-/** A name or an address that may be looked for; what is longer or no text is nobody's, and a database may choke on it. */
+/** Whether a name or an address may be looked up. Longer text, or text that a database refuses, is nobody's. */
 export function isIdentifier(value: unknown): value is string {
   return isText(value) && !isLongerThan(IDENTIFIER_MAX_LENGTH, value)
 }
 
-/** A name or an address that somebody may sign up with. */
+/** Whether somebody may sign up with this name or address. */
 export function isName(value: unknown): value is string {
   return isText(value) && value !== '' && !isLongerThan(NAME_MAX_LENGTH, value)
 }

@@ -4,20 +4,20 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { prunes } from '../telemetry/channels.js'
 import type { Database } from './database.js'
 
-/** So many rows go in one statement: SQLite does nothing else meanwhile, and PostgreSQL gives a statement three seconds. */
+/** Rows deleted by one statement: SQLite does nothing else meanwhile, and PostgreSQL ends a statement after three seconds. */
 const BATCH = 1_000
 const PAUSE_MS = 25
 
 interface Deletion {
   table: PgTable
-  /** What tells its rows apart. */
+  /** The key of a row. */
   key: PgColumn
   where: SQL | undefined
-  /** Ends it between two batches. */
+  /** Stops the deletion between two batches. */
   signal?: AbortSignal | undefined
 }
 
-/** Deletes rows, however many there are, while others go on. What is left when the process ends is for the next time. */
+/** Deletes any number of rows, and lets other statements run between the batches. The next call deletes what is left. */
 export async function deleteInBatches({ db }: Database, { table, key, where, signal }: Deletion): Promise<void> {
   const some = db.select({ key }).from(table).where(where).limit(BATCH)
   while (!signal?.aborted) {

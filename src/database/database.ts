@@ -61,25 +61,25 @@ export interface Database {
   snapshot<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /** The last id that a table has given out, also to rows that are gone. */
   lastId(db: Db, table: string): Promise<number>
-  /** Makes a table go on after this id. */
+  /** Sets the last id of a table: the next row gets a higher one. */
   setLastId(db: Db, table: string, id: number): Promise<void>
   /** Resolves when the database answers. @throws Problem database_unavailable */
   ping(): Promise<void>
-  /** What the operator should see to before it becomes a fault; undefined when all is well. */
+  /** A condition that the operator should correct before the service fails; undefined when all is well. */
   warning(): string | undefined
-  /** Where a secret may be kept beside the database; undefined where there is no such place. */
+  /** The file beside the database in which a secret may be kept; undefined on a database server. */
   readonly secretFile: string | undefined
   close(): Promise<void>
 }
 
 export interface OpenOptions {
-  /** Bring the tables up to date; without it an old database is refused. */
+  /** Whether to apply pending migrations. Without them, a database that needs some is refused. */
   migrate: boolean
   /** How many connections to a server there may be. */
   poolSize?: number
-  /** How long a server that does not answer is waited for. */
+  /** How long to wait for a server that does not answer. */
   patienceMs?: number
-  /** Hears, in a sentence each, what the operator should know while the database is opened. */
+  /** Called with each sentence that the operator should read while the database is opened. */
   onNotice?: (notice: string) => void
 }
 
@@ -93,17 +93,17 @@ export function within<Statement extends object>(db: Db, statement: Statement): 
   return Object.assign(Object.create(statement), { client })
 }
 
-/** What the transaction of a `db` has yet to do in memory. */
+/** The effects in memory that wait for the commit of a `db`. */
 const effects = new WeakMap<Db, (() => void)[]>()
 
-/** Does in memory what follows from the transaction of `db`, once it is on disk; at once where `db` is in none. */
+/** Runs `effect`, which changes memory alone, once the transaction of `db` is on disk; at once where `db` has none. */
 export function afterCommit(db: Db, effect: () => void): void {
   const waiting = effects.get(db)
   if (waiting === undefined) effect()
   else waiting.push(effect)
 }
 
-/** A transaction whose `afterCommit` is kept: only the effects of the attempt that was committed are done. */
+/** A transaction that collects its `afterCommit` effects: only those of the attempt that was committed are run. */
 export function withEffects(transact: Database['transaction']): Database['transaction'] {
   return async (work) => {
     let waiting: (() => void)[] = []
@@ -129,7 +129,7 @@ export function sole<Row>([row]: Row[]): Row {
   return row
 }
 
-// The two schemas must describe the same rows, or the cast would lie. A difference fails to compile here.
+// The two schemas must describe the same rows, because the code casts one to the other. A difference does not compile.
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 type TableName = keyof Tables
 type Agreement = {

@@ -2,7 +2,7 @@ import { type AnyColumn, getTableColumns } from 'drizzle-orm'
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import type { Tables } from './database.js'
 
-/** The columns by which a row is somebody's. */
+/** The columns of a table whose rows have an owner. */
 export interface OwnedColumns {
   id: AnyColumn
   userId: AnyColumn
@@ -11,7 +11,7 @@ export interface OwnedColumns {
 type OwnedTable = PgTable & Record<keyof OwnedColumns, PgColumn>
 type OwnedName = { [Name in keyof Tables]: Tables[Name] extends OwnedColumns ? Name : never }[keyof Tables]
 
-/** The tables of what people have: those with an id, a userId and a version. Quotas, sweeps and tags go by this list. */
+/** The tables whose rows have an owner: an id, a userId and a version. Quotas, sweeps and tags are made from this list. */
 export function ownedTables(tables: Tables): Record<OwnedName, OwnedTable> {
   const isOwned = ([, table]: [string, unknown]) => {
     const columns = getTableColumns(table as PgTable)

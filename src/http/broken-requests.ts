@@ -11,7 +11,7 @@ const ORIGIN = /^origin:[ \t]*(\S+)[ \t]*\r?$/im
 
 type ClientError = Error & { code?: string; rawPacket?: unknown }
 
-/** Answers on bare sockets: to what is not HTTP, came too slowly, has too large headers, or asks for a tunnel. */
+/** Answers that are written to the socket itself: for broken or slow requests, for too large headers, and for CONNECT. */
 export class BrokenRequests {
   readonly #headers: Readonly<Record<string, string>>
   readonly #cors: ReturnType<typeof corsHeaders>
@@ -21,9 +21,9 @@ export class BrokenRequests {
     this.#cors = corsHeaders(config)
   }
 
-  /** What Node's parser refused: there is no request, only the packet that it stumbled over. */
+  /** An error of Node's parser: there is no request, only the packet that could not be parsed. */
   answer(error: ClientError, socket: Socket): void {
-    // What came before may have been answered already, and a second answer would be taken for the next request's.
+    // An earlier request on the connection may have been answered: a second answer would count for the next request.
     const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null }
     if (!socket.writable || answer?.headersSent || error.code === 'ECONNRESET') {
       socket.destroy()
@@ -33,7 +33,7 @@ export class BrokenRequests {
     this.#send(toProblem(error), socket, ORIGIN.exec(packet)?.[1])
   }
 
-  /** CONNECT, which Node hands over as a socket; without a listener it hangs up. */
+  /** CONNECT. Node passes the socket; without a listener Node closes it without an answer. */
   refuseTunnel({ headers }: IncomingMessage, socket: Socket): void {
     socket.on('error', () => socket.destroy())
     this.#send(new Problem('method_not_allowed', { headers: { allow: '' } }), socket, headers.origin)

@@ -6,7 +6,7 @@ const TOKEN =
   /[ \t\r\n]*([{}[\],:]|"[ !#-[\]-\u{10ffff}]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[ !#-[\]-\u{10ffff}]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/uy
 const BLANKS = /[ \t\r\n]*/y
 
-/** What may stand at a place of the text. */
+/** The tokens that are allowed at a place of the text. */
 type Place = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma' | 'end'
 
 /** Where a text stops being JSON, as a sentence that repeats nothing of the text; undefined for valid JSON. */

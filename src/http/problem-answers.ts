@@ -14,7 +14,7 @@ const FOREIGN_CODES: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 }
 
-/** The public face of whatever was thrown. What it does not know is an internal error, and says nothing of itself. */
+/** The Problem for anything that was thrown. An unknown error becomes internal_error, whose answer repeats nothing of it. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (!(error instanceof Error)) return new Problem('internal_error', { cause: error })
@@ -31,7 +31,7 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal_error', { cause: error })
 }
 
-/** What is the server's fault goes to the log with its cause, which no client ever sees. */
+/** Logs a fault of the server with its cause. Clients never see the cause. */
 export function logFault(problem: Problem, { log }: FastifyRequest): void {
   if (problem.status >= 500) log.error({ err: problem.cause ?? problem, code: problem.code })
 }

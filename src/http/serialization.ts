@@ -5,8 +5,8 @@ type Serialize = (document: unknown) => string
 const factory = SerializerSelector()
 
 /**
- * Serializers, made when first needed and once for all routes of a file: there are hundreds of them, most for errors that
- * never come, and the eight errors of an operation are one shape.
+ * Serializers, compiled at their first use and shared by the routes of a file. There are hundreds of them, most for errors
+ * that never occur, and the eight errors of an operation have one schema.
  */
 export const buildSerializer: typeof factory = (externalSchemas, options) => {
   const compile = factory(externalSchemas, options)

@@ -14,14 +14,14 @@ import { buildValidator } from './validation.js'
 
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 30_000
-/** A client that neither sends nor reads for up to twice as long would hold its answer in memory for ever. */
+/** Closes a socket on which nothing moved for this long (Node checks at up to twice the interval). */
 const SILENCE_TIMEOUT_MS = 30_000
 const TIMEOUTS_CHECKED_EVERY_MS = 2_000
 /** Longer than the idle time-out of the usual load balancers (60 s), so that they never meet a closed connection. */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const HEADER_BYTES = 8 * 1024
 
-/** How the server listens, what it refuses before any route, and how it answers what no route sees. */
+/** The options of the server: its limits, and its answers to requests that reach no route. */
 export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
   const headers = securityHeaders(config)
   const cors = corsHeaders(config)
@@ -31,7 +31,7 @@ export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
     genReqId: makeRequestIds(config),
     trustProxy: config.TRUST_PROXY.length > 0 ? matcherOf(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
-    // What a plugin waits for (a database that is away, another's migration) has a limit and an error of its own.
+    // No limit for plugins: opening the database, which may wait for a server or a migration, has limits and errors of its own.
     pluginTimeout: 0,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,
@@ -43,7 +43,7 @@ export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
       // Node's own answer has no body and none of the headers: plugins/http/http-rules.ts answers instead.
       requireHostHeader: false,
     },
-    // While closing, requests on open connections are still answered: a drain loses nobody.
+    // During a drain, requests on open connections are still answered.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },

@@ -2,17 +2,17 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
 
-/** Smaller answers are not watched: the kernel takes them, whether they are read or not. */
+/** Smaller answers are not watched: they fit into the kernel's send buffer, whether the client reads or not. */
 export const WATCHED_BYTES = 16 * 1_024
-/** What an account, or a network without one, may leave unread. */
+/** The most bytes that an account, or a network without an account, may leave unread. */
 const OWNER_BYTES = 8 * 2 ** 20
-/** What all together may leave unread in this process: less where its heap is small. */
+/** The most bytes that all clients of this process may leave unread: less where its heap is small. */
 const ALL_BYTES = Math.min(64 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
-/** A stream holds what it has read of the database besides. */
+/** A stream also holds the rows that it has read from the database. */
 const STREAM_BYTES = 512 * 1_024
-/** While all is within the bounds, who reads nothing of a waiting answer for so long is let go. */
+/** A client that reads nothing of a waiting answer for this long is disconnected, also while all bounds are kept. */
 const SILENCE_MS = 10_000
-/** Younger silence is a network's round trip. Over the bound of an owner it is no reason; over that of all it is. */
+/** A shorter silence may be a round trip: it is no reason to close over an owner's bound, but over the common bound it is. */
 const GRACE_MS = 1_000
 
 interface Answer {
@@ -91,7 +91,7 @@ function waitingOf({ response, isStream }: Answer): number {
   return response.writableLength + (isStream ? STREAM_BYTES : 0)
 }
 
-/** How many bytes the kernel has taken for this connection. */
+/** How many bytes of this connection the kernel has accepted. */
 function takenBy({ req }: ServerResponse): number {
   // A request that was injected has no connection.
   const socket = req.socket as Socket | undefined

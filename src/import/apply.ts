@@ -10,12 +10,12 @@ import type { Stage } from './stage.js'
 import { bump, emptyTally, type Tally } from './tally.js'
 import { type ImportedUser, NO_PASSWORD, readUser } from './user.js'
 
-/** What is written in one transaction: an import that is ended in the middle goes on behind the last of these. */
+/** People written in one transaction. An import that was interrupted continues after the last one. */
 const ROWS_AT_ONCE = 500
 
 /**
- * Takes over what the survey found ready: people first, and then what is theirs. Here, `ready` counts what was taken over.
- * Rows and their old ids are written together, so that nothing comes twice.
+ * Writes what the survey found ready: people first, and then their rows. Here, `ready` counts what was written. Rows and
+ * their old ids are written together, so that nothing is imported twice.
  */
 export async function applyImport(run: ImportRun): Promise<ImportResult> {
   const { plan, stage, database } = run
@@ -43,7 +43,7 @@ async function applyUsers(
     const hashes = await hashPlaintext(batch, passwords, () => progress.show('users', tally.read))
     const written = await insertUsers(database, plan.source, kept, batch, hashes)
     tally.ready += written
-    // Somebody registered by this name between the survey and now.
+    // Somebody has registered under this name since the survey.
     for (let left = batch.length - written; left > 0; left -= 1) bump(tally.skipped, 'a name taken here')
     batch = []
     progress.show('users', tally.read)
@@ -65,7 +65,7 @@ function whyNotTaken(stage: Stage, oldId: string): string {
   return outcome === undefined || outcome === 'taken over' ? 'an id that came before' : outcome
 }
 
-/** The hashes of those who come with their password itself, which is stored nowhere. */
+/** The hashes of people whose source has the plaintext password, which is not stored. */
 async function hashPlaintext(
   people: ImportedUser[],
   passwords: Passwords,

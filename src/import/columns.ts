@@ -3,7 +3,7 @@ import { UsageError } from '../usage-error.js'
 import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
 import { DELETED, rowStatusKindOf, type StatusKind, statusKindOf } from './status-columns.js'
 
-// What others call their tables and columns, the likeliest first. `--map` says it where none of these fits.
+// The usual names of tables and columns, the likeliest first. Where none of these fits, the operator gives one with `--map`.
 
 const TABLES = {
   users: ['users', 'user', 'auth_user', 'accounts_user', 'accounts', 'account', 'members'],
@@ -62,7 +62,7 @@ export interface MappedTable {
   rows(): AsyncIterable<Row>
 }
 
-/** What the operator has said about tables and columns. */
+/** The operator's choices of tables and columns. */
 export interface Mapping {
   /** Tables and columns by what they are for: `users`, `users.username`. */
   fields: Map<string, string>
@@ -130,7 +130,7 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
         : columnOf(table, asked, `--map ${field}=${asked}`)
     if (column !== undefined) columns[field] = column
   }
-  // Somebody with neither a user name nor an address logs in with the name there is.
+  // Without a user name and an address, people log in with their name.
   if (kind === 'users' && !columns.username && !columns.email && columns.name) columns.username = columns.name
   const needed = kind === 'users' ? ['password'] : ['owner', kind === 'todos' ? 'title' : 'name']
   const missing = needed.filter((field) => columns[field] === undefined)

@@ -1,14 +1,14 @@
 import { isAbsent, textOf } from './values.js'
 
-// Times as databases, spreadsheets and programs write them. What may be read in two ways is not read at all.
+// Times as databases, spreadsheets and programs write them. An ambiguous time is refused.
 
 const DAY_MS = 86_400_000
-/** No account is that old; and an account of the future is a number that was misread. */
+/** No account is older, and a time in the future is a number that was misread. */
 const EARLIEST_MS = 0
 const FUTURE_MS = 2 * DAY_MS
 /** Excel counts days from here; its first 60 are one off. */
 const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30)
-/** The years 1982 to 2119 in Excel's days, which are no seconds that anybody means. */
+/** The years 1982 to 2119 in Excel's days. Read as seconds, these numbers would be the first day of 1970. */
 const EXCEL_DAYS = { from: 30_000, to: 80_000 }
 /** Numbers since 1970, by their size: each unit from 1973 on, and in nanoseconds from 2001 on. */
 const UNITS = [
@@ -31,8 +31,8 @@ const WITH_MONTH = /^(?=.*\b\d{1,2}\b).*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|o
 const SAYS_ZONE = /(\bZ|\bUTC|\bGMT|[+-]\d{2}:?\d{2})\b/i
 
 /**
- * A time in milliseconds since 1970; null where there is none, and undefined where it cannot be told which time it is.
- * Without a zone it is UTC.
+ * A time in milliseconds since 1970; null where there is none, and undefined where the text is ambiguous or no time. Without
+ * a zone it is UTC.
  */
 export function timeOf(value: unknown): number | null | undefined {
   if (isAbsent(value)) return null
@@ -70,7 +70,7 @@ function parseNumber(number: number): number | undefined {
   return unit && number / unit.perMs
 }
 
-/** 25/06/2022 and 06/25/2022 can be told apart, 05/06/2022 cannot. Dots are European: the day comes first. */
+/** 25/06/2022 and 06/25/2022 are unambiguous, 05/06/2022 is not. Dots are European: the day comes first. */
 function parseYearLast([text, one = '', two = '', year, ...clock]: RegExpExecArray): number | undefined {
   const isDayFirst = Number(one) > 12 || /^\d+\./.test(text)
   const isKnown = isDayFirst || Number(two) > 12 || Number(one) === Number(two)
@@ -100,7 +100,7 @@ function offsetOf(zone = 'Z'): number {
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000
 }
 
-/** Undefined for a day or an hour that there is not. */
+/** Undefined for a day or an hour that does not exist. */
 function utc({ year, month, day, hour = '0', minute = '0', second = '0' }: Parts): number | undefined {
   const numbers = [year, month, day, hour, minute, second].map(Number)
   const [y = 0, m = 0, d = 0, ...clock] = numbers

@@ -1,7 +1,7 @@
 import { CommandError } from '../command-error.js'
 import { UsageError } from '../usage-error.js'
 
-/** A character encoding that refuses what is not written in it. */
+/** A character encoding whose decoder is strict: it throws on invalid bytes. */
 export interface Encoding {
   name: string
   /** @throws TypeError when the bytes are not in this encoding */
@@ -70,7 +70,7 @@ export function unicode(name: string): Encoding {
   }
 }
 
-/** What to say of bytes at some place that are not in this encoding. */
+/** The message for bytes that are not in this encoding. */
 export function notInEncoding(where: string, { name }: Encoding): CommandError {
   return new CommandError(
     `${where} is not ${name}: say which encoding it is, for instance --encoding cp949, --encoding shift_jis or --encoding windows-1252`,

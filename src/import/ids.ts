@@ -3,16 +3,16 @@ import { type Database, type Db, sole, type Tables } from '../database/database.
 import type { Kind } from './columns.js'
 import type { Stage } from './stage.js'
 
-/** Higher ids are given new ones: a number that JavaScript and JSON keep must be left for those to come. */
+/** Higher ids are replaced: the ids of later accounts must stay below what JavaScript and JSON represent exactly. */
 const HIGHEST_ID_KEPT = 1e12
 
 /** The ids of a source that are kept: above `after`, up to `until`. */
 export type KeptIds = Pick<Tables['imports']['$inferSelect'], 'after' | 'until'>
 
 /**
- * Keeps the old ids for those who come, where they are free: an id that was ever given out here stays with whom it was
- * given to, whose tokens may still be about. Whoever registers meanwhile gets one above them all. The first run of an
- * import decides, and those that take it up again go on with what it decided.
+ * Keeps the ids of the source where they are free. An id that was ever given out here is never reused, because tokens of its
+ * first owner may still be valid. People who register meanwhile get ids above all imported ones. The first run of an import
+ * decides, and later runs continue with its decision.
  */
 export async function reserveIds(
   db: Db,
@@ -25,7 +25,7 @@ export async function reserveIds(
   const key = `${source}/${kind}`
   const [before] = await db.select().from(imports).where(eq(imports.key, key))
   const last = await database.lastId(db, kind)
-  // Nobody has come since, or the ids in between may be somebody's.
+  // Only if no account was made since: otherwise ids in between may be taken.
   const mayGrow = before === undefined || last === before.until
   if (!mayGrow) return before
   const after = before?.after ?? last

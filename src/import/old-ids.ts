@@ -2,7 +2,7 @@ import { exactTextOf, isAbsent } from './values.js'
 
 export type IdFault = 'no id' | 'an id that was rounded' | 'an id that is no number, text or bytes'
 
-/** What Excel, pandas and floats make of a large number: several ids may have become one. */
+/** A large number in scientific notation, as Excel, pandas and floats write it: several ids may have become one. */
 const SCIENTIFIC = /^[+-]?\d+([.,]\d+)?e\+\d+$/i
 /** 12.0 is 12: a column of whole numbers with gaps becomes one of floats in pandas. */
 const WHOLE_FLOAT = /^(-?(?:0|[1-9]\d*))\.0+$/

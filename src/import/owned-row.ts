@@ -8,7 +8,7 @@ import type { Stage } from './stage.js'
 import { isYes } from './status-values.js'
 import { exactTextOf } from './values.js'
 
-/** Somebody's row as it would be here. */
+/** A row with an owner, as it will be stored here. */
 export interface ImportedRow {
   /** Of a row without an id: its owner and title, which other rows may have too. */
   oldId: string
@@ -28,7 +28,7 @@ export type RowSkip =
   | 'no title, or one that cannot be kept'
   | 'a description that cannot be kept'
 
-/** Reads a row that belongs to somebody; a text says why it cannot be taken over. */
+/** Reads a row that has an owner. A text that is returned instead says why the row is skipped. */
 export function readOwnedRow(
   row: Row,
   kind: Exclude<Kind, 'users'>,
@@ -56,7 +56,7 @@ export function readOwnedRow(
   }
 }
 
-/** Why a row cannot come; undefined when its owner does. */
+/** Why a row is skipped; undefined when its owner is imported. */
 export function whyLeftOut(row: ImportedRow | RowSkip, stage: Stage): string | undefined {
   if (typeof row === 'string') return row
   if (row.objections.length > 0) return 'deleted there'

@@ -3,8 +3,8 @@ import { assertPasswordText, isTooLongForPassword } from '../passwords/text.js'
 import { isAbsent } from './values.js'
 
 /**
- * What may be taken for a password itself: nothing, what is no hash and does not look like one, or also what only looks
- * like a hash.
+ * Which stored values count as plaintext passwords: none, those that do not look like a hash, or also those that look like
+ * a hash and are none that is known.
  */
 export type Plaintext = 'none' | 'obvious' | 'all'
 
@@ -28,7 +28,7 @@ const MARKERS =
 const MORE_MARKERS = [
   /^(0|1|t|f|true|false|0x|unset|none|empty|nopass|unknown|\[object object\])$/i,
   /^[<([{]?(not|no|to[ _-]?be)?[ _-]?(password|passwd|pw)?[ _-]?(not)?[ _-]?(cached|set|yet|available|generated|restored|filtered|protected|hidden|masked|encrypted|used|needed|required|changed|removed|null|none|empty)[>)\]}]?$/i,
-  // People who come by way of somebody else have the name of it.
+  // Accounts of an external provider have its name in place of a hash.
   /^(is_)?(social|oauth2?|openid|oidc|saml|sso|cas|ldap|ad|kerberos|shibboleth|google|facebook|twitter|apple|github|gitlab|microsoft|azure(ad)?|linkedin|kakao|naver|line|wechat|firebase|auth0|okta|cognito|keycloak|supabase)([ _-]?(oauth2?|login|auth|user|account|sso|only|provider|password))*$/i,
   /^([^\p{L}\p{N}])\1*$/u,
   /^[^\p{L}\p{N}]{1,4}$/u,
@@ -73,7 +73,7 @@ const LOOKS_LIKE_A_HASH = [
   /^(?=.*[a-z])(?=.*[A-Z])(?=.*\d\D+\d)(?:[\w+/-]{22}|[\w+/-]{27}|[\w+/-]{32})$/,
 ]
 
-/** Reads what is stored as somebody's password. Only a known hash, or what `plaintext` allows, lets anybody in. */
+/** Reads the stored password of a person. Only a known hash, or what `plaintext` allows, permits a log-in. */
 export function readPassword(stored: string | null, plaintext: Plaintext): Password {
   const text = stored?.trim() ?? ''
   if (stored === null || isAbsent(text)) return { kind: 'none', reason: 'empty' }

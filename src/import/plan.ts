@@ -3,11 +3,11 @@ import type { Kind, MappedTable } from './columns.js'
 import type { DuplicatePolicy } from './stage.js'
 import type { ReadOptions } from './user.js'
 
-/** Where people come from. */
+/** The source of an import. */
 export interface Origin {
-  /** What this source is called; its ids and old tokens are told apart from others' by it. */
+  /** The name of this source, under which its old ids and tokens are filed. */
   source: string
-  /** The keys by which people of this source are recognised who have been deleted here since. */
+  /** The keys of the HMACs by which people are recognised who were imported from this source and deleted here since. */
   erasureKeys: readonly Buffer[]
 }
 

@@ -1,6 +1,6 @@
 const BAR_WIDTH = 30
 const REDRAW_MS = 100
-/** Where nobody watches, a line each tenth is enough. */
+/** Without a terminal, one line for each tenth. */
 const LINES = 10
 
 /** How far an import is, on standard error: a bar on a terminal, lines elsewhere. */

@@ -63,7 +63,7 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
   ]
 }
 
-/** What the operator has to type before anything is written, a sentence each. Empty when nothing stands in the way. */
+/** The options that the operator must add before anything is written, a sentence each. Empty when nothing is missing. */
 export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string[] {
   const ignore = found.unclear.map((column) => `--ignore-column ${column}`).join(' ')
   const first = found.unclear[0]

@@ -3,12 +3,12 @@ import { loadDriver } from '../database/sqlite/driver.js'
 import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
-/** What becomes of somebody: to be taken over, just taken over, taken over before, or why they are left out. */
+/** The outcome for a person: to be imported, just imported, imported before, or why the person is left out. */
 export type Outcome = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
-/** Ids that two people have: rows and old tokens with such an id may be the one's or the other's. */
+/** Ids that two people share: the owner of rows and old tokens with such an id is unknown. */
 type IdConflict = 'a shared id' | "an id of somebody else's in an earlier import of this --name"
 
-/** What is done about people who share a name: nothing is imported; the first of them has it; nobody has it. */
+/** What to do about people who share a name: import nothing, import the first of them, or import none of them. */
 export const DUPLICATE_POLICIES = ['stop', 'oldest', 'skip'] as const
 export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number]
 
@@ -36,8 +36,8 @@ const SHARED = 'select key from names group by key having count(*) > 1'
 const NAMES_SHOWN = 5
 
 /**
- * Who comes, without their passwords, in a temporary file that SQLite deletes by itself: so that a source of any size
- * is compared with itself in little memory.
+ * The people to import, without their passwords, in a temporary SQLite file. It lets a source of any size be searched for
+ * duplicates in little memory.
  */
 export class Stage {
   readonly #connection: BetterSqlite3.Database
@@ -118,12 +118,12 @@ export class Stage {
     return this.#takeRow.get(kind, oldId) as number | undefined
   }
 
-  /** What becomes of the person of this id; undefined when there is none. */
+  /** The outcome for the person of this id; undefined when there is none. */
   outcomeOf(oldId: string): Outcome | undefined {
     return this.#outcome.get(oldId) as Outcome | undefined
   }
 
-  /** Takes somebody who is ready; false when this person was taken before, or is left out. */
+  /** Marks a person as imported; false when the person was imported before, or is left out. */
   take(oldId: string): boolean {
     const isReady = this.outcomeOf(oldId) === 'ready'
     if (isReady) this.setOutcome(oldId, 'taken over')
@@ -134,7 +134,7 @@ export class Stage {
     this.#setOutcome.run(outcome, oldId)
   }
 
-  /** Those who are to be taken over, a few at a time. */
+  /** The people to import, a few at a time. */
   *ready(atOnce: number): Generator<{ oldId: string; usernameKey: string | null; emailKey: string | null }[]> {
     const next = this.#connection.prepare(
       `select position, old_id as oldId, username_key as usernameKey, email_key as emailKey from people

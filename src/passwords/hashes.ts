@@ -5,11 +5,11 @@ import { isInForce, isOwnFormat, type Scheme } from './scheme.js'
 import { isTooLongForPassword } from './text.js'
 import { spend, timeOf, usualWork, workIn, workOf } from './timing.js'
 
-// All of this keeps its thread busy for as long as it takes: the service calls it by hash-threads.ts alone.
+// Everything here blocks its thread, so the service calls it through threads.ts only.
 
-/** No format is longer; more is not searched for one. */
+/** The longest hash of any format; longer text is not parsed. */
 const LONGEST_HASH = 1_024
-/** However dear a hash is, a wrong password waits no longer for its answer. */
+/** The longest time by which the answer to a wrong password is delayed, whatever the dearest hash takes. */
 const LONGEST_REST_MS = 5_000
 
 export interface Verdict {
@@ -22,7 +22,7 @@ export interface Verdict {
   restMs: number
 }
 
-/** How dear hashes of one format with the same parameters are. */
+/** The work of hashes of one format with the same parameters. */
 export interface StoredCost {
   settings: string
   /** In units of the scheme in force: rounds of bcrypt, or KiB times passes of argon2. */

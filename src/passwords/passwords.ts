@@ -6,7 +6,7 @@ import { HashQueue, type Turn } from './queue.js'
 import { isInForce, isOwnFormat, type Scheme, schemeOf } from './scheme.js'
 import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './threads.js'
 
-/** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot take the process. */
+/** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot use up the processors. */
 export class Passwords {
   readonly #scheme: Scheme
   readonly #queue: HashQueue
@@ -30,7 +30,7 @@ export class Passwords {
     return this.#queue.waiting
   }
 
-  /** @throws Problem hashing_overloaded when a password would be refused now: before anything is written for its sake */
+  /** Called before a try is written to the database. @throws Problem hashing_overloaded when the queue would refuse it now */
   assertRoom(turn?: Turn): void {
     this.#queue.assertRoom(turn)
   }

@@ -7,18 +7,18 @@ import { hashes, timed } from '../telemetry/channels.js'
 const QUEUE_DEADLINE_MS = 2_000
 /** Each thread that hashes takes some 10 MiB. */
 const MOST_SLOTS = 16
-/** The memory of all hashes at work together: as much as the dearest argon2 or scrypt that is computed takes. */
+/** The most memory of all running hashes together: that of the dearest argon2 or scrypt hash that is accepted. */
 const MEMORY_BUDGET = 128 * 2 ** 20
 /** Hashes with less memory than this count as none. */
 const CHEAP_MEMORY = 16 * 2 ** 20
 
-/** For whom a hash is computed, and what it takes. */
+/** The account and the network that a hash is computed for, and its memory. */
 export interface Turn {
-  /** Whether nobody waits for the answer any more. */
+  /** Whether the client has disconnected. */
   isGone?(): boolean
   /** The account that is logged in to, or confirmed. One hash of an account is at work at a time. */
   account?: string | undefined
-  /** Where the request comes from. */
+  /** The network of the client. */
   network?: string | undefined
   /** The memory of the hash, in bytes. */
   memory?: number
@@ -125,7 +125,7 @@ export class HashQueue {
   }
 
   #startNext(): void {
-    // A flood whose clients do not wait for its answers would otherwise be hashed to its end.
+    // The hashes of clients that have disconnected are dropped, or a flood would be computed to its end.
     this.#leaveOutGone()
     for (let next = this.#next(); next !== undefined; next = this.#next()) next.start()
   }
@@ -159,14 +159,14 @@ export class HashQueue {
     })
   }
 
-  /** Who is next: of those that may start, whose account, and then whose network, was served longest ago. */
+  /** The next turn to start: of those that may, the one whose account, and then whose network, was served longest ago. */
   #next(): Place | undefined {
     const servedAt = (key: string | undefined) => (key === undefined ? 0 : (this.#parties.get(key)?.servedAt ?? 0))
     const inOrder = [...this.#places].sort(
       ({ turn: a }, { turn: b }) =>
         servedAt(a.account) - servedAt(b.account) || servedAt(a.network) - servedAt(b.network),
     )
-    // The first that needs much memory is not overtaken by others that do: small ones would keep it out.
+    // Hashes that need much memory start in their order: smaller ones would keep the first one waiting for ever.
     const [firstDear] = inOrder.filter(({ turn }) => isDear(turn))
     return inOrder.find((place) => this.#mayStart(place.turn) && (!isDear(place.turn) || place === firstDear))
   }

@@ -5,10 +5,10 @@ import { assertPasswordText, isTooLongForPassword } from './text.js'
 
 /** Names a password must not be: the service's, and those of the person who sets it. */
 const SERVICE_NAME = 'latchkey'
-/** A word of the list with digits or signs behind it is as easily guessed: password1234567. */
+/** A common password followed by digits or signs is as easily guessed: password1234567. */
 const TAIL = /[^\p{L}\p{M}]+$/u
 const LETTER = /\p{L}/u
-/** Shorter words of the list are too common a beginning of good passwords. */
+/** Shorter words of the list are also the beginning of many good passwords. */
 const SHORTEST_STEM = 4
 
 /** The rules for passwords that are set; they never bind at log-in. */
@@ -47,7 +47,7 @@ export class PasswordRules {
     if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
       throw reject('A password must not be a name of yours.')
     }
-    // Loaded when first needed: most processes set no password for a long time, and a start need not wait for it.
+    // Imported at the first password that is set: the list would slow every start.
     this.#common ??= await loadCommonPasswords()
     if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')

@@ -2,7 +2,7 @@ import { asc, gte, max, sql } from 'drizzle-orm'
 import type { Database } from '../database/database.js'
 import type { Passwords } from './passwords.js'
 
-/** Rows are looked at in so many places of the table, so many in each: a few reads of its key, however long it is. */
+/** The sample: this many places of the table, with this many rows in each. Its cost does not grow with the table. */
 const PLACES = 16
 const ROWS = 64
 
@@ -36,7 +36,7 @@ export class StoredCosts {
   }
 
   async #measure(hashes: Iterable<string>): Promise<void> {
-    // Few services have such hashes: what reads them is not loaded before.
+    // Imported at the first such hash, which few services have.
     const { readHash } = await import('./hashes.js')
     for (const hash of hashes) {
       const known = readHash(hash)

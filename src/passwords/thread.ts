@@ -2,7 +2,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { hashPassword, verifyPassword } from './hashes.js'
 
-// A thread of hash-threads.ts: does one task after the other.
+// A worker thread of threads.ts: runs one task after the other.
 
 const tasks = { hashPassword, verifyPassword }
 export type Tasks = typeof tasks
@@ -11,13 +11,13 @@ export interface TaskMessage<Name extends keyof Tasks = keyof Tasks> {
   args: Parameters<Tasks[Name]>
 }
 
-// Linux gives each thread a priority of its own; elsewhere this would slow the whole process. Not the lowest one, by which
-// lists that take all of the processors would keep everybody from logging in.
+// On Linux a priority is a thread's; elsewhere it would be the whole process's. Nice 10, not 19: at 19 a busy API starves
+// log-ins.
 if (process.platform === 'linux') {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
-    // Where a sandbox forbids it, people log in all the same.
+    // A sandbox may forbid it; hashing works all the same.
   }
 }
 

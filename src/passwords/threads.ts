@@ -13,19 +13,19 @@ export class HashDeadlineError extends Error {
 
 interface Thread {
   worker: Worker
-  /** Its deadline has passed: no other task is given to it. */
+  /** Whether its deadline has passed: then the thread gets no further task. */
   isLate: boolean
   /** Settles the task at work. */
   resolve(result: unknown): void
   reject(error: Error): void
 }
 
-/** Threads with nothing to do. They belong to the process, not to a service: the queues decide how many there are. */
+/** Idle threads. All services of a process share them; the queues bound their number. */
 const idle: Thread[] = []
 
 /**
- * Runs a task of hash-thread.ts in a thread with a lower priority than everything else: a flood of log-ins takes the
- * processor time that is left over, and Node's own threads stay free for files and names.
+ * Runs a task of thread.ts in a worker thread with a lower priority than the rest of the process: a flood of log-ins takes
+ * only spare processor time, and Node's own thread pool stays free for files and DNS.
  * @throws HashDeadlineError when it is not done in time. Its thread is ended first, so that it takes no processor any more
  */
 export function inThread<Name extends keyof Tasks>(
@@ -54,16 +54,16 @@ export function inThread<Name extends keyof Tasks>(
 }
 
 function start(): Thread {
-  // Without what this process was started with: loaders and inspectors are nothing for it.
+  // Without the execArgv of this process: loaders and inspectors would slow the thread.
   const thread: Thread = { worker: new Worker(SCRIPT, { execArgv: [] }), isLate: false, resolve() {}, reject() {} }
   thread.worker
     .on('message', (result) => {
-      // A process that has nothing else to do may end.
+      // An idle thread must not keep the process alive.
       thread.worker.unref()
       if (!thread.isLate) idle.push(thread)
       thread.resolve(result)
     })
-    // It has ended then, and the next task starts another.
+    // The thread has ended; the next task starts a new one.
     .on('error', (error) => thread.reject(error))
     .on('exit', () => {
       if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1)

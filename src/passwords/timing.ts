@@ -3,16 +3,16 @@ import { BCRYPT_COSTS, bcryptDigest } from './bcrypt.js'
 import type { ForeignHash } from './foreign-hashes.js'
 import type { Scheme } from './scheme.js'
 
-// How a wrong password comes to take as long whatever is stored. Work is counted in units of the scheme in force, whose
-// speed each thread measures: rounds of bcrypt, or KiB times passes of argon2.
+// Makes a wrong password take the same time whatever hash is stored. Work is counted in units of the scheme in force (rounds
+// of bcrypt, or KiB times passes of argon2), and each thread measures the speed of its units.
 
 const NOBODYS_SALT = '.'.repeat(22)
-/** argon2 takes no less memory, in KiB. */
+/** The least memory of argon2, in KiB. */
 const LEAST_ARGON2_MEMORY = 8
 
 /** How long a unit takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
 const unitMs = { bcrypt: 0, argon2id: 0 }
-/** Hashes of less work are over too soon to be measured. */
+/** Hashes of less work are too short to be measured. */
 const MEASURED_FROM = { bcrypt: 2 ** 8, argon2id: 2 ** 14 }
 
 /** What one hash of the scheme takes. */
@@ -20,7 +20,7 @@ export function usualWork(scheme: Scheme): number {
   return scheme.name === 'bcrypt' ? 2 ** scheme.cost : scheme.memory * scheme.passes
 }
 
-/** Spends so much work, as hashes of the scheme, as dear as fit. */
+/** Spends this much work on hashes of the scheme, the largest that fit first. */
 export function spend(work: number, scheme: Scheme): void {
   let left = work
   for (let spent = -1; spent !== 0; left -= spent) {

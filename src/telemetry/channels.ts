@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 
-// Where something happens that is counted. What counts it (metrics.ts, tracing.ts) subscribes; while nobody does, this
-// costs one look at a flag. The channels are Node's and one a process, whatever number of services it holds.
+// Diagnostics channels of Node for events that are counted. metrics.ts and tracing.ts subscribe; without a subscriber an
+// event costs one look at a flag. There is one set of channels a process, whatever number of services it runs.
 
 /** A channel of one kind of message. */
 class Channel<Message> {
@@ -15,7 +15,7 @@ class Channel<Message> {
     this.#channel.publish(message)
   }
 
-  /** Hears every message until the function that this returns is called. */
+  /** Subscribes. The function that is returned unsubscribes. */
   subscribe(listener: (message: Message) => void): () => void {
     const heard = (message: unknown) => listener(message as Message)
     this.#channel.subscribe(heard)
@@ -50,7 +50,7 @@ export interface Prune {
   rows: number
 }
 
-/** A try to log in, and how it ended. */
+/** An attempt to log in, and its result. */
 export const logins = new Channel<Login>('latchkey:login')
 /** An access token, and what it was given for. */
 export const tokens = new Channel<Issue>('latchkey:token')
@@ -65,7 +65,7 @@ export const prunes = new Channel<Prune>('latchkey:prune')
 /** A mail that has left, was put off, or never will leave. */
 export const mails = new Channel<MailAttempt>('latchkey:mail')
 
-/** Does the work, and tells the channel how long it took, also when it failed. */
+/** Runs the work, and publishes how long it took, also when it fails. */
 export async function timed<Result>(channel: Channel<Duration>, work: () => Promise<Result>): Promise<Result> {
   if (!channel.isHeard) return work()
   const startedAt = performance.now()

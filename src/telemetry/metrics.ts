@@ -5,7 +5,7 @@ const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
 const STATEMENT_SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 3]
 
-/** What is asked at the moment of a scrape. */
+/** Values that are read when the metrics are scraped. */
 export interface Gauges {
   waitingHashes(): number
   revocationLagMs(): number
@@ -93,7 +93,7 @@ export function startMetrics(gauges: Gauges): Metrics {
     statements.subscribe(({ seconds }) => statementTime.observe(seconds)),
   ]
 
-  // Counters that begin at 0 can be told from counters that are missing.
+  // Counters start at 0, so that they differ from counters that are missing.
   for (const result of ['succeeded', 'failed', 'throttled']) loginAttempts.inc({ result }, 0)
   for (const grant of ['password', 'refresh_token', 'compat']) tokensIssued.inc({ grant }, 0)
 

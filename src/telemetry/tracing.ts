@@ -21,7 +21,7 @@ export interface TracingOptions {
 /** The span of one request. */
 export interface RequestTrace {
   readonly id: string
-  /** Does the work, so that its statements and hashes become children of the span. */
+  /** Runs the work; its statements and hashes become children of the span. */
   run(work: () => void): void
   end(status: number): void
 }
@@ -34,11 +34,11 @@ export interface Tracing {
     scheme: string
     traceparent: string | undefined
   }): RequestTrace
-  /** Sends what is left, if the receiver takes it soon. */
+  /** Sends the spans that are left, with a time-out. */
   stop(): Promise<void>
 }
 
-/** Traces for OpenTelemetry, of patterns and durations: nothing that a client wrote. Only loaded where they are on. */
+/** OpenTelemetry traces. They hold patterns and durations, nothing that a client wrote. Imported only where they are on. */
 export function startTracing({ endpoint, serviceName, version, database, onLost }: TracingOptions): Tracing {
   setGlobalErrorHandler(onLost)
   const provider = new TracerProvider({

@@ -8,16 +8,16 @@ import { Problem } from '../../problems.js'
  */
 const UNAVAILABLE = /^(08|28|3D|53|57|58|40|XX00[12]|25006|25P03|55P03|0A000|26000|42P05)/
 
-/** A database that does not answer is a 503; a statement that it refuses is a bug, and stays one. */
+/** A database that does not answer becomes a 503. The error of a statement that the server refuses is a bug: it is thrown on. */
 export function asProblem(cause: unknown): unknown {
   if (!(cause instanceof pg.DatabaseError)) {
-    // Not from the server, so the connection to it failed; unless the arguments cannot even be sent.
+    // An error without a SQLSTATE is one of the connection, or of arguments that the driver cannot encode.
     return cause instanceof TypeError ? cause : new Problem('database_unavailable', { cause })
   }
   const { code = '', constraint } = cause
   if (constraint === 'users_username_key_unique') return new Problem('username_taken', { cause })
   if (constraint === 'users_email_key_unique') return new Problem('email_taken', { cause })
-  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  // The only foreign key is the owner: a user who was deleted a moment ago, and whose token this process still accepted.
   if (code === '23503') return new Problem('invalid_token', { cause })
   if (code === '22021' || code === '22P05') return new Problem('text_rejected', { cause })
   return UNAVAILABLE.test(code) ? new Problem('database_unavailable', { cause }) : cause

@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { isUnavailable } from './errors.js'
 
-/** So many statements may be without an answer on a connection. */
+/** The most statements that may be unanswered on a connection. */
 const UNANSWERED_LIMIT = 256
-/** A statement that takes longer stands in front of the others: it waits for a lock, or reads much. */
+/** A statement that takes longer delays those behind it: it waits for a lock, or reads many rows. */
 const STALLED_MS = 50
-/** Something between here and the server may have forgotten a connection that was idle for longer. */
+/** A firewall or NAT may have dropped a connection that was idle for longer. */
 const IDLE_MS = 60_000
 
 /**
@@ -53,7 +53,7 @@ export class Lane {
     return this.unanswered === 0 && performance.now() - this.#lastSentAt > IDLE_MS
   }
 
-  /** Whether a statement would be answered soon. */
+  /** Whether a new statement would be answered soon: the queue is short, and nothing slow is in front. */
   get isOpen(): boolean {
     const [oldest] = this.#sentAt
     if (oldest === undefined) return !this.#isRetired

@@ -15,7 +15,7 @@ import { recordedOn } from './recorded.js'
 import { assertWritable, settleSession } from './session.js'
 
 const DEFAULT_POOL_SIZE = 10
-/** A server that starts at the same time as this process is waited for, this long. */
+/** How long to wait for a server that starts at the same time as this process. */
 const PATIENCE_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
@@ -37,11 +37,11 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
   assertPostgresUrl(url)
   const client = await connectPatiently(url, options)
   try {
-    // First, by itself: migrations take their time, and even the next statement might take longer than is allowed.
+    // One query, before any other: a default time-out of the server or the role would end a long migration.
     await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
     await settleSession(client)
     await assertUtf8(client)
-    // Without it the database may be meant to be read alone, as the source of a copy.
+    // Without migrations the database may be one that is only read: the source of a copy.
     if (options.migrate) await assertWritable(client)
     await assertOwnSchema(client)
     await migrate(client, options)
@@ -103,7 +103,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
   }
 }
 
-/** Drizzle calls one method of the connection it is given. */
+/** The only method of a connection that drizzle calls. */
 function drizzleOn(runner: Runner): Db {
   return drizzle({ client: runner as unknown as pg.Client, schema: tables })
 }
@@ -132,7 +132,7 @@ async function connect(url: string): Promise<pg.Client> {
   return client
 }
 
-/** Whether waiting may help: not where a certificate, the password or the name of the database is wrong. */
+/** Whether another attempt may succeed: not where a certificate, the password or the name of the database is wrong. */
 function mayPass(error: unknown): boolean {
   const { code = '' } = error as { code?: string }
   if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
@@ -145,7 +145,7 @@ async function assertUtf8(client: pg.Client): Promise<void> {
   if (encoding !== 'UTF8') throw new DatabaseError(`its encoding is ${encoding}: create it with ENCODING 'UTF8'.`)
 }
 
-/** All that is pending in one transaction, one process at a time. */
+/** Applies all pending migrations in one transaction, one process at a time. */
 async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<void> {
   await client.query('begin')
   try {
@@ -177,7 +177,7 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
   }
 }
 
-/** The migrations that were applied; undefined where there is not even their table. */
+/** The migrations that were applied; undefined where their table does not exist. */
 async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
   // Asked for first, because a role that may not create tables can then still use those that are there.
   const { rows } = await client.query<{ isThere: boolean }>(
@@ -188,7 +188,7 @@ async function appliedMigrations(client: pg.Client): Promise<{ name: string; has
 }
 
 function asDatabaseError(error: unknown, url: string): DatabaseError {
-  // Neither the password nor the user: the message goes to the log.
+  // The address without user and password, because the message is logged.
   const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
   const { message, code = '' } = error as { message: string; code?: string }
   const advice = ANOTHERS_TABLE.has(code) ? '. Give Latchkey a database or a schema of its own.' : ''

@@ -9,15 +9,15 @@ import { isLostStatement, type Passage, SERVER_LIMITS } from './pooler.js'
 import { settleSession } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** Longer than the server's own limit: a server that does not even report that hangs, or the network does. */
+/** Longer than the server's own limit: when it passes without an answer, the server or the network hangs. */
 const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 const IDLE_CONNECTION_MS = 60_000
-/** So many statements may wait for a connection; more would only be answered too late. */
+/** The most statements that may wait for a connection; further ones would be answered too late. */
 const WAITING_LIMIT = 1_000
 const CLOSE_TIMEOUT_MS = 2_000
-/** Said each time: behind a pooler of transactions, the settings of a connection may be those of another one. */
+/** Sent with each transaction: behind a transaction pooler, the connection may have another client's settings. */
 const BEGIN = 'begin isolation level read committed'
-/** How often what lost against others is tried, and about how long before the second time. */
+/** How often a transaction is run that failed with a serialization error or a deadlock, and about how long the first pause is. */
 const TRIES = 6
 const FIRST_PAUSE_MS = 5
 
@@ -29,7 +29,7 @@ export interface Runner {
   query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult>
 }
 
-/** Connections to PostgreSQL, a few, shared. What goes wrong with them leaves here as a Problem. */
+/** A pool of a few connections to PostgreSQL. Their faults are thrown as Problems. */
 export class Pool implements Runner {
   readonly #pool: pg.Pool
   readonly #pipeline: Pipeline
@@ -70,7 +70,7 @@ export class Pool implements Runner {
     try {
       return await this.#pipeline.query({ ...statement, values: params, types: NUMBERS } as pg.QueryConfig)
     } catch (error) {
-      // Another one of the same name was to prepare it, and failed.
+      // A concurrent statement of the same name failed to prepare it.
       if (isLostStatement(error)) return undefined
       throw asProblem(error)
     }
@@ -116,7 +116,7 @@ export class Pool implements Runner {
   }
 
   async close(): Promise<void> {
-    // A server that hangs does not say goodbye.
+    // Not a graceful end: a server that hangs would not answer it.
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
@@ -153,7 +153,7 @@ class Checkout implements Runner {
       if (!this.#passage.keepsPrepared) delete query.name
       return await this.#client.query(query, params)
     } catch (error) {
-      // A pooler came between, or was told to keep none: from now on without.
+      // A transaction pooler does not keep prepared statements: from now on statements are sent without a name.
       if (isLostStatement(error)) this.#passage.keepsPrepared = false
       if (isUnavailable(error)) this.isBroken = true
       throw asProblem(error)
@@ -165,7 +165,7 @@ class Checkout implements Runner {
   }
 }
 
-/** Runs what PostgreSQL rolled back whole, because others ran at the same time, again; not for ever. */
+/** Runs again, a few times, what PostgreSQL rolled back because of concurrent transactions. */
 async function repeated<Result>(tries: number, work: () => Promise<Result>): Promise<Result> {
   for (let left = tries - 1, pauseMs = FIRST_PAUSE_MS; ; left -= 1, pauseMs *= 2) {
     try {
@@ -173,7 +173,7 @@ async function repeated<Result>(tries: number, work: () => Promise<Result>): Pro
     } catch (error) {
       if (left === 0 || !hasLost(error)) throw error
     }
-    // Not all of them at the same moment again.
+    // Jitter, so that the same transactions do not collide again.
     await sleep(pauseMs * (0.5 + Math.random()))
   }
 }

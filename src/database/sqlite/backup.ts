@@ -4,7 +4,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { DatabaseError } from '../database.js'
 import { loadDriver } from './driver.js'
 
-/** The tables of what people have, by the columns that they all share. */
+/** The tables whose rows have an owner, recognised by their columns. */
 const OWNED = `select name from sqlite_schema where type = 'table' and (
   select count(*) from pragma_table_info(sqlite_schema.name) where name in ('id', 'user_id', 'version')) = 3 order by name`
 
@@ -25,7 +25,7 @@ export async function backUp(path: string, target: string): Promise<Backup> {
   const draft = `${resolve(target)}.${process.pid}`
   const source = new Sqlite(original, { readonly: true })
   try {
-    // Made here for its mode.
+    // Created here, because SQLite would create it readable by everybody.
     closeSync(openSync(draft, 'wx', 0o600))
     await source.backup(draft)
     const counts = examine(new Sqlite(draft), target)
@@ -42,7 +42,7 @@ export async function backUp(path: string, target: string): Promise<Backup> {
 
 function examine(copy: BetterSqlite3.Database, target: string): Record<string, number> {
   try {
-    // One file alone: a log beside it would be left behind when the copy is moved.
+    // Not in WAL mode: a log beside the copy would be left behind when the copy is moved.
     copy.pragma('journal_mode = delete')
     const verdict = copy.pragma('integrity_check(1)', { simple: true })
     if (verdict !== 'ok') throw new DatabaseError(`The backup ${target} is damaged, as the database may be: ${verdict}`)

@@ -7,8 +7,8 @@ import { createRunner, drizzleOn, withProblems } from './statements.js'
 type Connection = BetterSqlite3.Database
 
 /**
- * A second connection, opened when first needed, for transactions that take several turns: on the first one, the
- * statements of other requests would slip into the open transaction and be rolled back with it.
+ * A second connection, opened when first needed, for transactions that take several ticks of the event loop. On the first
+ * connection the statements of other requests would become part of the open transaction, and be rolled back with it.
  */
 export class ExclusiveConnection {
   readonly #open: () => Connection
@@ -34,7 +34,7 @@ export class ExclusiveConnection {
   async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
     this.#connection ??= this.#open()
     const connection = this.#connection
-    // The first connection may be in the middle of its transaction, and would be waited for in vain.
+    // The first connection may hold the write lock until the end of this tick: a wait for it would block the process.
     await endOfTick()
     return withProblems(() => transact(connection, work))
   }

@@ -17,12 +17,12 @@ type Connection = BetterSqlite3.Database
 
 /** Marks the file as ours in its header: "LKEY". */
 const APPLICATION_ID = 0x4c4b4559
-// SQLite waits for a lock with the whole process; so it waits briefly, and the rest of the patience is ours.
+// SQLite's own wait for a lock blocks the process, so it is short; longer waits are retries (shared-transactions.ts).
 const BUSY_TIMEOUT_MS = 10
-/** Pages kept in memory, at most; a row that is not among them costs a call of the system. */
+/** The page cache, at most; a row outside of it costs a system call. */
 const CACHE_KIB = 64 * 1_024
 const MIGRATION_PATIENCE_MS = 30_000
-/** What the write-ahead log may keep of the disk after it was written back. */
+/** The size to which the write-ahead log is truncated after a checkpoint. */
 const LOG_KEPT_BYTES = 16 * 2 ** 20
 const LOG_ALARM_BYTES = 64 * 2 ** 20
 
@@ -99,7 +99,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   }
 }
 
-/** Drizzle's own face of the database, for what only SQLite has. */
+/** Drizzle for SQLite, for statements that only SQLite has. */
 function raw(db: Db): SqliteRemoteDatabase {
   return db as unknown as SqliteRemoteDatabase
 }
@@ -122,7 +122,7 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
   }
 }
 
-/** Makes a new database beside its place and links it there whole: whoever else looks sees none or a complete one. */
+/** Creates a database under another name and links it to its place: other processes see no file or a complete one. */
 function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
   if (!options.migrate) {
     const advice = 'see DATABASE_URL and the working folder, or run latchkey migrate'
@@ -131,7 +131,7 @@ function make(connect: (path: string) => Connection, file: string, options: Open
   const draft = `${file}.${randomUUID()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    // Made here for its mode, which SQLite then gives to the files beside it.
+    // Created here with its mode, which SQLite copies to the files beside it.
     closeSync(openSync(draft, 'wx', 0o600))
     const connection = connect(draft)
     configure(connection)
@@ -162,9 +162,9 @@ function assertSound(connection: Connection, file: string): void {
 
 function configure(connection: Connection): void {
   connection.pragma('journal_mode = WAL')
-  // Said on every open: the driver is built with NORMAL for WAL, which may lose acknowledged rows with the power.
+  // Set on every open: the driver's default in WAL mode is NORMAL, which may lose acknowledged rows in a power cut.
   connection.pragma('synchronous = FULL')
-  // Or the log would keep the size of its worst day for ever.
+  // Without a limit the log file would keep its largest size for ever.
   connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
   connection.pragma('trusted_schema = OFF')
   // What was deleted is overwritten in every page that is written anyway, so that erased people do not stay in the file.
@@ -190,7 +190,7 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
       for (const statement of statements) connection.exec(statement)
       connection.prepare("insert into migrations values (?, ?, unixepoch('subsec') * 1000)").run(name, hash)
     }
-    // Only then: it reads every row, and each start would take longer than the last.
+    // Only after migrations: the check reads every row, and would make each start slower as the database grows.
     const orphans = pending.length > 0 ? (connection.pragma('foreign_key_check') as unknown[]) : []
     if (orphans.length > 0)
       throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)

@@ -26,7 +26,7 @@ export function recordedOn(db: Db, transaction: Database['transaction']): Databa
   }
 }
 
-/** Each field of a changed row as a parameter, whose name is no other parameter's, and the fields that are used. */
+/** Each field of a changed row as a parameter with a name of its own, and the set of fields that were used. */
 function asParameters<Row extends object>() {
   const fields = new Set<keyof Row>()
   const changed = new Proxy({} as { readonly [Field in keyof Row]: SQL }, {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import { endOfTick } from '../../event-loop.js'
 
-/** How long a transaction that meets a lock is tried again. */
+/** How long a transaction is retried while the database is locked. */
 export const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 
@@ -33,7 +33,7 @@ export class SharedTransactions {
   #readers: Pending[] = []
   #writers: Pending[] = []
   #isRunning = false
-  /** The error that ended the transaction of the running batch, or that asks for another attempt. */
+  /** The error that ended the transaction of the running batch, or SQLITE_BUSY, after which the batch is run again. */
   #fault: unknown
 
   constructor(connection: BetterSqlite3.Database) {
@@ -64,7 +64,7 @@ export class SharedTransactions {
       batch.push({ attempt, resolve: resolve as Pending['resolve'], reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      // After all requests that have come in by now.
+      // At the end of the tick, when all requests that have arrived are in the batch.
       setImmediate(() => this.#run())
     })
   }
@@ -160,7 +160,7 @@ export class SharedTransactions {
   }
 }
 
-/** Attempts again, for so long, what meets a lock. */
+/** Retries `work` for this long while the database is locked. */
 export async function patiently<Result>(
   patienceMs: number,
   attempt: () => Result | Promise<Result>,
@@ -181,7 +181,7 @@ export function codeOf(error: unknown): string {
   return String((error as { code?: unknown }).code ?? '')
 }
 
-/** Whether somebody else holds a lock. */
+/** Whether another connection holds a lock. */
 export function isBusy(error: unknown): boolean {
   return /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error))
 }

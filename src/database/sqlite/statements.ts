@@ -10,15 +10,15 @@ const STATEMENTS_KEPT = 500
 
 type Connection = BetterSqlite3.Database
 type Result = { rows: unknown[] }
-/** How drizzle has a statement performed. */
+/** The callback by which drizzle runs a statement. */
 type Runner = (text: string, params: unknown[], method: string) => Promise<Result>
 
-/** SQLite's drizzle stands in for PostgreSQL's, as its tables do: database.ts holds their rows equal. */
+/** SQLite's drizzle, cast to PostgreSQL's type; database.ts checks that the rows of both schemas are the same. */
 export function drizzleOn(run: Runner): Db {
   return drizzle(run) as unknown as Db
 }
 
-/** The same drizzle, which has its statements performed elsewhere: to make another takes longer than a statement does. */
+/** The same drizzle with another callback. A new drizzle would take longer than the statement. */
 function redirected(db: Db, run: Runner): Db {
   const { session } = db as unknown as { session: object }
   return Object.assign(Object.create(db), { session: Object.assign(Object.create(session), { client: run }) })
@@ -96,7 +96,7 @@ function perform(statement: BetterSqlite3.Statement, params: unknown[], method: 
   return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
 }
 
-/** Does the work, whose failures are problems where they are of a kind that is known. */
+/** Runs the work, and turns its known failures into Problems. */
 export async function withProblems<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
@@ -105,11 +105,11 @@ export async function withProblems<Result>(work: () => Promise<Result>): Promise
   }
 }
 
-/** A full disk, a lock that does not end or a broken file is a 503; anything else is a bug, and stays one. */
+/** A full disk, a lock that does not end or a broken file becomes a 503. Any other error is a bug: it is thrown on. */
 function asProblem(error: unknown): unknown {
-  // The one parent there is, is the owner: a user deleted a moment ago, whose token this process still took.
+  // The only foreign key is the owner: a user who was deleted a moment ago, and whose token this process still accepted.
   if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
-  // A trigger holds what no index can: a user name is not the address of somebody else.
+  // A trigger checks what no unique index can: a user name must not be the address of somebody else.
   if (/^SQLITE_CONSTRAINT_(UNIQUE|TRIGGER)$/.test(codeOf(error))) return takenProblem((error as Error).message) ?? error
   const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
   return unavailable ? new Problem('database_unavailable', { cause: error }) : error
