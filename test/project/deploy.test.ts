@@ -68,7 +68,7 @@ t.test('every file named in a kustomization is there, and every file is named', 
 t.test('the ingress ends TLS for the host of PUBLIC_URL, and leads to the port of the service', async (t) => {
   const { tls, rules } = manifests.get('base/ingress.yaml').spec
   const { configMapGenerator } = manifests.get('base/kustomization.yaml')
-  const [, host] = /PUBLIC_URL=https:\/\/([^/]+)/.exec(configMapGenerator[0].literals.join('\n')) ?? []
+  const [, host] = /PUBLIC_URL=https:\/\/([^/\s]+)/.exec(configMapGenerator[0].literals.join('\n')) ?? []
   t.same(tls[0].hosts, [host])
   t.equal(rules[0].host, host)
   const { name, port } = rules[0].http.paths[0].backend.service
