@@ -28,13 +28,24 @@ declare module 'fastify' {
 /** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
-    const { config, database, events, freshTokens, refusals, knownNetworks, mail, oneTimeTokens, secret, sessions } =
-      app
+    const {
+      config,
+      database,
+      events,
+      freshTokens,
+      refusals,
+      knownNetworks,
+      mail,
+      oneTimeTokens,
+      secret,
+      sessions,
+      apiKeys,
+    } = app
     const notices = mail.outbox
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
-    const accounts = new Accounts({ database, secret, sessions, events, oneTimeTokens })
+    const accounts = new Accounts({ database, secret, sessions, apiKeys, events, oneTimeTokens })
     const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
@@ -44,11 +55,11 @@ export default plugin(
     app.decorate('logIn', logIn)
     app.decorate('stepUp', new StepUp({ accounts, logIn, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
-    app.decorate('administration', new Administration({ database, sessions, events, oneTimeTokens, notices }))
+    app.decorate('administration', new Administration({ database, sessions, apiKeys, events, oneTimeTokens, notices }))
     app.decorate(
       'newPasswords',
-      new NewPasswords({ database, passwords, rules, sessions, events, oneTimeTokens, notices }),
+      new NewPasswords({ database, passwords, rules, sessions, apiKeys, events, oneTimeTokens, notices }),
     )
   },
-  { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'mail'] },
+  { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'api-keys', 'mail'] },
 )

@@ -3,17 +3,20 @@ import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import { clientOf, doorOf } from '../src/audit/requester.js'
+import { isApiKey } from '../src/clients/api-key-texts.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
-import { type Caller, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
+import { type Caller, CLIENT_ID, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
 /** How many verified tokens are kept; each takes about 1 KiB. */
 const TOKENS_KEPT = 10_000
 const BEARER = /^bearer [\w.~+/-]+=*$/i
+const SCHEME_LENGTH = 'bearer '.length
 const OTHER_SCHEME = /^(?!bearer\b)/i
 const BEARER_NEEDED = "The Authorization header must be 'Bearer <token>'."
 const FOREIGN_TOKEN = 'This is not an access token of this service; refresh tokens go to /v1/refresh.'
+const FOREIGN_KEY = 'The API key is not known, has expired or was revoked.'
 /** @fastify/jwt's code, and the end of fast-jwt's own. */
 const EXPIRED = '_EXPIRED'
 const FOR_ADMINS = { detail: 'Only admins may do this.' }
@@ -31,6 +34,8 @@ declare module 'fastify' {
     scope?: string
     /** Answers users who have proved a moment ago who they are. A client that acts for itself need not. */
     recentLogin?: true
+    /** Answers anybody's token; one that has scopes only where it holds the word that the query names as `scope`. */
+    verifies?: true
   }
   interface FastifyRequest {
     /** Whoever sent the request. Nobody but a user gets to a route that has no `role`: it reads `user`. */
@@ -58,7 +63,7 @@ interface Token {
 /** The guard: closed by default, it reads what the matched route says of itself and never the address. */
 export default plugin(
   async (app) => {
-    const { keys, revocations, config } = app
+    const { keys, revocations, config, apiKeys, knownClients } = app
     const issuers = acceptedIssuers(config)
     const ofCompat = compatAudience(config.PUBLIC_URL)
     const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
@@ -117,9 +122,18 @@ export default plugin(
     }
 
     async function verify(request: FastifyRequest, header: string): Promise<Caller> {
+      const bearer = header.slice(SCHEME_LENGTH)
+      if (isApiKey(bearer)) {
+        const caller = await apiKeys.identify(bearer)
+        if (caller === undefined) throw refusedToken(FOREIGN_KEY)
+        verified.set(header, caller)
+        return caller
+      }
       try {
         const caller = callerFrom(await request.jwtVerify(), accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
+        // A client that another process has registered a moment ago.
+        if (caller.clientId !== CLIENT_ID) await knownClients.lookUp(caller.clientId)
         verified.set(header, caller)
         return caller
       } catch (cause) {
@@ -145,8 +159,14 @@ export default plugin(
       const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
       if (revocations.has(id)) return refusedToken('The session of this access token has ended.')
       if (revocations.isStale()) return new Problem('revocations_stale')
-      const { role, scope, recentLogin } = request.routeOptions.config
+      if (caller.clientId !== CLIENT_ID && knownClients.find(caller.clientId)?.isActive !== true) {
+        return refusedToken('The client of this access token is disabled or deleted.')
+      }
+      const { role, verifies, recentLogin } = request.routeOptions.config
+      const scope = verifies ? scopeAsked(request) : request.routeOptions.config.scope
+      if (caller.kind === 'user' && caller.keyId !== undefined) apiKeys.noteUse(caller.keyId)
       if (caller.scopes !== undefined && (scope === undefined || !caller.scopes.includes(scope))) return lacking(scope)
+      if (verifies) return undefined
       if (caller.kind === 'client') return role === undefined ? new Problem('insufficient_scope', FOR_USERS) : undefined
       if (role !== undefined && role !== caller.role) {
         const { userId, sessionId } = caller
@@ -185,4 +205,10 @@ function admit(request: FastifyRequest, caller: Caller): Caller {
   request.caller = caller
   if (caller.kind === 'user') request.user = caller
   return caller
+}
+
+/** The word that a proxy asks for; none where there is not exactly one. */
+function scopeAsked({ query }: FastifyRequest): string | undefined {
+  const { scope } = query as { scope?: unknown }
+  return typeof scope === 'string' && scope !== '' ? scope : undefined
 }

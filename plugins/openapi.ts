@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify'
 import plugin from 'fastify-plugin'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import { Account, Login, TokenPair, User } from '../src/api/account-schemas.js'
+import { OAuthErrorBody } from '../src/api/oauth-answers.js'
 import { Problem } from '../src/api/problem-schemas.js'
 import { ownedTables } from '../src/database/owned-tables.js'
 import { version } from '../src/package.js'
@@ -111,7 +112,7 @@ export default plugin(
     await app.register(swagger, optionsOf(app, 'swagger', { ...document, openapi: '3.1.0' }))
     await app.register(swagger, optionsOf(app, 'openapi30', { ...document, info: info30, openapi: '3.0.3' }))
     await app.register(swagger, optionsOf(app, 'openapiCompat', { ...compatDocument, openapi: '3.1.0' }))
-    for (const schema of [Problem, User, Account, TokenPair, Login]) app.addSchema(schema)
+    for (const schema of [Problem, OAuthErrorBody, User, Account, TokenPair, Login]) app.addSchema(schema)
   },
   { name: 'openapi' },
 )

@@ -14,7 +14,7 @@ const COSTS_FIRST_MS = 1_000
 /** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
 export default plugin(
   async (app) => {
-    const { database, revocations, keys, knownClients } = app
+    const { database, revocations, keys, knownClients, apiKeys, tokenRevocations } = app
     const costs = new StoredCosts(database, app.passwords)
     const prunes = prunesOf(app)
     const closing = new AbortController()
@@ -22,7 +22,7 @@ export default plugin(
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
         // First: where this fails, revocations are not known to be heard, and no token is taken after a while.
-        await knownClients.poll()
+        await Promise.all([knownClients.poll(), apiKeys.poll(), tokenRevocations.poll()])
         await revocations.poll()
         await keys.reload()
       }),
@@ -66,5 +66,5 @@ export default plugin(
       }
     }
   },
-  { name: 'upkeep', dependencies: ['database', 'events', 'sessions', 'clients', 'accounts', 'mail'] },
+  { name: 'upkeep', dependencies: ['database', 'events', 'sessions', 'oauth', 'accounts', 'mail'] },
 )

@@ -4,11 +4,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { etag, isFresh } from '../src/api/etags.js'
 import { problems } from '../src/api/problem-schemas.js'
 import { noContent, ref } from '../src/api/schemas.js'
+import { ASSERTION_ALGORITHMS } from '../src/clients/jwks.js'
+import { AUTH_METHODS } from '../src/clients/oauth-clients.js'
+import { OWN_SCOPES } from '../src/clients/scopes.js'
 import { publicPath } from '../src/config/public-url.js'
 import { ALGORITHM } from '../src/tokens/signing-keys.js'
 
 /** Half of how long a new key is published before it signs: who caches this knows every key in time. */
 const CACHED_FOR_S = 300
+
+/** Pages of every origin may read what is public: a client in a browser begins with it. */
+const FOR_EVERYBODY = {
+  'cache-control': `public, max-age=${CACHED_FOR_S}`,
+  'access-control-allow-origin': '*',
+}
 
 const JwkSet = Type.Object(
   {
@@ -46,6 +55,13 @@ const JwkSet = Type.Object(
   },
 )
 
+const authMethods = (endpoint: string) =>
+  Type.Array(Type.String(), { description: `How clients prove who they are at the ${endpoint}.` })
+
+const assertionAlgorithms = Type.Array(Type.String(), {
+  description: 'How an assertion of `private_key_jwt` is signed.',
+})
+
 const AuthorizationServerMetadata = Type.Object(
   {
     issuer: Type.String({ description: '`iss` of every access token.' }),
@@ -56,8 +72,17 @@ const AuthorizationServerMetadata = Type.Object(
       description: 'The grant types that the token endpoint accepts.',
     }),
     response_types_supported: Type.Array(Type.String(), { description: 'None: there is no authorization endpoint.' }),
-    token_endpoint_auth_methods_supported: Type.Array(Type.String(), { description: 'None: clients have no secrets.' }),
-    scopes_supported: Type.Array(Type.String(), { description: 'None: there are no scopes.' }),
+    token_endpoint_auth_methods_supported: authMethods('token endpoint'),
+    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    introspection_endpoint: Type.String({ description: 'The URL of the introspection endpoint, RFC 7662.' }),
+    introspection_endpoint_auth_methods_supported: authMethods('introspection endpoint'),
+    introspection_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    revocation_endpoint: Type.String({ description: 'The URL of the revocation endpoint, RFC 7009.' }),
+    revocation_endpoint_auth_methods_supported: authMethods('revocation endpoint'),
+    revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
+    scopes_supported: Type.Array(Type.String(), {
+      description: "What Latchkey's own routes take; a client may have others, which mean something to other services.",
+    }),
   },
   {
     $id: 'AuthorizationServerMetadata',
@@ -68,14 +93,30 @@ const AuthorizationServerMetadata = Type.Object(
         token_endpoint: 'https://login.example.com/v1/token',
         jwks_uri: 'https://login.example.com/.well-known/jwks.json',
         service_documentation: 'https://login.example.com/docs',
-        grant_types_supported: ['password', 'refresh_token'],
+        grant_types_supported: ['client_credentials', 'refresh_token'],
         response_types_supported: [],
-        token_endpoint_auth_methods_supported: ['none'],
-        scopes_supported: [],
+        ...endpointsOf('https://login.example.com'),
+        scopes_supported: ['todos:read', 'todos:write'],
       },
     ],
   },
 )
+
+/** What clients find at this issuer, and how they prove who they are there. */
+function endpointsOf(issuer: string) {
+  const methods = ['token', 'introspection', 'revocation'].map((endpoint) => [
+    [`${endpoint}_endpoint_auth_methods_supported`, AUTH_METHODS],
+    [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ASSERTION_ALGORITHMS],
+  ])
+  return {
+    introspection_endpoint: `${issuer}/v1/introspect`,
+    revocation_endpoint: `${issuer}/v1/revoke`,
+    ...(Object.fromEntries(methods.flat()) as Record<EndpointList, string[]>),
+  }
+}
+
+type EndpointList =
+  `${'token' | 'introspection' | 'revocation'}_endpoint_auth_${'methods' | 'signing_alg_values'}_supported`
 
 const cacheHeaders = {
   'Cache-Control': Type.String({ description: 'How long the response may be cached.' }),
@@ -108,7 +149,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const jwks = app.keys.publicJwks()
       const tag = etag(jwks.keys.map(({ kid }) => kid).join('.'))
-      reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`).header('etag', tag)
+      reply.headers(FOR_EVERYBODY).header('etag', tag)
       return isFresh(request.headers['if-none-match'], tag) ? reply.code(304).send() : jwks
     },
   })
@@ -118,10 +159,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     token_endpoint: `${PUBLIC_URL}/v1/token`,
     jwks_uri: `${PUBLIC_URL}/.well-known/jwks.json`,
     ...(DOCS && { service_documentation: `${PUBLIC_URL}/docs` }),
-    grant_types_supported: PASSWORD_GRANT ? ['password', 'refresh_token'] : ['refresh_token'],
+    grant_types_supported: [...(PASSWORD_GRANT ? ['password'] : []), 'client_credentials', 'refresh_token'],
     response_types_supported: [],
-    token_endpoint_auth_methods_supported: ['none'],
-    scopes_supported: [],
+    ...endpointsOf(PUBLIC_URL),
+    scopes_supported: Object.keys(OWN_SCOPES),
   }
 
   app.get('/.well-known/oauth-authorization-server', {
@@ -148,7 +189,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   async function sendMetadata(_request: FastifyRequest, reply: FastifyReply) {
-    reply.header('cache-control', `public, max-age=${CACHED_FOR_S}`)
+    reply.headers(FOR_EVERYBODY)
     return metadata
   }
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
+import apiKeys from '../plugins/api-keys.js'
 import authenticate from '../plugins/authenticate.js'
 import clients from '../plugins/clients.js'
 import database from '../plugins/database.js'
@@ -20,6 +21,7 @@ import tracing from '../plugins/http/tracing.js'
 import unreadAnswers from '../plugins/http/unread-answers.js'
 import mail from '../plugins/mail.js'
 import metrics from '../plugins/metrics.js'
+import oauth from '../plugins/oauth.js'
 import oneTimeTokens from '../plugins/one-time-tokens.js'
 import openapi from '../plugins/openapi.js'
 import pages from '../plugins/pages.js'
@@ -77,6 +79,8 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(sessions)
   await app.register(oneTimeTokens)
   await app.register(clients)
+  await app.register(apiKeys)
+  await app.register(oauth)
   await app.register(mail)
   await app.register(accounts)
   await app.register(rowQuotas)

@@ -24,6 +24,7 @@ const COMMANDS: Commands = {
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
   users: { summary: 'create accounts, list, disable and change them', load: () => import('./commands/users.js') },
   clients: { summary: 'register OAuth clients, rotate their secrets', load: () => import('./commands/clients.js') },
+  'api-keys': { summary: "list and revoke people's API keys", load: () => import('./commands/api-keys.js') },
   keys: { summary: 'list, rotate, retire and reseal signing keys', load: () => import('./commands/keys.js') },
   import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },

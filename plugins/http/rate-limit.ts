@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { clientOf, doorOf } from '../../src/audit/requester.js'
-import { type Budget, RateLimit } from '../../src/http/rate-limit.js'
+import { type Allowance, type Budget, RateLimit } from '../../src/http/rate-limit.js'
 import { addressOfClient, networksOf } from '../../src/networks.js'
 import { Problem } from '../../src/problems.js'
 import type { RefreshClaims } from '../../src/tokens/refresh-tokens.js'
@@ -11,11 +11,24 @@ import type { RefreshClaims } from '../../src/tokens/refresh-tokens.js'
  * all public routes that take credentials, so that a guesser cannot go from door to door. `account`: that of the account
  * whose access token was sent. `refresh`: a refresh token that is authentic takes from its session's, because people
  * behind one address refresh at the same time and nothing can be guessed; one that is not, from a budget that its network
- * has for those; what is no refresh grant, as `network`.
+ * has for those; what is no refresh grant, as `network`. A request that proves its OAuth client takes from nothing here:
+ * plugins/oauth.ts counts it, when it is known whether the proof is good.
  */
 type Limited = 'network' | 'account' | 'refresh'
 
+/** How many times the budget of a network a client has that proves who it is: its own replicas share it. */
+const CLIENT_SHARE = 100
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Takes a request from a budget by hand: the problem to answer when it is used up. */
+    budgets: {
+      /** That of the client's network, for what has failed. */
+      network(request: FastifyRequest): Problem | undefined
+      /** That of an OAuth client, for what has succeeded. */
+      client(clientId: string): Problem | undefined
+    }
+  }
   interface FastifyRequest {
     /** What the refresh token in the body says, where it was read for the sake of its budget and is authentic. */
     refreshClaims: RefreshClaims | undefined
@@ -30,7 +43,8 @@ export default plugin(
   async (app) => {
     app.decorateRequest('refreshClaims')
     const max = app.config.RATE_LIMIT
-    if (max === undefined) return
+    const unlimited = () => undefined
+    if (max === undefined) return void app.decorate('budgets', { network: unlimited, client: unlimited })
     const limit = new RateLimit()
     const ofNetwork = (request: FastifyRequest, purpose = '') =>
       networksOf(addressOfClient(request)).map(({ key, share }) => ({ key: purpose + key, max: max * share }))
@@ -39,12 +53,18 @@ export default plugin(
       account: ({ user }) => [{ key: `account:${user.userId}`, max }],
       refresh: (request) => {
         const { grant_type: grant = 'refresh_token', refresh_token: token } = request.body as Record<string, string>
-        if (grant !== 'refresh_token' || !token) return ofNetwork(request)
+        const isClient = app.oauth.isProof(request)
+        if (grant !== 'refresh_token' || !token) return isClient ? [] : ofNetwork(request)
         const claims = app.rotation.authenticate(token)
         request.refreshClaims = claims
         return claims ? [{ key: `session:${claims.sessionId}`, max }] : ofNetwork(request, 'refresh:')
       },
     }
+
+    app.decorate('budgets', {
+      network: (request) => problemOf(limit.take(ofNetwork(request))),
+      client: (id) => problemOf(limit.take([{ key: `client:${id}`, max: max * CLIENT_SHARE }])),
+    })
 
     app.addHook('onRoute', (route) => {
       const limited = route.config?.rateLimit
@@ -56,7 +76,10 @@ export default plugin(
       route[hook] = [
         ...(Array.isArray(others) ? others : [others]),
         (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
-          const { isRefused, resetS, key, ...left } = limit.take(budgets(request))
+          const taken = budgets(request)
+          if (taken.length === 0) return done()
+          const allowance = limit.take(taken)
+          const { isRefused, resetS, key, ...left } = allowance
           reply.headers({
             'x-ratelimit-limit': left.max,
             'x-ratelimit-remaining': left.remaining,
@@ -66,11 +89,16 @@ export default plugin(
           const userId = limited === 'account' ? request.user.userId : null
           const event = { type: 'requests.limited', userId, reason: doorOf(request) } as const
           app.refusals.note(key, event, clientOf(request))
-          const detail = `At most ${left.max} a minute, by RATE_LIMIT.`
-          done(new Problem('rate_limited', { detail, headers: { 'retry-after': String(resetS) } }))
+          done(problemOf(allowance))
         },
       ]
     })
   },
   { name: 'rate-limit' },
 )
+
+function problemOf({ isRefused, max, resetS }: Allowance): Problem | undefined {
+  if (!isRefused) return undefined
+  const detail = `At most ${max} a minute, by RATE_LIMIT.`
+  return new Problem('rate_limited', { detail, headers: { 'retry-after': String(resetS) } })
+}

@@ -1,21 +1,24 @@
-import { parse } from 'node:querystring'
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { TOKEN_MAX_LENGTH, TokenPair } from '../../src/api/account-schemas.js'
-import { retryAfter } from '../../src/api/problem-schemas.js'
+import type { FastifyRequest } from 'fastify'
+import { TOKEN_MAX_LENGTH } from '../../src/api/account-schemas.js'
+import { answerOAuthError, clientFields, oauthErrors, parseForm } from '../../src/api/oauth-answers.js'
 import { ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
-import { logFault, toProblem } from '../../src/http/problem-answers.js'
-import { Problem, type ProblemCode } from '../../src/problems.js'
-import type { Tokens } from '../../src/sessions/token-pairs.js'
+import { assertGrant } from '../../src/clients/client-tokens.js'
+import type { OAuthClient } from '../../src/clients/oauth-clients.js'
+import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
+import { OAuthError } from '../../src/oauth-error.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 // With examples of their own, because the page fills its fields with them one by one.
 const TokenRequest = Type.Object(
   {
-    grant_type: Type.String({ description: '`password` or `refresh_token`.', examples: ['password'] }),
+    grant_type: Type.String({
+      description: '`password`, `refresh_token` or `client_credentials`.',
+      examples: ['password'],
+    }),
     username: Type.Optional(
       Type.String({
         maxLength: IDENTIFIER_MAX_LENGTH,
@@ -33,46 +36,96 @@ const TokenRequest = Type.Object(
     refresh_token: Type.Optional(
       Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),
     ),
-    scope: Type.Optional(Type.String({ description: 'Leave empty: there are no scopes.', examples: [''] })),
-    client_id: Type.Optional(Type.String({ description: 'Not needed.', examples: [''] })),
+    scope: Type.Optional(
+      Type.String({
+        maxLength: SCOPE_MAX_LENGTH,
+        pattern: `^$|${SCOPE_PATTERN}`,
+        description: 'What a client asks for; without it, all that it may have. Leave it empty for `password`.',
+        examples: [''],
+      }),
+    ),
+    resource: Type.Optional(
+      Type.String({
+        maxLength: 512,
+        description: 'Which of its resources a client wants a token for (RFC 8707).',
+        examples: [''],
+      }),
+    ),
+    ...clientFields,
   },
   {
     $id: 'TokenRequest',
     // Open: parameters that are not known are ignored, says RFC 6749 section 3.2.
-    description: 'An OAuth 2 token request, RFC 6749 sections 4.3.2 and 6.',
+    description: 'An OAuth 2 token request, RFC 6749 sections 4.3.2, 4.4.2 and 6.',
     examples: [{ grant_type: 'password', username: 'mina', password: 'three quiet lanterns' }],
   },
 )
 
-const OAuthError = Type.Object(
+const TokenAnswer = Type.Object(
   {
-    error: Type.String({ description: 'RFC 6749 section 5.2.' }),
-    error_description: Type.Optional(Type.String({ description: 'What went wrong, as text for people.' })),
+    access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
+    token_type: Type.String({ description: '`Bearer`: how to send it.' }),
+    expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
+    refresh_token: Type.Optional(
+      Type.String({ description: 'Exchanges once for the next pair of tokens; not with `client_credentials`.' }),
+    ),
+    scope: Type.Optional(Type.String({ description: 'What was granted, to a client other than Latchkey itself.' })),
   },
   {
-    $id: 'OAuthError',
-    description: "An error in OAuth 2's format.",
-    examples: [{ error: 'invalid_grant', error_description: 'The user name or the password is wrong.' }],
+    $id: 'TokenAnswer',
+    description: 'Tokens, RFC 6749 section 5.1.',
+    examples: [
+      {
+        access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
+        token_type: 'Bearer',
+        expires_in: 600,
+        scope: 'invoices:write',
+      },
+    ],
   },
 )
 
-/** RFC 6749 section 5.2, and what it has no word for: RFC 8628's slow_down, and server_error of section 4.1.2.1. */
-class GrantError extends Error {
-  constructor(
-    readonly error: string,
-    message: string,
-    readonly status = 400,
-    readonly headers: Record<string, string> = {},
-  ) {
-    super(message)
-  }
-}
+type TokenForm = Static<typeof TokenRequest>
+type Answer = Static<typeof TokenAnswer>
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(TokenRequest)
-  app.addSchema(OAuthError)
+  for (const schema of [TokenRequest, TokenAnswer]) app.addSchema(schema)
   app.removeAllContentTypeParsers()
   await app.register(formbody, { parser: parseForm })
+
+  /** The grants that are answered, by their name. */
+  const grants: Record<string, (request: FastifyRequest<{ Body: TokenForm }>) => Promise<Answer>> = {
+    client_credentials: async (request) => {
+      const { scope, resource } = request.body
+      const client = await app.oauth.requireClient(request)
+      const limited = app.budgets.client(client.id)
+      if (limited !== undefined) throw limited
+      return app.clientTokens.issue(client, { scope, resource })
+    },
+
+    refresh_token: async (request) => {
+      const client = await app.oauth.findClient(request)
+      const token = required(request.body, 'refresh_token')
+      if (client === undefined) {
+        refuseScope(request.body)
+        return app.rotation.refresh(token, clientOf(request))
+      }
+      return refreshFor(client, token, request)
+    },
+
+    ...(app.config.PASSWORD_GRANT && {
+      password: async (request) => {
+        // For Latchkey's own client alone: another one must never see a password.
+        if ((await app.oauth.findClient(request)) !== undefined) {
+          throw new OAuthError('unauthorized_client', 'Clients do not get passwords; use another grant.')
+        }
+        refuseScope(request.body)
+        const username = required(request.body, 'username')
+        const user = await app.logIn.authenticate(username, required(request.body, 'password'), clientOf(request))
+        return app.sessions.issue(user, clientOf(request))
+      },
+    }),
+  }
 
   app.post('/v1/token', {
     config: { public: true, rateLimit: 'refresh' },
@@ -87,88 +140,34 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenRequest),
-      response: { 200: ref(TokenPair), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
+      response: { 200: ref(TokenAnswer), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
     },
-    handler: async (request): Promise<Tokens> => {
-      refuseClientSecret(request.headers.authorization)
-      const { scope } = request.body
+    handler: async (request): Promise<Answer> => {
       const grantType = required(request.body, 'grant_type')
-      if (scope) throw new GrantError('invalid_scope', 'There are no scopes to ask for.')
-      if (grantType === 'refresh_token')
-        return app.rotation.refresh(required(request.body, 'refresh_token'), clientOf(request))
-      if (grantType !== 'password' || !app.config.PASSWORD_GRANT) {
-        throw new GrantError('unsupported_grant_type', 'This grant_type is not answered here.')
-      }
-      const username = required(request.body, 'username')
-      const user = await app.logIn.authenticate(username, required(request.body, 'password'), clientOf(request))
-      return app.sessions.issue(user, clientOf(request))
+      const grant = Object.hasOwn(grants, grantType) ? grants[grantType] : undefined
+      if (grant === undefined) throw new OAuthError('unsupported_grant_type', 'This grant_type is not answered here.')
+      return grant(request)
     },
   })
+
+  /** The session of another client, refreshed by that client alone: RFC 6749 section 6. */
+  async function refreshFor(client: OAuthClient, token: string, request: FastifyRequest<{ Body: TokenForm }>) {
+    assertGrant(client, 'refresh_token')
+    const { scope, resource } = request.body
+    return app.rotation.refresh(token, clientOf(request), app.clientTokens.termsOf(client, { scope, resource }))
+  }
 }
 
 export default routes
 
-function required(
-  body: Static<typeof TokenRequest>,
-  name: 'grant_type' | 'username' | 'password' | 'refresh_token',
-): string {
+function required(body: TokenForm, name: 'grant_type' | 'username' | 'password' | 'refresh_token'): string {
   const value = body[name]
-  if (!value) throw new GrantError('invalid_request', `The parameter ${name} is missing.`)
+  if (!value) throw new OAuthError('invalid_request', `The parameter ${name} is missing.`)
   return value
 }
 
-/** There are no clients with secrets. Swagger UI sends an empty Basic header all the same, so that one is ignored. */
-function refuseClientSecret(authorization: string | undefined): void {
-  const encoded = /^basic +(.*)$/i.exec(authorization ?? '')?.[1]
-  if (encoded === undefined || /:$/.test(Buffer.from(encoded, 'base64').toString())) return
-  throw new GrantError('invalid_client', 'There are no client secrets here.', 401, {
-    'www-authenticate': 'Basic realm="latchkey"',
-  })
-}
-
-function parseForm(text: string): Record<string, unknown> {
-  const form = parse(text)
-  // JSON bodies are refused for these names too.
-  if ('__proto__' in form || 'constructor' in form || 'prototype' in form) throw new Problem('malformed_body')
-  return form
-}
-
-const GRANT_ERRORS: Partial<Record<ProblemCode, string>> = {
-  invalid_credentials: 'invalid_grant',
-  invalid_grant: 'invalid_grant',
-  rate_limited: 'slow_down',
-  too_many_attempts: 'slow_down',
-}
-
-function answerOAuthError(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { error: code, message, status, headers } = error instanceof GrantError ? error : toGrantError(error, request)
-  return reply.code(status).headers(headers).send({ error: code, error_description: message })
-}
-
-function toGrantError(error: Error, request: FastifyRequest): GrantError {
-  const problem = toProblem(error)
-  const { 'retry-after': retryAfter } = problem.headers
-  const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
-  logFault(problem, request)
-  if (problem.status >= 500) {
-    const code = problem.status === 503 ? 'temporarily_unavailable' : 'server_error'
-    return new GrantError(code, problem.message, problem.status, headers)
-  }
-  const code = GRANT_ERRORS[problem.code] ?? 'invalid_request'
-  return new GrantError(code, descriptionOf(problem), code === 'invalid_grant' ? 400 : problem.status, headers)
-}
-
-/** There is no `errors` in this answer, and a form has another type than JSON. */
-function descriptionOf({ code, message, errors = [] }: Problem): string {
-  if (code === 'unsupported_media_type') return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
-  if (code !== 'validation_failed') return message
-  return `${errors.map(({ path, message }) => `The ${path.slice(1) || 'body'} ${message}`).join('. ')}.`
-}
-
-function oauthErrors<const Status extends number>(...statuses: Status[]) {
-  const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthError) } } }
-  const later = { ...answer, headers: retryAfter }
-  return Object.fromEntries(
-    statuses.map((status) => [status, status === 429 || status === 503 ? later : answer]),
-  ) as Record<Status, typeof answer>
+/** Latchkey's own tokens are whole: there is nothing to ask for. */
+function refuseScope({ scope, resource }: TokenForm): void {
+  if (scope) throw new OAuthError('invalid_scope', 'There are no scopes to ask for.')
+  if (resource) throw new OAuthError('invalid_target', 'There are no resources to ask for.')
 }

@@ -4,12 +4,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Role } from '../../src/api/account-schemas.js'
 import { problems } from '../../src/api/problem-schemas.js'
 import { noContent } from '../../src/api/schemas.js'
+import { SCOPE_WORD_PATTERN } from '../../src/clients/scopes.js'
 import { endOfTick } from '../../src/event-loop.js'
 import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { Problem } from '../../src/problems.js'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/v1/verify', {
+    config: { verifies: true },
     errorHandler: answerUnauthorized,
     schema: {
       operationId: 'verify',
@@ -17,23 +19,49 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Verify an access token',
       description:
         'For proxies that ask before they pass a request on (nginx auth_request, Traefik forwardAuth): 204 with who it ' +
-        'is in the headers, or 401.',
+        'is in the headers, or 401. Tokens of other clients and API keys pass only where the query names a scope that they ' +
+        'hold: the proxy decides what its service takes them for. Else 403.',
+      querystring: Type.Object(
+        {
+          scope: Type.Optional(
+            Type.String({
+              maxLength: 64,
+              pattern: SCOPE_WORD_PATTERN,
+              description: 'The scope that a token of another client, or an API key, must hold.',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
       response: {
         204: noContent('The token is good.', {
-          'X-Latchkey-Subject': Type.String({ description: 'The id of the user.' }),
-          'X-Latchkey-Role': Role,
-          'X-Latchkey-Session': Type.String({ description: 'The id of the session.' }),
+          'X-Latchkey-Subject': Type.String({
+            description: 'The id of the user, or of a client that acts for itself.',
+          }),
+          'X-Latchkey-Role': { ...Role, description: 'Only of a token without scopes: the role.' },
+          'X-Latchkey-Session': Type.String({ description: 'Only of a token without scopes: the id of the session.' }),
+          'X-Latchkey-Scope': Type.String({ description: 'Only of a token with scopes: all that it has.' }),
+          'X-Latchkey-Client': Type.String({
+            description: 'Only of a token with scopes: its client; `latchkey` for an API key.',
+          }),
         }),
-        ...problems(401),
+        ...problems(400, 401, 403),
       },
     },
-    handler: async ({ user }, reply) => {
+    handler: async ({ caller }, reply) => {
       await endOfTick()
+      reply.code(204)
+      if (caller.kind === 'user' && caller.scopes === undefined) {
+        return reply
+          .header('x-latchkey-subject', caller.userId)
+          .header('x-latchkey-role', caller.role)
+          .header('x-latchkey-session', caller.sessionId)
+          .send()
+      }
       return reply
-        .code(204)
-        .header('x-latchkey-subject', user.userId)
-        .header('x-latchkey-role', user.role)
-        .header('x-latchkey-session', user.sessionId)
+        .header('x-latchkey-subject', caller.kind === 'user' ? caller.userId : caller.clientId)
+        .header('x-latchkey-scope', (caller.scopes ?? []).join(' '))
+        .header('x-latchkey-client', caller.clientId)
         .send()
     },
   })

@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
+import type { ApiKeys } from '../clients/api-keys.js'
 import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -15,6 +16,7 @@ interface Dependencies {
   database: Database
   secret: Secret
   sessions: Sessions
+  apiKeys: ApiKeys
   events: Events
   oneTimeTokens: OneTimeTokens
 }
@@ -23,14 +25,16 @@ interface Dependencies {
 export class Accounts {
   readonly #database: Database
   readonly #sessions: Sessions
+  readonly #apiKeys: ApiKeys
   readonly #events: Events
   readonly #oneTimeTokens: OneTimeTokens
   readonly #erasureKeys: readonly Buffer[]
   readonly #findActive: ReturnType<typeof prepareFindActive>
 
-  constructor({ database, secret, sessions, events, oneTimeTokens }: Dependencies) {
+  constructor({ database, secret, sessions, apiKeys, events, oneTimeTokens }: Dependencies) {
     this.#database = database
     this.#sessions = sessions
+    this.#apiKeys = apiKeys
     this.#events = events
     this.#oneTimeTokens = oneTimeTokens
     this.#erasureKeys = secret.derive('imported-id')
@@ -72,6 +76,7 @@ export class Accounts {
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
       await this.#sessions.revokeAll(db, userId)
+      await this.#apiKeys.revokeAll(db, userId)
       await this.#oneTimeTokens.deleteOf(db, userId)
       await this.#oneTimeTokens.deleteMadeBy(db, userId)
       await this.#events.record({ type: 'user.deleted', userId, actorId: actor.id }, actor.client, db)

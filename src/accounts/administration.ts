@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { Event, Events } from '../audit/events.js'
+import type { ApiKeys } from '../clients/api-keys.js'
 import { type Database, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -13,6 +14,7 @@ import { isSame, lockAccount, type User } from './user-rows.js'
 interface Dependencies {
   database: Database
   sessions: Sessions
+  apiKeys: ApiKeys
   events: Events
   oneTimeTokens: OneTimeTokens
   notices: Notices
@@ -25,13 +27,15 @@ interface Dependencies {
 export class Administration {
   readonly #database: Database
   readonly #sessions: Sessions
+  readonly #apiKeys: ApiKeys
   readonly #events: Events
   readonly #oneTimeTokens: OneTimeTokens
   readonly #notices: Notices
 
-  constructor({ database, sessions, events, oneTimeTokens, notices }: Dependencies) {
+  constructor({ database, sessions, apiKeys, events, oneTimeTokens, notices }: Dependencies) {
     this.#database = database
     this.#sessions = sessions
+    this.#apiKeys = apiKeys
     this.#events = events
     this.#oneTimeTokens = oneTimeTokens
     this.#notices = notices
@@ -59,6 +63,7 @@ export class Administration {
       )
       if (loses(before, after)) {
         await this.#sessions.revokeAll(db, userId)
+        await this.#apiKeys.revokeAll(db, userId)
         await this.#oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
         await this.#oneTimeTokens.deleteMadeBy(db, userId)
       }

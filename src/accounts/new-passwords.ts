@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
+import type { ApiKeys } from '../clients/api-keys.js'
 import type { Database, Db } from '../database/database.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { PasswordRules } from '../passwords/rules.js'
@@ -17,6 +18,7 @@ interface Dependencies {
   passwords: Passwords
   rules: PasswordRules
   sessions: Sessions
+  apiKeys: ApiKeys
   oneTimeTokens: OneTimeTokens
   events: Events
   notices: Notices
@@ -127,6 +129,8 @@ export class NewPasswords {
       .returning({ id: users.id })
     if (changed.length === 0) throw new Problem('wrong_password')
     await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
+    // Whoever knows the password keeps the keys; whoever lost it may have lost these too.
+    if (except === undefined) await this.#dependencies.apiKeys.revokeAll(db, user.id)
     await oneTimeTokens.deleteOf(db, user.id, BEGUN_BY_ANYBODY)
     await notices.notify(db, 'password_changed', user)
   }

@@ -6,13 +6,27 @@ type Prune = (signal: AbortSignal) => Promise<void>
 
 /** Everything that is deleted because it is over, by name. */
 export function prunesOf(app: FastifyInstance): Record<string, Prune> {
-  const { database, sessions, throttle, knownNetworks, events, oneTimeTokens, mail } = app
+  const {
+    database,
+    sessions,
+    throttle,
+    knownNetworks,
+    events,
+    oneTimeTokens,
+    mail,
+    apiKeys,
+    clientAssertions,
+    tokenRevocations,
+  } = app
   return {
     sessions: (signal) => sessions.prune(signal),
     throttle: (signal) => throttle.prune(signal),
     networks: (signal) => knownNetworks.prune(signal),
     events: (signal) => events.prune(signal),
     tokens: (signal) => oneTimeTokens.prune(signal),
+    api_keys: (signal) => apiKeys.prune(signal),
+    assertions: (signal) => clientAssertions.prune(signal),
+    revoked_tokens: (signal) => tokenRevocations.prune(signal),
     mail: async () => mail.delivery?.prune(),
     accounts: (signal) => sweepClosedAccounts(database, signal),
   }

@@ -35,6 +35,7 @@ const OF_ADMINS: ReadonlySet<string> = new Set<OwnScope>(['users:read', 'users:w
 /** A word of a scope, RFC 6749 section 3.3, as part of a pattern. */
 const WORD = '[!#-\\[\\]-~]{1,64}'
 const WORDS_MAX = 64
+export const SCOPE_WORD_PATTERN = `^${WORD}$`
 /** Words with one space between them. */
 export const SCOPE_PATTERN = `^${WORD}( ${WORD}){0,${WORDS_MAX - 1}}$`
 /** The longest text of this pattern. */

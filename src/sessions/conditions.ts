@@ -14,6 +14,8 @@ export function sessionConditions({ tables: { sessions, users }, now }: Database
     withChildren: or(sessionId, eq(sessions.parentId, sql.placeholder('sessionId'))),
     // The tokens of another client are for its own requests to refresh, in which it proves who it is.
     isOwnClient: eq(sessions.clientId, CLIENT_ID),
+    /** Takes the parameter `clientId`. */
+    isOfClient: eq(sessions.clientId, sql.placeholder('clientId')),
     isLive: and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now)),
     ofActiveUser: sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`,
   }

@@ -3,7 +3,7 @@ import type { Client } from '../audit/requester.js'
 import { afterCommit, type Database, type Db } from '../database/database.js'
 import type { Revocation, Revocations } from './revocations.js'
 
-type SessionEvent = Pick<Event, 'type' | 'actorId' | 'reason'>
+type SessionEvent = Pick<Event, 'type' | 'actorId' | 'actorClientId' | 'reason'>
 
 interface Dependencies {
   database: Database

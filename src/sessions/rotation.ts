@@ -6,7 +6,7 @@ import { type Database, within } from '../database/database.js'
 import { isSameNetwork } from '../networks.js'
 import { Problem } from '../problems.js'
 import { tokens } from '../telemetry/channels.js'
-import type { Role } from '../tokens/access-tokens.js'
+import { CLIENT_ID, type Role } from '../tokens/access-tokens.js'
 import type { RefreshClaims } from '../tokens/refresh-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
 import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
@@ -25,6 +25,14 @@ interface Dependencies {
   pairs: TokenPairs
   events: Events
   endings: Endings
+}
+
+/** On what terms another client than Latchkey's own gets the tokens of a session. */
+export interface ClientTerms {
+  clientId: string
+  audience: string
+  /** The scope of the new access token. @throws OAuthError invalid_scope where more is asked for than was granted */
+  scopeWithin(granted: string): string
 }
 
 /** Rotation of refresh tokens, and what their reuse means: RFC 9700 section 4.14. */
@@ -53,28 +61,39 @@ export class Rotation {
   /**
    * Exchanges a refresh token, or what `authenticate` has read in it, for the next. Within the reuse window the immediate
    * parent gets the same child again, three times at most; further tries are refused. Any other token that was used before
-   * ends the session: it may be a thief's.
+   * ends the session: it may be a thief's. The token of another client's session is exchanged on the terms of that client
+   * alone; to everybody else it is not valid, and nothing ends.
    * @throws Problem invalid_grant
    */
-  async refresh(token: string | RefreshClaims, client: Client): Promise<Tokens> {
+  async refresh(token: string | RefreshClaims, client: Client, terms?: ClientTerms): Promise<Tokens> {
     const claims = typeof token === 'string' ? this.authenticate(token) : token
     if (claims === undefined) throw new Problem('invalid_grant')
     this.#keys.assertCanSign()
     const { sessionId } = claims
     const { ip, requestId = null } = client
-    const [rotated] = await this.#statements.rotate.execute({ ...claims, ip, requestId })
-    const row = rotated ?? (await this.#rotateAgain(claims, client))
+    const presented = { ...claims, clientId: terms?.clientId ?? CLIENT_ID }
+    const granted = terms && (await this.#grantTo(terms, sessionId))
+    const [rotated] = await this.#statements.rotate.execute({ ...presented, ip, requestId })
+    const row = rotated ?? (await this.#rotateAgain(presented, client))
     if (row === undefined) {
-      await this.#endings.end((db) => within(db, this.#statements.revokeReused).execute({ ...claims }), REUSE, client)
+      await this.#endings.end((db) => within(db, this.#statements.revokeReused).execute(presented), REUSE, client)
       throw new Problem('invalid_grant')
     }
     const { userId, role, roles, generation, amr, authTime } = row
-    tokens.publish({ grant: 'refresh_token' })
-    return this.#pairs.make({ userId, sessionId, role, roles, proof: { amr, authTime } }, generation)
+    tokens.publish({ grant: 'refresh_token', ...(terms && { client: terms.clientId }) })
+    const grant = { userId, sessionId, role, roles, proof: { amr, authTime }, ...granted }
+    return this.#pairs.make(isWithoutRoles(granted) ? { ...grant, roles: '' } : grant, generation)
+  }
+
+  /** What another client gets. Asked before the token is used up: a scope that is refused costs nobody the session. */
+  async #grantTo({ clientId, audience, scopeWithin }: ClientTerms, sessionId: string) {
+    const [session] = await this.#statements.selectScope.execute({ sessionId, clientId })
+    if (session === undefined) throw new Problem('invalid_grant')
+    return { clientId, audience, scope: scopeWithin(session.scope ?? '') }
   }
 
   /** The row of the session for a repetition of its last rotation, with its event; undefined when there may be none. */
-  #rotateAgain(claims: RefreshClaims, client: Client) {
+  #rotateAgain(claims: RefreshClaims & { clientId: string }, client: Client) {
     return this.#database.transaction(async (db) => {
       const [row] = await within(db, this.#statements.rotateAgain).execute({ ...claims })
       if (row === undefined) return undefined
@@ -89,11 +108,16 @@ export class Rotation {
   }
 }
 
+/** The roles for other services are in another client's token only where its scope names them. */
+function isWithoutRoles(granted: { scope: string } | undefined): boolean {
+  return granted !== undefined && !granted.scope.split(' ').includes('roles')
+}
+
 /** Each is one statement, so that of several at once one wins. */
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isOwnClient, isLive, ofActiveUser } = sessionConditions(database)
+  const { sessionId, isOfClient, isLive, ofActiveUser } = sessionConditions(database)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
@@ -119,7 +143,7 @@ function prepareStatements(database: Database, config: Config) {
       idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
       tokenExpiresAt: tokenExpiry,
     })
-    .where(and(sessionId, isOwnClient, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+    .where(and(sessionId, isOfClient, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
     .returning(rotation)
 
   return {
@@ -128,10 +152,15 @@ function prepareStatements(database: Database, config: Config) {
       into: tables.events,
       values: ({ userId }) => ownEvent('session.refreshed', userId, database),
     }),
+    selectScope: db
+      .select({ scope: sessions.scope })
+      .from(sessions)
+      .where(and(sessionId, isOfClient))
+      .prepare('select_session_scope'),
     rotateAgain: db
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })
-      .where(and(sessionId, isOwnClient, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
+      .where(and(sessionId, isOfClient, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
       .returning(rotation)
       .prepare('rotate_session_again'),
     revokeReused: db
@@ -141,7 +170,7 @@ function prepareStatements(database: Database, config: Config) {
       .where(
         and(
           sessionId,
-          isOwnClient,
+          isOfClient,
           sql`${sessions.generation} > ${presented}`,
           not(isInWindow),
           isNull(sessions.revokedAt),

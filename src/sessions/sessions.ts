@@ -138,9 +138,31 @@ export class Sessions {
     return { userId: user.id, sessionId: id, role: user.role, roles: user.roles, proof: row }
   }
 
-  /** Ends one session, at once in this process. Ending it again changes nothing. */
-  async revoke(sessionId: string, client: Client): Promise<void> {
-    await this.#endings.end((db) => within(db, this.#statements.revoke).execute({ sessionId }), ENDED, client)
+  /**
+   * Ends one session, at once in this process. Ending it again changes nothing. `byClient` is another client, which ends its
+   * own.
+   */
+  async revoke(sessionId: string, client: Client, byClient?: string): Promise<void> {
+    const event = byClient === undefined ? ENDED : { ...ENDED, actorId: null, actorClientId: byClient }
+    await this.#endings.end((db) => within(db, this.#statements.revoke).execute({ sessionId }), event, client)
+  }
+
+  /**
+   * The live session of a client, by its newest refresh token; undefined for everything else. The client is in the `where`, so
+   * that none learns of the sessions of others.
+   */
+  async describe(refreshToken: string, clientId: string) {
+    const claims = this.#pairs.read(refreshToken)
+    if (claims === undefined) return undefined
+    const [session] = await this.#statements.describe.execute({ ...claims, clientId })
+    return session
+  }
+
+  /** The client whose session an authentic refresh token of any generation is of; undefined where there is no such session. */
+  async clientOf(refreshToken: string): Promise<{ sessionId: string; clientId: string } | undefined> {
+    const claims = this.#pairs.read(refreshToken)
+    const [session] = claims ? await this.#statements.selectClient.execute({ sessionId: claims.sessionId }) : []
+    return claims && session && { sessionId: claims.sessionId, clientId: session.clientId }
   }
 
   /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */

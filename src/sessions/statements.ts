@@ -22,7 +22,7 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
 export function prepareSessionStatements(database: Database) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables
-  const { withChildren, isOwnClient, isLive } = sessionConditions(database)
+  const { sessionId, withChildren, isOwnClient, isOfClient, isLive, ofActiveUser } = sessionConditions(database)
   const revocation = revocationColumns(tables)
   const after = (lifetime: string) => sql`${now} + cast(${sql.placeholder(lifetime)} as bigint)`
   const ofUserAndKind = and(
@@ -91,6 +91,21 @@ export function prepareSessionStatements(database: Database) {
       .where(and(withChildren, eq(sessions.userId, sql.placeholder('userId')), isLive))
       .returning(revocation)
       .prepare('revoke_own_session'),
+    describe: db
+      .select({
+        userId: sessions.userId,
+        scope: sessions.scope,
+        createdAt: sessions.createdAt,
+        idleExpiresAt: sessions.idleExpiresAt,
+      })
+      .from(sessions)
+      .where(and(sessionId, isOfClient, eq(sessions.generation, sql.placeholder('generation')), isLive, ofActiveUser))
+      .prepare('describe_session'),
+    selectClient: db
+      .select({ clientId: sessions.clientId })
+      .from(sessions)
+      .where(sessionId)
+      .prepare('select_client_of_session'),
     list: db
       .select({
         id: sessions.id,

@@ -13,9 +13,14 @@ export interface AccessToken {
 
 export interface Tokens extends AccessToken {
   refresh_token: string
+  /** What a client other than Latchkey's own was granted. */
+  scope?: string
 }
 
-type SessionGrant = Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof'>
+type SessionGrant = Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof' | 'clientId' | 'scope'> & {
+  /** AUDIENCE where it is not given. */
+  audience?: string
+}
 
 interface Dependencies {
   config: Config
@@ -43,13 +48,17 @@ export class TokenPairs {
   /** The pair of this generation; the first one is 0. @throws Problem not_ready when there is no key to sign with */
   make(grant: SessionGrant, generation: number): Tokens {
     const refreshToken = makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys)
-    return { ...this.accessToken(grant), refresh_token: refreshToken }
+    return {
+      ...this.accessToken(grant),
+      refresh_token: refreshToken,
+      ...(grant.scope !== undefined && { scope: grant.scope }),
+    }
   }
 
   /** An access token alone. @throws Problem as `make` */
   accessToken(grant: SessionGrant): AccessToken {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
-    const claims = claimsFor({ ...grant, issuer: PUBLIC_URL, audience: AUDIENCE, lifetimeMs: ACCESS_TOKEN_TTL })
+    const claims = claimsFor({ audience: AUDIENCE, ...grant, issuer: PUBLIC_URL, lifetimeMs: ACCESS_TOKEN_TTL })
     return { access_token: this.#keys.sign(claims), token_type: 'Bearer', expires_in: claims.exp - claims.iat }
   }
 }

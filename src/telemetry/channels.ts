@@ -38,7 +38,15 @@ export interface Login {
 }
 
 export interface Issue {
-  grant: 'password' | 'refresh_token' | 'compat'
+  grant: 'password' | 'refresh_token' | 'client_credentials' | 'compat'
+  /** The client that got it; nothing for Latchkey's own. */
+  client?: string
+}
+
+/** What a client asked for, other than tokens. */
+export interface ClientRequest {
+  client: string
+  request: 'introspection' | 'revocation' | 'refused'
 }
 
 export interface Duration {
@@ -54,6 +62,8 @@ export interface Prune {
 export const logins = new Channel<Login>('latchkey:login')
 /** An access token, and what it was given for. */
 export const tokens = new Channel<Issue>('latchkey:token')
+/** A request of a client; a refused one has not proved that it is from the client it names. */
+export const clientRequests = new Channel<ClientRequest>('latchkey:client')
 /** A password hashed or compared, without the time in the queue. */
 export const hashes = new Channel<Duration>('latchkey:hash')
 /** A statement of the database, or work done together there, with the wait for a connection. */

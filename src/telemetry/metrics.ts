@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { hashes, logins, mails, prunes, statements, tokens } from './channels.js'
+import { clientRequests, hashes, logins, mails, prunes, statements, tokens } from './channels.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
@@ -41,6 +41,12 @@ export function startMetrics(gauges: Gauges): Metrics {
     name: 'tokens_issued_total',
     help: 'Access tokens issued, by what they were given for.',
     labelNames: ['grant'],
+    registers,
+  })
+  const ofClients = new Counter({
+    name: 'client_requests_total',
+    help: 'Requests of OAuth clients: tokens issued, introspections, revocations, and log-ins of the client that failed.',
+    labelNames: ['client', 'request'],
     registers,
   })
   const mailAttempts = new Counter({
@@ -86,7 +92,11 @@ export function startMetrics(gauges: Gauges): Metrics {
 
   const unsubscribe = [
     logins.subscribe(({ result }) => loginAttempts.inc({ result })),
-    tokens.subscribe(({ grant }) => tokensIssued.inc({ grant })),
+    tokens.subscribe(({ grant, client }) => {
+      tokensIssued.inc({ grant })
+      if (client !== undefined) ofClients.inc({ client, request: grant })
+    }),
+    clientRequests.subscribe((labels) => ofClients.inc({ ...labels })),
     mails.subscribe(({ purpose, result }) => mailAttempts.inc({ purpose, result })),
     prunes.subscribe(({ table, rows }) => pruned.inc({ table }, rows)),
     hashes.subscribe(({ seconds }) => hashTime.observe(seconds)),
@@ -95,7 +105,7 @@ export function startMetrics(gauges: Gauges): Metrics {
 
   // Counters start at 0, so that they differ from counters that are missing.
   for (const result of ['succeeded', 'failed', 'throttled']) loginAttempts.inc({ result }, 0)
-  for (const grant of ['password', 'refresh_token', 'compat']) tokensIssued.inc({ grant }, 0)
+  for (const grant of ['password', 'refresh_token', 'client_credentials', 'compat']) tokensIssued.inc({ grant }, 0)
 
   return {
     contentType: registry.contentType,

@@ -42,7 +42,7 @@ const AccessClaims = Type.Object({
   auth_time: Type.Optional(Type.Integer({ minimum: 0, maximum: LATEST_S })),
   amr: Type.Optional(Type.Array(Type.String())),
 })
-type AccessClaims = Static<typeof AccessClaims>
+export type AccessClaims = Static<typeof AccessClaims>
 const accessClaims = TypeCompiler.Compile(AccessClaims)
 
 interface Bearer {
@@ -61,6 +61,8 @@ export interface UserCaller extends Bearer {
   readonly role: Role
   /** When the user last proved who they are, in milliseconds since 1970; 0 where the token does not say. */
   readonly authTime: number
+  /** The API key, which stands where a session would. */
+  readonly keyId?: string
 }
 
 /** A client that acts for nobody but itself, with a token that no session stands behind. */
@@ -83,6 +85,9 @@ export interface Grant {
   roles?: string
   /** How and when (in milliseconds since 1970) the user proved who they are: words of RFC 8176 with a space between them. */
   proof?: { amr: string; authTime: number }
+  /** Another client than Latchkey's own, and the scope that its token has. */
+  clientId?: string
+  scope?: string
   lifetimeMs: number
 }
 
@@ -93,24 +98,31 @@ export function claimsFor(grant: Grant): AccessClaims {
     iss: grant.issuer,
     aud: grant.audience,
     sub: String(grant.userId),
-    client_id: CLIENT_ID,
+    client_id: grant.clientId ?? CLIENT_ID,
     sid: grant.sessionId,
     jti: randomUUID(),
     iat: issuedAt,
     exp: issuedAt + Math.floor(grant.lifetimeMs / 1_000),
+    ...(grant.scope !== undefined && { scope: grant.scope }),
     ...(grant.role && { role: grant.role }),
     ...(grant.proof && { auth_time: Math.floor(grant.proof.authTime / 1_000), amr: grant.proof.amr.split(' ') }),
     ...(grant.roles && { roles: rolesIn(grant.roles) }),
   }
 }
 
+/** The claims of a verified token as those of an access token; undefined when they are of something else. */
+export function readAccessClaims(claims: unknown): AccessClaims | undefined {
+  if (!accessClaims.Check(claims) || claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
+  return claims
+}
+
 /**
  * The caller that these claims of a verified token name; undefined when they are not those of an access token. A token of the
  * tutorials' addresses lets nobody act as an admin.
  */
-export function callerFrom(claims: unknown, accepted: Pick<Grant, 'issuer' | 'audience'>): Caller | undefined {
-  if (!accessClaims.Check(claims)) return undefined
-  if (claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
+export function callerFrom(verified: unknown, accepted: Pick<Grant, 'issuer' | 'audience'>): Caller | undefined {
+  const claims = readAccessClaims(verified)
+  if (claims === undefined) return undefined
   const { client_id: clientId, scope, jti } = claims
   const isWhole = clientId === CLIENT_ID && scope === undefined
   const scopes = isWhole ? undefined : Object.freeze((scope ?? '').split(' ').filter((word) => word !== ''))

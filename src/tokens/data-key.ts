@@ -9,7 +9,7 @@ const NAME = 'factors'
 const KEY_BYTES = 32
 
 /** What the key is used for; each use has a key of its own. */
-export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle'
+export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
 
 /**
  * A random key that lies sealed in the database. What is encrypted or hashed with it stays good when SECRET_KEY changes: the key

@@ -35,11 +35,14 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
     t.match(JSON.stringify(row), PRIVATE, name)
     rows[`/v1/${name}/{id}`] = String(row.id)
   }
+  const expires_at = new Date(Date.now() + 86_400_000).toISOString()
+  const key = (await mina.post('/v1/me/api-keys', { name: PRIVATE, scope: 'profile', expires_at })).json()
   await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing' })
   const ids: Record<string, string> = {
     ...rows,
     '/tutorials/{id}': String(rows['/v1/tutorials/{id}']),
     '/v1/sessions/{id}': String(claimsOf(mina.token).sid),
+    '/v1/me/api-keys/{id}': key.id,
     '/v1/clients/{id}': 'billing',
     '/v1/clients/{id}/secrets': 'billing',
     '/v1/users/{id}': String(mina.id),
@@ -53,7 +56,7 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
     [],
     'every address with an id is attacked: add one here that is not of a table of ownedTables',
   )
-  const kept = ['users', 'sessions', 'clients', ...Object.values(tables).map(getTableName)]
+  const kept = ['users', 'sessions', 'clients', 'api_keys', ...Object.values(tables).map(getTableName)]
   const before = await rowsOf(service, kept)
 
   for (const path of paths) {

@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import { clientAudience } from '../../src/config/public-url.js'
 import { type Person, type Service, startService } from '../helper.js'
 import { type Claims, openForge, token } from '../support/forge.js'
+import { registerClient } from '../support/oauth.js'
 import { type Operation, operationsOf } from '../support/operations.js'
 import { ALIVE, signUpAdmin, standing } from '../support/people.js'
 import { exampleOf, requestTo, rowsOf } from './requests.js'
@@ -148,6 +149,7 @@ function send(service: Service, operation: Operation, bearer: string): Promise<R
 async function start(t: Test) {
   const service = await startService(t)
   const [mina, boss] = [await service.signUp('mina'), await signUpAdmin(service, 'boss')]
+  for (const id of ['shop', 'robot']) await registerClient(service, id)
   const forge = await openForge(service, boss)
   const audience = clientAudience(service.app.config.PUBLIC_URL)
   /** The token of a person as another client would have it, signed with the service's own key. */

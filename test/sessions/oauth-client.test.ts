@@ -16,7 +16,7 @@ t.test('an OAuth client finds its way, logs in with a password, and refreshes', 
   t.match(server, {
     issuer,
     token_endpoint: `${issuer}/v1/token`,
-    grant_types_supported: ['password', 'refresh_token'],
+    grant_types_supported: ['password', 'client_credentials', 'refresh_token'],
   })
 
   const tokens = await logIn(server, options, PASSWORD)

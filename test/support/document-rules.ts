@@ -42,9 +42,9 @@ export interface Document {
   components: { schemas: Record<string, Schema> }
 }
 
-/** RFC 6749 says how its errors look and that unknown parameters are ignored; whatever else precedes it is a Problem. */
-const TOKEN_ENDPOINT = 'createToken'
-const TOKEN_REQUEST = 'TokenRequest'
+/** RFC 6749 says how the errors of these look and that unknown parameters are ignored; whatever else precedes it is a Problem. */
+const OAUTH_ENDPOINTS = ['createToken', 'introspectToken', 'revokeToken']
+const OAUTH_REQUESTS = ['TokenRequest', 'TokenForm']
 const CAMEL_CASE = /^[a-z][a-z0-9]*([A-Z][a-z0-9]*)*$/
 const SNAKE_CASE = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/
 const REF = /^#\/components\/schemas\/(\w+)$/
@@ -123,18 +123,18 @@ function flawsOfText(name: string, operation: Operation, { tags }: Document): st
 /** Every status that can come is declared, and every error is a Problem. */
 function flawsOfAnswers(name: string, operation: Operation): string[] {
   const { operationId, security, parameters = [], requestBody, responses } = operation
-  const isTokenEndpoint = operationId === TOKEN_ENDPOINT
+  const isOAuth = OAUTH_ENDPOINTS.includes(operationId ?? '')
   const needed = [
     500,
     503,
-    ...(isTokenEndpoint ? [] : ['default']),
+    ...(isOAuth ? [] : ['default']),
     ...(security?.length === 0 ? [] : [401]),
     ...(requestBody ? [400, 413, 415] : []),
     ...(parameters.length > 0 ? [400] : []),
     ...(parameters.some((parameter) => parameter.in === 'path') ? [404] : []),
     ...(parameters.some((parameter) => parameter.name === 'if-match') ? [412] : []),
   ]
-  const [type, shape] = isTokenEndpoint
+  const [type, shape] = isOAuth
     ? ['application/json', '#/components/schemas/OAuthError']
     : ['application/problem+json', '#/components/schemas/Problem']
   return [
@@ -172,7 +172,7 @@ function flawsOfBodies(name: string, { requestBody, responses }: Operation, docu
       const { additionalProperties, properties = {} } = componentOf(schema, document) ?? {}
       return [
         ...unless(
-          additionalProperties === false || schema.$ref?.endsWith(`/${TOKEN_REQUEST}`),
+          additionalProperties === false || OAUTH_REQUESTS.includes(schema.$ref?.split('/').at(-1) ?? ''),
           `${name}: the request body takes unknown fields`,
         ),
         ...Object.entries(properties).flatMap(([field, { default: value }]) =>

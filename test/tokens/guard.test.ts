@@ -34,6 +34,8 @@ const OPEN = [
   'POST /v1/refresh',
   'POST /v1/register',
   'POST /v1/token',
+  'POST /v1/introspect',
+  'POST /v1/revoke',
 ]
 const CHALLENGE = 'Bearer realm="latchkey"'
 

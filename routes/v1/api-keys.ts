@@ -1,0 +1,154 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { createdAt, noContent, pageOf, ref } from '../../src/api/schemas.js'
+import { milliseconds, timestamp } from '../../src/api/times.js'
+import { clientOf } from '../../src/audit/requester.js'
+import type { ApiKeyRow } from '../../src/clients/api-keys.js'
+import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
+import { Problem } from '../../src/problems.js'
+
+const LONGEST_LIFE_MS = 366 * 86_400_000
+
+const keyFields = {
+  id: Type.String({ description: 'Its id, for the path; `session_id` of its events.' }),
+  name: Type.String({ description: 'What it is for.' }),
+  scope: Type.String({ description: 'What it may be used for.' }),
+  created_at: createdAt,
+  expires_at: Type.String({ format: 'date-time', description: 'When it expires, in UTC.' }),
+  last_used_at: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    format: 'date-time',
+    description: 'When it was last used, in UTC, to the minute.',
+  }),
+}
+
+const EXAMPLE = {
+  id: '0b9cbb5e-5c0e-4a53-9c1e-0a2f1c6f7e10',
+  name: 'backup',
+  scope: 'todos:read',
+  created_at: '2026-11-20T09:00:00.000Z',
+  expires_at: '2027-01-20T09:00:00.000Z',
+  last_used_at: null,
+}
+
+const ApiKey = Type.Object(keyFields, {
+  $id: 'ApiKey',
+  description: 'An API key, without its text.',
+  examples: [EXAMPLE],
+})
+
+const NewApiKey = Type.Object(
+  { ...keyFields, key: Type.String({ description: 'The key, for the Authorization header. It is shown only once.' }) },
+  {
+    $id: 'NewApiKey',
+    description: 'A new API key.',
+    examples: [{ ...EXAMPLE, key: `lkk_${'A'.repeat(64)}` }],
+  },
+)
+
+const ApiKeyCreate = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[^\\p{C}]+$', description: 'What it is for.' }),
+    scope: Type.String({
+      minLength: 1,
+      maxLength: SCOPE_MAX_LENGTH,
+      pattern: SCOPE_PATTERN,
+      description: 'What it may be used for: words with a space between them.',
+    }),
+    expires_at: Type.String({ format: 'date-time', description: 'When it expires: within a year.' }),
+  },
+  {
+    $id: 'ApiKeyCreate',
+    additionalProperties: false,
+    description: 'An API key to be made.',
+    examples: [{ name: 'backup', scope: 'todos:read', expires_at: '2027-01-20T09:00:00.000Z' }],
+  },
+)
+
+const ApiKeyList = Type.Object(
+  { items: pageOf(ApiKey) },
+  { $id: 'ApiKeyList', description: 'Your API keys, the newest first.', examples: [{ items: [EXAMPLE] }] },
+)
+
+const KeyParams = Type.Object({ id: Type.String({ maxLength: 64, description: 'The id of the key.' }) })
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [ApiKey, NewApiKey, ApiKeyCreate, ApiKeyList]) app.addSchema(schema)
+
+  app.get('/v1/me/api-keys', {
+    schema: {
+      operationId: 'listApiKeys',
+      tags: ['me'],
+      summary: 'List your API keys',
+      description: 'Those that count, the newest first. What a key is called is all that is left to know it by.',
+      response: { 200: ref(ApiKeyList), ...problems(401) },
+    },
+    handler: async ({ user }) => ({ items: (await app.apiKeys.list(user.userId)).map(toApiKey) }),
+  })
+
+  app.post('/v1/me/api-keys', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'createApiKey',
+      tags: ['me'],
+      summary: 'Make an API key',
+      description:
+        'A key for a script of yours: a bearer token that does what its scope names and never more than you may. It ends ' +
+        'when your account is disabled, deleted or demoted, or your password is reset.',
+      body: ref(ApiKeyCreate),
+      response: {
+        201: { description: 'The key.', content: { 'application/json': { schema: ref(NewApiKey) } } },
+        ...problems(400, 401, 403, 413, 415, 429),
+        409: problemAnswer(409, 'too_many_rows'),
+      },
+    },
+    handler: async (request, reply) => {
+      const { name, scope, expires_at } = request.body
+      const { userId, role } = request.user
+      const expiresAt = expiryFrom(expires_at)
+      const owner = { id: userId, role }
+      const { key, row } = await app.apiKeys.create(owner, { name, scope, expiresAt }, clientOf(request))
+      return reply.code(201).send({ ...toApiKey(row), key })
+    },
+  })
+
+  app.delete('/v1/me/api-keys/:id', {
+    schema: {
+      operationId: 'revokeApiKey',
+      tags: ['me'],
+      summary: 'End an API key',
+      description: 'Ends one of your keys, at once.',
+      params: KeyParams,
+      response: { 204: noContent('It is over.'), ...problems(400, 401, 403, 404, 413, 415) },
+    },
+    handler: async (request, reply) => {
+      const { userId } = request.user
+      const by = { actorId: userId, client: clientOf(request) }
+      if (!(await app.apiKeys.revoke(userId, request.params.id, by))) throw new Problem('not_found')
+      return reply.code(204).send()
+    },
+  })
+}
+
+export default routes
+
+function expiryFrom(text: string): number {
+  const expiresAt = milliseconds(text, { in: 'body', path: '/expires_at' })
+  const left = expiresAt - Date.now()
+  if (left <= 0 || left > LONGEST_LIFE_MS) {
+    throw new Problem('key_rejected', { detail: 'expires_at lies in the future, and within a year.' })
+  }
+  return expiresAt
+}
+
+function toApiKey(row: ApiKeyRow): Static<typeof ApiKey> {
+  return {
+    id: row.id,
+    name: row.name,
+    scope: row.scope,
+    created_at: timestamp(row.createdAt),
+    expires_at: timestamp(row.expiresAt),
+    last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
+  }
+}

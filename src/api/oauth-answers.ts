@@ -1,0 +1,91 @@
+import { parse } from 'node:querystring'
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { logFault, toProblem } from '../http/problem-answers.js'
+import { OAuthError, type OAuthErrorCode } from '../oauth-error.js'
+import { Problem, type ProblemCode } from '../problems.js'
+import { retryAfter } from './problem-schemas.js'
+import { ref } from './schemas.js'
+
+/** The fields by which a client says and proves who it is, RFC 6749 section 2.3.1 and RFC 7521 section 4.2. */
+export const clientFields = {
+  client_id: Type.Optional(Type.String({ maxLength: 128, description: 'The client, if it has one.', examples: [''] })),
+  client_secret: Type.Optional(
+    Type.String({ maxLength: 256, description: 'For client_secret_post; Basic is taken too.', examples: [''] }),
+  ),
+  client_assertion: Type.Optional(
+    Type.String({ maxLength: 8_192, description: 'For private_key_jwt: the signed assertion.', examples: [''] }),
+  ),
+  client_assertion_type: Type.Optional(
+    Type.String({
+      maxLength: 128,
+      description: 'For private_key_jwt: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.',
+      examples: [''],
+    }),
+  ),
+}
+
+export const OAuthErrorBody = Type.Object(
+  {
+    error: Type.String({ description: 'RFC 6749 section 5.2.' }),
+    error_description: Type.Optional(Type.String({ description: 'What went wrong, as text for people.' })),
+  },
+  {
+    $id: 'OAuthError',
+    description: "An error in OAuth 2's format.",
+    examples: [{ error: 'invalid_grant', error_description: 'The user name or the password is wrong.' }],
+  },
+)
+
+/** The fields of a form. */
+export function parseForm(text: string): Record<string, unknown> {
+  const form = parse(text)
+  // JSON bodies are refused for these names too.
+  if ('__proto__' in form || 'constructor' in form || 'prototype' in form) throw new Problem('malformed_body')
+  return form
+}
+
+const OAUTH_CODES: Partial<Record<ProblemCode, OAuthErrorCode>> = {
+  invalid_credentials: 'invalid_grant',
+  invalid_grant: 'invalid_grant',
+  rate_limited: 'slow_down',
+  too_many_attempts: 'slow_down',
+}
+
+/** Answers whatever was thrown in OAuth 2's shape. */
+export function answerOAuthError(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { error: code, message, status, headers } = error instanceof OAuthError ? error : toOAuthError(error, request)
+  return reply.code(status).headers(headers).send({ error: code, error_description: message })
+}
+
+/** How the errors of an operation of OAuth are described. */
+export function oauthErrors<const Status extends number>(...statuses: Status[]) {
+  const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthErrorBody) } } }
+  const later = { ...answer, headers: retryAfter }
+  return Object.fromEntries(
+    statuses.map((status) => [status, status === 429 || status === 503 ? later : answer]),
+  ) as Record<Status, typeof answer>
+}
+
+function toOAuthError(error: Error, request: FastifyRequest): OAuthError {
+  const problem = toProblem(error)
+  const { 'retry-after': retryAfter } = problem.headers
+  const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter }
+  logFault(problem, request)
+  const { status } = problem
+  if (status >= 500) {
+    return new OAuthError(status === 503 ? 'temporarily_unavailable' : 'server_error', problem.message, {
+      status,
+      headers,
+    })
+  }
+  const code = OAUTH_CODES[problem.code] ?? 'invalid_request'
+  return new OAuthError(code, descriptionOf(problem), { status: code === 'invalid_grant' ? 400 : status, headers })
+}
+
+/** There is no `errors` in this answer, and a form has another type than JSON. */
+function descriptionOf({ code, message, errors = [] }: Problem): string {
+  if (code === 'unsupported_media_type') return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
+  if (code !== 'validation_failed') return message
+  return `${errors.map(({ path, message }) => `The ${path.slice(1) || 'body'} ${message}`).join('. ')}.`
+}

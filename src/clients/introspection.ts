@@ -1,0 +1,90 @@
+import type { Config } from '../config/config.js'
+import type { Revocations } from '../sessions/revocations.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { type AccessClaims, CLIENT_ID } from '../tokens/access-tokens.js'
+import type { ApiKeys } from './api-keys.js'
+import type { KnownClients } from './known-clients.js'
+import type { OAuthClient } from './oauth-clients.js'
+import type { VerifiedTokens } from './verified-tokens.js'
+
+const BEARER = { token_type: 'Bearer' } as const
+
+/** What RFC 7662 section 2.2 answers of a token that counts. */
+export type ActiveToken = Pick<AccessClaims, 'sub' | 'exp' | 'iat' | 'aud' | 'iss' | 'scope' | 'roles'> & {
+  client_id: string
+  jti?: string
+  token_type?: 'Bearer'
+}
+
+interface Dependencies {
+  config: Config
+  tokens: VerifiedTokens
+  sessions: Sessions
+  revocations: Revocations
+  known: KnownClients
+  apiKeys: ApiKeys
+}
+
+/** Whether a token still counts, for the clients that it was issued to or is meant for: RFC 7662. */
+export class Introspection {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** The access tokens that were verified here, for whoever else reads them. */
+  get tokens(): VerifiedTokens {
+    return this.#dependencies.tokens
+  }
+
+  /** What a client is told of a token; undefined when it does not count, or is none of the client's business. */
+  async inspect(client: OAuthClient, token: string): Promise<ActiveToken | undefined> {
+    if (token.startsWith('lkr_')) return this.#inspectRefreshToken(client, token)
+    if (token.startsWith('lkk_')) return this.#inspectKey(client, token)
+    const claims = await this.#dependencies.tokens.read(token)
+    if (claims === undefined || !this.#isFor(client, claims)) return undefined
+    if (!this.#isAlive(claims)) return undefined
+    const { iss, aud, sub, client_id, jti, iat, exp, scope, roles } = claims
+    return { iss, aud, sub, client_id, jti, iat, exp, ...(scope && { scope }), ...(roles && { roles }), ...BEARER }
+  }
+
+  /** Whether nothing ended a token before its time: asked in memory. */
+  #isAlive({ sid, jti, client_id: clientId }: AccessClaims): boolean {
+    const { revocations, known } = this.#dependencies
+    if (revocations.has(jti) || (sid !== undefined && revocations.has(sid))) return false
+    return clientId === CLIENT_ID || known.find(clientId)?.isActive === true
+  }
+
+  #isFor({ id, resources }: OAuthClient, { client_id, aud }: { client_id: string; aud: string }): boolean {
+    return client_id === id || resources.includes(aud)
+  }
+
+  async #inspectRefreshToken({ id }: OAuthClient, token: string): Promise<ActiveToken | undefined> {
+    const { sessions, config } = this.#dependencies
+    const session = await sessions.describe(token, id)
+    if (session === undefined) return undefined
+    const { userId, scope, createdAt, idleExpiresAt } = session
+    const [iat, exp] = [createdAt, idleExpiresAt].map((time) => Math.floor(time / 1_000)) as [number, number]
+    return {
+      iss: config.PUBLIC_URL,
+      aud: config.PUBLIC_URL,
+      sub: String(userId),
+      client_id: id,
+      iat,
+      exp,
+      ...(scope && { scope }),
+    }
+  }
+
+  /** An API key is meant for whoever takes Latchkey's own tokens. */
+  async #inspectKey(client: OAuthClient, token: string): Promise<ActiveToken | undefined> {
+    const { apiKeys, config } = this.#dependencies
+    if (!this.#isFor(client, { client_id: CLIENT_ID, aud: config.AUDIENCE })) return undefined
+    const key = await apiKeys.find(token)
+    if (key === undefined) return undefined
+    const [iat, exp] = [key.createdAt, key.expiresAt].map((time) => Math.floor(time / 1_000)) as [number, number]
+    const subject = { iss: config.PUBLIC_URL, aud: config.AUDIENCE, sub: String(key.userId), client_id: CLIENT_ID }
+    return { ...subject, iat, exp, scope: key.scope, ...BEARER }
+  }
+}

@@ -1,0 +1,116 @@
+import { and, eq, gt, lt, sql } from 'drizzle-orm'
+import type { Client } from '../audit/requester.js'
+import { deleteInBatches } from '../database/batches.js'
+import type { Database } from '../database/database.js'
+import { OAuthError } from '../oauth-error.js'
+import type { Revocations } from '../sessions/revocations.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { type AccessClaims, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
+import type { OAuthClient } from './oauth-clients.js'
+import type { VerifiedTokens } from './verified-tokens.js'
+
+/** A client that revokes more, within the lifetime of a token, is told to come again: every process keeps them in memory. */
+const REVOKED_PER_CLIENT = 10_000
+/** All are read again this often. */
+const POLL_ALL_MS = 60_000
+/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
+const POLL_OVERLAP_MS = 60_000
+
+interface Dependencies {
+  database: Database
+  tokens: VerifiedTokens
+  sessions: Sessions
+  revocations: Revocations
+}
+
+/** Ends tokens for the clients that they were issued to, RFC 7009: the session of one, or a token that has none by its `jti`. */
+export class TokenRevocations {
+  readonly #dependencies: Dependencies
+  readonly #statements: ReturnType<typeof prepareStatements>
+  #polledAllAt = Number.NEGATIVE_INFINITY
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+    this.#statements = prepareStatements(dependencies.database)
+  }
+
+  /**
+   * Ends what a token stands for; one that is over or unknown is no error.
+   * @throws OAuthError invalid_grant for a token of another client, temporarily_unavailable
+   */
+  async revoke({ id }: OAuthClient, token: string, requester: Client): Promise<void> {
+    const { tokens, sessions } = this.#dependencies
+    const claims = token.startsWith('lkr_') ? undefined : await tokens.read(token)
+    const found = claims === undefined ? await sessions.clientOf(token) : toFound(claims)
+    if (found === undefined) return
+    if (found.clientId !== id) throw new OAuthError('invalid_grant', 'The token was issued to another client.')
+    if (found.sessionId !== undefined) return sessions.revoke(found.sessionId, requester, id)
+    if (claims !== undefined) await this.#end(claims)
+  }
+
+  /** Learns what other processes revoked. */
+  async poll(): Promise<void> {
+    const startedAt = performance.now()
+    const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
+    const { selectAll, selectRecent } = this.#statements
+    this.#dependencies.revocations.remember(await (isFull ? selectAll : selectRecent).execute({}))
+    if (isFull) this.#polledAllAt = startedAt
+  }
+
+  /** Deletes what has expired. */
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { database } = this.#dependencies
+    const { revokedTokens: table } = database.tables
+    await deleteInBatches(database, { table, key: table.jti, where: lt(table.expiresAt, database.now), signal })
+  }
+
+  async #end({ jti, client_id: clientId, exp }: AccessClaims): Promise<void> {
+    const { revocations } = this.#dependencies
+    if (revocations.has(jti)) return
+    // The slack covers a process whose clock runs behind.
+    const expiresAt = (exp + 2 * CLOCK_SKEW_S) * 1_000
+    const [{ count = 0 } = {}] = await this.#statements.count.execute({ clientId })
+    if (count >= REVOKED_PER_CLIENT) {
+      const headers = { 'retry-after': '60' }
+      throw new OAuthError('temporarily_unavailable', 'This client has revoked too many tokens.', {
+        status: 503,
+        headers,
+      })
+    }
+    await this.#statements.insert.execute({ jti, clientId, expiresAt })
+    revocations.remember([{ id: jti, tokenExpiresAt: expiresAt }])
+  }
+}
+
+function toFound({ client_id: clientId, sid: sessionId }: AccessClaims): { clientId: string; sessionId?: string } {
+  return { clientId, ...(sessionId !== undefined && { sessionId }) }
+}
+
+function prepareStatements({ db, tables, now }: Database) {
+  const { revokedTokens } = tables
+  const columns = { id: revokedTokens.jti, tokenExpiresAt: revokedTokens.expiresAt }
+  const isAlive = gt(revokedTokens.expiresAt, now)
+  return {
+    count: db
+      .select({ count: sql`count(*)`.mapWith(Number) })
+      .from(revokedTokens)
+      .where(eq(revokedTokens.clientId, sql.placeholder('clientId')))
+      .prepare('count_revoked_tokens'),
+    insert: db
+      .insert(revokedTokens)
+      .values({
+        jti: sql.placeholder('jti'),
+        clientId: sql.placeholder('clientId'),
+        revokedAt: now,
+        expiresAt: sql.placeholder('expiresAt'),
+      })
+      .onConflictDoNothing()
+      .prepare('insert_revoked_token'),
+    selectAll: db.select(columns).from(revokedTokens).where(isAlive).prepare('select_revoked_tokens'),
+    selectRecent: db
+      .select(columns)
+      .from(revokedTokens)
+      .where(and(isAlive, gt(revokedTokens.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`)))
+      .prepare('select_recently_revoked_tokens'),
+  }
+}

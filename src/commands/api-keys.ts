@@ -1,0 +1,69 @@
+import { timestamp } from '../api/times.js'
+import { buildApp } from '../app.js'
+import type { ApiKeyRow } from '../clients/api-keys.js'
+import { CommandError } from '../command-error.js'
+import { loadConfig } from '../config/config.js'
+import { print, printableJson, printJson } from '../terminal.js'
+import { UsageError } from '../usage-error.js'
+import { announceDatabase } from './database-address.js'
+import { findAccount, nameOf } from './user-accounts.js'
+
+export const HELP = `Usage: latchkey api-keys <action> <who> [<id>] [--json]
+
+  list <who>           the API keys of an account that count, the newest first
+  revoke <who> <id>    end one of them, everywhere within a second
+  revoke <who> --all   end all of them
+
+<who> is a user name, an e-mail address, or an id. Keys are made by their owners alone: POST /v1/me/api-keys. A key is known by
+its name and its id; its text is stored nowhere. Which database was used is printed on standard error.
+
+  --json   print JSON; list prints a key a line
+
+Exit codes: 0 done; 1 refused or failed, with the reason (there is no such key, ...); 64 wrong usage; 78 wrong settings.
+`
+
+export const ACTIONS = ['list', 'revoke'] as const
+
+export const options = { all: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } } as const
+
+interface Values {
+  all?: boolean
+  json?: boolean
+}
+
+export async function run({ all, json = false }: Values, [action, who, id, extra]: string[]): Promise<void> {
+  const unexpected = action === 'list' || all ? id : extra
+  if (who === undefined) throw new UsageError(`say whose: latchkey api-keys ${action} <who>`)
+  if (unexpected !== undefined)
+    throw new UsageError(`unexpected argument "${unexpected}"; see latchkey api-keys --help`)
+  if (action === 'revoke' && !all && id === undefined) throw new UsageError('say which: its id, or --all')
+  if (action === 'list' && all) throw new UsageError('--all belongs to latchkey api-keys revoke')
+  const config = loadConfig()
+  announceDatabase(config.DATABASE_URL)
+  const app = await buildApp({ ...config, MIGRATE_ON_START: false, LOG_LEVEL: 'silent' })
+  try {
+    const user = await findAccount(app, who)
+    const keys = await app.apiKeys.list(user.id)
+    if (action === 'list') return print(...keys.map((key) => (json ? printableJson(asJson(key)) : line(key))))
+    const ids = all ? keys.map((key) => key.id) : [id as string]
+    for (const one of ids) {
+      if (!(await app.apiKeys.revoke(user.id, one, { actorId: null }))) {
+        throw new CommandError(`${nameOf(user)} has no API key ${one}`)
+      }
+    }
+    if (json) printJson({ revoked: ids })
+    else print(...ids.map((one) => `Revoked ${one}.`))
+  } finally {
+    await app.close()
+  }
+}
+
+function asJson({ id, name, scope, createdAt, expiresAt, lastUsedAt }: ApiKeyRow): object {
+  const last_used_at = lastUsedAt && timestamp(lastUsedAt)
+  return { id, name, scope, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt), last_used_at }
+}
+
+function line({ id, name, scope, expiresAt, lastUsedAt }: ApiKeyRow): string {
+  const used = lastUsedAt === null ? 'never used' : `used ${timestamp(lastUsedAt)}`
+  return `${id}  expires ${timestamp(expiresAt)}  ${used}  ${scope}  ${name}`
+}

@@ -1,0 +1,197 @@
+import t, { type Test } from 'tap'
+import { claimsOf, startService } from '../helper.js'
+import { basic, clientToken, postForm, registerClient } from '../support/oauth.js'
+import { ALIVE, standing } from '../support/people.js'
+
+t.setTimeout(120_000)
+
+const ISSUER = 'http://latchkey.test'
+const INACTIVE = { active: false }
+
+t.test('a client is told of its own tokens, and of those for its resources', async (t) => {
+  const { service, billing, invoices, stranger } = await start(t)
+  const own = await clientToken(service, billing)
+  const meant = await clientToken(service, billing, { resource: 'https://invoices.example.com' })
+  const { iat, exp, jti } = claimsOf(own)
+  const asked = await ask(service, billing, own)
+  t.equal(asked.headers['cache-control'], 'no-store')
+  t.same(asked.json(), {
+    active: true,
+    iss: ISSUER,
+    aud: `${ISSUER}/client`,
+    sub: 'billing',
+    client_id: 'billing',
+    scope: 'users:read invoices:write',
+    token_type: 'Bearer',
+    ...{ jti, iat, exp },
+  })
+  t.match((await ask(service, invoices, meant)).json(), { active: true, aud: 'https://invoices.example.com' })
+  for (const [client, token] of [
+    [invoices, own],
+    [stranger, own],
+    [stranger, meant],
+  ] as const) {
+    t.same((await ask(service, client, token)).json(), INACTIVE)
+  }
+})
+
+t.test('what is no token, or counts no more, is inactive and says nothing else', async (t) => {
+  const { service, billing, mina } = await start(t)
+  const token = await clientToken(service, billing)
+  const [header, payload, signature] = token.split('.')
+  const forged = Buffer.from(JSON.stringify({ ...claimsOf(token), scope: 'users:write' })).toString('base64url')
+  const nothing = [
+    'x',
+    'lkr_x',
+    'lkk_x',
+    `${header}.${payload}.`,
+    `${header}.${forged}.${signature}`,
+    mina.token,
+    mina.login.refresh_token,
+    `lkk_${'A'.repeat(64)}`,
+  ]
+  for (const one of nothing) t.same((await ask(service, billing, one)).json(), INACTIVE, one.slice(0, 20))
+  t.equal((await ask(service, billing, token)).json().active, true)
+  await service.app.clients.update('billing', { is_active: false }, { id: null })
+  const invoices = await registerClient(service, 'auditor', { resources: [`urn:x`] })
+  t.equal((await ask(service, invoices, token)).json().active, false)
+  t.equal((await ask(service, billing, token)).statusCode, 401, 'a disabled client is told nothing')
+})
+
+t.test('the operator’s own API learns of people’s tokens, and of their end', async (t) => {
+  const { service, mina } = await start(t)
+  const api = await registerClient(service, 'api', { first_party: true, resources: [ISSUER] })
+  t.match((await ask(service, api, mina.token)).json(), { active: true, sub: String(mina.id), client_id: 'latchkey' })
+  t.same((await ask(service, api, mina.login.refresh_token)).json(), INACTIVE, 'refresh tokens are not for it')
+  await mina.post('/v1/logout')
+  t.same((await ask(service, api, mina.token)).json(), INACTIVE)
+})
+
+t.test('who is no client is told nothing', async (t) => {
+  const { service, billing } = await start(t)
+  const token = await clientToken(service, billing)
+  for (const url of ['/v1/introspect', '/v1/revoke']) {
+    for (const [fields, headers] of [
+      [{}, {}],
+      [{ client_id: 'billing' }, {}],
+      [{}, basic('billing', 'wrong')],
+      [{}, { authorization: `Bearer ${token}` }],
+    ] as const) {
+      const answer = await postForm(service, url, { token, ...fields }, headers)
+      t.match([answer.statusCode, answer.json()], [401, { error: 'invalid_client' }])
+    }
+    const none = await postForm(service, url, {}, basic(billing.id, billing.secret))
+    t.match([none.statusCode, none.json()], [400, { error: 'invalid_request' }])
+    const twice = await postForm(service, url, `token=${token}&token=x`, basic(billing.id, billing.secret))
+    t.match([twice.statusCode, twice.json()], [400, { error: 'invalid_request' }])
+  }
+  t.equal((await ask(service, billing, token)).json().active, true)
+})
+
+t.test('a client ends its own token, here at once and elsewhere with the next poll', async (t) => {
+  const { service, billing, stranger } = await start(t)
+  const [token, other] = [await clientToken(service, billing), await clientToken(service, billing)]
+  const bearer = { authorization: `Bearer ${token}` }
+  const refused = await end(service, stranger, token)
+  t.match([refused.statusCode, refused.json()], [400, { error: 'invalid_grant' }])
+  t.equal((await service.get('/v1/users', bearer)).statusCode, 200)
+  for (let n = 0; n < 2; n += 1) {
+    const answer = await end(service, billing, token)
+    t.match([answer.statusCode, answer.payload], [200, ''])
+  }
+  t.equal((await service.get('/v1/users', bearer)).statusCode, 401)
+  t.same((await ask(service, billing, token)).json(), INACTIVE)
+  t.equal((await ask(service, billing, other)).json().active, true, 'and no other')
+  const { Revocations } = await import('../../src/sessions/revocations.js')
+  const { TokenRevocations } = await import('../../src/clients/token-revocations.js')
+  const revocations = new Revocations(service.app.database)
+  const { database, sessions, introspection } = service.app
+  const replica = new TokenRevocations({ database, sessions, revocations, tokens: introspection.tokens })
+  await replica.poll()
+  t.ok(revocations.has(String(claimsOf(token).jti)))
+  t.notOk(revocations.has(String(claimsOf(other).jti)))
+})
+
+t.test('what is unknown or somebody else’s ends nothing', async (t) => {
+  const { service, billing, mina } = await start(t)
+  for (const token of ['x', 'lkr_x', 'lkk_x', 'a.b.c']) {
+    t.equal((await end(service, billing, token)).statusCode, 200, token)
+  }
+  for (const token of [mina.token, mina.login.refresh_token]) {
+    t.match((await end(service, billing, token)).json(), { error: 'invalid_grant' })
+  }
+  t.equal(await standing(mina), ALIVE)
+})
+
+t.test('the session of a client is refreshed, described and ended by that client alone', async (t) => {
+  const { service, mina } = await start(t)
+  const grants = { grant_types: ['authorization_code', 'refresh_token'] as ('authorization_code' | 'refresh_token')[] }
+  const redirects = { redirect_uris: ['https://app.example.com/cb'] }
+  const scopes = { scope: 'profile email todos:read roles' }
+  const web = await registerClient(service, 'web', { ...grants, ...redirects, ...scopes })
+  const rival = await registerClient(service, 'rival', { ...grants, ...redirects, ...scopes })
+  const { db, tables } = service.app.database
+  await db.update(tables.users).set({ roles: 'editor' })
+  await db.update(tables.sessions).set({ clientId: 'web', scope: 'profile todos:read' })
+  let token = mina.login.refresh_token
+  const refresh = (client: typeof web, fields: Record<string, string> = {}) =>
+    postForm(
+      service,
+      '/v1/token',
+      { grant_type: 'refresh_token', refresh_token: token, ...fields },
+      basic(client.id, client.secret),
+    )
+  t.match((await ask(service, web, token)).json(), { active: true, sub: String(mina.id), scope: 'profile todos:read' })
+  t.same((await ask(service, rival, token)).json(), INACTIVE)
+  t.match((await refresh(rival)).json(), { error: 'invalid_grant' })
+  t.match((await service.post('/v1/refresh', { refresh_token: token })).json(), { code: 'invalid_grant' })
+  for (const scope of ['email', 'profile todos:write', 'roles']) {
+    t.match((await refresh(web, { scope })).json(), { error: 'invalid_scope' }, scope)
+  }
+  const whole = (await refresh(web)).json()
+  t.match(whole, { scope: 'profile todos:read', token_type: 'Bearer' })
+  t.match(claimsOf(whole.access_token), {
+    client_id: 'web',
+    aud: `${ISSUER}/client`,
+    sub: String(mina.id),
+    roles: undefined,
+  })
+  token = whole.refresh_token
+  const narrow = (await refresh(web, { scope: 'profile' })).json()
+  t.equal(narrow.scope, 'profile')
+  const bearer = { authorization: `Bearer ${narrow.access_token}` }
+  t.equal((await service.get('/v1/me', bearer)).statusCode, 200)
+  t.equal((await service.get('/v1/todos', bearer)).statusCode, 403)
+  token = narrow.refresh_token
+  t.equal((await refresh(web)).json().scope, 'profile todos:read', 'the grant is as it was')
+  await service.app.clients.update('web', { scope: 'profile' }, { id: null })
+  const later = (await refresh(web)).json()
+  t.equal(later.scope, 'profile', 'what the client may have no more is in no new token')
+  t.match((await end(service, rival, later.refresh_token)).json(), { error: 'invalid_grant' })
+  t.equal((await end(service, web, later.refresh_token)).statusCode, 200)
+  t.same((await ask(service, web, later.access_token)).json(), INACTIVE)
+  const events = await db.select().from(tables.events)
+  t.match(events.at(-1), { type: 'session.ended', actorId: null, actorClientId: 'web', userId: mina.id })
+})
+
+type Started = Awaited<ReturnType<typeof start>>
+
+function ask(service: Started['service'], { id, secret }: { id: string; secret: string }, token: string) {
+  return postForm(service, '/v1/introspect', { token }, basic(id, secret))
+}
+
+function end(service: Started['service'], { id, secret }: { id: string; secret: string }, token: string) {
+  return postForm(service, '/v1/revoke', { token }, basic(id, secret))
+}
+
+async function start(t: Test) {
+  const service = await startService(t)
+  const resources = ['https://invoices.example.com']
+  return {
+    service,
+    mina: await service.signUp('mina'),
+    billing: await registerClient(service, 'billing', { scope: 'users:read invoices:write', resources }),
+    invoices: await registerClient(service, 'invoices', { resources }),
+    stranger: await registerClient(service, 'stranger'),
+  }
+}
