@@ -1,0 +1,5 @@
+import t from 'tap'
+
+// Run by runner.test.ts.
+
+t.ok(true)

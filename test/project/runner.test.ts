@@ -1,0 +1,36 @@
+// On SQLite alone: the engine is a word that is passed on.
+
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t from 'tap'
+import { packageRoot } from '../../src/package.js'
+
+// A run of the tests that fails must say so by its exit code: CI looks at nothing else.
+
+t.setTimeout(240_000)
+const execute = promisify(execFile)
+
+t.test('the exit code of a run', async (t) => {
+  t.same(await run('passes'), { code: 0, failed: [] })
+  t.same(await run('throws'), { code: 1, failed: ['test/project/throws.example.ts'] })
+  t.same(await run('passes', 'fails'), { code: 1, failed: ['test/project/fails.example.ts'] })
+  t.same(await run('hangs', '--timeout=2'), { code: 1, failed: ['test/project/hangs.example.ts'] })
+  t.same(await run('no-such-file'), { code: 1, failed: [] })
+})
+
+// The package that starts PostgreSQL has hooks that end a process with 0. A server is not needed: nothing connects to it.
+t.test('the exit code of a run on PostgreSQL', async (t) => {
+  t.same(await run('fails', '--engine=postgres'), { code: 1, failed: ['test/project/fails.example.ts'] })
+})
+
+/** Runs example files; resolves to the exit code and the files that the last lines name. */
+async function run(...args: string[]): Promise<{ code: number; failed: string[] }> {
+  const command = ['scripts/test.mjs', '--built', '--kind=example', ...args]
+  const env = { PATH: process.env.PATH, TEST_DATABASE_URL: 'postgres://127.0.0.1:9/none' }
+  const { code, stdout } = await execute(process.execPath, command, { cwd: join(packageRoot), env }).then(
+    ({ stdout }) => ({ code: 0, stdout }),
+    (error: { code: number; stdout: string }) => error,
+  )
+  return { code, failed: [...stdout.matchAll(/^# failed: .* (\S+)$/gm)].map(([, file]) => `${file}`) }
+}
