@@ -16,6 +16,12 @@ t.test('every test that SECURITY.md names is there', async (t) => {
   }
 })
 
+t.test('every test that docs/machines.md names is there', async (t) => {
+  const points = [...(await read('docs/machines.md')).matchAll(/^\| RFC [^|]+ \| `(test\/[^`]+)` \| (.+) \|$/gm)]
+  t.ok(points.length > 15)
+  for (const [, path = '', title = ''] of points) t.ok((await read(path)).includes(quoted(title)), `${path}: ${title}`)
+})
+
 t.test('every test that docs/faults.md names is there, and every fault that is tested stands in it', async (t) => {
   const page = await read('docs/faults.md')
   const rows = [...page.matchAll(/^\| [^|]+ \| [^|]+ \| `(test\/[^`]+)` \| ([^|]+) \|[^|]*\|$/gm)]
