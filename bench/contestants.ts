@@ -9,7 +9,7 @@ import { type Server, startLatchkey, startPeer, startPython } from './servers.js
 
 const ROWS_OF_ALL = 1_000_000
 /** Durable; and it does no work of its own while it is the turn of another. */
-const POSTGRES = { fsync: 'on', autovacuum: 'off', checkpoint_timeout: '1d', max_wal_size: '16GB' }
+export const POSTGRES = { fsync: 'on', autovacuum: 'off', checkpoint_timeout: '1d', max_wal_size: '16GB' }
 
 /** Somebody who answers some of the rows. */
 export interface Contestant {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { packageRoot } from '../src/package.js'
-import type { Contestants } from './contestants.js'
+import { PostgresServer } from '../test/support/postgres-server.js'
+import { type Contestants, POSTGRES } from './contestants.js'
 import { type Load, load, type Outcome } from './load.js'
 import { loadOf, type Row } from './rows.js'
 import { seed } from './seed.js'
@@ -91,26 +92,35 @@ export async function measureFlood(contestants: Contestants, plan: Plan): Promis
 
 /** Requests a second for a list of 20 rows, by how many rows there are. */
 export interface Size {
+  engine: 'SQLite' | 'PostgreSQL'
   rows: number
   perSecond: number
 }
 
+/** The list out of these many rows on SQLite; with `large` out of ten million on PostgreSQL too. */
 export async function measureSizes(plan: Plan, large: boolean): Promise<Size[]> {
-  const sizes = large ? [...SIZES, LARGE] : SIZES
-  const servers = new Map<number, { server: Server; list: Load }>()
+  const sizes: Omit<Size, 'perSecond'>[] = (large ? [...SIZES, LARGE] : SIZES).map((rows) => ({
+    engine: 'SQLite',
+    rows,
+  }))
+  if (large) sizes.push({ engine: 'PostgreSQL', rows: LARGE })
+  const servers: Server[] = []
+  const postgres = large ? await PostgresServer.create(POSTGRES) : undefined
   try {
-    for (const rows of sizes) {
-      const seeded = await seed(`sqlite:${join(plan.folder, `size-${rows}.db`)}`, rows)
+    const tries: Tries = {}
+    for (const { engine, rows } of sizes) {
+      const url = engine === 'PostgreSQL' ? postgres?.url : `sqlite:${join(plan.folder, `size-${rows}.db`)}`
+      const seeded = await seed(url ?? '', rows)
       const server = await startLatchkey({ ...seeded.settings, LOG_LEVEL: 'silent' })
-      servers.set(rows, { server, list: loadOf('list', seeded.people, seeded, 0) })
+      servers.push(server)
+      const list = loadOf('list', seeded.people, seeded, 0)
+      tries[engine + rows] = () => ask(server, list, plan)
     }
-    const tries = Object.fromEntries(
-      [...servers].map(([rows, { server, list }]) => [String(rows), () => ask(server, list, plan)]),
-    )
     const results = await medians(tries, Math.max(plan.rounds, 5))
-    return sizes.map((rows) => ({ rows, perSecond: results[String(rows)] ?? Number.NaN }))
+    return sizes.map((size) => ({ ...size, perSecond: results[size.engine + size.rows] ?? Number.NaN }))
   } finally {
-    for (const { server } of servers.values()) await server.stop()
+    for (const server of servers) await server.stop()
+    await postgres?.remove()
   }
 }
 

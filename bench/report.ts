@@ -64,7 +64,7 @@ function cell(rate: number | undefined, ours: number, name: string): string {
 
 function sizesTable(sizes: Size[]): string {
   return table([
-    ['rows', ...sizes.map(({ rows }) => whole(rows))],
+    ['rows', ...sizes.map(({ engine, rows }) => `${whole(rows)}${engine === 'SQLite' ? '' : `, ${engine}`}`)],
     ['requests/s', ...sizes.map(({ perSecond }) => whole(perSecond))],
   ])
 }

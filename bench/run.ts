@@ -18,7 +18,7 @@ const HELP = `npm run bench -- [options]
   --rounds <n>    how often each is measured; the median counts (3)
   --rows <names>  only these rows, separated by commas: ${Object.keys(ROWS).join(', ')}
   --only <names>  only these contestants besides Latchkey
-  --large         a list out of 10 million rows too
+  --large         a list out of 10 million rows too, on SQLite and PostgreSQL
   --dry           print, and leave bench/RESULTS.md as it is
 `
 /** What a run does besides measuring. */
