@@ -27,6 +27,14 @@ is taken already (409), go on with the next step, or choose another one.
 this page carries your access token, until it expires or the page is closed.
 3. \`getMe\` says who you are, \`createTodo\` adds something to do, \`listTodos\` shows what is yours, and \`logout\` ends it.
 
+**첫걸음** (예제는 고치지 않고 순서대로 실행됩니다):
+
+1. \`register\`를 열고 *Execute*를 누르세요. 이름은 \`mina\`, 비밀번호는 \`three quiet lanterns\`입니다. 이미 있는 이름이면(409)
+다음으로 넘어가거나 다른 이름을 고르세요.
+2. *Authorize*를 누르고 그 이름과 비밀번호로 로그인하세요. 다른 칸은 비워 둡니다. 이제 이 페이지의 모든 호출이 액세스 토큰을
+보냅니다. 토큰이 만료되거나 페이지를 닫을 때까지입니다.
+3. \`getMe\`는 내가 누구인지, \`createTodo\`는 할 일 더하기, \`listTodos\`는 내 할 일 목록, \`logout\`은 끝내기입니다.
+
 Access tokens are JWTs (RFC 9068, ES256) that live for minutes and that any service verifies offline with the keys at
 \`/.well-known/jwks.json\`. Errors are \`application/problem+json\` (RFC 9457) with a \`code\` that does not change.`
 

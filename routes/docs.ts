@@ -5,6 +5,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { etag, isFresh } from '../src/api/etags.js'
 import { publicPath } from '../src/config/public-url.js'
 import { sendProblem, toProblem } from '../src/http/problem-answers.js'
+import { DOCS_STYLES } from '../src/pages/docs-styles.js'
 import { Problem } from '../src/problems.js'
 
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width="152" height="40" fill="none" stroke="#fff">
@@ -59,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       displayOperationId: true,
       validatorUrl: null,
     } as Record<string, unknown>,
-    theme: { title: 'Latchkey API' },
+    theme: { title: 'Latchkey API', css: [{ filename: 'latchkey.css', content: DOCS_STYLES }] },
     logo: { type: 'image/svg+xml', content: Buffer.from(LOGO), href: `${path}/docs`, target: '_self' },
   })
 

@@ -52,6 +52,27 @@ t.test('the page shows the other documents too', { skip }, async (t) => {
   t.same(errors, [])
 })
 
+t.test('on a phone nothing is wider than the page, and the walk is there in both languages', { skip }, async (t) => {
+  const { address } = await startListening(t)
+  const { page, errors } = await openPage(t, `${address}/docs`)
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.locator('#operations-auth-register').waitFor()
+  const tooWide = () => page.evaluate('document.documentElement.scrollWidth - innerWidth')
+  t.ok(Number(await tooWide()) <= 0, 'the list')
+  t.equal(await execute(page, 'auth', 'register'), '201')
+  await page.locator('#operations-auth-register .opblock-summary-control').click()
+  t.ok(Number(await tooWide()) <= 0, 'an operation')
+  for (const words of ['A first walk', '첫걸음'])
+    t.equal(await page.locator('.info').getByText(words).count(), 1, words)
+  const color = await page.evaluate("getComputedStyle(document.querySelector('.topbar')).backgroundColor")
+  t.equal(color, 'rgb(26, 86, 196)', 'the colours are ours')
+  t.same(errors, [])
+  if (process.env.SCREENSHOT_PHONE) {
+    await page.evaluate('scrollTo(0, 0)')
+    await page.screenshot({ path: process.env.SCREENSHOT_PHONE })
+  }
+})
+
 async function openPage(t: Test, url: string): Promise<{ page: Page; requests: string[]; errors: string[] }> {
   const args = ['--headless', '--no-sandbox', '--no-first-run', ...QUIET]
   const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args })
