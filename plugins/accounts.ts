@@ -1,6 +1,8 @@
 import plugin from 'fastify-plugin'
 import { Accounts } from '../src/accounts/accounts.js'
+import { Addresses } from '../src/accounts/addresses.js'
 import { Administration } from '../src/accounts/administration.js'
+import { Invitations } from '../src/accounts/invitations.js'
 import { LogIn } from '../src/accounts/log-in.js'
 import { NewPasswords } from '../src/accounts/new-passwords.js'
 import { PasswordChecks } from '../src/accounts/password-checks.js'
@@ -17,6 +19,8 @@ declare module 'fastify' {
     logIn: LogIn
     stepUp: StepUp
     accounts: Accounts
+    emailAddresses: Addresses
+    invitations: Invitations
     profiles: Profiles
     administration: Administration
     newPasswords: NewPasswords
@@ -50,16 +54,20 @@ export default plugin(
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
-    app.decorate('registration', new Registration({ config, database, passwords, rules, events }))
-    const logIn = new LogIn({ database, accounts, checks, events })
+    app.decorate('registration', new Registration({ config, database, passwords, rules, events, notices }))
+    const logIn = new LogIn({ config, database, accounts, checks, events })
     app.decorate('logIn', logIn)
     app.decorate('stepUp', new StepUp({ accounts, logIn, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, sessions, apiKeys, events, oneTimeTokens, notices }))
+    const passwordDeeds = { database, passwords, rules, sessions, apiKeys, events, oneTimeTokens, notices }
+    const newPasswords = new NewPasswords(passwordDeeds)
+    app.decorate('newPasswords', newPasswords)
     app.decorate(
-      'newPasswords',
-      new NewPasswords({ database, passwords, rules, sessions, apiKeys, events, oneTimeTokens, notices }),
+      'emailAddresses',
+      new Addresses({ config, database, sessions, apiKeys, oneTimeTokens, events, notices }),
     )
+    app.decorate('invitations', new Invitations({ database, oneTimeTokens, newPasswords, events, notices }))
   },
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'api-keys', 'mail'] },
 )

@@ -59,6 +59,7 @@ export const PROBLEMS = {
     title: 'The access token does not reach this far; detail says what it lacks.',
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_scope"` },
   },
+  email_unverified: { status: 403, title: 'The address is not confirmed yet; use the mail that was sent to it.' },
   mail_disabled: { status: 403, title: 'This service sends no mail; ask an admin.' },
   foreign_form: { status: 403, title: 'This form was sent by a page of another site.' },
   account_protected: { status: 403, title: 'This may not be done to this account in this way; see detail.' },

@@ -42,6 +42,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         200: ref(Login),
         ...problems(400, 413, 415, 429),
         401: problemAnswer(401, 'invalid_credentials'),
+        403: problemAnswer(403, 'email_unverified'),
       },
     },
     handler: async (request) => {

@@ -93,7 +93,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'Change my account',
       description:
-        'Changing the user name or the e-mail address requires the current password, or a log-in of the last five minutes.',
+        'Changing the user name or the e-mail address requires the current password, or a log-in of the last five minutes. ' +
+        'Where mail is on, another address is `pending_email` until POST /v1/email-verification/confirm has confirmed it.',
       body: ref(MeUpdate),
       response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },
     },
@@ -168,6 +169,8 @@ function shownTo({ scopes }: UserCaller, user: Static<typeof User>): Static<type
   return {
     ...user,
     email: scopes.includes('email') ? user.email : null,
+    email_verified: scopes.includes('email') && user.email_verified,
+    pending_email: scopes.includes('email') ? user.pending_email : null,
     roles: scopes.includes('roles') ? user.roles : [],
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { emailKey } from '../../src/accounts/names.js'
 import { shownIn } from '../../src/accounts/shown.js'
+import { MailRequest } from '../../src/api/mail-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
@@ -28,18 +29,6 @@ const NewPassword = Type.Object(
     additionalProperties: false,
     description: 'A one-time token, or an address and a code, and the new password.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', new_password: 'four louder lanterns' }],
-  },
-)
-
-const MailRequest = Type.Object(
-  {
-    email: Type.String({ minLength: 3, maxLength: IDENTIFIER_MAX_LENGTH, description: 'The address of the account.' }),
-  },
-  {
-    $id: 'MailRequest',
-    additionalProperties: false,
-    description: 'The address that a mail is wanted at.',
-    examples: [{ email: 'mina@example.com' }],
   },
 )
 

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { Login, locale, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
-import { nullable, ref } from '../../src/api/schemas.js'
+import { noContent, nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -44,7 +44,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'register',
       tags: ['auth'],
       summary: 'Create an account',
-      description: 'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same.',
+      description:
+        'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same. Where ' +
+        'EMAIL_VERIFICATION is `required`, an address must be given, and the answer is 202 whoever has it: the account can ' +
+        'log in once POST /v1/email-verification/confirm has confirmed it.',
       security: [],
       body: ref(Registration),
       response: {
@@ -53,6 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: { Location: Type.String({ description: 'The URL of the account.' }) },
           content: { 'application/json': { schema: ref(Login) } },
         },
+        202: noContent('A mail is on its way; the account waits until the address is confirmed.'),
         ...problems(400, 409, 413, 415, 429),
         403: problemAnswer(403, 'registration_closed'),
       },
@@ -63,8 +67,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const client = clientOf(request)
       const registration = { username, email, name: name || undefined, locale: locale ?? undefined, password }
       const login = await app.registration.register(registration, client, {
-        finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)),
+        finish: async (user, db) =>
+          user.unprovenUntil === null ? toLogin(user, await app.sessions.issue(user, client, db)) : undefined,
       })
+      if (login === undefined) return reply.code(202).send()
       return reply.code(201).header('location', `${path}/v1/me`).send(login)
     },
   })

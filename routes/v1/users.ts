@@ -38,6 +38,7 @@ const AccountCreate = Type.Object(
     name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
     role: Type.Optional(Role),
     roles: Type.Optional(Roles),
+    invite: Type.Optional(Type.Boolean({ description: 'Mails the person a link to choose a password.' })),
   },
   {
     $id: 'AccountCreate',
@@ -141,8 +142,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Create an account for somebody',
       description:
-        'The account has no password: nobody can log in to it before a token of POST /v1/users/{id}/password-reset sets ' +
-        'one. It may have a reserved name, and registration may be closed.',
+        'The account has no password: with `invite` the person gets a mail to choose one, within seven days; else a token of ' +
+        'POST /v1/users/{id}/password-reset sets one. It may have a reserved name, and registration may be closed.',
       body: ref(AccountCreate),
       response: {
         201: {
@@ -155,10 +156,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { username, email } = identifiersIn(request, 'one or both')
-      const { name, role, roles } = request.body
+      const { name, role, roles, invite } = request.body
+      const actor = actorOf(request)
       const user = await app.registration.create(
         { username, email, name: name || undefined },
-        { ...(role !== undefined && { role }), roles: storedRoles(roles ?? []), actor: actorOf(request) },
+        {
+          ...(role !== undefined && { role }),
+          roles: storedRoles(roles ?? []),
+          actor,
+          finish: async (user, db) => invite && app.invitations.invite(db, user, actor),
+        },
       )
       return reply.code(201).header('location', `${path}/v1/users/${user.id}`).send(toAccount(user))
     },

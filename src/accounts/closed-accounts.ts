@@ -25,6 +25,8 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
       ...names,
       authVersion: sql`${users.authVersion} + 1`,
       pendingEmail: null,
+      pendingEmailKey: null,
+      unprovenUntil: null,
       passwordHash: null,
       role: 'user',
       isActive: false,

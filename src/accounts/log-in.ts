@@ -1,5 +1,6 @@
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
 import type { Database } from '../database/database.js'
 import { assertPasswordText } from '../passwords/text.js'
 import { Problem } from '../problems.js'
@@ -8,7 +9,7 @@ import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
 import { identifierKey, normalizeName } from './names.js'
 import type { PasswordChecks } from './password-checks.js'
-import { prepareFindNamed, type User } from './user-rows.js'
+import { prepareFindNamed, prepareFindPending, type User } from './user-rows.js'
 
 type Identifier = 'username' | 'email'
 const OTHER = { username: 'email', email: 'username' } as const
@@ -16,6 +17,7 @@ const OTHER = { username: 'email', email: 'username' } as const
 type Session = Pick<UserCaller, 'userId' | 'sessionId'>
 
 interface Dependencies {
+  config: Config
   database: Database
   accounts: Accounts
   checks: PasswordChecks
@@ -28,18 +30,21 @@ export class LogIn {
   readonly #checks: PasswordChecks
   readonly #events: Events
   readonly #named: ReturnType<typeof prepareFindNamed>
+  readonly #findPending: ReturnType<typeof prepareFindPending> | undefined
 
-  constructor({ database, accounts, checks, events }: Dependencies) {
+  constructor({ config, database, accounts, checks, events }: Dependencies) {
     this.#accounts = accounts
     this.#checks = checks
     this.#events = events
     this.#named = prepareFindNamed(database)
+    // Nowhere else does an account wait for the address that it logs in with.
+    if (config.EMAIL_VERIFICATION === 'required') this.#findPending = prepareFindPending(database)
   }
 
   /**
    * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
    * password and a disabled account cost the same hash and get the same answer.
-   * @throws Problem invalid_credentials, too_many_attempts, password_rejected, hashing_overloaded
+   * @throws Problem invalid_credentials, email_unverified, too_many_attempts, password_rejected, hashing_overloaded
    */
   authenticate(identifier: string, password: string, client: Client): Promise<User> {
     return this.#authenticate(identifier.includes('@') ? 'email' : 'username', identifier, password, client)
@@ -70,12 +75,25 @@ export class LogIn {
     throw new Problem('wrong_password')
   }
 
+  /**
+   * Proves the password of an account that is known by other means, such as the link of a mail; it need not be one that may log
+   * in already.
+   * @throws Problem invalid_credentials, too_many_attempts, hashing_overloaded
+   */
+  async prove(user: User, password: string, client: Client): Promise<User> {
+    assertPasswordText(password)
+    const proven = await this.#checks.check(user, password, { client, owner: user, name: '' })
+    if (proven !== undefined) return proven
+    await this.#events.record({ type: 'password.rejected', userId: user.id, actorId: null }, client)
+    throw new Problem('invalid_credentials')
+  }
+
   async #authenticate(
     column: Identifier,
     identifier: string,
     password: string,
     client: Client,
-    mayBeMeant: (user: User) => boolean = () => true,
+    mayBeMeant?: (user: User) => boolean,
   ): Promise<User> {
     assertPasswordText(password)
     const [key, folded] = [identifierKey(identifier), normalizeName(identifier)]
@@ -85,7 +103,8 @@ export class LogIn {
       const byKey = (key: string) => among.find((user) => user[`${column}Key`] === key)
       return byKey(folded) ?? byKey(key) ?? among[0]
     }
-    const user = choose(rows.filter(mayBeMeant))
+    const [pending] = rows.length > 0 ? [] : ((await this.#findPending?.execute({ key })) ?? [])
+    const user = choose(mayBeMeant ? rows.filter(mayBeMeant) : rows) ?? pending
     // Whatever the door compares, a name has one budget: else a second door would tell whether it is somebody's.
     const proven = await this.#checks.check(user, password, { client, owner: user ?? choose(rows), name: key })
     const userId = user?.id ?? null
@@ -95,6 +114,8 @@ export class LogIn {
       await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
     }
+    // The tutorials' doors, which compare exactly, have no words for it.
+    if (proven.unprovenUntil !== null) throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
     return proven
   }
 }

@@ -3,7 +3,7 @@ import type { User } from './user-rows.js'
 
 /** A mail that carries a one-time token, which is made when the mail leaves. */
 interface TokenMail {
-  purpose: 'password_reset' | 'email_verification' | 'email_change' | 'invitation'
+  purpose: 'password_reset' | 'email_verification' | 'email_change' | 'email_undo' | 'invitation'
   /** In any spelling. */
   address: string
   userId: number
@@ -17,4 +17,6 @@ export interface Notices {
   /** Tells an account what was done in it. */
   notify(db: Db, deed: 'password_changed' | 'email_changed', user: Pick<User, 'id' | 'email'>): Promise<void>
   write(db: Db, mail: TokenMail): Promise<void>
+  /** As `write`, for somebody at this address of a client who has not proved that the mail is theirs: it takes from the budgets. */
+  requestWithin(db: Db, mail: TokenMail, ip: string): Promise<void>
 }

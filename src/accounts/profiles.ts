@@ -1,6 +1,6 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
-import { type Database, sole } from '../database/database.js'
+import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Actor } from './admins.js'
 import { normalizeName } from './names.js'
@@ -9,6 +9,7 @@ import { isSame, lockAccount, type User } from './user-rows.js'
 
 /** What people change of their own account. */
 type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
+type Pending = Pick<User, 'pendingEmail' | 'pendingEmailKey'>
 
 interface Dependencies {
   database: Database
@@ -29,14 +30,17 @@ export class Profiles {
   }
 
   /**
-   * Changes how a user is called. Values that are in force already change and record nothing.
+   * Changes how a user is called. Values that are in force already change and record nothing. Where there is mail, another
+   * address waits until it is proved, whoever has it.
    * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
    * when there is no such user any more
    */
-  update(userId: number, changes: Partial<Profile>, actor: Actor): Promise<User> {
+  update(userId: number, wanted: Partial<Profile>, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const before = await lockAccount(this.#database, db, userId, 'invalid_token')
+      const changes: Partial<Profile & Pending> = this.#isToBeProved(before, wanted) ? pending(wanted) : wanted
+      if (changes !== wanted) await this.#mail(db, { userId, address: wanted.email ?? '' }, actor)
       const after = { ...before, ...changes }
       if (after.usernameKey === null && after.emailKey === null) {
         const path = changes.usernameKey === null ? '/username' : '/email'
@@ -63,9 +67,29 @@ export class Profiles {
     })
   }
 
+  #isToBeProved({ emailKey }: User, { email, emailKey: wanted }: Partial<Profile>): boolean {
+    return this.#notices.isOn && Boolean(email) && wanted !== emailKey
+  }
+
+  /** It takes from the budgets, or an account would be a way to send mails to strangers. */
+  #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: Actor): Promise<void> {
+    const mail = { purpose: 'email_change', userId, address } as const
+    return client === undefined ? this.#notices.write(db, mail) : this.#notices.requestWithin(db, mail, client.ip)
+  }
+
   /** What another address means beside itself: nobody has proved it, and log-ins under the old one begin no session. */
   get #ofNewAddress() {
     const { users } = this.#database.tables
-    return { emailVerifiedAt: null, pendingEmail: null, authVersion: sql`${users.authVersion} + 1` }
+    return {
+      emailVerifiedAt: null,
+      pendingEmail: null,
+      pendingEmailKey: null,
+      authVersion: sql`${users.authVersion} + 1`,
+    }
   }
+}
+
+/** The same wishes, with the address as one that waits. */
+function pending({ email = null, emailKey = null, ...others }: Partial<Profile>): Partial<Profile & Pending> {
+  return { ...others, pendingEmail: email, pendingEmailKey: emailKey }
 }

@@ -1,14 +1,17 @@
+import { and, eq, isNotNull, type SQL, sql } from 'drizzle-orm'
 import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
-import { type Database, type Db, within } from '../database/database.js'
+import { type Database, type Db, type Tables, within } from '../database/database.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
 import type { Role } from '../tokens/access-tokens.js'
+import { UNPROVEN_MS } from './addresses.js'
 import { type Actor, assertStillAdmin } from './admins.js'
 import { turnOf } from './hash-turns.js'
 import { emailKey, namesOf, normalizeName, usernameKey, withNameKey } from './names.js'
+import type { Notices } from './notices.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
 /** A new account, as somebody typed it. */
@@ -29,6 +32,8 @@ interface CreateOptions {
   /** As stored: words with a space between them. */
   roles?: string
   actor?: Actor
+  /** What else belongs to it, in the same transaction. */
+  finish?: (user: User, db: Db) => Promise<unknown>
 }
 
 interface RegisterOptions<Result> {
@@ -38,12 +43,19 @@ interface RegisterOptions<Result> {
   finish?: (user: User, db: Db) => Promise<Result>
 }
 
+/** A row as it is inserted: its times are expressions. */
+type NewRow = Omit<Tables['users']['$inferInsert'], 'createdAt' | 'updatedAt' | 'unprovenUntil'> & {
+  createdAt: SQL<number>
+  updatedAt: SQL<number>
+}
+
 interface Dependencies {
   config: Config
   database: Database
   passwords: Passwords
   rules: PasswordRules
   events: Events
+  notices: Notices
 }
 
 /** How accounts come into being, one at a time: people register themselves, and operators add others. */
@@ -53,14 +65,16 @@ export class Registration {
   readonly #passwords: Passwords
   readonly #rules: PasswordRules
   readonly #events: Events
+  readonly #notices: Notices
   readonly #named: ReturnType<typeof prepareFindNamed>
 
-  constructor({ config, database, passwords, rules, events }: Dependencies) {
+  constructor({ config, database, passwords, rules, events, notices }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#passwords = passwords
     this.#rules = rules
     this.#events = events
+    this.#notices = notices
     this.#named = prepareFindNamed(database)
   }
 
@@ -77,6 +91,9 @@ export class Registration {
   ): Promise<Result> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const { username, email } = account
+    // The tutorials' sign-ups have no words for an account that waits.
+    if (this.#isToBeProved && isTutorial) throw new Problem('registration_closed')
+    if (this.#isToBeProved && email === undefined) throw missingEmail()
     const keys = {
       usernameKey: username === undefined ? null : usernameKey(username, { isTutorial }),
       emailKey: email === undefined ? null : emailKey(email),
@@ -85,6 +102,10 @@ export class Registration {
     return this.#database.transaction(async (db) => {
       const user = await add(db)
       await this.#events.record({ type: 'user.registered', userId: user.id }, client, db)
+      if (email !== undefined && this.#config.EMAIL_VERIFICATION !== 'off') {
+        const mail = { purpose: 'email_verification', userId: user.id, address: email } as const
+        await this.#notices.requestWithin(db, mail, client.ip)
+      }
       return finish(user, db)
     })
   }
@@ -93,7 +114,7 @@ export class Registration {
    * Adds a person for an operator, who may be an admin: also under a reserved name, and while registration is closed.
    * @throws as `register`, and invalid_token when the actor is no admin any more
    */
-  async create(account: AddedAccount, { role = 'user', roles = '', actor = { id: null } }: CreateOptions = {}) {
+  async create(account: AddedAccount, { role = 'user', roles = '', actor = { id: null }, finish }: CreateOptions = {}) {
     const { username, email } = account
     const add = await this.#prepare(account, {
       role,
@@ -109,6 +130,7 @@ export class Registration {
       await record({ type: 'user.created' })
       if (role !== 'user') await record({ type: 'user.role_changed', reason: `user to ${role}` })
       if (roles !== '') await record({ type: 'user.roles_changed', reason: `+${roles.replaceAll(' ', ' +')}` })
+      await finish?.(user, db)
       return user
     })
   }
@@ -128,6 +150,7 @@ export class Registration {
     const find = this.#named
     const row = { username, email, locale, ...nameAndKey, ...columns, passwordHash, createdAt: now, updatedAt: now }
     const folded = email === undefined ? null : normalizeName(email)
+    if (client !== undefined && this.#isToBeProved) return (db) => this.#insertWaiting(db, row)
     return async (db) => {
       // The database compares keys; older rows may be stored under the folded form of such an address.
       if (folded !== columns.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {
@@ -136,7 +159,45 @@ export class Registration {
       const [user] = await db.insert(tables.users).values(row).onConflictDoNothing().returning()
       if (user !== undefined) return user
       const [twin] = await within(db, find).execute({ key: columns.usernameKey, folded: columns.usernameKey })
-      throw new Problem(twin ? 'username_taken' : 'email_taken')
+      if (twin) throw new Problem('username_taken')
+      const waiting = client && (await this.#insertBeside(db, row))
+      if (waiting === undefined) throw new Problem('email_taken')
+      return waiting
     }
   }
+
+  get #isToBeProved(): boolean {
+    return this.#config.EMAIL_VERIFICATION === 'required'
+  }
+
+  /** An account that may not log in before its address is proved. Whoever has the address: the statements are the same. */
+  async #insertWaiting(db: Db, row: NewRow): Promise<User> {
+    const unprovenUntil = sql`${this.#database.now} + cast(${UNPROVEN_MS} as bigint)`
+    const [user] = await this.#insert(db, { ...row, ...asPending(row), unprovenUntil })
+    if (user === undefined) throw new Problem('username_taken')
+    return user
+  }
+
+  /** An account whose address is still somebody's who has not proved it: it is lost to whoever does so first. */
+  async #insertBeside(db: Db, row: NewRow): Promise<User | undefined> {
+    if (this.#config.EMAIL_VERIFICATION !== 'optional' || !row.emailKey) return undefined
+    const { users } = this.#database.tables
+    const isProved = and(eq(users.emailKey, row.emailKey), isNotNull(users.emailVerifiedAt))
+    if ((await db.$count(users, isProved)) > 0) return undefined
+    const [user] = await this.#insert(db, { ...row, ...asPending(row) })
+    return user
+  }
+
+  #insert(db: Db, row: NewRow & { unprovenUntil?: SQL }) {
+    return db.insert(this.#database.tables.users).values(row).onConflictDoNothing().returning()
+  }
+}
+
+/** The same account, whose address waits to be proved. */
+function asPending({ email = null, emailKey = null }: NewRow) {
+  return { email: null, emailKey: null, pendingEmail: email, pendingEmailKey: emailKey }
+}
+
+function missingEmail(): Problem {
+  return new Problem('validation_failed', { errors: [{ in: 'body', path: '/email', message: 'is required here' }] })
 }

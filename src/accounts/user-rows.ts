@@ -1,13 +1,14 @@
-import { and, eq, inArray, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNotNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database, Db, Tables } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { normalizeName } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
 
-/** Every account has a name or an address, but those that are closed and wait for their rows to be deleted. */
+/** Every account has a name or an address, or waits for one; but those that are closed wait for their rows to be deleted. */
 export function isKept({ users }: Tables): SQL {
-  return sql`(${users.usernameKey} is not null or ${users.emailKey} is not null)`
+  const { usernameKey, emailKey, pendingEmailKey } = users
+  return sql`(${usernameKey} is not null or ${emailKey} is not null or ${pendingEmailKey} is not null)`
 }
 
 /** Whether a user name, an address or a display name holds this text, whatever its capitals. */
@@ -49,6 +50,17 @@ export function prepareFindNamed({ db, tables: { users } }: Database) {
     .from(users)
     .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys)))
     .prepare('find_user_by_name')
+}
+
+/** The last account that registered with this address and has yet to prove it. */
+export function prepareFindPending({ db, tables: { users } }: Database) {
+  return db
+    .select()
+    .from(users)
+    .where(and(eq(users.pendingEmailKey, sql.placeholder('key')), isNotNull(users.unprovenUntil)))
+    .orderBy(desc(users.id))
+    .limit(1)
+    .prepare('find_pending_user')
 }
 
 /** Whether two versions of a row say the same. */

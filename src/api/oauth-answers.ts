@@ -46,6 +46,7 @@ export function parseForm(text: string): Record<string, unknown> {
 }
 
 const OAUTH_CODES: Partial<Record<ProblemCode, OAuthErrorCode>> = {
+  email_unverified: 'invalid_grant',
   invalid_credentials: 'invalid_grant',
   invalid_grant: 'invalid_grant',
   rate_limited: 'slow_down',

@@ -1,10 +1,12 @@
 import { Value } from '@sinclair/typebox/value'
 import type { FastifyInstance } from 'fastify'
+import type { Issued } from '../accounts/one-time-tokens.js'
 import type { User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
 import { timestamp } from '../api/times.js'
 import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'
+import type { Db } from '../database/database.js'
 import { print, printJson } from '../terminal.js'
 import { Roles, storedRoles } from '../tokens/roles.js'
 import { UsageError } from '../usage-error.js'
@@ -16,6 +18,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
   create --username <name> [--email <address>] [--name <name>] [--admin]
                               add an account, also under a reserved name and while registration is closed
+  invite <address>            add an account whose person chooses the password: by mail, or by a token to hand over
   list [--search <text>] [--limit <n>]
                               all accounts, the oldest first; or those with this text in a name or an address
   show <who>                  one account
@@ -89,6 +92,17 @@ const ACTS: Record<string, Act> = {
     const until = timestamp(expiresAt)
     const use = `sets a new password for ${nameOf(user)} at POST /v1/password-reset, once, until ${until}.`
     return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }
+  },
+  invite: async (app, address) => {
+    let token = undefined as Issued | undefined
+    const finish = async (user: User, db: Db) => {
+      token = await app.invitations.invite(db, user, { id: null })
+    }
+    const user = await app.registration.create({ email: address }, { finish })
+    const json = { user: toAccount(user), ...(token && { token: token.token, expires_at: timestamp(token.expiresAt) }) }
+    if (token === undefined) return { lines: [`Invited ${nameOf(user)}; the service sends the mail.`], json }
+    const use = `is the invitation of ${nameOf(user)} for POST /v1/invitations/accept, until ${timestamp(token.expiresAt)}.`
+    return { lines: [token.token, use], json }
   },
   'revoke-sessions': async (app, who) => {
     const user = await findAccount(app, who)

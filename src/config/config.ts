@@ -6,7 +6,7 @@ import { printable } from '../terminal.js'
 import { argon2Objection } from './argon2-bounds.js'
 import { isPostgres } from './database-url.js'
 import { rateLimitOf } from './local-only.js'
-import { parseMailUrl } from './mail-url.js'
+import { isLoopbackHost, parseMailUrl } from './mail-url.js'
 import { ownLinks } from './pages.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
@@ -153,12 +153,15 @@ function disagreements(config: Config): string[] {
       'METRICS and METRICS_PORT must be off with more than one of WORKERS: any answer would be of one of them',
     )
   }
-  return [...problems, ...mailDisagreements(config)]
+  return [...problems, ...mailDisagreements({ ...config, MAIL_URL: withDefaults(config).MAIL_URL })]
 }
 
-function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET }: Config): string[] {
+function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET, EMAIL_VERIFICATION }: Config): string[] {
   const { kind } = parseMailUrl(MAIL_URL)
   const problems: string[] = []
+  if (kind === 'off' && EMAIL_VERIFICATION !== 'off') {
+    problems.push('EMAIL_VERIFICATION needs MAIL_URL, for example MAIL_URL=smtp://user:password@host:587')
+  }
   if ((kind === 'smtp' || kind === 'hook') && MAIL_FROM === '') {
     problems.push('MAIL_FROM is required with MAIL_URL, for example MAIL_FROM="Example <no-reply@example.com>"')
   }
@@ -170,13 +173,19 @@ function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET }: Config)
   return problems
 }
 
+/** To try it on this machine, mails are files. */
+function defaultMail({ EMAIL_VERIFICATION, PUBLIC_URL }: Config): string {
+  const isLocal = isLoopbackHost(new URL(PUBLIC_URL).hostname)
+  return EMAIL_VERIFICATION !== 'off' && isLocal ? 'file:./data/mail' : 'off'
+}
+
 function withDefaults(config: Config): Config {
   const publicUrl = config.PUBLIC_URL || hostUrl(config.HOST, config.PORT)
   return Object.freeze({
     ...config,
     PUBLIC_URL: publicUrl,
     AUDIENCE: config.AUDIENCE || publicUrl,
-    MAIL_URL: config.MAIL_URL || 'off',
+    MAIL_URL: config.MAIL_URL || defaultMail({ ...config, PUBLIC_URL: publicUrl }),
     MAIL_LINKS: config.MAIL_LINKS || ownLinks({ ...config, PUBLIC_URL: publicUrl }),
     MAIL_FROM: config.MAIL_FROM || `no-reply@${hostOf(publicUrl)}`,
   })

@@ -97,6 +97,13 @@ export const Settings = Type.Object({
   }),
   PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and one's own name." }),
   REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
+  EMAIL_VERIFICATION: oneOf(['off', 'optional', 'required'], {
+    default: 'off',
+    description:
+      'Whether addresses are confirmed by mail. `optional`: an unconfirmed one is lost to whoever confirms it. `required`: ' +
+      'people register with an address, and log in once it is confirmed. Needs MAIL_URL; on localhost mails are files in ' +
+      '`./data/mail` where MAIL_URL is not set.',
+  }),
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
   COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, desc, eq, type SQL } from 'drizzle-orm'
 import { identifierKey } from '../accounts/names.js'
 import type { TokenPurpose } from '../accounts/one-time-codes.js'
 import type { Issued, OneTimeTokens } from '../accounts/one-time-tokens.js'
@@ -21,6 +21,11 @@ interface Dependencies {
   tokens: OneTimeTokens
 }
 
+interface About {
+  user: User
+  purpose: Purpose
+}
+
 /** Makes a mail of a row of the outbox: finds the account, and makes the token that the mail carries. */
 export class MailComposer {
   readonly #dependencies: Dependencies
@@ -37,30 +42,44 @@ export class MailComposer {
     const { purpose } = row
     if (!isPurpose(purpose)) return Promise.resolve(undefined)
     return this.#dependencies.database.transaction(async (db) => {
-      const user = await this.#find(db, row)
-      const to = user && recipientOf(user, row)
-      if (user === undefined || to === undefined) return undefined
-      const values = await this.#valuesFor(db, { row, user, purpose })
+      const about = await this.#find(db, { ...row, purpose })
+      const to = about && recipientOf(about, row)
+      if (about === undefined || to === undefined) return undefined
+      const values = await this.#valuesFor(db, about, row)
       if (values === undefined) return undefined
-      const locale = localeOf(user.locale ?? row.locale)
-      const content = this.#dependencies.templates.compose(purpose, locale, values)
+      const locale = localeOf(about.user.locale ?? row.locale)
+      const content = this.#dependencies.templates.compose(about.purpose, locale, values)
       const { link, code } = values
-      return { id: row.id, purpose, locale, to, ...content, link, code }
+      return { id: row.id, purpose: about.purpose, locale, to, ...content, link, code }
     })
   }
 
-  async #find(db: Db, { userId, address }: OutboxRow): Promise<User | undefined> {
+  /** Whose account a mail is about, and which mail it is: somebody who gave the address of another is not told so. */
+  async #find(db: Db, row: OutboxRow & { purpose: Purpose }): Promise<About | undefined> {
     const { tables } = this.#dependencies.database
+    const { purpose, userId, address } = row
     const { users } = tables
-    const [user] = await db
-      .select()
-      .from(users)
-      .where(and(userId === null ? eq(users.emailKey, address) : eq(users.id, userId), isKept(tables)))
-    return user
+    const select = (where: SQL | undefined) =>
+      db
+        .select()
+        .from(users)
+        .where(and(where, isKept(tables)))
+        .orderBy(desc(users.id))
+        .limit(1)
+    const [user] = await select(userId === null ? eq(users.emailKey, address) : eq(users.id, userId))
+    if (purpose !== 'email_verification' && purpose !== 'email_change') return user && { user, purpose }
+    if (user?.emailKey === address) return user.emailVerifiedAt === null ? { user, purpose } : undefined
+    // Of several accounts that wait for one address, the last that asked.
+    const [pending] = user === undefined && userId === null ? await select(eq(users.pendingEmailKey, address)) : [user]
+    if (pending?.pendingEmailKey !== address) return undefined
+    const [holder] = userId === null ? [] : await select(eq(users.emailKey, address))
+    const keeps =
+      holder && (holder.emailVerifiedAt !== null || this.#dependencies.config.EMAIL_VERIFICATION !== 'optional')
+    if (keeps) return { user: holder, purpose: 'account_exists' }
+    return { user: pending, purpose: pending.emailKey === null ? 'email_verification' : 'email_change' }
   }
 
-  async #valuesFor(db: Db, about: { row: OutboxRow; user: User; purpose: Purpose }): Promise<Values | undefined> {
-    const { row, user, purpose } = about
+  async #valuesFor(db: Db, { user, purpose }: About, row: OutboxRow): Promise<Values | undefined> {
     const common = { service: this.#service, name: shownName(user), time: minuteOf(row.createdAt) }
     const { token: kind, page, hasCode } = definitionOf(purpose)
     if (kind === undefined) return common
@@ -94,11 +113,11 @@ export function serviceName({ MAIL_FROM, PUBLIC_URL }: Pick<Config, 'MAIL_FROM' 
  * The address to send to, as the account has it and never as it was typed. Undefined where the account has another by now,
  * but for notices, which go to where the account was when the deed was done, or where mail cannot go at all.
  */
-function recipientOf(user: User, { purpose, address }: OutboxRow): string | undefined {
+function recipientOf({ user, purpose }: About, { address }: OutboxRow): string | undefined {
   const stored = [user.email, user.pendingEmail].find((email) => email !== null && identifierKey(email) === address)
-  const isNotice = isPurpose(purpose) && definitionOf(purpose).token === undefined
-  if (!stored) return isNotice ? deliverable(address) : undefined
-  return isNotice || user.isActive ? deliverable(stored) : undefined
+  const { isPast = false } = definitionOf(purpose)
+  if (!stored) return isPast ? deliverable(address) : undefined
+  return isPast || user.isActive ? deliverable(stored) : undefined
 }
 
 /** Never made from a request's Host header: a stranger would have the token sent to a host of their own. */

@@ -68,9 +68,12 @@ export class Outbox {
    */
   async request(mail: OutgoingMail, ip: string): Promise<void> {
     if (!this.isOn) throw new Problem('mail_disabled')
-    await this.#database.transaction(async (db) => {
-      if (await this.#budgets.takeRequest(db, mail.address, ip)) await this.write(db, mail)
-    })
+    await this.#database.transaction((db) => this.requestWithin(db, mail, ip))
+  }
+
+  /** As `request`, as a part of the transaction of `db`. Nothing where mail is off. */
+  async requestWithin(db: Db, mail: OutgoingMail, ip: string): Promise<void> {
+    if (this.isOn && (await this.#budgets.takeRequest(db, mail.address, ip))) await this.write(db, mail)
   }
 
   /**

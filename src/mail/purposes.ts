@@ -1,3 +1,5 @@
+import type { TokenPurpose } from '../accounts/one-time-codes.js'
+
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
@@ -6,24 +8,25 @@ interface Definition {
   /** A mail that has not left by then is no use: its token has expired, or its news is old. */
   usefulMs: number
   /** The one-time token that it carries, which is made when it leaves. */
-  token?: 'password_reset' | 'email_verification' | 'email_change' | 'invitation'
+  token?: TokenPurpose
   /** Whether its token has a code to type beside the link. */
   hasCode?: true
   /** The page that its link leads to. */
   page?: 'reset' | 'verify' | 'invitation'
-  /** Where the account is found by: its address, or the address that it has asked for. */
-  isPending?: true
+  /** Whether it goes to where the account was when the deed was done. */
+  isPast?: true
 }
 
 /** Every mail there is. What is without a token is a notice. */
 export const PURPOSES = {
   password_reset: { usefulMs: HOUR_MS, token: 'password_reset', hasCode: true, page: 'reset' },
   email_verification: { usefulMs: DAY_MS, token: 'email_verification', hasCode: true, page: 'verify' },
-  email_change: { usefulMs: DAY_MS, token: 'email_change', hasCode: true, page: 'verify', isPending: true },
+  email_change: { usefulMs: DAY_MS, token: 'email_change', hasCode: true, page: 'verify' },
   invitation: { usefulMs: 7 * DAY_MS, token: 'invitation', page: 'invitation' },
-  account_exists: { usefulMs: DAY_MS },
-  password_changed: { usefulMs: 3 * DAY_MS },
-  email_changed: { usefulMs: 3 * DAY_MS },
+  account_exists: { usefulMs: DAY_MS, isPast: true },
+  password_changed: { usefulMs: 3 * DAY_MS, isPast: true },
+  email_changed: { usefulMs: 3 * DAY_MS, isPast: true },
+  email_undo: { usefulMs: 7 * DAY_MS, token: 'email_undo', page: 'verify', isPast: true },
 } as const satisfies Record<string, Definition>
 
 export type Purpose = keyof typeof PURPOSES

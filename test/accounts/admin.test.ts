@@ -9,12 +9,26 @@ interface Page {
   next_cursor: string | null
 }
 
-const FIELDS = ['created_at', 'email', 'id', 'is_active', 'locale', 'name', 'role', 'roles', 'updated_at', 'username']
+const FIELDS = [
+  'created_at',
+  'email',
+  'email_verified',
+  'id',
+  'is_active',
+  'locale',
+  'name',
+  'pending_email',
+  'role',
+  'roles',
+  'updated_at',
+  'username',
+]
 const FORBIDDEN = 'Bearer realm="latchkey", error="insufficient_scope"'
 
 /** Every admin operation, on the account of this id. */
 const DOORS: Record<string, (id: number) => InjectOptions> = {
   listUsers: () => ({ method: 'GET', url: '/v1/users' }),
+  createUser: (id) => ({ method: 'POST', url: '/v1/users', payload: { email: `made${id}@example.com` } }),
   getUser: (id) => ({ method: 'GET', url: `/v1/users/${id}` }),
   updateUser: (id) => ({ method: 'PATCH', url: `/v1/users/${id}`, payload: { role: 'admin' } }),
   deleteUser: (id) => ({ method: 'DELETE', url: `/v1/users/${id}` }),

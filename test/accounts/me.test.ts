@@ -2,7 +2,19 @@ import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { PASSWORD, startService } from '../helper.js'
 
-const FIELDS = ['id', 'username', 'email', 'name', 'role', 'roles', 'locale', 'created_at', 'updated_at']
+const FIELDS = [
+  'id',
+  'username',
+  'email',
+  'email_verified',
+  'pending_email',
+  'name',
+  'role',
+  'roles',
+  'locale',
+  'created_at',
+  'updated_at',
+]
 
 t.test('getMe shows exactly the public fields, of the caller', async (t) => {
   const service = await startService(t)

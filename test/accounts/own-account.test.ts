@@ -3,7 +3,19 @@ import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
 import { ALIVE, standing } from '../support/people.js'
 
-const FIELDS = ['created_at', 'email', 'id', 'locale', 'name', 'role', 'roles', 'updated_at', 'username']
+const FIELDS = [
+  'created_at',
+  'email',
+  'email_verified',
+  'id',
+  'locale',
+  'name',
+  'pending_email',
+  'role',
+  'roles',
+  'updated_at',
+  'username',
+]
 const WRONG = 'three loud lanterns'
 
 t.test('the name is changed without the password, and cleared with null', async (t) => {

@@ -2,7 +2,19 @@ import { join } from 'node:path'
 import t from 'tap'
 import { claimsOf, countBy, PASSWORD, Person, startService, temporaryFolder } from '../helper.js'
 
-const FIELDS_OF_A_USER = ['created_at', 'email', 'id', 'locale', 'name', 'role', 'roles', 'updated_at', 'username']
+const FIELDS_OF_A_USER = [
+  'created_at',
+  'email',
+  'email_verified',
+  'id',
+  'locale',
+  'name',
+  'pending_email',
+  'role',
+  'roles',
+  'updated_at',
+  'username',
+]
 
 t.test('people register with a user name, an e-mail address or both, and are logged in', async (t) => {
   const service = await startService(t)

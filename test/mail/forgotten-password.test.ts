@@ -84,7 +84,7 @@ t.test('known and unknown addresses get the same answer by the same statements',
       ...{ method: 'POST', url: '/v1/password-reset/request', payload: { email }, remoteAddress },
     })
     t.equal(`${answer.statusCode} ${answer.body}`, '202 ')
-    heard.push(take().filter((text) => !/^select .*(revoked|signing)/i.test(text)))
+    heard.push(take())
   }
   t.ok((heard[0] ?? []).length >= 3, 'they were heard')
   t.same(heard[1], heard[0])
@@ -108,7 +108,7 @@ t.test('a code that is tried costs the same statements where nobody has the addr
   for (const email of [ADDRESS, 'nobody@example.org']) {
     take()
     t.match((await reset(service, { email, code: '00000000' })).json(), REFUSED)
-    heard.push(take().filter((text) => !/^select .*(revoked|signing)/i.test(text)))
+    heard.push(take())
   }
   t.same(heard[1], heard[0])
 })

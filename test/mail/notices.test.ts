@@ -1,5 +1,6 @@
 import t from 'tap'
 import { PASSWORD } from '../helper.js'
+import { giftsOf, newest } from './links.js'
 import { deliver, outboxOf, register, startMailing } from './people.js'
 import { startSmtp } from './servers.js'
 
@@ -28,10 +29,12 @@ t.test('whoever has an address is told of a new password and of another address'
   t.equal(moved.statusCode, 200)
   t.equal((await mina.patch('/v1/me', { name: 'Mina' })).statusCode, 200)
   await deliver(service)
-  t.same(
-    server.received.map(({ to, mail }) => [to, mail.subject]),
-    [[['mina@example.org'], 'The address of your account at Example was changed']],
-  )
+  const subjects = () => server.received.map(({ to, mail }) => [to, mail.subject])
+  t.same(subjects(), [[['mina@example.net'], 'Confirm your new address for Example']])
+  const { code } = giftsOf(newest(server))
+  await mina.post('/v1/email-verification/confirm', { email: 'mina@example.net', code })
+  await deliver(service)
+  t.same(subjects().at(-1), [['mina@example.org'], 'The address of your account at Example was changed'])
 })
 
 t.test('in the language of the account', async (t) => {

@@ -66,6 +66,17 @@ The account {name} at {service} had this address until {time}. It has not any mo
 
 If it was you, all is well. If it was not you, tell those who run {service} at once.
 `,
+  email_undo: `Subject: The address of your account at {service} was changed
+
+The account {name} at {service} had this address until {time}. It has not any more, and mails about the account no longer come here.
+
+If it was you, all is well. If it was not you, take the change back within seven days. The account is then logged out everywhere; set a new password next:
+
+[Take the change back]({link})
+
+Or type this code where you are asked for it:
+{code}
+`,
   test: `Subject: A test mail from {service}
 
 This mail shows that {service} can send mail. Nothing is to be done.

@@ -1,0 +1,115 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { emailKey } from '../../src/accounts/names.js'
+import type { Grant } from '../../src/accounts/one-time-tokens.js'
+import { shownIn } from '../../src/accounts/shown.js'
+import { fromMail, MailRequest } from '../../src/api/mail-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { noContent, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { Problem } from '../../src/problems.js'
+import { isWhole } from '../../src/tokens/access-tokens.js'
+
+const EmailConfirmation = Type.Object(
+  {
+    ...fromMail,
+    password: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: "The account's password, in place of an access token.",
+      }),
+    ),
+  },
+  {
+    $id: 'EmailConfirmation',
+    additionalProperties: false,
+    description: 'A one-time token, or an address and a code; and the password where no access token is sent.',
+    examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', password: 'three quiet lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(EmailConfirmation)
+
+  app.post('/v1/email-verification', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'requestEmailVerification',
+      tags: ['auth'],
+      summary: 'Ask for the mail that confirms an address',
+      description:
+        'Sends the mail again to an address that waits to be confirmed. The answer is the same whatever address it is, and ' +
+        'past the hourly limit of mails.',
+      security: [],
+      body: ref(MailRequest),
+      response: {
+        202: noContent('If the address waits to be confirmed, a mail is on its way.'),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'mail_disabled'),
+      },
+    },
+    handler: async (request, reply) => {
+      const mail = { purpose: 'email_verification', address: emailKey(request.body.email) } as const
+      await app.mail.outbox.request({ ...mail, locale: languageOf(request.headers) }, clientOf(request).ip)
+      return reply.code(202).send()
+    },
+  })
+
+  app.post('/v1/email-verification/confirm', {
+    // Checked below instead of by the guard: an account that waits for its address has no access token yet.
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'confirmEmail',
+      tags: ['auth'],
+      summary: 'Confirm an address',
+      description:
+        'Takes what the mail holds, and the account: its access token or its password. The mail alone proves nothing, or ' +
+        'whoever clicks a link would confirm the address for a stranger who registered with it. The first confirmation ends ' +
+        'the other sessions of the account. The link of a mail about a changed address needs no more, and takes the change back.',
+      body: ref(EmailConfirmation),
+      response: {
+        204: noContent('It is confirmed.'),
+        ...problems(400, 401, 403, 413, 415, 429),
+        409: problemAnswer(409, 'email_taken'),
+      },
+    },
+    handler: async (request, reply) => {
+      const client = clientOf(request)
+      const grant = await app.emailAddresses.find(shownIn(request.body), client)
+      if (grant.row.purpose === 'email_undo') await app.emailAddresses.undo(grant, client)
+      else
+        await app.emailAddresses.confirm(grant, client, await sessionThatProves(request, grant, request.body.password))
+      return reply.code(204).send()
+    },
+  })
+
+  /** The session by which the account is proved, if it is not by its password. A code that was right is given its try back. */
+  async function sessionThatProves(
+    request: FastifyRequest,
+    grant: Grant,
+    password?: string,
+  ): Promise<string | undefined> {
+    try {
+      if (password === undefined) return await ownSession(request, grant)
+      await app.logIn.prove(grant.user, password, clientOf(request))
+      return undefined
+    } catch (error) {
+      await app.oneTimeTokens.giveBack(grant)
+      throw error
+    }
+  }
+
+  async function ownSession(request: FastifyRequest, { user }: Grant): Promise<string> {
+    const caller = await request.identify()
+    if (!isWhole(caller)) throw new Problem('insufficient_scope')
+    if (app.revocations.isStale()) throw new Problem('revocations_stale')
+    if (app.revocations.has(caller.sessionId)) throw new Problem('invalid_token')
+    if (caller.userId !== user.id) throw new Problem('invalid_one_time_token')
+    return caller.sessionId
+  }
+}
+
+export default routes

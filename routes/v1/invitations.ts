@@ -1,0 +1,48 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { Login, toLogin } from '../../src/api/account-schemas.js'
+import { problems } from '../../src/api/problem-schemas.js'
+import { nullable, ref } from '../../src/api/schemas.js'
+import { clientOf } from '../../src/audit/requester.js'
+
+const Acceptance = Type.Object(
+  {
+    token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token of the invitation.' }),
+    password: Type.String({ minLength: 1, maxLength: 256, description: 'The password to log in with.' }),
+    username: Type.Optional(nullable({ maxLength: 128, description: 'A user name to log in with.' })),
+  },
+  {
+    $id: 'Acceptance',
+    additionalProperties: false,
+    description: 'An invitation, and how its account is logged in to from now on.',
+    examples: [{ token: 'lkt_...', password: 'three quiet lanterns' }],
+  },
+)
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(Acceptance)
+
+  app.post('/v1/invitations/accept', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'acceptInvitation',
+      tags: ['auth'],
+      summary: 'Accept an invitation',
+      description: 'Chooses the password of an account that somebody made for you, and logs in.',
+      security: [],
+      body: ref(Acceptance),
+      response: { 200: ref(Login), ...problems(400, 409, 413, 415, 429) },
+    },
+    handler: (request) => {
+      const { token, password, username } = request.body
+      const client = clientOf(request)
+      return app.invitations.accept(
+        token,
+        { password, username: username || undefined },
+        { client, finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)) },
+      )
+    },
+  })
+}
+
+export default routes

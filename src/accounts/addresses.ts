@@ -1,0 +1,160 @@
+import { and, eq, isNull, lt, ne, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { ApiKeys } from '../clients/api-keys.js'
+import type { Config } from '../config/config.js'
+import { deleteInBatches } from '../database/batches.js'
+import { type Database, type Db, sole } from '../database/database.js'
+import { Problem } from '../problems.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { Notices } from './notices.js'
+import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens, type Shown } from './one-time-tokens.js'
+import { lockUser, type User } from './user-rows.js'
+
+/** An account that registered where addresses must be proved has this long for it. */
+export const UNPROVEN_MS = 24 * 3_600_000
+/** What the page and the operation take: the proof of an address, or the undo of a change. */
+const PURPOSES = ['email_verification', 'email_change', 'email_undo'] as const
+
+interface Dependencies {
+  config: Config
+  database: Database
+  sessions: Sessions
+  apiKeys: ApiKeys
+  oneTimeTokens: OneTimeTokens
+  events: Events
+  notices: Notices
+}
+
+/**
+ * How an address becomes somebody's. It takes the mail and the account: else a person who clicks the link of a mail that a
+ * stranger caused would prove the address for the stranger.
+ */
+export class Addresses {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** What a mail about an address gives to its reader, while it is good. @throws Problem invalid_one_time_token */
+  find(shown: Shown, client: Client): Promise<Grant> {
+    return this.#dependencies.oneTimeTokens.find(PURPOSES, shown, client.ip)
+  }
+
+  /**
+   * The address is the account's, which has just been proved as well; the session that proved it goes on. Others of the account
+   * end where nobody had proved an address before: they may be somebody's who registered with it.
+   * @throws Problem invalid_one_time_token, email_taken
+   */
+  confirm(grant: Grant, client: Client, sessionId?: string): Promise<void> {
+    const { database, oneTimeTokens, sessions, apiKeys, events } = this.#dependencies
+    const { target } = grant.row
+    return database.transaction(async (db) => {
+      const before = await this.#use(db, grant)
+      const isPending = before.pendingEmailKey === target
+      if (!isPending && before.emailKey !== target) throw new Problem('invalid_one_time_token')
+      if (isPending) await this.#free(db, target, before.id)
+      await this.#set(db, before.id, isPending ? { email: before.pendingEmail, emailKey: target } : {})
+      const { id: userId, emailVerifiedAt } = before
+      if (emailVerifiedAt === null) {
+        await sessions.revokeAll(db, userId, { ...(sessionId && { except: sessionId }) })
+        await apiKeys.revokeAll(db, userId)
+      }
+      await oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
+      await events.record({ type: 'email.verified', userId, ...(sessionId && { sessionId }) }, client, db)
+      if (isPending && before.emailKey !== target) await this.#tellOld(db, before)
+    })
+  }
+
+  /** "This was not me": the request is gone, and so is an account that waited for nothing else. @throws as `find` */
+  decline(grant: Grant, client: Client): Promise<void> {
+    const { database, events } = this.#dependencies
+    const { users } = database.tables
+    return database.transaction(async (db) => {
+      const { id, unprovenUntil } = await this.#use(db, grant)
+      if (unprovenUntil !== null) await db.delete(users).where(eq(users.id, id))
+      else await db.update(users).set({ pendingEmail: null, pendingEmailKey: null }).where(eq(users.id, id))
+      await events.record({ type: 'email.declined', userId: id, actorId: null }, client, db)
+    })
+  }
+
+  /** The account has its former address again, and everybody is logged out of it. @throws as `find`, email_taken */
+  undo(grant: Grant, client: Client): Promise<void> {
+    const { database, oneTimeTokens, sessions, apiKeys, events } = this.#dependencies
+    const { target } = grant.row
+    return database.transaction(async (db) => {
+      const { id } = await this.#use(db, grant)
+      await this.#free(db, target, id)
+      await this.#set(db, id, { email: target, emailKey: target })
+      await sessions.revokeAll(db, id)
+      await apiKeys.revokeAll(db, id)
+      await oneTimeTokens.deleteOf(db, id, BEGUN_BY_ANYBODY)
+      await events.record({ type: 'email.restored', userId: id, actorId: null }, client, db)
+    })
+  }
+
+  /** Deletes accounts whose address was not proved in time. */
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { database } = this.#dependencies
+    const { users: table } = database.tables
+    await deleteInBatches(database, { table, key: table.id, where: lt(table.unprovenUntil, database.now), signal })
+  }
+
+  /** As everybody, it locks the user before the token. */
+  async #use(db: Db, grant: Grant): Promise<User> {
+    const { database, oneTimeTokens } = this.#dependencies
+    const user = await lockUser(database, db, grant.user.id)
+    await oneTimeTokens.use(db, grant)
+    if (user === undefined) throw new Problem('invalid_one_time_token')
+    return user
+  }
+
+  /** An account that never proved the address loses it where addresses are proved. @throws Problem email_taken */
+  async #free(db: Db, emailKey: string, userId: number): Promise<void> {
+    const { config, database, sessions, apiKeys, oneTimeTokens, events } = this.#dependencies
+    const { users } = database.tables
+    const isOthers = and(eq(users.emailKey, emailKey), ne(users.id, userId))
+    const isUnproven = config.EMAIL_VERIFICATION === 'optional' ? isNull(users.emailVerifiedAt) : sql`1 = 0`
+    const [loser] = await db
+      .update(users)
+      .set({
+        ...{ email: null, emailKey: null, pendingEmail: users.email, pendingEmailKey: emailKey },
+        ...{ authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now },
+      })
+      .where(and(isOthers, isUnproven))
+      .returning({ id: users.id })
+    if (loser === undefined) {
+      if ((await db.$count(users, isOthers)) > 0) throw new Problem('email_taken')
+      return
+    }
+    await sessions.revokeAll(db, loser.id)
+    await apiKeys.revokeAll(db, loser.id)
+    await oneTimeTokens.deleteOf(db, loser.id)
+    await events.record({ type: 'email.lost', userId: loser.id, actorId: null }, undefined, db)
+  }
+
+  async #set(db: Db, userId: number, address: Partial<Pick<User, 'email' | 'emailKey'>>): Promise<void> {
+    const { tables, now } = this.#dependencies.database
+    const { users } = tables
+    sole(
+      await db
+        .update(users)
+        .set({
+          ...{ ...address, emailVerifiedAt: now, pendingEmail: null, pendingEmailKey: null, unprovenUntil: null },
+          ...{ authVersion: sql`${users.authVersion} + 1`, updatedAt: now },
+        })
+        .where(eq(users.id, userId))
+        .returning({ id: users.id }),
+    )
+  }
+
+  /** The old address is told, and can take the change back where it had been proved: a mistyped one has no power. */
+  async #tellOld(db: Db, before: User): Promise<void> {
+    const { notices } = this.#dependencies
+    const { id: userId, email, emailVerifiedAt } = before
+    if (email !== null && emailVerifiedAt !== null)
+      await notices.write(db, { purpose: 'email_undo', address: email, userId })
+    else await notices.notify(db, 'email_changed', before)
+  }
+}

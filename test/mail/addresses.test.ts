@@ -1,0 +1,308 @@
+import { eq } from 'drizzle-orm'
+import t from 'tap'
+import { PASSWORD, Person, type Service, startService } from '../helper.js'
+import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { hearStatements } from '../support/statements.js'
+import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
+import { deliver, startMailing } from './people.js'
+import { type MailServer, startSmtp } from './servers.js'
+
+t.setTimeout(240_000)
+
+const ADDRESS = 'mina@example.org'
+const NEXT = 'four louder lanterns'
+const REFUSED = { status: 400, code: 'invalid_one_time_token' }
+const DAY_MS = 86_400_000
+
+t.test(
+  'an address is confirmed by the mail and the account together, never by a click or a scanner alone',
+  async (t) => {
+    const { server, service } = await start(t, 'optional')
+    const mina = await register(service, 'mina')
+    const phone = await service.logIn('mina')
+    const joon = await service.signUp('joon')
+    t.match((await mina.get('/v1/me')).json(), { email: ADDRESS, email_verified: false })
+    const { link, token, code } = await gifts(service, server)
+    await scan(service, link)
+    const alone = await confirm(service, { token })
+    t.match(alone.json(), { status: 401, code: 'missing_token' })
+    t.match((await confirm(joon, { token })).json(), REFUSED, 'somebody else is logged in')
+    t.match((await confirm(service, { token, password: NEXT })).json(), { code: 'invalid_credentials' })
+    t.match((await confirm(service, { email: 'x@example.org', code, password: PASSWORD })).json(), REFUSED)
+    t.match((await mina.get('/v1/me')).json(), { email_verified: false })
+    t.equal((await confirm(mina, { email: ADDRESS, code })).statusCode, 204)
+    t.match((await mina.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
+    t.equal(await standing(mina), ALIVE, 'the session that proved it goes on')
+    t.equal(await standing(phone), DEAD, 'and no earlier one')
+    t.match((await confirm(mina, { token })).json(), REFUSED)
+    const sent = server.received.length
+    await service.post('/v1/email-verification', { email: ADDRESS })
+    await deliver(service)
+    t.equal(server.received.length, sent, 'what is confirmed gets no further mail')
+  },
+)
+
+t.test('whoever registers where addresses are required waits for the mail, whoever has the address', async (t) => {
+  const { server, service } = await start(t, 'required')
+  t.match((await signUp(service, { username: 'mina' })).json(), { errors: [{ path: '/email' }] })
+  const first = await signUp(service, { username: 'mina', email: ADDRESS })
+  t.equal(`${first.statusCode} ${first.body}`, '202 ')
+  for (const who of [{ username: 'mina' }, { email: ADDRESS }]) {
+    const early = await service.post('/v1/login', { ...who, password: PASSWORD })
+    t.match(early.json(), { status: 403, code: 'email_unverified' }, JSON.stringify(who))
+    t.match((await service.post('/v1/login', { ...who, password: NEXT })).json(), { code: 'invalid_credentials' })
+  }
+  const { link, token } = await gifts(service, server)
+  await scan(service, link)
+  const [form] = formsOf((await open(service, link)).body)
+  const wrong = await submit(service, form?.action ?? '', { ...form?.fields, password: NEXT })
+  t.equal(wrong.statusCode, 400)
+  t.match(wrong.body, /role="alert"/)
+  const done = await submit(service, form?.action ?? '', { ...form?.fields, password: PASSWORD })
+  t.match(done.body, /The address is confirmed/)
+  t.match((await confirm(service, { token, password: PASSWORD })).json(), REFUSED)
+  const login = await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })
+  t.match(login.json(), { user: { email: ADDRESS, email_verified: true, pending_email: null } })
+
+  const again = await signUp(service, { username: 'other', email: ADDRESS })
+  t.equal(`${again.statusCode} ${again.body}`, '202 ', 'the same answer')
+  await deliver(service)
+  t.equal(newest(server).mail.subject, 'You already have an account at Example')
+  t.notMatch(newest(server).mail.text, /lkt_/)
+  t.match((await service.post('/v1/login', { username: 'other', password: PASSWORD })).json(), {
+    code: 'email_unverified',
+  })
+})
+
+t.test('a registration costs the same statements whoever has the address', async (t) => {
+  const { service } = await start(t, 'required')
+  const { tables, db } = service.app.database
+  await signUp(service, { email: ADDRESS })
+  await db.update(tables.users).set({ email: ADDRESS, emailKey: ADDRESS, emailVerifiedAt: 1, unprovenUntil: null })
+  const take = await hearStatements(t)
+  const heard = []
+  for (const email of [ADDRESS, 'nobody@example.org']) {
+    take()
+    t.equal((await signUp(service, { email })).statusCode, 202)
+    heard.push(take())
+  }
+  t.ok((heard[0] ?? []).length > 3)
+  t.same(heard[1], heard[0])
+})
+
+t.test('an account that is not confirmed within a day is gone, and no other', async (t) => {
+  const { service } = await start(t, 'required')
+  const { tables, db } = service.app.database
+  await signUp(service, { username: 'mina', email: ADDRESS })
+  await signUp(service, { username: 'joon', email: 'joon@example.org' })
+  await service.app.registration.create({ username: 'boss', password: PASSWORD })
+  await db
+    .update(tables.users)
+    .set({ unprovenUntil: Date.now() - DAY_MS })
+    .where(eq(tables.users.username, 'mina'))
+  await service.app.emailAddresses.prune()
+  const left = await db.select({ username: tables.users.username }).from(tables.users).orderBy(tables.users.id)
+  t.same(
+    left.map(({ username }) => username),
+    ['joon', 'boss'],
+  )
+  t.equal(
+    (await service.logIn('boss')).login.user.username,
+    'boss',
+    'who was made by the command line logs in as before',
+  )
+})
+
+t.test('whoever squats an address loses it to its owner', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const squatter = await register(service, 'squatter')
+  await gifts(service, server)
+  const owner = await register(service, 'nara')
+  t.match((await owner.get('/v1/me')).json(), { email: null, pending_email: ADDRESS })
+  const { token } = await gifts(service, server)
+  t.match((await confirm(squatter, { token })).json(), REFUSED)
+  t.equal((await confirm(owner, { token })).statusCode, 204)
+  t.match((await owner.get('/v1/me')).json(), { email: ADDRESS, email_verified: true, pending_email: null })
+  t.equal(await standing(squatter), DEAD)
+  t.equal((await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })).json().user.id, owner.id)
+  const late = await signUp(service, { username: 'third', email: ADDRESS })
+  t.match(late.json(), { status: 409, code: 'email_taken' }, 'what is confirmed is not lost')
+})
+
+t.test('another address waits until it is confirmed, and the old one can take the change back', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const mina = await register(service, 'mina')
+  await confirm(mina, { token: (await gifts(service, server)).token })
+  const change = (email: string) => mina.patch('/v1/me', { email, current_password: PASSWORD })
+  t.match((await change('thief@example.net')).json(), { email: ADDRESS, pending_email: 'thief@example.net' })
+  await deliver(service)
+  t.same(newest(server).to, ['thief@example.net'])
+  t.equal((await confirm(mina, { token: giftsOf(newest(server)).token })).statusCode, 204)
+  t.match((await mina.get('/v1/me')).json(), { email: 'thief@example.net', pending_email: null })
+  await deliver(service)
+  const undo = newest(server)
+  t.same(undo.to, [ADDRESS])
+  const { link } = giftsOf(undo)
+
+  await change('second@example.net')
+  await confirm(mina, { token: (await gifts(service, server)).token })
+  await deliver(service)
+  await scan(service, link)
+  t.match((await mina.get('/v1/me')).json(), { email: 'second@example.net' }, 'nothing was taken back by a scanner')
+  const [form] = formsOf((await open(service, link)).body)
+  const undone = await submit(service, form?.action ?? '', { ...form?.fields, sure: 'yes' })
+  t.match(undone.body, /The change was taken back/)
+  t.equal(await standing(mina), DEAD)
+  const back = await service.logIn('mina')
+  t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
+})
+
+t.test('a request for the address of somebody else tells nobody, and ends with "this was not me"', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const mina = await register(service, 'mina')
+  await confirm(mina, { token: (await gifts(service, server)).token })
+  const joon = await service.signUp('joon')
+  const wish = { email: ADDRESS, current_password: PASSWORD }
+  t.match((await joon.patch('/v1/me', wish)).json(), { email: null, pending_email: ADDRESS })
+  await deliver(service)
+  t.equal(newest(server).mail.subject, 'You already have an account at Example')
+  await joon.patch('/v1/me', { ...wish, email: 'nara@example.org' })
+  const { link } = await gifts(service, server)
+  const [, decline] = formsOf((await open(service, link)).body)
+  t.equal(
+    (await submit(service, decline?.action ?? '', decline?.fields ?? {})).statusCode,
+    400,
+    'the box is not ticked',
+  )
+  t.match((await joon.get('/v1/me')).json(), { pending_email: 'nara@example.org' })
+  const declined = await submit(service, decline?.action ?? '', { ...decline?.fields, sure: 'yes' })
+  t.match(declined.body, /The address was refused/)
+  t.match((await joon.get('/v1/me')).json(), { pending_email: null })
+  for (let n = 0; n < 5; n += 1) await joon.patch('/v1/me', { ...wish, email: `victim${n % 2}@example.org` })
+  const before = server.received.length
+  await deliver(service)
+  t.ok(server.received.length - before <= 5)
+})
+
+t.test('an invited person chooses a password and a name, on the page or through the API', async (t) => {
+  const { server, service } = await start(t, 'off')
+  const boss = await signUpAdmin(service, 'boss')
+  const made = await boss.post('/v1/users', { email: ADDRESS, name: 'Mina', roles: ['editor'], invite: true })
+  t.match(made.json(), { email: ADDRESS, email_verified: false, roles: ['editor'] })
+  t.match((await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })).json(), {
+    code: 'invalid_credentials',
+  })
+  t.match((await boss.post('/v1/users', { email: ADDRESS })).json(), { status: 409, code: 'email_taken' })
+  const { link } = await gifts(service, server)
+  await scan(service, link)
+  const [form] = formsOf((await open(service, link)).body)
+  const fill = (more: Record<string, string>) => submit(service, form?.action ?? '', { ...form?.fields, ...more })
+  t.match((await fill({ username: 'boss', password: PASSWORD })).body, /role="alert"/)
+  t.match((await fill({ username: 'mina', password: 'password1' })).body, /role="alert"/)
+  t.match((await fill({ username: 'mina', password: PASSWORD })).body, /The account is yours/)
+  t.equal((await open(service, link)).statusCode, 400)
+  t.match((await service.logIn('mina')).login.user, { email: ADDRESS, email_verified: true, roles: ['editor'] })
+
+  await boss.post('/v1/users', { email: 'joon@example.org', username: 'joon', invite: true })
+  const { token } = await gifts(service, server)
+  const accepted = await service.post('/v1/invitations/accept', { token, password: PASSWORD })
+  t.match(accepted.json(), { user: { username: 'joon', email_verified: true } })
+  t.equal((await new Person(service, accepted.json()).get('/v1/me')).statusCode, 200)
+  t.match((await service.post('/v1/invitations/accept', { token, password: NEXT })).json(), REFUSED)
+})
+
+t.test('without mail nobody is invited through the API, and the command line gets the token', async (t) => {
+  const service = await startService(t)
+  const boss = await signUpAdmin(service, 'boss')
+  t.match((await boss.post('/v1/users', { email: ADDRESS, invite: true })).json(), {
+    status: 403,
+    code: 'mail_disabled',
+  })
+  const { registration, invitations } = service.app
+  let token: Awaited<ReturnType<typeof invitations.invite>>
+  await registration.create(
+    { email: ADDRESS },
+    {
+      finish: async (user, db) => {
+        token = await invitations.invite(db, user, { id: null })
+      },
+    },
+  )
+  const accepted = await service.post('/v1/invitations/accept', { token: token?.token, password: PASSWORD })
+  t.match(
+    accepted.json(),
+    { user: { email: ADDRESS, email_verified: false } },
+    'what was handed over proves no address',
+  )
+})
+
+/** What each door answers to an account in each state: [off, optional, required]. */
+const DOORS: Record<string, [string, string, string]> = {
+  'register with a free address': ['201', '201', '202'],
+  'register with a confirmed one': ['409 email_taken', '409 email_taken', '202'],
+  'register with an unconfirmed one': ['409 email_taken', '201', '202'],
+  'register with a name alone': ['201', '201', '400 validation_failed'],
+  'the tutorials sign up': ['200', '200', '403'],
+  'log in with a name alone': ['200', '200', '200'],
+  'log in unconfirmed, older than the setting': ['200', '200', '200'],
+}
+
+t.test('a table of doors and states', async (t) => {
+  for (const [index, mode] of (['off', 'optional', 'required'] as const).entries()) {
+    const { service } = await start(t, mode)
+    const { db, tables } = service.app.database
+    const { registration } = service.app
+    await registration.create({ username: 'old', email: 'old@example.org', password: PASSWORD })
+    await registration.create({ username: 'bare', password: PASSWORD })
+    await registration.create({ username: 'proven', email: 'proven@example.org', password: PASSWORD })
+    await db.update(tables.users).set({ emailVerifiedAt: 1 }).where(eq(tables.users.username, 'proven'))
+    const answers: Record<string, string> = {
+      'register with a free address': said(await signUp(service, { email: 'free@example.org' })),
+      'register with a confirmed one': said(await signUp(service, { email: 'proven@example.org' })),
+      'register with an unconfirmed one': said(await signUp(service, { email: 'old@example.org' })),
+      'register with a name alone': said(await signUp(service, { username: 'nameless' })),
+      'the tutorials sign up': String(
+        (
+          await service.app.inject({
+            ...{ method: 'POST', url: '/register' },
+            payload: { name: 'Hana', email: 'hana@example.com', password: PASSWORD },
+          })
+        ).statusCode,
+      ),
+      'log in with a name alone': said(await service.post('/v1/login', { username: 'bare', password: PASSWORD })),
+      'log in unconfirmed, older than the setting': said(
+        await service.post('/v1/login', { username: 'old', password: PASSWORD }),
+      ),
+    }
+    for (const [door, expected] of Object.entries(DOORS)) t.equal(answers[door], expected[index], `${mode}: ${door}`)
+  }
+})
+
+async function start(t: Parameters<typeof startSmtp>[0], EMAIL_VERIFICATION: string) {
+  const server = await startSmtp(t)
+  const limits = { MAIL_ADDRESS_LIMIT: '9' }
+  const service = await startMailing(t, server, { ...WITH_PAGES, ...limits, EMAIL_VERIFICATION })
+  return { server, service }
+}
+
+function signUp(service: Service, who: { username?: string; email?: string }) {
+  return service.post('/v1/register', { ...who, password: PASSWORD })
+}
+
+async function register(service: Service, username: string): Promise<Person> {
+  return new Person(service, (await signUp(service, { username, email: ADDRESS })).json())
+}
+
+async function gifts(service: Service, server: MailServer) {
+  await deliver(service)
+  return giftsOf(newest(server))
+}
+
+function confirm(who: Service | Person, body: object) {
+  return who.post('/v1/email-verification/confirm', body)
+}
+
+function said({ statusCode, body }: { statusCode: number; body: string }): string {
+  const { code } = body === '' ? ({} as { code?: string }) : JSON.parse(body)
+  return [statusCode, code].filter(Boolean).join(' ')
+}
