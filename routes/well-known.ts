@@ -7,6 +7,7 @@ import { noContent, ref } from '../src/api/schemas.js'
 import { ASSERTION_ALGORITHMS } from '../src/clients/jwks.js'
 import { AUTH_METHODS } from '../src/clients/oauth-clients.js'
 import { OWN_SCOPES } from '../src/clients/scopes.js'
+import { hasPages } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { ALGORITHM } from '../src/tokens/signing-keys.js'
 
@@ -65,13 +66,24 @@ const assertionAlgorithms = Type.Array(Type.String(), {
 const AuthorizationServerMetadata = Type.Object(
   {
     issuer: Type.String({ description: '`iss` of every access token.' }),
+    authorization_endpoint: Type.Optional(
+      Type.String({ description: 'Where people log in to other clients; absent where there are no pages.' }),
+    ),
     token_endpoint: Type.String({ description: 'The URL of the token endpoint.' }),
     jwks_uri: Type.String({ description: 'The URL of the keys that verify access tokens.' }),
     service_documentation: Type.Optional(Type.String({ description: 'The human-readable documentation.' })),
     grant_types_supported: Type.Array(Type.String(), {
       description: 'The grant types that the token endpoint accepts.',
     }),
-    response_types_supported: Type.Array(Type.String(), { description: 'None: there is no authorization endpoint.' }),
+    response_types_supported: Type.Array(Type.String(), {
+      description: '`code`; none where there is no authorization endpoint.',
+    }),
+    code_challenge_methods_supported: Type.Optional(
+      Type.Array(Type.String(), { description: 'PKCE, RFC 7636: every request for a code needs it.' }),
+    ),
+    authorization_response_iss_parameter_supported: Type.Optional(
+      Type.Boolean({ description: 'Every answer of the authorization endpoint names the issuer: RFC 9207.' }),
+    ),
     token_endpoint_auth_methods_supported: authMethods('token endpoint'),
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     introspection_endpoint: Type.String({ description: 'The URL of the introspection endpoint, RFC 7662.' }),
@@ -154,13 +166,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
+  const grants = [...(PASSWORD_GRANT ? ['password'] : []), 'client_credentials', 'refresh_token']
   const metadata = {
     issuer: PUBLIC_URL,
     token_endpoint: `${PUBLIC_URL}/v1/token`,
     jwks_uri: `${PUBLIC_URL}/.well-known/jwks.json`,
     ...(DOCS && { service_documentation: `${PUBLIC_URL}/docs` }),
-    grant_types_supported: [...(PASSWORD_GRANT ? ['password'] : []), 'client_credentials', 'refresh_token'],
+    grant_types_supported: grants,
     response_types_supported: [],
+    ...(hasPages(app.config) && authorizationMetadata(PUBLIC_URL, grants)),
     ...endpointsOf(PUBLIC_URL),
     scopes_supported: Object.keys(OWN_SCOPES),
   }
@@ -195,3 +209,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+/** What there is besides where people can log in to other clients. */
+function authorizationMetadata(issuer: string, grants: string[]) {
+  return {
+    authorization_endpoint: `${issuer}/authorize`,
+    grant_types_supported: [...grants, 'authorization_code'],
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  }
+}

@@ -19,6 +19,7 @@ export const FLOORS = [
   'src/tokens',
   'src/sessions',
   'src/clients',
+  'src/oauth',
   'src/accounts',
   'src/mail',
   'src/pages',

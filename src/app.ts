@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import accounts from '../plugins/accounts.js'
 import apiKeys from '../plugins/api-keys.js'
 import authenticate from '../plugins/authenticate.js'
+import authorization from '../plugins/authorization.js'
 import clients from '../plugins/clients.js'
 import database from '../plugins/database.js'
 import events from '../plugins/events.js'
@@ -81,6 +82,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(clients)
   await app.register(apiKeys)
   await app.register(oauth)
+  await app.register(authorization)
   await app.register(mail)
   await app.register(accounts)
   await app.register(rowQuotas)

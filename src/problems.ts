@@ -25,6 +25,8 @@ export const PROBLEMS = {
     status: 400,
     title: 'The link or the code is not valid, was used before or has expired; ask for a new one.',
   },
+  client_unknown: { status: 400, title: 'No application of this client_id is registered here.' },
+  redirect_uri_unknown: { status: 400, title: 'The application has not registered this redirect_uri.' },
   invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
   text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },

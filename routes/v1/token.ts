@@ -8,7 +8,10 @@ import { ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { assertGrant } from '../../src/clients/client-tokens.js'
 import type { OAuthClient } from '../../src/clients/oauth-clients.js'
+import { URI_LONGEST } from '../../src/clients/registration.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
+import { hasPages } from '../../src/config/pages.js'
+import { CODE_MAX_LENGTH } from '../../src/oauth/authorization-codes.js'
 import { OAuthError } from '../../src/oauth-error.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -16,7 +19,7 @@ import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengt
 const TokenRequest = Type.Object(
   {
     grant_type: Type.String({
-      description: '`password`, `refresh_token` or `client_credentials`.',
+      description: '`password`, `refresh_token`, `authorization_code` or `client_credentials`.',
       examples: ['password'],
     }),
     username: Type.Optional(
@@ -51,12 +54,25 @@ const TokenRequest = Type.Object(
         examples: [''],
       }),
     ),
+    code: Type.Optional(
+      Type.String({ maxLength: CODE_MAX_LENGTH, description: 'For `authorization_code`.', examples: [''] }),
+    ),
+    redirect_uri: Type.Optional(
+      Type.String({
+        maxLength: URI_LONGEST,
+        description: 'For `authorization_code`: as it was at /authorize.',
+        examples: [''],
+      }),
+    ),
+    code_verifier: Type.Optional(
+      Type.String({ maxLength: 128, description: 'For `authorization_code`: RFC 7636.', examples: [''] }),
+    ),
     ...clientFields,
   },
   {
     $id: 'TokenRequest',
     // Open: parameters that are not known are ignored, says RFC 6749 section 3.2.
-    description: 'An OAuth 2 token request, RFC 6749 sections 4.3.2, 4.4.2 and 6.',
+    description: 'An OAuth 2 token request, RFC 6749 sections 4.1.3, 4.3.2, 4.4.2 and 6.',
     examples: [{ grant_type: 'password', username: 'mina', password: 'three quiet lanterns' }],
   },
 )
@@ -67,7 +83,7 @@ const TokenAnswer = Type.Object(
     token_type: Type.String({ description: '`Bearer`: how to send it.' }),
     expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
     refresh_token: Type.Optional(
-      Type.String({ description: 'Exchanges once for the next pair of tokens; not with `client_credentials`.' }),
+      Type.String({ description: "Exchanges once for the next pair of tokens; for Latchkey's own client." }),
     ),
     scope: Type.Optional(Type.String({ description: 'What was granted, to a client other than Latchkey itself.' })),
   },
@@ -112,6 +128,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       return refreshFor(client, token, request)
     },
+
+    ...(hasPages(app.config) && {
+      authorization_code: async (request) => {
+        const client = await app.oauth.requireClient(request)
+        assertGrant(client, 'authorization_code')
+        const exchange = {
+          code: required(request.body, 'code'),
+          redirectUri: required(request.body, 'redirect_uri'),
+          verifier: required(request.body, 'code_verifier'),
+        }
+        return app.codeGrant.redeem(exchange, client, clientOf(request))
+      },
+    }),
 
     ...(app.config.PASSWORD_GRANT && {
       password: async (request) => {
@@ -160,7 +189,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-function required(body: TokenForm, name: 'grant_type' | 'username' | 'password' | 'refresh_token'): string {
+function required(
+  body: TokenForm,
+  name: Exclude<keyof TokenForm, keyof typeof clientFields | 'scope' | 'resource'>,
+): string {
   const value = body[name]
   if (!value) throw new OAuthError('invalid_request', `The parameter ${name} is missing.`)
   return value

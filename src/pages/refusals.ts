@@ -19,6 +19,14 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'This form was sent by another site. Open the page here and try again.',
     ko: '다른 사이트에서 보낸 양식입니다. 이 사이트에서 페이지를 열고 다시 시도해 주세요.',
   },
+  client_unknown: {
+    en: 'The application that sent you here is not known.',
+    ko: '요청한 애플리케이션을 찾을 수 없습니다.',
+  },
+  redirect_uri_unknown: {
+    en: 'The application asked to send you back to an address that it has not registered.',
+    ko: '애플리케이션이 등록하지 않은 주소로 이동하려고 했습니다.',
+  },
   not_found: { en: 'There is no such page.', ko: '페이지를 찾을 수 없습니다.' },
   invalid_reset_token: {
     en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',

@@ -38,7 +38,7 @@ export interface Login {
 }
 
 export interface Issue {
-  grant: 'password' | 'refresh_token' | 'client_credentials' | 'compat'
+  grant: 'password' | 'refresh_token' | 'authorization_code' | 'client_credentials' | 'compat'
   /** The client that got it; nothing for Latchkey's own. */
   client?: string
 }

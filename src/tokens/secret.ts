@@ -15,6 +15,7 @@ export type Purpose =
   | 'throttle'
   | 'imported-id'
   | 'one-time-token'
+  | 'authorization-code'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */

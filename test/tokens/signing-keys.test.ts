@@ -180,8 +180,11 @@ t.test('OAuth clients find out where everything is', async (t) => {
     service_documentation: 'https://login.example.com/docs',
     introspection_endpoint: 'https://login.example.com/v1/introspect',
     revocation_endpoint: 'https://login.example.com/v1/revoke',
-    grant_types_supported: ['password', 'client_credentials', 'refresh_token'],
-    response_types_supported: [],
+    authorization_endpoint: 'https://login.example.com/authorize',
+    authorization_response_iss_parameter_supported: true,
+    grant_types_supported: ['password', 'client_credentials', 'refresh_token', 'authorization_code'],
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
   })
   const reduced = await startService(t, { PASSWORD_GRANT: 'off', DOCS: 'off' })
   const metadata = (await reduced.get(METADATA)).json()

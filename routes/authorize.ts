@@ -1,0 +1,103 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientOf } from '../src/audit/requester.js'
+import { hasPages } from '../src/config/pages.js'
+import { publicPath } from '../src/config/public-url.js'
+import { toProblem } from '../src/http/problem-answers.js'
+import {
+  AuthorizationError,
+  type AuthorizationRequest,
+  answerAddress,
+  type Query,
+  readAuthorizationRequest,
+} from '../src/oauth/authorization-request.js'
+import { takeForms } from '../src/pages/form-bodies.js'
+import { languageOf } from '../src/pages/languages.js'
+import { hopPage, logInPage } from '../src/pages/log-in-page.js'
+import { sentenceOf } from '../src/pages/refusals.js'
+import type { ProblemCode } from '../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../src/text-lengths.js'
+
+/** What the form shows above itself, because the person can mend it there. */
+const MENDABLE: readonly ProblemCode[] = ['invalid_credentials', 'password_rejected', 'too_many_attempts']
+/** How a person proves who they are here, as RFC 8176 has it. */
+const PASSWORD = 'pwd'
+
+const Form = Type.Object({
+  username: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
+  password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
+})
+
+/** The authorization endpoint of RFC 6749 section 3.1: a log-in here, and a code for the client that asked. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!hasPages(app.config)) return
+  const issuer = app.config.PUBLIC_URL
+  const path = `${publicPath(app.config)}/authorize`
+  await takeForms(app)
+
+  // Writes nothing: the request travels in the address of the form, and is checked again when that is posted.
+  app.get('/authorize', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    handler: async (request, reply) => {
+      const authorization = await read(request, reply)
+      if (authorization === undefined) return reply
+      const { client } = authorization
+      return reply.page(logInPage({ action: actionOf(request), client: client.name }, languageOf(request.headers)))
+    },
+  })
+
+  app.post('/authorize', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { body: Form },
+    handler: async (request, reply) => {
+      const authorization = await read(request, reply)
+      if (authorization === undefined) return reply
+      const { username, password } = request.body
+      const locale = languageOf(request.headers)
+      try {
+        const user = await app.logIn.authenticate(username, password, clientOf(request))
+        const code = app.authorizationCodes.make({
+          ...grantOf(authorization),
+          userId: user.id,
+          authVersion: user.authVersion,
+        })
+        return goTo(reply, authorization.redirectUri, { code, state: authorization.state })
+      } catch (error) {
+        const problem = toProblem(error)
+        if (!MENDABLE.includes(problem.code)) throw error
+        const form = { action: actionOf(request), client: authorization.client.name, username }
+        return reply.page(logInPage({ ...form, error: sentenceOf(problem, locale) }, locale))
+      }
+    },
+  })
+
+  /** The request of the address; undefined when the client has been told what is wrong with it. */
+  async function read(request: FastifyRequest, reply: FastifyReply): Promise<AuthorizationRequest | undefined> {
+    try {
+      return await readAuthorizationRequest(request.query as Query, app.knownClients)
+    } catch (error) {
+      if (!(error instanceof AuthorizationError)) throw error
+      const { code, message, redirectUri, state } = error
+      const address = answerAddress(redirectUri, { error: code, error_description: message, state, iss: issuer })
+      await reply.code(303).header('cache-control', 'no-store').redirect(address)
+      return undefined
+    }
+  }
+
+  function goTo(reply: FastifyReply, redirectUri: string, answer: Record<string, string | undefined>): FastifyReply {
+    const address = answerAddress(redirectUri, { ...answer, iss: issuer })
+    return reply.header('refresh', `0;url=${address}`).page(hopPage(address, languageOf(reply.request.headers)))
+  }
+
+  function actionOf({ url }: FastifyRequest): string {
+    return `${path}${url.slice(url.indexOf('?'))}`
+  }
+}
+
+export default routes
+
+function grantOf({ client, scope, resource, redirectUri, challenge }: AuthorizationRequest) {
+  const grant = { clientId: client.id, scope, redirectUri, challenge, amr: PASSWORD, authTime: Date.now() }
+  return resource === undefined ? grant : { ...grant, resource }
+}

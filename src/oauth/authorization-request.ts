@@ -1,0 +1,97 @@
+import type { KnownClients } from '../clients/known-clients.js'
+import type { OAuthClient } from '../clients/oauth-clients.js'
+import { isRegisteredUri } from '../clients/redirect-uris.js'
+import { wordsOf } from '../clients/scopes.js'
+import { Problem } from '../problems.js'
+import { isChallenge } from './pkce.js'
+
+/** What needs more than this version grants, and is left out of the scope; the answer of the token endpoint names what is granted. */
+const NOT_GRANTED: readonly string[] = ['openid', 'offline_access']
+/** Parameters of RFC 9101, which are refused by name: whoever sends one means what is in it. */
+const REFUSED = { request: 'request_not_supported', request_uri: 'request_uri_not_supported' } as const
+/** What a client may send with it, in characters. */
+const STATE_LONGEST = 2_048
+
+type ErrorCode =
+  | 'invalid_request'
+  | 'unauthorized_client'
+  | 'unsupported_response_type'
+  | 'invalid_target'
+  | 'login_required'
+  | (typeof REFUSED)[keyof typeof REFUSED]
+
+/** The parameters as they came: one that comes twice is an array. */
+export type Query = Record<string, unknown>
+
+/** A request of RFC 6749 section 4.1.1 that may be answered with a code. */
+export interface AuthorizationRequest {
+  client: OAuthClient
+  redirectUri: string
+  /** Words with a space between them, each one that the client may have. */
+  scope: string
+  resource: string | undefined
+  challenge: string
+  state: string | undefined
+}
+
+/** An error that the client is told, by way of the browser: RFC 6749 section 4.1.2.1. */
+export class AuthorizationError extends Error {
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly redirectUri: string,
+    readonly state: string | undefined,
+  ) {
+    super(message)
+  }
+}
+
+/**
+ * Reads and checks a request. Nobody is sent anywhere before the client and the address are known: an open redirector lends its
+ * name to whoever asks (RFC 9700 section 4.11).
+ * @throws Problem client_unknown, redirect_uri_unknown; AuthorizationError for everything that the client should hear
+ */
+export async function readAuthorizationRequest(query: Query, clients: KnownClients): Promise<AuthorizationRequest> {
+  const { client_id: clientId, redirect_uri: redirectUri, state: sentState } = query
+  const client = typeof clientId === 'string' ? await clients.lookUp(clientId) : undefined
+  if (client?.isActive !== true) throw new Problem('client_unknown')
+  if (typeof redirectUri !== 'string' || !isRegisteredUri(redirectUri, client.redirectUris)) {
+    throw new Problem('redirect_uri_unknown')
+  }
+  const state = typeof sentState === 'string' && sentState.length <= STATE_LONGEST ? sentState : undefined
+  const refuse = (code: ErrorCode, message: string): never => {
+    throw new AuthorizationError(code, message, redirectUri, state)
+  }
+  if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or comes twice.')
+  const twice = Object.keys(query).find((name) => typeof query[name] !== 'string')
+  if (twice !== undefined) refuse('invalid_request', 'A parameter comes twice.')
+  for (const [name, code] of Object.entries(REFUSED)) {
+    if (query[name] !== undefined) refuse(code, `The parameter ${name} is not taken.`)
+  }
+  const parameters = query as Record<string, string | undefined>
+  if (parameters.response_type !== 'code') refuse('unsupported_response_type', 'response_type must be code.')
+  if ((parameters.response_mode ?? 'query') !== 'query') refuse('invalid_request', 'response_mode must be query.')
+  if (!client.grantTypes.includes('authorization_code') || !client.isFirstParty) {
+    refuse('unauthorized_client', 'Only first-party clients with the grant authorization_code log people in.')
+  }
+  const { code_challenge: challenge = '', code_challenge_method: method, resource, prompt } = parameters
+  if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
+  if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
+  if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is not known.')
+  if (prompt === 'none') refuse('login_required', 'Nobody is asked, and nobody is logged in.')
+  return { client, redirectUri, resource, challenge, state, scope: grantedScope(parameters.scope ?? '', client) }
+}
+
+/** The address that a browser goes to with an answer. Each names the issuer: RFC 9207, against mix-up. */
+export function answerAddress(redirectUri: string, parameters: Record<string, string | undefined>): string {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) query.set(name, value)
+  }
+  return `${redirectUri}${redirectUri.includes('?') ? '&' : '?'}${query}`
+}
+
+function grantedScope(asked: string, client: OAuthClient): string {
+  const words = new Set(wordsOf(asked))
+  return client.scopes.filter((word) => words.has(word) && !NOT_GRANTED.includes(word)).join(' ')
+}

@@ -1,0 +1,331 @@
+import { createHash } from 'node:crypto'
+import { eq } from 'drizzle-orm'
+import type { Response } from 'light-my-request'
+import t, { type Test } from 'tap'
+import { withDefaults } from '../../src/clients/registration.js'
+import { claimsOf, countBy, PASSWORD, type Service, startService } from '../helper.js'
+
+t.setTimeout(120_000)
+
+const ISSUER = 'https://latchkey.test'
+const BACK = 'https://shop.example/callback'
+const VERIFIER = 'v'.repeat(43)
+const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
+const GOOD = {
+  ...{
+    response_type: 'code',
+    client_id: 'shop',
+    redirect_uri: BACK,
+    state: 'xyz "&',
+    scope: 'profile todos:read openid',
+  },
+  ...{ code_challenge: CHALLENGE, code_challenge_method: 'S256' },
+}
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+const OURS = { ...FORM, 'sec-fetch-site': 'same-origin' }
+
+t.test('a person logs in here, and the client gets a code for a token of what it asked for', async (t) => {
+  const { service, mina } = await start(t)
+  const before = await service.app.database.db.$count(service.app.database.tables.sessions)
+  const page = await service.app.inject(addressOf(GOOD))
+  t.equal(page.statusCode, 200)
+  t.match(page.headers, { 'cache-control': 'no-store', 'content-type': /^text\/html/ })
+  t.match(page.headers['content-security-policy'], "form-action 'self'")
+  t.match(page.headers['content-security-policy'], "frame-ancestors 'none'")
+  t.match(page.payload, 'name="username"')
+  t.match(page.payload, 'The Shop')
+  t.equal(await service.app.database.db.$count(service.app.database.tables.sessions), before, 'a GET writes nothing')
+  const [, action = ''] = /action="([^"]+)"/.exec(page.payload) ?? []
+  t.equal(action.replaceAll('&#38;', '&'), addressOf(GOOD), 'the request travels in the address of the form')
+
+  const answer = await logIn(service, GOOD)
+  t.equal(answer.statusCode, 200, 'a page, which form-action does not keep from going on')
+  const { code, ...others } = answerOf(answer)
+  t.same(others, { state: GOOD.state, iss: ISSUER, to: BACK })
+  const tokens = await exchange(service, { code })
+  t.equal(tokens.statusCode, 200)
+  t.match(tokens.headers, { 'cache-control': 'no-store' })
+  t.match(tokens.json(), { token_type: 'Bearer', scope: 'profile todos:read' })
+  t.notOk('refresh_token' in tokens.json())
+  const { access_token } = tokens.json()
+  const claims = claimsOf(access_token)
+  t.match(claims, { sub: String(mina.id), client_id: 'shop', aud: ISSUER, scope: 'profile todos:read', amr: ['pwd'] })
+  t.notOk('roles' in claims)
+  const authorization = `Bearer ${access_token}`
+  t.match((await service.get('/v1/me', { authorization })).json(), { id: mina.id, email: null })
+  t.equal((await service.get('/v1/todos', { authorization })).statusCode, 200)
+  t.equal((await service.post('/v1/todos', { title: 'x' }, { authorization })).statusCode, 403)
+  t.equal((await service.get('/v1/sessions', { authorization })).statusCode, 403)
+})
+
+t.test('the metadata of the issuer says where and how', async (t) => {
+  const { service } = await start(t)
+  t.match((await service.get('/.well-known/oauth-authorization-server')).json(), {
+    authorization_endpoint: `${ISSUER}/authorize`,
+    grant_types_supported: ['password', 'client_credentials', 'refresh_token', 'authorization_code'],
+    response_types_supported: ['code'],
+    code_challenge_methods_supported: ['S256'],
+    authorization_response_iss_parameter_supported: true,
+  })
+})
+
+t.test('a code is good once: a second exchange gets nothing and ends what the first one began', async (t) => {
+  const { service } = await start(t)
+  const { code } = answerOf(await logIn(service, GOOD))
+  const { access_token } = (await exchange(service, { code })).json()
+  const authorization = `Bearer ${access_token}`
+  t.match((await exchange(service, { code, code_verifier: 'w'.repeat(43) })).json(), { error: 'invalid_grant' })
+  t.equal((await service.get('/v1/me', { authorization })).statusCode, 200, 'without the verifier nobody ends it')
+  t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
+  t.match((await service.get('/v1/me', { authorization })).json(), { code: 'invalid_token' })
+
+  const again = answerOf(await logIn(service, GOOD))
+  const answers = await Promise.all(Array.from({ length: 20 }, () => exchange(service, { code: again.code })))
+  t.same(
+    countBy(answers, ({ statusCode }) => statusCode),
+    { 200: 1, 400: 19 },
+  )
+  const winner = answers.find(({ statusCode }) => statusCode === 200)?.json().access_token
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${winner}` })).statusCode, 401)
+})
+
+t.test(
+  'a code is good for its client, its address and its verifier alone, and not after a change of the account',
+  async (t) => {
+    const { service, mina } = await start(t)
+    const { code } = answerOf(await logIn(service, GOOD))
+    const wrong: Record<string, string | undefined>[] = [
+      { code_verifier: 'w'.repeat(43) },
+      { code_verifier: CHALLENGE },
+      { code_verifier: 'v'.repeat(42) },
+      { client_id: 'game' },
+      { redirect_uri: `${BACK}/` },
+      { redirect_uri: 'https://game.example/callback' },
+      { code: `${code.slice(0, -2)}xx` },
+      { code: code.slice(4) },
+      { code: 'lkc_' },
+      { code: mina.token },
+      { code: mina.login.refresh_token },
+    ]
+    for (const change of wrong) {
+      const { statusCode, payload } = await exchange(service, { code, ...change })
+      t.match([statusCode, JSON.parse(payload)], [400, { error: 'invalid_grant' }], JSON.stringify(change))
+    }
+    for (const client_id of ['latchkey', 'nobody', 'secretive', undefined]) {
+      t.match((await exchange(service, { code, client_id })).json(), { error: 'invalid_client' }, String(client_id))
+    }
+    for (const name of ['code', 'code_verifier', 'redirect_uri']) {
+      t.match((await exchange(service, { code, [name]: undefined })).json(), { error: 'invalid_request' }, name)
+    }
+    t.equal((await exchange(service, { code })).statusCode, 200, 'none of these used it up')
+
+    const late = answerOf(await logIn(service, GOOD))
+    await service.app.administration.change(mina.id, { roles: 'editor' }, { id: null })
+    t.match((await exchange(service, { code: late.code })).json(), { error: 'invalid_grant' })
+    const closed = answerOf(await logIn(service, GOOD))
+    await service.app.clients.update('shop', { is_active: false }, { id: null })
+    t.match((await exchange(service, { code: closed.code })).json(), { error: 'invalid_client' })
+  },
+)
+
+t.test('a client with a secret shows it beside the code, and PKCE is no less needed', async (t) => {
+  const { service, secret } = await start(t)
+  const own = { client_id: 'secretive', redirect_uri: 'https://secretive.example/callback' }
+  t.equal((await open(service, { ...own, code_challenge: undefined })).statusCode, 303)
+  const { code } = answerOf(await logIn(service, { ...GOOD, ...own }))
+  for (const client_secret of [undefined, '', 'lks_wrong']) {
+    t.match((await exchange(service, { ...own, code, client_secret })).json(), { error: 'invalid_client' })
+  }
+  const right = { ...own, code, client_secret: secret }
+  t.match((await exchange(service, { ...right, code_verifier: 'w'.repeat(43) })).json(), { error: 'invalid_grant' })
+  t.match((await exchange(service, right)).json(), { scope: 'profile todos:read' })
+})
+
+t.test('a code lives for a minute', async (t) => {
+  const { service, mina } = await start(t)
+  const user = await service.app.accounts.get(mina.id)
+  const grant = {
+    clientId: 'shop',
+    scope: '',
+    redirectUri: BACK,
+    challenge: CHALLENGE,
+    amr: 'pwd',
+    authTime: Date.now(),
+  }
+  const { now } = Date
+  t.teardown(() => {
+    Date.now = now
+  })
+  Date.now = () => now() - 61_000
+  const code = service.app.authorizationCodes.make({ ...grant, userId: user.id, authVersion: user.authVersion })
+  Date.now = now
+  t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
+})
+
+t.test('nobody is sent to an address that its client has not registered, letter for letter', async (t) => {
+  const { service } = await start(t)
+  const variants = [
+    ...[
+      'https://shop.example',
+      'https://shop.example/',
+      `${BACK}/`,
+      `${BACK}/..`,
+      `${BACK}?`,
+      `${BACK}?next=1`,
+      `${BACK}#`,
+    ],
+    ...[`${BACK}#x`, 'https://shop.example/Callback', 'https://SHOP.example/callback', 'HTTPS://shop.example/callback'],
+    ...['http://shop.example/callback', 'https://shop.example:443/callback', 'https://shop.example:8443/callback'],
+    ...[
+      'https://x@shop.example/callback',
+      'https://shop.example@evil.example/callback',
+      'https://shop.example.evil.example/callback',
+    ],
+    ...[
+      'https://shop.example/%63allback',
+      'https://shop.example/a/../callback',
+      '//shop.example/callback',
+      '/callback',
+    ],
+    ...['https://game.example/callback', 'javascript:alert(1)', 'data:text/html,x', '', ' ', `${BACK} `, `${BACK}\n`],
+    ...[
+      'http://127.0.0.1:99999/cb',
+      'http://127.0.0.1/cb/',
+      'http://127.0.0.1@evil.example/cb',
+      'http://localhost:4000/cb',
+    ],
+  ]
+  for (const redirect_uri of variants) {
+    for (const answer of [await open(service, { redirect_uri }), await logIn(service, { ...GOOD, redirect_uri })]) {
+      t.equal(answer.statusCode, 400, JSON.stringify(redirect_uri))
+      t.notOk(answer.headers.location ?? answer.headers.refresh)
+    }
+  }
+  for (const query of [{ client_id: 'nobody' }, { client_id: undefined }, { redirect_uri: undefined }]) {
+    t.equal((await open(service, query)).statusCode, 400, JSON.stringify(query))
+  }
+  const twice = await service.app.inject(
+    `${addressOf(GOOD)}&redirect_uri=${encodeURIComponent('https://evil.example/')}`,
+  )
+  t.equal(twice.statusCode, 400)
+  for (const redirect_uri of ['http://127.0.0.1/cb', 'http://127.0.0.1:4000/cb', 'http://[::1]:5000/cb']) {
+    t.equal((await open(service, { redirect_uri })).statusCode, 200, redirect_uri)
+  }
+})
+
+t.test(
+  'what else is wrong the client hears, with its state and the issuer, and nobody is asked to log in',
+  async (t) => {
+    const { service } = await start(t)
+    const wrong: [Record<string, string | undefined>, string][] = [
+      [{ response_type: 'token' }, 'unsupported_response_type'],
+      [{ response_type: 'code id_token' }, 'unsupported_response_type'],
+      [{ response_type: undefined }, 'unsupported_response_type'],
+      [{ response_mode: 'fragment' }, 'invalid_request'],
+      [{ code_challenge: undefined }, 'invalid_request'],
+      [{ code_challenge: '' }, 'invalid_request'],
+      [{ code_challenge: VERIFIER.slice(1) }, 'invalid_request'],
+      [{ code_challenge_method: undefined }, 'invalid_request'],
+      [{ code_challenge_method: 'plain' }, 'invalid_request'],
+      [{ code_challenge_method: 's256' }, 'invalid_request'],
+      [{ request: 'eyJhbGciOiJub25lIn0.e30.' }, 'request_not_supported'],
+      [{ request_uri: 'https://evil.example/request' }, 'request_uri_not_supported'],
+      [{ resource: 'https://other.example' }, 'invalid_target'],
+      [{ prompt: 'none' }, 'login_required'],
+      [{ client_id: 'third', redirect_uri: 'https://third.example/callback' }, 'unauthorized_client'],
+    ]
+    for (const [change, error] of wrong) {
+      for (const answer of [await open(service, change), await logIn(service, { ...GOOD, ...change })]) {
+        t.equal(answer.statusCode, 303, JSON.stringify(change))
+        const { searchParams, origin } = new URL(String(answer.headers.location))
+        t.equal(origin, new URL(change.redirect_uri ?? BACK).origin)
+        t.match(Object.fromEntries(searchParams), { error, state: GOOD.state, iss: ISSUER })
+        t.notOk(searchParams.has('code'))
+      }
+    }
+  },
+)
+
+t.test('a wrong password shows the form again, counts, and gives no code; another site logs nobody in', async (t) => {
+  const { service } = await start(t)
+  const answer = await logIn(service, GOOD, { password: 'wrong <b>' })
+  t.equal(answer.statusCode, 400)
+  t.match(answer.payload, 'role="alert"')
+  t.notMatch(answer.payload, /wrong <b>|wrong &lt;b/)
+  t.notOk(answer.headers.refresh)
+  const { db, tables } = service.app.database
+  t.equal(await db.$count(tables.events, eq(tables.events.type, 'login.failed')), 1)
+  for (const headers of [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+  ]) {
+    const foreign = await logIn(service, GOOD, {}, { ...FORM, ...headers })
+    t.equal(foreign.statusCode, 403, JSON.stringify(headers))
+    t.notOk(foreign.headers.refresh)
+  }
+  const script = await open(service, { state: '"><script>alert(1)</script>' })
+  t.notMatch(script.payload, '<script')
+})
+
+t.test('without pages there is no such endpoint and no such grant', async (t) => {
+  const { service } = await start(t, { PAGES: 'off' })
+  t.equal((await open(service, {})).statusCode, 404)
+  t.match((await exchange(service, { code: 'lkc_x' })).json(), { error: 'unsupported_grant_type' })
+})
+
+function addressOf(query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return `/authorize?${new URLSearchParams(given)}`
+}
+
+function open(service: Service, change: Record<string, string | undefined>): Promise<Response> {
+  return service.app.inject(addressOf({ ...GOOD, ...change }))
+}
+
+function logIn(
+  service: Service,
+  query: Record<string, string | undefined>,
+  form = {},
+  headers: Record<string, string> = OURS,
+) {
+  const payload = new URLSearchParams({ username: 'mina', password: PASSWORD, ...form }).toString()
+  return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
+}
+
+/** Where a page goes on to, and with what. */
+function answerOf({ headers, payload }: Response) {
+  const url = new URL(String(headers.refresh).replace(/^0;url=/, ''))
+  if (!payload.includes(url.href.replaceAll('&', '&#38;'))) throw new Error('The page has no link to where it goes on')
+  const { code = '', ...others } = Object.fromEntries(url.searchParams)
+  return { code, ...others, to: `${url.origin}${url.pathname}` }
+}
+
+function exchange(service: Service, change: Record<string, string | undefined>): Promise<Response> {
+  const all = {
+    grant_type: 'authorization_code',
+    client_id: 'shop',
+    redirect_uri: BACK,
+    code_verifier: VERIFIER,
+    ...change,
+  }
+  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return service.post('/v1/token', new URLSearchParams(given).toString(), FORM)
+}
+
+async function start(t: Test, settings = {}) {
+  const service = await startService(t, { PUBLIC_URL: ISSUER, ...settings })
+  const register = (id: string, given: object) => {
+    const redirect_uris = [`https://${id}.example/callback`, 'http://127.0.0.1/cb', 'http://[::1]/cb']
+    const client = { client_name: `The ${id[0]?.toUpperCase()}${id.slice(1)}`, redirect_uris, ...given }
+    const scope = 'openid profile email todos:read'
+    const own = { token_endpoint_auth_method: 'none', first_party: true, scope, ...client } as const
+    return service.app.clients.create(id, withDefaults(own), { id: null })
+  }
+  await register('shop', {})
+  await register('game', {})
+  await register('third', { first_party: false })
+  const { secret } = await register('secretive', { token_endpoint_auth_method: 'client_secret_post' })
+  return { service, mina: await service.signUp('mina'), secret }
+}
