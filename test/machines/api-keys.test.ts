@@ -79,7 +79,7 @@ t.test('a key that is made up costs no query, however many there are', async (t)
   )
   const flipped = (at: number) => `${key.slice(0, at)}${key[at] === 'A' ? 'B' : 'A'}${key.slice(at + 1)}`
   for (let at = 4; at < key.length; at += 1) t.equal(await apiKeys.identify(flipped(at)), undefined)
-  for (let n = 0; n < 20_000; n += 1) await apiKeys.identify(`lkk_${String(n).padStart(64, 'A')}`)
+  for (let n = 0; n < 2_000; n += 1) await apiKeys.identify(`lkk_${String(n).padStart(64, 'A')}`)
   t.equal(queries, 0, 'nothing above lets another turn begin, in which the service polls')
   t.equal((await withKey(service, flipped(9)).get('/v1/me')).statusCode, 401)
   t.equal((await withKey(service, key).get('/v1/me')).statusCode, 200)
