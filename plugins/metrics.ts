@@ -24,7 +24,7 @@ export default plugin(
     app.decorate('metrics', metrics)
     app.addHook('onClose', async () => metrics.stop())
     app.addHook('onResponse', (request, reply, done) => {
-      // The pattern, never the address: addresses are as many as clients make up.
+      // The pattern of the route, not the URL: clients could make up any number of URLs.
       const route = request.routeOptions.url ?? 'none'
       metrics.answered({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1_000)
       done()

@@ -71,7 +71,7 @@ const document: Document = {
     title: 'Latchkey',
     version,
     description: DESCRIPTION,
-    contact: { name: 'Whoever runs this service' },
+    contact: { name: 'The operator of this service' },
     license: { name: 'MIT', identifier: 'MIT' },
   },
   servers: [{ url: '/', description: 'This service' }],

@@ -2,16 +2,16 @@ import plugin from 'fastify-plugin'
 import { pruneAll, prunesOf } from '../src/accounts/prunes.js'
 import { StoredCosts } from '../src/passwords/stored-costs.js'
 
-/** How often a process learns of what the others did: a revocation counts everywhere within a second. */
+/** The pause between two polls: a revocation takes effect in all processes within a second. */
 const POLL_EVERY_MS = 400
 const PRUNE_EVERY_MS = 10 * 60_000
 const EXAMINED_EVERY_MS = 10_000
 /** An import while the service runs is noticed within this time. */
 const COSTS_EVERY_MS = 60_000
-/** Not at the start itself, which has enough to do. */
+/** The first look, a moment after the start. */
 const COSTS_FIRST_MS = 1_000
 
-/** What a process does on its own: learns of revoked sessions and new keys, deletes what is over, warns of what comes. */
+/** Background work: polls for revoked sessions and new keys, deletes expired rows, logs warnings. */
 export default plugin(
   async (app) => {
     const { database, revocations, keys, knownClients, apiKeys, tokenRevocations } = app
@@ -49,7 +49,7 @@ export default plugin(
           if (isFailing) app.log.info('upkeep works again')
           isFailing = false
         } catch (error) {
-          // Said once: a database that is away for an hour would fill the log.
+          // Logged once: a database that is down for an hour would fill the log.
           if (!isFailing) app.log.warn({ err: error }, 'upkeep fails and is tried again')
           isFailing = true
         }

@@ -157,9 +157,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...about,
       operationId: 'flaskTutorialsDelete',
       summary: 'Delete a tutorial',
-      description: 'For good.',
+      description: 'Deletes the row; it cannot be restored.',
       params,
-      response: { 204: noContent('It is gone.'), 404: notYours, ...refusals },
+      response: { 204: noContent('Deleted.'), 404: notYours, ...refusals },
     },
     handler: async ({ user, params }, reply) => {
       const [row] = await statements.delete.execute({ userId: user.userId, id: tutorialId(params.id) })

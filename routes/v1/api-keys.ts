@@ -11,7 +11,7 @@ import { Problem } from '../../src/problems.js'
 const LONGEST_LIFE_MS = 366 * 86_400_000
 
 const keyFields = {
-  id: Type.String({ description: 'Its id, for the path; `session_id` of its events.' }),
+  id: Type.String({ description: 'The id of the key; the `session_id` of its events.' }),
   name: Type.String({ description: 'What it is for.' }),
   scope: Type.String({ description: 'What it may be used for.' }),
   created_at: createdAt,

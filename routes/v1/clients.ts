@@ -108,7 +108,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Delete a client',
       description: 'Deletes the client and ends its tokens. Nobody gets its client_id again.',
       params: ClientParams,
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 403, 404, 413, 415) },
+      response: { 204: noContent('Deleted.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       await clients.delete(request.params.id, actorOf(request))

@@ -146,7 +146,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Deletes your account and everything that belongs to it. The last admin cannot be deleted.',
       body: ref(CurrentPassword),
       response: {
-        204: noContent('It is gone.'),
+        204: noContent('Deleted.'),
         ...problems(400, 401, 413, 415, 429),
         403: wrongPassword,
         409: problemAnswer(409, 'last_admin'),

@@ -124,7 +124,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'It is yours, and nobody else can see it.',
       body: ref(TodoCreate),
       response: {
-        201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'Where it is.' }) } },
+        201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'The URL of the new row.' }) } },
         ...problems(400, 401, 413, 415),
         409: problemAnswer(409, 'too_many_rows'),
       },
@@ -210,7 +210,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description: 'Deletes the row. With If-Match, only if it has not changed since.',
       params: IdParams,
       headers: ifMatch,
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 412, 413, 415) },
+      response: { 204: noContent('Deleted.'), ...problems(400, 401, 404, 412, 413, 415) },
     },
     handler: async ({ user, params, headers }, reply) => {
       const [row] = await db

@@ -217,7 +217,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         'Deletes the account and everything that belongs to it. To delete your own, use POST /v1/me/delete, which asks for the password.',
       params: IdParams,
       response: {
-        204: noContent('It is gone.'),
+        204: noContent('Deleted.'),
         ...problems(400, 401, 403, 404, 413, 415),
         409: problemAnswer(409, 'last_admin'),
       },

@@ -16,7 +16,7 @@ export async function isLarge({ tables }: Database, db: Db, userId: number, rows
   return false
 }
 
-/** Takes everything away by which an account could be used, found or recognised; its rows go later. */
+/** Clears everything by which an account could be used, found or recognised; its rows are deleted later. */
 export async function closeAccount({ tables: { users } }: Database, db: Db, userId: number): Promise<void> {
   const names = { username: null, usernameKey: null, email: null, emailKey: null, name: null, nameKey: null }
   await db
@@ -35,8 +35,8 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
 }
 
 /**
- * Deletes the rows of closed accounts, and then the accounts. It takes as long as there are rows, and goes on where it was
- * ended by the signal or with the process.
+ * Deletes the rows of closed accounts in batches, and then the accounts. After a signal or the end of the process the next call
+ * continues.
  */
 export async function sweepClosedAccounts(database: Database, signal?: AbortSignal): Promise<void> {
   const { db, tables } = database
@@ -45,7 +45,7 @@ export async function sweepClosedAccounts(database: Database, signal?: AbortSign
     for (const table of Object.values(ownedTables(tables))) {
       await deleteInBatches(database, { table, key: table.id, where: eq(table.userId, id), signal })
     }
-    // Another process may be deleting the last batch still, or the signal has come.
+    // Rows may be left: another process is deleting the last batch, or the signal has ended this one.
     if (await isLarge(database, db, id, 0)) continue
     await db.delete(tables.users).where(and(eq(tables.users.id, id), isClosed))
   }

@@ -8,8 +8,8 @@ export function turnOf({ ip, isGone }: Client, account?: string): Turn {
 }
 
 /**
- * The place of somebody who has shown a session or a reset token. Their network counts apart from its log-ins: a flood of
- * those, which anybody can send, does not come before, and many accounts of one network do not come before others' log-ins.
+ * The place of somebody who has shown a session or a reset token. Their network is counted apart from its log-ins, because
+ * anybody can send a flood of log-ins; and many accounts of one network do not delay the log-ins of others.
  */
 export function turnOfOwner(client: Client, userId: number): Turn {
   const { network, ...turn } = turnOf(client, `user:${userId}`)

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
 import { openSecret, pseudonym } from '../tokens/secret.js'
 
-/** How the id of somebody deleted begins, so that it is told from one of a source. */
+/** The prefix of the id of a deleted person, which distinguishes it from an id of a source. */
 const ERASED = 'erased:'
 
 /**

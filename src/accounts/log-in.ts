@@ -105,7 +105,7 @@ export class LogIn {
     }
     const [pending] = rows.length > 0 ? [] : ((await this.#findPending?.execute({ key })) ?? [])
     const user = choose(mayBeMeant ? rows.filter(mayBeMeant) : rows) ?? pending
-    // Whatever the door compares, a name has one budget: else a second door would tell whether it is somebody's.
+    // One budget a name at all doors: otherwise a second, stricter door would reveal whether the name exists.
     const proven = await this.#checks.check(user, password, { client, owner: user ?? choose(rows), name: key })
     const userId = user?.id ?? null
     if (proven === undefined) {

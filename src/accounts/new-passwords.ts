@@ -80,19 +80,19 @@ export class NewPasswords {
     return grant.user
   }
 
-  /** Uses up what lets its user set a new password: of two uses at once one counts. @throws Problem invalid_reset_token */
+  /** Uses the reset token or code up. Of two concurrent uses one succeeds. @throws Problem invalid_reset_token */
   reset(grant: Grant, passwordHash: string, client: Client): Promise<void> {
     const { database, oneTimeTokens, events } = this.#dependencies
     const { id } = grant.user
     return database.transaction(async (db) => {
-      // First of all, as everybody locks the user before the token.
+      // Every transaction locks the user before the token: another order could deadlock.
       const user = await lockUser(database, db, id)
       await oneTimeTokens.use(db, grant)
       const { target } = grant.row
       const isElsewhere = target !== '' && target !== user?.emailKey
       if (user === undefined || isElsewhere) throw new Problem('invalid_reset_token')
       await this.#set(db, { user, passwordHash })
-      // Whoever reads the mails of the address has proved it.
+      // The token came by mail, so the person reads the mails of the address: it is verified.
       if (target !== '') await this.#prove(db, id)
       await events.record({ type: 'password_reset.used', userId: id }, client, db)
     })

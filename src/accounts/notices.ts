@@ -10,11 +10,11 @@ interface TokenMail {
   locale?: string | null | undefined
 }
 
-/** What accounts send to people, in the transaction of the deed. Mail does it, where it is on. */
+/** The mails that accounts cause, written in the transaction that causes them. src/mail implements it. */
 export interface Notices {
   /** Whether this service sends mail. Where it does not, nothing is written. */
   readonly isOn: boolean
-  /** Tells an account what was done in it. */
+  /** Writes a mail that tells the owner of an account of a change. */
   notify(db: Db, deed: 'password_changed' | 'email_changed', user: Pick<User, 'id' | 'email'>): Promise<void>
   write(db: Db, mail: TokenMail): Promise<void>
   /** As `write`, for somebody at this address of a client who has not proved that the mail is theirs: it takes from the budgets. */

@@ -18,7 +18,7 @@ interface Dependencies {
   events: Events
 }
 
-/** Whether a password is somebody's, within the budgets of wrong ones. A hash that is out of date is made anew. */
+/** Verifies passwords within the budgets of wrong ones, and replaces hashes that are out of date. */
 export class PasswordChecks {
   readonly #config: Config
   readonly #accounts: Accounts
@@ -72,7 +72,7 @@ export class PasswordChecks {
   async #upgrade(user: User, password: string, turn: Turn): Promise<User | undefined> {
     const passwordHash = await this.#passwords.hash(password, turn)
     const [upgraded] = await this.#setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
-    // Another log-in upgraded it first, or the password was changed: only what is stored now can tell.
+    // Another log-in has upgraded it, or the password was changed: verify against the hash that is stored now.
     return upgraded ?? this.#prove(await this.#accounts.find(user.id), password, turn)
   }
 }

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { sweepClosedAccounts } from './closed-accounts.js'
 
-/** Deletes what is over, until the signal. */
+/** Deletes expired rows of one kind; ends early at the signal. */
 type Prune = (signal: AbortSignal) => Promise<void>
 
-/** Everything that is deleted because it is over, by name. */
+/** All prunes of expired rows, by name. */
 export function prunesOf(app: FastifyInstance): Record<string, Prune> {
   const {
     database,
@@ -34,7 +34,7 @@ export function prunesOf(app: FastifyInstance): Record<string, Prune> {
   }
 }
 
-/** One prune after the other; one that fails does not stop the others. @throws AggregateError of those that failed */
+/** Runs one prune after the other; a failure does not stop the others. @throws AggregateError of all failures */
 export async function pruneAll(prunes: Record<string, Prune>, signal: AbortSignal): Promise<void> {
   const faults: Error[] = []
   for (const [name, prune] of Object.entries(prunes)) {

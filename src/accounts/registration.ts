@@ -135,7 +135,7 @@ export class Registration {
     })
   }
 
-  /** All that takes long; what it resolves to adds the person within a transaction. */
+  /** Checks and hashes the password, before the transaction. Resolves to a function that inserts the account within one. */
   async #prepare(
     account: AddedAccount,
     columns: { usernameKey: string | null; emailKey: string | null; role?: Role; roles?: string },

@@ -17,26 +17,27 @@ const DAY_MS = 24 * HOUR_MS
 const TRIES = 10
 const FIRST_WAIT_MS = 30_000
 const LONGEST_WAIT_MS = 15 * MINUTE_MS
-/** 30 s doubled so often passes the longest wait. */
+/** After this many doublings, 30 s exceed the longest wait. */
 const DOUBLINGS = 5
-/** After so many in a row nobody has merely forgotten a password: from then on one an hour. */
+/** So many wrong passwords in a row are an attack, not a forgotten password: from then on one an hour. */
 const MANY_TRIES = 100
 const MANY_TRIES_WAIT_MS = HOUR_MS
 /**
- * What has been quiet for this long is forgotten. From `REMEMBERED_TRIES` on that takes a month: a guesser who pauses for a
- * day before the hundredth try would else get more of them than one who does not.
+ * A budget that was not used for this long is deleted. From `REMEMBERED_TRIES` on that takes a month: otherwise an attacker who
+ * pauses for a day before the hundredth try would get more tries than one who does not.
  */
 const FORGET_AFTER_MS = DAY_MS
 const REMEMBERED_TRIES = 30
 const FORGET_MANY_AFTER_MS = 30 * DAY_MS
 /**
- * The end of no wait. Not the present moment: a statement that waited for a row lock compares with its own, earlier, now().
+ * `until` of a budget that is not locked. 0, not now(): a statement that waited for a row lock compares with its own, earlier
+ * now().
  */
 const FREE = 0
 /** A network (an IPv4 address, or the /64 of an IPv6 one) takes this many wrong passwords in a window. */
 const NETWORK_TRIES = 100
 const NETWORK_WINDOW_MS = 15 * MINUTE_MS
-/** The id of no account. */
+/** Stands for the id where there is no account. */
 const NOBODY = 0
 
 /** Whose password is tried, and from where. */
@@ -138,7 +139,7 @@ export class Throttle {
     })
   }
 
-  /** The password was not looked at, so the try does not count. */
+  /** The password was not verified, so the try does not count. */
   release({ account, networks }: Reservation): Promise<void> {
     return this.#database.transaction(async (db) => {
       await within(db, this.#statements.giveBackToAccount).execute({ key: account })
@@ -146,7 +147,7 @@ export class Throttle {
     })
   }
 
-  /** Deletes what no longer throttles anybody. */
+  /** Deletes budgets that are whole again. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { throttle } = this.#database.tables
     const { isOver, isForgotten, isQuiet } = conditions(this.#database)

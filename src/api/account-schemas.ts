@@ -31,7 +31,7 @@ const USER_EXAMPLE = {
 
 export const User = Type.Object(
   {
-    id: idOf('Never given to anybody else; `sub` of the access tokens, as text.'),
+    id: idOf('The id of the account, never reused; the `sub` of its access tokens, as text.'),
     username: nullable({ description: 'The user name, as registered.' }),
     email: nullable({ description: 'The e-mail address, as registered.' }),
     email_verified: Type.Boolean({ description: 'Whether the address was confirmed by mail.' }),

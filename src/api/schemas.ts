@@ -33,7 +33,7 @@ export function sentId(description: string) {
 }
 
 /** The id of a row in an answer. */
-export const rowId = idOf('Its id, for the path.')
+export const rowId = idOf('The id of the row.')
 
 /** The rows of a page of a list. */
 export function pageOf<Schema extends TSchema>(schema: Schema) {

@@ -33,7 +33,7 @@ interface Values {
 
 export async function run({ all, json = false }: Values, [action, who, id, extra]: string[]): Promise<void> {
   const unexpected = action === 'list' || all ? id : extra
-  if (who === undefined) throw new UsageError(`say whose: latchkey api-keys ${action} <who>`)
+  if (who === undefined) throw new UsageError(`missing argument <who>: latchkey api-keys ${action} <who>`)
   if (unexpected !== undefined)
     throw new UsageError(`unexpected argument "${unexpected}"; see latchkey api-keys --help`)
   if (action === 'revoke' && !all && id === undefined) throw new UsageError('say which: its id, or --all')

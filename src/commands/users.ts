@@ -63,13 +63,15 @@ const ACTS: Record<string, Act> = {
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
   'set-role': async (app, who, role) => {
-    if (role !== 'user' && role !== 'admin') throw new UsageError('say which role: user or admin')
+    if (role !== 'user' && role !== 'admin') throw new UsageError('the role is user or admin')
     return change(app, who, { role })
   },
   'set-roles': async (app, who, words) => {
     const roles = words === undefined || words === '' ? [] : words.split(',')
     if (words === undefined || !Value.Check(Roles, roles)) {
-      throw new UsageError("say which roles: up to 32, of letters, digits and _ . : / -, such as editor,billing; or ''")
+      throw new UsageError(
+        "the roles are up to 32 words of letters, digits and _ . : / -, such as editor,billing; or ''",
+      )
     }
     const user = await app.administration.change(
       (await findAccount(app, who)).id,
@@ -167,7 +169,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
 
 function assertUsage(values: Values, action: string, operands: (string | undefined)[]): void {
   const isAct = Object.hasOwn(ACTS, action)
-  if (isAct && operands[0] === undefined) throw new UsageError(`say who: latchkey users ${action} <who>`)
+  if (isAct && operands[0] === undefined) throw new UsageError(`missing argument <who>: latchkey users ${action} <who>`)
   const taken = isAct ? (TAKES_A_VALUE.includes(action) ? 2 : 1) : 0
   const [extra] = operands.slice(taken).filter((operand) => operand !== undefined)
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey users --help`)

@@ -2,10 +2,10 @@ import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
 import type { Database, Tables } from '../database/database.js'
 import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 
-/** Covers a process whose clock runs behind the database's: its tokens live on a little longer. */
+/** Covers a process whose clock runs behind the database's: it accepts tokens a little longer. */
 export const TOKEN_SLACK_MS = 2 * CLOCK_SKEW_S * 1_000
 
-/** What the statements about sessions have in common. `sessionId` and `withChildren` take the parameter `sessionId`. */
+/** Conditions of several statements about sessions. `sessionId` and `withChildren` take the parameter `sessionId`. */
 export function sessionConditions({ tables: { sessions, users }, now }: Database) {
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   return {
@@ -21,7 +21,7 @@ export function sessionConditions({ tables: { sessions, users }, now }: Database
   }
 }
 
-/** What others must know of a session that has ended. */
+/** The columns of a Revocation. */
 export function revocationColumns({ sessions }: Tables) {
   return { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
 }

@@ -11,7 +11,7 @@ interface Dependencies {
   revocations: Revocations
 }
 
-/** The end of sessions: each has its event, and counts at once in this process. */
+/** Ends sessions: each end has its audit event, and takes effect at once in this process. */
 export class Endings {
   readonly #database: Database
   readonly #events: Events

@@ -5,9 +5,9 @@ import { networkKey } from '../networks.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 
 const KNOWN_FOR_MS = 30 * 86_400_000
-/** A network of so many accounts is public, such as a provider's or a proxy's: a stranger may well be in it. */
+/** A network of more accounts is shared, such as a provider's or a proxy's: an attacker may be in it. */
 const MOST_ACCOUNTS = 20
-/** A network that is known stays so without a write at each log-in. */
+/** How often the last log-in from a known network is written: not at each log-in. */
 const REMEMBERED_EVERY_MS = 86_400_000
 
 /**
@@ -34,13 +34,13 @@ export class KnownNetworks {
     return false
   }
 
-  /** The account has logged in from the network of this address, within the transaction of `db`. */
+  /** Notes that the account has logged in from the network of this address, within the transaction of `db`. */
   async remember(userId: number, address: string, db = this.#database.db): Promise<void> {
     const [network] = this.#namesOf(address)
     await within(db, this.#statements.remember).execute({ userId, network })
   }
 
-  /** Deletes what is too old to count. */
+  /** Deletes networks that were not used for 30 days. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const { knownNetworks: table } = tables

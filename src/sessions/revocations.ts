@@ -3,11 +3,11 @@ import type { Database } from '../database/database.js'
 import { CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 import { revocationColumns } from './conditions.js'
 
-/** All live revocations are read again this often. */
+/** How often all revocations are read, not only recent ones. */
 const POLL_ALL_MS = 60_000
-/** Without a good poll for this long, a revocation elsewhere may have been missed. */
+/** Without a successful poll for this long, a revocation by another process may have been missed. */
 const STALE_AFTER_MS = 5_000
-/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
+/** Polls overlap by this much, because a commit becomes visible later than its `revokedAt`. */
 const POLL_OVERLAP_MS = 60_000
 
 /** A session that has ended, and when the last of its access tokens expires. */
@@ -20,7 +20,7 @@ export interface Revocation {
 /** The revoked sessions, as this process knows them: in memory, and read again from the database several times a second. */
 export class Revocations {
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** Ids of revoked sessions whose access tokens may still be alive, with the time when the last one is not. */
+  /** Ids of revoked sessions, with the time when the last of their access tokens expires. */
   readonly #revoked = new Map<string, number>()
   #polledAt = Number.NEGATIVE_INFINITY
   #polledAllAt = Number.NEGATIVE_INFINITY
@@ -29,22 +29,22 @@ export class Revocations {
     this.#statements = prepareStatements(database)
   }
 
-  /** Whether the session was revoked, as far as this process knows. Asked on every request: no query. */
+  /** Whether the session was revoked, as far as this process knows. In memory, because every request asks. */
   has(sessionId: string): boolean {
     return this.#revoked.has(sessionId)
   }
 
-  /** Whether a revocation by another process may have gone unseen for longer than promised. */
+  /** Whether the last successful poll is so old that a revocation may have been missed. */
   isStale(): boolean {
     return this.lagMs > STALE_AFTER_MS
   }
 
-  /** How long ago this process last heard what others revoked. */
+  /** The age of the last successful poll. */
   get lagMs(): number {
     return performance.now() - this.#polledAt
   }
 
-  /** Learns what other processes revoked. */
+  /** Reads the revocations of other processes. */
   async poll(): Promise<void> {
     const startedAt = performance.now()
     const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
@@ -57,7 +57,7 @@ export class Revocations {
     }
   }
 
-  /** A session that this process has ended counts at once in it. */
+  /** Adds sessions that this process has ended, so that they count before the next poll. */
   remember(rows: Omit<Revocation, 'userId'>[]): void {
     for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
   }

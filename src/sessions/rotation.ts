@@ -13,9 +13,9 @@ import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditio
 import type { Endings } from './endings.js'
 import type { TokenPairs, Tokens } from './token-pairs.js'
 
-/** How often the parent of a generation is answered again within the reuse window. */
+/** How often the previous refresh token is answered again within the reuse window. */
 const REPETITIONS = 3
-/** Whoever comes with a token that was used before may be the thief, or who it was stolen from. */
+/** The reuse of a token has no actor: it may be the thief, or the person it was stolen from. */
 const REUSE = { type: 'session.reuse_detected', actorId: null } as const
 
 interface Dependencies {
@@ -98,7 +98,7 @@ export class Rotation {
       const [row] = await within(db, this.#statements.rotateAgain).execute({ ...claims })
       if (row === undefined) return undefined
       const { userId, ip } = row
-      // Somebody who went from Wi-Fi to mobile in the middle of a refresh, or a thief who follows: it is put on record.
+      // From another network: a phone that left the Wi-Fi during a refresh, or a thief. The event records it.
       const event = isSameNetwork(ip, client.ip)
         ? ({ type: 'session.refreshed' } as const)
         : ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
@@ -113,7 +113,7 @@ function isWithoutRoles(granted: { scope: string } | undefined): boolean {
   return granted !== undefined && !granted.scope.split(' ').includes('roles')
 }
 
-/** Each is one statement, so that of several at once one wins. */
+/** Each change is one conditional statement, so that of concurrent refreshes one wins. */
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
@@ -123,7 +123,7 @@ function prepareStatements(database: Database, config: Config) {
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
   const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}`
   const isInWindow = sql`(${sessions.generation} = ${presented} + 1 and ${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now})`
-  // Nested once more, because drizzle strips the table from the columns of an expression in RETURNING.
+  // A nested template, because drizzle drops the table name of columns in RETURNING.
   const rotation = {
     userId: sessions.userId,
     generation: sessions.generation,
@@ -147,7 +147,7 @@ function prepareStatements(database: Database, config: Config) {
     .returning(rotation)
 
   return {
-    /** Records itself. */
+    /** Writes its event in the same statement. */
     rotate: database.prepareRecorded('rotate_session', rotate, {
       into: tables.events,
       values: ({ userId }) => ownEvent('session.refreshed', userId, database),

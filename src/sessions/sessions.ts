@@ -22,7 +22,7 @@ const ENDED = { type: 'session.ended' } as const
 
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_KIND} sessions` } as const
 
-/** Who has just proved who they are, with what the row of the user said when they did. */
+/** A user who has just authenticated, as the row was at that moment. */
 export interface AuthenticatedUser {
   id: number
   role: Role
@@ -31,7 +31,7 @@ export interface AuthenticatedUser {
   authVersion: number
 }
 
-/** What a new session is: its kind (schema.pg.ts), and its lifetimes in milliseconds. */
+/** The kind of a new session (schema.pg.ts), and its lifetimes in milliseconds. */
 interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
   kind: 'api' | 'compat'
 }

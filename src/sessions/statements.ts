@@ -18,7 +18,7 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
     .returning({ id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt })
 }
 
-/** What sessions.ts does to the table, each as one statement, so that of several at once one wins. */
+/** The statements of sessions.ts. Each change is one conditional statement, so that of concurrent ones one wins. */
 export function prepareSessionStatements(database: Database) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables
@@ -129,7 +129,7 @@ export function pruneSessions(database: Database, signal?: AbortSignal): Promise
   return deleteInBatches(database, { table, key: table.id, where: and(lt(table.tokenExpiresAt, now), isOver), signal })
 }
 
-/** A parameter that stands as a column: PostgreSQL must be told its type. */
+/** A parameter in the place of a column. The cast gives PostgreSQL its type. */
 function textParameter(name: string) {
   return sql<string>`cast(${sql.placeholder(name)} as text)`.as(name)
 }

@@ -6,7 +6,7 @@ import { rolesIn } from './roles.js'
 
 /** The service's own client, whose tokens are taken whole. RFC 9068 asks every access token to name its client. */
 export const CLIENT_ID = 'latchkey'
-/** How far apart the clocks of two processes may be. */
+/** The tolerated difference between the clocks of two processes. */
 export const CLOCK_SKEW_S = 30
 
 /** How long a proof of who one is counts for what changes how one logs in, in seconds. */

@@ -67,7 +67,7 @@ t.test('what is refused says why, ends with another code, and leaves nothing', a
       code: 64,
       says: /no action "erase": latchkey users create \| list/,
     },
-    { args: ['users', 'delete', '--username', 'mina'], input: PASSWORD, code: 64, says: /say who/ },
+    { args: ['users', 'delete', '--username', 'mina'], input: PASSWORD, code: 64, says: /missing argument <who>/ },
     { args: ['users', 'delete', 'mina', '--username', 'x'], input: PASSWORD, code: 64, says: /--username belongs to/ },
     { args: ['users'], input: PASSWORD, code: 64, says: /say what to do: latchkey users create/ },
     { args: ['users', 'list', '--limit', '0'], input: PASSWORD, code: 64, says: /--limit takes/ },
@@ -125,12 +125,12 @@ t.test('accounts are listed, disabled, enabled and changed; one admin always sta
   t.equal(await run('set-roles', 'joon', ''), '0 joon (id 3) has no roles.')
 
   for (const [args, says] of [
-    [['disable'], /^64 latchkey: say who/],
+    [['disable'], /^64 latchkey: missing argument <who>/],
     [['show', 'nobody'], /^1 latchkey: there is no user "nobody"/],
-    [['set-role', 'mina'], /^64 latchkey: say which role/],
-    [['set-role', 'mina', 'owner'], /^64 latchkey: say which role/],
-    [['set-roles', 'mina'], /^64 latchkey: say which roles/],
-    [['set-roles', 'mina', 'two words'], /^64 latchkey: say which roles/],
+    [['set-role', 'mina'], /^64 latchkey: the role is/],
+    [['set-role', 'mina', 'owner'], /^64 latchkey: the role is/],
+    [['set-roles', 'mina'], /^64 latchkey: the roles are/],
+    [['set-roles', 'mina', 'two words'], /^64 latchkey: the roles are/],
     [['disable', 'mina', 'joon'], /^64 latchkey: unexpected argument "joon"/],
   ] as const) {
     t.match(await run(...args), says)
