@@ -22,6 +22,7 @@ const OPEN = [
   'GET /docs/static/*',
   'GET /docs/static/index.html',
   'GET /docs/static/swagger-initializer.js',
+  'GET /docs/static/theme/latchkey.css',
   'GET /docs/yaml',
   'GET /healthz',
   'GET /livez',
