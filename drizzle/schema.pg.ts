@@ -105,6 +105,40 @@ export const dataKeys = pgTable('data_keys', {
   sealedAt: bigint('sealed_at', { mode: 'number' }).notNull(),
 })
 
+// What people prove beside their password.
+export const factors = pgTable(
+  'factors',
+  {
+    id: text('id').primaryKey(),
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['totp'] }).notNull(),
+    name: text('name'),
+    // Sealed with the data key.
+    secret: text('secret'),
+    // The step of the last code that was taken: neither that code nor an older one is taken again.
+    lastStep: bigint('last_step', { mode: 'number' }).notNull().default(0),
+    createdAt: bigint('created_at', { mode: 'number' }).notNull(),
+    // Null until its owner has shown a first code: such a factor is never asked for.
+    confirmedAt: bigint('confirmed_at', { mode: 'number' }),
+    lastUsedAt: bigint('last_used_at', { mode: 'number' }),
+  },
+  (table) => [index('factors_user').on(table.userId)],
+)
+
+// Recovery codes that have not been used, each as an HMAC under the data key.
+export const recoveryCodes = pgTable(
+  'recovery_codes',
+  {
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    codeHash: text('code_hash').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.codeHash] })],
+)
+
 export const throttle = pgTable(
   'throttle',
   {

@@ -116,6 +116,40 @@ export const dataKeys = sqliteTable('data_keys', {
   sealedAt: integer('sealed_at').notNull(),
 })
 
+// What people prove beside their password.
+export const factors = sqliteTable(
+  'factors',
+  {
+    id: text('id').primaryKey(),
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['totp'] }).notNull(),
+    name: text('name'),
+    // Sealed with the data key.
+    secret: text('secret'),
+    // The step of the last code that was taken: neither that code nor an older one is taken again.
+    lastStep: integer('last_step').notNull().default(0),
+    createdAt: integer('created_at').notNull(),
+    // Null until its owner has shown a first code: such a factor is never asked for.
+    confirmedAt: integer('confirmed_at'),
+    lastUsedAt: integer('last_used_at'),
+  },
+  (table) => [index('factors_user').on(table.userId)],
+)
+
+// Recovery codes that have not been used, each as an HMAC under the data key.
+export const recoveryCodes = sqliteTable(
+  'recovery_codes',
+  {
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    codeHash: text('code_hash').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.codeHash] })],
+)
+
 export const throttle = sqliteTable(
   'throttle',
   {

@@ -2,14 +2,18 @@ import plugin from 'fastify-plugin'
 import { Accounts } from '../src/accounts/accounts.js'
 import { Addresses } from '../src/accounts/addresses.js'
 import { Administration } from '../src/accounts/administration.js'
+import { FactorChecks } from '../src/accounts/factor-checks.js'
 import { Invitations } from '../src/accounts/invitations.js'
 import { LogIn } from '../src/accounts/log-in.js'
+import { LoginTickets } from '../src/accounts/login-tickets.js'
 import { NewPasswords } from '../src/accounts/new-passwords.js'
 import { PasswordChecks } from '../src/accounts/password-checks.js'
 import { Profiles } from '../src/accounts/profiles.js'
 import { Registration } from '../src/accounts/registration.js'
+import { SecondFactors } from '../src/accounts/second-factors.js'
 import { StepUp } from '../src/accounts/step-up.js'
 import { Throttle } from '../src/accounts/throttle.js'
+import { Factors } from '../src/factors/factors.js'
 import { Passwords } from '../src/passwords/passwords.js'
 import { PasswordRules } from '../src/passwords/rules.js'
 
@@ -23,6 +27,9 @@ declare module 'fastify' {
     invitations: Invitations
     profiles: Profiles
     administration: Administration
+    factors: Factors
+    secondFactors: SecondFactors
+    factorChecks: FactorChecks
     newPasswords: NewPasswords
     passwords: Passwords
     throttle: Throttle
@@ -44,6 +51,7 @@ export default plugin(
       secret,
       sessions,
       apiKeys,
+      dataKey,
     } = app
     const notices = mail.outbox
     const passwords = new Passwords(config)
@@ -51,13 +59,19 @@ export default plugin(
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
     const accounts = new Accounts({ database, secret, sessions, apiKeys, events, oneTimeTokens })
     const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
+    const factors = new Factors(database, dataKey)
+    const factorChecks = new FactorChecks({ config, database, factors, throttle, events, notices })
+    const tickets = new LoginTickets(secret)
+    app.decorate('factors', factors)
+    app.decorate('factorChecks', factorChecks)
+    app.decorate('secondFactors', new SecondFactors({ database, factors, sessions, events, notices }))
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
     app.decorate('registration', new Registration({ config, database, passwords, rules, events, notices }))
-    const logIn = new LogIn({ config, database, accounts, checks, events })
+    const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, events })
     app.decorate('logIn', logIn)
-    app.decorate('stepUp', new StepUp({ accounts, logIn, freshTokens }))
+    app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, sessions, apiKeys, events, oneTimeTokens, notices }))
     const passwordDeeds = { database, passwords, rules, sessions, apiKeys, events, oneTimeTokens, notices }

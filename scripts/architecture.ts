@@ -17,6 +17,7 @@ export const FLOORS = [
   'src/passwords',
   'src/audit',
   'src/tokens',
+  'src/factors',
   'src/sessions',
   'src/clients',
   'src/oauth',

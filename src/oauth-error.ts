@@ -2,6 +2,7 @@ export type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
   | 'invalid_grant'
+  | 'mfa_required'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'invalid_scope'

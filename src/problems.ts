@@ -27,6 +27,7 @@ export const PROBLEMS = {
   },
   client_unknown: { status: 400, title: 'No application of this client_id is registered here.' },
   redirect_uri_unknown: { status: 400, title: 'The application has not registered this redirect_uri.' },
+  invalid_ticket: { status: 400, title: 'The ticket is not valid or has expired; log in again.' },
   invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
   text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },
@@ -56,6 +57,8 @@ export const PROBLEMS = {
     headers: { 'www-authenticate': `${CHALLENGE}, error="insufficient_user_authentication", max_age="300"` },
   },
   wrong_password: { status: 403, title: 'The current password is wrong.' },
+  wrong_code: { status: 403, title: 'The code is wrong, was used before or has expired.' },
+  mfa_required: { status: 403, title: 'The password is right; a second factor is needed too.' },
   insufficient_scope: {
     status: 403,
     title: 'The access token does not reach this far; detail says what it lacks.',
@@ -74,6 +77,8 @@ export const PROBLEMS = {
   client_id_taken: { status: 409, title: 'The client_id is taken, or was at some time.' },
   too_many_secrets: { status: 409, title: 'Two secrets are valid already; end the older one first.' },
   too_many_rows: { status: 409, title: 'This account has as many rows of this kind as one may have; delete some.' },
+  too_many_factors: { status: 409, title: 'This account has as many second factors as one may have; remove some.' },
+  no_factor: { status: 409, title: 'This account has no second factor.' },
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },
   body_too_large: { status: 413, title: 'The body is larger than this service takes.' },
@@ -111,6 +116,8 @@ interface Particulars {
   detail?: string
   headers?: Record<string, string>
   errors?: FieldError[]
+  /** Members of the answer beside those of every problem, RFC 9457 section 3.2. */
+  extension?: Record<string, unknown>
   cause?: unknown
 }
 
@@ -120,10 +127,11 @@ export class Problem extends Error {
   readonly headers: Record<string, string>
   readonly detail: string | undefined
   readonly errors: FieldError[] | undefined
+  readonly extension: Record<string, unknown> | undefined
 
   constructor(
     readonly code: ProblemCode,
-    { detail, headers, errors, cause }: Particulars = {},
+    { detail, headers, errors, extension, cause }: Particulars = {},
   ) {
     const definition: Definition = PROBLEMS[code]
     super(detail ?? definition.title, { cause })
@@ -131,6 +139,7 @@ export class Problem extends Error {
     this.headers = { ...definition.headers, ...headers }
     this.detail = detail
     this.errors = errors
+    this.extension = extension
   }
 
   /** The body of the answer, as RFC 9457 has it, with the stable `code` and the id that finds it in the log. */
@@ -142,6 +151,7 @@ export class Problem extends Error {
       code: this.code,
       ...(this.detail !== undefined && { detail: this.detail }),
       ...(this.errors !== undefined && { errors: this.errors }),
+      ...this.extension,
       request_id: requestId,
     }
   }

@@ -4,6 +4,7 @@ import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
+import { factorIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -25,8 +26,22 @@ const Credentials = Type.Object(
   },
 )
 
+const FactorLogin = Type.Object(
+  {
+    ticket: Type.String({ minLength: 1, maxLength: 512, description: 'The ticket of the log-in.' }),
+    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
+    recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
+  },
+  {
+    $id: 'FactorLogin',
+    additionalProperties: false,
+    description: 'The ticket, and one second factor.',
+    examples: [{ ticket: 'c2VhbGVk', totp: '755224' }],
+  },
+)
+
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(Credentials)
+  for (const schema of [Credentials, FactorLogin]) app.addSchema(schema)
 
   app.post('/v1/login', {
     config: { public: true, rateLimit: 'network' },
@@ -35,20 +50,44 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'login',
       tags: ['auth'],
       summary: 'Log in',
-      description: 'Starts a session. An unknown name, a wrong password and a disabled account get the same response.',
+      description:
+        'Starts a session. An unknown name, a wrong password and a disabled account get the same response. An account with ' +
+        'a second factor gets 403 `mfa_required` with a ticket, which POST /v1/login/factor completes.',
       security: [],
       body: ref(Credentials),
       response: {
         200: ref(Login),
         ...problems(400, 413, 415, 429),
         401: problemAnswer(401, 'invalid_credentials'),
-        403: problemAnswer(403, 'email_unverified'),
+        403: problemAnswer(403, 'mfa_required'),
       },
     },
     handler: async (request) => {
       const { username, email } = identifiersIn(request, 'one')
       const identifier = username ?? email ?? ''
       const user = await app.logIn.authenticate(identifier, request.body.password, clientOf(request))
+      return toLogin(user, await app.sessions.issue(user, clientOf(request)))
+    },
+  })
+
+  app.post('/v1/login/factor', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'completeLogin',
+      tags: ['auth'],
+      summary: 'Complete a log-in with a second factor',
+      description: 'Takes the ticket of a log-in, and a code that works once.',
+      security: [],
+      body: ref(FactorLogin),
+      response: {
+        200: ref(Login),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'wrong_code'),
+      },
+    },
+    handler: async (request) => {
+      const { ticket, ...factor } = request.body
+      const user = await app.logIn.complete(ticket, factorIn(factor), clientOf(request))
       return toLogin(user, await app.sessions.issue(user, clientOf(request)))
     },
   })

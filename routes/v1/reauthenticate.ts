@@ -11,12 +11,14 @@ const Reauthentication = Type.Object(
     current_password: Type.Optional(
       Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The current password.' }),
     ),
+    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
+    recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
   },
   {
     $id: 'Reauthentication',
     additionalProperties: false,
     minProperties: 1,
-    description: 'One proof of who you are.',
+    description: 'One proof of who you are. An account with a second factor needs `totp` or `recovery_code`.',
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
@@ -38,7 +40,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         200: ref(FreshToken),
         ...problems(400, 401, 413, 415, 429),
-        403: problemAnswer(403, 'wrong_password'),
+        403: problemAnswer(403, 'mfa_required'),
       },
     },
     handler: (request) => app.stepUp.reauthenticate(request.user, request.body, clientOf(request)),

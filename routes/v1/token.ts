@@ -11,6 +11,7 @@ import type { OAuthClient } from '../../src/clients/oauth-clients.js'
 import { URI_LONGEST } from '../../src/clients/registration.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
 import { hasPages } from '../../src/config/pages.js'
+import type { ShownFactor } from '../../src/factors/factors.js'
 import { CODE_MAX_LENGTH } from '../../src/oauth/authorization-codes.js'
 import { OAuthError } from '../../src/oauth-error.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -38,6 +39,12 @@ const TokenRequest = Type.Object(
     ),
     refresh_token: Type.Optional(
       Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),
+    ),
+    totp: Type.Optional(
+      Type.String({ maxLength: 32, description: 'For `password`: the code of an authenticator app.', examples: [''] }),
+    ),
+    recovery_code: Type.Optional(
+      Type.String({ maxLength: 32, description: 'For `password`: a recovery code instead.', examples: [''] }),
     ),
     scope: Type.Optional(
       Type.String({
@@ -150,7 +157,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         }
         refuseScope(request.body)
         const username = required(request.body, 'username')
-        const user = await app.logIn.authenticate(username, required(request.body, 'password'), clientOf(request))
+        const password = required(request.body, 'password')
+        const user = await app.logIn.authenticate(username, password, clientOf(request), factorIn(request.body))
         return app.sessions.issue(user, clientOf(request))
       },
     }),
@@ -165,7 +173,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Get tokens (OAuth 2 token endpoint)',
       description:
         'The token endpoint of RFC 6749, for OAuth 2 clients and for the Authorize button of this page. The password ' +
-        "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off.",
+        "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off. " +
+        'An account with a second factor gets the error `mfa_required`: repeat the request with `totp` or `recovery_code`.',
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenRequest),
@@ -188,6 +197,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+/** The second factor beside a password; forms send fields that are empty. */
+function factorIn({ totp, recovery_code: recoveryCode }: TokenForm): ShownFactor | undefined {
+  if (totp) return { totp }
+  return recoveryCode ? { recoveryCode } : undefined
+}
 
 function required(
   body: TokenForm,

@@ -248,6 +248,24 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
+  app.delete('/v1/users/:id/factors', {
+    config: toWrite,
+    schema: {
+      operationId: 'deleteUserFactors',
+      tags: ['admin'],
+      summary: "Remove somebody's second factors",
+      description:
+        'For somebody who has lost the device and the recovery codes: removes them all and ends all sessions. Not for ' +
+        'yourself or another admin, whom only the command line helps.',
+      params: IdParams,
+      response: { 204: noContent('They are gone.'), ...problems(400, 401, 403, 404, 413, 415) },
+    },
+    handler: async (request, reply) => {
+      await app.secondFactors.removeAll(request.params.id, actorOf(request))
+      return reply.code(204).send()
+    },
+  })
+
   app.post('/v1/users/:id/password-reset', {
     config: toWrite,
     schema: {

@@ -2,17 +2,39 @@ import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import type { Database } from '../database/database.js'
+import type { ShownFactor } from '../factors/factors.js'
+import { DIGITS } from '../factors/totp.js'
 import { assertPasswordText } from '../passwords/text.js'
 import { Problem } from '../problems.js'
 import { logins } from '../telemetry/channels.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
+import type { FactorChecks } from './factor-checks.js'
+import type { LoginTickets } from './login-tickets.js'
 import { identifierKey, normalizeName } from './names.js'
-import type { PasswordChecks } from './password-checks.js'
+import type { Checked, PasswordChecks, SecondStep } from './password-checks.js'
+import type { Reservation } from './throttle.js'
 import { prepareFindNamed, prepareFindPending, type User } from './user-rows.js'
 
 type Identifier = 'username' | 'email'
 const OTHER = { username: 'email', email: 'username' } as const
+
+/** The id of no account. */
+const NOBODY = 0
+/** What stands in a session of a password and a second factor, in words of RFC 8176. */
+const TWO_FACTORS = 'pwd otp mfa'
+
+/** Somebody who has proved who they are, and how. */
+export type LoggedIn = User & { amr?: string }
+
+/** What a door takes of somebody: whom it may mean by a name, and which second factor was shown. */
+interface Door {
+  column: Identifier
+  mayBeMeant?: (user: User) => boolean
+  shown?: ShownFactor | undefined
+  /** Whether the door has no words for a second factor, which stands behind the password then. */
+  takesDigits?: true
+}
 
 type Session = Pick<UserCaller, 'userId' | 'sessionId'>
 
@@ -21,20 +43,26 @@ interface Dependencies {
   database: Database
   accounts: Accounts
   checks: PasswordChecks
+  factorChecks: FactorChecks
+  tickets: LoginTickets
   events: Events
 }
 
-/** How people prove who they are with a password. Every door leads through here. */
+/** How people prove who they are, with a password and a second factor where there is one. Every door leads through here. */
 export class LogIn {
   readonly #accounts: Accounts
   readonly #checks: PasswordChecks
+  readonly #factorChecks: FactorChecks
+  readonly #tickets: LoginTickets
   readonly #events: Events
   readonly #named: ReturnType<typeof prepareFindNamed>
   readonly #findPending: ReturnType<typeof prepareFindPending> | undefined
 
-  constructor({ config, database, accounts, checks, events }: Dependencies) {
+  constructor({ config, database, accounts, checks, factorChecks, tickets, events }: Dependencies) {
     this.#accounts = accounts
     this.#checks = checks
+    this.#factorChecks = factorChecks
+    this.#tickets = tickets
     this.#events = events
     this.#named = prepareFindNamed(database)
     // Nowhere else does an account wait for the address that it logs in with.
@@ -43,21 +71,49 @@ export class LogIn {
 
   /**
    * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
-   * password and a disabled account cost the same hash and get the same answer.
-   * @throws Problem invalid_credentials, email_unverified, too_many_attempts, password_rejected, hashing_overloaded
+   * password and a disabled account cost the same hash and get the same answer. An account with a second factor needs it too:
+   * it is `shown` at once, or to `complete` with the ticket of the problem.
+   * @throws Problem invalid_credentials, mfa_required, email_unverified, too_many_attempts,
+   * password_rejected, hashing_overloaded
    */
-  authenticate(identifier: string, password: string, client: Client): Promise<User> {
-    return this.#authenticate(identifier.includes('@') ? 'email' : 'username', identifier, password, client)
+  async authenticate(identifier: string, password: string, client: Client, shown?: ShownFactor): Promise<LoggedIn> {
+    const door: Door = { column: identifier.includes('@') ? 'email' : 'username', shown }
+    const { user, step } = await this.#authenticate(door, identifier, password, client)
+    if (step !== 'missing') return step === 'right' ? { ...user, amr: TWO_FACTORS } : user
+    const methods = await this.#factorChecks.methodsOf(user.id)
+    throw new Problem('mfa_required', { extension: { ticket: this.#tickets.make(user), methods } })
+  }
+
+  /**
+   * The user of a ticket, who shows the second factor now.
+   * @throws Problem invalid_ticket, wrong_code, too_many_attempts
+   */
+  async complete(ticket: string, shown: ShownFactor, client: Client): Promise<LoggedIn> {
+    const proven = this.#tickets.read(ticket)
+    const user = proven && (await this.#accounts.find(proven.userId))
+    if (user === undefined || user.authVersion !== proven?.authVersion) throw new Problem('invalid_ticket')
+    if (await this.#factorChecks.check(user, shown, { client, owner: user, name: '' }))
+      return { ...user, amr: TWO_FACTORS }
+    logins.publish({ result: 'failed' })
+    throw new Problem('wrong_code')
   }
 
   /**
    * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown. Somebody who
-   * has no such name is called by the other one: an import brings people who have only an address.
-   * @throws as `authenticate`
+   * has no such name is called by the other one: an import brings people who have only an address. Whoever has TOTP types its
+   * six digits right behind the password.
+   * @throws as `authenticate`, but for mfa_required
    */
-  authenticateExactly(column: Identifier, identifier: string, password: string, client: Client): Promise<User> {
-    const isExact = (user: User) => (user[column] ?? user[OTHER[column]]) === identifier
-    return this.#authenticate(column, identifier, password, client, isExact)
+  async authenticateExactly(
+    column: Identifier,
+    identifier: string,
+    password: string,
+    client: Client,
+  ): Promise<LoggedIn> {
+    const mayBeMeant = (user: User) => (user[column] ?? user[OTHER[column]]) === identifier
+    const door: Door = { column, mayBeMeant, takesDigits: true }
+    const { user, step } = await this.#authenticate(door, identifier, password, client)
+    return step === 'right' ? { ...user, amr: TWO_FACTORS } : user
   }
 
   /**
@@ -69,8 +125,8 @@ export class LogIn {
     assertPasswordText(password)
     const user = await this.#accounts.find(userId)
     if (user === undefined) throw new Problem('invalid_token')
-    const proven = await this.#checks.check(user, password, { client, owner: user, name: '', sessionId })
-    if (proven !== undefined) return proven
+    const checked = await this.#checks.check(user, password, { client, owner: user, name: '', sessionId })
+    if (checked !== undefined) return checked.user
     await this.#events.record({ type: 'password.rejected', userId }, client)
     throw new Problem('wrong_password')
   }
@@ -82,20 +138,15 @@ export class LogIn {
    */
   async prove(user: User, password: string, client: Client): Promise<User> {
     assertPasswordText(password)
-    const proven = await this.#checks.check(user, password, { client, owner: user, name: '' })
-    if (proven !== undefined) return proven
+    const checked = await this.#checks.check(user, password, { client, owner: user, name: '' })
+    if (checked !== undefined) return checked.user
     await this.#events.record({ type: 'password.rejected', userId: user.id, actorId: null }, client)
     throw new Problem('invalid_credentials')
   }
 
-  async #authenticate(
-    column: Identifier,
-    identifier: string,
-    password: string,
-    client: Client,
-    mayBeMeant?: (user: User) => boolean,
-  ): Promise<User> {
-    assertPasswordText(password)
+  async #authenticate(door: Door, identifier: string, typed: string, client: Client): Promise<Checked> {
+    assertPasswordText(typed)
+    const { column, mayBeMeant } = door
     const [key, folded] = [identifierKey(identifier), normalizeName(identifier)]
     const rows = await this.#named.execute({ key, folded })
     // Two people share a name only in a database that is older than the rule against it.
@@ -106,16 +157,40 @@ export class LogIn {
     const [pending] = rows.length > 0 ? [] : ((await this.#findPending?.execute({ key })) ?? [])
     const user = choose(mayBeMeant ? rows.filter(mayBeMeant) : rows) ?? pending
     // One budget a name at all doors: otherwise a second, stricter door would reveal whether the name exists.
-    const proven = await this.#checks.check(user, password, { client, owner: user ?? choose(rows), name: key })
+    const { password, shown } = door.takesDigits ? await this.#cut(user, typed) : { password: typed, shown: door.shown }
+    const second = (proven: User, reservation?: Reservation) =>
+      this.#secondStep(proven, { door, shown, client, reservation })
+    const attempt = { client, owner: user ?? choose(rows), name: key }
+    const checked = await this.#checks.check(user, password, attempt, { second })
     const userId = user?.id ?? null
-    if (proven === undefined) {
+    if (checked === undefined) {
       const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
       logins.publish({ result: 'failed' })
       await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
     }
     // The tutorials' doors, which compare exactly, have no words for it.
-    if (proven.unprovenUntil !== null) throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
-    return proven
+    if (checked.user.unprovenUntil !== null) throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
+    return checked
+  }
+
+  /** An account with TOTP has the last six characters cut off, whatever they are: the time of a try tells nothing then. */
+  async #cut(user: User | undefined, typed: string): Promise<{ password: string; shown: ShownFactor | undefined }> {
+    const methods = await this.#factorChecks.methodsOf(user?.id ?? NOBODY)
+    if (!methods.includes('totp')) return { password: typed, shown: undefined }
+    return { password: typed.slice(0, -DIGITS), shown: { totp: typed.slice(-DIGITS) } }
+  }
+
+  async #secondStep(
+    user: User,
+    {
+      door,
+      shown,
+      ...attempt
+    }: { door: Door; shown: ShownFactor | undefined; client: Client; reservation: Reservation | undefined },
+  ): Promise<SecondStep> {
+    if ((await this.#factorChecks.methodsOf(user.id)).length === 0) return 'none'
+    if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'
+    return (await this.#factorChecks.isRight(user, shown, attempt)) ? 'right' : 'wrong'
   }
 }

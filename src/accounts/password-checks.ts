@@ -6,7 +6,7 @@ import type { Passwords } from '../passwords/passwords.js'
 import type { Turn } from '../passwords/queue.js'
 import type { Accounts } from './accounts.js'
 import { turnOf, turnOfOwner } from './hash-turns.js'
-import type { Attempt, Throttle } from './throttle.js'
+import type { Attempt, Reservation, Throttle } from './throttle.js'
 import type { User } from './user-rows.js'
 
 interface Dependencies {
@@ -16,6 +16,22 @@ interface Dependencies {
   passwords: Passwords
   throttle: Throttle
   events: Events
+}
+
+/**
+ * What a door asks for beside a password that is right: nothing, a second factor that was shown and is right or wrong, or one
+ * that was not shown yet.
+ */
+export type SecondStep = 'none' | 'right' | 'wrong' | 'missing'
+
+interface CheckOptions {
+  /** Asked once the password is right. */
+  second?: (user: User, reservation: Reservation | undefined) => Promise<SecondStep>
+}
+
+export interface Checked {
+  user: User
+  step: Exclude<SecondStep, 'wrong'>
 }
 
 /** Verifies passwords within the budgets of wrong ones, and replaces hashes that are out of date. */
@@ -38,28 +54,40 @@ export class PasswordChecks {
 
   /**
    * The user, if active and if this is the password. Takes a try from the budgets first, and gives it back unless the password
-   * was wrong. Without a user it costs the same hash. @throws Problem too_many_attempts, hashing_overloaded
+   * or the second factor was wrong. A password alone, where a factor is missing, makes no budget whole again. Without a user it
+   * costs the same hash. @throws Problem too_many_attempts, hashing_overloaded
    */
-  async check(user: User | undefined, password: string, attempt: Attempt) {
+  async check(
+    user: User | undefined,
+    password: string,
+    attempt: Attempt,
+    { second = async () => 'none' }: CheckOptions = {},
+  ): Promise<Checked | undefined> {
     const { client, owner, name, sessionId } = attempt
     const isConfirmed = sessionId !== undefined && owner !== undefined
     const turn = isConfirmed ? turnOfOwner(client, owner.id) : turnOf(client, `name:${name}`)
-    if (!this.#config.LOGIN_THROTTLE) return this.#prove(user, password, turn)
+    const prove = async (reservation?: Reservation): Promise<Checked | undefined> => {
+      const proven = await this.#prove(user, password, turn)
+      const step = proven && (await second(proven, reservation))
+      return proven === undefined || step === undefined || step === 'wrong' ? undefined : { user: proven, step }
+    }
+    if (!this.#config.LOGIN_THROTTLE) return prove()
     // First of all: a flood would make two writes of each try that is refused anyway.
     this.#passwords.assertRoom(turn)
     const reservation = await this.#throttle.reserve(attempt)
-    let proven: User | undefined
+    let checked: Checked | undefined
     try {
-      proven = await this.#prove(user, password, turn)
+      checked = await prove(reservation)
     } catch (error) {
       await this.#throttle.release(reservation)
       throw error
     }
-    if (proven !== undefined) await this.#throttle.succeed(reservation)
+    if (checked?.step === 'missing') await this.#throttle.release(reservation)
+    else if (checked !== undefined) await this.#throttle.succeed(reservation)
     else if (reservation.isLast) {
       await this.#events.record({ type: 'account.locked', userId: owner?.id ?? null, actorId: null }, client)
     }
-    return proven
+    return checked
   }
 
   async #prove(user: User | undefined, password: string, turn: Turn): Promise<User | undefined> {

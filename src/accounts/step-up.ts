@@ -1,15 +1,19 @@
 import type { Client } from '../audit/requester.js'
+import type { ShownFactor } from '../factors/factors.js'
 import { Problem } from '../problems.js'
 import type { FreshTokens } from '../sessions/fresh-tokens.js'
 import type { AccessToken } from '../sessions/token-pairs.js'
 import { isRecent, type UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
+import type { FactorChecks } from './factor-checks.js'
 import type { LogIn } from './log-in.js'
 import type { User } from './user-rows.js'
 
 /** What people may show to prove again who they are: one of these. */
 export interface Proof {
   current_password?: string | undefined
+  totp?: string | undefined
+  recovery_code?: string | undefined
 }
 
 /** A proof that was right: whose it was, and its methods in the words of RFC 8176 with a space between them. */
@@ -21,6 +25,7 @@ interface Proved {
 interface Dependencies {
   accounts: Accounts
   logIn: LogIn
+  factorChecks: FactorChecks
   freshTokens: FreshTokens
 }
 
@@ -28,36 +33,58 @@ interface Dependencies {
 export class StepUp {
   readonly #accounts: Accounts
   readonly #logIn: LogIn
+  readonly #factorChecks: FactorChecks
   readonly #freshTokens: FreshTokens
 
-  constructor({ accounts, logIn, freshTokens }: Dependencies) {
+  constructor({ accounts, logIn, factorChecks, freshTokens }: Dependencies) {
     this.#accounts = accounts
     this.#logIn = logIn
+    this.#factorChecks = factorChecks
     this.#freshTokens = freshTokens
   }
 
-  /** An access token with a new auth_time. @throws Problem wrong_password, invalid_token, too_many_attempts */
+  /**
+   * An access token with a new auth_time. An account with a second factor needs that factor.
+   * @throws Problem mfa_required, wrong_code, wrong_password, invalid_token, too_many_attempts
+   */
   async reauthenticate(caller: UserCaller, proof: Proof, client: Client): Promise<AccessToken> {
     const { user, amr } = await this.#prove(caller, proof, client)
     return this.#freshTokens.issue(caller, user, amr, client)
   }
 
   /**
-   * The user of a session, who shows the current password beside the request or has proved a moment ago who they are.
+   * The user of a session, who shows the current password beside the request or has proved a moment ago who they are. Where
+   * there is a second factor, the password beside the request is not enough.
    * @throws Problem reauthentication_required, wrong_password, invalid_token, too_many_attempts
    */
   async confirm(caller: UserCaller, password: string | undefined, client: Client): Promise<User> {
+    const mustBeRecent = password === undefined || (await this.#factorChecks.methodsOf(caller.userId)).length > 0
+    if (mustBeRecent && !isRecent(caller)) throw new Problem('reauthentication_required')
     if (password !== undefined) return this.#logIn.confirm(caller, password, client)
-    if (!isRecent(caller)) throw new Problem('reauthentication_required')
     const user = await this.#accounts.find(caller.userId)
     if (user === undefined) throw new Problem('invalid_token')
     return user
   }
 
   /** Each way to prove who one is stands here, by its field of the request. */
-  async #prove(caller: UserCaller, { current_password: password }: Proof, client: Client): Promise<Proved> {
-    if (password !== undefined) return { user: await this.#logIn.confirm(caller, password, client), amr: 'pwd' }
-    const errors = [{ in: 'body', path: '/current_password', message: 'is required' }]
-    throw new Problem('validation_failed', { errors })
+  async #prove(caller: UserCaller, proof: Proof, client: Client): Promise<Proved> {
+    const { current_password: password, totp, recovery_code: recoveryCode } = proof
+    if (totp !== undefined) return this.#proveFactor(caller, { totp }, client)
+    if (recoveryCode !== undefined) return this.#proveFactor(caller, { recoveryCode }, client)
+    if (password === undefined) {
+      const errors = [{ in: 'body', path: '/current_password', message: 'is required' }]
+      throw new Problem('validation_failed', { errors })
+    }
+    const methods = await this.#factorChecks.methodsOf(caller.userId)
+    if (methods.length > 0) throw new Problem('mfa_required', { extension: { methods } })
+    return { user: await this.#logIn.confirm(caller, password, client), amr: 'pwd' }
+  }
+
+  async #proveFactor({ userId, sessionId }: UserCaller, shown: ShownFactor, client: Client): Promise<Proved> {
+    const user = await this.#accounts.find(userId)
+    if (user === undefined) throw new Problem('invalid_token')
+    const isRight = await this.#factorChecks.check(user, shown, { client, owner: user, name: '', sessionId })
+    if (!isRight) throw new Problem('wrong_code')
+    return { user, amr: 'otp' }
   }
 }

@@ -20,7 +20,7 @@ const LONGEST_WAIT_MS = 15 * MINUTE_MS
 /** After this many doublings, 30 s exceed the longest wait. */
 const DOUBLINGS = 5
 /** So many wrong passwords in a row are an attack, not a forgotten password: from then on one an hour. */
-const MANY_TRIES = 100
+export const MANY_TRIES = 100
 const MANY_TRIES_WAIT_MS = HOUR_MS
 /**
  * A budget that was not used for this long is deleted. From `REMEMBERED_TRIES` on that takes a month: otherwise an attacker who
@@ -73,6 +73,8 @@ export class Throttled extends Problem {
 export interface Reservation {
   account: string
   networks: Network[]
+  /** How many wrong ones in a row it makes, if it is one. */
+  tries: number
   /** Whether it was the last try before a wait. */
   isLast: boolean
 }
@@ -117,7 +119,7 @@ export class Throttle {
         for (const network of networks) await this.#takeFromNetwork(db, network)
         return tries
       })
-      return { account, networks, isLast: tries >= TRIES }
+      return { account, networks, tries, isLast: tries >= TRIES }
     } catch (error) {
       if (error instanceof Throttled) this.#note(error, attempt)
       throw error

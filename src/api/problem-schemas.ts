@@ -23,6 +23,14 @@ export const Problem = Type.Object(
         { description: 'Every part of the request that does not match the schema.' },
       ),
     ),
+    ticket: Type.Optional(
+      Type.String({ description: 'With `mfa_required`: for POST /v1/login/factor, within five minutes.' }),
+    ),
+    methods: Type.Optional(
+      Type.Array(Type.String({ 'x-extensible-enum': ['totp', 'recovery_code'] }), {
+        description: 'With `mfa_required`: the second factors that complete the log-in.',
+      }),
+    ),
     request_id: Type.String({ description: "The request's id, as it is in the log." }),
   },
   {

@@ -21,7 +21,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   invite <address>            add an account whose person chooses the password: by mail, or by a token to hand over
   list [--search <text>] [--limit <n>]
                               all accounts, the oldest first; or those with this text in a name or an address
-  show <who>                  one account
+  show <who>                  one account, with its second factors
   disable <who>               end its sessions, and let nobody log in to it
   enable <who>                undo that
   set-role <who> <user|admin> a new role; whoever stops being an admin is logged out everywhere
@@ -29,6 +29,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   set-password <who>          a new password; ends all sessions
   reset-password <who>        make a token that sets a new password once, within the hour
   revoke-sessions <who>       log it out everywhere
+  remove-factors <who>        remove all second factors, for somebody who has lost them, and log it out everywhere
   delete <who>                delete the account for good, with all that belongs to it
 
 <who> is a user name, an e-mail address, or an id. One active admin always stays. Every change is in the audit log.
@@ -58,7 +59,12 @@ type Act = (app: FastifyInstance, who: string, value: string | undefined) => Pro
 const ACTS: Record<string, Act> = {
   show: async (app, who) => {
     const user = await findAccount(app, who)
-    return { lines: describeAccount(user), json: toAccount(user) }
+    const factors = (await app.factors.list(user.id)).map(({ kind, name }) => ({ type: kind, name }))
+    const names = factors.map(({ type, name }) => (name === null ? type : `${type} (${name})`))
+    return {
+      lines: [...describeAccount(user), `${'factors'.padEnd(12)} ${names.join(', ') || '-'}`],
+      json: { ...toAccount(user), factors },
+    }
   },
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
@@ -110,6 +116,12 @@ const ACTS: Record<string, Act> = {
     const user = await findAccount(app, who)
     await app.accounts.endSessions(user.id, { id: null })
     return outcome(user, `Ended all sessions of ${nameOf(user)}.`)
+  },
+  'remove-factors': async (app, who) => {
+    const user = await findAccount(app, who)
+    const removed = await app.secondFactors.removeAll(user.id, { id: null })
+    const done = removed.length === 0 ? 'has no second factor' : 'has no second factor any more, and no session'
+    return outcome(user, `${nameOf(user)} ${done}.`)
   },
   delete: async (app, who) => {
     const user = await findAccount(app, who)

@@ -27,6 +27,11 @@ export const PURPOSES = {
   password_changed: { usefulMs: 3 * DAY_MS, isPast: true },
   email_changed: { usefulMs: 3 * DAY_MS, isPast: true },
   email_undo: { usefulMs: 7 * DAY_MS, token: 'email_undo', page: 'verify', isPast: true },
+  factor_added: { usefulMs: 3 * DAY_MS, isPast: true },
+  factor_removed: { usefulMs: 3 * DAY_MS, isPast: true },
+  recovery_codes_replaced: { usefulMs: 3 * DAY_MS, isPast: true },
+  recovery_code_used: { usefulMs: 3 * DAY_MS, isPast: true },
+  factor_attacked: { usefulMs: 3 * DAY_MS, isPast: true },
 } as const satisfies Record<string, Definition>
 
 export type Purpose = keyof typeof PURPOSES

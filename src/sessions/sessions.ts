@@ -29,6 +29,8 @@ export interface AuthenticatedUser {
   /** Words with a space between them, as in the table. */
   roles: string
   authVersion: number
+  /** How, in words of RFC 8176 with a space between them; by the password alone where nothing is said. */
+  amr?: string
 }
 
 /** The kind of a new session (schema.pg.ts), and its lifetimes in milliseconds. */
@@ -108,7 +110,8 @@ export class Sessions {
     return this.#database.transaction(async (db) => {
       const grant = await this.#begin(db, user, client, plan)
       const { userId, sessionId } = grant
-      const reason = client.door && `password at ${client.door()}`
+      const how = user.amr === undefined ? 'password' : 'password and second factor'
+      const reason = client.door && `${how} at ${client.door()}`
       await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
       afterCommit(db, () => logins.publish({ result: 'succeeded' }))
       return grant
@@ -125,7 +128,7 @@ export class Sessions {
       id,
       userId: user.id,
       clientId: CLIENT_ID,
-      amr: PASSWORD,
+      amr: user.amr ?? PASSWORD,
       authVersion: user.authVersion,
       ip,
       userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,

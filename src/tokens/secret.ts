@@ -16,6 +16,7 @@ export type Purpose =
   | 'imported-id'
   | 'one-time-token'
   | 'authorization-code'
+  | 'login-ticket'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */

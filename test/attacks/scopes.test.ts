@@ -10,7 +10,7 @@ import { exampleOf, requestTo, rowsOf } from './requests.js'
 
 t.setTimeout(120_000)
 
-const TABLES = ['users', 'sessions', 'todos', 'tutorials', 'one_time_tokens', 'events']
+const TABLES = ['users', 'factors', 'recovery_codes', 'sessions', 'todos', 'tutorials', 'one_time_tokens', 'events']
 const SCOPES = ['todos', 'tutorials', 'users'].flatMap((name) => [`${name}:read`, `${name}:write`])
 const ALL = ['openid', 'offline_access', 'profile', 'email', 'roles', ...SCOPES, 'events:read'].join(' ')
 
@@ -25,6 +25,7 @@ const OPEN: Record<string, string> = {
   updateUser: 'users:write',
   deleteUser: 'users:write',
   revokeUserSessions: 'users:write',
+  deleteUserFactors: 'users:write',
   createPasswordReset: 'users:write',
   listEvents: 'events:read',
 }

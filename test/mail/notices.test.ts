@@ -1,4 +1,5 @@
 import t from 'tap'
+import { addTotp, ticketOf } from '../factors/people.js'
 import { PASSWORD } from '../helper.js'
 import { giftsOf, newest } from './links.js'
 import { deliver, outboxOf, register, startMailing } from './people.js'
@@ -69,4 +70,25 @@ t.test('a service that listens sends by itself, and at once', async (t) => {
   const { until } = await import('../support/replica.js')
   await until(async () => server.received.length === 1 && (await outboxOf(service)).length === 0)
   t.same(server.received[0]?.to, ['mina@example.org'])
+})
+
+t.test('whoever has an address is told of each change of their second factors, and of an attack', async (t) => {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server)
+  await register(service, 'mina', 'mina@example.org')
+  const phone = await addTotp(await service.logIn('mina'))
+  const ticket = await ticketOf(service, 'mina')
+  const totp = phone.wrongCode()
+  for (let tries = 0; tries < 7; tries += 1) await service.post('/v1/login/factor', { ticket, totp })
+  await service.post('/v1/login/factor', { ticket, recovery_code: phone.recoveryCodes[0] })
+  await phone.person.post('/v1/me/recovery-codes')
+  await phone.person.delete(`/v1/me/factors/${phone.id}`)
+  await deliver(service)
+  t.same(server.received.map(({ mail }) => mail.subject).sort(), [
+    'A recovery code of your account at Example was used',
+    'A second factor was added to your account at Example',
+    'A second factor was removed from your account at Example',
+    'New recovery codes for your account at Example',
+    'Somebody knows your password for Example',
+  ])
 })

@@ -18,6 +18,7 @@ const NEED_A_RECENT_LOGIN = [
   'createUser',
   'deleteClient',
   'deleteUser',
+  'deleteUserFactors',
   'endClientSecret',
   'revokeUserSessions',
   'updateClient',

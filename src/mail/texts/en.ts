@@ -77,6 +77,36 @@ If it was you, all is well. If it was not you, take the change back within seven
 Or type this code where you are asked for it:
 {code}
 `,
+  factor_added: `Subject: A second factor was added to your account at {service}
+
+A second factor was added to the account {name} at {service} at {time}. From now on it is asked for beside the password.
+
+If it was you, all is well. If it was not you, somebody has logged in to your account: ask for a new password where you log in, at once, and tell those who run {service}.
+`,
+  factor_removed: `Subject: A second factor was removed from your account at {service}
+
+A second factor of the account {name} at {service} was removed at {time}.
+
+If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+`,
+  recovery_codes_replaced: `Subject: New recovery codes for your account at {service}
+
+New recovery codes were made for the account {name} at {service} at {time}. The earlier ones no longer work.
+
+If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+`,
+  recovery_code_used: `Subject: A recovery code of your account at {service} was used
+
+A recovery code of the account {name} at {service} was used at {time}.
+
+If it was you, and your device is lost, remove it from the account and add another. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+`,
+  factor_attacked: `Subject: Somebody knows your password for {service}
+
+Somebody has given wrong codes for the account {name} at {service} several times, last at {time}. Nobody has got in with them, but whoever is asked for a code has given the right password.
+
+If it was you, all is well. If it was not you, change the password now.
+`,
   test: `Subject: A test mail from {service}
 
 This mail shows that {service} can send mail. Nothing is to be done.

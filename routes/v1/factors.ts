@@ -1,0 +1,231 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import type { Owner } from '../../src/accounts/second-factors.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
+import { timestamp } from '../../src/api/times.js'
+import { clientOf } from '../../src/audit/requester.js'
+import type { Factor as FactorRow } from '../../src/factors/factors.js'
+import { qrCode } from '../../src/factors/qr-codes.js'
+import { serviceName } from '../../src/mail/composer.js'
+import { Problem } from '../../src/problems.js'
+
+const name = nullable({ maxLength: 64, description: 'What you call it, for a list.' })
+
+const Factor = Type.Object(
+  {
+    id: Type.String({ description: 'Its id, for the path.' }),
+    type: oneOf(['totp'], { description: 'What it is: the codes of an authenticator app.' }),
+    name,
+    created_at: createdAt,
+    last_used_at: nullable({ format: 'date-time', description: 'When it was last used to log in, in UTC.' }),
+  },
+  {
+    $id: 'Factor',
+    description: 'A second factor.',
+    examples: [
+      {
+        id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10',
+        type: 'totp',
+        name: 'phone',
+        created_at: '2026-11-20T09:00:00.000Z',
+        last_used_at: null,
+      },
+    ],
+  },
+)
+
+const FactorList = Type.Object(
+  {
+    items: Type.Array(ref(Factor), { description: 'The factors, oldest first.' }),
+    recovery_codes_left: Type.Integer({ description: 'How many recovery codes have not been used.' }),
+  },
+  {
+    $id: 'FactorList',
+    description: 'The second factors of an account.',
+    examples: [{ items: Factor.examples, recovery_codes_left: 10 }],
+  },
+)
+
+const NewTotp = Type.Object(
+  { name: Type.Optional(name) },
+  { $id: 'NewTotp', additionalProperties: false, description: 'What to call it.', examples: [{ name: 'phone' }] },
+)
+
+const TotpSecret = Type.Object(
+  {
+    id: Type.String({ description: 'The id of the factor.' }),
+    secret: Type.String({ description: 'The secret in base32, to type into an app. It is shown once.' }),
+    uri: Type.String({ description: 'The `otpauth:` address of the secret, for an app on the same device.' }),
+    qr: Type.String({ description: 'The address as a QR code: an SVG image, to put into a page as it is.' }),
+  },
+  {
+    $id: 'TotpSecret',
+    description: 'A TOTP factor that is begun.',
+    examples: [
+      {
+        id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10',
+        secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ',
+        uri: 'otpauth://totp/Example:mina?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30',
+        qr: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 53 53"></svg>',
+      },
+    ],
+  },
+)
+
+const TotpCode = Type.Object(
+  { code: Type.String({ minLength: 6, maxLength: 32, description: 'The six digits that the app shows.' }) },
+  { $id: 'TotpCode', additionalProperties: false, description: 'A first code.', examples: [{ code: '755224' }] },
+)
+
+const RecoveryCodes = Type.Object(
+  {
+    recovery_codes: Type.Array(Type.String(), {
+      description: 'Codes for when the device is lost. Each works once; they are shown only now.',
+    }),
+  },
+  { $id: 'RecoveryCodes', description: 'New recovery codes.', examples: [{ recovery_codes: ['7K2QW-M4ZX9'] }] },
+)
+
+const FactorUpdate = Type.Object(
+  { name },
+  { $id: 'FactorUpdate', additionalProperties: false, description: 'Another name.', examples: [{ name: 'old phone' }] },
+)
+
+const params = Type.Object({ id: Type.String({ maxLength: 64, description: 'The id of the factor.' }) })
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [Factor, FactorList, NewTotp, TotpSecret, TotpCode, RecoveryCodes, FactorUpdate])
+    app.addSchema(schema)
+  const issuer = serviceName(app.config)
+
+  app.get('/v1/me/factors', {
+    schema: {
+      operationId: 'listFactors',
+      tags: ['me'],
+      summary: 'List my second factors',
+      description: 'The second factors of your account, and how many recovery codes are left.',
+      response: { 200: ref(FactorList), ...problems(400, 401) },
+    },
+    handler: async ({ user: { userId } }) => ({
+      items: (await app.factors.list(userId)).map(toFactor),
+      recovery_codes_left: await app.factors.recoveryCodesLeft(userId),
+    }),
+  })
+
+  app.post('/v1/me/totp', {
+    preValidation: withoutBody,
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'beginTotp',
+      tags: ['me'],
+      summary: 'Begin a TOTP factor',
+      description:
+        'Makes a secret for an authenticator app (RFC 6238), in place of one that was not confirmed. It counts once confirmTotp has had its first code.',
+      body: ref(NewTotp),
+      response: {
+        201: { description: 'The secret.', content: { 'application/json': { schema: ref(TotpSecret) } } },
+        ...problems(400, 401, 413, 415, 429),
+        409: problemAnswer(409, 'too_many_factors'),
+      },
+    },
+    handler: async (request, reply) => {
+      const begun = await app.secondFactors.begin(ownerOf(request), { name: request.body.name || null, issuer })
+      return reply.code(201).send({ ...begun, qr: await qrCode(begun.uri) })
+    },
+  })
+
+  app.post('/v1/me/totp/confirm', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'confirmTotp',
+      tags: ['me'],
+      summary: 'Confirm the TOTP factor',
+      description:
+        'Takes the first code of the secret. The first factor of an account ends all other sessions and brings recovery ' +
+        'codes; a further one brings none while there are some.',
+      body: ref(TotpCode),
+      response: {
+        200: ref(RecoveryCodes),
+        ...problems(400, 401, 413, 415, 429),
+        403: problemAnswer(403, 'wrong_code'),
+      },
+    },
+    handler: async (request) => ({
+      recovery_codes: await app.secondFactors.confirm(ownerOf(request), request.body.code),
+    }),
+  })
+
+  app.patch('/v1/me/factors/:id', {
+    config: { rateLimit: 'account' },
+    schema: {
+      operationId: 'updateFactor',
+      tags: ['me'],
+      summary: 'Rename a second factor',
+      description: 'Changes what the factor is called.',
+      params,
+      body: ref(FactorUpdate),
+      response: { 204: noContent('It is renamed.'), ...problems(400, 401, 404, 413, 415, 429) },
+    },
+    handler: async ({ user, params, body }, reply) => {
+      if (!(await app.factors.rename(user.userId, params.id, body.name || null))) throw new Problem('not_found')
+      return reply.code(204).send()
+    },
+  })
+
+  app.delete('/v1/me/factors/:id', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'deleteFactor',
+      tags: ['me'],
+      summary: 'Remove a second factor',
+      description: 'Removes the factor; with the last one, the recovery codes too.',
+      params,
+      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 413, 415, 429) },
+    },
+    handler: async (request, reply) => {
+      await app.secondFactors.remove(ownerOf(request), request.params.id)
+      return reply.code(204).send()
+    },
+  })
+
+  app.post('/v1/me/recovery-codes', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'replaceRecoveryCodes',
+      tags: ['me'],
+      summary: 'Make new recovery codes',
+      description: 'Ten new codes in place of all others.',
+      response: {
+        200: ref(RecoveryCodes),
+        ...problems(400, 401, 413, 415, 429),
+        409: problemAnswer(409, 'no_factor'),
+      },
+    },
+    handler: async (request) => ({ recovery_codes: await app.secondFactors.replaceRecoveryCodes(ownerOf(request)) }),
+  })
+}
+
+export default routes
+
+function ownerOf(request: FastifyRequest): Owner {
+  const { userId, sessionId } = request.user
+  return { id: userId, sessionId, client: clientOf(request) }
+}
+
+function toFactor(row: FactorRow): Static<typeof Factor> {
+  return {
+    id: row.id,
+    type: row.kind,
+    name: row.name,
+    created_at: timestamp(row.createdAt),
+    last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
+  }
+}
+
+/** A factor needs no name. */
+function withoutBody(request: FastifyRequest, _reply: unknown, done: () => void): void {
+  request.body ??= {}
+  done()
+}

@@ -1,0 +1,97 @@
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
+import { type Database, within } from '../database/database.js'
+import type { Factors, Method, ShownFactor } from '../factors/factors.js'
+import type { Notices } from './notices.js'
+import { type Attempt, MANY_TRIES, type Reservation, type Throttle } from './throttle.js'
+import type { User } from './user-rows.js'
+import { prepareTake } from './window-budgets.js'
+
+/** Whoever tries codes knows the password: from so many wrong ones on the owner is told, once a day. */
+const TOLD_FROM_TRIES = 5
+const TOLD_EVERY_MS = 24 * 3_600_000
+
+interface Dependencies {
+  config: Config
+  database: Database
+  factors: Factors
+  throttle: Throttle
+  events: Events
+  notices: Notices
+}
+
+/** Whether a second factor that was shown is right, within the budgets that wrong passwords have too. */
+export class FactorChecks {
+  readonly #dependencies: Dependencies
+  readonly #takeNotice: ReturnType<typeof prepareTake>
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+    this.#takeNotice = prepareTake(dependencies.database, TOLD_EVERY_MS, 'take_attack_notice')
+  }
+
+  /** How a user can show a second factor; empty where the account has none. */
+  methodsOf(userId: number): Promise<Method[]> {
+    return this.#dependencies.factors.methodsOf(userId)
+  }
+
+  /** Takes a try from the budgets, and gives it back if the factor is right. @throws Problem too_many_attempts */
+  async check(user: User, shown: ShownFactor, attempt: Attempt): Promise<boolean> {
+    const { config, throttle, events } = this.#dependencies
+    if (!config.LOGIN_THROTTLE) return this.isRight(user, shown, attempt)
+    const reservation = await throttle.reserve(attempt)
+    const isRight = await this.isRight(user, shown, { ...attempt, reservation })
+    if (isRight) await throttle.succeed(reservation)
+    else if (reservation.isLast)
+      await events.record({ type: 'account.locked', userId: user.id, actorId: null }, attempt.client)
+    return isRight
+  }
+
+  /** As `check`, for a try that was taken from the budgets already. */
+  async isRight(
+    user: User,
+    shown: ShownFactor,
+    {
+      client,
+      sessionId,
+      reservation,
+    }: Pick<Attempt, 'client' | 'sessionId'> & { reservation?: Reservation | undefined },
+  ): Promise<boolean> {
+    const { factors } = this.#dependencies
+    const isRight = !isBarred(shown, reservation) && (await factors.use(user.id, shown))
+    if (!isRight) await this.#reject(user, client, { sessionId, tries: reservation?.tries ?? 0 })
+    else if ('recoveryCode' in shown) await this.#noteRecovery(user, client)
+    return isRight
+  }
+
+  #reject(user: User, client: Client, { sessionId, tries }: { sessionId: string | undefined; tries: number }) {
+    const { database, events, notices } = this.#dependencies
+    return database.transaction(async (db) => {
+      const event = {
+        type: 'factor.rejected' as const,
+        userId: user.id,
+        ...(sessionId ? { sessionId } : { actorId: null }),
+      }
+      await events.record(event, client, db)
+      if (tries < TOLD_FROM_TRIES) return
+      const [taken] = await within(db, this.#takeNotice).execute({ key: `attacked:${user.id}`, limit: 1 })
+      if (taken !== undefined) await notices.notify(db, 'factor_attacked', user)
+    })
+  }
+
+  #noteRecovery(user: User, client: Client): Promise<void> {
+    const { database, events, notices } = this.#dependencies
+    return database.transaction(async (db) => {
+      await events.record({ type: 'recovery_code.used', userId: user.id }, client, db)
+      await notices.notify(db, 'recovery_code_used', user)
+    })
+  }
+}
+
+/** Six digits can be guessed in the long run: a stranger who goes on for ever must know a recovery code. */
+function isBarred(shown: ShownFactor, reservation: Reservation | undefined): boolean {
+  return (
+    'totp' in shown && reservation !== undefined && reservation.tries > MANY_TRIES && reservation.networks.length > 0
+  )
+}

@@ -1,0 +1,130 @@
+import { eq, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Database, Db } from '../database/database.js'
+import type { Factor, Factors } from '../factors/factors.js'
+import { base32, totpUri } from '../factors/totp.js'
+import { Problem } from '../problems.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { type Actor, assertStillAdmin } from './admins.js'
+import type { Notices } from './notices.js'
+import { lockAccount, type User } from './user-rows.js'
+
+/** How many second factors an account may have. */
+const FACTORS_MAX = 20
+
+interface Dependencies {
+  database: Database
+  factors: Factors
+  sessions: Sessions
+  events: Events
+  notices: Notices
+}
+
+/** Somebody in a session of their own. */
+export interface Owner extends Actor {
+  id: number
+  sessionId: string
+}
+
+/**
+ * How second factors come and go. Each act is a transaction with its event, raises auth_version, so that no log-in slips past
+ * that was begun before, and is told to the owner by mail.
+ */
+export class SecondFactors {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Begins a TOTP factor: it counts once its first code was shown. @throws Problem too_many_factors, invalid_token */
+  begin(owner: Owner, { name, issuer }: { name: string | null; issuer: string }) {
+    const { database, factors } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      if ((await factors.list(owner.id, db)).length >= FACTORS_MAX) throw new Problem('too_many_factors')
+      const { id, secret } = await factors.begin(db, owner.id, name)
+      const account = user.username ?? user.email ?? String(user.id)
+      return { id, secret: base32(secret), uri: totpUri(secret, { issuer, account }) }
+    })
+  }
+
+  /**
+   * Confirms the factor that was begun. The first one ends all other sessions: whoever has one has not shown it. Resolves to
+   * new recovery codes, or to none where there are some. @throws Problem wrong_code, invalid_token
+   */
+  confirm(owner: Owner, code: string): Promise<string[]> {
+    const { database, factors, sessions } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      const methods = await factors.methodsOf(owner.id, db)
+      if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
+      if (methods.length === 0) await sessions.revokeAll(db, owner.id, { except: owner.sessionId })
+      await this.#changed(db, { user, actor: owner, deed: 'factor_added' })
+      return methods.includes('recovery_code') ? [] : factors.replaceRecoveryCodes(db, owner.id)
+    })
+  }
+
+  /** Removes a factor. @throws Problem not_found, invalid_token */
+  remove(owner: Owner, id: string): Promise<void> {
+    const { database, factors } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      const removed = await factors.remove(db, owner.id, id)
+      if (removed.length === 0) throw new Problem('not_found')
+      await this.#changed(db, { user, actor: owner, deed: 'factor_removed' })
+    })
+  }
+
+  /** New recovery codes in place of the others. @throws Problem no_factor, invalid_token */
+  replaceRecoveryCodes(owner: Owner): Promise<string[]> {
+    const { database, factors } = this.#dependencies
+    return database.transaction(async (db) => {
+      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      if ((await factors.methodsOf(owner.id, db)).length === 0) throw new Problem('no_factor')
+      await this.#changed(db, { user, actor: owner, deed: 'recovery_codes_replaced' })
+      return factors.replaceRecoveryCodes(db, owner.id)
+    })
+  }
+
+  /**
+   * Removes all factors of somebody who has lost them, and ends their sessions. Admins remove none of their own, which a stolen
+   * token could do too, and none of another admin. Resolves to what was removed. @throws Problem not_found, account_protected
+   */
+  removeAll(userId: number, actor: Actor): Promise<Factor[]> {
+    const { database, factors, sessions } = this.#dependencies
+    return database.transaction(async (db) => {
+      await assertStillAdmin(database, db, actor)
+      if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use DELETE /v1/me/factors/{id}.' })
+      const user = await lockAccount(database, db, userId)
+      if (actor.id !== null && user.role === 'admin') {
+        const detail = 'The factors of an admin are removed on the command line: latchkey users remove-factors <who>.'
+        throw new Problem('account_protected', { detail })
+      }
+      const removed = await factors.remove(db, userId)
+      if (removed.length === 0) return []
+      await sessions.revokeAll(db, userId)
+      await this.#changed(db, { user, actor, deed: 'factor_removed' })
+      return removed
+    })
+  }
+
+  async #changed(
+    db: Db,
+    { user, actor, deed }: { user: User; actor: Actor & { sessionId?: string }; deed: keyof typeof EVENTS },
+  ) {
+    const { database, events, notices } = this.#dependencies
+    const { users } = database.tables
+    const authVersion = sql`${users.authVersion} + 1`
+    await db.update(users).set({ authVersion, updatedAt: database.now }).where(eq(users.id, user.id))
+    const { id: actorId, sessionId, client } = actor
+    await events.record({ type: EVENTS[deed], userId: user.id, actorId, ...(sessionId && { sessionId }) }, client, db)
+    await notices.notify(db, deed, user)
+  }
+}
+
+const EVENTS = {
+  factor_added: 'factor.added',
+  factor_removed: 'factor.removed',
+  recovery_codes_replaced: 'recovery_codes.replaced',
+} as const

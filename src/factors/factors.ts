@@ -1,0 +1,188 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { and, asc, count, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm'
+import { type Database, type Db, sole, type Tables, within } from '../database/database.js'
+import type { DataKey } from '../tokens/data-key.js'
+import { seal, unseal } from '../tokens/sealing.js'
+import { makeRecoveryCodes, readRecoveryCode, recoveryCodeHash } from './recovery-codes.js'
+import { readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
+
+export type Factor = Tables['factors']['$inferSelect']
+
+/** What somebody shows beside the password. */
+export type ShownFactor = { totp: string } | { recoveryCode: string }
+
+/** How a second factor can be shown. */
+export type Method = 'totp' | 'recovery_code'
+
+/**
+ * The second factors of people. Nothing here decides who may do what: a code counts once, and the rows are changed within the
+ * transaction of the deed.
+ */
+export class Factors {
+  readonly #database: Database
+  readonly #sealingKey: Buffer
+  readonly #codeKey: Buffer
+  readonly #statements: ReturnType<typeof prepareStatements>
+
+  constructor(database: Database, dataKey: DataKey) {
+    this.#database = database
+    this.#sealingKey = dataKey.derive('totp-secret')
+    this.#codeKey = dataKey.derive('recovery-code')
+    this.#statements = prepareStatements(database)
+  }
+
+  /** How this user can show a second factor; empty where there is none to show. */
+  async methodsOf(userId: number, db = this.#database.db): Promise<Method[]> {
+    const { kinds, codes } = sole(await within(db, this.#statements.methods).execute({ userId }))
+    if (kinds === 0) return []
+    return codes > 0 ? ['totp', 'recovery_code'] : ['totp']
+  }
+
+  /** Whether the code is one of the user's, and the first time that it is shown: of many at once one is told so. */
+  use(userId: number, shown: ShownFactor): Promise<boolean> {
+    return 'totp' in shown ? this.#useTotp(userId, shown.totp) : this.#useRecoveryCode(userId, shown.recoveryCode)
+  }
+
+  /** The confirmed factors of a user, the oldest first. */
+  async list(userId: number, db = this.#database.db): Promise<Factor[]> {
+    return within(db, this.#statements.list).execute({ userId })
+  }
+
+  /** How many recovery codes a user has left. */
+  async recoveryCodesLeft(userId: number): Promise<number> {
+    return sole(await this.#statements.methods.execute({ userId })).codes
+  }
+
+  /** Begins a factor, in place of one that was begun before and not confirmed. The secret is known to nobody else. */
+  async begin(db: Db, userId: number, name: string | null): Promise<{ id: string; secret: Buffer }> {
+    const { tables, now } = this.#database
+    const { factors } = tables
+    await db.delete(factors).where(and(eq(factors.userId, userId), isNull(factors.confirmedAt)))
+    const [id, secret] = [randomUUID(), randomBytes(SECRET_BYTES)]
+    const sealed = seal(secret.toString('base64url'), id, [this.#sealingKey])
+    await db.insert(factors).values({ id, userId, kind: 'totp', name, secret: sealed, createdAt: now })
+    return { id, secret }
+  }
+
+  /** Confirms the factor that was begun, by its first code. Resolves to its id; undefined when the code is not its. */
+  async confirm(db: Db, userId: number, text: string): Promise<string | undefined> {
+    const [row] = await within(db, this.#statements.begun).execute({ userId })
+    const step = row && this.#stepOf(row, readTotpCode(text))
+    if (row === undefined || step === undefined) return undefined
+    const { factors } = this.#database.tables
+    const isBegun = and(eq(factors.id, row.id), isNull(factors.confirmedAt))
+    const changes = { confirmedAt: this.#database.now, lastStep: step }
+    const [confirmed] = await db.update(factors).set(changes).where(isBegun).returning({ id: factors.id })
+    return confirmed?.id
+  }
+
+  /** Names a factor of a user. False when it is not theirs. */
+  async rename(userId: number, id: string, name: string | null): Promise<boolean> {
+    const { db, tables } = this.#database
+    const { factors } = tables
+    const isTheirs = and(eq(factors.id, id), eq(factors.userId, userId), isNotNull(factors.confirmedAt))
+    return (await db.update(factors).set({ name }).where(isTheirs).returning({ id: factors.id })).length > 0
+  }
+
+  /** Removes factors of a user, one or all, within the transaction of `db`; with the last one, the recovery codes. */
+  async remove(db: Db, userId: number, id?: string): Promise<Factor[]> {
+    const { factors, recoveryCodes } = this.#database.tables
+    const isMeant = and(eq(factors.userId, userId), id === undefined ? undefined : eq(factors.id, id))
+    const removed = await db.delete(factors).where(isMeant).returning()
+    if ((await this.methodsOf(userId, db)).length === 0) {
+      await db.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId))
+    }
+    return removed.filter(({ confirmedAt }) => confirmedAt !== null)
+  }
+
+  /** New recovery codes in place of the others, within the transaction of `db`. They are shown once. */
+  async replaceRecoveryCodes(db: Db, userId: number): Promise<string[]> {
+    const { recoveryCodes } = this.#database.tables
+    const codes = makeRecoveryCodes()
+    await db.delete(recoveryCodes).where(eq(recoveryCodes.userId, userId))
+    const rows = codes.map((code) => ({ userId, codeHash: this.#hashOf(userId, code) ?? '' }))
+    await db.insert(recoveryCodes).values(rows)
+    return codes
+  }
+
+  async #useTotp(userId: number, text: string): Promise<boolean> {
+    const code = readTotpCode(text)
+    const rows = await this.#statements.secrets.execute({ userId })
+    for (const row of rows) {
+      const step = this.#stepOf(row, code)
+      if (step === undefined) continue
+      return (await this.#statements.takeStep.execute({ id: row.id, step })).length > 0
+    }
+    return false
+  }
+
+  async #useRecoveryCode(userId: number, text: string): Promise<boolean> {
+    const codeHash = this.#hashOf(userId, text)
+    return codeHash !== undefined && (await this.#statements.useCode.execute({ userId, codeHash })).length > 0
+  }
+
+  #stepOf(
+    { id, secret, lastStep, now }: { id: string; secret: string | null; lastStep: number; now: number },
+    code?: string,
+  ) {
+    const opened = unseal(secret ?? '', id, [this.#sealingKey])
+    if (opened === undefined || code === undefined) return undefined
+    return stepOf(Buffer.from(opened, 'base64url'), code, { now, lastStep })
+  }
+
+  #hashOf(userId: number, text: string): string | undefined {
+    const code = readRecoveryCode(text)
+    return code && recoveryCodeHash(this.#codeKey, userId, code)
+  }
+}
+
+function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Database) {
+  const isOfUser = eq(factors.userId, sql.placeholder('userId'))
+  const isConfirmed = isNotNull(factors.confirmedAt)
+  const secret = {
+    id: factors.id,
+    secret: factors.secret,
+    lastStep: factors.lastStep,
+    now: sql`${now}`.mapWith(Number),
+  }
+  const step = sql`cast(${sql.placeholder('step')} as bigint)`
+  const codesOfUser = db
+    .select({ count: count() })
+    .from(recoveryCodes)
+    .where(eq(recoveryCodes.userId, sql.placeholder('userId')))
+  return {
+    methods: db
+      .select({ kinds: count(), codes: sql`(${codesOfUser})`.mapWith(Number) })
+      .from(factors)
+      .where(and(isOfUser, isConfirmed))
+      .prepare('find_factor_methods'),
+    list: db
+      .select()
+      .from(factors)
+      .where(and(isOfUser, isConfirmed))
+      .orderBy(asc(factors.createdAt), asc(factors.id))
+      .prepare('list_factors'),
+    secrets: db.select(secret).from(factors).where(and(isOfUser, isConfirmed)).prepare('find_totp_secrets'),
+    begun: db
+      .select(secret)
+      .from(factors)
+      .where(and(isOfUser, isNull(factors.confirmedAt)))
+      .prepare('find_begun_factor'),
+    takeStep: db
+      .update(factors)
+      .set({ lastStep: step, lastUsedAt: now })
+      .where(and(eq(factors.id, sql.placeholder('id')), lt(factors.lastStep, step)))
+      .returning({ id: factors.id })
+      .prepare('take_totp_step'),
+    useCode: db
+      .delete(recoveryCodes)
+      .where(
+        and(
+          eq(recoveryCodes.userId, sql.placeholder('userId')),
+          eq(recoveryCodes.codeHash, sql.placeholder('codeHash')),
+        ),
+      )
+      .returning({ userId: recoveryCodes.userId })
+      .prepare('use_recovery_code'),
+  }
+}

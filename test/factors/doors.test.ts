@@ -1,0 +1,165 @@
+import t, { type Test } from 'tap'
+import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
+import { type Authenticator, addTotp, forget, ticketOf } from './people.js'
+
+t.setTimeout(120_000)
+
+const EMAIL = 'mina@example.com'
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+
+/** What a door answers: the status, and what it says. A door that opens gives a token. */
+type Door = (service: Service, password: string, factor?: Record<string, string>) => Promise<string>
+
+const DOORS: Record<string, Door> = {
+  '/v1/login': async (service, password) => said(await service.post('/v1/login', { username: 'mina', password })),
+  '/v1/token': async (service, password, factor = {}) => {
+    const body = new URLSearchParams({ grant_type: 'password', username: 'mina', password, ...factor }).toString()
+    return said(await service.request({ method: 'POST', url: '/v1/token', payload: body, headers: FORM }))
+  },
+  '/api/user/login': async (service, password) => {
+    const payload = new URLSearchParams({ username: 'mina', password }).toString()
+    return said(await service.app.inject({ method: 'POST', url: '/api/user/login', payload, headers: FORM }))
+  },
+  '/login/': async (service, password) => json(service, '/login/', { username: 'mina', password }),
+  '/login by name': async (service, password) => json(service, '/login', { username: 'mina', password }),
+  '/login by address': async (service, password) => json(service, '/login', { email: EMAIL, password }),
+}
+const COMPAT = Object.keys(DOORS).filter((door) => !door.startsWith('/v1/'))
+
+t.test('every door by the state of the account: no factor, TOTP, TOTP that is not confirmed', async (t) => {
+  const service = await start(t)
+  const mina = await signUp(service)
+  for (const [name, open] of Object.entries(DOORS)) {
+    t.equal(await open(service, PASSWORD), '200 token', `${name}: no factor`)
+    t.match(await open(service, `${PASSWORD}123456`), /^40[01] /, `${name}: digits behind the password are part of it`)
+  }
+  await mina.post('/v1/me/totp')
+  for (const [name, open] of Object.entries(DOORS))
+    t.equal(await open(service, PASSWORD), '200 token', `${name}: begun`)
+
+  const phone = await addTotp(mina)
+  t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
+  t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_required')
+  for (const door of COMPAT) {
+    const wrong = await open(door, service, 'wrong password 123')
+    t.match(wrong, /^401 /)
+    for (const typed of [
+      PASSWORD,
+      `${PASSWORD}${phone.wrongCode()}`,
+      `wrong password${phone.code()}`,
+      phone.code(),
+      `${PASSWORD}${phone.recoveryCodes[0]}`,
+    ]) {
+      t.equal(await open(door, service, typed), wrong, `${door}: a wrong password and nothing more`)
+    }
+    t.equal(await withCode(phone, (code) => open(door, service, `${PASSWORD}${code}`)), '200 token', door)
+  }
+  for (const door of ['/v1/login', '/v1/token']) {
+    t.match(
+      await open(door, service, `${PASSWORD}${phone.code()}`),
+      /^40[01] invalid/,
+      `${door} takes no digits behind the password`,
+    )
+  }
+  await mina.delete(`/v1/me/factors/${phone.id}`)
+  for (const [name, open] of Object.entries(DOORS))
+    t.equal(await open(service, PASSWORD), '200 token', `${name}: removed`)
+})
+
+t.test('the token endpoint takes the factor beside the password, and a wrong one is a wrong password', async (t) => {
+  const service = await start(t)
+  const phone = await addTotp(await signUp(service))
+  const wrong = await open('/v1/token', service, 'wrong password')
+  t.equal(wrong, '400 invalid_grant')
+  const send = (password: string, factor: Record<string, string>) => DOORS['/v1/token']?.(service, password, factor)
+  t.equal(await send(PASSWORD, { totp: phone.wrongCode() }), wrong)
+  t.equal(await send(PASSWORD, { recovery_code: 'AAAAA-AAAAA' }), wrong)
+  t.equal(await send('wrong password', { totp: phone.code() }), wrong)
+  t.equal(await send(PASSWORD, { totp: '', recovery_code: '' }), '400 mfa_required', 'forms send fields that are empty')
+  t.equal(await withCode(phone, async (totp) => String(await send(PASSWORD, { totp }))), '200 token')
+  t.equal(await send(PASSWORD, { recovery_code: phone.recoveryCodes[0] ?? '' }), '200 token')
+  t.equal(await send(PASSWORD, { recovery_code: phone.recoveryCodes[0] ?? '' }), wrong, 'once')
+})
+
+t.test('a refresh token from before the first factor is refused; one of a log-in with the factor is not', async (t) => {
+  const service = await start(t)
+  const mina = await signUp(service)
+  const before = await service.logIn('mina')
+  const phone = await addTotp(mina)
+  const old = await service.post('/v1/refresh', { refresh_token: before.login.refresh_token })
+  t.match(old.json(), { code: 'invalid_grant' })
+  const ticket = await ticketOf(service, 'mina')
+  const done = await service.post('/v1/login/factor', { ticket, recovery_code: phone.recoveryCodes[0] })
+  t.same(claimsOf(done.json().access_token).amr, ['pwd', 'otp', 'mfa'])
+  t.equal((await service.post('/v1/refresh', { refresh_token: done.json().refresh_token })).statusCode, 200)
+})
+
+t.test(
+  'wrong codes are wrong log-ins: they lock the account, and a right password alone unlocks nothing',
+  async (t) => {
+    const service = await start(t, 'on')
+    const phone = await addTotp(await signUp(service))
+    const { db, tables } = service.app.database
+    await db.delete(tables.knownNetworks)
+    const ticket = await ticketOf(service, 'mina')
+    const totp = phone.wrongCode()
+    const codes: string[] = []
+    for (let tries = 0; tries < 12; tries += 1) {
+      codes.push(said(await service.post('/v1/login/factor', { ticket, totp })))
+      if (tries < 9) t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
+    }
+    t.same(codes, [...Array(10).fill('403 wrong_code'), ...Array(2).fill('429 too_many_attempts')])
+    t.equal(
+      said(await service.post('/v1/login/factor', { ticket, recovery_code: phone.recoveryCodes[0] })),
+      '429 too_many_attempts',
+    )
+    const types = (await db.select().from(tables.events)).map(({ type }) => type)
+    t.equal(types.filter((type) => type === 'factor.rejected').length, 10)
+    t.ok(types.includes('account.locked'))
+  },
+)
+
+t.test('after a hundred wrong tries in a row an unknown network needs a recovery code', async (t) => {
+  const service = await start(t, 'on')
+  const phone = await addTotp(await signUp(service))
+  const { db, tables } = service.app.database
+  await db.delete(tables.knownNetworks)
+  const ticket = await ticketOf(service, 'mina')
+  await service.post('/v1/login/factor', { ticket, totp: phone.wrongCode() })
+  const letIn = () => db.update(tables.throttle).set({ tries: 100, until: 0 })
+  await letIn()
+  t.equal(said(await service.post('/v1/login/factor', { ticket, totp: phone.code() })), '403 wrong_code')
+  await letIn()
+  t.equal(said(await service.post('/v1/login/factor', { ticket, recovery_code: phone.recoveryCodes[0] })), '200 token')
+})
+
+async function start(t: Test, throttle = 'off'): Promise<Service> {
+  return startService(t, { LOGIN_THROTTLE: throttle, COMPAT: 'on' })
+}
+
+async function signUp(service: Service): Promise<Person> {
+  const body = { username: 'mina', email: EMAIL, password: PASSWORD }
+  t.equal((await service.post('/v1/register', body)).statusCode, 201)
+  return service.logIn('mina')
+}
+
+function open(door: string, service: Service, password: string): Promise<string> {
+  return DOORS[door]?.(service, password) ?? Promise.resolve('no such door')
+}
+
+/** Shows the present code; once more where the clock has gone on to the next step meanwhile. */
+async function withCode(phone: Authenticator, use: (code: string) => Promise<string>): Promise<string> {
+  const { service, id } = phone.person
+  await forget(service, id)
+  const first = await use(phone.code())
+  return first === '200 token' ? first : use(phone.code())
+}
+
+async function json({ app }: Service, url: string, payload: object): Promise<string> {
+  return said(await app.inject({ method: 'POST', url, payload }))
+}
+
+function said({ statusCode, payload }: { statusCode: number; payload: string }): string {
+  const { access_token: token, code, error, msg, message, detail } = JSON.parse(payload)
+  return `${statusCode} ${token === undefined ? (code ?? error ?? msg ?? message ?? detail) : 'token'}`
+}
