@@ -9,6 +9,7 @@ import { languageOf } from '../../src/pages/languages.js'
 import { siteOf } from '../../src/pages/layout.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import type { ProblemCode } from '../../src/problems.js'
+import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'username_rejected', 'username_taken']
 
@@ -16,7 +17,7 @@ const Link = Type.Object({ token: Type.String({ maxLength: 128 }) })
 const Form = Type.Object({
   token: Type.String({ maxLength: 128 }),
   username: Type.Optional(Type.String({ maxLength: 128 })),
-  password: Type.String({ minLength: 1, maxLength: 256 }),
+  password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
 })
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {

@@ -11,15 +11,16 @@ import { siteOf } from '../../src/pages/layout.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { undoPage, verifyDonePage, verifyPage } from '../../src/pages/verify-page.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const MENDABLE: readonly ProblemCode[] = ['invalid_credentials', 'email_rejected', 'invalid_one_time_token']
 
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
 const Form = Type.Object({
   token: Type.Optional(Type.String({ maxLength: 128 })),
-  email: Type.Optional(Type.String({ maxLength: 320 })),
+  email: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
   code: Type.Optional(Type.String({ maxLength: 128 })),
-  password: Type.Optional(Type.String({ maxLength: 256 })),
+  password: Type.Optional(Type.String({ maxLength: PASSWORD_MAX_LENGTH })),
   deed: Type.Optional(Type.Union([Type.Literal('decline'), Type.Literal('undo')])),
   /** A box that nobody ticks but the person: mail scanners send forms as they stand. */
   sure: Type.Optional(Type.Literal('yes')),

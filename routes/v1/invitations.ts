@@ -4,11 +4,16 @@ import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Acceptance = Type.Object(
   {
     token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token of the invitation.' }),
-    password: Type.String({ minLength: 1, maxLength: 256, description: 'The password to log in with.' }),
+    password: Type.String({
+      minLength: 1,
+      maxLength: PASSWORD_MAX_LENGTH,
+      description: 'The password to log in with.',
+    }),
     username: Type.Optional(nullable({ maxLength: 128, description: 'A user name to log in with.' })),
   },
   {

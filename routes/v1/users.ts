@@ -14,6 +14,7 @@ import { timestamp } from '../../src/api/times.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 import { Roles, storedRoles } from '../../src/tokens/roles.js'
 
 const AccountUpdate = Type.Object(
@@ -34,8 +35,8 @@ const AccountUpdate = Type.Object(
 const AccountCreate = Type.Object(
   {
     username: Type.Optional(nullable({ maxLength: 128, description: 'A name to log in with.' })),
-    email: Type.Optional(nullable({ maxLength: 320, description: 'An address to log in with.' })),
-    name: Type.Optional(nullable({ maxLength: 250, description: 'Display name, one line.' })),
+    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
     role: Type.Optional(Role),
     roles: Type.Optional(Roles),
     invite: Type.Optional(Type.Boolean({ description: 'Mails the person a link to choose a password.' })),
@@ -100,7 +101,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
             Type.String({ minLength: 1, maxLength: 128, description: 'Only the account with this user name.' }),
           ),
           email: Type.Optional(
-            Type.String({ minLength: 1, maxLength: 320, description: 'Only the account with this address.' }),
+            Type.String({
+              minLength: 1,
+              maxLength: IDENTIFIER_MAX_LENGTH,
+              description: 'Only the account with this address.',
+            }),
           ),
           role: Type.Optional(Role),
           is_active: Type.Optional(
