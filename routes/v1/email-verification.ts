@@ -10,6 +10,7 @@ import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { languageOf } from '../../src/pages/languages.js'
 import { Problem } from '../../src/problems.js'
+import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 import { isWhole } from '../../src/tokens/access-tokens.js'
 
 const EmailConfirmation = Type.Object(
@@ -18,7 +19,7 @@ const EmailConfirmation = Type.Object(
     password: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 256,
+        maxLength: PASSWORD_MAX_LENGTH,
         description: "The account's password, in place of an access token.",
       }),
     ),
@@ -26,6 +27,7 @@ const EmailConfirmation = Type.Object(
   {
     $id: 'EmailConfirmation',
     additionalProperties: false,
+    minProperties: 1,
     description: 'A one-time token, or an address and a code; and the password where no access token is sent.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', password: 'three quiet lanterns' }],
   },

@@ -9,29 +9,28 @@ import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
-const current_password = Type.Optional(
-  Type.String({
-    minLength: 1,
-    maxLength: PASSWORD_MAX_LENGTH,
-    description: 'The current password; not needed with a token of POST /v1/reauthenticate.',
-  }),
-)
+/** Where one needs the current password, an account with a second factor needs that too. */
+const RECENT_FACTOR = 'An account with a second factor needs a log-in of the last five minutes as well.'
+
+const current_password = Type.String({
+  minLength: 1,
+  maxLength: PASSWORD_MAX_LENGTH,
+  description: 'The current password.',
+})
 
 const MeUpdate = Type.Object(
   {
-    username: Type.Optional(
-      nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password or a recent log-in.' }),
-    ),
+    username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
     email: Type.Optional(
       nullable({
         minLength: 3,
         maxLength: IDENTIFIER_MAX_LENGTH,
-        description: 'Needs current_password or a recent log-in.',
+        description: 'Needs current_password.',
       }),
     ),
     name: Type.Optional(nullable({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'Display name.' })),
     locale: Type.Optional(locale),
-    current_password,
+    current_password: Type.Optional(current_password),
   },
   {
     $id: 'MeUpdate',
@@ -50,7 +49,7 @@ const PasswordChange = Type.Object(
   {
     $id: 'PasswordChange',
     additionalProperties: false,
-    description: 'The new password and, unless you logged in during the last five minutes, the current one.',
+    description: `The current password and the new one. ${RECENT_FACTOR}`,
     examples: [{ current_password: 'three quiet lanterns', new_password: 'four louder lanterns' }],
   },
 )
@@ -60,7 +59,7 @@ const CurrentPassword = Type.Object(
   {
     $id: 'CurrentPassword',
     additionalProperties: false,
-    description: 'The current password, to confirm the deletion, unless you logged in during the last five minutes.',
+    description: `The current password, to confirm the deletion. ${RECENT_FACTOR}`,
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
@@ -93,7 +92,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'Change my account',
       description:
-        'Changing the user name or the e-mail address requires the current password, or a log-in of the last five minutes. ' +
+        `Changing the user name or the e-mail address requires the current password. ${RECENT_FACTOR} ` +
         'Where mail is on, another address is `pending_email` until POST /v1/email-verification/confirm has confirmed it.',
       body: ref(MeUpdate),
       response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },

@@ -53,17 +53,15 @@ export class StepUp {
   }
 
   /**
-   * The user of a session, who shows the current password beside the request or has proved a moment ago who they are. Where
-   * there is a second factor, the password beside the request is not enough.
-   * @throws Problem reauthentication_required, wrong_password, invalid_token, too_many_attempts
+   * The user of a session, who shows the current password before something that changes how one logs in. Where there is a
+   * second factor, it was shown a moment ago as well.
+   * @throws Problem validation_failed, reauthentication_required, wrong_password, invalid_token, too_many_attempts
    */
   async confirm(caller: UserCaller, password: string | undefined, client: Client): Promise<User> {
-    const mustBeRecent = password === undefined || (await this.#factorChecks.methodsOf(caller.userId)).length > 0
-    if (mustBeRecent && !isRecent(caller)) throw new Problem('reauthentication_required')
-    if (password !== undefined) return this.#logIn.confirm(caller, password, client)
-    const user = await this.#accounts.find(caller.userId)
-    if (user === undefined) throw new Problem('invalid_token')
-    return user
+    if (password === undefined) throw passwordRequired()
+    const methods = await this.#factorChecks.methodsOf(caller.userId)
+    if (methods.length > 0 && !isRecent(caller)) throw new Problem('reauthentication_required')
+    return this.#logIn.confirm(caller, password, client)
   }
 
   /** Each way to prove who one is stands here, by its field of the request. */
@@ -71,10 +69,7 @@ export class StepUp {
     const { current_password: password, totp, recovery_code: recoveryCode } = proof
     if (totp !== undefined) return this.#proveFactor(caller, { totp }, client)
     if (recoveryCode !== undefined) return this.#proveFactor(caller, { recoveryCode }, client)
-    if (password === undefined) {
-      const errors = [{ in: 'body', path: '/current_password', message: 'is required' }]
-      throw new Problem('validation_failed', { errors })
-    }
+    if (password === undefined) throw passwordRequired()
     const methods = await this.#factorChecks.methodsOf(caller.userId)
     if (methods.length > 0) throw new Problem('mfa_required', { extension: { methods } })
     return { user: await this.#logIn.confirm(caller, password, client), amr: 'pwd' }
@@ -87,4 +82,10 @@ export class StepUp {
     if (!isRight) throw new Problem('wrong_code')
     return { user, amr: 'otp' }
   }
+}
+
+function passwordRequired(): Problem {
+  return new Problem('validation_failed', {
+    errors: [{ in: 'body', path: '/current_password', message: 'is required' }],
+  })
 }

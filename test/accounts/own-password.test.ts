@@ -28,6 +28,7 @@ t.test('without the right current password nothing changes', async (t) => {
   }
   const json = { 'content-type': 'application/json' }
   const malformed = [
+    { new_password: NEXT },
     { current_password: PASSWORD },
     { current_password: '', new_password: NEXT },
     { current_password: PASSWORD, new_password: '' },

@@ -52,7 +52,7 @@ t.test('each thing that is wrong names its field, and says what is wanted', asyn
       ],
     ],
     ['PATCH', '/v1/me', {}, ['body  must have at least one field']],
-    ['POST', '/v1/me/password', {}, ['body /new_password is required']],
+    ['PATCH', '/v1/me', { username: 'mina2' }, ['body /current_password is required']],
     [
       'PATCH',
       '/v1/me',
