@@ -34,7 +34,7 @@ const EmailConfirmation = Type.Object(
 )
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  app.addSchema(EmailConfirmation)
+  for (const schema of [EmailConfirmation, MailRequest]) app.addSchema(schema)
 
   app.post('/v1/email-verification', {
     config: { public: true, rateLimit: 'network' },

@@ -164,7 +164,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     }),
   }
 
-  app.post('/v1/token', {
+  app.post<{ Body: TokenForm }>('/v1/token', {
     config: { public: true, rateLimit: 'refresh' },
     errorHandler: answerOAuthError,
     schema: {
