@@ -1,16 +1,24 @@
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { button, complaint, field } from './forms.js'
+import { button, complaint, field, hidden } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 
-const TEXTS: Translated<Record<'title' | 'goesOn' | 'username' | 'password' | 'submit' | 'back' | 'link', string>> = {
+/** Longer than a code of an app, and than a recovery code. */
+export const FACTOR_CODE_MAX_LENGTH = 32
+
+type Text = 'title' | 'goesOn' | 'username' | 'password' | 'submit' | 'factor' | 'code' | 'codeHint' | 'back' | 'link'
+
+const TEXTS: Translated<Record<Text, string>> = {
   en: {
     title: 'Log in',
     goesOn: 'You go on to',
     username: 'User name or e-mail address',
     password: 'Password',
     submit: 'Log in',
+    factor: 'One more step',
+    code: 'Code',
+    codeHint: 'The six digits of your authenticator app, or one of your recovery codes.',
     back: 'You are logged in',
     link: 'Continue',
   },
@@ -20,22 +28,27 @@ const TEXTS: Translated<Record<'title' | 'goesOn' | 'username' | 'password' | 's
     username: '사용자 이름 또는 이메일 주소',
     password: '비밀번호',
     submit: '로그인',
+    factor: '한 단계 더',
+    code: '인증 코드',
+    codeHint: '인증 앱에 표시된 숫자 6자리, 또는 복구 코드 중 하나를 입력해 주세요.',
     back: '로그인했습니다',
     link: '계속하기',
   },
 }
 
-interface LogIn {
+interface Form {
   /** Where the form is posted to. */
   action: string
   /** Where the person goes afterwards, by its name. */
   client: string
-  username?: string | undefined
   error?: string | undefined
 }
 
 /** The form to log in with. */
-export function logInPage({ action, client, username, error }: LogIn, locale: Locale): Page {
+export function logInPage(
+  { action, client, username, error }: Form & { username?: string | undefined },
+  locale: Locale,
+): Page {
   const text = TEXTS[locale]
   const isAgain = error !== undefined
   return {
@@ -49,6 +62,26 @@ ${field({
   ...{ value: username, isFirst: !isAgain },
 })}
 ${field({ name: 'password', label: text.password, type: 'password', autocomplete: 'current-password', isFirst: isAgain, isWrong: isAgain })}
+${button(text.submit)}
+</form>`,
+  }
+}
+
+/** The form for the second factor, after the password was right. The ticket of the log-in travels in it. */
+export function factorPage({ action, client, ticket, error }: Form & { ticket: string }, locale: Locale): Page {
+  const text = TEXTS[locale]
+  const isAgain = error !== undefined
+  return {
+    title: text.factor,
+    ...(isAgain && { status: 400 }),
+    body: html`${complaint(error)}
+<p>${text.goesOn} <strong>${client}</strong></p>
+<form method="post" action="${action}">
+${hidden('ticket', ticket)}
+${field({
+  ...{ name: 'code', label: text.code, hint: text.codeHint, autocomplete: 'one-time-code', isCode: true },
+  ...{ maxLength: FACTOR_CODE_MAX_LENGTH, isFirst: true, isWrong: isAgain },
+})}
 ${button(text.submit)}
 </form>`,
   }

@@ -37,6 +37,18 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     ko: '링크나 코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 새로 요청해 주세요.',
   },
   invalid_credentials: { en: 'The password is wrong.', ko: '비밀번호가 올바르지 않습니다.' },
+  wrong_code: {
+    en: 'The code is wrong, was used before or has expired. Use the one that your app shows now.',
+    ko: '코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 앱에 지금 표시된 코드를 입력해 주세요.',
+  },
+  invalid_ticket: {
+    en: 'That took too long. Log in again.',
+    ko: '시간이 초과되었습니다. 다시 로그인해 주세요.',
+  },
+  email_unverified: {
+    en: 'The e-mail address is not confirmed yet. Use the link in the mail that was sent to it.',
+    ko: '이메일 주소가 아직 확인되지 않았습니다. 받은 메일의 링크를 열어 주세요.',
+  },
   wrong_password: { ko: '비밀번호가 올바르지 않습니다.' },
   password_rejected: { ko: '사용할 수 없는 비밀번호입니다. 더 길고 흔하지 않은 비밀번호를 입력해 주세요.' },
   username_rejected: { ko: '사용할 수 없는 이름입니다.' },

@@ -3,6 +3,7 @@ import { eq } from 'drizzle-orm'
 import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
+import { addTotp } from '../factors/people.js'
 import { claimsOf, countBy, PASSWORD, type Service, startService } from '../helper.js'
 
 t.setTimeout(120_000)
@@ -269,6 +270,32 @@ t.test('a wrong password shows the form again, counts, and gives no code; anothe
   t.notMatch(script.payload, '<script')
 })
 
+t.test('whoever has a second factor is asked for it on a page of its own, and gets no code without it', async (t) => {
+  const { service, mina } = await start(t)
+  const app = await addTotp(mina)
+  const asked = await logIn(service, GOOD)
+  t.equal(asked.statusCode, 200)
+  t.notOk(asked.headers.refresh)
+  t.match(asked.payload, 'autocomplete="one-time-code"')
+  t.notMatch(asked.payload, PASSWORD)
+  const [, ticket = ''] = /name="ticket" value="([^"]+)"/.exec(asked.payload) ?? []
+  const show = (code: string, shown = ticket) => logIn(service, GOOD, { ticket: shown, code })
+  for (const answer of [await show(app.wrongCode()), await show('AAAAA-AAAAA')]) {
+    t.equal(answer.statusCode, 400)
+    t.match(answer.payload, 'role="alert"')
+    t.match(answer.payload, `value="${ticket}"`, 'the password need not be typed again')
+    t.notOk(answer.headers.refresh)
+  }
+  const forged = await show(app.code(), `${ticket.slice(0, -2)}xx`)
+  t.equal(forged.statusCode, 400)
+  t.match(forged.payload, 'name="password"', 'it begins again')
+  for (const code of [app.code(), String(app.recoveryCodes[0])]) {
+    const { access_token } = (await exchange(service, answerOf(await show(code)))).json()
+    t.same(claimsOf(access_token).amr, ['pwd', 'otp', 'mfa'])
+  }
+  t.equal((await show(app.code())).statusCode, 400, 'a code is good once')
+})
+
 t.test('without pages there is no such endpoint and no such grant', async (t) => {
   const { service } = await start(t, { PAGES: 'off' })
   t.equal((await open(service, {})).statusCode, 404)
@@ -284,13 +311,15 @@ function open(service: Service, change: Record<string, string | undefined>): Pro
   return service.app.inject(addressOf({ ...GOOD, ...change }))
 }
 
+/** Posts the form of the page: the password's, unless `form` is that of the second factor. */
 function logIn(
   service: Service,
   query: Record<string, string | undefined>,
   form = {},
   headers: Record<string, string> = OURS,
 ) {
-  const payload = new URLSearchParams({ username: 'mina', password: PASSWORD, ...form }).toString()
+  const filled = 'ticket' in form ? form : { username: 'mina', password: PASSWORD, ...form }
+  const payload = new URLSearchParams(filled).toString()
   return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
 }
 
