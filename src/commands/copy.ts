@@ -30,13 +30,15 @@ export const options = { from: { type: 'string' }, to: { type: 'string' }, json:
 
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
+/** What stands beside the user in the keys of two columns. */
+const SECOND_OF_TWO = ['id', 'network', 'codeHash']
 
 /** A table as the copy sees it: rows in the order of a key. */
 interface TableCopy {
   name: string
   from: PgTable
   to: PgTable
-  key: [string, PgColumn][]
+  key: (readonly [string, PgColumn])[]
   /** Whether the database gives out the keys itself. */
   isNumbered: boolean
 }
@@ -113,9 +115,11 @@ function tableCopiesOf(from: Tables, to: Tables): TableCopy[] {
     const columns = getTableColumns(table as PgTable)
     const primary = Object.entries(columns).filter(([, column]) => column.primary)
     // A table without a key of one column has one of two: it is found by its user first.
-    const { userId, id, network } = columns
-    const second = id ? { id } : network && { network }
-    const key = primary.length === 0 && userId && second ? Object.entries({ userId, ...second }) : primary
+    const second = SECOND_OF_TWO.find((name) => columns[name] !== undefined) ?? ''
+    const pair = ['userId', second].flatMap((name) =>
+      columns[name] === undefined ? [] : [[name, columns[name]] as const],
+    )
+    const key = primary.length === 0 && pair.length === 2 ? pair : primary
     if (key.length === 0) throw new Error(`The table ${name} has no key that a copy could go by`)
     const isNumbered = key.at(-1)?.[1].dataType === 'number'
     return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, isNumbered }

@@ -5,11 +5,13 @@ import { ALIVE, signUpAdmin, standing } from '../support/people.js'
 import { requestTo, rowsOf } from './requests.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
+/** Takes a password in place of the access token, which it looks at after what the mail holds. */
+const AFTER_THE_MAIL = 'confirmEmail'
 const TABLES = ['users', 'todos', 'tutorials', 'one_time_tokens']
 
 t.test('a refresh token or a reset token opens no door that asks for an access token', async (t) => {
   const { service, mina, resetToken } = await start(t)
-  const guarded = operationsOf(service).filter(({ isGuarded }) => isGuarded)
+  const guarded = operationsOf(service).filter(({ id, isGuarded }) => isGuarded && id !== AFTER_THE_MAIL)
   t.ok(guarded.length >= 25)
   const before = await rowsOf(service, TABLES)
   for (const operation of guarded) {

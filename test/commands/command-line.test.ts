@@ -92,7 +92,7 @@ t.test('the Tab key of bash and zsh completes commands, actions and options', as
     return (await run('bash', ['-c', line])).stdout.trim().split(' ')
   }
   t.same(await complete('latchkey', 'us'), ['users'])
-  t.same(await complete('latchkey', 'users', 'set-'), ['set-role', 'set-password'])
+  t.same(await complete('latchkey', 'users', 'set-'), ['set-role', 'set-roles', 'set-password'])
   t.same(await complete('latchkey', 'users', 'show', '--js'), ['--json'])
   t.match(await complete('latchkey', 'help', ''), new Set(['serve', 'completion']))
   t.same(await complete('latchkey', 'nothing', ''), [''])

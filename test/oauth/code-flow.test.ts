@@ -315,10 +315,10 @@ function open(service: Service, change: Record<string, string | undefined>): Pro
 function logIn(
   service: Service,
   query: Record<string, string | undefined>,
-  form = {},
+  form: Record<string, string> = {},
   headers: Record<string, string> = OURS,
 ) {
-  const filled = 'ticket' in form ? form : { username: 'mina', password: PASSWORD, ...form }
+  const filled: Record<string, string> = 'ticket' in form ? form : { username: 'mina', password: PASSWORD, ...form }
   const payload = new URLSearchParams(filled).toString()
   return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
 }
