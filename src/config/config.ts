@@ -71,10 +71,14 @@ export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
   return hostUrl(HOST, PORT)
 }
 
-/** 0.0.0.0 and :: cannot be called; and passkeys need a name where this machine alone calls. */
+/**
+ * 0.0.0.0 and :: cannot be called; and passkeys need a name where this machine alone calls. What is no host at all is every
+ * address, or is refused by the system when the service listens.
+ */
 function hostUrl(host: string, port: number): string {
   const name = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(host) ? 'localhost' : host
-  return `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+  const url = `http://${isIP(name) === 6 ? `[${name}]` : name}:${port}`
+  return URL.canParse(url) ? url : `http://localhost:${port}`
 }
 
 /** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */

@@ -12,6 +12,8 @@ const JOHN = { username: 'john', password: 'my_password' }
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const START_DEADLINE_MS = 60_000
 
+t.setTimeout(240_000)
+
 t.test('Flask tutorials API: the calls of its steps 11 to 16', async (t) => {
   const service = await start(t)
   const { name: _name, ...login } = TUTORIAL_USER
