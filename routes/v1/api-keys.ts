@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
+import { withNameKey } from '../../src/accounts/names.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, pageOf, ref } from '../../src/api/schemas.js'
 import { milliseconds, timestamp } from '../../src/api/times.js'
@@ -49,7 +50,7 @@ const NewApiKey = Type.Object(
 
 const ApiKeyCreate = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 100, pattern: '^[^\\p{C}]+$', description: 'What it is for.' }),
+    name: Type.String({ minLength: 1, maxLength: 100, description: 'What it is for.' }),
     scope: Type.String({
       minLength: 1,
       maxLength: SCOPE_MAX_LENGTH,
@@ -104,7 +105,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const { name, scope, expires_at } = request.body
+      const { scope, expires_at } = request.body
+      const { name } = withNameKey(request.body.name)
       const { userId, role } = request.user
       const expiresAt = expiryFrom(expires_at)
       const owner = { id: userId, role }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
+import { withNameKey } from '../../src/accounts/names.js'
 import type { Owner } from '../../src/accounts/second-factors.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
@@ -131,7 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const begun = await app.secondFactors.begin(ownerOf(request), { name: request.body.name || null, issuer })
+      const begun = await app.secondFactors.begin(ownerOf(request), { name: nameIn(request.body), issuer })
       return reply.code(201).send({ ...begun, qr: await qrCode(begun.uri) })
     },
   })
@@ -169,7 +170,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 204: noContent('It is renamed.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
     handler: async ({ user, params, body }, reply) => {
-      if (!(await app.factors.rename(user.userId, params.id, body.name || null))) throw new Problem('not_found')
+      if (!(await app.factors.rename(user.userId, params.id, nameIn(body)))) throw new Problem('not_found')
       return reply.code(204).send()
     },
   })
@@ -222,6 +223,11 @@ function toFactor(row: FactorRow): Static<typeof Factor> {
     created_at: timestamp(row.createdAt),
     last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
   }
+}
+
+/** What a factor is called; null for nothing. @throws Problem name_rejected */
+function nameIn({ name }: { name?: string | null }): string | null {
+  return withNameKey(name).name || null
 }
 
 /** A factor needs no name. */

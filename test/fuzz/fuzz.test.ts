@@ -20,6 +20,14 @@ const HEAP_MAY_GROW = 8 * 2 ** 20
 // Mostly of hashing, of waiting for the disk, and of whoever else has the processor.
 t.setTimeout(60_000 + REQUESTS * 60)
 
+/** What takes more than chance: a mail, an authenticator app, the secret of a client, or fields that fit each other. */
+const BEYOND_CHANCE = new Set([
+  ...['requestEmailVerification', 'confirmEmail', 'acceptInvitation', 'requestPasswordReset', 'resetPassword'],
+  ...['completeLogin', 'confirmTotp', 'updateFactor', 'deleteFactor', 'replaceRecoveryCodes'],
+  ...['createClient', 'getClient', 'updateClient', 'deleteClient', 'addClientSecret', 'endClientSecret'],
+  ...['introspectToken', 'revokeToken', 'createToken', 'createApiKey', 'revokeApiKey', 'createUser'],
+])
+
 t.test(`${REQUESTS} requests from seed ${SEED}`, async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const { failures, statuses, succeeded, people, heap, sent } = await fuzz(service, SEED, REQUESTS)
@@ -27,7 +35,7 @@ t.test(`${REQUESTS} requests from seed ${SEED}`, async (t) => {
     t.fail(what.slice(0, 1_000), { reproduce: `FUZZ_SEED=${SEED} FUZZ_REQUESTS=${number}` })
     t.comment(curl.slice(0, 5_000))
   }
-  const missed = operationsOf(service).filter(({ id }) => !succeeded.has(id))
+  const missed = operationsOf(service).filter(({ id }) => !succeeded.has(id) && !BEYOND_CHANCE.has(id))
   t.comment(`never got through: ${missed.map(({ id }) => id).join(', ')}`)
   t.comment(`${sent} requests from seed ${SEED}: ${JSON.stringify(statuses)}`)
   if (failures.length > 0) return
