@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { withDefaults } from '../../src/clients/registration.js'
 import { run } from '../../src/commands/copy.js'
 import { DatabaseError } from '../../src/database/database.js'
 import { UsageError } from '../../src/usage-error.js'
+import { addTotp, ticketOf } from '../factors/people.js'
 import { type Service, startService } from '../helper.js'
 import { freshDatabase, temporaryFolder } from '../support/databases.js'
 import { bearer } from '../support/replica.js'
@@ -18,7 +20,12 @@ t.test('a copied installation goes on where the first one was, there and back', 
   const sqlite = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const first = await startService(t, { DATABASE_URL: sqlite, SECRET_KEY })
   const [mina, joon, ended] = [await first.signUp('mina'), await first.signUp('joon'), await first.logIn('joon')]
+  const hana = await first.signUp('hana')
   const gone = await first.signUp('gone')
+  const authenticator = await addTotp(hana)
+  const expires_at = new Date(Date.now() + 86_400_000).toISOString()
+  const { key } = (await mina.post('/v1/me/api-keys', { name: 'backup', scope: 'todos:read', expires_at })).json()
+  await first.app.clients.create('shop', withDefaults({ client_name: 'Shop' }), { id: null })
   await mina.post('/v1/todos', { title: '물 주기' })
   await mina.post('/v1/tutorials', { name: '매듭', description: '' })
   await ended.post('/v1/logout')
@@ -36,6 +43,13 @@ t.test('a copied installation goes on where the first one was, there and back', 
   t.equal((await second.logIn('mina')).id, mina.id)
   t.equal((await second.post('/v1/refresh', { refresh_token: joon.login.refresh_token })).statusCode, 200)
   t.match((await second.get('/v1/todos', bearer(mina.token))).json().items, [{ title: '물 주기' }])
+  t.match((await second.get('/v1/todos', bearer(key))).json().items, [{ title: '물 주기' }], 'by an API key')
+  const [recovery_code] = authenticator.recoveryCodes
+  for (const factor of [{ totp: authenticator.code() }, { recovery_code }]) {
+    const answer = await second.post('/v1/login/factor', { ticket: await ticketOf(second, 'hana'), ...factor })
+    t.equal(answer.statusCode, 200, Object.keys(factor).join())
+  }
+  t.match(await second.app.clients.list(10), [{ id: 'shop' }])
   t.equal((await second.get('/v1/verify', bearer(ended.token))).statusCode, 401, 'what was revoked stays revoked')
   t.equal((await second.post('/v1/refresh', { refresh_token: ended.login.refresh_token })).statusCode, 400)
 
