@@ -6,10 +6,9 @@ import type { Locale } from './languages.js'
 import { STYLES_VERSION } from './styles.js'
 
 const DOCTYPE = '<!doctype html>\n'
-const KEY = new Html(
-  '<svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.2" stroke-linecap="round" aria-hidden="true">' +
-    '<circle cx="7" cy="12" r="4"/><path d="M11 12h10m-2.2 0v3.6M15 12v2.6"/></svg>',
-)
+const KEY = new Html(keyIn('currentColor', 'aria-hidden="true"'))
+/** The icon of a tab. Browsers ask for one, whether a page names it or not. */
+export const ICON = keyIn('#1a56c4', 'xmlns="http://www.w3.org/2000/svg"')
 
 /** A page as its route writes it. */
 export interface Page {
@@ -33,7 +32,7 @@ export function siteOf(config: Config): Site {
   return { name: serviceName(config), path: publicPath(config) }
 }
 
-/** The whole text of a page. It loads the stylesheet and nothing else. */
+/** The whole text of a page. It loads the stylesheet and the icon, and nothing else. */
 export function layout({ title, body, isWide }: Page, { name, path }: Site, locale: Locale): string {
   return (
     DOCTYPE +
@@ -44,6 +43,7 @@ export function layout({ title, body, isWide }: Page, { name, path }: Site, loca
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>${title} · ${name}</title>
+<link rel="icon" type="image/svg+xml" href="${path}/account/icon.svg">
 <link rel="stylesheet" href="${path}/account/styles.css?v=${STYLES_VERSION}">
 </head>
 <body>
@@ -58,4 +58,8 @@ ${body}
 </html>
 `.text
   )
+}
+
+function keyIn(color: string, attribute: string): string {
+  return `<svg ${attribute} viewBox="0 0 24 24" fill="none" stroke="${color}" stroke-width="2.2" stroke-linecap="round"><circle cx="7" cy="12" r="4"/><path d="M11 12h10m-2.2 0v3.6M15 12v2.6"/></svg>`
 }

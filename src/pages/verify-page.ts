@@ -1,4 +1,4 @@
-import { button, checkbox, complaint, field, hidden, success } from './forms.js'
+import { accountName, button, checkbox, complaint, field, hidden, success } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page, Site } from './layout.js'
@@ -85,7 +85,7 @@ ${
   token === undefined
     ? html`${field({ name: 'email', label: text.email, type: 'email', autocomplete: 'username', value: email, maxLength: 320 })}
 ${field({ name: 'code', label: text.code, autocomplete: 'one-time-code', isCode: true, maxLength: 128 })}`
-    : hidden('token', token)
+    : html`${hidden('token', token)}${name !== undefined && accountName(name)}`
 }
 ${field({ ...password, isFirst: token !== undefined, isWrong: token !== undefined && error !== undefined })}
 ${button(text.submit)}

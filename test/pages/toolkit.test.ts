@@ -67,6 +67,8 @@ t.test('pages have headers of their own, and the stylesheet is one small file', 
   const styles = await open(service, `https://x${address}`)
   t.match(styles.headers, { 'content-type': 'text/css; charset=utf-8', 'cache-control': /immutable/ })
   t.ok(styles.body.length <= 8 * 1024, `${STYLES.length} bytes`)
+  const [, icon = ''] = /rel="icon"[^>]* href="([^"]+)"/.exec(page.body) ?? []
+  t.match((await open(service, `https://x${icon}`)).headers, { 'content-type': 'image/svg+xml' })
 })
 
 t.test('forms are taken from our own pages, and from what is no browser', async (t) => {
@@ -121,7 +123,7 @@ t.test('there are no pages where others could read what travels, and none where 
   ] as const
   for (const [settings, expected] of rows) {
     const service = await startService(t, settings)
-    for (const path of ['reset', 'styles.css']) {
+    for (const path of ['reset', 'styles.css', 'icon.svg']) {
       t.equal((await open(service, `https://x/account/${path}`)).statusCode, expected, `${settings.PUBLIC_URL} ${path}`)
     }
     if (settings.PUBLIC_URL.endsWith('/auth')) {

