@@ -6,69 +6,17 @@ import type { Actor } from '../../src/accounts/admins.js'
 import { identifierKey, normalizeName } from '../../src/accounts/names.js'
 import { isKept, matches } from '../../src/accounts/user-rows.js'
 import { Account, Role, toAccount } from '../../src/api/account-schemas.js'
+import { AccountCreate, AccountPage, AccountUpdate, PasswordReset } from '../../src/api/administration-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { DEFAULT_LIMIT, nextCursor, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { DEFAULT_LIMIT, pageQuery, pagesOf } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
-import { IdParams, noContent, nullable, pageOf, ref } from '../../src/api/schemas.js'
+import { IdParams, noContent, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
-import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
-import { Roles, storedRoles } from '../../src/tokens/roles.js'
-
-const AccountUpdate = Type.Object(
-  {
-    role: Type.Optional(Role),
-    roles: Type.Optional(Roles),
-    is_active: Type.Optional(Type.Boolean({ description: 'False disables the account: nobody can log in to it.' })),
-  },
-  {
-    $id: 'AccountUpdate',
-    additionalProperties: false,
-    minProperties: 1,
-    description: 'The fields to change; the others stay as they are.',
-    examples: [{ is_active: false }],
-  },
-)
-
-const AccountCreate = Type.Object(
-  {
-    username: Type.Optional(nullable({ maxLength: 128, description: 'A name to log in with.' })),
-    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
-    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
-    role: Type.Optional(Role),
-    roles: Type.Optional(Roles),
-    invite: Type.Optional(Type.Boolean({ description: 'Mails the person a link to choose a password.' })),
-  },
-  {
-    $id: 'AccountCreate',
-    additionalProperties: false,
-    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
-    examples: [{ username: 'hana', email: 'hana@example.com', name: 'Hana', roles: ['editor'] }],
-  },
-)
-
-const AccountPage = Type.Object(
-  { items: pageOf(Account), next_cursor: nextCursor },
-  {
-    $id: 'AccountPage',
-    description: 'Accounts, newest first.',
-    examples: [{ items: Account.examples, next_cursor: null }],
-  },
-)
-
-const PasswordReset = Type.Object(
-  {
-    token: Type.String({ description: 'The token for POST /v1/password-reset. It is shown only once.' }),
-    expires_at: Type.String({ format: 'date-time', description: 'When the token expires, in UTC.' }),
-  },
-  {
-    $id: 'PasswordReset',
-    description: 'A one-time token that sets a new password.',
-    examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', expires_at: '2026-11-20T10:00:00.000Z' }],
-  },
-)
+import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
+import { storedRoles } from '../../src/tokens/roles.js'
 
 const toRead = { role: 'admin', scope: 'users:read' } as const
 const toWrite = { role: 'admin', scope: 'users:write', recentLogin: true } as const

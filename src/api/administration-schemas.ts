@@ -1,0 +1,61 @@
+import { Type } from '@sinclair/typebox'
+import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH } from '../text-lengths.js'
+import { Roles } from '../tokens/roles.js'
+import { Account, Role } from './account-schemas.js'
+import { nextCursor } from './paging.js'
+import { nullable, pageOf } from './schemas.js'
+
+// What admins send and get at /v1/users.
+
+export const AccountUpdate = Type.Object(
+  {
+    role: Type.Optional(Role),
+    roles: Type.Optional(Roles),
+    is_active: Type.Optional(Type.Boolean({ description: 'False disables the account: nobody can log in to it.' })),
+  },
+  {
+    $id: 'AccountUpdate',
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'The fields to change; the others stay as they are.',
+    examples: [{ is_active: false }],
+  },
+)
+
+export const AccountCreate = Type.Object(
+  {
+    username: Type.Optional(nullable({ maxLength: 128, description: 'A name to log in with.' })),
+    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
+    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
+    role: Type.Optional(Role),
+    roles: Type.Optional(Roles),
+    invite: Type.Optional(Type.Boolean({ description: 'Mails the person a link to choose a password.' })),
+  },
+  {
+    $id: 'AccountCreate',
+    additionalProperties: false,
+    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
+    examples: [{ username: 'hana', email: 'hana@example.com', name: 'Hana', roles: ['editor'] }],
+  },
+)
+
+export const AccountPage = Type.Object(
+  { items: pageOf(Account), next_cursor: nextCursor },
+  {
+    $id: 'AccountPage',
+    description: 'Accounts, newest first.',
+    examples: [{ items: Account.examples, next_cursor: null }],
+  },
+)
+
+export const PasswordReset = Type.Object(
+  {
+    token: Type.String({ description: 'The token for POST /v1/password-reset. It is shown only once.' }),
+    expires_at: Type.String({ format: 'date-time', description: 'When the token expires, in UTC.' }),
+  },
+  {
+    $id: 'PasswordReset',
+    description: 'A one-time token that sets a new password.',
+    examples: [{ token: 'Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0', expires_at: '2026-11-20T10:00:00.000Z' }],
+  },
+)
