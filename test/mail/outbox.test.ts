@@ -49,7 +49,8 @@ t.test('where mail is off, nothing is written and nothing runs', async (t) => {
   t.equal(service.app.mail.delivery, undefined)
   t.equal(service.app.mail.outbox.isOn, false)
   await write(service, { purpose: 'account_exists', address: 'mina@example.org' })
-  await service.app.mail.outbox.request({ purpose: 'account_exists', address: 'mina@example.org' }, '192.0.2.1')
+  const request = { purpose: 'account_exists', address: 'mina@example.org' } as const
+  await t.rejects(service.app.mail.outbox.request(request, '192.0.2.1'), { code: 'mail_disabled' })
   t.same(await outboxOf(service), [])
 })
 
