@@ -1,13 +1,7 @@
-import { and, eq, sql } from 'drizzle-orm'
-import type { Client } from '../audit/requester.js'
+import { eq, sql } from 'drizzle-orm'
+import type { Actor } from '../audit/actors.js'
 import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
-
-/** Who asks for a change: an admin or the user, by id; null for the command line. */
-export interface Actor {
-  id: number | null
-  client?: Client
-}
 
 /**
  * Locks the rows of all admins until the end of the transaction, and resolves to the ids of those that are active. A
@@ -36,15 +30,4 @@ export function assertAdmin(admins: number[], { id }: Actor): void {
 
 export function assertNotLast(admins: number[], userId: number): void {
   if (admins.length === 1 && admins[0] === userId) throw new Problem('last_admin')
-}
-
-/**
- * Another process may honour an admin's token for a second after the role is gone. The database is asked, or they could
- * promote themselves again.
- */
-export async function assertStillAdmin({ tables }: Database, db: Db, { id }: Actor): Promise<void> {
-  if (id === null) return
-  const { users } = tables
-  const isAdmin = and(eq(users.id, id), eq(users.role, 'admin'), eq(users.isActive, true))
-  if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
 }

@@ -1,11 +1,11 @@
 import { eq, sql } from 'drizzle-orm'
+import { type Actor, assertStillAdmin } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Database, Db } from '../database/database.js'
 import type { Factor, Factors } from '../factors/factors.js'
 import { base32, totpUri } from '../factors/totp.js'
 import { Problem } from '../problems.js'
 import type { Sessions } from '../sessions/sessions.js'
-import { type Actor, assertStillAdmin } from './admins.js'
 import type { Notices } from './notices.js'
 import { lockAccount, type User } from './user-rows.js'
 

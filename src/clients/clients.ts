@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { and, asc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
+import { type Actor, assertStillAdmin } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
-import type { Client as Requester } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { afterCommit, type Database, type Db } from '../database/database.js'
 import { Problem } from '../problems.js'
@@ -12,12 +12,6 @@ import { assertClientId, assertRegistration, columnsOf, type Registration } from
 // A secret is "lks_" and base64url of 32 random bytes: nothing in it changes where a client encodes it for Basic and where not.
 const SECRET_PREFIX = 'lks_'
 const SECRET_BYTES = 32
-
-/** Who registers: an admin by id; null for the command line. */
-interface Actor {
-  id: number | null
-  client?: Requester
-}
 
 interface Dependencies {
   config: Config
@@ -78,7 +72,7 @@ export class Clients {
     const secret = hasSecret(registration.token_endpoint_auth_method) ? newSecret() : undefined
     const secretHash = secret === undefined ? null : hashOfSecret(secret)
     const client = await this.#database.transaction(async (db) => {
-      await this.#assertAdmin(db, actor)
+      await assertStillAdmin(this.#database, db, actor)
       const [row] = await db
         .insert(tables.clients)
         .values({ ...columnsOf(registration), id, secretHash, createdAt: now, updatedAt: now })
@@ -97,7 +91,7 @@ export class Clients {
   update(id: string, changes: Partial<Registration> & { is_active?: boolean }, actor: Actor): Promise<OAuthClient> {
     const { is_active: isActive, ...registered } = changes
     return this.#database.transaction(async (db) => {
-      await this.#assertAdmin(db, actor)
+      await assertStillAdmin(this.#database, db, actor)
       const before = await this.#lock(db, id)
       const registration = { ...toRegistration(toOAuthClient(before)), ...registered }
       assertRegistration(registration, this.#config)
@@ -127,7 +121,7 @@ export class Clients {
     const { clients } = this.#database.tables
     const secret = newSecret()
     const client = await this.#database.transaction(async (db) => {
-      await this.#assertAdmin(db, actor)
+      await assertStillAdmin(this.#database, db, actor)
       const before = await this.#lock(db, id)
       if (!hasSecret(before.authMethod)) {
         throw new Problem('client_rejected', { detail: `A client with ${before.authMethod} has no secret.` })
@@ -144,7 +138,7 @@ export class Clients {
   /** Ends the older of two secrets; where there is one, nothing changes. @throws Problem not_found */
   endOlderSecret(id: string, actor: Actor): Promise<OAuthClient> {
     return this.#database.transaction(async (db) => {
-      await this.#assertAdmin(db, actor)
+      await assertStillAdmin(this.#database, db, actor)
       const before = await this.#lock(db, id)
       if (before.olderSecretHash === null) return toOAuthClient(before)
       return this.#done(db, await this.#set(db, id, { olderSecretHash: null }), 'client.secret_ended', actor)
@@ -155,7 +149,7 @@ export class Clients {
   delete(id: string, actor: Actor): Promise<void> {
     const { now } = this.#database
     return this.#database.transaction(async (db) => {
-      await this.#assertAdmin(db, actor)
+      await assertStillAdmin(this.#database, db, actor)
       await this.#lock(db, id)
       const nothing = { scope: '', resources: '', grantTypes: '', redirectUris: '', postLogoutRedirectUris: '' }
       const noKeys = { secretHash: null, olderSecretHash: null, jwks: null }
@@ -188,14 +182,6 @@ export class Clients {
       .returning()
     if (row === undefined) throw new Problem('not_found')
     return row
-  }
-
-  /** Another process may honour an admin's token for a second after the role is gone: the database is asked. */
-  async #assertAdmin(db: Db, { id }: Actor): Promise<void> {
-    if (id === null) return
-    const { users } = this.#database.tables
-    const isAdmin = and(eq(users.id, id), eq(users.role, 'admin'), eq(users.isActive, true))
-    if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
   }
 
   async #done(db: Db, row: ClientRow, type: Event['type'], actor: Actor, what?: string): Promise<OAuthClient> {
