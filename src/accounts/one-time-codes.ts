@@ -1,13 +1,12 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Tables } from '../database/database.js'
+import { crockfordOf, readCrockford } from '../tokens/crockford.js'
 
 // A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40 bits of
 // another HMAC. Both can be made again from the row and the secret alone, so that a mail is the same at each attempt.
 const PREFIX = 'lkt_'
 const ID_BYTES = 16
 const TOKEN_BYTES = ID_BYTES + 32
-/** Crockford's base32, which has no letter that looks like a digit. */
-const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const CODE_LENGTH = 8
 
 export type TokenRow = Tables['oneTimeTokens']['$inferSelect']
@@ -42,13 +41,7 @@ export function isTokenOf(row: Signed, token: string, keys: readonly Buffer[]): 
 
 /** Whether somebody has typed the code of this row, in any capitals and with any blanks and hyphens. */
 export function isCodeOf(row: Signed, typed: string, keys: readonly Buffer[]): boolean {
-  const code = typed
-    .normalize('NFKC')
-    .toUpperCase()
-    .replace(/[\s\p{Pd}]/gu, '')
-    .replaceAll('O', '0')
-    .replace(/[IL]/g, '1')
-  const bytes = Buffer.from(code)
+  const bytes = Buffer.from(readCrockford(typed).replace(/[\s\p{Pd}]/gu, ''))
   if (bytes.length !== CODE_LENGTH) return false
   return keys.some((key) => timingSafeEqual(Buffer.from(rawCode(row, key)), bytes))
 }
@@ -62,8 +55,7 @@ function bytesOf(token: string): Buffer | undefined {
 }
 
 function rawCode(row: Signed, key: Buffer): string {
-  const bytes = mac(row, 'code', key)
-  return Array.from({ length: CODE_LENGTH }, (_, index) => ALPHABET[(bytes[index] ?? 0) % ALPHABET.length]).join('')
+  return crockfordOf(mac(row, 'code', key).subarray(0, CODE_LENGTH))
 }
 
 function mac({ id, purpose, userId, target, expiresAt }: Signed, use: 'token' | 'code', key: Buffer): Buffer {

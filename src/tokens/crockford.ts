@@ -1,0 +1,12 @@
+/** Crockford's base32, for codes that people type: it has no letter that looks like a digit. */
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** A character for each byte: five of its bits. */
+export function crockfordOf(bytes: Iterable<number>): string {
+  return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join('')
+}
+
+/** What somebody typed, in any capitals and widths, with the letters that were read for digits as those. */
+export function readCrockford(typed: string): string {
+  return typed.normalize('NFKC').toUpperCase().replaceAll('O', '0').replace(/[IL]/g, '1')
+}
