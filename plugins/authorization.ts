@@ -13,9 +13,9 @@ declare module 'fastify' {
 /** How people log in to other clients: authorization codes, and what they are exchanged for. */
 export default plugin(
   async (app) => {
-    const { config, database, events, keys, secret } = app
+    const { config, database, events, keys, tokenPairs: pairs, secret } = app
     const codes = new AuthorizationCodes(secret)
-    const sessions = new ClientSessions({ config, database, events, keys, sessions: app.sessions })
+    const sessions = new ClientSessions({ config, database, events, keys, pairs, sessions: app.sessions })
     app.decorate('authorizationCodes', codes)
     app.decorate('codeGrant', new CodeGrant({ config, codes, sessions }))
   },

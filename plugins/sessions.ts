@@ -18,6 +18,7 @@ declare module 'fastify' {
     dataKey: DataKey
     knownNetworks: KnownNetworks
     revocations: Revocations
+    tokenPairs: TokenPairs
     sessions: Sessions
     rotation: Rotation
     freshTokens: FreshTokens
@@ -50,6 +51,7 @@ export default plugin(
     app.decorate('dataKey', dataKey)
     app.decorate('knownNetworks', knownNetworks)
     app.decorate('revocations', revocations)
+    app.decorate('tokenPairs', pairs)
     app.decorate('sessions', new Sessions({ ...parts, knownNetworks, revocations }))
     app.decorate('rotation', new Rotation(parts))
     app.decorate('freshTokens', new FreshTokens(parts))

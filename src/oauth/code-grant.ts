@@ -1,6 +1,6 @@
 import type { Client } from '../audit/requester.js'
+import { audienceFor } from '../clients/grants.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
-import { clientAudience } from '../config/public-url.js'
 import type { Config } from '../config/settings.js'
 import { Problem } from '../problems.js'
 import type { ClientSessions } from '../sessions/client-sessions.js'
@@ -47,7 +47,8 @@ export class CodeGrant {
       isVerifierOf(verifier, code.challenge)
     if (!isRight) throw invalidCode()
     const { jti: sessionId, resource, ...content } = code
-    const audience = resource ?? (by.isFirstParty ? this.#config.AUDIENCE : clientAudience(this.#config.PUBLIC_URL))
+    // That the client is registered for the resource was seen at /authorize.
+    const audience = resource ?? audienceFor(by, undefined, this.#config)
     const token = await this.#sessions.begin({ ...content, sessionId, audience }, client)
     if (token === undefined) throw invalidCode()
     return { ...token, scope: code.scope } satisfies AccessToken & { scope: string }

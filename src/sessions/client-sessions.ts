@@ -4,13 +4,11 @@ import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { afterCommit, type Database, within } from '../database/database.js'
 import { tokens } from '../telemetry/channels.js'
-import { claimsFor, type Role } from '../tokens/access-tokens.js'
+import type { Role } from '../tokens/access-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
 import { TOKEN_SLACK_MS } from './conditions.js'
-import type { Sessions } from './sessions.js'
-import type { AccessToken } from './token-pairs.js'
-
-const USER_AGENT_LENGTH = 256
+import { type Sessions, userAgentOf } from './sessions.js'
+import type { AccessToken, TokenPairs } from './token-pairs.js'
 
 /** What a user has agreed to, proved at /authorize, and when it ends if nobody comes for it. */
 export interface Authorization {
@@ -30,6 +28,7 @@ interface Dependencies {
   config: Config
   database: Database
   keys: Keys
+  pairs: TokenPairs
   events: Events
   sessions: Sessions
 }
@@ -39,14 +38,16 @@ export class ClientSessions {
   readonly #config: Config
   readonly #database: Database
   readonly #keys: Keys
+  readonly #pairs: TokenPairs
   readonly #events: Events
   readonly #sessions: Sessions
   #insert: ReturnType<typeof prepareInsert> | undefined
 
-  constructor({ config, database, keys, events, sessions }: Dependencies) {
+  constructor({ config, database, keys, pairs, events, sessions }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#keys = keys
+    this.#pairs = pairs
     this.#events = events
     this.#sessions = sessions
   }
@@ -60,9 +61,9 @@ export class ClientSessions {
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
     this.#insert ??= prepareInsert(this.#database, this.#config)
     const insert = this.#insert
-    const userAgent = client.userAgent?.slice(0, USER_AGENT_LENGTH) ?? null
     const row = await this.#database.transaction(async (db) => {
-      const [row] = await within(db, insert).execute({ ...authorization, ip: client.ip, userAgent })
+      const parameters = { ...authorization, ip: client.ip, userAgent: userAgentOf(client) }
+      const [row] = await within(db, insert).execute(parameters)
       if (row === undefined) return undefined
       const reason = `code of ${clientId}`
       await this.#events.record({ type: 'login.succeeded', userId, sessionId, reason }, client, db)
@@ -73,14 +74,7 @@ export class ClientSessions {
       await this.#sessions.revoke(sessionId, client)
       return undefined
     }
-    const { PUBLIC_URL, ACCESS_TOKEN_TTL } = this.#config
-    const claims = claimsFor({
-      ...{ issuer: PUBLIC_URL, audience, userId, sessionId, clientId, scope, role: row.role },
-      ...(scope.split(' ').includes('roles') && { roles: row.roles }),
-      proof: { amr, authTime },
-      lifetimeMs: ACCESS_TOKEN_TTL,
-    })
-    return { access_token: this.#keys.sign(claims), token_type: 'Bearer', expires_in: claims.exp - claims.iat }
+    return this.#pairs.accessToken({ userId, sessionId, clientId, scope, audience, ...row, proof: { amr, authTime } })
   }
 }
 

@@ -81,8 +81,7 @@ export class Rotation {
     }
     const { userId, role, roles, generation, amr, authTime } = row
     tokens.publish({ grant: 'refresh_token', ...(terms && { client: terms.clientId }) })
-    const grant = { userId, sessionId, role, roles, proof: { amr, authTime }, ...granted }
-    return this.#pairs.make(isWithoutRoles(granted) ? { ...grant, roles: '' } : grant, generation)
+    return this.#pairs.make({ userId, sessionId, role, roles, proof: { amr, authTime }, ...granted }, generation)
   }
 
   /** What another client gets. Asked before the token is used up: a scope that is refused costs nobody the session. */
@@ -106,11 +105,6 @@ export class Rotation {
       return row
     })
   }
-}
-
-/** The roles for other services are in another client's token only where its scope names them. */
-function isWithoutRoles(granted: { scope: string } | undefined): boolean {
-  return granted !== undefined && !granted.scope.split(' ').includes('roles')
 }
 
 /** Each change is one conditional statement, so that of concurrent refreshes one wins. */

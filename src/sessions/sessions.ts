@@ -120,7 +120,7 @@ export class Sessions {
 
   async #begin(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     this.#keys.assertCanSign()
-    const { ip, userAgent } = client
+    const { ip } = client
     const id = randomUUID()
     const { insert, endOldest } = this.#statements
     const [row] = await within(db, insert).execute({
@@ -131,7 +131,7 @@ export class Sessions {
       amr: user.amr ?? PASSWORD,
       authVersion: user.authVersion,
       ip,
-      userAgent: userAgent?.slice(0, USER_AGENT_LENGTH) ?? null,
+      userAgent: userAgentOf(client),
     })
     if (row === undefined) throw new Problem('invalid_credentials')
     await this.#knownNetworks.remember(user.id, ip, db)
@@ -200,4 +200,9 @@ export class Sessions {
   prune(signal?: AbortSignal): Promise<void> {
     return pruneSessions(this.#database, signal)
   }
+}
+
+/** The program of a client, as a session keeps it. */
+export function userAgentOf({ userAgent }: Client): string | null {
+  return userAgent?.slice(0, USER_AGENT_LENGTH) ?? null
 }

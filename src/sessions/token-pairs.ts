@@ -58,7 +58,15 @@ export class TokenPairs {
   /** An access token alone. @throws Problem as `make` */
   accessToken(grant: SessionGrant): AccessToken {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
-    const claims = claimsFor({ audience: AUDIENCE, ...grant, issuer: PUBLIC_URL, lifetimeMs: ACCESS_TOKEN_TTL })
+    const claims = claimsFor({
+      ...{ audience: AUDIENCE, ...grant, ...(isWithoutRoles(grant) && { roles: '' }) },
+      ...{ issuer: PUBLIC_URL, lifetimeMs: ACCESS_TOKEN_TTL },
+    })
     return { access_token: this.#keys.sign(claims), token_type: 'Bearer', expires_in: claims.exp - claims.iat }
   }
+}
+
+/** The roles for other services are in another client's token only where its scope names them. */
+function isWithoutRoles({ scope }: SessionGrant): boolean {
+  return scope !== undefined && !scope.split(' ').includes('roles')
 }
