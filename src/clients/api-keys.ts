@@ -3,6 +3,7 @@ import { and, desc, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
 import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import { deleteInBatches } from '../database/batches.js'
+import { RECENT_MS } from '../database/changed-rows.js'
 import { afterCommit, type Database, type Db, within } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Revocations } from '../sessions/revocations.js'
@@ -14,8 +15,6 @@ import { isForKeys, storedScope, wordsOf } from './scopes.js'
 const KEYS_PER_USER = 100
 /** What is known of a key is read again after this time: its owner's role may have changed. */
 const KNOWN_FOR_MS = 60_000
-/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
-const POLL_OVERLAP_MS = 60_000
 /** A revoked key is kept until no process can still take it for good. */
 const KEPT_MS = 120_000
 const USED_WRITTEN_EVERY_MS = 60_000
@@ -238,7 +237,7 @@ function prepareStatements({ db, tables, now }: Database) {
     selectRevoked: db
       .select(revocation)
       .from(apiKeys)
-      .where(and(isNotNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`)))
+      .where(and(isNotNull(apiKeys.revokedAt), gt(apiKeys.revokedAt, sql`${now} - ${RECENT_MS}`)))
       .prepare('select_revoked_api_keys'),
   }
 }

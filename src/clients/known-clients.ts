@@ -1,24 +1,19 @@
 import { gt, sql } from 'drizzle-orm'
+import { ChangedRows, RECENT_MS } from '../database/changed-rows.js'
 import type { Database } from '../database/database.js'
 import { type ClientRow, type OAuthClient, toOAuthClient } from './oauth-clients.js'
 
-/** All clients are read again this often. */
-const POLL_ALL_MS = 60_000
-/** A poll reads again what changed this long ago: a commit may become visible later than its own time says. */
-const POLL_OVERLAP_MS = 60_000
-
 /** The clients, in the memory of this process: no request asks the database who a client is. A poll learns what others changed. */
 export class KnownClients {
-  readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #rows: ReturnType<typeof prepareRows>
   #byId = new Map<string, OAuthClient>()
   /** When each row was changed last, also of those that are deleted: a poll that began before a change must not undo it. */
   #changedAt = new Map<string, number>()
-  #polledAllAt = Number.NEGATIVE_INFINITY
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
 
   constructor(database: Database) {
-    this.#statements = prepareStatements(database)
+    this.#rows = prepareRows(database)
   }
 
   /** The client of this id, as far as this process knows; it may be disabled. */
@@ -41,10 +36,7 @@ export class KnownClients {
 
   /** Learns what other processes changed. */
   async poll(): Promise<void> {
-    const startedAt = performance.now()
-    const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
-    this.learn(await (isFull ? this.#statements.selectAll : this.#statements.selectRecent).execute({}))
-    if (isFull) this.#polledAllAt = startedAt
+    this.learn((await this.#rows.read()).rows)
   }
 
   /** Takes over rows as they are now. */
@@ -69,14 +61,14 @@ export class KnownClients {
   }
 }
 
-function prepareStatements({ db, tables, now }: Database) {
+function prepareRows({ db, tables, now }: Database) {
   const { clients } = tables
-  return {
-    selectAll: db.select().from(clients).prepare('select_clients'),
-    selectRecent: db
+  return new ChangedRows({
+    all: db.select().from(clients).prepare('select_clients'),
+    recent: db
       .select()
       .from(clients)
-      .where(gt(clients.updatedAt, sql`${now} - ${POLL_OVERLAP_MS}`))
+      .where(gt(clients.updatedAt, sql`${now} - ${RECENT_MS}`))
       .prepare('select_recent_clients'),
-  }
+  })
 }

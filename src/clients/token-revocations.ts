@@ -1,6 +1,7 @@
 import { and, eq, gt, lt, sql } from 'drizzle-orm'
 import type { Client } from '../audit/requester.js'
 import { deleteInBatches } from '../database/batches.js'
+import { ChangedRows, RECENT_MS } from '../database/changed-rows.js'
 import type { Database } from '../database/database.js'
 import { OAuthError } from '../oauth-error.js'
 import type { Revocations } from '../sessions/revocations.js'
@@ -11,10 +12,6 @@ import type { VerifiedTokens } from './verified-tokens.js'
 
 /** A client that revokes more, within the lifetime of a token, is told to come again: every process keeps them in memory. */
 const REVOKED_PER_CLIENT = 10_000
-/** All are read again this often. */
-const POLL_ALL_MS = 60_000
-/** A poll reads again what was revoked this long ago: a commit may become visible later than its own time says. */
-const POLL_OVERLAP_MS = 60_000
 
 interface Dependencies {
   database: Database
@@ -27,7 +24,6 @@ interface Dependencies {
 export class TokenRevocations {
   readonly #dependencies: Dependencies
   readonly #statements: ReturnType<typeof prepareStatements>
-  #polledAllAt = Number.NEGATIVE_INFINITY
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies
@@ -50,11 +46,7 @@ export class TokenRevocations {
 
   /** Learns what other processes revoked. */
   async poll(): Promise<void> {
-    const startedAt = performance.now()
-    const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
-    const { selectAll, selectRecent } = this.#statements
-    this.#dependencies.revocations.remember(await (isFull ? selectAll : selectRecent).execute({}))
-    if (isFull) this.#polledAllAt = startedAt
+    this.#dependencies.revocations.remember((await this.#statements.revoked.read()).rows)
   }
 
   /** Deletes what has expired. */
@@ -106,11 +98,13 @@ function prepareStatements({ db, tables, now }: Database) {
       })
       .onConflictDoNothing()
       .prepare('insert_revoked_token'),
-    selectAll: db.select(columns).from(revokedTokens).where(isAlive).prepare('select_revoked_tokens'),
-    selectRecent: db
-      .select(columns)
-      .from(revokedTokens)
-      .where(and(isAlive, gt(revokedTokens.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`)))
-      .prepare('select_recently_revoked_tokens'),
+    revoked: new ChangedRows({
+      all: db.select(columns).from(revokedTokens).where(isAlive).prepare('select_revoked_tokens'),
+      recent: db
+        .select(columns)
+        .from(revokedTokens)
+        .where(and(isAlive, gt(revokedTokens.revokedAt, sql`${now} - ${RECENT_MS}`)))
+        .prepare('select_recently_revoked_tokens'),
+    }),
   }
 }

@@ -1,14 +1,11 @@
 import { and, gt, isNotNull, sql } from 'drizzle-orm'
+import { ChangedRows, RECENT_MS } from '../database/changed-rows.js'
 import type { Database } from '../database/database.js'
 import { CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 import { revocationColumns } from './conditions.js'
 
-/** How often all revocations are read, not only recent ones. */
-const POLL_ALL_MS = 60_000
 /** Without a successful poll for this long, a revocation by another process may have been missed. */
 const STALE_AFTER_MS = 5_000
-/** Polls overlap by this much, because a commit becomes visible later than its `revokedAt`. */
-const POLL_OVERLAP_MS = 60_000
 
 /** A session that has ended, and when the last of its access tokens expires. */
 export interface Revocation {
@@ -19,14 +16,13 @@ export interface Revocation {
 
 /** The revoked sessions, as this process knows them: in memory, and read again from the database several times a second. */
 export class Revocations {
-  readonly #statements: ReturnType<typeof prepareStatements>
+  readonly #rows: ReturnType<typeof prepareRows>
   /** Ids of revoked sessions, with the time when the last of their access tokens expires. */
   readonly #revoked = new Map<string, number>()
   #polledAt = Number.NEGATIVE_INFINITY
-  #polledAllAt = Number.NEGATIVE_INFINITY
 
   constructor(database: Database) {
-    this.#statements = prepareStatements(database)
+    this.#rows = prepareRows(database)
   }
 
   /** Whether the session was revoked, as far as this process knows. In memory, because every request asks. */
@@ -47,11 +43,10 @@ export class Revocations {
   /** Reads the revocations of other processes. */
   async poll(): Promise<void> {
     const startedAt = performance.now()
-    const isFull = startedAt - this.#polledAllAt >= POLL_ALL_MS
-    this.remember(await (isFull ? this.#statements.selectRevoked : this.#statements.selectRecentlyRevoked).execute())
+    const { rows, isAll } = await this.#rows.read()
+    this.remember(rows)
     this.#polledAt = startedAt
-    if (!isFull) return
-    this.#polledAllAt = startedAt
+    if (!isAll) return
     for (const [id, tokenExpiresAt] of this.#revoked) {
       if (tokenExpiresAt < Date.now() - CLOCK_SKEW_S * 1_000) this.#revoked.delete(id)
     }
@@ -63,18 +58,18 @@ export class Revocations {
   }
 }
 
-function prepareStatements({ db, tables, now }: Database) {
+function prepareRows({ db, tables, now }: Database) {
   const { sessions } = tables
-  return {
-    selectRevoked: db
+  return new ChangedRows({
+    all: db
       .select(revocationColumns(tables))
       .from(sessions)
       .where(and(isNotNull(sessions.revokedAt), gt(sessions.tokenExpiresAt, now)))
       .prepare('select_revoked_sessions'),
-    selectRecentlyRevoked: db
+    recent: db
       .select(revocationColumns(tables))
       .from(sessions)
-      .where(and(gt(sessions.revokedAt, sql`${now} - ${POLL_OVERLAP_MS}`), gt(sessions.tokenExpiresAt, now)))
+      .where(and(gt(sessions.revokedAt, sql`${now} - ${RECENT_MS}`), gt(sessions.tokenExpiresAt, now)))
       .prepare('select_recently_revoked_sessions'),
-  }
+  })
 }
