@@ -2,6 +2,8 @@ import type { Config } from '../config/config.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { type AccessClaims, CLIENT_ID } from '../tokens/access-tokens.js'
+import { isRefreshToken } from '../tokens/refresh-tokens.js'
+import { isApiKey } from './api-key-texts.js'
 import type { ApiKeys } from './api-keys.js'
 import type { KnownClients } from './known-clients.js'
 import type { OAuthClient } from './oauth-clients.js'
@@ -33,15 +35,10 @@ export class Introspection {
     this.#dependencies = dependencies
   }
 
-  /** The access tokens that were verified here, for whoever else reads them. */
-  get tokens(): VerifiedTokens {
-    return this.#dependencies.tokens
-  }
-
   /** What a client is told of a token; undefined when it does not count, or is none of the client's business. */
   async inspect(client: OAuthClient, token: string): Promise<ActiveToken | undefined> {
-    if (token.startsWith('lkr_')) return this.#inspectRefreshToken(client, token)
-    if (token.startsWith('lkk_')) return this.#inspectKey(client, token)
+    if (isRefreshToken(token)) return this.#inspectRefreshToken(client, token)
+    if (isApiKey(token)) return this.#inspectKey(client, token)
     const claims = await this.#dependencies.tokens.read(token)
     if (claims === undefined || !this.#isFor(client, claims)) return undefined
     if (!this.#isAlive(claims)) return undefined

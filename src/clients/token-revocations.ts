@@ -7,6 +7,7 @@ import { OAuthError } from '../oauth-error.js'
 import type { Revocations } from '../sessions/revocations.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { type AccessClaims, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
+import { isRefreshToken } from '../tokens/refresh-tokens.js'
 import type { OAuthClient } from './oauth-clients.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
@@ -36,7 +37,7 @@ export class TokenRevocations {
    */
   async revoke({ id }: OAuthClient, token: string, requester: Client): Promise<void> {
     const { tokens, sessions } = this.#dependencies
-    const claims = token.startsWith('lkr_') ? undefined : await tokens.read(token)
+    const claims = isRefreshToken(token) ? undefined : await tokens.read(token)
     const found = claims === undefined ? await sessions.clientOf(token) : toFound(claims)
     if (found === undefined) return
     if (found.clientId !== id) throw new OAuthError('invalid_grant', 'The token was issued to another client.')

@@ -21,9 +21,14 @@ export function makeRefreshToken({ sessionId, generation }: RefreshClaims, [key]
   return PREFIX + Buffer.concat([bytes, mac(bytes, key)]).toString('base64url')
 }
 
+/** Whether a text has the form of a refresh token. */
+export function isRefreshToken(text: string): boolean {
+  return text.startsWith(PREFIX)
+}
+
 /** What an authentic refresh token says, made with any of the keys; undefined for everything else. */
 export function readRefreshToken(token: string, keys: readonly Buffer[]): RefreshClaims | undefined {
-  if (!token.startsWith(PREFIX)) return undefined
+  if (!isRefreshToken(token)) return undefined
   const text = token.slice(PREFIX.length)
   const bytes = Buffer.from(text, 'base64url')
   // Node reads over what is not base64url, so that many texts would be one token.

@@ -105,8 +105,10 @@ t.test('a client ends its own token, here at once and elsewhere with the next po
   const { Revocations } = await import('../../src/sessions/revocations.js')
   const { TokenRevocations } = await import('../../src/clients/token-revocations.js')
   const revocations = new Revocations(service.app.database)
-  const { database, sessions, introspection } = service.app
-  const replica = new TokenRevocations({ database, sessions, revocations, tokens: introspection.tokens })
+  const { VerifiedTokens } = await import('../../src/clients/verified-tokens.js')
+  const { config, database, keys, sessions } = service.app
+  const tokens = new VerifiedTokens(config, keys)
+  const replica = new TokenRevocations({ database, sessions, revocations, tokens })
   await replica.poll()
   t.ok(revocations.has(String(claimsOf(token).jti)))
   t.notOk(revocations.has(String(claimsOf(other).jti)))
