@@ -29,7 +29,7 @@ export class DataKey {
   /** Opens the key, and makes one where there is none. @throws DatabaseError when another secret sealed it */
   static async open(database: Database, secret: Secret): Promise<DataKey> {
     const sealingKeys = secret.derive('data-key-seal')
-    const row = (await read(database)) ?? (await make(database, sealingKeys))
+    const [row = await make(database, sealingKeys)] = await read(database)
     const key = unseal(row.sealedKey, NAME, sealingKeys)
     if (key !== undefined) return new DataKey(database, sealingKeys, key)
     throw new DatabaseError(
@@ -45,7 +45,7 @@ export class DataKey {
 
   /** Whether the first secret sealed it, and when, in milliseconds since 1970. */
   async seal(): Promise<{ isOfFirstSecret: boolean; sealedAt: number }> {
-    const { sealedKey, sealedAt } = sole([await read(this.#database)].flatMap((row) => row ?? []))
+    const { sealedKey, sealedAt } = sole(await read(this.#database))
     return { isOfFirstSecret: isOfNewest(sealedKey, NAME, this.#sealingKeys), sealedAt }
   }
 
@@ -61,9 +61,9 @@ export class DataKey {
   }
 }
 
-async function read({ db, tables: { dataKeys } }: Database) {
-  const [row] = await db.select().from(dataKeys).where(eq(dataKeys.name, NAME))
-  return row
+/** Its row, if there is one. */
+function read({ db, tables: { dataKeys } }: Database) {
+  return db.select().from(dataKeys).where(eq(dataKeys.name, NAME))
 }
 
 /** Of several processes that start on an empty table one succeeds, and all read its key. */
@@ -71,5 +71,5 @@ async function make(database: Database, sealingKeys: readonly Buffer[]) {
   const { db, tables, now } = database
   const sealedKey = seal(randomBytes(KEY_BYTES).toString('base64url'), NAME, sealingKeys)
   await db.insert(tables.dataKeys).values({ name: NAME, sealedKey, sealedAt: now }).onConflictDoNothing()
-  return sole([await read(database)].flatMap((row) => row ?? []))
+  return sole(await read(database))
 }

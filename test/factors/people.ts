@@ -32,7 +32,7 @@ export class Authenticator {
 export async function addTotp(person: Person): Promise<Authenticator> {
   const begun = (await person.post('/v1/me/totp', { name: 'phone' })).json()
   if (begun.uri === undefined) throw new Error(JSON.stringify(begun))
-  const { code } = { code: (OTPAuth.URI.parse(begun.uri) as OTPAuth.TOTP).generate() }
+  const code = (OTPAuth.URI.parse(begun.uri) as OTPAuth.TOTP).generate()
   const confirmed = await person.post('/v1/me/totp/confirm', { code })
   if (confirmed.statusCode !== 200) throw new Error(`confirm: ${confirmed.statusCode} ${confirmed.payload}`)
   await forget(person.service, person.id)
