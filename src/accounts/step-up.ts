@@ -59,8 +59,8 @@ export class StepUp {
    */
   async confirm(caller: UserCaller, password: string | undefined, client: Client): Promise<User> {
     if (password === undefined) throw passwordRequired()
-    const methods = await this.#factorChecks.methodsOf(caller.userId)
-    if (methods.length > 0 && !isRecent(caller)) throw new Problem('reauthentication_required')
+    const needsProof = !isRecent(caller) && (await this.#factorChecks.methodsOf(caller.userId)).length > 0
+    if (needsProof) throw new Problem('reauthentication_required')
     return this.#logIn.confirm(caller, password, client)
   }
 
