@@ -68,11 +68,13 @@ interface Program {
 /** Starts a program, waits until it answers on its port, and ends it with the test. */
 export async function running(t: Test, [command = '', ...args]: string[], { folder, port, settings }: Program) {
   const env = { ...process.env, NODE_OPTIONS: '', ...settings }
-  const child = spawn(command, args, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { cwd: folder, env, stdio: 'pipe' })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
   const ended = new Promise((resolve) => child.on('close', resolve))
   t.teardown(async () => {
+    // Ends what a signal to npm does not reach: esbuild serves until its input ends.
+    child.stdin.end()
     child.kill('SIGTERM')
     await ended
   })
