@@ -9,7 +9,7 @@ import { packageRoot } from '../../src/package.js'
 
 const manifest = await readJson('package.json')
 /** The folders that have a lock file of their own. */
-const INSTALLED = ['.', 'test', 'sqlite-node20', 'bench']
+const INSTALLED = ['.', 'test', 'sqlite-node20', 'bench', 'examples/react']
 const lock: Lock = await readJson('package-lock.json')
 const readme = await readFile(join(packageRoot, 'README.md'), 'utf8')
 
