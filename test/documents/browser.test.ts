@@ -1,18 +1,15 @@
 // On SQLite alone: the page, which asks no database.
 
-import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { PASSWORD } from '../helper.js'
+import { withoutBrowser as skip, startBrowser } from '../support/browser.js'
 import { startListening } from '../support/listening.js'
 
 // The page at /docs, used as a newcomer uses it, in a real browser. SCREENSHOT=docs/images/docs-page.png keeps a picture.
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const skip = existsSync(CHROMIUM) ? false : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
-const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((what) => `--disable-${what}`)
 const DEADLINE_MS = 15_000
 
 // On a busy machine these take longer than tap's half minute.
@@ -74,9 +71,7 @@ t.test('on a phone nothing is wider than the page, and the walk is there in both
 })
 
 async function openPage(t: Test, url: string): Promise<{ page: Page; requests: string[]; errors: string[] }> {
-  const args = ['--headless', '--no-sandbox', '--no-first-run', ...QUIET]
-  const browser: Browser = await chromium.launch({ executablePath: CHROMIUM, args })
-  t.teardown(() => browser.close())
+  const browser = await startBrowser(t)
   const page = await browser.newPage({ viewport: { width: 1280, height: 1000 } })
   page.setDefaultTimeout(DEADLINE_MS)
   const requests: string[] = []

@@ -1,0 +1,62 @@
+import type { Page } from 'playwright-core'
+import type { TokenPurpose } from '../../src/accounts/one-time-codes.js'
+import { withDefaults } from '../../src/clients/registration.js'
+import { addTotp } from '../factors/people.js'
+import { PASSWORD, type Service } from '../helper.js'
+
+/** A page in one of its states: where it is, and what is typed there first. */
+export interface Sight {
+  name: string
+  url: string
+  /** What is typed, field by field, before the form is sent. */
+  typed?: Record<string, string>
+}
+
+export const AUTHORIZE = `/authorize?${new URLSearchParams({
+  ...{ response_type: 'code', client_id: 'shop', redirect_uri: 'https://shop.example/callback', state: 'x' },
+  ...{ code_challenge: 'a'.repeat(43), code_challenge_method: 'S256' },
+})}`
+
+/** People, a client and links, and every page that is shown to people who are not logged in. */
+export async function sightsOf(service: Service): Promise<Sight[]> {
+  const mina = await service.signUp('mina')
+  const joon = await service.signUp('joon')
+  await addTotp(joon)
+  await service.app.clients.create('shop', withDefaults(SHOP), { id: null })
+  const invited = await service.app.registration.create({ email: 'sora@example.com' })
+  const reset = await linkOf(service, 'password_reset', mina.id)
+  const invitation = await linkOf(service, 'invitation', invited.id)
+  const verify = await linkOf(service, 'email_verification', invited.id, 'sora@example.com')
+  return [
+    { name: 'log-in', url: AUTHORIZE },
+    { name: 'log-in refused', url: AUTHORIZE, typed: { username: 'mina', password: 'wrong' } },
+    { name: 'second factor', url: AUTHORIZE, typed: { username: 'joon', password: PASSWORD } },
+    { name: 'reset by code', url: '/account/reset' },
+    { name: 'reset', url: reset },
+    { name: 'reset refused', url: reset, typed: { new_password: 'password' } },
+    { name: 'verify by code', url: '/account/verify' },
+    { name: 'verify', url: verify },
+    { name: 'invitation', url: invitation },
+    { name: 'invitation refused', url: invitation, typed: { password: 'password' } },
+    { name: 'refusal', url: '/account/reset?token=nonsense' },
+  ]
+}
+
+/** Opens a page in its state. */
+export async function visit(page: Page, address: string, { url, typed }: Sight): Promise<void> {
+  await page.goto(`${address}${url}`)
+  if (typed === undefined) return
+  for (const [name, text] of Object.entries(typed)) await page.fill(`[name="${name}"]`, text)
+  await Promise.all([page.waitForNavigation(), page.locator('main form button').first().click()])
+}
+
+const SHOP = {
+  ...{ client_name: 'The Flower Shop', redirect_uris: ['https://shop.example/callback'], scope: 'openid profile' },
+  ...{ token_endpoint_auth_method: 'none' as const, first_party: true },
+}
+
+async function linkOf({ app }: Service, purpose: TokenPurpose, userId: number, target = ''): Promise<string> {
+  const issued = await app.database.transaction((db) => app.oneTimeTokens.create(db, { purpose, userId, target }))
+  const page = { password_reset: 'reset', invitation: 'invitation' }[purpose as string] ?? 'verify'
+  return `/account/${page}?token=${issued?.token}`
+}

@@ -1,0 +1,19 @@
+import { existsSync } from 'node:fs'
+import { type Browser, chromium } from 'playwright-core'
+import type { Test } from 'tap'
+
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((what) => `--disable-${what}`)
+
+/** Why a test that needs a browser is skipped; false where there is one. */
+export const withoutBrowser = existsSync(CHROMIUM)
+  ? false
+  : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
+
+/** A browser that is gone after the test. */
+export async function startBrowser(t: Test): Promise<Browser> {
+  const args = ['--headless', '--no-sandbox', '--no-first-run', ...QUIET]
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args })
+  t.teardown(() => browser.close())
+  return browser
+}
