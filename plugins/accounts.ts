@@ -1,4 +1,5 @@
 import plugin from 'fastify-plugin'
+import { AccountAccess } from '../src/accounts/account-access.js'
 import { Accounts } from '../src/accounts/accounts.js'
 import { Addresses } from '../src/accounts/addresses.js'
 import { Administration } from '../src/accounts/administration.js'
@@ -57,14 +58,15 @@ export default plugin(
     const passwords = new Passwords(config)
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
-    const accounts = new Accounts({ database, secret, sessions, apiKeys, events, oneTimeTokens })
+    const access = new AccountAccess({ database, sessions, apiKeys, oneTimeTokens })
+    const accounts = new Accounts({ database, secret, access, events })
     const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
     const factors = new Factors(database, dataKey)
     const factorChecks = new FactorChecks({ config, database, factors, throttle, events, notices })
     const tickets = new LoginTickets(secret)
     app.decorate('factors', factors)
     app.decorate('factorChecks', factorChecks)
-    app.decorate('secondFactors', new SecondFactors({ database, factors, sessions, events, notices }))
+    app.decorate('secondFactors', new SecondFactors({ database, factors, access, events, notices }))
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
@@ -73,14 +75,11 @@ export default plugin(
     app.decorate('logIn', logIn)
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
-    app.decorate('administration', new Administration({ database, sessions, apiKeys, events, oneTimeTokens, notices }))
-    const passwordDeeds = { database, passwords, rules, sessions, apiKeys, events, oneTimeTokens, notices }
+    app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))
+    const passwordDeeds = { database, passwords, rules, access, events, oneTimeTokens, notices }
     const newPasswords = new NewPasswords(passwordDeeds)
     app.decorate('newPasswords', newPasswords)
-    app.decorate(
-      'emailAddresses',
-      new Addresses({ config, database, sessions, apiKeys, oneTimeTokens, events, notices }),
-    )
+    app.decorate('emailAddresses', new Addresses({ config, database, access, oneTimeTokens, events, notices }))
     app.decorate('invitations', new Invitations({ database, oneTimeTokens, newPasswords, events, notices }))
   },
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'api-keys', 'mail'] },

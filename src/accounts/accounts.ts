@@ -2,42 +2,34 @@ import { and, eq, sql } from 'drizzle-orm'
 import { type Actor, assertStillAdmin } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
-import type { ApiKeys } from '../clients/api-keys.js'
-import type { Database, Db } from '../database/database.js'
+import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
-import type { Sessions } from '../sessions/sessions.js'
 import type { Secret } from '../tokens/secret.js'
+import type { AccountAccess } from './account-access.js'
 import { assertAdmin, assertNotLast, lockAdmins } from './admins.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { eraseImportedIds } from './imported-ids.js'
-import { BEGUN_BY_ANYBODY, type OneTimeTokens } from './one-time-tokens.js'
 import { isKept, lockAccount, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
   secret: Secret
-  sessions: Sessions
-  apiKeys: ApiKeys
+  access: AccountAccess
   events: Events
-  oneTimeTokens: OneTimeTokens
 }
 
 /** Accounts as they are found, logged out and deleted: by their owners, by admins and by the command line. */
 export class Accounts {
   readonly #database: Database
-  readonly #sessions: Sessions
-  readonly #apiKeys: ApiKeys
+  readonly #access: AccountAccess
   readonly #events: Events
-  readonly #oneTimeTokens: OneTimeTokens
   readonly #erasureKeys: readonly Buffer[]
   readonly #findActive: ReturnType<typeof prepareFindActive>
 
-  constructor({ database, secret, sessions, apiKeys, events, oneTimeTokens }: Dependencies) {
+  constructor({ database, secret, access, events }: Dependencies) {
     this.#database = database
-    this.#sessions = sessions
-    this.#apiKeys = apiKeys
+    this.#access = access
     this.#events = events
-    this.#oneTimeTokens = oneTimeTokens
     this.#erasureKeys = secret.derive('imported-id')
     this.#findActive = prepareFindActive(database)
   }
@@ -76,10 +68,7 @@ export class Accounts {
       if (isTooLarge) await closeAccount(this.#database, db, userId)
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
-      await this.#sessions.revokeAll(db, userId)
-      await this.#apiKeys.revokeAll(db, userId)
-      await this.#oneTimeTokens.deleteOf(db, userId)
-      await this.#oneTimeTokens.deleteMadeBy(db, userId)
+      await this.#access.end(db, { userId, extent: 'everything' })
       await this.#events.record({ type: 'user.deleted', userId, actorId: actor.id }, actor.client, db)
       return isTooLarge
     })
@@ -92,7 +81,7 @@ export class Accounts {
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
       await lockAccount(this.#database, db, userId)
-      const hasEnded = await this.#logOut(db, userId)
+      const hasEnded = await this.#access.end(db, { userId, extent: 'sessions' })
       if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, actorId: actor.id }, actor.client, db)
     })
   }
@@ -101,16 +90,9 @@ export class Accounts {
   endOtherSessions(userId: number, sessionId: string, client: Client): Promise<void> {
     return this.#database.transaction(async (db) => {
       await lockAccount(this.#database, db, userId, 'invalid_token')
-      const hasEnded = await this.#logOut(db, userId, sessionId)
+      const hasEnded = await this.#access.end(db, { userId, extent: 'sessions', except: sessionId })
       if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, sessionId }, client, db)
     })
-  }
-
-  /** Resolves to whether there was anything to end. */
-  async #logOut(db: Db, userId: number, except = ''): Promise<boolean> {
-    const hadSessions = await this.#sessions.revokeAll(db, userId, { except })
-    const hadToken = await this.#oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
-    return hadSessions || hadToken
   }
 }
 

@@ -1,14 +1,13 @@
 import { and, eq, isNull, lt, ne, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
-import type { ApiKeys } from '../clients/api-keys.js'
 import type { Config } from '../config/config.js'
 import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
-import type { Sessions } from '../sessions/sessions.js'
+import type { AccountAccess } from './account-access.js'
 import type { Notices } from './notices.js'
-import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens, type Shown } from './one-time-tokens.js'
+import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
 import { lockUser, type User } from './user-rows.js'
 
 /** An account that registered where addresses must be proved has this long for it. */
@@ -19,8 +18,7 @@ const PURPOSES = ['email_verification', 'email_change', 'email_undo'] as const
 interface Dependencies {
   config: Config
   database: Database
-  sessions: Sessions
-  apiKeys: ApiKeys
+  access: AccountAccess
   oneTimeTokens: OneTimeTokens
   events: Events
   notices: Notices
@@ -48,7 +46,7 @@ export class Addresses {
    * @throws Problem invalid_one_time_token, email_taken
    */
   confirm(grant: Grant, client: Client, sessionId?: string): Promise<void> {
-    const { database, oneTimeTokens, sessions, apiKeys, events } = this.#dependencies
+    const { database, access, events } = this.#dependencies
     const { target } = grant.row
     return database.transaction(async (db) => {
       const before = await this.#use(db, grant)
@@ -57,11 +55,7 @@ export class Addresses {
       if (isPending) await this.#free(db, target, before.id)
       await this.#set(db, before.id, isPending ? { email: before.pendingEmail, emailKey: target } : {})
       const { id: userId, emailVerifiedAt } = before
-      if (emailVerifiedAt === null) {
-        await sessions.revokeAll(db, userId, { ...(sessionId && { except: sessionId }) })
-        await apiKeys.revokeAll(db, userId)
-      }
-      await oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
+      await access.end(db, { userId, extent: emailVerifiedAt === null ? 'keys' : 'requests', except: sessionId })
       await events.record({ type: 'email.verified', userId, ...(sessionId && { sessionId }) }, client, db)
       if (isPending && before.emailKey !== target) await this.#tellOld(db, before)
     })
@@ -69,27 +63,27 @@ export class Addresses {
 
   /** "This was not me": the request is gone, and so is an account that waited for nothing else. @throws as `find` */
   decline(grant: Grant, client: Client): Promise<void> {
-    const { database, events } = this.#dependencies
+    const { database, access, events } = this.#dependencies
     const { users } = database.tables
     return database.transaction(async (db) => {
       const { id, unprovenUntil } = await this.#use(db, grant)
-      if (unprovenUntil !== null) await db.delete(users).where(eq(users.id, id))
-      else await db.update(users).set({ pendingEmail: null, pendingEmailKey: null }).where(eq(users.id, id))
+      if (unprovenUntil !== null) {
+        await db.delete(users).where(eq(users.id, id))
+        await access.end(db, { userId: id, extent: 'everything' })
+      } else await db.update(users).set({ pendingEmail: null, pendingEmailKey: null }).where(eq(users.id, id))
       await events.record({ type: 'email.declined', userId: id, actorId: null }, client, db)
     })
   }
 
   /** The account has its former address again, and everybody is logged out of it. @throws as `find`, email_taken */
   undo(grant: Grant, client: Client): Promise<void> {
-    const { database, oneTimeTokens, sessions, apiKeys, events } = this.#dependencies
+    const { database, access, events } = this.#dependencies
     const { target } = grant.row
     return database.transaction(async (db) => {
       const { id } = await this.#use(db, grant)
       await this.#free(db, target, id)
       await this.#set(db, id, { email: target, emailKey: target })
-      await sessions.revokeAll(db, id)
-      await apiKeys.revokeAll(db, id)
-      await oneTimeTokens.deleteOf(db, id, BEGUN_BY_ANYBODY)
+      await access.end(db, { userId: id, extent: 'keys' })
       await events.record({ type: 'email.restored', userId: id, actorId: null }, client, db)
     })
   }
@@ -112,7 +106,7 @@ export class Addresses {
 
   /** An account that never proved the address loses it where addresses are proved. @throws Problem email_taken */
   async #free(db: Db, emailKey: string, userId: number): Promise<void> {
-    const { config, database, sessions, apiKeys, oneTimeTokens, events } = this.#dependencies
+    const { config, database, access, events } = this.#dependencies
     const { users } = database.tables
     const isOthers = and(eq(users.emailKey, emailKey), ne(users.id, userId))
     const isUnproven = config.EMAIL_VERIFICATION === 'optional' ? isNull(users.emailVerifiedAt) : sql`1 = 0`
@@ -120,7 +114,7 @@ export class Addresses {
       .update(users)
       .set({
         ...{ email: null, emailKey: null, pendingEmail: users.email, pendingEmailKey: emailKey },
-        ...{ authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now },
+        updatedAt: database.now,
       })
       .where(and(isOthers, isUnproven))
       .returning({ id: users.id })
@@ -128,9 +122,7 @@ export class Addresses {
       if ((await db.$count(users, isOthers)) > 0) throw new Problem('email_taken')
       return
     }
-    await sessions.revokeAll(db, loser.id)
-    await apiKeys.revokeAll(db, loser.id)
-    await oneTimeTokens.deleteOf(db, loser.id)
+    await access.end(db, { userId: loser.id, extent: 'everything' })
     await events.record({ type: 'email.lost', userId: loser.id, actorId: null }, undefined, db)
   }
 
@@ -142,7 +134,7 @@ export class Addresses {
         .update(users)
         .set({
           ...{ ...address, emailVerifiedAt: now, pendingEmail: null, pendingEmailKey: null, unprovenUntil: null },
-          ...{ authVersion: sql`${users.authVersion} + 1`, updatedAt: now },
+          updatedAt: now,
         })
         .where(eq(users.id, userId))
         .returning({ id: users.id }),

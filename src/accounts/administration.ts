@@ -1,21 +1,19 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { type Actor, assertStillAdmin } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
-import type { ApiKeys } from '../clients/api-keys.js'
 import { type Database, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
-import type { Sessions } from '../sessions/sessions.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { rolesIn } from '../tokens/roles.js'
+import type { AccountAccess } from './account-access.js'
 import { assertAdmin, assertNotLast, lockAdmins } from './admins.js'
 import type { Notices } from './notices.js'
-import { BEGUN_BY_ANYBODY, type Issued, type OneTimeTokens } from './one-time-tokens.js'
+import type { Issued, OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
-  sessions: Sessions
-  apiKeys: ApiKeys
+  access: AccountAccess
   events: Events
   oneTimeTokens: OneTimeTokens
   notices: Notices
@@ -27,16 +25,14 @@ interface Dependencies {
  */
 export class Administration {
   readonly #database: Database
-  readonly #sessions: Sessions
-  readonly #apiKeys: ApiKeys
+  readonly #access: AccountAccess
   readonly #events: Events
   readonly #oneTimeTokens: OneTimeTokens
   readonly #notices: Notices
 
-  constructor({ database, sessions, apiKeys, events, oneTimeTokens, notices }: Dependencies) {
+  constructor({ database, access, events, oneTimeTokens, notices }: Dependencies) {
     this.#database = database
-    this.#sessions = sessions
-    this.#apiKeys = apiKeys
+    this.#access = access
     this.#events = events
     this.#oneTimeTokens = oneTimeTokens
     this.#notices = notices
@@ -58,16 +54,11 @@ export class Administration {
       const after = sole(
         await db
           .update(tables.users)
-          .set({ ...changes, authVersion: sql`${tables.users.authVersion} + 1`, updatedAt: now })
+          .set({ ...changes, updatedAt: now })
           .where(eq(tables.users.id, userId))
           .returning(),
       )
-      if (loses(before, after)) {
-        await this.#sessions.revokeAll(db, userId)
-        await this.#apiKeys.revokeAll(db, userId)
-        await this.#oneTimeTokens.deleteOf(db, userId, BEGUN_BY_ANYBODY)
-        await this.#oneTimeTokens.deleteMadeBy(db, userId)
-      }
+      await this.#access.end(db, { userId, extent: loses(before, after) ? 'keys' : 'log-ins' })
       for (const event of eventsOf(before, after))
         await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
       return after

@@ -1,4 +1,4 @@
-import { and, eq, not, sql } from 'drizzle-orm'
+import { and, eq, not } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
 import { ownedTables } from '../database/owned-tables.js'
@@ -23,7 +23,6 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
     .update(users)
     .set({
       ...names,
-      authVersion: sql`${users.authVersion} + 1`,
       pendingEmail: null,
       pendingEmailKey: null,
       unprovenUntil: null,

@@ -1,24 +1,22 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
-import type { ApiKeys } from '../clients/api-keys.js'
 import type { Database, Db } from '../database/database.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
-import type { Sessions } from '../sessions/sessions.js'
+import type { AccountAccess } from './account-access.js'
 import { turnOfOwner } from './hash-turns.js'
 import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
-import { BEGUN_BY_ANYBODY, type Grant, type OneTimeTokens, type Shown } from './one-time-tokens.js'
+import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
 import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
   passwords: Passwords
   rules: PasswordRules
-  sessions: Sessions
-  apiKeys: ApiKeys
+  access: AccountAccess
   oneTimeTokens: OneTimeTokens
   events: Events
   notices: Notices
@@ -115,23 +113,19 @@ export class NewPasswords {
   }
 
   /**
-   * The row of the user comes first: a log-in with the old password, which reads that row `FOR SHARE`, has then either begun
-   * its session, which ends here, or finds another auth_version.
    * @throws Problem wrong_password when the password has changed since `user` was read
    */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
-    const { database, sessions, oneTimeTokens, notices } = this.#dependencies
+    const { database, access, notices } = this.#dependencies
     const { users } = database.tables
     const changed = await db
       .update(users)
-      .set({ passwordHash, authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now })
+      .set({ passwordHash, updatedAt: database.now })
       .where(and(eq(users.id, user.id), eq(users.authVersion, user.authVersion)))
       .returning({ id: users.id })
     if (changed.length === 0) throw new Problem('wrong_password')
-    await sessions.revokeAll(db, user.id, { ...(except !== undefined && { except }) })
     // Whoever knows the password keeps the keys; whoever lost it may have lost these too.
-    if (except === undefined) await this.#dependencies.apiKeys.revokeAll(db, user.id)
-    await oneTimeTokens.deleteOf(db, user.id, BEGUN_BY_ANYBODY)
+    await access.end(db, { userId: user.id, extent: except === undefined ? 'keys' : 'sessions', except })
     await notices.notify(db, 'password_changed', user)
   }
 }

@@ -1,11 +1,11 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { type Actor, assertStillAdmin } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Database, Db } from '../database/database.js'
 import type { Factor, Factors } from '../factors/factors.js'
 import { base32, totpUri } from '../factors/totp.js'
 import { Problem } from '../problems.js'
-import type { Sessions } from '../sessions/sessions.js'
+import type { AccountAccess, Extent } from './account-access.js'
 import type { Notices } from './notices.js'
 import { lockAccount, type User } from './user-rows.js'
 
@@ -15,7 +15,7 @@ const FACTORS_MAX = 20
 interface Dependencies {
   database: Database
   factors: Factors
-  sessions: Sessions
+  access: AccountAccess
   events: Events
   notices: Notices
 }
@@ -24,6 +24,14 @@ interface Dependencies {
 export interface Owner extends Actor {
   id: number
   sessionId: string
+}
+
+interface Change {
+  user: User
+  actor: Actor & { sessionId?: string }
+  deed: keyof typeof EVENTS
+  /** What ends with it. */
+  extent?: Extent
 }
 
 /**
@@ -50,17 +58,17 @@ export class SecondFactors {
   }
 
   /**
-   * Confirms the factor that was begun. The first one ends all other sessions: whoever has one has not shown it. Resolves to
-   * new recovery codes, or to none where there are some. @throws Problem wrong_code, invalid_token
+   * Confirms the factor that was begun. The first one ends all other sessions: whoever has one has not shown it. As with a new
+   * password that the owner sets, API keys stay. Resolves to new recovery codes, or to none where there are some. @throws Problem wrong_code, invalid_token
    */
   confirm(owner: Owner, code: string): Promise<string[]> {
-    const { database, factors, sessions } = this.#dependencies
+    const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
       const methods = await factors.methodsOf(owner.id, db)
       if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
-      if (methods.length === 0) await sessions.revokeAll(db, owner.id, { except: owner.sessionId })
-      await this.#changed(db, { user, actor: owner, deed: 'factor_added' })
+      const extent = methods.length === 0 ? 'sessions' : 'log-ins'
+      await this.#changed(db, { user, actor: owner, deed: 'factor_added', extent })
       return methods.includes('recovery_code') ? [] : factors.replaceRecoveryCodes(db, owner.id)
     })
   }
@@ -88,11 +96,11 @@ export class SecondFactors {
   }
 
   /**
-   * Removes all factors of somebody who has lost them, and ends their sessions. Admins remove none of their own, which a stolen
+   * Removes all factors of somebody who has lost them, and ends their sessions and API keys. Admins remove none of their own, which a stolen
    * token could do too, and none of another admin. Resolves to what was removed. @throws Problem not_found, account_protected
    */
   removeAll(userId: number, actor: Actor): Promise<Factor[]> {
-    const { database, factors, sessions } = this.#dependencies
+    const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
       await assertStillAdmin(database, db, actor)
       if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use DELETE /v1/me/factors/{id}.' })
@@ -103,20 +111,16 @@ export class SecondFactors {
       }
       const removed = await factors.remove(db, userId)
       if (removed.length === 0) return []
-      await sessions.revokeAll(db, userId)
-      await this.#changed(db, { user, actor, deed: 'factor_removed' })
+      await this.#changed(db, { user, actor, deed: 'factor_removed', extent: 'keys' })
       return removed
     })
   }
 
-  async #changed(
-    db: Db,
-    { user, actor, deed }: { user: User; actor: Actor & { sessionId?: string }; deed: keyof typeof EVENTS },
-  ) {
-    const { database, events, notices } = this.#dependencies
+  async #changed(db: Db, { user, actor, deed, extent = 'log-ins' }: Change) {
+    const { database, access, events, notices } = this.#dependencies
     const { users } = database.tables
-    const authVersion = sql`${users.authVersion} + 1`
-    await db.update(users).set({ authVersion, updatedAt: database.now }).where(eq(users.id, user.id))
+    await db.update(users).set({ updatedAt: database.now }).where(eq(users.id, user.id))
+    await access.end(db, { userId: user.id, extent, except: actor.sessionId })
     const { id: actorId, sessionId, client } = actor
     await events.record({ type: EVENTS[deed], userId: user.id, actorId, ...(sessionId && { sessionId }) }, client, db)
     await notices.notify(db, deed, user)
