@@ -6,6 +6,7 @@ import { clientOf, doorOf } from '../src/audit/requester.js'
 import { isApiKey } from '../src/clients/api-key-texts.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
+import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 import { type Caller, CLIENT_ID, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
@@ -95,7 +96,12 @@ export default plugin(
     })
 
     app.addHook('onRequest', (request, _reply, done) => {
-      if (request.routeOptions.config.public || request.is404) return done()
+      const { public: isPublic, page, browser } = request.routeOptions.config
+      if (isPublic || request.is404) return done()
+      if (page || browser) {
+        identifyBrowser(request).then((caller) => done(refusal(caller, request)), done)
+        return
+      }
       const caller = recall(request.headers.authorization)
       if (caller === undefined) {
         identify(request).then((identified) => done(refusal(identified, request)), done)
@@ -109,6 +115,14 @@ export default plugin(
       const { legacyTokens } = request.routeOptions.config
       const caller = legacyTokens && (await app.legacyTokens.identify(request.headers.authorization))
       return caller === undefined ? request.identify() : admit(request, caller)
+    }
+
+    /** A page takes no token, and one that says nothing of itself takes no cookie either. */
+    async function identifyBrowser(request: FastifyRequest): Promise<Caller> {
+      const { browser } = request.routeOptions.config
+      const session = browser && (await app.browserSessions.find(request.headers.cookie, clientOf(request)))
+      if (!session) throw new Problem('missing_token')
+      return admit(request, callerOf(session))
     }
 
     function recall(header: string | undefined): Caller | undefined {
@@ -199,6 +213,11 @@ function lacking(scope: string | undefined): Problem {
     detail: `The access token needs the scope ${scope}.`,
     headers: { 'www-authenticate': challenge },
   })
+}
+
+/** Whoever is logged in with a browser, which stands for its user in everything. */
+function callerOf({ id: sessionId, userId, role, authTime, expiresAt }: BrowserSession): UserCaller {
+  return { kind: 'user', clientId: CLIENT_ID, scopes: undefined, expiresAt, userId, sessionId, role, authTime }
 }
 
 function admit(request: FastifyRequest, caller: Caller): Caller {

@@ -1,18 +1,28 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { pagesNotice } from '../src/config/pages.js'
+import { publicPath } from '../src/config/public-url.js'
 import { logFault, toProblem } from '../src/http/problem-answers.js'
 import { languageOf } from '../src/pages/languages.js'
 import { layout, type Page, siteOf } from '../src/pages/layout.js'
 import { pageHeaders } from '../src/pages/page-headers.js'
 import { refusalPage } from '../src/pages/refusals.js'
+import { logInPath } from '../src/pages/return-paths.js'
 import { isOwnForm } from '../src/pages/same-origin.js'
-import { Problem } from '../src/problems.js'
+import { Problem, type ProblemCode } from '../src/problems.js'
+
+/** Methods that change nothing: links may lead to them from everywhere. */
+const SAFE: readonly string[] = ['GET', 'HEAD']
+
+/** What a log-in mends, for a page that needs one. */
+const TO_LOG_IN: readonly ProblemCode[] = ['missing_token', 'invalid_token', 'reauthentication_required']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers people's browsers: errors are pages, and forms are taken from our own pages alone. */
     page?: true
+    /** Lets in whoever is logged in with this browser, by its cookie and by nothing else. */
+    browser?: true
   }
   interface FastifyReply {
     /** Sends a page in the language of the browser. */
@@ -43,7 +53,9 @@ export default plugin(
     })
 
     app.addHook('onRequest', ({ method, headers, routeOptions }, _reply, done) => {
-      const isForeign = routeOptions.config.page && method === 'POST' && !isOwnForm(headers, config)
+      const { page, browser } = routeOptions.config
+      const isForeign =
+        (page || browser) && !SAFE.includes(method) && !isOwnForm(headers, config, { isLoggedIn: browser === true })
       done(isForeign ? new Problem('foreign_form') : undefined)
     })
   },
@@ -52,6 +64,12 @@ export default plugin(
 
 function answerWithPage(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error)
+  const { routeOptions, server } = request
+  if (routeOptions.config.browser && TO_LOG_IN.includes(problem.code)) {
+    const again = problem.code === 'reauthentication_required'
+    const address = logInPath(request, publicPath(server.config), { again })
+    return reply.code(303).header('cache-control', 'no-store').redirect(address)
+  }
   logFault(problem, request)
   return reply.headers(problem.headers).page(refusalPage(problem, languageOf(request.headers)))
 }

@@ -1,4 +1,6 @@
 import plugin from 'fastify-plugin'
+import { BrowserCookies } from '../src/sessions/browser-cookies.js'
+import { BrowserSessions } from '../src/sessions/browser-sessions.js'
 import { Endings } from '../src/sessions/endings.js'
 import { FreshTokens } from '../src/sessions/fresh-tokens.js'
 import { KnownNetworks } from '../src/sessions/known-networks.js'
@@ -20,6 +22,7 @@ declare module 'fastify' {
     revocations: Revocations
     tokenPairs: TokenPairs
     sessions: Sessions
+    browserSessions: BrowserSessions
     rotation: Rotation
     freshTokens: FreshTokens
     legacyTokens: LegacyTokens
@@ -52,7 +55,10 @@ export default plugin(
     app.decorate('knownNetworks', knownNetworks)
     app.decorate('revocations', revocations)
     app.decorate('tokenPairs', pairs)
-    app.decorate('sessions', new Sessions({ ...parts, knownNetworks, revocations }))
+    const sessions = new Sessions({ ...parts, knownNetworks, revocations })
+    const cookies = new BrowserCookies(config, secret.derive('browser-session'))
+    app.decorate('sessions', sessions)
+    app.decorate('browserSessions', new BrowserSessions({ database, cookies, sessions }))
     app.decorate('rotation', new Rotation(parts))
     app.decorate('freshTokens', new FreshTokens(parts))
     app.decorate('legacyTokens', new LegacyTokens(database, config))

@@ -16,6 +16,8 @@ const AuthorizationCode = Type.Object({
   jti: Type.String(),
   clientId: Type.String(),
   userId: Type.Integer(),
+  /** The browser session that it was given out in. */
+  parentId: Type.String(),
   authVersion: Type.Integer(),
   amr: Type.String(),
   /** In milliseconds since 1970, as the next. */

@@ -29,9 +29,9 @@ ${hint !== undefined && html`<span class="hint" id="${name}-hint">${hint}</span>
 </p>`
 }
 
-/** A box to tick. It is never ticked beforehand: what posts a form as it stands has agreed to nothing. */
-export function checkbox(name: string, label: string): Html {
-  return html`<label class="check"><input type="checkbox" name="${name}" value="yes" required><span>${label}</span></label>`
+/** A box to tick. It is never ticked beforehand by us: what posts a form as it stands has agreed to nothing. */
+export function checkbox(name: string, label: string, { isRequired = true, isTicked = false } = {}): Html {
+  return html`<label class="check"><input type="checkbox" name="${name}" value="yes"${isRequired && ' required'}${isTicked && ' checked'}><span>${label}</span></label>`
 }
 
 export function hidden(name: string, value: string): Html {

@@ -1,20 +1,22 @@
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { button, complaint, field, hidden } from './forms.js'
-import { html } from './html.js'
+import { button, checkbox, complaint, field, hidden } from './forms.js'
+import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 
 /** Longer than a code of an app, and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
-type Text = 'title' | 'goesOn' | 'username' | 'password' | 'submit' | 'factor' | 'code' | 'codeHint' | 'back' | 'link'
+type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit'
+type FactorText = 'factor' | 'code' | 'codeHint' | 'back' | 'link'
 
-const TEXTS: Translated<Record<Text, string>> = {
+const TEXTS: Translated<Record<Text | FactorText, string>> = {
   en: {
     title: 'Log in',
     goesOn: 'You go on to',
     username: 'User name or e-mail address',
     password: 'Password',
+    shared: 'This is not my device: keep me logged in for 12 hours at most',
     submit: 'Log in',
     factor: 'One more step',
     code: 'Code',
@@ -27,6 +29,7 @@ const TEXTS: Translated<Record<Text, string>> = {
     goesOn: '로그인하면 다음으로 이동합니다:',
     username: '사용자 이름 또는 이메일 주소',
     password: '비밀번호',
+    shared: '내 기기가 아닙니다: 로그인을 최대 12시간만 유지합니다',
     submit: '로그인',
     factor: '한 단계 더',
     code: '인증 코드',
@@ -39,14 +42,16 @@ const TEXTS: Translated<Record<Text, string>> = {
 interface Form {
   /** Where the form is posted to. */
   action: string
-  /** Where the person goes afterwards, by its name. */
-  client: string
+  /** Where the person goes afterwards, by its name; nowhere else where there is none. */
+  client?: string | undefined
+  /** Whether the device is somebody else's. */
+  isShared?: boolean
   error?: string | undefined
 }
 
 /** The form to log in with. */
 export function logInPage(
-  { action, client, username, error }: Form & { username?: string | undefined },
+  { action, client, username, isShared = false, error }: Form & { username?: string | undefined },
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
@@ -55,29 +60,33 @@ export function logInPage(
     title: text.title,
     ...(isAgain && { status: 400 }),
     body: html`${complaint(error)}
-<p>${text.goesOn} <strong>${client}</strong></p>
+${destination(client, text)}
 <form method="post" action="${action}">
 ${field({
   ...{ name: 'username', label: text.username, autocomplete: 'username', maxLength: IDENTIFIER_MAX_LENGTH },
   ...{ value: username, isFirst: !isAgain },
 })}
 ${field({ name: 'password', label: text.password, type: 'password', autocomplete: 'current-password', isFirst: isAgain, isWrong: isAgain })}
+${checkbox('shared', text.shared, { isRequired: false, isTicked: isShared })}
 ${button(text.submit)}
 </form>`,
   }
 }
 
 /** The form for the second factor, after the password was right. The ticket of the log-in travels in it. */
-export function factorPage({ action, client, ticket, error }: Form & { ticket: string }, locale: Locale): Page {
+export function factorPage(
+  { action, client, isShared = false, ticket, error }: Form & { ticket: string },
+  locale: Locale,
+): Page {
   const text = TEXTS[locale]
   const isAgain = error !== undefined
   return {
     title: text.factor,
     ...(isAgain && { status: 400 }),
     body: html`${complaint(error)}
-<p>${text.goesOn} <strong>${client}</strong></p>
+${destination(client, text)}
 <form method="post" action="${action}">
-${hidden('ticket', ticket)}
+${hidden('ticket', ticket)}${isShared && hidden('shared', 'yes')}
 ${field({
   ...{ name: 'code', label: text.code, hint: text.codeHint, autocomplete: 'one-time-code', isCode: true },
   ...{ maxLength: FACTOR_CODE_MAX_LENGTH, isFirst: true, isWrong: isAgain },
@@ -94,4 +103,8 @@ ${button(text.submit)}
 export function hopPage(address: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return { title: text.back, body: html`<p><a class="button" href="${address}">${text.link}</a></p>` }
+}
+
+function destination(client: string | undefined, { goesOn }: Record<'goesOn', string>): Html {
+  return html`${client !== undefined && html`<p>${goesOn} <strong>${client}</strong></p>`}`
 }

@@ -1,4 +1,5 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, gt, isNull, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
@@ -15,6 +16,8 @@ export interface Authorization {
   sessionId: string
   clientId: string
   userId: number
+  /** The browser session that it was given in, and ends with. */
+  parentId: string
   authVersion: number
   scope: string
   audience: string
@@ -54,7 +57,7 @@ export class ClientSessions {
 
   /**
    * Begins the session of this id, once, and resolves to its access token. Where it began before, it ends. Undefined then, and
-   * when the authorization has expired or the account changed since.
+   * when the authorization has expired, the browser session is over or the account changed since.
    */
   async begin(authorization: Authorization, client: Client): Promise<AccessToken | undefined> {
     this.#keys.assertCanSign()
@@ -81,6 +84,7 @@ export class ClientSessions {
 /** One statement, so that of several exchanges of a code one wins. The session lives as long as its access token. */
 function prepareInsert({ db, tables, now, forShare }: Database, config: Config) {
   const { sessions, users } = tables
+  const parent = alias(sessions, 'parent')
   const text = (name: string) => sql<string>`cast(${sql.placeholder(name)} as text)`
   const number = (name: string) => sql<number>`cast(${sql.placeholder(name)} as bigint)`
   const end = sql`${now} + ${config.ACCESS_TOKEN_TTL}`
@@ -104,13 +108,18 @@ function prepareInsert({ db, tables, now, forShare }: Database, config: Config) 
           kind: sql`'api'`.as('kind'),
           clientId: text('clientId').as('client_id'),
           scope: text('scope').as('scope'),
-          parentId: sql`cast(null as text)`.as('parent_id'),
+          parentId: sql<string>`${parent.id}`.as('parent_id'),
           amr: text('amr').as('amr'),
           authTime: number('authTime').as('auth_time'),
         })
         .from(users)
+        .innerJoin(parent, eq(parent.userId, users.id))
         .where(
           sql`${and(
+            eq(parent.id, sql.placeholder('parentId')),
+            eq(parent.kind, 'browser'),
+            isNull(parent.revokedAt),
+            gt(parent.idleExpiresAt, now),
             eq(users.id, sql.placeholder('userId')),
             eq(users.isActive, true),
             eq(users.authVersion, sql.placeholder('authVersion')),

@@ -23,5 +23,5 @@ export function sessionConditions({ tables: { sessions, users }, now }: Database
 
 /** The columns of a Revocation. */
 export function revocationColumns({ sessions }: Tables) {
-  return { id: sessions.id, userId: sessions.userId, tokenExpiresAt: sessions.tokenExpiresAt }
+  return { id: sessions.id, userId: sessions.userId, kind: sessions.kind, tokenExpiresAt: sessions.tokenExpiresAt }
 }

@@ -19,6 +19,7 @@ const USER_AGENT_LENGTH = 256
 /** How a user proved who they are, in the words of RFC 8176. */
 const PASSWORD = 'pwd'
 const ENDED = { type: 'session.ended' } as const
+const REPLACED = { type: 'session.ended', reason: 'logged in again' } as const
 
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_KIND} sessions` } as const
 
@@ -35,8 +36,10 @@ export interface AuthenticatedUser {
 
 /** The kind of a new session (schema.pg.ts), and its lifetimes in milliseconds. */
 interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
-  kind: 'api' | 'compat'
+  kind: 'api' | 'browser' | 'compat'
 }
+/** What is counted as an issued token; a browser gets none. */
+const GRANTS = { api: 'password', compat: 'compat', browser: undefined } as const
 
 interface Dependencies {
   config: Config
@@ -107,15 +110,18 @@ export class Sessions {
 
   #logIn(db: Db | undefined, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     if (db !== undefined) return this.#begin(db, user, client, plan)
-    return this.#database.transaction(async (db) => {
-      const grant = await this.#begin(db, user, client, plan)
-      const { userId, sessionId } = grant
-      const how = user.amr === undefined ? 'password' : 'password and second factor'
-      const reason = client.door && `${how} at ${client.door()}`
-      await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
-      afterCommit(db, () => logins.publish({ result: 'succeeded' }))
-      return grant
-    })
+    return this.#database.transaction((db) => this.logIn(db, user, client, plan))
+  }
+
+  /** Begins a session and records the log-in, within the transaction of `db`. @throws Problem invalid_credentials, as `issue` */
+  async logIn(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
+    const grant = await this.#begin(db, user, client, plan)
+    const { userId, sessionId } = grant
+    const how = user.amr === undefined ? 'password' : 'password and second factor'
+    const reason = client.door && `${how} at ${client.door()}`
+    await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
+    afterCommit(db, () => logins.publish({ result: 'succeeded' }))
+    return grant
   }
 
   async #begin(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
@@ -137,7 +143,8 @@ export class Sessions {
     await this.#knownNetworks.remember(user.id, ip, db)
     const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
     await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
-    afterCommit(db, () => tokens.publish({ grant: plan.kind === 'api' ? 'password' : 'compat' }))
+    const grant = GRANTS[plan.kind]
+    if (grant !== undefined) afterCommit(db, () => tokens.publish({ grant }))
     return { userId: user.id, sessionId: id, role: user.role, roles: user.roles, proof: row }
   }
 
@@ -148,6 +155,12 @@ export class Sessions {
   async revoke(sessionId: string, client: Client, byClient?: string): Promise<void> {
     const event = byClient === undefined ? ENDED : { ...ENDED, actorId: null, actorClientId: byClient }
     await this.#endings.end((db) => within(db, this.#statements.revoke).execute({ sessionId }), event, client)
+  }
+
+  /** Ends a session that another one takes the place of, within the transaction of `db`. */
+  async replace(db: Db, sessionId: string, client: Client): Promise<void> {
+    const rows = await within(db, this.#statements.revoke).execute({ sessionId })
+    await this.#endings.record(db, rows, REPLACED, client)
   }
 
   /**

@@ -17,6 +17,7 @@ export type Purpose =
   | 'one-time-token'
   | 'authorization-code'
   | 'login-ticket'
+  | 'browser-session'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */

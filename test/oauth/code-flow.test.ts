@@ -1,29 +1,23 @@
-import { createHash } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import type { Response } from 'light-my-request'
-import t, { type Test } from 'tap'
-import { withDefaults } from '../../src/clients/registration.js'
+import t from 'tap'
 import { addTotp } from '../factors/people.js'
-import { claimsOf, countBy, PASSWORD, type Service, startService } from '../helper.js'
+import { claimsOf, countBy, PASSWORD } from '../helper.js'
+import {
+  addressOf,
+  answerOf,
+  BACK,
+  CHALLENGE,
+  exchange,
+  FORM,
+  GOOD,
+  ISSUER,
+  logIn,
+  open,
+  start,
+  VERIFIER,
+} from './shop.js'
 
 t.setTimeout(120_000)
-
-const ISSUER = 'https://latchkey.test'
-const BACK = 'https://shop.example/callback'
-const VERIFIER = 'v'.repeat(43)
-const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
-const GOOD = {
-  ...{
-    response_type: 'code',
-    client_id: 'shop',
-    redirect_uri: BACK,
-    state: 'xyz "&',
-    scope: 'profile todos:read openid',
-  },
-  ...{ code_challenge: CHALLENGE, code_challenge_method: 'S256' },
-}
-const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
-const OURS = { ...FORM, 'sec-fetch-site': 'same-origin' }
 
 t.test('a person logs in here, and the client gets a code for a token of what it asked for', async (t) => {
   const { service, mina } = await start(t)
@@ -145,11 +139,14 @@ t.test('a client with a secret shows it beside the code, and PKCE is no less nee
 t.test('a code lives for a minute', async (t) => {
   const { service, mina } = await start(t)
   const user = await service.app.accounts.get(mina.id)
+  const device = { cookie: undefined, isShared: false }
+  const { session } = await service.app.browserSessions.begin(user, device, { ip: '127.0.0.1' })
   const grant = {
     clientId: 'shop',
     scope: '',
     redirectUri: BACK,
     challenge: CHALLENGE,
+    parentId: session.id,
     amr: 'pwd',
     authTime: Date.now(),
   }
@@ -161,6 +158,8 @@ t.test('a code lives for a minute', async (t) => {
   const code = service.app.authorizationCodes.make({ ...grant, userId: user.id, authVersion: user.authVersion })
   Date.now = now
   t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
+  const good = service.app.authorizationCodes.make({ ...grant, userId: user.id, authVersion: user.authVersion })
+  t.equal((await exchange(service, { code: good })).statusCode, 200)
 })
 
 t.test('nobody is sent to an address that its client has not registered, letter for letter', async (t) => {
@@ -301,60 +300,3 @@ t.test('without pages there is no such endpoint and no such grant', async (t) =>
   t.equal((await open(service, {})).statusCode, 404)
   t.match((await exchange(service, { code: 'lkc_x' })).json(), { error: 'unsupported_grant_type' })
 })
-
-function addressOf(query: Record<string, string | undefined>): string {
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return `/authorize?${new URLSearchParams(given)}`
-}
-
-function open(service: Service, change: Record<string, string | undefined>): Promise<Response> {
-  return service.app.inject(addressOf({ ...GOOD, ...change }))
-}
-
-/** Posts the form of the page: the password's, unless `form` is that of the second factor. */
-function logIn(
-  service: Service,
-  query: Record<string, string | undefined>,
-  form: Record<string, string> = {},
-  headers: Record<string, string> = OURS,
-) {
-  const filled: Record<string, string> = 'ticket' in form ? form : { username: 'mina', password: PASSWORD, ...form }
-  const payload = new URLSearchParams(filled).toString()
-  return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
-}
-
-/** Where a page goes on to, and with what. */
-function answerOf({ headers, payload }: Response) {
-  const url = new URL(String(headers.refresh).replace(/^0;url=/, ''))
-  if (!payload.includes(url.href.replaceAll('&', '&#38;'))) throw new Error('The page has no link to where it goes on')
-  const { code = '', ...others } = Object.fromEntries(url.searchParams)
-  return { code, ...others, to: `${url.origin}${url.pathname}` }
-}
-
-function exchange(service: Service, change: Record<string, string | undefined>): Promise<Response> {
-  const all = {
-    grant_type: 'authorization_code',
-    client_id: 'shop',
-    redirect_uri: BACK,
-    code_verifier: VERIFIER,
-    ...change,
-  }
-  const given = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  return service.post('/v1/token', new URLSearchParams(given).toString(), FORM)
-}
-
-async function start(t: Test, settings = {}) {
-  const service = await startService(t, { PUBLIC_URL: ISSUER, ...settings })
-  const register = (id: string, given: object) => {
-    const redirect_uris = [`https://${id}.example/callback`, 'http://127.0.0.1/cb', 'http://[::1]/cb']
-    const client = { client_name: `The ${id[0]?.toUpperCase()}${id.slice(1)}`, redirect_uris, ...given }
-    const scope = 'openid profile email todos:read'
-    const own = { token_endpoint_auth_method: 'none', first_party: true, scope, ...client } as const
-    return service.app.clients.create(id, withDefaults(own), { id: null })
-  }
-  await register('shop', {})
-  await register('game', {})
-  await register('third', { first_party: false })
-  const { secret } = await register('secretive', { token_endpoint_auth_method: 'client_secret_post' })
-  return { service, mina: await service.signUp('mina'), secret }
-}

@@ -96,6 +96,101 @@ t.test('a route that says nothing of itself is closed, and one for admins refuse
   t.match((await get('/admins', admin.token)).json(), { userId: joon.id, role: 'admin' })
 })
 
+/** With pages: those that answer whoever comes, and those that answer whoever is logged in with a browser. */
+const PAGES = {
+  open: [
+    'GET /account/icon.svg',
+    'GET /account/invitation',
+    'GET /account/login',
+    'GET /account/reset',
+    'GET /account/styles.css',
+    'GET /account/verify',
+    'GET /authorize',
+    'POST /account/invitation',
+    'POST /account/login',
+    'POST /account/reset',
+    'POST /account/verify',
+    'POST /authorize',
+  ],
+  browser: [] as string[],
+}
+
+t.test('the pages that answer everybody are these, and these lead to the log-in', async (t) => {
+  const service = await startService(t, { COMPAT: 'off', PUBLIC_URL: 'https://latchkey.test' })
+  const pages = routesOf(service.app).filter(
+    ({ method, path }) => /^\/(account|authorize)/.test(path) && method !== 'HEAD',
+  )
+  const answers = await Promise.all(
+    pages.map(async (route) => ({ ...route, response: await service.app.inject(without(route)) })),
+  )
+  const names = (chosen: typeof answers) => chosen.map(({ method, path }) => `${method} ${path}`).sort()
+  const toLogIn = answers.filter(({ response }) => /^\/account\/login\?/.test(String(response.headers.location)))
+  t.same(names(toLogIn), PAGES.browser.sort())
+  t.same(names(answers.filter((answer) => !toLogIn.includes(answer))), PAGES.open.sort())
+})
+
+t.test('a page takes the cookie of a browser where it says so, and never a token', async (t) => {
+  const service = await startWith(
+    t,
+    (app) => {
+      const handler = async ({ user }: { user: unknown }) => user
+      const page = true as const
+      app.get('/account/silent', { config: { page } }, handler)
+      app.route({ method: ['GET', 'POST'], url: '/account/own', config: { page, browser: true }, handler })
+      app.get('/account/recent', { config: { page, browser: true, recentLogin: true } }, handler)
+      app.get('/account/admins', { config: { page, browser: true, role: 'admin' } }, handler)
+      app.post('/account/script', { config: { browser: true } }, handler)
+    },
+    { PUBLIC_URL: 'https://latchkey.test' },
+  )
+  const mina = await service.signUp('mina')
+  const user = await service.app.accounts.get(mina.id)
+  const { app } = service
+  const begun = await app.browserSessions.begin(user, { cookie: undefined, isShared: false }, { ip: '127.0.0.1' })
+  const cookie = begun.setCookie.split(';')[0] ?? ''
+  const ours = { cookie, 'sec-fetch-site': 'same-origin' }
+  const authorization = `Bearer ${mina.token}`
+  const get = (url: string, headers: Record<string, string>) => app.inject({ url, headers })
+  const post = (url: string, headers: Record<string, string>) => app.inject({ method: 'POST', url, headers })
+
+  t.equal((await get('/account/silent', { cookie })).statusCode, 401)
+  t.equal((await get('/account/silent', { authorization })).statusCode, 401)
+  t.match((await get('/account/own', { cookie })).json(), {
+    userId: mina.id,
+    sessionId: begun.session.id,
+    role: 'user',
+  })
+  for (const headers of [{}, { authorization }, { cookie: `${cookie}x` }] as Record<string, string>[]) {
+    const { statusCode, headers: answered } = await get('/account/own?tab=1', headers)
+    t.match([statusCode, answered.location], [303, '/account/login?to=%2Faccount%2Fown%3Ftab%3D1'])
+  }
+  t.equal((await get('/account/recent', { cookie })).statusCode, 200)
+  const { db, tables } = app.database
+  await db
+    .update(tables.sessions)
+    .set({ authTime: Date.now() - 301_000 })
+    .where(eq(tables.sessions.id, begun.session.id))
+  const late = await get('/account/recent', { cookie })
+  t.match([late.statusCode, late.headers.location], [303, '/account/login?to=%2Faccount%2Frecent&again=1'])
+  t.equal((await get('/account/admins', { cookie })).statusCode, 403)
+
+  t.equal((await post('/account/own', ours)).statusCode, 200)
+  t.equal((await post('/account/script', ours)).statusCode, 200)
+  for (const url of ['/account/own', '/account/script']) {
+    for (const headers of [
+      {},
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+      { 'sec-fetch-site': 'none' },
+      { origin: 'https://evil.example' },
+      { origin: 'null' },
+    ] as Record<string, string>[]) {
+      t.equal((await post(url, { cookie, ...headers })).statusCode, 403, `${url} ${JSON.stringify(headers)}`)
+    }
+  }
+  t.match((await post('/account/script', { 'sec-fetch-site': 'same-origin' })).json(), { code: 'missing_token' })
+})
+
 t.test('a handler cannot change who the next request comes from', async (t) => {
   const service = await startWith(t, (app) => {
     app.get('/greedy', async ({ user }) => ({ succeeded: Reflect.set(user, 'role', 'admin'), ...user }))
@@ -131,9 +226,9 @@ function answersWithout(service: Service) {
 }
 
 /** A service with routes of the test's own on it. */
-async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<Service> {
+async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void, given = {}): Promise<Service> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
-  const settings = { DATABASE_URL, LOG_LEVEL: 'silent', MAX_EVENT_LOOP_DELAY: 'off' }
+  const settings = { ...given, DATABASE_URL, LOG_LEVEL: 'silent', MAX_EVENT_LOOP_DELAY: 'off' }
   const app = await buildApp({ ...loadConfig(settings), BCRYPT_COST: 4 })
   t.teardown(() => app.close())
   addRoutes(app)

@@ -1,0 +1,65 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/audit/requester.js'
+import { hasPages } from '../../src/config/pages.js'
+import { publicPath } from '../../src/config/public-url.js'
+import { toProblem } from '../../src/http/problem-answers.js'
+import { takeForms } from '../../src/pages/form-bodies.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { logInPage } from '../../src/pages/log-in-page.js'
+import { LogInForm, logInPageAfter, proveBy } from '../../src/pages/log-in-steps.js'
+import { ACCOUNT_PATH_PATTERN } from '../../src/pages/return-paths.js'
+
+const Query = Type.Object({
+  /** Where the person goes afterwards: a page of ours, so that a link leads nobody astray. */
+  to: Type.String({ pattern: ACCOUNT_PATH_PATTERN, maxLength: 512, default: '/account' }),
+  /** Asks also whoever is logged in: before something that changes how one logs in. */
+  again: Type.Optional(Type.Literal('1')),
+})
+
+/** The log-in of the pages of the account. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!hasPages(app.config)) return
+  const path = publicPath(app.config)
+  await takeForms(app)
+
+  app.get('/account/login', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: Query },
+    handler: async (request, reply) => {
+      const { to, again } = request.query
+      const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
+      if (session !== undefined && again === undefined) {
+        return reply.code(303).header('cache-control', 'no-store').redirect(`${path}${to}`)
+      }
+      const user = session && (await app.accounts.find(session.userId))
+      const username = user?.username ?? user?.email ?? undefined
+      return reply.page(logInPage({ action: actionOf(request.query), username }, languageOf(request.headers)))
+    },
+  })
+
+  app.post('/account/login', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: Query, body: LogInForm },
+    handler: async (request, reply) => {
+      const { body, query, headers } = request
+      const client = clientOf(request)
+      try {
+        const user = await proveBy(body, app.logIn, client)
+        const device = { cookie: headers.cookie, isShared: body.shared !== undefined }
+        const { setCookie } = await app.browserSessions.begin(user, device, client)
+        reply.headers({ 'set-cookie': setCookie, 'cache-control': 'no-store' })
+        return reply.code(303).redirect(`${path}${query.to}`)
+      } catch (error) {
+        const form = { action: actionOf(query), locale: languageOf(headers) }
+        return reply.page(logInPageAfter(toProblem(error), body, form))
+      }
+    },
+  })
+
+  function actionOf({ to, again }: Static<typeof Query>): string {
+    return `${path}/account/login?${new URLSearchParams({ to, ...(again !== undefined && { again }) })}`
+  }
+}
+
+export default routes

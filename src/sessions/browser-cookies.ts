@@ -1,0 +1,66 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Config } from '../config/config.js'
+
+// The value is "lkb_" and base64url of: session id (16 bytes), HMAC-SHA-256 of it (32). Ids of sessions are no secrets: they
+// stand in tokens and lists.
+const PREFIX = 'lkb_'
+const ID_BYTES = 16
+const VALUE_BYTES = ID_BYTES + 32
+
+type Issuer = Pick<Config, 'PUBLIC_URL'>
+
+/** The cookie of the pages. The first key makes it; all of them read it. */
+export class BrowserCookies {
+  readonly #keys: readonly Buffer[]
+  readonly #name: string
+  readonly #attributes: string
+
+  constructor({ PUBLIC_URL }: Issuer, keys: readonly Buffer[]) {
+    const { protocol, port } = new URL(PUBLIC_URL)
+    const isSecure = protocol === 'https:'
+    this.#keys = keys
+    // Ports do not separate cookies, and Safari drops Secure ones on http://localhost. No subdomain can set a __Host- cookie.
+    this.#name = isSecure ? '__Host-latchkey' : `latchkey-${port || '80'}`
+    this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+  }
+
+  /** The Set-Cookie header for a session. Without a lifetime (in milliseconds) the browser forgets it when it is closed. */
+  make(sessionId: string, lifetimeMs?: number): string {
+    const [key] = this.#keys
+    if (key === undefined) throw new Error('There is no key for cookies')
+    const id = Buffer.from(sessionId.replaceAll('-', ''), 'hex')
+    const value = PREFIX + Buffer.concat([id, mac(id, key)]).toString('base64url')
+    const age = lifetimeMs === undefined ? '' : `; Max-Age=${Math.floor(lifetimeMs / 1_000)}`
+    return `${this.#name}=${value}; ${this.#attributes}${age}`
+  }
+
+  /** The Set-Cookie header that makes a browser forget it. */
+  clear(): string {
+    return `${this.#name}=; ${this.#attributes}; Max-Age=0`
+  }
+
+  /** The session that a Cookie header names; undefined where it holds no cookie of ours. */
+  read(header: string | undefined): string | undefined {
+    if (header === undefined || !header.includes(PREFIX)) return undefined
+    const start = `${this.#name}=`
+    for (const part of header.split(';').map((part) => part.trim())) {
+      const id = part.startsWith(start) ? this.#open(part.slice(start.length)) : undefined
+      if (id !== undefined) return id
+    }
+    return undefined
+  }
+
+  #open(value: string): string | undefined {
+    if (!value.startsWith(PREFIX)) return undefined
+    const text = value.slice(PREFIX.length)
+    const bytes = Buffer.from(text, 'base64url')
+    if (bytes.length !== VALUE_BYTES || bytes.toString('base64url') !== text) return undefined
+    const [id, signature] = [bytes.subarray(0, ID_BYTES), bytes.subarray(ID_BYTES)]
+    if (!this.#keys.some((key) => timingSafeEqual(mac(id, key), signature))) return undefined
+    return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+  }
+}
+
+function mac(bytes: Buffer, key: Buffer): Buffer {
+  return createHmac('sha256', key).update(bytes).digest()
+}
