@@ -41,7 +41,8 @@ const SessionPage = Type.Object(
   { items: pageOf(Session), next_cursor: nextCursor },
   {
     $id: 'SessionPage',
-    description: 'All active sessions, newest first: at most 100 of your own with a refresh token, 100 of browsers and 100 without.',
+    description:
+      'All active sessions, newest first: at most 100 of your own with a refresh token, 100 of browsers and 100 without.',
     examples: [{ items: Session.examples, next_cursor: null }],
   },
 )
