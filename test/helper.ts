@@ -3,8 +3,9 @@ import type { Response } from 'light-my-request'
 import type { Test } from 'tap'
 import { buildApp } from '../src/app.js'
 import { type Config, loadConfig } from '../src/config/config.js'
+import { isPostgres } from '../src/config/database-url.js'
 import { type Contract, contractOf } from './support/contract.js'
-import { freshDatabase } from './support/databases.js'
+import { migratedDatabase } from './support/databases.js'
 import { mustBeDescribed } from './support/document-rules.js'
 import { catchLogs, findSecret } from './support/logs.js'
 
@@ -18,7 +19,7 @@ export const PASSWORD = 'three quiet lanterns'
  */
 export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
   const config = loadConfig({
-    ...(settings.DATABASE_URL === undefined && (await freshDatabase(t))),
+    ...(settings.DATABASE_URL === undefined && (await migratedDatabase(t))),
     PUBLIC_URL: 'http://latchkey.test',
     RATE_LIMIT: 'off',
     // A machine that is busy with other tests is late, and that is no fault of this one.
@@ -33,9 +34,22 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
     const leak = findSecret(takeLog(), [PASSWORD])
     if (leak !== undefined) throw new Error(`a secret is in the log: ${leak}`)
   })
-  mustBeDescribed(app)
+  const document = await describedDocument(app)
+  return new Service(app, contractOf(document))
+}
+
+/** The OpenAPI documents that were held against their rules, by the settings that they come from. */
+const documents = new Map<string, Record<string, unknown>>()
+
+/** Starts an app. Returns its document, which says the same where nothing but the database is another. */
+async function describedDocument(app: FastifyInstance): Promise<Record<string, unknown>> {
+  const { DATABASE_URL, ...settings } = app.config
+  const key = JSON.stringify([isPostgres(DATABASE_URL), settings])
+  if (!documents.has(key)) mustBeDescribed(app)
   await app.ready()
-  return new Service(app, contractOf(app.swagger() as Record<string, unknown>))
+  const document = documents.get(key) ?? (app.swagger() as Record<string, unknown>)
+  documents.set(key, document)
+  return document
 }
 
 /** The front door of a service under test. Every answer is held against the OpenAPI document on its way. */

@@ -77,7 +77,7 @@ t.test(
   'PostgreSQL: a database without an encoding is read only where its text is UTF-8',
   { skip: POSTGRES_ONLY },
   async (t) => {
-    const url = await createDatabase(t, SERVER_URL ?? '', 'SQL_ASCII')
+    const url = await createDatabase(t, SERVER_URL ?? '', { encoding: 'SQL_ASCII' })
     await onServer(url, 'create table users (id integer, username text)')
     await onServer(url, `insert into users values (1, 'mina'), (2, convert_from('\\xb1e8', 'SQL_ASCII'))`)
     const source = await openSource(url)

@@ -100,7 +100,7 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
   })
 
   t.test('a database in another encoding than UTF-8 is refused', async (t) => {
-    const url = await createDatabase(t, server, 'LATIN1')
+    const url = await createDatabase(t, server, { encoding: 'LATIN1' })
     await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /LATIN1/ })
   })
 

@@ -30,16 +30,19 @@ const CONDITIONAL = /^Only /
 const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json|\.well-known\/oauth-authorization-server\/.+)?$/
 const PROBLEM = '#/components/schemas/Problem'
 
+type Document = Record<string, unknown>
+
+interface Compiled {
+  ajv: Ajv2020
+  router: ReturnType<typeof findMyWay>
+}
+
+/** What a document says is compiled once, and shared by the services that have this document. */
+const compiled = new WeakMap<Document, Compiled>()
+
 /** Holds answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
-export function contractOf(document: Record<string, unknown>): Contract {
-  const ajv = new Ajv2020({ strict: false, allErrors: true })
-  addFormats.default(ajv)
-  ajv.addSchema({ ...document, $id: 'openapi' })
-  const router = findMyWay()
-  const paths = document.paths as Record<string, Record<string, DocumentedOperation>>
-  for (const [path, operations] of Object.entries(paths)) {
-    router.on('GET', path.replaceAll(/\{(\w+)\}/g, ':$1'), () => {}, { path, operations })
-  }
+export function contractOf(document: Document): Contract {
+  const { ajv, router } = compiled.get(document) ?? compile(document)
   let checked = 0
 
   function checkBody(pointer: string, { method, path, status, body }: Exchange): void {
@@ -92,4 +95,17 @@ export function contractOf(document: Record<string, unknown>): Contract {
       return checked
     },
   }
+}
+
+function compile(document: Document): Compiled {
+  const ajv = new Ajv2020({ strict: false, allErrors: true })
+  addFormats.default(ajv)
+  ajv.addSchema({ ...document, $id: 'openapi' })
+  const router = findMyWay()
+  const paths = document.paths as Record<string, Record<string, DocumentedOperation>>
+  for (const [path, operations] of Object.entries(paths)) {
+    router.on('GET', path.replaceAll(/\{(\w+)\}/g, ':$1'), () => {}, { path, operations })
+  }
+  compiled.set(document, { ajv, router })
+  return { ajv, router }
 }

@@ -1,9 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Test } from 'tap'
+import { readMigrations } from '../../src/database/migrations.js'
+import { openDatabase } from '../../src/database/open.js'
 
 /** The server of a run on PostgreSQL (npm run test:postgres); undefined in a run on SQLite. */
 export const SERVER_URL = process.env.TEST_DATABASE === 'postgres' ? process.env.TEST_DATABASE_URL : undefined
@@ -18,15 +21,73 @@ export async function freshDatabase(t: Test): Promise<{ DATABASE_URL: string } &
   return postgresSettings(await createDatabase(t, SERVER_URL))
 }
 
+/**
+ * The settings of a database that is up to date and was never used, gone after the test. It is a copy of one that was
+ * migrated by the code under test: the first time in a process for SQLite, the first time on a server for PostgreSQL.
+ */
+export async function migratedDatabase(t: Test): Promise<{ DATABASE_URL: string } & Record<string, string>> {
+  if (SERVER_URL === undefined) {
+    const file = join(await temporaryFolder(t), 'latchkey.db')
+    sqliteTemplate ??= makeSqliteTemplate()
+    await copyFile(await sqliteTemplate, file)
+    return { DATABASE_URL: `sqlite:${file}` }
+  }
+  postgresTemplate ??= makePostgresTemplate(SERVER_URL)
+  return postgresSettings(await createDatabase(t, SERVER_URL, { template: await postgresTemplate }))
+}
+
+let sqliteTemplate: Promise<string> | undefined
+let postgresTemplate: Promise<string> | undefined
+
+async function makeSqliteTemplate(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'latchkey-template-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const file = join(folder, 'template.db')
+  await (await openDatabase(`sqlite:${file}`, { migrate: true })).close()
+  return file
+}
+
+/** Named for its migrations, so that a server that outlives a run has one for each set of them. */
+async function makePostgresTemplate(serverUrl: string): Promise<string> {
+  const hashes = readMigrations('pg').map(({ hash }) => hash)
+  const name = `latchkey_template_${createHash('sha256').update(hashes.join()).digest('hex').slice(0, 16)}`
+  const client = new pg.Client({ connectionString: serverUrl })
+  await client.connect()
+  try {
+    // Files that begin at the same time wait for the one that makes it.
+    await client.query('select pg_advisory_lock(hashtext($1))', [name])
+    const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
+    if (rowCount === 0) await migrateUnder(client, serverUrl, name)
+    return name
+  } finally {
+    await client.end()
+  }
+}
+
+/** Under another name until it is whole: a process that ends meanwhile leaves no half of a template. */
+async function migrateUnder(client: pg.Client, serverUrl: string, name: string): Promise<void> {
+  const draft = `${name}_draft`
+  await client.query(`drop database if exists ${draft} with (force)`)
+  await client.query(`create database ${draft} encoding 'UTF8' template template0`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${draft}`
+  await (await openDatabase(url.href, { migrate: true, poolSize: 1 })).close()
+  await client.query(`alter database ${draft} rename to ${name}`)
+}
+
 /** What a service needs beside the address of a PostgreSQL database. */
 export function postgresSettings(url: string) {
   return { DATABASE_URL: url, SECRET_KEY: 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests', POOL_SIZE: '4' }
 }
 
 /** A new database on a server. Returns its address. */
-export async function createDatabase(t: Test, serverUrl: string, encoding = 'UTF8'): Promise<string> {
+export async function createDatabase(
+  t: Test,
+  serverUrl: string,
+  { encoding = 'UTF8', template = 'template0' } = {},
+): Promise<string> {
   const name = `latchkey_${randomBytes(6).toString('hex')}`
-  await onServer(serverUrl, `create database ${name} encoding '${encoding}' template template0`)
+  await onServer(serverUrl, `create database ${name} encoding '${encoding}' template ${template}`)
   t.teardown(() => onServer(serverUrl, `drop database ${name} with (force)`).catch(() => {}))
   const url = new URL(serverUrl)
   url.pathname = `/${name}`
