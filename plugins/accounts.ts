@@ -3,6 +3,7 @@ import { AccountAccess } from '../src/accounts/account-access.js'
 import { Accounts } from '../src/accounts/accounts.js'
 import { Addresses } from '../src/accounts/addresses.js'
 import { Administration } from '../src/accounts/administration.js'
+import { CodeLogIn } from '../src/accounts/code-log-in.js'
 import { FactorChecks } from '../src/accounts/factor-checks.js'
 import { Invitations } from '../src/accounts/invitations.js'
 import { LogIn } from '../src/accounts/log-in.js'
@@ -22,6 +23,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     registration: Registration
     logIn: LogIn
+    codeLogIn: CodeLogIn
     stepUp: StepUp
     accounts: Accounts
     emailAddresses: Addresses
@@ -73,6 +75,7 @@ export default plugin(
     app.decorate('registration', new Registration({ config, database, passwords, rules, events, notices }))
     const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, events })
     app.decorate('logIn', logIn)
+    app.decorate('codeLogIn', new CodeLogIn({ database, oneTimeTokens, logIn, events }))
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))

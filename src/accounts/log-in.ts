@@ -10,7 +10,7 @@ import { logins } from '../telemetry/channels.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
 import type { FactorChecks } from './factor-checks.js'
-import type { LoginTickets } from './login-tickets.js'
+import type { FirstFactor, LoginTickets } from './login-tickets.js'
 import { identifierKey, normalizeName } from './names.js'
 import type { Checked, PasswordChecks, SecondStep } from './password-checks.js'
 import type { Reservation } from './throttle.js'
@@ -21,9 +21,6 @@ const OTHER = { username: 'email', email: 'username' } as const
 
 /** The id of no account. */
 const NOBODY = 0
-/** What stands in a session of a password and a second factor, in words of RFC 8176. */
-const TWO_FACTORS = 'pwd otp mfa'
-
 /** Somebody who has proved who they are, and how. */
 export type LoggedIn = User & { amr?: string }
 
@@ -79,9 +76,17 @@ export class LogIn {
   async authenticate(identifier: string, password: string, client: Client, shown?: ShownFactor): Promise<LoggedIn> {
     const door: Door = { column: identifier.includes('@') ? 'email' : 'username', shown }
     const { user, step } = await this.#authenticate(door, identifier, password, client)
-    if (step !== 'missing') return step === 'right' ? { ...user, amr: TWO_FACTORS } : user
-    const methods = await this.#factorChecks.methodsOf(user.id)
-    throw new Problem('mfa_required', { extension: { ticket: this.#tickets.make(user), methods } })
+    if (step === 'missing') throw await this.#factorMissing(user, 'pwd')
+    return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
+  }
+
+  /**
+   * The user, who has proved by something else than the password who they are, if the account has no second factor.
+   * @throws Problem mfa_required
+   */
+  async goOn(user: User, first: FirstFactor): Promise<LoggedIn> {
+    if ((await this.#factorChecks.methodsOf(user.id)).length > 0) throw await this.#factorMissing(user, first)
+    return { ...user, amr: first }
   }
 
   /**
@@ -93,7 +98,7 @@ export class LogIn {
     const user = proven && (await this.#accounts.find(proven.userId))
     if (user === undefined || user.authVersion !== proven?.authVersion) throw new Problem('invalid_ticket')
     if (await this.#factorChecks.check(user, shown, { client, owner: user, name: '' }))
-      return { ...user, amr: TWO_FACTORS }
+      return { ...user, amr: withSecond(proven.first) }
     logins.publish({ result: 'failed' })
     throw new Problem('wrong_code')
   }
@@ -113,7 +118,7 @@ export class LogIn {
     const mayBeMeant = (user: User) => (user[column] ?? user[OTHER[column]]) === identifier
     const door: Door = { column, mayBeMeant, takesDigits: true }
     const { user, step } = await this.#authenticate(door, identifier, password, client)
-    return step === 'right' ? { ...user, amr: TWO_FACTORS } : user
+    return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
   }
 
   /**
@@ -174,6 +179,11 @@ export class LogIn {
     return checked
   }
 
+  async #factorMissing(user: User, first: FirstFactor): Promise<Problem> {
+    const methods = await this.#factorChecks.methodsOf(user.id)
+    return new Problem('mfa_required', { extension: { ticket: this.#tickets.make(user, first), methods } })
+  }
+
   /** An account with TOTP has the last six characters cut off, whatever they are: the time of a try tells nothing then. */
   async #cut(user: User | undefined, typed: string): Promise<{ password: string; shown: ShownFactor | undefined }> {
     const methods = await this.#factorChecks.methodsOf(user?.id ?? NOBODY)
@@ -193,4 +203,9 @@ export class LogIn {
     if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'
     return (await this.#factorChecks.isRight(user, shown, attempt)) ? 'right' : 'wrong'
   }
+}
+
+/** What stands in a session of two factors, in words of RFC 8176. */
+function withSecond(first: FirstFactor): string {
+  return first === 'otp' ? 'otp mfa' : `${first} otp mfa`
 }

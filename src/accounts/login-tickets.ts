@@ -6,14 +6,18 @@ const LIFETIME_MS = 5 * 60_000
 /** Bound into the seal. */
 const PURPOSE = 'login'
 
-/** What a ticket says: whose password was proved, and under which auth_version. */
+/** How somebody proved who they are before the second factor, in a word of RFC 8176: by a password, or by a mailed code. */
+export type FirstFactor = 'pwd' | 'otp'
+
+/** What a ticket says: who proved who they are, by what, and under which auth_version. */
 export interface Ticket {
   userId: number
   authVersion: number
+  first: FirstFactor
 }
 
 /**
- * What somebody gets whose password is right and whose second factor is missing. It opens nothing but the routes that take the
+ * What somebody gets whose password or mailed code is right and whose second factor is missing. It opens nothing but the routes that take the
  * factor, and ends when anything changes about how the account is logged in to. No row is written for it.
  */
 export class LoginTickets {
@@ -23,15 +27,16 @@ export class LoginTickets {
     this.#keys = secret.derive('login-ticket')
   }
 
-  make({ id, authVersion }: Pick<User, 'id' | 'authVersion'>): string {
-    return seal(JSON.stringify([id, authVersion, Date.now() + LIFETIME_MS]), PURPOSE, this.#keys)
+  make({ id, authVersion }: Pick<User, 'id' | 'authVersion'>, first: FirstFactor): string {
+    return seal(JSON.stringify([id, authVersion, Date.now() + LIFETIME_MS, first]), PURPOSE, this.#keys)
   }
 
   /** What a ticket says; undefined where it is not ours or has expired. */
   read(text: string): Ticket | undefined {
     const opened = unseal(text, PURPOSE, this.#keys)
     if (opened === undefined) return undefined
-    const [userId, authVersion, expiresAt] = JSON.parse(opened) as [number, number, number]
-    return expiresAt > Date.now() ? { userId, authVersion } : undefined
+    // One of an earlier version has no first factor: it knew passwords alone.
+    const [userId, authVersion, expiresAt, first = 'pwd'] = JSON.parse(opened) as [number, number, number, FirstFactor?]
+    return expiresAt > Date.now() ? { userId, authVersion, first } : undefined
   }
 }

@@ -160,11 +160,15 @@ function disagreements(config: Config): string[] {
   return [...problems, ...mailDisagreements({ ...config, MAIL_URL: withDefaults(config).MAIL_URL })]
 }
 
-function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET, EMAIL_VERIFICATION }: Config): string[] {
+function mailDisagreements(config: Config): string[] {
+  const { MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET, EMAIL_VERIFICATION, EMAIL_LOGIN } = config
   const { kind } = parseMailUrl(MAIL_URL)
   const problems: string[] = []
   if (kind === 'off' && EMAIL_VERIFICATION !== 'off') {
     problems.push('EMAIL_VERIFICATION needs MAIL_URL, for example MAIL_URL=smtp://user:password@host:587')
+  }
+  if (kind === 'off' && EMAIL_LOGIN) {
+    problems.push('EMAIL_LOGIN needs MAIL_URL, for example MAIL_URL=smtp://user:password@host:587')
   }
   if ((kind === 'smtp' || kind === 'hook') && MAIL_FROM === '') {
     problems.push('MAIL_FROM is required with MAIL_URL, for example MAIL_FROM="Example <no-reply@example.com>"')
@@ -178,9 +182,9 @@ function mailDisagreements({ MAIL_URL, MAIL_FROM, MAIL_WEBHOOK_SECRET, EMAIL_VER
 }
 
 /** To try it on this machine, mails are files. */
-function defaultMail({ EMAIL_VERIFICATION, PUBLIC_URL }: Config): string {
+function defaultMail({ EMAIL_VERIFICATION, EMAIL_LOGIN, PUBLIC_URL }: Config): string {
   const isLocal = isLoopbackHost(new URL(PUBLIC_URL).hostname)
-  return EMAIL_VERIFICATION !== 'off' && isLocal ? 'file:./data/mail' : 'off'
+  return (EMAIL_VERIFICATION !== 'off' || EMAIL_LOGIN) && isLocal ? 'file:./data/mail' : 'off'
 }
 
 function withDefaults(config: Config): Config {

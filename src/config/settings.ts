@@ -104,6 +104,12 @@ export const Settings = Type.Object({
       'people register with an address, and log in once it is confirmed. Needs MAIL_URL; on localhost mails are files in ' +
       '`./data/mail` where MAIL_URL is not set.',
   }),
+  EMAIL_LOGIN: onOff({
+    default: 'off',
+    description:
+      'Whether people can log in with a code that is mailed to their confirmed address, in place of the password; a second ' +
+      'factor is asked for all the same. Needs MAIL_URL, as EMAIL_VERIFICATION does.',
+  }),
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
   COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),

@@ -23,6 +23,7 @@ t.setTimeout(60_000 + REQUESTS * 60)
 /** What takes more than chance: a mail, an authenticator app, the secret of a client, or fields that fit each other. */
 const BEYOND_CHANCE = new Set([
   ...['requestEmailVerification', 'confirmEmail', 'acceptInvitation', 'requestPasswordReset', 'resetPassword'],
+  ...['requestLoginCode', 'loginWithCode'],
   ...['completeLogin', 'confirmTotp', 'updateFactor', 'deleteFactor', 'replaceRecoveryCodes'],
   ...['createClient', 'getClient', 'updateClient', 'deleteClient', 'addClientSecret', 'endClientSecret'],
   ...['introspectToken', 'revokeToken', 'createToken', 'createApiKey', 'revokeApiKey', 'createUser'],

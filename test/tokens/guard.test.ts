@@ -33,6 +33,8 @@ const OPEN = [
   'POST /v1/email-verification/confirm',
   'POST /v1/invitations/accept',
   'POST /v1/login',
+  'POST /v1/login/code',
+  'POST /v1/login/code/request',
   'POST /v1/login/factor',
   'POST /v1/password-reset',
   'POST /v1/password-reset/request',

@@ -35,6 +35,13 @@ Or type this code where you are asked for it:
 
 If you do not know the account, ignore this mail: without a confirmation the address is not used.
 `,
+  login: `Subject: Log in to {service}
+
+Somebody wants to log in to the account {name} at {service}. If it is you, type this code where you asked for it, within ten minutes:
+{code}
+
+If it was not you, ignore this mail and tell nobody the code: without it nobody gets in.
+`,
   invitation: `Subject: You are invited to {service}
 
 An account at {service} was made for you. Choose a password within seven days, and it is yours:
