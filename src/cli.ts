@@ -50,22 +50,21 @@ ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`)
   .join('\n')}
 
-latchkey help <command> tells more, as latchkey <command> --help does. Settings come from the environment; see latchkey config.
---json prints facts for programs; what is for people alone goes to standard error.
+"latchkey help <command>" explains a command, as "latchkey <command> --help" does. Settings come from the environment: see
+"latchkey config". With --json a command prints JSON for programs (help too); messages for people go to standard error.
 
 Exit codes:
    0  done
-   1  refused or failed; the reason is on standard error
-   2  not with this database (latchkey backup with PostgreSQL)
-  64  wrong usage: the command line is wrong, whatever the database or the file holds
-  78  wrong settings
+   1  refused or failed: the reason is on standard error
+   2  not possible with this database: latchkey backup with PostgreSQL
+  64  wrong usage: the command line itself is wrong
+  78  wrong or missing settings
  128+n  ended by signal n
 `
 
 async function main([name, ...args]: string[]): Promise<void> {
-  const [subject] = args
-  if (name === 'help' && subject !== undefined) return main([subject, '--help'])
-  if (name === undefined || name === 'help' || name === '--help' || name === '-h') {
+  if (name === 'help') return help(args)
+  if (name === undefined || name === '--help' || name === '-h') {
     process.stdout.write(HELP)
     return
   }
@@ -73,14 +72,8 @@ async function main([name, ...args]: string[]): Promise<void> {
     process.stdout.write(`${version}\n`)
     return
   }
-  const known = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (known === undefined) {
-    printError(`latchkey: there is no command "${name}"`, '')
-    process.stderr.write(HELP)
-    process.exitCode = EXIT_USAGE
-    return
-  }
-  const command = await known.load()
+  if (!Object.hasOwn(COMMANDS, name)) return refuseCommand(name)
+  const command = await (COMMANDS[name] as Commands[string]).load()
   const { values, positionals } = parse(name, command, args)
   const [action = ''] = positionals
   if (values.help) process.stdout.write(command.HELP)
@@ -89,8 +82,25 @@ async function main([name, ...args]: string[]): Promise<void> {
   } else await command.run(values, positionals)
 }
 
+/** `latchkey help [<command>] [--json]`. */
+async function help(args: string[]): Promise<void> {
+  const [subject] = args.filter((arg) => arg !== '--json')
+  if (subject !== undefined && !Object.hasOwn(COMMANDS, subject)) return refuseCommand(subject)
+  if (args.includes('--json')) {
+    const { printCommands } = await import('./commands/help.js')
+    return printCommands(COMMANDS, subject === undefined ? undefined : [subject])
+  }
+  return main(subject === undefined ? [] : [subject, '--help'])
+}
+
+function refuseCommand(name: string): void {
+  printError(`latchkey: there is no command "${name}"`, '')
+  process.stderr.write(HELP)
+  process.exitCode = EXIT_USAGE
+}
+
 function actionExpected(name: string, actions: readonly string[], action: string): string {
-  const wrong = action === '' ? 'say what to do' : `there is no action "${action}"`
+  const wrong = action === '' ? 'missing action' : `there is no action "${action}"`
   return `${wrong}: latchkey ${name} ${actions.join(' | ')}; see latchkey ${name} --help`
 }
 
@@ -114,8 +124,8 @@ function parse(name: string, command: Command, args: string[]) {
   }
 }
 
-// The first process of a container has no default for signals: what does not listen could only be killed. A command that
-// listens for itself, as serve does once it serves, is left to do so.
+// The kernel gives process 1 of a container no default action for signals: without a listener, SIGTERM would do nothing. A
+// command with a listener of its own (serve, once it serves) handles the signal itself.
 if (process.pid === 1) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -124,7 +134,7 @@ if (process.pid === 1) {
   }
 }
 
-// Whoever reads may have seen enough, as `latchkey users list | head` has.
+// The reader may close the pipe before the end, as in `latchkey users list | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
@@ -144,7 +154,7 @@ function exitCodeFor(error: unknown): number {
   return EXIT_FAILURE
 }
 
-/** The lines that say what went wrong; a message may quote what somebody else wrote. */
+/** The lines of an error message. `printable`: a message may quote input, which could hold terminal escapes. */
 function messageOf(error: unknown): string[] {
   const { message, stack = message } = error as Error
   if (error instanceof ConfigError) return `latchkey: ${message}`.split('\n')
@@ -153,7 +163,7 @@ function messageOf(error: unknown): string[] {
   return `latchkey: ${stack.replace(message, () => printable(message))}`.split('\n')
 }
 
-/** What the operator can mend, in a sentence; undefined for a bug, which shows where it is. */
+/** One sentence for a fault that the operator can mend; undefined for a bug, whose stack is printed instead. */
 function reasonOf(error: unknown): string | undefined {
   const { code, message, port = 0, syscall = '' } = error as NodeJS.ErrnoException & { port?: number }
   if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof CommandError)
@@ -161,15 +171,15 @@ function reasonOf(error: unknown): string | undefined {
   const causes = causesOf(error)
   const root = causes.at(-1) as NodeJS.ErrnoException & { severity?: string }
   const isUnavailable = causes.some((cause) => cause instanceof Problem && cause.code === 'database_unavailable')
-  // What PostgreSQL refuses has a severity, and is wrapped by drizzle.
+  // An error sent by PostgreSQL has a severity; drizzle wraps it.
   if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
-  // A worker binds where a single process listens, and HOST may be a name that is looked up.
+  // A single process fails at listen, a worker at bind, and a HOST that is a name at its look-up.
   const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)
   if (code === 'EADDRINUSE') return `${message}; stop what listens there, or choose another: PORT=${port + 1}`
   return cannotListen || error instanceof Problem ? message : undefined
 }
 
-/** The error, and what it was caused by, the first cause last. */
+/** The error and its chain of causes; the root cause is the last. */
 function causesOf(error: unknown): unknown[] {
   const { cause } = error as { cause?: unknown }
   return cause instanceof Error ? [error, ...causesOf(cause)] : [error]

@@ -3,7 +3,8 @@ import type { Command, Commands } from './command.js'
 
 const HELP = `Usage: latchkey completion <bash | zsh>
 
-Prints a script that completes commands, actions and options at the Tab key. In ~/.bashrc or, behind compinit, in ~/.zshrc:
+Prints a script that completes commands, actions and options at the Tab key. For bash add the first line to ~/.bashrc; for zsh
+add the second line to ~/.zshrc, below the line that calls compinit:
 
   eval "$(latchkey completion bash)"
   eval "$(latchkey completion zsh)"
@@ -13,8 +14,12 @@ Exit codes: 0 done; 64 wrong usage.
 
 const SHELLS = { bash: bashScript, zsh: zshScript }
 
-/** The words that may stand behind each command. */
-type Words = [command: string, words: string[]][]
+/** What may stand behind a command: actions directly behind it, options anywhere. */
+interface Words {
+  command: string
+  actions: readonly string[]
+  options: readonly string[]
+}
 
 /** The command that knows all of the others. */
 export function completionOf(commands: Commands): Command {
@@ -28,49 +33,52 @@ export function completionOf(commands: Commands): Command {
   }
 }
 
-async function wordsOf(commands: Commands): Promise<Words> {
-  const names = Object.keys(commands)
-  const words = Object.entries(commands).map(async ([name, { load }]): Promise<Words[number]> => {
-    const { ACTIONS = [], options = {} } = await load()
-    return [name, [...ACTIONS, ...Object.keys(options).map((option) => `--${option}`), '--help']]
+async function wordsOf(commands: Commands): Promise<Words[]> {
+  const words = Object.entries(commands).map(async ([command, { load }]): Promise<Words> => {
+    const { ACTIONS: actions = [], options = {} } = await load()
+    return { command, actions, options: [...Object.keys(options).map((option) => `--${option}`), '--help'] }
   })
-  return [...(await Promise.all(words)), ['help', names]]
+  return [...(await Promise.all(words)), { command: 'help', actions: Object.keys(commands), options: ['--json'] }]
 }
 
-function bashScript(words: Words): string {
+// Both shells offer files where no action and no option is expected: `latchkey import <Tab>`.
+
+function bashScript(words: Words[]): string {
   return `_latchkey() {
-  local words=''
-  if [ "$COMP_CWORD" -eq 1 ]; then words='${namesOf(words)}'
-  else
-    case "\${COMP_WORDS[1]}" in
+  local word="\${COMP_WORDS[COMP_CWORD]}" words=''
+  case "\${COMP_WORDS[1]}:$COMP_CWORD:$word" in
+    *:1:*) words='${namesOf(words)}' ;;
 ${casesOf(words, (list) => `words='${list}'`)}
-    esac
-  fi
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
 }
 complete -o default -F _latchkey latchkey
 `
 }
 
-function zshScript(words: Words): string {
+function zshScript(words: Words[]): string {
   return `#compdef latchkey
 _latchkey() {
-  if (( CURRENT == 2 )); then compadd -- ${namesOf(words)}
-  else
-    case "\${words[2]}" in
+  case "\${words[2]}:$((CURRENT - 1)):$PREFIX" in
+    *:1:*) compadd -- ${namesOf(words)} ;;
 ${casesOf(words, (list) => `compadd -- ${list}`)}
-    esac
-    _files
-  fi
+    *) _files ;;
+  esac
 }
 compdef _latchkey latchkey
 `
 }
 
-function namesOf(words: Words): string {
-  return words.map(([command]) => command).join(' ')
+function namesOf(words: Words[]): string {
+  return words.map(({ command }) => command).join(' ')
 }
 
-function casesOf(words: Words, act: (list: string) => string): string {
-  return words.map(([command, list]) => `      ${command}) ${act(list.join(' '))} ;;`).join('\n')
+/** The cases of "command:position:word", where position 2 is behind the command. */
+function casesOf(words: Words[], act: (list: string) => string): string {
+  return words
+    .flatMap(({ command, actions, options }) => [
+      `    ${command}:*:-*) ${act(options.join(' '))} ;;`,
+      ...(actions.length > 0 ? [`    ${command}:2:*) ${act(actions.join(' '))} ;;`] : []),
+    ])
+    .join('\n')
 }
