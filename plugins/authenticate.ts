@@ -4,6 +4,8 @@ import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
 import { clientOf, doorOf } from '../src/audit/requester.js'
 import { isApiKey } from '../src/clients/api-key-texts.js'
+import type { OAuthClient } from '../src/clients/oauth-clients.js'
+import { SCOPE_WORD_PATTERN } from '../src/clients/scopes.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
@@ -23,6 +25,7 @@ const EXPIRED = '_EXPIRED'
 const FOR_ADMINS = { detail: 'Only admins may do this.' }
 const FOR_USERS = { detail: 'This needs the access token of a user.' }
 const FOR_LATCHKEY = { detail: "Only a token of Latchkey's own client may do this." }
+const SCOPE_WORD = new RegExp(SCOPE_WORD_PATTERN)
 const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
 
 declare module 'fastify' {
@@ -173,27 +176,37 @@ export default plugin(
       const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
       if (revocations.has(id)) return refusedToken('The session of this access token has ended.')
       if (revocations.isStale()) return new Problem('revocations_stale')
-      if (caller.clientId !== CLIENT_ID && knownClients.find(caller.clientId)?.isActive !== true) {
+      const client = caller.clientId === CLIENT_ID ? undefined : knownClients.find(caller.clientId)
+      if (caller.clientId !== CLIENT_ID && client?.isActive !== true) {
         return refusedToken('The client of this access token is disabled or deleted.')
       }
       const { role, verifies, recentLogin } = request.routeOptions.config
       const scope = verifies ? scopeAsked(request) : request.routeOptions.config.scope
       if (caller.kind === 'user' && caller.keyId !== undefined) apiKeys.noteUse(caller.keyId)
-      if (caller.scopes !== undefined && (scope === undefined || !caller.scopes.includes(scope))) return lacking(scope)
+      if (caller.scopes !== undefined && !holds(caller.scopes, scope, client)) {
+        note(caller, request, scope)
+        return lacking(scope)
+      }
       if (verifies) return undefined
       if (caller.kind === 'client') return role === undefined ? new Problem('insufficient_scope', FOR_USERS) : undefined
       if (role !== undefined && role !== caller.role) {
-        const { userId, sessionId } = caller
-        const door = doorOf(request)
-        app.refusals.note(
-          `user:${userId} ${door}`,
-          { type: 'access.refused', userId, sessionId, reason: door },
-          clientOf(request),
-        )
+        note(caller, request)
         return new Problem('insufficient_scope', FOR_ADMINS)
       }
       if (recentLogin && !isRecent(caller)) return new Problem('reauthentication_required')
       return undefined
+    }
+
+    /** A refusal for the audit log: who tries doors that are not theirs. */
+    function note(caller: Caller, request: FastifyRequest, scope?: string): void {
+      const door = doorOf(request)
+      const reason = scope === undefined ? door : `${door} needs ${scope}`
+      const whom =
+        caller.kind === 'user'
+          ? { userId: caller.userId, sessionId: caller.sessionId }
+          : { userId: null, actorClientId: caller.clientId }
+      const id = caller.kind === 'user' ? `user:${caller.userId}` : `client:${caller.clientId}`
+      app.refusals.note(`${id} ${door}`, { type: 'access.refused', ...whom, reason }, clientOf(request))
     }
   },
   { name: 'authenticate', dependencies: ['sessions'] },
@@ -226,8 +239,13 @@ function admit(request: FastifyRequest, caller: Caller): Caller {
   return caller
 }
 
-/** The word that a proxy asks for; none where there is not exactly one. */
+/** Whether a token with scopes opens what names this one. What was taken from its client since counts no more. */
+function holds(held: readonly string[], scope: string | undefined, client: OAuthClient | undefined): boolean {
+  return scope !== undefined && held.includes(scope) && client?.scopes.includes(scope) !== false
+}
+
+/** The word that a proxy asks for; none where there is not exactly one, or it cannot stand in a header. */
 function scopeAsked({ query }: FastifyRequest): string | undefined {
   const { scope } = query as { scope?: unknown }
-  return typeof scope === 'string' && scope !== '' ? scope : undefined
+  return typeof scope === 'string' && SCOPE_WORD.test(scope) ? scope : undefined
 }

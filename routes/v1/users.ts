@@ -247,6 +247,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 export default routes
 
 function actorOf(request: FastifyRequest): Actor {
-  if (request.caller.kind !== 'user') throw new Problem('insufficient_scope')
-  return { id: request.caller.userId, client: clientOf(request) }
+  const { caller } = request
+  const client = clientOf(request)
+  return caller.kind === 'user' ? { id: caller.userId, client } : { clientId: caller.clientId, client }
 }

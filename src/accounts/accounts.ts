@@ -1,12 +1,12 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { type Actor, assertStillAdmin } from '../audit/actors.js'
+import { type Actor, assertManager, assertMayTouch, doneBy } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Secret } from '../tokens/secret.js'
 import type { AccountAccess } from './account-access.js'
-import { assertAdmin, assertNotLast, lockAdmins } from './admins.js'
+import { assertNotLast, lockAdmins } from './admins.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { eraseImportedIds } from './imported-ids.js'
 import { isKept, lockAccount, type User } from './user-rows.js'
@@ -54,35 +54,37 @@ export class Accounts {
   /**
    * Deletes an account and all that belongs to it, and ends its sessions. Where that is much, the account is closed at once,
    * and nobody can see its rows until they are gone too.
-   * @throws Problem not_found, last_admin
+   * @throws Problem not_found, last_admin, account_protected
    */
   async delete(userId: number, actor: Actor): Promise<void> {
     const { tables } = this.#database
     const isClosed = await this.#database.transaction(async (db) => {
       const admins = await lockAdmins(this.#database, db)
       const isOwn = actor.id === userId
-      if (!isOwn) assertAdmin(admins, actor)
+      if (!isOwn) await assertManager(this.#database, db, actor)
+      const { role } = await lockAccount(this.#database, db, userId, isOwn ? 'invalid_token' : 'not_found')
+      assertMayTouch(actor, role)
       assertNotLast(admins, userId)
-      await lockAccount(this.#database, db, userId, isOwn ? 'invalid_token' : 'not_found')
       const isTooLarge = await isLarge(this.#database, db, userId)
       if (isTooLarge) await closeAccount(this.#database, db, userId)
       else await db.delete(tables.users).where(eq(tables.users.id, userId))
       await eraseImportedIds(this.#database, db, { userId, keys: this.#erasureKeys })
       await this.#access.end(db, { userId, extent: 'everything' })
-      await this.#events.record({ type: 'user.deleted', userId, actorId: actor.id }, actor.client, db)
+      await this.#events.record({ type: 'user.deleted', userId, ...doneBy(actor) }, actor.client, db)
       return isTooLarge
     })
     // Nobody waits for it; what fails, or is cut off by the end of the process, is for the next prune.
     if (isClosed) void sweepClosedAccounts(this.#database).catch(() => {})
   }
 
-  /** Logs a user out everywhere, and makes their reset token void. @throws Problem not_found */
+  /** Logs a user out everywhere, and makes their reset token void. @throws Problem not_found, account_protected */
   endSessions(userId: number, actor: Actor): Promise<void> {
     return this.#database.transaction(async (db) => {
-      await assertStillAdmin(this.#database, db, actor)
-      await lockAccount(this.#database, db, userId)
+      await assertManager(this.#database, db, actor)
+      const { role } = await lockAccount(this.#database, db, userId)
+      assertMayTouch(actor, role)
       const hasEnded = await this.#access.end(db, { userId, extent: 'sessions' })
-      if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, actorId: actor.id }, actor.client, db)
+      if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, ...doneBy(actor) }, actor.client, db)
     })
   }
 

@@ -1,12 +1,12 @@
 import { eq } from 'drizzle-orm'
-import { type Actor, assertStillAdmin } from '../audit/actors.js'
+import { type Actor, assertManager, assertMayTouch, doneBy } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
 import { type Database, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { rolesIn } from '../tokens/roles.js'
 import type { AccountAccess } from './account-access.js'
-import { assertAdmin, assertNotLast, lockAdmins } from './admins.js'
+import { assertNotLast, lockAdmins } from './admins.js'
 import type { Notices } from './notices.js'
 import type { Issued, OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
@@ -40,14 +40,15 @@ export class Administration {
 
   /**
    * Changes the role, the roles (as stored) and the status. Whoever is demoted, loses one of the roles or is disabled is logged
-   * out everywhere, and the reset tokens of and by them are void. @throws Problem not_found, last_admin
+   * out everywhere, and the reset tokens of and by them are void. @throws Problem not_found, last_admin, account_protected
    */
   change(userId: number, changes: { role?: Role; roles?: string; isActive?: boolean }, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const admins = await lockAdmins(this.#database, db)
-      assertAdmin(admins, actor)
+      await assertManager(this.#database, db, actor)
       const before = await lockAccount(this.#database, db, userId)
+      for (const role of [before.role, changes.role ?? 'user']) assertMayTouch(actor, role)
       const staysAdmin = (changes.role ?? before.role) === 'admin' && (changes.isActive ?? before.isActive)
       if (!staysAdmin) assertNotLast(admins, userId)
       if (isSame(before, { ...before, ...changes })) return before
@@ -60,7 +61,7 @@ export class Administration {
       )
       await this.#access.end(db, { userId, extent: loses(before, after) ? 'keys' : 'log-ins' })
       for (const event of eventsOf(before, after))
-        await this.#events.record({ ...event, userId, actorId: actor.id }, actor.client, db)
+        await this.#events.record({ ...event, userId, ...doneBy(actor) }, actor.client, db)
       return after
     })
   }
@@ -68,12 +69,12 @@ export class Administration {
   /**
    * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Where an
    * admin asks and the person can have it by mail, it is mailed, and undefined here. Admins make none for themselves, whose
-   * password needs the old one, and none for each other.
-   * @throws Problem not_found, account_protected
+   * password needs the old one, and none for each other. A client never sees one: it could have any account.
+   * @throws Problem not_found, account_protected, mail_disabled
    */
   createPasswordReset(userId: number, actor: Actor): Promise<Issued | undefined> {
     return this.#database.transaction(async (db) => {
-      await assertStillAdmin(this.#database, db, actor)
+      await assertManager(this.#database, db, actor)
       if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use POST /v1/me/password.' })
       const user = await lockAccount(this.#database, db, userId)
       if (actor.id !== null && user.role === 'admin') {
@@ -82,12 +83,19 @@ export class Administration {
       }
       const purpose = 'password_reset'
       const isMailed = actor.id !== null && this.#notices.isOn && user.email !== null
-      const made = isMailed ? undefined : await this.#oneTimeTokens.create(db, { purpose, userId, createdBy: actor.id })
+      if (actor.clientId !== undefined && !isMailed) throw refusalOfClient(this.#notices.isOn)
+      const createdBy = actor.id ?? null
+      const made = isMailed ? undefined : await this.#oneTimeTokens.create(db, { purpose, userId, createdBy })
       if (isMailed) await this.#notices.write(db, { purpose, userId, address: user.email ?? '' })
-      await this.#events.record({ type: 'password_reset.created', userId, actorId: actor.id }, actor.client, db)
+      await this.#events.record({ type: 'password_reset.created', userId, ...doneBy(actor) }, actor.client, db)
       return made
     })
   }
+}
+
+function refusalOfClient(isMailOn: boolean): Problem {
+  if (!isMailOn) return new Problem('mail_disabled')
+  return new Problem('account_protected', { detail: 'The account has no address to mail a reset token to.' })
 }
 
 function loses(before: User, after: User): boolean {

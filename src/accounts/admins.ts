@@ -1,5 +1,4 @@
 import { eq, sql } from 'drizzle-orm'
-import type { Actor } from '../audit/actors.js'
 import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
 
@@ -22,10 +21,6 @@ export async function lockAdmins({ forUpdate, tables }: Database, db: Db): Promi
     if (after === before) return admins.filter(({ isActive }) => isActive).map(({ id }) => id)
     before = after
   }
-}
-
-export function assertAdmin(admins: number[], { id }: Actor): void {
-  if (id !== null && !admins.includes(id)) throw new Problem('invalid_token')
 }
 
 export function assertNotLast(admins: number[], userId: number): void {

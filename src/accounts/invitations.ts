@@ -1,5 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
-import type { Actor } from '../audit/actors.js'
+import { type Actor, doneBy } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import { type Database, type Db, sole } from '../database/database.js'
@@ -36,14 +36,14 @@ export class Invitations {
    * token to hand over.
    * @throws Problem mail_disabled, validation_failed where the account has no address
    */
-  async invite(db: Db, { id: userId, email }: User, { id: actorId, client }: Actor): Promise<Issued | undefined> {
+  async invite(db: Db, { id: userId, email }: User, actor: Actor): Promise<Issued | undefined> {
     const { oneTimeTokens, events, notices } = this.#dependencies
-    if (actorId !== null && !notices.isOn) throw new Problem('mail_disabled')
+    if (actor.id !== null && !notices.isOn) throw new Problem('mail_disabled')
     if (email === null)
       throw new Problem('validation_failed', {
         errors: [{ in: 'body', path: '/email', message: 'is required to invite' }],
       })
-    await events.record({ type: 'user.invited', userId, actorId }, client, db)
+    await events.record({ type: 'user.invited', userId, ...doneBy(actor) }, actor.client, db)
     if (!notices.isOn) return oneTimeTokens.create(db, { purpose: 'invitation', userId })
     await notices.write(db, { purpose: 'invitation', address: email, userId })
     return undefined

@@ -1,5 +1,5 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
-import type { Actor } from '../audit/actors.js'
+import type { UserActor } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
@@ -35,7 +35,7 @@ export class Profiles {
    * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
    * when there is no such user any more
    */
-  update(userId: number, wanted: Partial<Profile>, actor: Actor): Promise<User> {
+  update(userId: number, wanted: Partial<Profile>, actor: UserActor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const before = await lockAccount(this.#database, db, userId, 'invalid_token')
@@ -72,7 +72,7 @@ export class Profiles {
   }
 
   /** It takes from the budgets, or an account would be a way to send mails to strangers. */
-  #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: Actor): Promise<void> {
+  #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: UserActor): Promise<void> {
     const mail = { purpose: 'email_change', userId, address } as const
     return client === undefined ? this.#notices.write(db, mail) : this.#notices.requestWithin(db, mail, client.ip)
   }

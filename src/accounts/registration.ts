@@ -1,5 +1,5 @@
 import { and, eq, isNotNull, type SQL, sql } from 'drizzle-orm'
-import { type Actor, assertStillAdmin } from '../audit/actors.js'
+import { type Actor, assertManager, assertMayTouch, doneBy } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
@@ -112,9 +112,10 @@ export class Registration {
 
   /**
    * Adds a person for an operator, who may be an admin: also under a reserved name, and while registration is closed.
-   * @throws as `register`, and invalid_token when the actor is no admin any more
+   * @throws as `register`, account_protected, and invalid_token when the actor is no admin any more
    */
   async create(account: AddedAccount, { role = 'user', roles = '', actor = { id: null }, finish }: CreateOptions = {}) {
+    assertMayTouch(actor, role)
     const { username, email } = account
     const add = await this.#prepare(account, {
       role,
@@ -123,10 +124,10 @@ export class Registration {
       emailKey: email === undefined ? null : emailKey(email),
     })
     return this.#database.transaction(async (db) => {
-      await assertStillAdmin(this.#database, db, actor)
+      await assertManager(this.#database, db, actor)
       const user = await add(db)
       const record = (event: Pick<Event, 'type' | 'reason'>) =>
-        this.#events.record({ ...event, userId: user.id, actorId: actor.id }, actor.client, db)
+        this.#events.record({ ...event, userId: user.id, ...doneBy(actor) }, actor.client, db)
       await record({ type: 'user.created' })
       if (role !== 'user') await record({ type: 'user.role_changed', reason: `user to ${role}` })
       if (roles !== '') await record({ type: 'user.roles_changed', reason: `+${roles.replaceAll(' ', ' +')}` })

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import { type Actor, assertStillAdmin } from '../audit/actors.js'
+import { type Actor, assertManager, doneBy, type UserActor } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Database, Db } from '../database/database.js'
 import type { Factor, Factors } from '../factors/factors.js'
@@ -21,7 +21,7 @@ interface Dependencies {
 }
 
 /** Somebody in a session of their own. */
-export interface Owner extends Actor {
+export interface Owner extends UserActor {
   id: number
   sessionId: string
 }
@@ -102,7 +102,7 @@ export class SecondFactors {
   removeAll(userId: number, actor: Actor): Promise<Factor[]> {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
-      await assertStillAdmin(database, db, actor)
+      await assertManager(database, db, actor)
       if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use DELETE /v1/me/factors/{id}.' })
       const user = await lockAccount(database, db, userId)
       if (actor.id !== null && user.role === 'admin') {
@@ -121,8 +121,12 @@ export class SecondFactors {
     const { users } = database.tables
     await db.update(users).set({ updatedAt: database.now }).where(eq(users.id, user.id))
     await access.end(db, { userId: user.id, extent, except: actor.sessionId })
-    const { id: actorId, sessionId, client } = actor
-    await events.record({ type: EVENTS[deed], userId: user.id, actorId, ...(sessionId && { sessionId }) }, client, db)
+    const { sessionId, client } = actor
+    await events.record(
+      { type: EVENTS[deed], userId: user.id, ...doneBy(actor), ...(sessionId && { sessionId }) },
+      client,
+      db,
+    )
     await notices.notify(db, deed, user)
   }
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { and, asc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
-import { type Actor, assertStillAdmin } from '../audit/actors.js'
+import { assertStillAdmin, type UserActor } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
 import type { Config } from '../config/config.js'
 import { afterCommit, type Database, type Db } from '../database/database.js'
@@ -65,7 +65,7 @@ export class Clients {
   }
 
   /** Registers a client. @throws Problem client_rejected, client_id_taken */
-  async create(id: string, registration: Registration, actor: Actor): Promise<Registered> {
+  async create(id: string, registration: Registration, actor: UserActor): Promise<Registered> {
     const { tables, now } = this.#database
     assertClientId(id)
     assertRegistration(registration, this.#config)
@@ -88,7 +88,7 @@ export class Clients {
    * Changes what is registered, and whether the client may do anything at all. @throws Problem not_found, client_rejected,
    * such as for a way to authenticate that needs a secret where there is none, or the other way round
    */
-  update(id: string, changes: Partial<Registration> & { is_active?: boolean }, actor: Actor): Promise<OAuthClient> {
+  update(id: string, changes: Partial<Registration> & { is_active?: boolean }, actor: UserActor): Promise<OAuthClient> {
     const { is_active: isActive, ...registered } = changes
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
@@ -117,7 +117,11 @@ export class Clients {
    * Adds a secret. The one before stays valid until `endOlderSecret`; `atOnce`, for a leak, all others end now.
    * @throws Problem not_found, too_many_secrets, client_rejected for a client that has none
    */
-  async addSecret(id: string, actor: Actor, { atOnce = false } = {}): Promise<{ client: OAuthClient; secret: string }> {
+  async addSecret(
+    id: string,
+    actor: UserActor,
+    { atOnce = false } = {},
+  ): Promise<{ client: OAuthClient; secret: string }> {
     const { clients } = this.#database.tables
     const secret = newSecret()
     const client = await this.#database.transaction(async (db) => {
@@ -136,7 +140,7 @@ export class Clients {
   }
 
   /** Ends the older of two secrets; where there is one, nothing changes. @throws Problem not_found */
-  endOlderSecret(id: string, actor: Actor): Promise<OAuthClient> {
+  endOlderSecret(id: string, actor: UserActor): Promise<OAuthClient> {
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
       const before = await this.#lock(db, id)
@@ -146,7 +150,7 @@ export class Clients {
   }
 
   /** Deletes a client for good: its tokens end, and nobody gets its id again. @throws Problem not_found */
-  delete(id: string, actor: Actor): Promise<void> {
+  delete(id: string, actor: UserActor): Promise<void> {
     const { now } = this.#database
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
@@ -184,7 +188,7 @@ export class Clients {
     return row
   }
 
-  async #done(db: Db, row: ClientRow, type: Event['type'], actor: Actor, what?: string): Promise<OAuthClient> {
+  async #done(db: Db, row: ClientRow, type: Event['type'], actor: UserActor, what?: string): Promise<OAuthClient> {
     await this.#record(db, type, row.id, actor, what)
     return this.#remember(db, row)
   }
@@ -194,7 +198,13 @@ export class Clients {
     return toOAuthClient(row)
   }
 
-  async #record(db: Db, type: Event['type'], id: string, { id: actorId, client }: Actor, what?: string): Promise<void> {
+  async #record(
+    db: Db,
+    type: Event['type'],
+    id: string,
+    { id: actorId, client }: UserActor,
+    what?: string,
+  ): Promise<void> {
     const reason = what === undefined ? id : `${id}: ${what}`
     await this.#events.record({ type, userId: null, actorId, reason }, client, db)
   }

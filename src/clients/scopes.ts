@@ -27,8 +27,8 @@ const OF_USERS: ReadonlySet<string> = new Set<OwnScope>([
   'tutorials:read',
   'tutorials:write',
 ])
-/** What only a log-in gives: no key has it. */
-const OF_LOGINS: ReadonlySet<string> = new Set<OwnScope>(['openid', 'offline_access', 'roles'])
+/** What only a log-in gives: no key has it. The routes of `users:write` want a recent one. */
+const OF_LOGINS: ReadonlySet<string> = new Set<OwnScope>(['openid', 'offline_access', 'roles', 'users:write'])
 /** What belongs to admins. */
 const OF_ADMINS: ReadonlySet<string> = new Set<OwnScope>(['users:read', 'users:write', 'events:read'])
 
