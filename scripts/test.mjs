@@ -1,4 +1,5 @@
-// Runs test files, each in a process of its own, as many at once as there are processors.
+// Runs test files, as many processes at once as there are processors. Files of most folders share processes with others of
+// their folder; a file begins with `// In a process of its own: <reason>.` where it changes something of its process.
 //   npm test                         all of them on SQLite, then on a PostgreSQL server that it starts
 //   npm test refresh attacks/        on SQLite, the files whose path has one of these words in it
 //   npm run test:postgres refresh    the same on PostgreSQL, on the server at TEST_DATABASE_URL if that is set
@@ -9,12 +10,23 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 /** How a file begins for which one engine is enough. */
 const SQLITE_ONLY = /^\/\/ On SQLite alone: (.+)\.\n/
 const BUILT = 'dist-test/test'
+/** Folders whose files start services by `startService` and do nothing to their process: no environment, no exit code. */
+const SHARING =
+  'accounts api attacks audit compat factors http import machines mail oauth passwords rows sessions tokens'
+const APART = /^\/\/ In a process of its own: .+\.$/m
+/** So few that the processors end at about the same time, and that a crash takes little with it. */
+const FILES_A_PROCESS = 6
+const TOGETHER = `${BUILT}/support/together.js`
+/** For the start of such a process; then it tells the limit of each of its files. */
+const STARTING_MS = 30_000
+const SLOWEST_NAMED = 10
 /** For a file that says nothing else: a few seconds of work, on a machine that does much else. */
 const TIMEOUT_S = 90
 
@@ -28,6 +40,7 @@ const { values, positionals: words } = parseArgs({
     jobs: { type: 'string', default: String(availableParallelism()) },
     timeout: { type: 'string', default: String(TIMEOUT_S) },
     kind: { type: 'string', default: 'test' },
+    sharing: { type: 'string', default: SHARING },
     // For a run within a run: building would delete the files that the outer one executes.
     built: { type: 'boolean', default: false },
   },
@@ -40,6 +53,7 @@ for (const script of values.built ? [] : ['scripts/install.mjs', 'esbuild.config
 const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(filesNamed))]
 
 const failed = []
+const times = []
 
 const { tap } = await import('../test/node_modules/@tapjs/core/dist/esm/index.js')
 const t = tap()
@@ -54,6 +68,7 @@ t.jobs = Number(values.jobs)
 passSignalsOn()
 for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : run(files, engine))
 await t.end()
+nameTheSlowest()
 nameWhatFailed()
 // Said outright: the package that starts PostgreSQL ends a process with 0, whatever its exit code is.
 process.exit(t.passing() ? 0 : 1)
@@ -74,16 +89,56 @@ async function run(files, engine, settings = {}) {
   const env = { ...process.env, TAP: '1', TAP_TIMEOUT: values.timeout, TEST_DATABASE: engine, ...settings }
   const timeout = Number(values.timeout) * 1_000
   await Promise.all(
-    files.map(async (file) => {
-      const { ok } = await t.spawn(
+    grouped(files).map(async (group) => {
+      const [file] = group
+      const isAlone = group.length === 1
+      const args = isAlone ? [file, ...passedOn] : [TOGETHER, ...group]
+      const name = isAlone ? sourceOf(file) : `${dirname(sourceOf(file))}: ${group.length} files`
+      const running = t.spawn(
         process.execPath,
-        ['--enable-source-maps', file, ...passedOn],
-        { env, timeout, buffered: t.jobs > 1, at: null, stack: '' },
-        `${sourceOf(file)} on ${engine}`,
+        ['--enable-source-maps', ...args],
+        { env, timeout: isAlone ? timeout : timeout + STARTING_MS, buffered: t.jobs > 1, at: null, stack: '' },
+        `${name} on ${engine}`,
       )
-      if (!ok) failed.push({ file, engine })
+      const passed = new Set()
+      running.subtest.parser.on('assert', ({ ok, name, time }) => {
+        if (isAlone) return
+        if (ok) passed.add(name)
+        times.push({ ms: time, name, engine })
+      })
+      const { ok, time } = await running
+      if (isAlone) times.push({ ms: time, name, engine })
+      if (ok) return
+      // What had not begun when the process ended has not passed either.
+      const failures = group.filter((file) => !passed.has(sourceOf(file)))
+      for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
     }),
   )
+}
+
+/** Which files share a process: those of a folder, a few each, and the others alone. */
+function grouped(files) {
+  const sharing = new Set(values.sharing.split(' '))
+  const groups = []
+  const open = new Map()
+  for (const file of files) {
+    const folder = dirname(file)
+    const isSharing = sharing.has(folder.slice(BUILT.length + 1)) && !APART.test(headOf(file))
+    const group = isSharing ? open.get(folder) : undefined
+    if (group && group.length < FILES_A_PROCESS) group.push(file)
+    else {
+      groups.push([file])
+      if (isSharing) open.set(folder, groups.at(-1))
+    }
+  }
+  return groups
+}
+
+/** What is worth making faster. */
+function nameTheSlowest() {
+  const slowest = times.sort((one, other) => other.ms - one.ms).slice(0, SLOWEST_NAMED)
+  const named = slowest.map(({ ms, name, engine }) => `${Math.round(ms / 1_000)} s ${name} on ${engine}`)
+  process.stdout.write(`# slowest: ${named.join(', ')}\n`)
 }
 
 /** The last lines: how to run again what failed, which is far up in a log of twenty thousand lines. */
@@ -94,7 +149,7 @@ function nameWhatFailed() {
 }
 
 function isForBoth(file) {
-  const [, reason] = SQLITE_ONLY.exec(readFileSync(sourceOf(file), 'utf8')) ?? []
+  const [, reason] = SQLITE_ONLY.exec(headOf(file)) ?? []
   if (reason !== undefined) t.comment(`${sourceOf(file)} is left out on PostgreSQL: ${reason}`)
   return reason === undefined
 }
@@ -116,6 +171,11 @@ function builtFiles(folder = BUILT) {
     if (entry.isDirectory()) return builtFiles(path)
     return path.endsWith(`.${values.kind}.js`) ? [path] : []
   })
+}
+
+/** What a file says of itself before its imports. */
+function headOf(file) {
+  return readFileSync(sourceOf(file), 'utf8').split('\nimport ')[0]
 }
 
 function withoutEnding(file) {

@@ -2,4 +2,6 @@ import t from 'tap'
 
 // Run by runner.test.ts.
 
-t.ok(false)
+t.test('it fails', async (t) => {
+  t.ok(false)
+})

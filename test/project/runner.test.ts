@@ -19,6 +19,17 @@ t.test('the exit code of a run', async (t) => {
   t.same(await run('no-such-file'), { code: 1, failed: [] })
 })
 
+t.test('files that share a process are told apart', async (t) => {
+  const together = ['--sharing=project', '--timeout=2']
+  t.same(await run('passes', 'throws', 'hangs', 'fails', ...together), {
+    code: 1,
+    failed: ['throws', 'hangs', 'fails'].map((name) => `test/project/${name}.example.ts`),
+  })
+  const { code, failed } = await run('ends', 'passes', ...together)
+  t.equal(code, 1)
+  t.match(failed, ['test/project/ends.example.ts', 'test/project/passes.example.ts'], 'what never began did not pass')
+})
+
 // The package that starts PostgreSQL has hooks that end a process with 0. A server is not needed: nothing connects to it.
 t.test('the exit code of a run on PostgreSQL', async (t) => {
   t.same(await run('fails', '--engine=postgres'), { code: 1, failed: ['test/project/fails.example.ts'] })
