@@ -10,14 +10,14 @@ import { findAccount, nameOf } from './user-accounts.js'
 
 export const HELP = `Usage: latchkey api-keys <action> <who> [<id>] [--json]
 
-  list <who>           the API keys of an account that count, the newest first
-  revoke <who> <id>    end one of them, everywhere within a second
-  revoke <who> --all   end all of them
+  list <who>           the valid API keys of an account, the newest first
+  revoke <who> <id>    revoke one of them; every process refuses it within a second
+  revoke <who> --all   revoke all of them
 
-<who> is a user name, an e-mail address, or an id. Keys are made by their owners alone: POST /v1/me/api-keys. A key is known by
-its name and its id; its text is stored nowhere. Which database was used is printed on standard error.
+<who> is a user name, an e-mail address, or an id. Only its owner can make a key: POST /v1/me/api-keys. A key is listed by
+its name and its id; its text is not stored. The database that was used is printed on standard error.
 
-  --json   print JSON; list prints a key a line
+  --json   print JSON; list prints one key per line
 
 Exit codes: 0 done; 1 refused or failed, with the reason (there is no such key, ...); 64 wrong usage; 78 wrong settings.
 `
@@ -36,7 +36,8 @@ export async function run({ all, json = false }: Values, [action, who, id, extra
   if (who === undefined) throw new UsageError(`missing argument <who>: latchkey api-keys ${action} <who>`)
   if (unexpected !== undefined)
     throw new UsageError(`unexpected argument "${unexpected}"; see latchkey api-keys --help`)
-  if (action === 'revoke' && !all && id === undefined) throw new UsageError('say which: its id, or --all')
+  if (action === 'revoke' && !all && id === undefined)
+    throw new UsageError('missing argument <id>: latchkey api-keys revoke <who> <id>, or --all')
   if (action === 'list' && all) throw new UsageError('--all belongs to latchkey api-keys revoke')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)

@@ -10,14 +10,14 @@ import { announceDatabase } from './database-address.js'
 
 export const HELP = `Usage: latchkey backup <file> [--json]
 
-Copies the SQLite database into a new file while the service runs, and opens the copy to see that it is whole. Only the
-owner may read the file; one that is there already is never written over.
+Copies the SQLite database into a new file while the service runs, and checks the integrity of the copy. Only the owner can
+read the file. An existing file is never overwritten.
 
-SECRET_KEY is not in it: keep that elsewhere. PostgreSQL has pg_dump for this.
+The backup does not contain SECRET_KEY: keep it elsewhere. For PostgreSQL use pg_dump.
 
   --json   print what was written as JSON
 
-Exit codes: 0 the copy is good; 1 there is none, with the reason; 2 the database is PostgreSQL; 64 wrong usage;
+Exit codes: 0 the copy is good; 1 no copy was made, with the reason; 2 the database is PostgreSQL; 64 wrong usage;
 78 wrong settings.
 `
 
@@ -25,18 +25,18 @@ export const OPERAND = '<file>'
 
 export const options = { json: { type: 'boolean' } } as const
 
-/** The database is none that this command can copy. */
+/** This command cannot copy PostgreSQL. */
 const EXIT_ELSEWHERE = 2
 
 export async function run({ json }: { json?: boolean }, [file, ...rest]: string[]): Promise<void> {
-  if (file === undefined || rest.length > 0) throw new UsageError('say one file to write to: latchkey backup <file>')
+  if (file === undefined || rest.length > 0) throw new UsageError('expected one argument: latchkey backup <file>')
   const { DATABASE_URL } = loadConfig()
   if (isPostgres(DATABASE_URL)) {
     printError('latchkey: PostgreSQL is backed up with pg_dump: pg_dump --format=custom "$DATABASE_URL"')
     process.exitCode = EXIT_ELSEWHERE
     return
   }
-  if (existsSync(file)) throw new CommandError(`${file} is there already: say a new one`)
+  if (existsSync(file)) throw new CommandError(`${file} exists already: name a new file`)
   const { bytes, counts, secretFile } = await backUp(sqlitePath(DATABASE_URL), file)
   announceDatabase(DATABASE_URL)
   if (json) {

@@ -18,28 +18,28 @@ export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
                                        client_id one is made up
   list                                 all clients, in the order of their ids
   show <client_id>                     one client
-  update <client_id>                   change what the options name
-  rotate <client_id>                   add a secret; the one before stays valid until: rotate --end-older
+  update <client_id>                   change the fields given as options
+  rotate <client_id>                   add a second secret; the first one stays valid until --end-older
          --end-older                   end the older of two secrets
-         --now                         for a leak: add a secret, and end all others at once
-  disable <client_id>                  refuse its tokens within a second, and give it no others
-  enable <client_id>                   undo that
-  delete <client_id>                   delete the client; its client_id is never given out again
+         --now                         after a leak: add a secret and end all others at once
+  disable <client_id>                  refuse its tokens within a second, and issue no more
+  enable <client_id>                   undo disable
+  delete <client_id>                   delete the client; its client_id is never used again
 
-What create and update register, in the names of RFC 7591:
+Options of create and update, which are the metadata of RFC 7591:
 
-  --name <text>            the name for people
-  --scope <words>          what its tokens may have: "invoices:read users:read"
-  --resource <uri>         an audience that its tokens may be for; may be repeated
+  --name <text>            the name that people see
+  --scope <words>          the scope that its tokens can have: "invoices:read users:read"
+  --resource <uri>         an audience that its tokens can have; may be repeated
   --grant <type>           ${GRANT_TYPES.join(', ')}; may be repeated
   --auth <method>          ${AUTH_METHODS.join(', ')}
   --jwks <file>            the public keys for private_key_jwt, as a JWK Set
-  --redirect-uri <uri>     where a browser may be sent back to; may be repeated
+  --redirect-uri <uri>     an address that a browser may be sent back to; may be repeated
   --first-party            an application of your own
 
-  --json   print clients as JSON, one a line, and a new secret as "client_secret"
+  --json   print clients as JSON, one per line, and a new secret as "client_secret"
 
-Every change is in the audit log. Which database was used is printed on standard error.
+The audit log records every change. The database that was used is printed on standard error.
 
 Exit codes: 0 done; 1 refused or failed, with the reason (there is no such client, the client_id is taken, ...); 64 wrong
 usage; 78 wrong settings.
@@ -120,7 +120,8 @@ export const ACTIONS = ['create', 'list', ...Object.keys(ACTS)]
 export async function run(values: Values, [action = '', id, extra]: string[]): Promise<void> {
   const act = ACTS[action]
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey clients --help`)
-  if (act !== undefined && id === undefined) throw new UsageError(`say which: latchkey clients ${action} <client_id>`)
+  if (act !== undefined && id === undefined)
+    throw new UsageError(`missing argument <client_id>: latchkey clients ${action} <client_id>`)
   assertOptions(action, values)
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
@@ -140,13 +141,16 @@ export async function run(values: Values, [action = '', id, extra]: string[]): P
 function assertOptions(action: string, values: Values): void {
   const isRegistration = action === 'create' || action === 'update'
   const registered = Object.keys(registrationOf(values, false))
-  if (!isRegistration && registered.length > 0) throw new UsageError('such options belong to create and update')
-  if (action === 'create' && values.name === undefined) throw new UsageError('--name is needed')
-  if (action === 'update' && registered.length === 0) throw new UsageError('say what to change')
+  if (!isRegistration && registered.length > 0)
+    throw new UsageError('--name, --scope and the like are options of latchkey clients create and update')
+  if (action === 'create' && values.name === undefined)
+    throw new UsageError('missing option --name: latchkey clients create --name <text>')
+  if (action === 'update' && registered.length === 0)
+    throw new UsageError('nothing to change: name an option; see latchkey clients --help')
   if (action !== 'rotate' && (values.now || values['end-older'])) {
-    throw new UsageError('--now and --end-older belong to latchkey clients rotate')
+    throw new UsageError('--now and --end-older are options of latchkey clients rotate')
   }
-  if (values.now && values['end-older']) throw new UsageError('say --now or --end-older, not both')
+  if (values.now && values['end-older']) throw new UsageError('--now and --end-older cannot be used together')
 }
 
 async function create({ clients }: FastifyInstance, id: string, values: Values): Promise<Outcome> {
@@ -154,7 +158,7 @@ async function create({ clients }: FastifyInstance, id: string, values: Values):
   return { line: `Registered ${id}.`, ...(await clients.create(id, registration, OPERATOR)) }
 }
 
-/** What the options say, in the names of RFC 7591. */
+/** The registration that the options describe, in the names of RFC 7591. */
 function registrationOf(values: Values, readsFiles = true): Partial<Registration> {
   const { name, scope, resource, grant, auth, jwks } = values
   return {
@@ -171,7 +175,7 @@ function registrationOf(values: Values, readsFiles = true): Partial<Registration
 
 function oneOf<const Word extends string>(words: readonly Word[], given: string, option: string): Word {
   const word = words.find((candidate) => candidate === given)
-  if (word === undefined) throw new UsageError(`${option} takes ${words.join(', ')}`)
+  if (word === undefined) throw new UsageError(`${option} must be one of ${words.join(', ')}`)
   return word
 }
 
@@ -182,7 +186,7 @@ function readJwks(file: string): Registration['jwks'] {
   } catch (error) {
     throw new CommandError(`${file} cannot be read: ${(error as Error).message}`)
   }
-  throw new CommandError(`${file} is no JWK Set: it must be {"keys": [...]}`)
+  throw new CommandError(`${file} is not a JWK Set, which looks like {"keys": [...]}`)
 }
 
 async function printClients({ clients }: FastifyInstance, { json }: Values): Promise<void> {

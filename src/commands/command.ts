@@ -1,12 +1,12 @@
 import type { ParseArgsConfig } from 'node:util'
 
-/** What the file of a command exports. */
+/** The exports of a command's file. */
 export interface Command {
   HELP: string
   options?: ParseArgsConfig['options']
-  /** What may stand behind the command's name; nothing where this is missing. */
+  /** The words allowed directly after the command's name; none where this is missing. */
   ACTIONS?: readonly string[]
-  /** What stands there instead, where it may be anything. */
+  /** The name of a free argument, for commands without actions. */
   OPERAND?: string
   run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }

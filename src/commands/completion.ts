@@ -14,14 +14,14 @@ Exit codes: 0 done; 64 wrong usage.
 
 const SHELLS = { bash: bashScript, zsh: zshScript }
 
-/** What may stand behind a command: actions directly behind it, options anywhere. */
+/** The words that can follow a command: actions directly after it, options anywhere. */
 interface Words {
   command: string
   actions: readonly string[]
   options: readonly string[]
 }
 
-/** The command that knows all of the others. */
+/** The completion command. It is made from the list of all commands. */
 export function completionOf(commands: Commands): Command {
   return {
     HELP,
@@ -73,7 +73,7 @@ function namesOf(words: Words[]): string {
   return words.map(({ command }) => command).join(' ')
 }
 
-/** The cases of "command:position:word", where position 2 is behind the command. */
+/** The patterns of "command:position:word". Position 2 is directly after the command. */
 function casesOf(words: Words[], act: (list: string) => string): string {
   return words
     .flatMap(({ command, actions, options }) => [

@@ -5,10 +5,10 @@ import { print, printJson } from '../terminal.js'
 
 export const HELP = `Usage: latchkey config [--example | --json]
 
-Shows the settings in force, as the environment gives them. Secrets and passwords are masked as ********, which no
-command takes back: put the real value in its place.
+Prints the settings in force, as variables of the environment. Secrets and passwords are masked as ********; before you use
+the output as settings, replace the mask with the real value.
 
-  --example   print an example of the environment with every setting, its default and its meaning
+  --example   print every setting with its default and its meaning, as a template for .env
   --json      print the settings as JSON
 
 Exit codes: 0 done; 64 wrong usage; 78 wrong settings.
@@ -37,7 +37,7 @@ export function exampleEnvironment(): string {
   return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
 }
 
-/** As a service would accept them again, but for what is masked. */
+/** The form in which a service reads them, except for masked values. */
 function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
     const inForce = name === 'RATE_LIMIT' ? String(config.RATE_LIMIT ?? 'off') : config[name as keyof Config]

@@ -9,28 +9,28 @@ import { addressOf, databaseName, printNotice } from './database-address.js'
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 
 Copies a whole installation into an empty database, of the same engine or the other: accounts with their ids and
-passwords, sessions, signing keys, rows and the audit log. The source is only read, and as it is at one moment: stop the
-service first, or what is written meanwhile stays behind.
+passwords, sessions, signing keys, rows and the audit log. The source is only read, as a snapshot: stop the service first, or
+anything written meanwhile is missing in the copy.
 
   --from <address>   sqlite:<path>, or postgres://...
-  --to <address>     likewise; it must hold no rows
-  --json             print how many rows of each table were copied as JSON
+  --to <address>     likewise; the database must be empty
+  --json             print the number of copied rows of each table as JSON
 
-Instead of an address, the name of a variable of the environment that holds it (or NAME, where NAME_FILE names a file
-that does), so that no password stands in the list of processes:
+An address may also be the name of an environment variable that holds it (or NAME, where NAME_FILE names a file with it), so
+that no password appears in the list of processes:
 
   latchkey copy --from sqlite:./data/latchkey.db --to DATABASE_URL
 
 The secret is not copied. Start the service on the copy with the same SECRET_KEY and PUBLIC_URL.
 
-Exit codes: 0 copied; 1 not, with the reason, and the target is as it was; 64 wrong usage; 78 wrong settings.
+Exit codes: 0 copied; 1 not copied, with the reason, and the target is unchanged; 64 wrong usage; 78 wrong settings.
 `
 
 export const options = { from: { type: 'string' }, to: { type: 'string' }, json: { type: 'boolean' } } as const
 
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
-/** What stands beside the user in the keys of two columns. */
+/** The second column of the keys that begin with the user. */
 const SECOND_OF_TWO = ['id', 'network', 'codeHash']
 
 /** A table as the copy sees it: rows in the order of a key. */
@@ -39,13 +39,13 @@ interface TableCopy {
   from: PgTable
   to: PgTable
   key: (readonly [string, PgColumn])[]
-  /** Whether the database gives out the keys itself. */
+  /** Whether the database generates the keys. */
   isNumbered: boolean
 }
 
 export async function run({ from, to, json }: { from?: string; to?: string; json?: boolean }): Promise<void> {
   if (from === undefined || to === undefined)
-    throw new UsageError('--from and --to are needed; see latchkey copy --help')
+    throw new UsageError('missing option --from or --to; see latchkey copy --help')
   const [fromUrl, toUrl] = [addressOf(from), addressOf(to)]
   const source = await openDatabase(fromUrl, { migrate: false, onNotice: printNotice })
   try {
@@ -71,7 +71,7 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
   }
 }
 
-/** All or nothing: one transaction in the target, of one moment of the source. */
+/** All or nothing: one transaction in the target, from one snapshot of the source. */
 async function copy(source: Database, target: Database): Promise<Record<string, number>> {
   const copied: Record<string, number> = {}
   const tables = tableCopiesOf(source.tables, target.tables)

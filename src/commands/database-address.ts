@@ -4,7 +4,7 @@ import { isPostgres, sqlitePath } from '../config/database-url.js'
 import { printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
-/** A database as it may be shown: the whole path of a file, or where a server is without the password. */
+/** The name of a database for messages: the whole path of a file, or the address of a server without the password. */
 export function databaseName(url: string): string {
   if (!isPostgres(url)) return resolve(sqlitePath(url))
   if (!URL.canParse(url)) return 'PostgreSQL'
@@ -12,7 +12,7 @@ export function databaseName(url: string): string {
   return `${host}${pathname}`
 }
 
-/** Says on standard error which database a command works on; standard output is for what it prints. */
+/** Prints the database of a command on standard error; standard output is for results. */
 export function announceDatabase(url: string): void {
   printError(`Database: ${databaseName(url)}`)
 }
@@ -23,12 +23,13 @@ export function printNotice(notice: string): void {
 }
 
 /**
- * The address of a database, or what the variable of the environment of this name holds: so that no password need stand
- * in the list of processes. @throws UsageError
+ * The address of a database, given as it is or as the name of an environment variable: a password on the command line would
+ * appear in the list of processes. @throws UsageError
  */
 export function addressOf(value: string): string {
   if (value.includes(':')) return value
   const address = readSetting(value)
-  if (address === undefined) throw new UsageError(`${value} is neither an address nor a variable of the environment`)
+  if (address === undefined)
+    throw new UsageError(`${value} is neither an address nor the name of an environment variable`)
   return address
 }

@@ -3,8 +3,7 @@ import { print, printJson } from '../terminal.js'
 
 export const HELP = `Usage: latchkey healthcheck [--json]
 
-Asks the service on this machine (PORT, 3000 by default) whether it is ready; exits 0 if so, 1 if not.
-Needs neither the secret nor the database.
+Asks the service on this machine (PORT, 3000 by default) whether it is ready. Needs neither the secret nor the database.
 
   --json   print the answer as JSON
 

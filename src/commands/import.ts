@@ -21,39 +21,38 @@ import { addressOf, announceDatabase, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey import <source> [--apply] [options]
 
-Takes over the people of another application, with their passwords and what is theirs. The source is only read. Without
---apply nothing is written: the command says what it would do.
+Imports the people of another application, with their passwords and their rows. The source is only read. Without --apply
+nothing is written: the command reports what it would do.
 
-  <source>             a file of SQLite, postgres://..., or the name of a variable of the environment that holds the
-                       address; or a file of people: .csv, .tsv or .txt with a header, .jsonl with an object a
-                       line
-  --apply              write to the database of DATABASE_URL. What was ended in the middle goes on when called again
-  --name <name>        what the source is called; old ids and LEGACY_TOKENS go by it (default: import)
-  --map <field=column> where the usual names do not fit, several times or with commas:
+  <source>             an SQLite file, postgres://..., or the name of an environment variable that holds the address;
+                       or a file of people: .csv, .tsv or .txt with a header, .jsonl with one object per line
+  --apply              write to the database of DATABASE_URL. An import that was interrupted continues when run again
+  --name <name>        the name of the source, which old ids and LEGACY_TOKENS refer to (default: import)
+  --map <field=column> names columns that are not recognised; repeat the option or use commas:
                        users=members, username=login, password=pw, todos=tasks, todos.title=subject
-                       active=<column> says who may log in, disabled=<column> who may not; with values, where the column
-                       has its own: active=state:A|T
+                       active=<column> holds who may log in, disabled=<column> who may not; add the values where the
+                       column has its own: active=state:A|T
   --ignore-column <column>
-                       a column of users that does not say who may log in, although its name sounds like it
-  --encoding <name>    of a file that is not UTF-8: cp949, euc-kr, shift_jis, windows-1252, latin1, utf-16
-  --plaintext          passwords that are no hash are the passwords themselves: hash them. Marks such as NULL, ! and *
-                       are none, and neither is what looks like a hash
-  --plaintext-all      also take what only looks like a hash for the password itself
-  --duplicates <what>  of people who share a name or an address (capitals do not count): stop (default), oldest (the
-                       first one who can log in keeps the name, the others are left out), skip (leave out all of them)
+                       a column of users that has nothing to do with who may log in, although its name suggests it
+  --encoding <name>    the encoding of a file that is not UTF-8: cp949, euc-kr, shift_jis, windows-1252, latin1, utf-16
+  --plaintext          hash the values that are not hashes, as plain passwords. Marks such as NULL, ! and * are not
+                       passwords, and neither is a value that looks like a hash
+  --plaintext-all      hash the values that only look like a hash, too
+  --duplicates <what>  when people share a name or an address (case is ignored): stop (default), oldest (the first one
+                       who can log in keeps the name, the others are left out), skip (leave out all of them)
   --json               print the report as JSON
 
-A file of SQLite is left as it is; tables and views are read, and --map users=schema.table names one of PostgreSQL. Blanks
-around ids, names, addresses and hashes are cut off, NULL as text is no value, and times without a zone are UTC. Ids that
-were rounded, and ids that two people have, are left out with their rows. Each source has a --name of its own.
+An SQLite file is not changed. Tables and views are read; --map users=schema.table names one in PostgreSQL. Spaces around ids,
+names, addresses and hashes are trimmed, the text NULL means no value, and times without a zone are UTC. People whose ids
+were rounded or occur twice are left out with their rows. Each source needs a --name of its own.
 
-Ids stay as they are where they are free here. Everybody comes as a user; latchkey users set-role makes admins.
-Who is deleted, banned, locked, suspended or not active there comes as a disabled account; tutorials and todos that are
-deleted there stay behind (--map todos.deleted=column, --ignore-column todos.column). The report names the columns
-that say so, and the values in them that are not understood: these disable, too.
+People keep their ids where those are free. Everybody is imported as a user; latchkey users set-role makes admins.
+People who are deleted, banned, locked, suspended or inactive there become disabled accounts; deleted tutorials and todos are
+not imported (--map todos.deleted=column, --ignore-column todos.column). The report names the columns that decide this, and
+their values that are not understood, which disable an account too.
 
-Exit codes: 0 done, or nothing stands in the way; 1 it cannot go on, people share a name, or a column has to be explained
-first, or the source cannot be read; 64 wrong usage; 78 wrong settings.
+Exit codes: 0 done, or nothing prevents the import; 1 people share a name, a column has to be explained first, or the source
+cannot be read; 64 wrong usage; 78 wrong settings.
 `
 
 export const OPERAND = '<source>'
@@ -89,8 +88,9 @@ const EXIT_FAILURE = 1
 
 export async function run(values: Values, [address]: string[]): Promise<void> {
   const { apply = false, name = 'import', map = [], 'ignore-column': ignored = [], json = false } = values
-  if (address === undefined) throw new UsageError('say what to import; see latchkey import --help')
-  if (!/^[a-z0-9_-]{1,32}$/.test(name)) throw new UsageError('--name takes small letters, digits, - and _')
+  if (address === undefined) throw new UsageError('missing argument <source>; see latchkey import --help')
+  if (!/^[a-z0-9_-]{1,32}$/.test(name))
+    throw new UsageError('--name must be 1 to 32 lower-case letters, digits, - and _')
   const duplicates = duplicatePolicy(values)
   const mapping = parseMapping(map, ignored)
   const config = loadConfig()
@@ -125,7 +125,7 @@ async function runPlan(
         const next = inTheWay.length === 0 ? ['add --apply'] : inTheWay
         print(...next.map((what) => `Nothing was written: ${what}.`))
       }
-      // The report for programs holds no sentence about what to type.
+      // The JSON report has no sentence about what to type next.
       if (json) for (const what of inTheWay) printError(`Nothing was written: ${what}.`)
     } else if (target !== undefined) {
       const progress = new Progress({
@@ -146,13 +146,13 @@ async function runPlan(
   }
 }
 
-/** The database to write to. A dry run makes none, and does without where there is none yet. */
+/** The database to write to. A dry run creates none, and goes on without one. */
 async function openTarget(config: Config, apply: boolean): Promise<Database | undefined> {
   try {
     return await openDatabase(config.DATABASE_URL, { migrate: apply, onNotice: printNotice })
   } catch (error) {
     if (apply || !(error instanceof DatabaseError)) throw error
-    printError(`The names that are taken here were not looked at: ${error.message}`)
+    printError(`Names that are already taken here were not checked: ${error.message}`)
     return undefined
   }
 }
@@ -163,7 +163,7 @@ function duplicatePolicy({ duplicates, twins }: Values): DuplicatePolicy {
   const policy = DUPLICATE_POLICIES.find((policy) => policy === text)
   if (policy === undefined) {
     const option = twins === undefined || duplicates !== undefined ? '--duplicates' : '--twins'
-    throw new UsageError(`${option} takes ${DUPLICATE_POLICIES.join(', ')}`)
+    throw new UsageError(`${option} must be one of ${DUPLICATE_POLICIES.join(', ')}`)
   }
   return policy
 }
@@ -173,7 +173,7 @@ function plaintextOf({ plaintext, 'plaintext-all': all }: Values): Plaintext {
   return plaintext ? 'obvious' : 'none'
 }
 
-/** How long the plaintext passwords will take, by one hash. */
+/** How long hashing the plain passwords will take, estimated from one hash. */
 async function hashingTime({ plaintext }: Survey, passwords: Passwords): Promise<number> {
   if (plaintext === 0) return 0
   const startedAt = performance.now()

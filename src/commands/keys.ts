@@ -12,18 +12,18 @@ import { announceDatabase, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 
-The keys that sign access tokens. A service that runs learns of a change within a second; nothing is restarted.
+The keys that sign access tokens. A running service notices a change within a second; no restart is needed.
 
-  list     show them, and whether the old secrets of SECRET_KEY are still needed
-  rotate   publish the next key; it signs in ten minutes, and the one before verifies until its last token has expired
-           --now, for a leak: it signs at once, and all others end with the tokens they signed; people refresh theirs
-  retire   end the key of --kid at once, for one that leaked: its tokens stop working, and people refresh theirs
-  reseal   encrypt them anew with the first secret of SECRET_KEY, so that the others are not needed to open them, and with
-           them the data key, which second factors hang on; a start with a list of secrets does so by itself
+  list     list the keys, and whether the old secrets of SECRET_KEY are still needed
+  rotate   publish the next key; it signs in ten minutes, and the previous key verifies until its last token has expired
+           --now, after a leak: the new key signs at once, and all others end with the tokens they signed; clients refresh
+  retire   end the leaked key --kid at once: its tokens stop working, and clients refresh
+  reseal   encrypt the keys again with the first secret of SECRET_KEY, so that the other secrets are no longer needed; also
+           the data key, which protects second factors. A start with a list of secrets does this by itself
 
-  --json   print JSON; list prints a key a line
+  --json   print JSON; list prints one key per line
 
-Which database was used is printed on standard error.
+The database that was used is printed on standard error.
 
 Exit codes: 0 done; 1 refused or failed, with the reason (there is no such key, ...); 64 wrong usage; 78 wrong settings.
 `
@@ -48,9 +48,9 @@ const HEADER = `${'kid'.padEnd(KID_LENGTH)}  ${'signs from'.padEnd(TIME_LENGTH)}
 
 export async function run({ kid, now, json = false }: Values, [action, extra]: string[]): Promise<void> {
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey keys --help`)
-  if (action === 'retire' && kid === undefined) throw new UsageError('--kid is needed; see latchkey keys list')
-  if (action !== 'retire' && kid !== undefined) throw new UsageError('--kid belongs to latchkey keys retire')
-  if (action !== 'rotate' && now) throw new UsageError('--now belongs to latchkey keys rotate')
+  if (action === 'retire' && kid === undefined) throw new UsageError('missing option --kid; see latchkey keys list')
+  if (action !== 'retire' && kid !== undefined) throw new UsageError('--kid is an option of latchkey keys retire')
+  if (action !== 'rotate' && now) throw new UsageError('--now is an option of latchkey keys rotate')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
   const database = await openDatabase(config.DATABASE_URL, { migrate: false, onNotice: printNotice })
@@ -88,8 +88,8 @@ async function reseal(keys: Keys, dataKey: DataKey, json: boolean): Promise<void
   const hasResealed = await dataKey.reseal()
   const what = [...kids, ...(hasResealed ? ['the data key'] : [])]
   if (json) printJson({ resealed: kids, data_key_resealed: hasResealed })
-  else if (what.length === 0) print('The first secret has sealed everything already.')
-  else print(...what.map((name) => `Sealed ${name} anew.`))
+  else if (what.length === 0) print('Everything is encrypted with the first secret already.')
+  else print(...what.map((name) => `Encrypted ${name} again.`))
 }
 
 interface ListOptions {
@@ -110,7 +110,7 @@ async function list(keys: Keys, { dataKey, config, json }: ListOptions): Promise
 
 const OLD_SECRETS_NEEDED = 'The old secrets are needed: they have sealed some of the keys. See latchkey keys reseal.'
 
-/** `end` is when the last refresh token made before the change has expired, if every process has started since. */
+/** `end`: when the last refresh token from before the change has expired, provided every process was restarted since. */
 function whenOldSecretsMayGo(end: number): string {
   const sealed = 'The first secret opens everything.'
   if (end <= Date.now()) return `${sealed} The old secrets may go.`

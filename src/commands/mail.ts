@@ -13,13 +13,13 @@ import { UsageError } from '../usage-error.js'
 
 export const HELP = `Usage: latchkey mail test <address> [--locale en|ko] [--json]
 
-Sends a test mail to an address as the settings say, at once and once, and tells how it went. The texts of MAIL_TEMPLATES
-are checked on the way. Nothing is read from the database or written to it.
+Sends one test mail with the settings in force and reports the outcome. The texts of MAIL_TEMPLATES are checked too. The
+database is neither read nor written.
 
   --locale   the language of the mail; en by default
-  --json     print what took the mail as JSON
+  --json     print the server or folder that accepted the mail, as JSON
 
-Exit codes: 0 the mail was taken; 1 it was not, with the reason; 64 wrong usage; 78 wrong settings, or MAIL_URL is not set.
+Exit codes: 0 the mail was accepted; 1 it was not, with the reason; 64 wrong usage; 78 wrong settings, or MAIL_URL is not set.
 `
 
 export const ACTIONS = ['test']
@@ -36,7 +36,7 @@ export async function run({ locale, json }: Values, [, address, extra]: string[]
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey mail --help`)
   if (!LOCALES.some((known) => known === locale)) throw new UsageError(`--locale must be one of ${LOCALES.join(', ')}`)
   const to = deliverable(address)
-  if (to === undefined) throw new UsageError(`"${address}" is no e-mail address such as name@example.com`)
+  if (to === undefined) throw new UsageError(`"${address}" is not an e-mail address such as name@example.com`)
   const config = loadConfig()
   const templates = loadTemplates(config.MAIL_TEMPLATES)
   const transport = await openTransport(config)
@@ -54,7 +54,7 @@ export async function run({ locale, json }: Values, [, address, extra]: string[]
   else print(outcome(target, to))
 }
 
-/** Where the mail is now: a folder, a server, or the hook, whose address may hold a secret. */
+/** Where the mail is now: a folder, a server, or the webhook, whose address may hold a secret. */
 function takerOf(target: MailTarget): string {
   if (target.kind === 'files') return target.folder
   return target.kind === 'smtp' ? `${target.host}:${target.port}` : 'hook'

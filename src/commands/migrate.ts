@@ -5,12 +5,12 @@ import { announceDatabase, databaseName, printNotice } from './database-address.
 
 export const HELP = `Usage: latchkey migrate [--json]
 
-Brings the database of DATABASE_URL up to date, or makes it, and ends. The service does the same on start unless
+Creates the database of DATABASE_URL or migrates it to this version. The service does the same on start unless
 MIGRATE_ON_START=off.
 
   --json   print the result as JSON
 
-Exit codes: 0 up to date; 1 not, with the reason; 64 wrong usage; 78 wrong settings.
+Exit codes: 0 the database is up to date; 1 it is not, with the reason; 64 wrong usage; 78 wrong settings.
 `
 
 export const options = { json: { type: 'boolean' } } as const

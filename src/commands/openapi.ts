@@ -10,7 +10,7 @@ export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat] [--j
 Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools that do not read 3.1.
 
   --compat   print the document of the five tutorial back ends instead, in OpenAPI 3.1
-  --json     changes nothing: the document is JSON
+  --json     accepted for symmetry: the document is JSON anyway
 
 Exit codes: 0 done; 64 wrong usage.
 `
@@ -22,18 +22,18 @@ export const options = {
 } as const
 
 export async function run({ version, compat }: { version?: string; compat?: boolean }): Promise<void> {
-  if (version !== '3.0' && version !== '3.1') throw new UsageError('--version takes 3.1 or 3.0')
+  if (version !== '3.0' && version !== '3.1') throw new UsageError('--version must be 3.1 or 3.0')
   const { openapi, openapi30, openapiCompat } = await documents()
   const document = compat ? openapiCompat : version === '3.0' ? openapi30 : openapi
   process.stdout.write(printed(document))
 }
 
-/** A document as it is printed and kept in a file. */
+/** The text of a document, as it is printed and stored in a file. */
 export function printed(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-/** The documents of this version: built from the routes on an empty database, whatever the environment says. */
+/** The documents of this version, built from the routes on an empty database. The environment has no influence. */
 export async function documents() {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-openapi-'))
   const app = await buildApp(loadConfig({ DATABASE_URL: `sqlite:${join(folder, 'empty.db')}`, LOG_LEVEL: 'silent' }))

@@ -8,9 +8,9 @@ import { superviseWorkers } from '../workers.js'
 export const HELP = `Usage: latchkey serve [--json]
 
 Starts the service. Settings come from the environment, for example PORT=4000 latchkey serve, and from a file .env in the
-working folder; see latchkey config.
+working directory; see latchkey config.
 
-  --json   log lines of JSON on a terminal too, as LOG_FORMAT=json
+  --json   log as JSON on a terminal too, like LOG_FORMAT=json
 
 Exit codes: 0 stopped by a signal; 1 it cannot start, with the reason; 64 wrong usage; 78 wrong settings.
 `
@@ -32,15 +32,15 @@ async function serveHere(config: Config): Promise<number> {
     const app = await serve(config)
     return (app.server.address() as { port: number }).port
   } catch (error) {
-    // The channel to its supervisor would keep a worker that cannot start alive for ever.
+    // An open IPC channel would keep a worker alive that cannot start.
     cluster.worker?.disconnect()
     throw error
   }
 }
 
-/** For the newcomer who has just started it by hand; on standard error, because standard output is the log. */
+/** Printed for somebody who started the service by hand; on standard error, because standard output is the log. */
 function welcome(address: string, docs: boolean): string {
-  // curl has --json from 7.82 on, which Ubuntu 22.04 does not have.
+  // curl --json needs 7.82, and Ubuntu 22.04 has an older one.
   const json = "-H 'Content-Type: application/json' -d"
   return `
 Latchkey listens on ${address}

@@ -20,22 +20,22 @@ export async function findAccount({ database: { db, tables } }: FastifyInstance,
     .where(or(inArray(users.usernameKey, keys), inArray(users.emailKey, keys), id))
   if (user === undefined) throw new CommandError(`there is no user "${who}"`)
   if (others.length > 0) {
-    throw new CommandError(`"${who}" may mean ${[user, ...others].map(nameOf).join(' or ')}: say more exactly who`)
+    throw new CommandError(`"${who}" is ambiguous: ${[user, ...others].map(nameOf).join(' or ')}; use the id`)
   }
   return user
 }
 
-/** An account as sentences name it. */
+/** An account as messages name it. */
 export function nameOf({ username, email, id }: User): string {
   return `${username ?? email} (id ${id})`
 }
 
-/** An account as lines for people, a field each. */
+/** An account as lines for people, one field per line. */
 export function describeAccount(user: User): string[] {
   return Object.entries(toAccount(user)).map(([field, value]) => `${field.padEnd(12)} ${value ?? '-'}`)
 }
 
-/** Prints the first accounts whose names hold `search`, or all; a terminal also gets a line that names the columns. */
+/** Prints the first accounts whose names contain `search`, or all. A terminal also gets a header. */
 export async function printAccounts(
   app: FastifyInstance,
   { search, limit, json }: { search: string | undefined; limit: number; json: boolean },

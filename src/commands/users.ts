@@ -17,38 +17,38 @@ import { describeAccount, findAccount, nameOf, printAccounts } from './user-acco
 export const HELP = `Usage: latchkey users <action> [<who>] [options]
 
   create --username <name> [--email <address>] [--name <name>] [--admin]
-                              add an account, also under a reserved name and while registration is closed
-  invite <address>            add an account whose person chooses the password: by mail, or by a token to hand over
+                              add an account, also with a reserved name and while registration is closed
+  invite <address>            add an account without a password and send a mail to choose one, or print a token
   list [--search <text>] [--limit <n>]
-                              all accounts, the oldest first; or those with this text in a name or an address
-  show <who>                  one account, with its second factors
-  disable <who>               end its sessions, and let nobody log in to it
-  enable <who>                undo that
-  set-role <who> <user|admin> a new role; whoever stops being an admin is logged out everywhere
-  set-roles <who> <words>     new roles for your own services, such as editor,billing; '' takes all away
-  set-password <who>          a new password; ends all sessions
-  reset-password <who>        make a token that sets a new password once, within the hour
-  revoke-sessions <who>       log it out everywhere
-  remove-factors <who>        remove all second factors, for somebody who has lost them, and log it out everywhere
-  delete <who>                delete the account for good, with all that belongs to it
+                              list all accounts, the oldest first, or those with this text in a name or address
+  show <who>                  show one account, with its second factors
+  disable <who>               end its sessions and refuse its log-ins
+  enable <who>                undo disable
+  set-role <who> <user|admin> change the role; an admin who becomes a user is logged out everywhere
+  set-roles <who> <words>     set the roles for your own services, such as editor,billing; '' removes all
+  set-password <who>          set a new password; ends all sessions
+  reset-password <who>        print a token that sets a new password once, within an hour
+  revoke-sessions <who>       end all sessions
+  remove-factors <who>        remove all second factors, for somebody who has lost them, and end all sessions
+  delete <who>                delete the account and all of its rows; cannot be undone
 
-<who> is a user name, an e-mail address, or an id. One active admin always stays. Every change is in the audit log.
+<who> is a user name, an e-mail address, or an id. The last active admin cannot be removed. The audit log records every change.
 
-A password is asked for twice, or read from the first line of standard input where that is no terminal. The end of the
-line and a byte order mark are no part of it; one that begins or ends with a blank is refused:
+On a terminal the password is asked for twice; otherwise it is the first line of standard input, without the line break and
+without a byte order mark. A password that begins or ends with a space is refused:
 
   latchkey users create --username ada --admin < password.txt
 
-Only create makes a database where there is none, and brings an older one up to date. Which database was used is
-printed on standard error.
+Only create makes a database where there is none, and migrates an older one. The database that was used is printed on
+standard error.
 
-  --json   print accounts as JSON, one a line, also those that were changed
+  --json   print accounts as JSON, one per line, also after a change
 
 Exit codes: 0 done; 1 refused or failed, with the reason (there is no such user, the name is taken, ...); 64 wrong usage;
 78 wrong settings.
 `
 
-/** What was done to an account: for people, and for programs. */
+/** The outcome of an action, for people and for programs. */
 interface Outcome {
   lines: string[]
   json: object
@@ -69,7 +69,7 @@ const ACTS: Record<string, Act> = {
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
   'set-role': async (app, who, role) => {
-    if (role !== 'user' && role !== 'admin') throw new UsageError('the role is user or admin')
+    if (role !== 'user' && role !== 'admin') throw new UsageError('the role must be user or admin')
     return change(app, who, { role })
   },
   'set-roles': async (app, who, words) => {
@@ -153,7 +153,7 @@ interface Values {
 }
 
 const TAKES_A_VALUE = ['set-role', 'set-roles']
-/** The options that one action alone takes. */
+/** The options that belong to a single action. */
 const OPTIONS_OF: Record<string, (keyof Values)[]> = {
   create: ['username', 'email', 'name', 'admin'],
   list: ['search', 'limit'],
@@ -167,7 +167,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const creates = action === 'create'
   announceDatabase(config.DATABASE_URL)
   const password = creates ? await readNewPassword() : ''
-  // No other action makes an installation: it might be in another folder or database than was meant.
+  // No other action creates a database: a typing mistake in DATABASE_URL would create an empty one.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
   const app = await buildApp({ ...config, MIGRATE_ON_START, LOG_LEVEL: 'silent' })
   try {
@@ -187,15 +187,15 @@ function assertUsage(values: Values, action: string, operands: (string | undefin
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey users --help`)
   for (const [other, names] of Object.entries(OPTIONS_OF)) {
     const misplaced = action === other ? undefined : names.find((name) => values[name])
-    if (misplaced !== undefined) throw new UsageError(`--${misplaced} belongs to latchkey users ${other}`)
+    if (misplaced !== undefined) throw new UsageError(`--${misplaced} is an option of latchkey users ${other}`)
   }
   if (action === 'create' && values.username === undefined && values.email === undefined) {
-    throw new UsageError('--username or --email is needed')
+    throw new UsageError('missing option --username or --email')
   }
 }
 
 function limitFrom(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError('--limit takes a whole number from 1')
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError('--limit must be a whole number from 1')
   return Number(text)
 }
 

@@ -18,41 +18,42 @@ import {
 /** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
 export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS', 'MAIL_WEBHOOK_SECRET'])
 
-/** What is shown in place of a secret or a password. */
+/** Shown in place of a secret or a password. */
 export const MASK = '********'
 
 /** Every setting: its default, its bounds and what it means. The table of docs/settings.md and .env.example are made from this. */
 export const Settings = Type.Object({
   HOST: Type.String({
     default: 'localhost',
-    description: 'The address to listen on; `localhost` is both loopback addresses, `0.0.0.0` every IPv4 address.',
+    description: 'The address to listen on. `localhost` means both loopback addresses, `0.0.0.0` every IPv4 address.',
   }),
-  PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 takes a free one.' }),
+  PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 chooses a free port.' }),
   DATABASE_URL: Type.String({
     default: 'sqlite:./data/latchkey.db',
     pattern: '^(sqlite:.+|postgres(ql)?://.+)',
     errorMessage:
       'must be sqlite:<path>, for example sqlite:./data/latchkey.db, or postgres://<user>@<host>/<database>',
-    description: 'Where everything is kept: `sqlite:<path>`, or `postgres://user:password@host/database`.',
+    description: 'The database, which holds everything: `sqlite:<path>`, or `postgres://user:password@host/database`.',
   }),
   POOL_SIZE: wholeNumber(1, 1_000, {
     default: '10',
-    description: 'How many connections to PostgreSQL a process has.',
+    description: 'The number of connections that a process opens to PostgreSQL.',
   }),
   WORKERS: wholeNumber(1, 64, {
     default: '1',
-    description: 'How many processes serve on the port, at most one a core; more than one only with PostgreSQL.',
+    description: 'The number of processes that serve the port, at most one per core. More than one needs PostgreSQL.',
   }),
   SECRET_KEY: list(assertSecretKey, {
     default: '',
     description:
-      'The one secret, at least 32 bytes; refresh tokens and sealed signing keys depend on it. Required with ' +
-      'PostgreSQL; else one is made beside the SQLite file on the first start. A list `new,old` rotates it.',
+      'The secret of the service, at least 32 bytes: it authenticates refresh tokens and encrypts the signing keys. Required ' +
+      'with PostgreSQL; with SQLite the first start makes one in a file beside the database. A list `new,old` rotates it.',
   }),
   PUBLIC_URL: url({
     default: '',
     description:
-      'The address that clients see: the `iss` of every token. A path in it is one that a proxy takes off. Required with PostgreSQL; else `http://localhost:PORT`.',
+      'The address that clients see, and the `iss` of every token. It may have a path, which a proxy in front strips. Required ' +
+      'with PostgreSQL; with SQLite the default is `http://localhost:PORT`.',
   }),
   AUDIENCE: Type.String({
     default: '',
@@ -69,18 +70,19 @@ export const Settings = Type.Object({
   }),
   REFRESH_REUSE_WINDOW: duration('0s', '60s', {
     default: '10s',
-    description: 'A refresh token just used is answered again for this long (two tabs, a lost answer); 0s is off.',
+    description:
+      'A refresh token that was just used returns the same new token again for this long, for two tabs or a lost answer; 0s is off.',
   }),
   PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
     default: 'bcrypt',
     description:
-      'How passwords are hashed. argon2id takes a tenth of the processor, so that ten times as many people can log in, and ' +
-      'ARGON2_MEMORY for each hash at work. Stored hashes of the other kind go on to work and are replaced at log-in.',
+      'How passwords are hashed. argon2id takes a tenth of the processor time, so ten times as many people can log in, and ' +
+      'ARGON2_MEMORY for each hash being computed. Stored hashes of the other kind still work and are replaced at log-in.',
   }),
   BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
   ARGON2_MEMORY: bytes('7MiB', '128MiB', {
     default: '19MiB',
-    description: 'The memory of an argon2id hash. The less it is, the more of ARGON2_PASSES are required.',
+    description: 'The memory of an argon2id hash. Less memory requires more ARGON2_PASSES.',
   }),
   ARGON2_PASSES: wholeNumber(1, 10, {
     default: '2',
@@ -89,13 +91,13 @@ export const Settings = Type.Object({
   }),
   HASH_QUEUE: wholeNumber(0, 10_000, {
     default: '32',
-    description: 'How many log-ins may wait for a processor before 503.',
+    description: 'The number of log-ins that may wait to be hashed; further ones get 503.',
   }),
   PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
     default: '8',
     description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
   }),
-  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and one's own name." }),
+  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and the person's own name." }),
   REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
   EMAIL_VERIFICATION: oneOf(['off', 'optional', 'required'], {
     default: 'off',
@@ -111,21 +113,21 @@ export const Settings = Type.Object({
       'factor is asked for all the same. Needs MAIL_URL, as EMAIL_VERIFICATION does.',
   }),
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
-  DOCS: onOff({ default: 'on', description: 'The page at /docs and the OpenAPI documents.' }),
-  COMPAT: onOff({ default: 'on', description: 'The addresses of the five tutorial back ends this one stands in for.' }),
+  DOCS: onOff({ default: 'on', description: 'Serve the page at /docs and the OpenAPI documents.' }),
+  COMPAT: onOff({ default: 'on', description: 'Answer at the addresses of the five tutorial back ends.' }),
   COMPAT_WEAK_PASSWORDS: oneOf(['auto', 'on', 'off'], {
     default: 'auto',
     description:
       "Whether the tutorials' sign-ups take any password of 1 to 256 characters, as the tutorials do (`1234`). `auto`: " +
-      'while HOST is a loopback address, without TRUST_PROXY and an https PUBLIC_URL. Where this is not set, a ' +
-      'PASSWORD_MIN_LENGTH or PASSWORD_BLOCKLIST that is set binds there too.',
+      'on while HOST is a loopback address, TRUST_PROXY is empty and PUBLIC_URL is not https. While this setting is not ' +
+      'given, a PASSWORD_MIN_LENGTH or PASSWORD_BLOCKLIST that is given applies there too.',
   }),
   LEGACY_TOKENS: list(assertLegacySecret, {
     default: '',
     description:
-      'Secrets of the system that people came from, each with the day from which it counts no more: ' +
-      "`secret@2027-01-31`, separated by commas. Until then its tokens of imported people are taken at the tutorials' " +
-      'addresses. For an import with a name of its own: `secret@2027-01-31@name`.',
+      'Token secrets of the application that people were imported from, each with the day on which it stops being accepted: ' +
+      "`secret@2027-01-31`, separated by commas. Until that day the tutorials' addresses accept its tokens of imported " +
+      'people. For an import made with --name: `secret@2027-01-31@name`.',
   }),
   PAGES: onOff({
     default: 'on',
@@ -136,7 +138,7 @@ export const Settings = Type.Object({
   MAIL_URL: checked(parseMailUrl, {
     default: '',
     description:
-      'How mail is sent: `smtp://user:password@host:587` (STARTTLS is required, but on this machine), ' +
+      'How mail is sent: `smtp://user:password@host:587` (STARTTLS is required, except to this machine), ' +
       '`smtps://user:password@host:465`, `https://host/path` (a signed POST for each mail), `file:./data/mail` ' +
       '(files, deleted after a day) or `off`. By default off.',
   }),
@@ -147,7 +149,7 @@ export const Settings = Type.Object({
   MAIL_WEBHOOK_SECRET: list(assertWebhookSecret, {
     default: '',
     description:
-      'What the POSTs of an https MAIL_URL are signed with (Standard Webhooks): `whsec_` and the base64 of 24 to 64 ' +
+      'The secret that signs the POSTs of an https MAIL_URL (Standard Webhooks): `whsec_` and the base64 of 24 to 64 ' +
       'bytes. A list `new,old` signs with each of them.',
   }),
   MAIL_LINKS: checked(assertMailLinks, {
@@ -162,42 +164,42 @@ export const Settings = Type.Object({
   }),
   MAIL_ADDRESS_LIMIT: wholeNumber(1, 1_000, {
     default: '3',
-    description: 'How many mails an hour anybody can have sent to one address; more are dropped without a word.',
+    description: 'The number of mails an hour to one address; further ones are dropped, and the answer does not tell.',
   }),
   MAIL_NETWORK_LIMIT: wholeNumber(1, 1_000_000, {
     default: '20',
-    description: 'How many mails an hour one network can have sent; more are dropped without a word.',
+    description:
+      'The number of mails an hour that one network can cause; further ones are dropped, and the answer does not tell.',
   }),
-  LOGIN_THROTTLE: onOff({ default: 'on', description: 'The budget of failed log-ins per account and per network.' }),
+  LOGIN_THROTTLE: onOff({ default: 'on', description: 'Limit failed log-ins for each account and each network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
     default: '60',
     description:
-      'Requests a minute of a network on all public credential routes together, counted by each process; refreshes are ' +
-      'counted by session. Or `off`. Where this is not set, 600 while HOST is a loopback address, without TRUST_PROXY and an ' +
-      'https PUBLIC_URL.',
+      'Requests a minute that a network may send to all public credential routes together, counted by each process; ' +
+      'refreshes are counted for each session. Or `off`. While this setting is not given: 600 where HOST is a loopback ' +
+      'address, TRUST_PROXY is empty and PUBLIC_URL is not https.',
   }),
   TRUST_PROXY: list(address, {
     default: '',
-    description: 'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, separated by commas.',
+    description: 'Addresses or CIDR ranges of the proxies whose X-Forwarded-For is trusted, separated by commas.',
   }),
   CORS_ORIGINS: list(origin, {
     default: '',
-    description: 'Origins of web pages that may call this service, exact, separated by commas.',
+    description: 'Exact origins of the web pages that may call this service, separated by commas.',
   }),
   MAX_CONNECTIONS: wholeNumber(1, 1_000_000, {
     default: '20000',
-    description: 'How many connections a process keeps open; more are closed at once.',
+    description: 'The number of connections that a process keeps open; further ones are closed at once.',
   }),
   MAX_EVENT_LOOP_DELAY: wholeNumberOrOff(50, 60_000, {
     default: '250',
-    description:
-      'When the process is this late, in milliseconds, new requests get 503 until it has caught up; or `off`.',
+    description: 'Answer new requests with 503 while the event loop lags more than this, in milliseconds; or `off`.',
   }),
   BODY_LIMIT: bytes('1KiB', '1MiB', { default: '64KiB', description: 'The largest request body.' }),
   MAX_ROWS_PER_USER: wholeNumber(1, 1_000_000_000, {
     default: '100000',
     description:
-      'How many todos, and how many tutorials, an account may have; each further process may pass it by 1,000.',
+      'The number of todos, and of tutorials, that an account may have. Each process after the first may exceed it by 1,000.',
   }),
   EVENTS_RETENTION: duration('1d', '3650d', { default: '90d', description: 'How long the audit log is kept.' }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
@@ -206,34 +208,33 @@ export const Settings = Type.Object({
   }),
   LOG_FORMAT: oneOf(['auto', 'json', 'text'], {
     default: 'auto',
-    description:
-      'Log lines of JSON for programs, or of text for people. `auto` is text on a terminal and JSON elsewhere.',
+    description: 'Log lines as JSON for programs or as text for people. `auto`: text on a terminal, JSON elsewhere.',
   }),
   METRICS: oneOf(['off', 'on', 'public'], {
     default: 'off',
-    description: "Prometheus' metrics at /metrics: for admins' tokens (`on`) or for everybody (`public`).",
+    description: "Serve Prometheus' metrics at /metrics: to admins (`on`) or to everybody (`public`).",
   }),
   METRICS_PORT: wholeNumberOrOff(0, 65_535, {
     default: 'off',
-    description: 'A port of its own that serves /metrics to everybody who reaches it; 0 takes a free one.',
+    description: 'A separate port that serves /metrics to everybody who can reach it; 0 chooses a free port.',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: url({
     default: '',
     description:
-      "Where OpenTelemetry's traces go, as OTLP over HTTP, for example `http://collector:4318`; empty is off.",
+      "Where to send OpenTelemetry's traces, as OTLP over HTTP: for example `http://collector:4318`. Empty is off.",
   }),
   OTEL_SERVICE_NAME: Type.String({ default: 'latchkey', description: 'The `service.name` of the traces.' }),
   MIGRATE_ON_START: onOff({
     default: 'on',
-    description: 'Bring the database up to date on start; off refuses to start on an old one.',
+    description: 'Migrate the database on start; `off` refuses to start on an older one.',
   }),
   DRAIN_DELAY: duration('0s', '5m', {
     default: '0s',
-    description: 'After SIGTERM, how long to go on serving while /readyz already says 503.',
+    description: 'How long to keep serving after SIGTERM, while /readyz already answers 503.',
   }),
   SHUTDOWN_TIMEOUT: duration('1s', '5m', {
     default: '10s',
-    description: 'After the drain, how long requests in flight may take before they are cut off.',
+    description: 'How long requests in flight may take after DRAIN_DELAY before they are cut off.',
   }),
 })
 

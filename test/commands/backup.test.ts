@@ -32,7 +32,7 @@ t.test('a backup is made while people write, is whole, and a service starts on i
 
   const again = await latchkey(t, ['backup', 'copy.db'], { folder, settings })
   t.equal(await again.exit, 1)
-  t.match(again.stderr, /copy\.db is there already/)
+  t.match(again.stderr, /copy\.db exists already/)
 
   // With the secret of the original, as whoever restores it must have.
   const SECRET_KEY = (await readFile(join(folder, 'latchkey.db.secret'), 'utf8')).trim()

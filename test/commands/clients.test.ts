@@ -28,10 +28,10 @@ t.test('what is refused says why', async (t) => {
     [['show', 'nobody'], 1, /there is no client "nobody"/],
     [['create', 'latchkey', '--name', 'X'], 1, /is the service itself/],
     [['create', 'billing', '--name', 'X', '--scope', 'a  b'], 1, /one space between/],
-    [['create', 'billing'], 64, /--name is needed/],
+    [['create', 'billing'], 64, /missing option --name/],
     [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant takes authorization_code/],
-    [['rotate'], 64, /say which/],
-    [['update', 'billing'], 64, /say what to change/],
+    [['rotate'], 64, /missing argument <client_id>/],
+    [['update', 'billing'], 64, /nothing to change/],
   ]
   await Promise.all(
     refused.map(async ([args, code, says]) => {

@@ -31,10 +31,10 @@ t.test('blanks at an end, and text in another encoding, are refused and make nob
   const { folder, run } = await installation(t)
   const utf16 = Buffer.from(`\ufeff${PASSWORD}\r\n`, 'utf16le')
   const refused: [input: string | Buffer, says: RegExp][] = [
-    [`${PASSWORD} \n`, /begins or ends with a blank/],
-    [`\t${PASSWORD}\r\n`, /begins or ends with a blank/],
-    [`${PASSWORD}\u00a0`, /begins or ends with a blank/],
-    [utf16, /not text in UTF-8/],
+    [`${PASSWORD} \n`, /begins or ends with a space/],
+    [`\t${PASSWORD}\r\n`, /begins or ends with a space/],
+    [`${PASSWORD}\u00a0`, /begins or ends with a space/],
+    [utf16, /not UTF-8 text/],
     ['', /no password was given/],
   ]
   for (const [input, says] of refused) {

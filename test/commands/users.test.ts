@@ -58,7 +58,7 @@ t.test('what is refused says why, ends with another code, and leaves nothing', a
     { args: [...create, '--username', 'joon'], input: '', code: 1, says: /no password/ },
     { args: [...create, '--username', 'MINA', '--admin'], input: PASSWORD, code: 1, says: /user name is taken/ },
     { args: [...create, '--email', 'x'], input: PASSWORD, code: 1, says: /not an e-mail address/ },
-    { args: create, input: PASSWORD, code: 64, says: /--username or --email is needed/ },
+    { args: create, input: PASSWORD, code: 64, says: /missing option --username or --email/ },
     { args: [...create, '--admin', '--name', 'Joon'], input: PASSWORD, code: 64, says: /--username or --email/ },
     { args: [...create, '--username', 'joon', '--password', 'x'], input: PASSWORD, code: 64, says: /--password/ },
     {
@@ -69,7 +69,7 @@ t.test('what is refused says why, ends with another code, and leaves nothing', a
     },
     { args: ['users', 'delete', '--username', 'mina'], input: PASSWORD, code: 64, says: /missing argument <who>/ },
     { args: ['users', 'delete', 'mina', '--username', 'x'], input: PASSWORD, code: 64, says: /--username belongs to/ },
-    { args: ['users'], input: PASSWORD, code: 64, says: /say what to do: latchkey users create/ },
+    { args: ['users'], input: PASSWORD, code: 64, says: /missing action: latchkey users create/ },
     { args: ['users', 'list', '--limit', '0'], input: PASSWORD, code: 64, says: /--limit takes/ },
     { args: ['users', 'delete', 'nobody'], input: PASSWORD, code: 1, says: /no user "nobody"/ },
   ]
@@ -127,8 +127,8 @@ t.test('accounts are listed, disabled, enabled and changed; one admin always sta
   for (const [args, says] of [
     [['disable'], /^64 latchkey: missing argument <who>/],
     [['show', 'nobody'], /^1 latchkey: there is no user "nobody"/],
-    [['set-role', 'mina'], /^64 latchkey: the role is/],
-    [['set-role', 'mina', 'owner'], /^64 latchkey: the role is/],
+    [['set-role', 'mina'], /^64 latchkey: the role must be/],
+    [['set-role', 'mina', 'owner'], /^64 latchkey: the role must be/],
     [['set-roles', 'mina'], /^64 latchkey: the roles are/],
     [['set-roles', 'mina', 'two words'], /^64 latchkey: the roles are/],
     [['disable', 'mina', 'joon'], /^64 latchkey: unexpected argument "joon"/],

@@ -201,9 +201,9 @@ t.test('what cannot be understood says what to do; 64 is for what is wrong whate
   await writeFile(join(folder, 'broken.jsonl'), '{"username": "mina", "password": "x"}\nnonsense\n')
   await writeFile(join(folder, 'none.sqlite'), 'this is no database, but long enough to be looked at as one')
   const wrong: [args: string[], says: RegExp, code?: number][] = [
-    [[], /say what to import/, 64],
+    [[], /missing argument <source>/, 64],
     [['nowhere.db'], /no file nowhere\.db/],
-    [['NOWHERE'], /NOWHERE is neither an address nor a variable/, 64],
+    [['NOWHERE'], /NOWHERE is neither an address nor the name/, 64],
     [[file], /no table of users was found among people: say --map users=<table>/],
     [
       [file, '--map', 'users=people'],
@@ -212,9 +212,9 @@ t.test('what cannot be understood says what to do; 64 is for what is wrong whate
     [[file, '--map', 'users=people,password=nothing'], /people has no such column, but id, handle, secret/],
     [[file, '--map', 'colour=red'], /there is no colour; there are users, tutorials, todos/, 64],
     [[file, '--map', 'users'], /write field=column/, 64],
-    [[file, '--duplicates', 'both'], /--duplicates takes stop, oldest, skip/, 64],
-    [[file, '--twins', 'both'], /--twins takes stop, oldest, skip/, 64],
-    [[file, '--name', 'a b'], /--name takes small letters/, 64],
+    [[file, '--duplicates', 'both'], /--duplicates must be one of stop, oldest, skip/, 64],
+    [[file, '--twins', 'both'], /--twins must be one of stop, oldest, skip/, 64],
+    [[file, '--name', 'a b'], /--name must be 1 to 32 lower-case letters/, 64],
     [['broken.csv'], /broken\.csv: Quote Not Closed/],
     [['broken.jsonl'], /broken\.jsonl, line 2 is no JSON/],
     [['none.sqlite'], /none\.sqlite cannot be read as SQLite/],

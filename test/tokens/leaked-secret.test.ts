@@ -73,7 +73,7 @@ t.test('the recipe for a planned change of SECRET_KEY logs nobody out', { timeou
   const during = await startService(t, settings)
   const resealed = await latchkey(t, ['keys', 'reseal'], { settings })
   t.equal(await resealed.exit, 0, resealed.stderr)
-  t.match(resealed.stdout, 'The first secret has sealed everything already.', 'the start has')
+  t.match(resealed.stdout, 'Everything is encrypted with the first secret already.', 'the start has')
   const { refresh_token } = (await during.post('/v1/refresh', { refresh_token: mina.login.refresh_token })).json()
   await during.app.close()
   const after = await startService(t, { ...settings, SECRET_KEY: NEW })
