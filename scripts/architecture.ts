@@ -28,6 +28,7 @@ export const FLOORS = [
   'src/compat',
   'plugins',
   'routes',
+  'src/domain.ts',
   'src/routes.ts',
   'src/app.ts',
   'src/workers.ts',
@@ -109,7 +110,7 @@ export function circleOf(sources: readonly Source[]): string[] | undefined {
 }
 
 /** What puts the service together is drawn as one. */
-const FRAME = 'server, workers, app, routes.ts'
+const FRAME = 'server, workers, app, domain, routes.ts'
 
 /**
  * The folders and who imports from whom, as a Mermaid flowchart from the top down. An import that others imply (a from b, b from c,

@@ -1,13 +1,8 @@
 import type { Socket } from 'node:net'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import Fastify, { type FastifyInstance } from 'fastify'
-import accounts from '../plugins/accounts.js'
-import apiKeys from '../plugins/api-keys.js'
 import authenticate from '../plugins/authenticate.js'
 import authorization from '../plugins/authorization.js'
-import clients from '../plugins/clients.js'
-import database from '../plugins/database.js'
-import events from '../plugins/events.js'
 import bodies from '../plugins/http/bodies.js'
 import cors from '../plugins/http/cors.js'
 import drain from '../plugins/http/drain.js'
@@ -20,16 +15,14 @@ import proxies from '../plugins/http/proxies.js'
 import rateLimit from '../plugins/http/rate-limit.js'
 import tracing from '../plugins/http/tracing.js'
 import unreadAnswers from '../plugins/http/unread-answers.js'
-import mail from '../plugins/mail.js'
 import metrics from '../plugins/metrics.js'
 import oauth from '../plugins/oauth.js'
-import oneTimeTokens from '../plugins/one-time-tokens.js'
 import openapi from '../plugins/openapi.js'
 import pages from '../plugins/pages.js'
 import rowQuotas from '../plugins/row-quotas.js'
-import sessions from '../plugins/sessions.js'
 import upkeep from '../plugins/upkeep.js'
 import type { Config } from './config/config.js'
+import { domain } from './domain.js'
 import { BrokenRequests } from './http/broken-requests.js'
 import { httpOptions } from './http/server-options.js'
 import { routes } from './routes.js'
@@ -75,16 +68,9 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(openapi)
 
   // What it knows.
-  await app.register(database)
-  await app.register(events)
-  await app.register(sessions)
-  await app.register(oneTimeTokens)
-  await app.register(clients)
-  await app.register(apiKeys)
+  for (const part of domain) await app.register(part)
   await app.register(oauth)
   await app.register(authorization)
-  await app.register(mail)
-  await app.register(accounts)
   await app.register(rowQuotas)
   await app.register(upkeep)
   await app.register(metrics)

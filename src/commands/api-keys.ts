@@ -1,8 +1,8 @@
 import { timestamp } from '../api/times.js'
-import { buildApp } from '../app.js'
 import type { ApiKeyRow } from '../clients/api-keys.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
+import { openDomain } from '../domain.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase } from './database-address.js'
@@ -41,7 +41,7 @@ export async function run({ all, json = false }: Values, [action, who, id, extra
   if (action === 'list' && all) throw new UsageError('--all belongs to latchkey api-keys revoke')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const app = await buildApp({ ...config, MIGRATE_ON_START: false, LOG_LEVEL: 'silent' })
+  const app = await openDomain({ ...config, MIGRATE_ON_START: false })
   try {
     const user = await findAccount(app, who)
     const keys = await app.apiKeys.list(user.id)

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance } from 'fastify'
 import { toClient } from '../api/client-schemas.js'
-import { buildApp } from '../app.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
 import { AUTH_METHODS, GRANT_TYPES } from '../clients/oauth-clients.js'
 import { type Registration, randomClientId, withDefaults } from '../clients/registration.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
+import { openDomain } from '../domain.js'
 import { Problem } from '../problems.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
@@ -125,7 +125,7 @@ export async function run(values: Values, [action = '', id, extra]: string[]): P
   assertOptions(action, values)
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const app = await buildApp({ ...config, MIGRATE_ON_START: false, LOG_LEVEL: 'silent' })
+  const app = await openDomain({ ...config, MIGRATE_ON_START: false })
   try {
     if (act !== undefined && id !== undefined) report(await act(app, id, values), values)
     else if (action === 'create') report(await create(app, id ?? randomClientId(), values), values)

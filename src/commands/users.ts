@@ -4,9 +4,9 @@ import type { Issued } from '../accounts/one-time-tokens.js'
 import type { User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
 import { timestamp } from '../api/times.js'
-import { buildApp } from '../app.js'
 import { loadConfig } from '../config/config.js'
 import type { Db } from '../database/database.js'
+import { openDomain } from '../domain.js'
 import { print, printJson } from '../terminal.js'
 import { Roles, storedRoles } from '../tokens/roles.js'
 import { UsageError } from '../usage-error.js'
@@ -169,7 +169,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const password = creates ? await readNewPassword() : ''
   // No other action creates a database: a typing mistake in DATABASE_URL would create an empty one.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
-  const app = await buildApp({ ...config, MIGRATE_ON_START, LOG_LEVEL: 'silent' })
+  const app = await openDomain({ ...config, MIGRATE_ON_START })
   try {
     if (act !== undefined && who !== undefined) report(await act(app, who, value), values)
     else if (creates) report(await create(app, values, password), values)

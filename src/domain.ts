@@ -1,0 +1,26 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import accounts from '../plugins/accounts.js'
+import apiKeys from '../plugins/api-keys.js'
+import clients from '../plugins/clients.js'
+import database from '../plugins/database.js'
+import events from '../plugins/events.js'
+import mail from '../plugins/mail.js'
+import oneTimeTokens from '../plugins/one-time-tokens.js'
+import sessions from '../plugins/sessions.js'
+import type { Config } from './config/config.js'
+
+/** What the service knows, whoever asks for it: a request or a command. */
+export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
+
+/** What a command of the operator needs, without all that answers requests, whose start takes longer than the command. */
+export async function openDomain(config: Config): Promise<FastifyInstance> {
+  const app = Fastify()
+  app.decorate('config', config)
+  try {
+    for (const part of domain) await app.register(part)
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
