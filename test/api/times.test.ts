@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import t from 'tap'
 import { timestamp } from '../../src/api/times.js'
 

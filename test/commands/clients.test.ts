@@ -1,3 +1,5 @@
+// On SQLite alone: the commands are given a SQLite file.
+
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startService, temporaryFolder } from '../helper.js'

@@ -1,3 +1,5 @@
+// On SQLite alone: the command is given a SQLite file.
+
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'

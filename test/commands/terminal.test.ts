@@ -1,3 +1,5 @@
+// On SQLite alone: the commands are given a SQLite file.
+
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'

@@ -1,3 +1,5 @@
+// On SQLite alone: the commands are given a SQLite file.
+
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'

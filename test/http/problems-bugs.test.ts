@@ -1,3 +1,5 @@
+// On SQLite alone: bugs in routes, which no database decides.
+
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: a source that is a SQLite file, and nothing is written.
+
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import t from 'tap'
 import { timeOf } from '../../src/import/dates.js'
 

@@ -1,3 +1,5 @@
+// On SQLite alone: the source is a SQLite file, and nothing is written.
+
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hash as bcryptHash } from '@node-rs/bcrypt'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { createHmac } from 'node:crypto'
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'

@@ -1,3 +1,5 @@
+// On SQLite alone: no database.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, getPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,3 +1,5 @@
+// On SQLite alone: a start that ends before the database, or on a SQLite file.
+
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
