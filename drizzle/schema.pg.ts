@@ -113,7 +113,7 @@ export const factors = pgTable(
     userId: bigint('user_id', { mode: 'number' })
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    kind: text('kind', { enum: ['totp'] }).notNull(),
+    kind: text('kind', { enum: ['totp', 'passkey'] }).notNull(),
     name: text('name'),
     // Sealed with the data key.
     secret: text('secret'),
@@ -123,8 +123,30 @@ export const factors = pgTable(
     // Null until its owner has shown a first code: such a factor is never asked for.
     confirmedAt: bigint('confirmed_at', { mode: 'number' }),
     lastUsedAt: bigint('last_used_at', { mode: 'number' }),
+    // Of a passkey: its credential id, and its public key as COSE, both in base64url.
+    credentialId: text('credential_id').unique(),
+    publicKey: text('public_key'),
+    // The RP_ID that it was made for: under another one, no browser offers it.
+    rpId: text('rp_id'),
+    // How browsers reach its device: words with a space between them.
+    transports: text('transports'),
+    // What it last counted, for the audit log alone: passkeys that are synchronized count nothing.
+    counter: bigint('counter', { mode: 'number' }),
+    // Whether it can be copied to other devices, which never changes, and whether it is.
+    isBackupEligible: boolean('is_backup_eligible'),
+    isBackedUp: boolean('is_backed_up'),
   },
   (table) => [index('factors_user').on(table.userId)],
+)
+
+// The challenges that passkeys have answered, each as a hash, until they expire: none is taken twice.
+export const usedChallenges = pgTable(
+  'used_challenges',
+  {
+    hash: text('hash').primaryKey(),
+    expiresAt: bigint('expires_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [index('used_challenges_expires').on(table.expiresAt)],
 )
 
 // Recovery codes that have not been used, each as an HMAC under the data key.

@@ -124,7 +124,7 @@ export const factors = sqliteTable(
     userId: integer('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    kind: text('kind', { enum: ['totp'] }).notNull(),
+    kind: text('kind', { enum: ['totp', 'passkey'] }).notNull(),
     name: text('name'),
     // Sealed with the data key.
     secret: text('secret'),
@@ -134,8 +134,30 @@ export const factors = sqliteTable(
     // Null until its owner has shown a first code: such a factor is never asked for.
     confirmedAt: integer('confirmed_at'),
     lastUsedAt: integer('last_used_at'),
+    // Of a passkey: its credential id, and its public key as COSE, both in base64url.
+    credentialId: text('credential_id').unique(),
+    publicKey: text('public_key'),
+    // The RP_ID that it was made for: under another one, no browser offers it.
+    rpId: text('rp_id'),
+    // How browsers reach its device: words with a space between them.
+    transports: text('transports'),
+    // What it last counted, for the audit log alone: passkeys that are synchronized count nothing.
+    counter: integer('counter'),
+    // Whether it can be copied to other devices, which never changes, and whether it is.
+    isBackupEligible: integer('is_backup_eligible', { mode: 'boolean' }),
+    isBackedUp: integer('is_backed_up', { mode: 'boolean' }),
   },
   (table) => [index('factors_user').on(table.userId)],
+)
+
+// The challenges that passkeys have answered, each as a hash, until they expire: none is taken twice.
+export const usedChallenges = sqliteTable(
+  'used_challenges',
+  {
+    hash: text('hash').primaryKey(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [index('used_challenges_expires').on(table.expiresAt)],
 )
 
 // Recovery codes that have not been used, each as an HMAC under the data key.

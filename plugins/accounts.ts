@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import plugin from 'fastify-plugin'
 import { AccountAccess } from '../src/accounts/account-access.js'
 import { Accounts } from '../src/accounts/accounts.js'
@@ -9,13 +10,16 @@ import { Invitations } from '../src/accounts/invitations.js'
 import { LogIn } from '../src/accounts/log-in.js'
 import { LoginTickets } from '../src/accounts/login-tickets.js'
 import { NewPasswords } from '../src/accounts/new-passwords.js'
+import { PasskeyLogIn } from '../src/accounts/passkey-log-in.js'
 import { PasswordChecks } from '../src/accounts/password-checks.js'
 import { Profiles } from '../src/accounts/profiles.js'
 import { Registration } from '../src/accounts/registration.js'
 import { SecondFactors } from '../src/accounts/second-factors.js'
 import { StepUp } from '../src/accounts/step-up.js'
 import { Throttle } from '../src/accounts/throttle.js'
+import { passkeysNotice } from '../src/config/passkeys.js'
 import { Factors } from '../src/factors/factors.js'
+import { Passkeys } from '../src/factors/passkeys.js'
 import { Passwords } from '../src/passwords/passwords.js'
 import { PasswordRules } from '../src/passwords/rules.js'
 
@@ -31,6 +35,8 @@ declare module 'fastify' {
     profiles: Profiles
     administration: Administration
     factors: Factors
+    passkeys: Passkeys
+    passkeyLogIn: PasskeyLogIn
     secondFactors: SecondFactors
     factorChecks: FactorChecks
     newPasswords: NewPasswords
@@ -63,12 +69,16 @@ export default plugin(
     const access = new AccountAccess({ database, sessions, apiKeys, oneTimeTokens })
     const accounts = new Accounts({ database, secret, access, events })
     const checks = new PasswordChecks({ config, database, accounts, passwords, throttle, events })
-    const factors = new Factors(database, dataKey)
+    const passkeys = new Passkeys({ config, database, dataKey, secret, events })
+    const factors = new Factors(database, dataKey, passkeys)
     const factorChecks = new FactorChecks({ config, database, factors, throttle, events, notices })
     const tickets = new LoginTickets(secret)
     app.decorate('factors', factors)
+    app.decorate('passkeys', passkeys)
+    app.decorate('passkeyLogIn', new PasskeyLogIn({ accounts, factors, passkeys, tickets, events }))
+    app.addHook('onListen', () => warnOfPasskeys(app))
     app.decorate('factorChecks', factorChecks)
-    app.decorate('secondFactors', new SecondFactors({ database, factors, access, events, notices }))
+    app.decorate('secondFactors', new SecondFactors({ database, factors, passkeys, access, events, notices }))
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
@@ -87,3 +97,14 @@ export default plugin(
   },
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'api-keys', 'mail'] },
 )
+
+/** Says why nobody can add a passkey, or that some passkeys are of no use any more. */
+async function warnOfPasskeys({ config, passkeys, log }: FastifyInstance): Promise<void> {
+  const notice = passkeysNotice(config)
+  if (notice !== undefined) log.warn(notice)
+  const orphans = await passkeys.countOrphans()
+  if (orphans > 0)
+    log.warn(
+      `${orphans} passkeys are of another RP_ID than ${config.RP_ID || '(none)'}, and of no use until it is theirs again`,
+    )
+}

@@ -58,6 +58,10 @@ export const PROBLEMS = {
   },
   wrong_password: { status: 403, title: 'The current password is wrong.' },
   wrong_code: { status: 403, title: 'The code is wrong, was used before or has expired.' },
+  passkey_rejected: {
+    status: 403,
+    title: 'The passkey is not known here, or what it answered is not valid, was used before or has expired.',
+  },
   mfa_required: { status: 403, title: 'That is right so far; a second factor is needed too.' },
   insufficient_scope: {
     status: 403,
@@ -79,6 +83,10 @@ export const PROBLEMS = {
   too_many_secrets: { status: 409, title: 'Two secrets are valid already; end the older one first.' },
   too_many_rows: { status: 409, title: 'This account has as many rows of this kind as one may have; delete some.' },
   too_many_factors: { status: 409, title: 'This account has as many second factors as one may have; remove some.' },
+  passkeys_unavailable: {
+    status: 409,
+    title: 'Passkeys need a PUBLIC_URL with the name of a host, or RP_ID.',
+  },
   no_factor: { status: 409, title: 'This account has no second factor.' },
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },

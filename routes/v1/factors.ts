@@ -1,23 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
-import { withNameKey } from '../../src/accounts/names.js'
-import type { Owner } from '../../src/accounts/second-factors.js'
+import { factorName as name, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
-import { clientOf } from '../../src/audit/requester.js'
 import type { Factor as FactorRow } from '../../src/factors/factors.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
 import { serviceName } from '../../src/mail/composer.js'
 import { Problem } from '../../src/problems.js'
 
-const name = nullable({ maxLength: 64, description: 'What you call it, for a list.' })
-
 const Factor = Type.Object(
   {
     id: Type.String({ description: 'Its id, for the path.' }),
-    type: oneOf(['totp'], { description: 'What it is: the codes of an authenticator app.' }),
+    type: oneOf(['totp', 'passkey'], { description: 'What it is: the codes of an authenticator app, or a passkey.' }),
     name,
     created_at: createdAt,
     last_used_at: nullable({ format: 'date-time', description: 'When it was last used to log in, in UTC.' }),
@@ -210,11 +205,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-function ownerOf(request: FastifyRequest): Owner {
-  const { userId, sessionId } = request.user
-  return { id: userId, sessionId, client: clientOf(request) }
-}
-
 function toFactor(row: FactorRow): Static<typeof Factor> {
   return {
     id: row.id,
@@ -223,15 +213,4 @@ function toFactor(row: FactorRow): Static<typeof Factor> {
     created_at: timestamp(row.createdAt),
     last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
   }
-}
-
-/** What a factor is called; null for nothing. @throws Problem name_rejected */
-function nameIn({ name }: { name?: string | null }): string | null {
-  return withNameKey(name).name || null
-}
-
-/** A factor needs no name. */
-function withoutBody(request: FastifyRequest, _reply: unknown, done: () => void): void {
-  request.body ??= {}
-  done()
 }

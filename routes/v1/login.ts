@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
+import { ShownPasskey } from '../../src/api/passkey-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { factorIn } from '../../src/api/second-factors.js'
@@ -31,6 +32,7 @@ const FactorLogin = Type.Object(
     ticket: Type.String({ minLength: 1, maxLength: 512, description: 'The ticket of the log-in.' }),
     totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
+    passkey: Type.Optional(ref(ShownPasskey)),
   },
   {
     $id: 'FactorLogin',
@@ -41,7 +43,7 @@ const FactorLogin = Type.Object(
 )
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [Credentials, FactorLogin]) app.addSchema(schema)
+  for (const schema of [Credentials, ShownPasskey, FactorLogin]) app.addSchema(schema)
 
   app.post('/v1/login', {
     config: { public: true, rateLimit: 'network' },
@@ -76,7 +78,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'completeLogin',
       tags: ['auth'],
       summary: 'Complete a log-in with a second factor',
-      description: 'Takes the ticket of a log-in, and a code that works once.',
+      description:
+        'Takes the ticket of a log-in, and a code that works once or what a passkey answered to askForPasskey.',
       security: [],
       body: ref(FactorLogin),
       response: {

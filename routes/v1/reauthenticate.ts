@@ -1,8 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { FreshToken } from '../../src/api/account-schemas.js'
+import { ShownPasskey } from '../../src/api/passkey-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
+import { toAuthenticationResponse } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -13,17 +15,20 @@ const Reauthentication = Type.Object(
     ),
     totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
+    passkey: Type.Optional(ref(ShownPasskey)),
   },
   {
     $id: 'Reauthentication',
     additionalProperties: false,
     minProperties: 1,
-    description: 'One proof of who you are. An account with a second factor needs `totp` or `recovery_code`.',
+    description:
+      'One proof of who you are. An account with a second factor needs `totp`, `recovery_code` or `passkey`.',
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
+  app.addSchema(ShownPasskey)
   app.addSchema(Reauthentication)
   app.addSchema(FreshToken)
 
@@ -43,7 +48,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         403: problemAnswer(403, 'mfa_required'),
       },
     },
-    handler: (request) => app.stepUp.reauthenticate(request.user, request.body, clientOf(request)),
+    handler: (request) => {
+      const { passkey, ...proof } = request.body
+      const shown = passkey && { passkey: toAuthenticationResponse(passkey) }
+      return app.stepUp.reauthenticate(request.user, { ...proof, ...shown }, clientOf(request))
+    },
   })
 }
 

@@ -2,7 +2,7 @@ import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { type Database, within } from '../database/database.js'
-import type { Factors, Method, ShownFactor } from '../factors/factors.js'
+import type { Factors, Method, ShownFactor, UsedFactor } from '../factors/factors.js'
 import type { Notices } from './notices.js'
 import { type Attempt, MANY_TRIES, type Reservation, type Throttle } from './throttle.js'
 import type { User } from './user-rows.js'
@@ -36,20 +36,20 @@ export class FactorChecks {
     return this.#dependencies.factors.methodsOf(userId)
   }
 
-  /** Takes a try from the budgets, and gives it back if the factor is right. @throws Problem too_many_attempts */
-  async check(user: User, shown: ShownFactor, attempt: Attempt): Promise<boolean> {
+  /** The factor if it is right. Takes a try from the budgets, and gives it back then. @throws Problem too_many_attempts */
+  async check(user: User, shown: ShownFactor, attempt: Attempt): Promise<UsedFactor | undefined> {
     const { config, throttle, events } = this.#dependencies
-    if (!config.LOGIN_THROTTLE) return this.isRight(user, shown, attempt)
+    if (!config.LOGIN_THROTTLE) return this.use(user, shown, attempt)
     const reservation = await throttle.reserve(attempt)
-    const isRight = await this.isRight(user, shown, { ...attempt, reservation })
-    if (isRight) await throttle.succeed(reservation)
+    const used = await this.use(user, shown, { ...attempt, reservation })
+    if (used !== undefined) await throttle.succeed(reservation)
     else if (reservation.isLast)
       await events.record({ type: 'account.locked', userId: user.id, actorId: null }, attempt.client)
-    return isRight
+    return used
   }
 
   /** As `check`, for a try that was taken from the budgets already. */
-  async isRight(
+  async use(
     user: User,
     shown: ShownFactor,
     {
@@ -57,12 +57,12 @@ export class FactorChecks {
       sessionId,
       reservation,
     }: Pick<Attempt, 'client' | 'sessionId'> & { reservation?: Reservation | undefined },
-  ): Promise<boolean> {
+  ): Promise<UsedFactor | undefined> {
     const { factors } = this.#dependencies
-    const isRight = !isBarred(shown, reservation) && (await factors.use(user.id, shown))
-    if (!isRight) await this.#reject(user, client, { sessionId, tries: reservation?.tries ?? 0 })
+    const used = isBarred(shown, reservation) ? undefined : await factors.use(user.id, shown, client)
+    if (used === undefined) await this.#reject(user, client, { sessionId, tries: reservation?.tries ?? 0 })
     else if ('recoveryCode' in shown) await this.#noteRecovery(user, client)
-    return isRight
+    return used
   }
 
   #reject(user: User, client: Client, { sessionId, tries }: { sessionId: string | undefined; tries: number }) {

@@ -2,10 +2,11 @@ import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import type { Database } from '../database/database.js'
-import type { ShownFactor } from '../factors/factors.js'
+import { type ShownFactor, wrongFactor } from '../factors/factors.js'
 import { DIGITS } from '../factors/totp.js'
 import { assertPasswordText } from '../passwords/text.js'
 import { Problem } from '../problems.js'
+import type { AuthenticatedUser } from '../sessions/sessions.js'
 import { logins } from '../telemetry/channels.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
@@ -22,7 +23,7 @@ const OTHER = { username: 'email', email: 'username' } as const
 /** The id of no account. */
 const NOBODY = 0
 /** Somebody who has proved who they are, and how. */
-export type LoggedIn = User & { amr?: string }
+export type LoggedIn = User & Pick<AuthenticatedUser, 'amr' | 'spend'>
 
 /** What a door takes of somebody: whom it may mean by a name, and which second factor was shown. */
 interface Door {
@@ -97,10 +98,10 @@ export class LogIn {
     const proven = this.#tickets.read(ticket)
     const user = proven && (await this.#accounts.find(proven.userId))
     if (user === undefined || user.authVersion !== proven?.authVersion) throw new Problem('invalid_ticket')
-    if (await this.#factorChecks.check(user, shown, { client, owner: user, name: '' }))
-      return { ...user, amr: withSecond(proven.first) }
+    const used = await this.#factorChecks.check(user, shown, { client, owner: user, name: '' })
+    if (used !== undefined) return { ...user, ...used, amr: withSecond(proven.first, used.amr) }
     logins.publish({ result: 'failed' })
-    throw new Problem('wrong_code')
+    throw wrongFactor(shown)
   }
 
   /**
@@ -201,11 +202,11 @@ export class LogIn {
   ): Promise<SecondStep> {
     if ((await this.#factorChecks.methodsOf(user.id)).length === 0) return 'none'
     if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'
-    return (await this.#factorChecks.isRight(user, shown, attempt)) ? 'right' : 'wrong'
+    return (await this.#factorChecks.use(user, shown, attempt)) ? 'right' : 'wrong'
   }
 }
 
 /** What stands in a session of two factors, in words of RFC 8176. */
-function withSecond(first: FirstFactor): string {
-  return first === 'otp' ? 'otp mfa' : `${first} otp mfa`
+function withSecond(first: FirstFactor, second = 'otp'): string {
+  return `${[...new Set([first, ...second.split(' ')])].join(' ')} mfa`
 }

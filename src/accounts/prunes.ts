@@ -18,6 +18,7 @@ export function prunesOf(app: FastifyInstance): Record<string, Prune> {
     apiKeys,
     clientAssertions,
     tokenRevocations,
+    passkeys,
   } = app
   return {
     sessions: (signal) => sessions.prune(signal),
@@ -29,6 +30,7 @@ export function prunesOf(app: FastifyInstance): Record<string, Prune> {
     api_keys: (signal) => apiKeys.prune(signal),
     assertions: (signal) => clientAssertions.prune(signal),
     revoked_tokens: (signal) => tokenRevocations.prune(signal),
+    challenges: (signal) => passkeys.prune(signal),
     mail: async () => mail.delivery?.prune(),
     accounts: (signal) => sweepClosedAccounts(database, signal),
   }

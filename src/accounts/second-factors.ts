@@ -1,8 +1,10 @@
+import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { eq } from 'drizzle-orm'
 import { type Actor, assertManager, doneBy, type UserActor } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Database, Db } from '../database/database.js'
-import type { Factor, Factors } from '../factors/factors.js'
+import type { Factor, Factors, Method } from '../factors/factors.js'
+import type { Passkeys } from '../factors/passkeys.js'
 import { base32, totpUri } from '../factors/totp.js'
 import { Problem } from '../problems.js'
 import type { AccountAccess, Extent } from './account-access.js'
@@ -15,6 +17,7 @@ const FACTORS_MAX = 20
 interface Dependencies {
   database: Database
   factors: Factors
+  passkeys: Passkeys
   access: AccountAccess
   events: Events
   notices: Notices
@@ -67,9 +70,35 @@ export class SecondFactors {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
       const methods = await factors.methodsOf(owner.id, db)
       if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
-      const extent = methods.length === 0 ? 'sessions' : 'log-ins'
-      await this.#changed(db, { user, actor: owner, deed: 'factor_added', extent })
-      return methods.includes('recovery_code') ? [] : factors.replaceRecoveryCodes(db, owner.id)
+      return this.#added(db, { user, owner, methods })
+    })
+  }
+
+  /** What a browser makes a passkey with. @throws Problem passkeys_unavailable, too_many_factors, invalid_token */
+  async passkeyOptions(owner: Owner, serviceName: string) {
+    const { database, factors, passkeys } = this.#dependencies
+    const own = await factors.list(owner.id)
+    if (own.length >= FACTORS_MAX) throw new Problem('too_many_factors')
+    const { users } = database.tables
+    const [user] = await database.db.select().from(users).where(eq(users.id, owner.id))
+    if (user === undefined) throw new Problem('invalid_token')
+    const name = user.username ?? user.email ?? String(user.id)
+    return passkeys.creationOptions({ ...owner, name, displayName: user.name ?? name }, own, serviceName)
+  }
+
+  /**
+   * Adds a passkey. The first factor of an account ends all other sessions, and brings recovery codes where there are none.
+   * @throws Problem passkey_rejected, passkeys_unavailable, too_many_factors, invalid_token
+   */
+  async addPasskey(owner: Owner, { name, response }: { name: string | null; response: RegistrationResponseJSON }) {
+    const { database, factors, passkeys } = this.#dependencies
+    const made = await passkeys.verifyNew(owner, response)
+    return database.transaction(async (db) => {
+      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      if ((await factors.list(owner.id, db)).length >= FACTORS_MAX) throw new Problem('too_many_factors')
+      const methods = await factors.methodsOf(owner.id, db)
+      const id = await passkeys.add(db, made, { userId: owner.id, name })
+      return { id, recoveryCodes: await this.#added(db, { user, owner, methods }) }
     })
   }
 
@@ -114,6 +143,14 @@ export class SecondFactors {
       await this.#changed(db, { user, actor, deed: 'factor_removed', extent: 'keys' })
       return removed
     })
+  }
+
+  /** What a new factor means, by the methods that there were before it. Resolves to new recovery codes, if any. */
+  async #added(db: Db, { user, owner, methods }: { user: User; owner: Owner; methods: Method[] }): Promise<string[]> {
+    const { factors } = this.#dependencies
+    const extent = methods.length === 0 ? 'sessions' : 'log-ins'
+    await this.#changed(db, { user, actor: owner, deed: 'factor_added', extent })
+    return methods.includes('recovery_code') ? [] : factors.replaceRecoveryCodes(db, owner.id)
   }
 
   async #changed(db: Db, { user, actor, deed, extent = 'log-ins' }: Change) {

@@ -1,12 +1,13 @@
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import type { Client } from '../audit/requester.js'
-import type { ShownFactor } from '../factors/factors.js'
+import { type ShownFactor, wrongFactor } from '../factors/factors.js'
 import { Problem } from '../problems.js'
 import type { FreshTokens } from '../sessions/fresh-tokens.js'
 import type { AccessToken } from '../sessions/token-pairs.js'
 import { isRecent, type UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
 import type { FactorChecks } from './factor-checks.js'
-import type { LogIn } from './log-in.js'
+import type { LoggedIn, LogIn } from './log-in.js'
 import type { User } from './user-rows.js'
 
 /** What people may show to prove again who they are: one of these. */
@@ -14,11 +15,12 @@ export interface Proof {
   current_password?: string | undefined
   totp?: string | undefined
   recovery_code?: string | undefined
+  passkey?: AuthenticationResponseJSON | undefined
 }
 
 /** A proof that was right: whose it was, and its methods in the words of RFC 8176 with a space between them. */
 interface Proved {
-  user: User
+  user: LoggedIn
   amr: string
 }
 
@@ -66,7 +68,8 @@ export class StepUp {
 
   /** Each way to prove who one is stands here, by its field of the request. */
   async #prove(caller: UserCaller, proof: Proof, client: Client): Promise<Proved> {
-    const { current_password: password, totp, recovery_code: recoveryCode } = proof
+    const { current_password: password, totp, recovery_code: recoveryCode, passkey } = proof
+    if (passkey !== undefined) return this.#proveFactor(caller, { passkey }, client)
     if (totp !== undefined) return this.#proveFactor(caller, { totp }, client)
     if (recoveryCode !== undefined) return this.#proveFactor(caller, { recoveryCode }, client)
     if (password === undefined) throw passwordRequired()
@@ -78,9 +81,9 @@ export class StepUp {
   async #proveFactor({ userId, sessionId }: UserCaller, shown: ShownFactor, client: Client): Promise<Proved> {
     const user = await this.#accounts.find(userId)
     if (user === undefined) throw new Problem('invalid_token')
-    const isRight = await this.#factorChecks.check(user, shown, { client, owner: user, name: '', sessionId })
-    if (!isRight) throw new Problem('wrong_code')
-    return { user, amr: 'otp' }
+    const used = await this.#factorChecks.check(user, shown, { client, owner: user, name: '', sessionId })
+    if (used === undefined) throw wrongFactor(shown)
+    return { user: { ...user, ...used }, amr: used.amr }
   }
 }
 

@@ -27,7 +27,7 @@ export const Problem = Type.Object(
       Type.String({ description: 'With `mfa_required`: for POST /v1/login/factor, within five minutes.' }),
     ),
     methods: Type.Optional(
-      Type.Array(Type.String({ 'x-extensible-enum': ['totp', 'recovery_code'] }), {
+      Type.Array(Type.String({ 'x-extensible-enum': ['totp', 'passkey', 'recovery_code'] }), {
         description: 'With `mfa_required`: the second factors that complete the log-in.',
       }),
     ),

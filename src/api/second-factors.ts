@@ -1,17 +1,33 @@
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
+import type { Static } from '@sinclair/typebox'
 import type { ShownFactor } from '../factors/factors.js'
 import { Problem } from '../problems.js'
+import type { ShownPasskey } from './passkey-schemas.js'
 
-/** The one second factor of a request that needs one. @throws Problem validation_failed when there is none, or two */
-export function factorIn({
-  totp,
-  recovery_code: recoveryCode,
-}: {
+/** The second factor in a body, each way to show one by its field. */
+export interface FactorFields {
   totp?: string
   recovery_code?: string
-}): ShownFactor {
-  if (totp !== undefined && recoveryCode === undefined) return { totp }
-  if (recoveryCode !== undefined && totp === undefined) return { recoveryCode }
+  passkey?: Static<typeof ShownPasskey>
+}
+
+/** The one second factor of a request that needs one. @throws Problem validation_failed when there is none, or several */
+export function factorIn({ totp, recovery_code: recoveryCode, passkey }: FactorFields): ShownFactor {
+  const shown: (ShownFactor | undefined)[] = [
+    totp === undefined ? undefined : { totp },
+    recoveryCode === undefined ? undefined : { recoveryCode },
+    passkey === undefined ? undefined : { passkey: toAuthenticationResponse(passkey) },
+  ]
+  const [factor, ...others] = shown.filter((one) => one !== undefined)
+  if (factor !== undefined && others.length === 0) return factor
   const message =
-    totp === undefined ? 'is required, unless recovery_code is given' : 'must not be given beside recovery_code'
+    factor === undefined
+      ? 'is required, unless recovery_code or passkey is given'
+      : 'must not be given beside another factor'
   throw new Problem('validation_failed', { errors: [{ in: 'body', path: '/totp', message }] })
+}
+
+/** As the library has it; what is wrong in it is found when it is verified. */
+export function toAuthenticationResponse(passkey: Static<typeof ShownPasskey>): AuthenticationResponseJSON {
+  return passkey as unknown as AuthenticationResponseJSON
 }

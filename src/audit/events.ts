@@ -32,6 +32,7 @@ export const EVENT_TYPES = [
   'factor.added',
   'factor.removed',
   'factor.rejected',
+  'passkey.counter_fell',
   'recovery_codes.replaced',
   'recovery_code.used',
   'session.refreshed',

@@ -8,6 +8,7 @@ import { isPostgres } from './database-url.js'
 import { rateLimitOf } from './local-only.js'
 import { isLoopbackHost, parseMailUrl } from './mail-url.js'
 import { ownLinks } from './pages.js'
+import { defaultRpId, passkeyDisagreements } from './passkeys.js'
 import { compatAudience } from './public-url.js'
 import { readSecretFile } from './secret-files.js'
 import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
@@ -136,10 +137,12 @@ function disagreements(config: Config): string[] {
   }
   const objection = argon2Objection(config.ARGON2_MEMORY, config.ARGON2_PASSES)
   if (objection !== undefined) problems.push(objection)
-  const { PUBLIC_URL, AUDIENCE } = withDefaults(config)
+  const { PUBLIC_URL, AUDIENCE, RP_ID, PASSKEY_ORIGINS } = withDefaults(config)
   if (AUDIENCE === compatAudience(PUBLIC_URL)) {
     problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
   }
+  const isSet = config.RP_ID !== '' || config.PASSKEY_ORIGINS.length > 0
+  if (isSet) problems.push(...passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }))
   if (IN_MEMORY.test(config.DATABASE_URL)) {
     problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
   }
@@ -193,10 +196,16 @@ function withDefaults(config: Config): Config {
     ...config,
     PUBLIC_URL: publicUrl,
     AUDIENCE: config.AUDIENCE || publicUrl,
+    RP_ID: config.RP_ID || defaultRpId(publicUrl),
+    PASSKEY_ORIGINS: config.PASSKEY_ORIGINS.length > 0 ? config.PASSKEY_ORIGINS : [originOf(publicUrl)],
     MAIL_URL: config.MAIL_URL || defaultMail({ ...config, PUBLIC_URL: publicUrl }),
     MAIL_LINKS: config.MAIL_LINKS || ownLinks({ ...config, PUBLIC_URL: publicUrl }),
     MAIL_FROM: config.MAIL_FROM || `no-reply@${hostOf(publicUrl)}`,
   })
+}
+
+function originOf(publicUrl: string): string {
+  return URL.canParse(publicUrl) ? new URL(publicUrl).origin : ''
 }
 
 /** The host as it can stand in an address of e-mail. */

@@ -1,5 +1,6 @@
 import { type StaticDecode, Type } from '@sinclair/typebox'
 import { assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
+import { assertPasskeyOrigin, assertRpId } from './passkeys.js'
 import { assertLegacySecret, assertSecretKey } from './secrets.js'
 import {
   address,
@@ -111,6 +112,18 @@ export const Settings = Type.Object({
     description:
       'Whether people can log in with a code that is mailed to their confirmed address, in place of the password; a second ' +
       'factor is asked for all the same. Needs MAIL_URL, as EMAIL_VERIFICATION does.',
+  }),
+  RP_ID: checked(assertRpId, {
+    default: '',
+    description:
+      'The domain that passkeys are for; by default the host of PUBLIC_URL. Passkeys of another domain work no more, so set ' +
+      'it before the first one is added, for example `example.com` for all hosts below it.',
+  }),
+  PASSKEY_ORIGINS: list(assertPasskeyOrigin, {
+    default: '',
+    description:
+      'Origins of the pages that show passkeys, and of Android apps as `android:apk-key-hash:<hash>`, separated by commas; by ' +
+      'default the origin of PUBLIC_URL.',
   }),
   PASSWORD_GRANT: onOff({ default: 'on', description: 'Whether /v1/token takes `grant_type=password`.' }),
   DOCS: onOff({ default: 'on', description: 'Serve the page at /docs and the OpenAPI documents.' }),

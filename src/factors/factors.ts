@@ -1,18 +1,35 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import { and, asc, count, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm'
+import type { Client } from '../audit/requester.js'
 import { type Database, type Db, sole, type Tables, within } from '../database/database.js'
+import { Problem } from '../problems.js'
 import type { DataKey } from '../tokens/data-key.js'
 import { seal, unseal } from '../tokens/sealing.js'
+import type { Passkeys } from './passkeys.js'
 import { makeRecoveryCodes, readRecoveryCode, recoveryCodeHash } from './recovery-codes.js'
 import { readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
 
 export type Factor = Tables['factors']['$inferSelect']
 
 /** What somebody shows beside the password. */
-export type ShownFactor = { totp: string } | { recoveryCode: string }
+export type ShownFactor = { totp: string } | { recoveryCode: string } | { passkey: AuthenticationResponseJSON }
+
+/** What a wrong one is answered with. */
+export function wrongFactor(shown: ShownFactor): Problem {
+  return new Problem('passkey' in shown ? 'passkey_rejected' : 'wrong_code')
+}
 
 /** How a second factor can be shown. */
-export type Method = 'totp' | 'recovery_code'
+export type Method = 'totp' | 'passkey' | 'recovery_code'
+
+/** A second factor that was right. */
+export interface UsedFactor {
+  /** In words of RFC 8176. */
+  amr: string
+  /** What is yet to be used up, within the transaction of what the factor is for. @throws Problem when it was used before */
+  spend?(db: Db): Promise<void>
+}
 
 /**
  * The second factors of people. Nothing here decides who may do what: a code counts once, and the rows are changed within the
@@ -20,12 +37,14 @@ export type Method = 'totp' | 'recovery_code'
  */
 export class Factors {
   readonly #database: Database
+  readonly #passkeys: Passkeys
   readonly #sealingKey: Buffer
   readonly #codeKey: Buffer
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor(database: Database, dataKey: DataKey) {
+  constructor(database: Database, dataKey: DataKey, passkeys: Passkeys) {
     this.#database = database
+    this.#passkeys = passkeys
     this.#sealingKey = dataKey.derive('totp-secret')
     this.#codeKey = dataKey.derive('recovery-code')
     this.#statements = prepareStatements(database)
@@ -33,14 +52,26 @@ export class Factors {
 
   /** How this user can show a second factor; empty where there is none to show. */
   async methodsOf(userId: number, db = this.#database.db): Promise<Method[]> {
-    const { kinds, codes } = sole(await within(db, this.#statements.methods).execute({ userId }))
-    if (kinds === 0) return []
-    return codes > 0 ? ['totp', 'recovery_code'] : ['totp']
+    const { totp, passkeys, codes } = sole(await within(db, this.#statements.methods).execute({ userId }))
+    if (totp + passkeys === 0) return []
+    const counts: [Method, number][] = [
+      ['totp', totp],
+      ['passkey', passkeys],
+      ['recovery_code', codes],
+    ]
+    return counts.filter(([, count]) => count > 0).map(([method]) => method)
   }
 
-  /** Whether the code is one of the user's, and the first time that it is shown: of many at once one is told so. */
-  use(userId: number, shown: ShownFactor): Promise<boolean> {
-    return 'totp' in shown ? this.#useTotp(userId, shown.totp) : this.#useRecoveryCode(userId, shown.recoveryCode)
+  /**
+   * The factor, if it is one of the user's and right. A code counts the first time that it is shown: of many at once one is told
+   * so. Of passkeys, that is told by `spend`.
+   */
+  async use(userId: number, shown: ShownFactor, client: Client): Promise<UsedFactor | undefined> {
+    if ('passkey' in shown) return this.#passkeys.verify(shown.passkey, client, userId).catch(undefinedIfRejected)
+    const isRight = await ('totp' in shown
+      ? this.#useTotp(userId, shown.totp)
+      : this.#useRecoveryCode(userId, shown.recoveryCode))
+    return isRight ? { amr: 'otp' } : undefined
   }
 
   /** The confirmed factors of a user, the oldest first. */
@@ -136,6 +167,10 @@ export class Factors {
   }
 }
 
+function undefinedIfRejected(error: unknown): undefined {
+  if (!(error instanceof Problem && error.code === 'passkey_rejected')) throw error
+}
+
 function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Database) {
   const isOfUser = eq(factors.userId, sql.placeholder('userId'))
   const isConfirmed = isNotNull(factors.confirmedAt)
@@ -145,6 +180,7 @@ function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Data
     lastStep: factors.lastStep,
     now: sql`${now}`.mapWith(Number),
   }
+  const ofKind = (kind: Factor['kind']) => sql`count(case when ${factors.kind} = ${kind} then 1 end)`.mapWith(Number)
   const step = sql`cast(${sql.placeholder('step')} as bigint)`
   const codesOfUser = db
     .select({ count: count() })
@@ -152,7 +188,11 @@ function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Data
     .where(eq(recoveryCodes.userId, sql.placeholder('userId')))
   return {
     methods: db
-      .select({ kinds: count(), codes: sql`(${codesOfUser})`.mapWith(Number) })
+      .select({
+        totp: ofKind('totp'),
+        passkeys: ofKind('passkey'),
+        codes: sql`(${codesOfUser})`.mapWith(Number),
+      })
       .from(factors)
       .where(and(isOfUser, isConfirmed))
       .prepare('find_factor_methods'),
@@ -162,7 +202,11 @@ function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Data
       .where(and(isOfUser, isConfirmed))
       .orderBy(asc(factors.createdAt), asc(factors.id))
       .prepare('list_factors'),
-    secrets: db.select(secret).from(factors).where(and(isOfUser, isConfirmed)).prepare('find_totp_secrets'),
+    secrets: db
+      .select(secret)
+      .from(factors)
+      .where(and(isOfUser, isConfirmed, eq(factors.kind, 'totp')))
+      .prepare('find_totp_secrets'),
     begun: db
       .select(secret)
       .from(factors)

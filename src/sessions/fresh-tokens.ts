@@ -43,6 +43,8 @@ export class FreshTokens {
   ): Promise<AccessToken> {
     return this.#database.transaction(async (db) => {
       const { authVersion, role, roles } = user
+      // Factors before sessions, as whoever removes factors: another order could deadlock.
+      await user.spend?.(db)
       const [row] = await within(db, this.#extend).execute({ sessionId, userId, authVersion })
       if (row === undefined) throw new Problem('invalid_token')
       await this.#events.record({ type: 'session.reauthenticated', userId, sessionId, reason: amr }, client, db)

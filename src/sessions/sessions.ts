@@ -32,6 +32,11 @@ export interface AuthenticatedUser {
   authVersion: number
   /** How, in words of RFC 8176 with a space between them; by the password alone where nothing is said. */
   amr?: string
+  /**
+   * Uses up what was shown, within the transaction in which the session begins or is proved again.
+   * @throws Problem when it was used before
+   */
+  spend?(db: Db): Promise<void>
 }
 
 /** The kind of a new session (schema.pg.ts), and its lifetimes in milliseconds. */
@@ -117,8 +122,7 @@ export class Sessions {
   async logIn(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     const grant = await this.#begin(db, user, client, plan)
     const { userId, sessionId } = grant
-    const how = user.amr === undefined ? 'password' : 'password and second factor'
-    const reason = client.door && `${how} at ${client.door()}`
+    const reason = client.door && `${shownBy(user)} at ${client.door()}`
     await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
     afterCommit(db, () => logins.publish({ result: 'succeeded' }))
     return grant
@@ -140,6 +144,8 @@ export class Sessions {
       userAgent: userAgentOf(client),
     })
     if (row === undefined) throw new Problem('invalid_credentials')
+    // After the row of the user is locked, as by those who remove factors: another order could deadlock.
+    await user.spend?.(db)
     await this.#knownNetworks.remember(user.id, ip, db)
     const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
     await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
@@ -213,6 +219,14 @@ export class Sessions {
   prune(signal?: AbortSignal): Promise<void> {
     return pruneSessions(this.#database, signal)
   }
+}
+
+/** What somebody proved who they are with, for the audit log. */
+function shownBy({ amr = PASSWORD }: AuthenticatedUser): string {
+  const [first = PASSWORD, ...more] = amr.split(' ')
+  const shown = { pwd: 'password', otp: 'mailed code' }[first]
+  if (shown === undefined) return 'passkey'
+  return more.includes('mfa') ? `${shown} and second factor` : shown
 }
 
 /** The program of a client, as a session keeps it. */

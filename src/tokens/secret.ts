@@ -18,6 +18,7 @@ export type Purpose =
   | 'authorization-code'
   | 'login-ticket'
   | 'browser-session'
+  | 'passkey-challenge'
 
 export interface Secret {
   /** The keys for one purpose, the newest first: make with the first, accept any. */

@@ -123,6 +123,32 @@ t.test('the issuer is the public address, or where it listens; the audience is t
   t.match(loadConfig({ PUBLIC_URL: 'https://login.example.com' }), { AUDIENCE: 'https://login.example.com' })
 })
 
+t.test('passkeys are for the host of PUBLIC_URL, unless another domain is set that their origins share', async (t) => {
+  const read = (env: Record<string, string>) => {
+    const { RP_ID, PASSKEY_ORIGINS } = loadConfig(env)
+    return [RP_ID, ...PASSKEY_ORIGINS]
+  }
+  const PUBLIC_URL = 'https://login.example.com/auth'
+  const app = `android:apk-key-hash:${'a'.repeat(43)}`
+  t.same(read({}), ['localhost', 'http://localhost:3000'])
+  t.same(read({ PUBLIC_URL }), ['login.example.com', 'https://login.example.com'])
+  t.same(read({ PUBLIC_URL, RP_ID: 'example.com' }), ['example.com', 'https://login.example.com'])
+  t.same(read({ PUBLIC_URL, PASSKEY_ORIGINS: `https://login.example.com,${app}` }).length, 3)
+  for (const url of ['http://192.0.2.7:3000', 'http://[2001:db8::7]']) t.same(read({ PUBLIC_URL: url })[0], '')
+  for (const [env, expected] of [
+    [{ PUBLIC_URL, RP_ID: 'example.org' }, /https:\/\/login\.example\.com, which is not of the domain example\.org/],
+    [{ PUBLIC_URL, RP_ID: 'n.example.com' }, /not of the domain/],
+    [{ PUBLIC_URL, PASSKEY_ORIGINS: 'https://app.example.com' }, /not of the domain login\.example\.com: set RP_ID/],
+    [{ PUBLIC_URL: 'http://192.0.2.7', PASSKEY_ORIGINS: 'https://app.example.com' }, /not of the domain \(none\)/],
+    [{ RP_ID: 'https://example.com' }, /RP_ID must be a domain/],
+    [{ RP_ID: '192.0.2.7' }, /RP_ID must be a domain/],
+    [{ PASSKEY_ORIGINS: 'https://example.com/login' }, /PASSKEY_ORIGINS must hold origins/],
+    [{ PASSKEY_ORIGINS: 'android:apk-key-hash:short' }, /PASSKEY_ORIGINS must hold origins/],
+  ] as [Record<string, string>, RegExp][]) {
+    t.throws(() => loadConfig(env), expected, JSON.stringify(env))
+  }
+})
+
 t.test('a wrong setting is refused by its name, with what it should be', async (t) => {
   const cases: [string, string, RegExp][] = [
     ['PORT', '65536', /whole number from 0 to 65535/],

@@ -47,6 +47,8 @@ const OAUTH_ENDPOINTS = ['createToken', 'introspectToken', 'revokeToken']
 const OAUTH_REQUESTS = ['TokenRequest', 'TokenForm']
 const CAMEL_CASE = /^[a-z][a-z0-9]*([A-Z][a-z0-9]*)*$/
 const SNAKE_CASE = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/
+/** Of these schemas the names are not ours: WebAuthn level 3 has them so, and browsers read and write them. */
+const OF_BROWSERS = /^(PasskeyCreationOptions|PasskeyRequestOptions|CreatedPasskey|ShownPasskey)\b/
 const REF = /^#\/components\/schemas\/(\w+)$/
 
 /** Documents that were found right, by their hash: most apps have the same ones. A build begins with an empty folder. */
@@ -199,7 +201,7 @@ function flawsOfSchema(name: string, schema: Schema): string[] {
     ...unless(schema.type !== undefined || schema.$ref !== undefined, `${name}: has no type`),
     ...unless(schema.description || schema.$ref, `${name}: description is missing`),
     ...Object.entries(schema.properties ?? {}).flatMap(([field, property]) => [
-      ...unless(SNAKE_CASE.test(field), `${name}.${field}: is not in snake_case`),
+      ...unless(SNAKE_CASE.test(field) || OF_BROWSERS.test(name), `${name}.${field}: is not in snake_case`),
       ...unless(
         !field.endsWith('_at') || property.format === 'date-time',
         `${name}.${field}: is a time without format date-time`,

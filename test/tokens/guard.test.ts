@@ -36,6 +36,8 @@ const OPEN = [
   'POST /v1/login/code',
   'POST /v1/login/code/request',
   'POST /v1/login/factor',
+  'POST /v1/login/passkey',
+  'POST /v1/login/passkey/options',
   'POST /v1/password-reset',
   'POST /v1/password-reset/request',
   'POST /v1/refresh',

@@ -1,0 +1,171 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RegistrationResponseJSON } from '@simplewebauthn/server'
+import { Type } from '@sinclair/typebox'
+import { Login, toLogin } from '../../src/api/account-schemas.js'
+import { factorName, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
+import {
+  CreatedPasskey,
+  PasskeyCreationOptions,
+  PasskeyRequestOptions,
+  ShownPasskey,
+} from '../../src/api/passkey-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { ref } from '../../src/api/schemas.js'
+import { toAuthenticationResponse } from '../../src/api/second-factors.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { serviceName } from '../../src/mail/composer.js'
+
+const NewPasskey = Type.Object(
+  { name: Type.Optional(factorName), passkey: ref(CreatedPasskey) },
+  {
+    $id: 'NewPasskey',
+    additionalProperties: false,
+    description: 'A passkey that a browser has made, and what to call it.',
+    examples: [{ name: 'laptop', passkey: CreatedPasskey.examples[0] }],
+  },
+)
+
+const AddedPasskey = Type.Object(
+  {
+    id: Type.String({ description: 'The id of the factor.' }),
+    recovery_codes: Type.Array(Type.String(), {
+      description: 'Codes for when the device is lost, where there were none. They are shown only now.',
+    }),
+  },
+  {
+    $id: 'AddedPasskey',
+    description: 'A passkey that was added.',
+    examples: [{ id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10', recovery_codes: ['7K2QW-M4ZX9'] }],
+  },
+)
+
+const PasskeyQuestion = Type.Object(
+  {
+    ticket: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 512,
+        description: 'The ticket of a log-in, to ask for its passkeys alone.',
+      }),
+    ),
+  },
+  {
+    $id: 'PasskeyQuestion',
+    additionalProperties: false,
+    description: 'Whose passkeys to ask for.',
+    examples: [{}],
+  },
+)
+
+const PasskeyLogin = Type.Object(
+  { passkey: ref(ShownPasskey) },
+  {
+    $id: 'PasskeyLogin',
+    additionalProperties: false,
+    description: 'What the passkey answered.',
+    examples: [{ passkey: ShownPasskey.examples[0] }],
+  },
+)
+
+const SCHEMAS = [
+  CreatedPasskey,
+  ShownPasskey,
+  PasskeyCreationOptions,
+  PasskeyRequestOptions,
+  NewPasskey,
+  AddedPasskey,
+  PasskeyQuestion,
+  PasskeyLogin,
+]
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of SCHEMAS) app.addSchema(schema)
+
+  app.post('/v1/me/passkeys/options', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'beginPasskey',
+      tags: ['me'],
+      summary: 'Begin a passkey',
+      description: 'What a browser makes a passkey with. It needs no body.',
+      response: {
+        200: ref(PasskeyCreationOptions),
+        ...problems(400, 401, 413, 415, 429),
+        409: problemAnswer(409, 'passkeys_unavailable'),
+      },
+    },
+    handler: (request) => app.secondFactors.passkeyOptions(ownerOf(request), serviceName(app.config)),
+  })
+
+  app.post('/v1/me/passkeys', {
+    config: { rateLimit: 'account', recentLogin: true },
+    schema: {
+      operationId: 'addPasskey',
+      tags: ['me'],
+      summary: 'Add a passkey',
+      description:
+        'Takes what the browser made with the options of beginPasskey. The first factor of an account ends all other sessions ' +
+        'and brings recovery codes.',
+      body: ref(NewPasskey),
+      response: {
+        201: { description: 'It is added.', content: { 'application/json': { schema: ref(AddedPasskey) } } },
+        ...problems(400, 401, 413, 415, 429),
+        403: problemAnswer(403, 'passkey_rejected'),
+        409: problemAnswer(409, 'too_many_factors'),
+      },
+    },
+    handler: async (request, reply) => {
+      const response = request.body.passkey as unknown as RegistrationResponseJSON
+      const added = await app.secondFactors.addPasskey(ownerOf(request), { name: nameIn(request.body), response })
+      return reply.code(201).send({ id: added.id, recovery_codes: added.recoveryCodes })
+    },
+  })
+
+  app.post('/v1/login/passkey/options', {
+    preValidation: withoutBody,
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'askForPasskey',
+      tags: ['auth'],
+      summary: 'Ask for a passkey',
+      description:
+        'What a browser asks for a passkey with: for loginWithPasskey, completeLogin or reauthenticate. It needs no body; with the ' +
+        'ticket of a log-in it asks for the passkeys of that account alone.',
+      security: [],
+      body: ref(PasskeyQuestion),
+      response: {
+        200: ref(PasskeyRequestOptions),
+        ...problems(400, 413, 415, 429),
+        409: problemAnswer(409, 'passkeys_unavailable'),
+      },
+    },
+    handler: (request) => app.passkeyLogIn.options(request.body.ticket),
+  })
+
+  app.post('/v1/login/passkey', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'loginWithPasskey',
+      tags: ['auth'],
+      summary: 'Log in with a passkey',
+      description:
+        'Starts a session without a name and a password: the passkey says whose it is, and counts as two factors.',
+      security: [],
+      body: ref(PasskeyLogin),
+      response: {
+        200: ref(Login),
+        ...problems(400, 413, 415, 429),
+        401: problemAnswer(401, 'invalid_credentials'),
+        403: problemAnswer(403, 'passkey_rejected'),
+        409: problemAnswer(409, 'passkeys_unavailable'),
+      },
+    },
+    handler: async (request) => {
+      const client = clientOf(request)
+      const user = await app.passkeyLogIn.authenticate(toAuthenticationResponse(request.body.passkey), client)
+      return toLogin(user, await app.sessions.issue(user, client))
+    },
+  })
+}
+
+export default routes

@@ -1,0 +1,66 @@
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { Factors } from '../factors/factors.js'
+import type { Passkeys } from '../factors/passkeys.js'
+import { Problem } from '../problems.js'
+import { logins } from '../telemetry/channels.js'
+import { printable } from '../terminal.js'
+import type { Accounts } from './accounts.js'
+import type { LoggedIn } from './log-in.js'
+import type { LoginTickets } from './login-tickets.js'
+
+/** The library's words can hold what the other side has sent. */
+const REASON_LENGTH = 200
+
+interface Dependencies {
+  accounts: Accounts
+  factors: Factors
+  passkeys: Passkeys
+  tickets: LoginTickets
+  events: Events
+}
+
+/**
+ * Log-in by a passkey alone, without a name. Nothing can be guessed here, so wrong ones take from no account's budget: nobody
+ * can lock an account with them, and an account that is locked for wrong passwords lets its passkeys in.
+ */
+export class PasskeyLogIn {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /**
+   * What a browser asks the device with: for any passkey, or for one of the account of a ticket.
+   * @throws Problem invalid_ticket, passkeys_unavailable
+   */
+  async options(ticket?: string) {
+    const { factors, passkeys, tickets } = this.#dependencies
+    if (ticket === undefined) return passkeys.requestOptions()
+    const proven = tickets.read(ticket)
+    if (proven === undefined) throw new Problem('invalid_ticket')
+    return passkeys.requestOptions(await factors.list(proven.userId))
+  }
+
+  /** The user of a passkey. The session that begins uses its challenge up. @throws Problem passkey_rejected, passkeys_unavailable */
+  async authenticate(response: AuthenticationResponseJSON, client: Client): Promise<LoggedIn> {
+    const { accounts, passkeys } = this.#dependencies
+    const shown = await passkeys.verify(response, client).catch((error) => this.#refuse(error, client))
+    const user = await accounts.find(shown.userId)
+    if (user === undefined || !user.isActive || user.unprovenUntil !== null) {
+      return this.#refuse(new Problem('passkey_rejected', { cause: new Error('the account may not log in') }), client)
+    }
+    return { ...user, amr: `${shown.amr} mfa`, spend: shown.spend }
+  }
+
+  async #refuse(error: unknown, client: Client): Promise<never> {
+    if (!(error instanceof Problem && error.code === 'passkey_rejected')) throw error
+    const cause = error.cause instanceof Error ? error.cause.message : 'unknown'
+    const reason = `passkey: ${printable(cause).slice(0, REASON_LENGTH)}`
+    logins.publish({ result: 'failed' })
+    await this.#dependencies.events.record({ type: 'login.failed', userId: null, actorId: null, reason }, client)
+    throw error
+  }
+}

@@ -1,0 +1,51 @@
+import { isIP } from 'node:net'
+
+/** The origin of an Android app that shows passkeys: the hash of the certificate that it is signed with. */
+const ANDROID = /^android:apk-key-hash:[\w-]{43}$/
+const DOMAIN = /^(?=.{1,253}$)[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/
+
+/** The settings, as they are read here: settings.ts, which has them, imports this file. */
+interface PasskeySettings {
+  PUBLIC_URL: string
+  RP_ID: string
+  PASSKEY_ORIGINS: readonly string[]
+}
+
+/** The domain that passkeys are for where none is set: the host of PUBLIC_URL. Empty for an IP address, which can be none. */
+export function defaultRpId(publicUrl: string): string {
+  const host = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : ''
+  return isDomain(host) ? host : ''
+}
+
+/** A domain. Empty is allowed. @throws Error whose message completes "RP_ID ..." */
+export function assertRpId(value: string): void {
+  if (value !== '' && !isDomain(value))
+    throw new Error('must be a domain such as example.com, without https:// and port')
+}
+
+/** The origin of a page or an app, for `list`. @throws Error whose message completes "PASSKEY_ORIGINS ..." */
+export function assertPasskeyOrigin(item: string): void {
+  const isPage = /^https?:/.test(item) && URL.canParse(item) && new URL(item).origin === item
+  if (!isPage && !ANDROID.test(item)) {
+    throw new Error('must hold origins such as https://login.example.com or android:apk-key-hash:..., without a path')
+  }
+}
+
+/** What is wrong with the two settings together: browsers show passkeys to pages of their domain alone. */
+export function passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }: Omit<PasskeySettings, 'PUBLIC_URL'>): string[] {
+  const isOfDomain = (origin: string) => ANDROID.test(origin) || `.${new URL(origin).hostname}`.endsWith(`.${RP_ID}`)
+  return PASSKEY_ORIGINS.filter((origin) => !isOfDomain(origin)).map(
+    (origin) =>
+      `PASSKEY_ORIGINS holds ${origin}, which is not of the domain ${RP_ID || '(none)'}: set RP_ID to one they share`,
+  )
+}
+
+/** What an operator should know who may wonder why nobody can add a passkey. */
+export function passkeysNotice({ RP_ID, PUBLIC_URL }: Omit<PasskeySettings, 'PASSKEY_ORIGINS'>): string | undefined {
+  if (RP_ID !== '') return undefined
+  return `Passkeys are off: PUBLIC_URL is ${PUBLIC_URL}, and they need the name of a host there (an IP address has none), or RP_ID`
+}
+
+function isDomain(host: string): boolean {
+  return DOMAIN.test(host) && isIP(host) === 0
+}

@@ -1,0 +1,81 @@
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { lt, sql } from 'drizzle-orm'
+import { deleteInBatches } from '../database/batches.js'
+import { type Database, type Db, within } from '../database/database.js'
+import type { Secret } from '../tokens/secret.js'
+
+const LIFETIME_MS = 5 * 60_000
+const RANDOM_BYTES = 16
+const EXPIRY_BYTES = 6
+const HEAD_BYTES = RANDOM_BYTES + EXPIRY_BYTES
+const MAC_BYTES = 16
+/** A used one is kept for so much longer, for a process whose clock runs behind the database's. */
+const KEPT_MS = 60_000
+
+/**
+ * What passkeys sign: random bytes, the time at which they expire and a MAC of both, so that asking for one writes nothing. It is
+ * taken once: the answers of passkeys that count nothing, as synchronized ones, would be good again otherwise.
+ */
+export class Challenges {
+  readonly #database: Database
+  readonly #keys: readonly Buffer[]
+  readonly #insert: ReturnType<typeof prepareInsert>
+
+  constructor(database: Database, secret: Secret) {
+    this.#database = database
+    this.#keys = secret.derive('passkey-challenge')
+    this.#insert = prepareInsert(database)
+  }
+
+  /** A new one in base64url. `purpose` says what it is for, and is bound into it. */
+  make(purpose: string): string {
+    const [key] = this.#keys
+    if (key === undefined) throw new Error('There is no key for challenges')
+    const head = Buffer.alloc(HEAD_BYTES)
+    randomBytes(RANDOM_BYTES).copy(head)
+    head.writeUIntBE(Date.now() + LIFETIME_MS, RANDOM_BYTES, EXPIRY_BYTES)
+    return Buffer.concat([head, mac(key, head, purpose)]).toString('base64url')
+  }
+
+  /** Whether it is one of ours, for this purpose, and has not expired. */
+  isOurs(challenge: string, purpose: string): boolean {
+    const bytes = Buffer.from(challenge, 'base64url')
+    // One spelling alone: another one of the same bytes would have another hash.
+    if (bytes.length !== HEAD_BYTES + MAC_BYTES || bytes.toString('base64url') !== challenge) return false
+    const head = bytes.subarray(0, HEAD_BYTES)
+    const isAuthentic = this.#keys.some((key) => timingSafeEqual(bytes.subarray(HEAD_BYTES), mac(key, head, purpose)))
+    return isAuthentic && expiryOf(head) > Date.now()
+  }
+
+  /** Uses one of ours up, within the transaction of what it is used for. False for one that was used before, in any replica. */
+  async use(db: Db, challenge: string): Promise<boolean> {
+    const hash = createHash('sha256').update(challenge).digest('base64url')
+    const expiresAt = expiryOf(Buffer.from(challenge, 'base64url'))
+    return (await within(db, this.#insert).execute({ hash, expiresAt })).length > 0
+  }
+
+  /** Deletes what has expired. */
+  async prune(signal?: AbortSignal): Promise<void> {
+    const { tables, now } = this.#database
+    const { usedChallenges: table } = tables
+    const where = lt(table.expiresAt, sql`${now} - ${KEPT_MS}`)
+    await deleteInBatches(this.#database, { table, key: table.hash, where, signal })
+  }
+}
+
+function mac(key: Buffer, head: Buffer, purpose: string): Buffer {
+  return createHmac('sha256', key).update(head).update(purpose).digest().subarray(0, MAC_BYTES)
+}
+
+function expiryOf(head: Buffer): number {
+  return head.readUIntBE(RANDOM_BYTES, EXPIRY_BYTES)
+}
+
+function prepareInsert({ db, tables: { usedChallenges } }: Database) {
+  return db
+    .insert(usedChallenges)
+    .values({ hash: sql.placeholder('hash'), expiresAt: sql.placeholder('expiresAt') })
+    .onConflictDoNothing()
+    .returning({ hash: usedChallenges.hash })
+    .prepare('insert_used_challenge')
+}

@@ -1,0 +1,266 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
+} from '@simplewebauthn/server'
+import { and, eq, ne, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
+import type { Database, Db } from '../database/database.js'
+import { Problem } from '../problems.js'
+import type { DataKey } from '../tokens/data-key.js'
+import { pseudonym, type Secret } from '../tokens/secret.js'
+import { Challenges } from './challenges.js'
+
+type Row = Database['tables']['factors']['$inferSelect']
+
+/** ES256, EdDSA and RS256: what authenticators have. The library's own choice depends on the version of Node. */
+const ALGORITHMS = [-7, -8, -257]
+/** What the browser itself waits for, a little less than the challenge is good for. */
+const TIMEOUT_MS = 4 * 60_000
+const LOG_IN = 'log-in'
+
+/** Somebody for whom a passkey is made. */
+export interface Holder {
+  id: number
+  sessionId: string
+  /** What the device shows. */
+  name: string
+  displayName: string
+}
+
+/** A passkey whose signature is good. Nothing is used up before `spend`. */
+export interface Shown {
+  userId: number
+  /** In words of RFC 8176. */
+  amr: string
+  /** Uses the challenge up, within the transaction of what it is used for. @throws Problem passkey_rejected */
+  spend(db: Db): Promise<void>
+}
+
+interface Dependencies {
+  config: Config
+  database: Database
+  dataKey: DataKey
+  secret: Secret
+  events: Events
+}
+
+/**
+ * Passkeys: WebAuthn level 3 without attestation. They say who somebody is by themselves (discoverable credentials), and that
+ * the person was verified by the device, so that one counts as two factors.
+ */
+export class Passkeys {
+  readonly #config: Config
+  readonly #database: Database
+  readonly #events: Events
+  readonly #handleKey: Buffer
+  readonly #challenges: Challenges
+  readonly #find: ReturnType<typeof prepareFind>
+
+  constructor({ config, database, dataKey, secret, events }: Dependencies) {
+    this.#config = config
+    this.#database = database
+    this.#events = events
+    this.#handleKey = dataKey.derive('user-handle')
+    this.#challenges = new Challenges(database, secret)
+    this.#find = prepareFind(database)
+  }
+
+  /** What `navigator.credentials.create` takes. A device that has one of the passkeys of `own` makes no other. */
+  creationOptions(holder: Holder, own: Row[], serviceName: string): PublicKeyCredentialCreationOptionsJSON {
+    const id = this.#assertAvailable()
+    return {
+      rp: { id, name: serviceName },
+      user: { id: this.#handleOf(holder.id), name: holder.name, displayName: holder.displayName },
+      challenge: this.#challenges.make(registrationOf(holder)),
+      pubKeyCredParams: ALGORITHMS.map((alg) => ({ alg, type: 'public-key' })),
+      timeout: TIMEOUT_MS,
+      attestation: 'none',
+      excludeCredentials: own.flatMap(descriptorOf),
+      authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
+    }
+  }
+
+  /** What `navigator.credentials.get` takes: any passkey of this service, or one of `own`. */
+  requestOptions(own: Row[] = []): PublicKeyCredentialRequestOptionsJSON {
+    return {
+      rpId: this.#assertAvailable(),
+      challenge: this.#challenges.make(LOG_IN),
+      timeout: TIMEOUT_MS,
+      userVerification: 'required',
+      ...(own.length > 0 && { allowCredentials: own.flatMap(descriptorOf) }),
+    }
+  }
+
+  /**
+   * Verifies what `navigator.credentials.create` resolved to. The row is then inserted by `add`, within a transaction.
+   * @throws Problem passkey_rejected, passkeys_unavailable
+   */
+  async verifyNew(holder: Pick<Holder, 'id' | 'sessionId'>, response: RegistrationResponseJSON) {
+    const expectedRPID = this.#assertAvailable()
+    const { verifyRegistrationResponse } = await import('@simplewebauthn/server')
+    const verifying = verifyRegistrationResponse({
+      response,
+      expectedChallenge: (challenge) => this.#challenges.isOurs(challenge, registrationOf(holder)),
+      expectedOrigin: [...this.#config.PASSKEY_ORIGINS],
+      expectedRPID,
+      requireUserVerification: true,
+      supportedAlgorithmIDs: ALGORITHMS,
+    })
+    // It throws errors of all kinds at what is wrong.
+    const { registrationInfo } = await verifying.catch((error) => reject(String(error)))
+    if (registrationInfo === undefined) return reject('the signature is wrong')
+    const challenge = signedChallenge(response.response.clientDataJSON)
+    const { credential, credentialDeviceType, credentialBackedUp } = registrationInfo
+    return {
+      challenge,
+      values: {
+        kind: 'passkey' as const,
+        credentialId: credential.id,
+        publicKey: Buffer.from(credential.publicKey).toString('base64url'),
+        rpId: expectedRPID,
+        transports: (credential.transports ?? []).join(' '),
+        counter: credential.counter,
+        isBackupEligible: credentialDeviceType === 'multiDevice',
+        isBackedUp: credentialBackedUp,
+      },
+    }
+  }
+
+  /** Adds a passkey that was verified, and uses its challenge up. @throws Problem passkey_rejected */
+  async add(db: Db, made: Awaited<ReturnType<Passkeys['verifyNew']>>, { userId, name }: Pick<Row, 'userId' | 'name'>) {
+    const { tables, now } = this.#database
+    if (!(await this.#challenges.use(db, made.challenge))) reject('the challenge was used before')
+    const id = randomUUID()
+    const added = await db
+      .insert(tables.factors)
+      .values({ id, userId, name, ...made.values, createdAt: now, confirmedAt: now })
+      .onConflictDoNothing()
+      .returning({ id: tables.factors.id })
+    if (added.length === 0) reject('it is registered already')
+    return id
+  }
+
+  /**
+   * Verifies what `navigator.credentials.get` resolved to. Where nobody else says whose it must be (`userId`), it says so itself.
+   * @throws Problem passkey_rejected, passkeys_unavailable
+   */
+  async verify(response: AuthenticationResponseJSON, client: Client, userId?: number): Promise<Shown> {
+    const expectedRPID = this.#assertAvailable()
+    const [row] = await this.#find.execute({ credentialId: response.id })
+    if (row === undefined || (userId !== undefined && row.userId !== userId)) return reject('nobody has this passkey')
+    const { userHandle } = response.response
+    const isOwners = userHandle === this.#handleOf(row.userId) || (userId !== undefined && !userHandle)
+    if (!isOwners) return reject('the user handle is of somebody else')
+    const { verifyAuthenticationResponse } = await import('@simplewebauthn/server')
+    const verifying = verifyAuthenticationResponse({
+      response,
+      expectedChallenge: (challenge) => this.#challenges.isOurs(challenge, LOG_IN),
+      expectedOrigin: [...this.#config.PASSKEY_ORIGINS],
+      expectedRPID,
+      requireUserVerification: true,
+      credential: {
+        id: response.id,
+        publicKey: new Uint8Array(Buffer.from(row.publicKey ?? '', 'base64url')),
+        // Never a gate: restored devices count anew, and synchronized passkeys do not count.
+        counter: 0,
+      },
+    })
+    const { verified, authenticationInfo } = await verifying.catch((error) => reject(String(error)))
+    if (!verified) return reject('the signature is wrong')
+    const challenge = signedChallenge(response.response.clientDataJSON)
+    const isBackupEligible = authenticationInfo.credentialDeviceType === 'multiDevice'
+    if (isBackupEligible !== row.isBackupEligible) return reject('its backup eligibility has changed')
+    const seen = { counter: authenticationInfo.newCounter, isBackedUp: authenticationInfo.credentialBackedUp }
+    return {
+      userId: row.userId,
+      amr: `${isBackupEligible ? 'swk' : 'hwk'} user`,
+      spend: (db) => this.#spend(db, { row, challenge, seen, client }),
+    }
+  }
+
+  /** How many passkeys were made for another RP_ID, so that no browser offers them. */
+  async countOrphans(): Promise<number> {
+    const { db, tables } = this.#database
+    const { factors } = tables
+    return db.$count(factors, and(eq(factors.kind, 'passkey'), ne(factors.rpId, this.#config.RP_ID)))
+  }
+
+  /** Deletes used challenges that have expired. */
+  prune(signal?: AbortSignal): Promise<void> {
+    return this.#challenges.prune(signal)
+  }
+
+  async #spend(
+    db: Db,
+    {
+      row,
+      challenge,
+      seen,
+      client,
+    }: { row: Row; challenge: string; client: Client; seen: Pick<Row, 'counter' | 'isBackedUp'> },
+  ): Promise<void> {
+    if (!(await this.#challenges.use(db, challenge))) reject('the challenge was used before')
+    const { tables, now } = this.#database
+    const { factors } = tables
+    const isStillThere = eq(factors.id, row.id)
+    const changes = { ...seen, lastUsedAt: now }
+    const used = await db.update(factors).set(changes).where(isStillThere).returning({ id: factors.id })
+    if (used.length === 0) reject('the passkey was removed')
+    const [before, after] = [row.counter ?? 0, seen.counter ?? 0]
+    if (before === 0 || after > before) return
+    const reason = `counted ${after} after ${before}`
+    await this.#events.record({ type: 'passkey.counter_fell', userId: row.userId, reason }, client, db)
+  }
+
+  /** The user handle: random to everybody else, so that it tells nothing to whoever reads the device. */
+  #handleOf(userId: number): string {
+    return pseudonym(this.#handleKey, userId)
+  }
+
+  /** The RP ID. @throws Problem passkeys_unavailable */
+  #assertAvailable(): string {
+    if (this.#config.RP_ID === '') throw new Problem('passkeys_unavailable')
+    return this.#config.RP_ID
+  }
+}
+
+function registrationOf({ id, sessionId }: Pick<Holder, 'id' | 'sessionId'>): string {
+  return `register:${id}:${sessionId}`
+}
+
+/**
+ * The challenge in what the browser signed, which the library has verified: anything else may be no JSON. It lets frames in pages
+ * of other sites pass, which are not for log-ins.
+ */
+function signedChallenge(clientDataJSON: string): string {
+  const { challenge, crossOrigin, topOrigin } = JSON.parse(Buffer.from(clientDataJSON, 'base64url').toString())
+  if (crossOrigin === true || topOrigin !== undefined) reject('it was shown in a frame of another site')
+  return challenge
+}
+
+/** What exactly is wrong goes to the log: to the other side it would be of use to a forger alone. */
+function reject(cause: string): never {
+  throw new Problem('passkey_rejected', { cause: new Error(cause) })
+}
+
+function descriptorOf({ credentialId, transports }: Row) {
+  if (credentialId === null) return []
+  const known = (transports ?? '').split(' ').filter((word) => word !== '')
+  type Transports = NonNullable<RegistrationResponseJSON['response']['transports']>
+  return [
+    { id: credentialId, type: 'public-key' as const, ...(known.length > 0 && { transports: known as Transports }) },
+  ]
+}
+
+function prepareFind({ db, tables: { factors } }: Database) {
+  return db
+    .select()
+    .from(factors)
+    .where(eq(factors.credentialId, sql.placeholder('credentialId')))
+    .prepare('find_passkey')
+}
