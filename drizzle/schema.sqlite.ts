@@ -105,6 +105,13 @@ export const signingKeys = sqliteTable('signing_keys', {
   createdAt: integer('created_at').notNull(),
   signsFrom: integer('signs_from').notNull(),
   retiresAt: integer('retires_at'),
+  // What its signatures are for: `access` tokens, or `id_token`s, whose keys are published apart. Bound into the seal.
+  use: text('use', { enum: ['access', 'id_token'] })
+    .notNull()
+    .default('access'),
+  alg: text('alg', { enum: ['ES256', 'RS256'] })
+    .notNull()
+    .default('ES256'),
 })
 
 // Random keys that what must outlive SECRET_KEY hangs on, each sealed with it: another SECRET_KEY seals them anew.

@@ -1,23 +1,29 @@
 import plugin from 'fastify-plugin'
 import { AuthorizationCodes } from '../src/oauth/authorization-codes.js'
 import { CodeGrant } from '../src/oauth/code-grant.js'
+import { IdTokens } from '../src/oauth/id-tokens.js'
+import { UserClaimsReader } from '../src/oauth/user-claims.js'
 import { ClientSessions } from '../src/sessions/client-sessions.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
     authorizationCodes: AuthorizationCodes
     codeGrant: CodeGrant
+    userClaims: UserClaimsReader
   }
 }
 
 /** How people log in to other clients: authorization codes, and what they are exchanged for. */
 export default plugin(
   async (app) => {
-    const { config, database, events, keys, tokenPairs: pairs, secret } = app
+    const { config, database, events, endings, keys, idTokenKeys, tokenPairs: pairs, secret } = app
     const codes = new AuthorizationCodes(secret)
-    const sessions = new ClientSessions({ config, database, events, keys, pairs, sessions: app.sessions })
+    const sessions = new ClientSessions({ config, database, events, endings, keys, pairs, sessions: app.sessions })
+    const userClaims = new UserClaimsReader(database)
+    const idTokens = new IdTokens({ config, keys: idTokenKeys, claims: userClaims })
+    app.decorate('userClaims', userClaims)
     app.decorate('authorizationCodes', codes)
-    app.decorate('codeGrant', new CodeGrant({ config, codes, sessions }))
+    app.decorate('codeGrant', new CodeGrant({ config, codes, sessions, idTokens }))
   },
   { name: 'authorization', dependencies: ['sessions'] },
 )

@@ -9,6 +9,7 @@ import { Rotation } from '../src/sessions/rotation.js'
 import { Sessions } from '../src/sessions/sessions.js'
 import { TokenPairs } from '../src/sessions/token-pairs.js'
 import { DataKey } from '../src/tokens/data-key.js'
+import { IdTokenKeys } from '../src/tokens/id-token-keys.js'
 import { LegacyTokens } from '../src/tokens/legacy-tokens.js'
 import { openSecret, type Secret } from '../src/tokens/secret.js'
 import { Keys } from '../src/tokens/signing-keys.js'
@@ -17,10 +18,12 @@ declare module 'fastify' {
   interface FastifyInstance {
     secret: Secret
     keys: Keys
+    idTokenKeys: IdTokenKeys
     dataKey: DataKey
     knownNetworks: KnownNetworks
     revocations: Revocations
     tokenPairs: TokenPairs
+    endings: Endings
     sessions: Sessions
     browserSessions: BrowserSessions
     rotation: Rotation
@@ -39,9 +42,11 @@ export default plugin(
     const { config, database, events } = app
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)
+    const idTokenKeys = await IdTokenKeys.open(database, secret)
     const dataKey = await DataKey.open(database, secret)
     if (config.SECRET_KEY.length > 1) {
       await keys.reseal()
+      await idTokenKeys.reseal()
       await dataKey.reseal()
     }
     const knownNetworks = new KnownNetworks(database, secret)
@@ -51,12 +56,14 @@ export default plugin(
     const parts = { config, database, keys, pairs, events, endings }
     app.decorate('secret', secret)
     app.decorate('keys', keys)
+    app.decorate('idTokenKeys', idTokenKeys)
     app.decorate('dataKey', dataKey)
     app.decorate('knownNetworks', knownNetworks)
     app.decorate('revocations', revocations)
     app.decorate('tokenPairs', pairs)
     const sessions = new Sessions({ ...parts, knownNetworks, revocations })
     const cookies = new BrowserCookies(config, secret.derive('browser-session'))
+    app.decorate('endings', endings)
     app.decorate('sessions', sessions)
     app.decorate('browserSessions', new BrowserSessions({ database, cookies, sessions }))
     app.decorate('rotation', new Rotation(parts))

@@ -14,7 +14,7 @@ const COSTS_FIRST_MS = 1_000
 /** Background work: polls for revoked sessions and new keys, deletes expired rows, logs warnings. */
 export default plugin(
   async (app) => {
-    const { database, revocations, keys, knownClients, apiKeys, tokenRevocations } = app
+    const { database, revocations, keys, idTokenKeys, knownClients, apiKeys, tokenRevocations } = app
     const costs = new StoredCosts(database, app.passwords)
     const prunes = prunesOf(app)
     const closing = new AbortController()
@@ -24,7 +24,9 @@ export default plugin(
         // First: where this fails, revocations are not known to be heard, and no token is taken after a while.
         await Promise.all([knownClients.poll(), apiKeys.poll(), tokenRevocations.poll()])
         await revocations.poll()
-        await keys.reload()
+        await Promise.all([keys.reload(), idTokenKeys.reload()])
+        // Made before the first log-in waits for it.
+        for (const algorithm of knownClients.idTokenAlgorithms()) await idTokenKeys.ensure(algorithm)
       }),
       repeat(PRUNE_EVERY_MS, () => pruneAll(prunes, closing.signal)),
       repeat(COSTS_EVERY_MS, () => costs.look(), COSTS_FIRST_MS),

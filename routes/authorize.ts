@@ -77,10 +77,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   /** The way back to the client, with a code. */
   function answerTo(authorization: AuthorizationRequest, session: BrowserSession): string {
-    const { client, scope, resource, redirectUri, challenge, state } = authorization
+    const { client, scope, resource, redirectUri, challenge, state, nonce } = authorization
     const { id: parentId, userId, authVersion, amr, authTime } = session
     const code = app.authorizationCodes.make({
       ...{ clientId: client.id, scope, redirectUri, challenge, ...(resource !== undefined && { resource }) },
+      ...(nonce !== undefined && { nonce }),
       ...{ parentId, userId, authVersion, amr, authTime },
     })
     return answerAddress(redirectUri, { code, state, iss: issuer })

@@ -60,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async () => {
       if (app.drain.hasBegun) throw new Problem('not_ready', { detail: 'This process is about to stop.' })
-      if (!app.keys.canSign) throw new Problem('not_ready', { detail: NO_KEY })
+      if (!app.keys.canSign || !app.idTokenKeys.canSign) throw new Problem('not_ready', { detail: NO_KEY })
       if (app.revocations.isStale()) throw new Problem('revocations_stale')
       await withinTime(app.database.ping())
       return alive

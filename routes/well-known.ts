@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { FOR_EVERYBODY } from '../src/api/discovery.js'
 import { etag, isFresh } from '../src/api/etags.js'
 import { problems } from '../src/api/problem-schemas.js'
 import { noContent, ref } from '../src/api/schemas.js'
@@ -10,15 +11,6 @@ import { OWN_SCOPES } from '../src/clients/scopes.js'
 import { hasPages } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { ALGORITHM } from '../src/tokens/signing-keys.js'
-
-/** Half of how long a new key is published before it signs: who caches this knows every key in time. */
-const CACHED_FOR_S = 300
-
-/** Pages of every origin may read what is public: a client in a browser begins with it. */
-const FOR_EVERYBODY = {
-  'cache-control': `public, max-age=${CACHED_FOR_S}`,
-  'access-control-allow-origin': '*',
-}
 
 const JwkSet = Type.Object(
   {

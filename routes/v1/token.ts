@@ -89,10 +89,11 @@ const TokenAnswer = Type.Object(
     access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
     token_type: Type.String({ description: '`Bearer`: how to send it.' }),
     expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
-    refresh_token: Type.Optional(
-      Type.String({ description: "Exchanges once for the next pair of tokens; for Latchkey's own client." }),
-    ),
+    refresh_token: Type.Optional(Type.String({ description: 'Exchanges once for the next pair of tokens.' })),
     scope: Type.Optional(Type.String({ description: 'What was granted, to a client other than Latchkey itself.' })),
+    id_token: Type.Optional(
+      Type.String({ description: 'Who logged in, and how: OpenID Connect, for a client with the scope `openid`.' }),
+    ),
   },
   {
     $id: 'TokenAnswer',
@@ -192,7 +193,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   async function refreshFor(client: OAuthClient, token: string, request: FastifyRequest<{ Body: TokenForm }>) {
     assertGrant(client, 'refresh_token')
     const { scope, resource } = request.body
-    return app.rotation.refresh(token, clientOf(request), app.clientTokens.termsOf(client, { scope, resource }))
+    const terms = app.clientTokens.termsOf(client, { scope, resource })
+    const { tokens, session } = await app.rotation.refreshFor(terms, token, clientOf(request))
+    return app.codeGrant.complete(client, tokens, session)
   }
 }
 

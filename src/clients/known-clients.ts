@@ -29,6 +29,15 @@ export class KnownClients {
     return this.#byId.get(id)
   }
 
+  /** How the id_tokens are signed that these clients can get. */
+  idTokenAlgorithms(): Set<OAuthClient['idTokenAlgorithm']> {
+    return new Set(
+      [...this.#byId.values()].flatMap(({ grantTypes, scopes, idTokenAlgorithm }) =>
+        grantTypes.includes('authorization_code') && scopes.includes('openid') ? [idTokenAlgorithm] : [],
+      ),
+    )
+  }
+
   /** How many there are. */
   get size(): number {
     return this.#byId.size

@@ -4,6 +4,7 @@ import { type Config, loadConfig } from '../config/config.js'
 import { openDatabase } from '../database/open.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { DataKey } from '../tokens/data-key.js'
+import { IdTokenKeys } from '../tokens/id-token-keys.js'
 import { openSecret } from '../tokens/secret.js'
 import type { KeyState } from '../tokens/signing-key-rows.js'
 import { Keys } from '../tokens/signing-keys.js'
@@ -12,7 +13,8 @@ import { announceDatabase, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 
-The keys that sign access tokens. A running service notices a change within a second; no restart is needed.
+The keys that sign access tokens and, where clients log people in, id_tokens. A running service notices a change within a
+second; no restart is needed.
 
   list     list the keys, and whether the old secrets of SECRET_KEY are still needed
   rotate   publish the next key; it signs in ten minutes, and the previous key verifies until its last token has expired
@@ -57,34 +59,46 @@ export async function run({ kid, now, json = false }: Values, [action, extra]: s
   try {
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)
+    const idTokenKeys = await IdTokenKeys.open(database, secret)
     const dataKey = await DataKey.open(database, secret)
-    if (action === 'rotate') await rotate(keys, dataKey, { atOnce: now === true, json })
-    else if (action === 'retire') await retire(keys, kid as string, json)
-    else if (action === 'reseal') await reseal(keys, dataKey, json)
-    else await list(keys, { dataKey, config, json })
+    const all = { keys, idTokenKeys, dataKey }
+    if (action === 'rotate') await rotate(all, { atOnce: now === true, json })
+    else if (action === 'retire') await retire(all, kid as string, json)
+    else if (action === 'reseal') await reseal(all, json)
+    else await list(all, { config, json })
   } finally {
     await database.close()
   }
 }
 
-async function rotate(keys: Keys, dataKey: DataKey, { atOnce, json }: { atOnce: boolean; json: boolean }) {
-  const kid = await keys.rotate({ atOnce })
-  // After a leak the processes start with the new secret alone.
-  if (atOnce) await dataKey.reseal()
-  if (json) printJson({ published: kid ?? null, signs_at_once: atOnce })
-  else if (kid === undefined) print('Another process has just published a key; see latchkey keys list.')
-  else
-    print(`Published ${kid}; ${atOnce ? 'it signs now, and all other keys are retired' : 'it signs in ten minutes'}.`)
+interface AllKeys {
+  keys: Keys
+  idTokenKeys: IdTokenKeys
+  dataKey: DataKey
 }
 
-async function retire(keys: Keys, kid: string, json: boolean): Promise<void> {
-  if (!(await keys.retire(kid))) throw new CommandError(`there is no key ${kid}; see latchkey keys list`)
+async function rotate({ keys, idTokenKeys, dataKey }: AllKeys, { atOnce, json }: { atOnce: boolean; json: boolean }) {
+  const kid = await keys.rotate({ atOnce })
+  const others = await idTokenKeys.rotate({ atOnce })
+  // After a leak the processes start with the new secret alone.
+  if (atOnce) await dataKey.reseal()
+  if (json) printJson({ published: kid ?? null, id_token_keys: others, signs_at_once: atOnce })
+  else if (kid === undefined) print('Another process has just published a key; see latchkey keys list.')
+  else {
+    const when = atOnce ? 'it signs now, and all other keys are retired' : 'it signs in ten minutes'
+    print(`Published ${kid}; ${when}.`, ...others.map((other) => `Published ${other}, for id_tokens; ${when}.`))
+  }
+}
+
+async function retire({ keys, idTokenKeys }: AllKeys, kid: string, json: boolean): Promise<void> {
+  if (!(await keys.retire(kid)) && !(await idTokenKeys.retire(kid)))
+    throw new CommandError(`there is no key ${kid}; see latchkey keys list`)
   if (json) printJson({ retired: kid })
   else print(`Retired ${kid}.`)
 }
 
-async function reseal(keys: Keys, dataKey: DataKey, json: boolean): Promise<void> {
-  const kids = await keys.reseal()
+async function reseal({ keys, idTokenKeys, dataKey }: AllKeys, json: boolean): Promise<void> {
+  const kids = [...(await keys.reseal()), ...(await idTokenKeys.reseal())]
   const hasResealed = await dataKey.reseal()
   const what = [...kids, ...(hasResealed ? ['the data key'] : [])]
   if (json) printJson({ resealed: kids, data_key_resealed: hasResealed })
@@ -93,13 +107,12 @@ async function reseal(keys: Keys, dataKey: DataKey, json: boolean): Promise<void
 }
 
 interface ListOptions {
-  dataKey: DataKey
   config: Pick<Config, 'SECRET_KEY' | 'REFRESH_IDLE_TTL'>
   json: boolean
 }
 
-async function list(keys: Keys, { dataKey, config, json }: ListOptions): Promise<void> {
-  const rows = await keys.list()
+async function list({ keys, idTokenKeys, dataKey }: AllKeys, { config, json }: ListOptions): Promise<void> {
+  const rows = [...(await keys.list()), ...(await idTokenKeys.list())]
   if (process.stdout.isTTY && !json) print(HEADER)
   print(...rows.map((row) => (json ? printableJson(asJson(row)) : line(row))))
   if (json || config.SECRET_KEY.length < 2) return
@@ -117,13 +130,17 @@ function whenOldSecretsMayGo(end: number): string {
   return `${sealed} The old secrets may go on ${timestamp(end)}; before that, who holds a refresh token made with one logs in again.`
 }
 
-function asJson({ kid, signsFrom, retiresAt, opens, isOfFirstSecret }: KeyState): object {
+function asJson({ kid, use, alg, signsFrom, retiresAt, opens, isOfFirstSecret }: KeyState): object {
   const times = { signs_from: timestamp(signsFrom), retires_at: retiresAt && timestamp(retiresAt) }
-  return { kid, ...times, opens, first_secret: isOfFirstSecret }
+  return { kid, use, alg, ...times, opens, first_secret: isOfFirstSecret }
 }
 
-function line({ kid, signsFrom, retiresAt, opens }: KeyState): string {
+function line({ kid, use, alg, signsFrom, retiresAt, opens }: KeyState): string {
   const end = retiresAt === null ? '-' : timestamp(retiresAt)
-  const note = opens ? '' : '  not used: does not open with this SECRET_KEY'
-  return `${kid}  ${timestamp(signsFrom)}  ${end.padEnd(opens ? 0 : TIME_LENGTH)}${note}`
+  const notes = [
+    ...(use === 'id_token' ? [`for id_tokens (${alg})`] : []),
+    ...(opens ? [] : ['not used: does not open with this SECRET_KEY']),
+  ]
+  const note = notes.length === 0 ? '' : `  ${notes.join(', ')}`
+  return `${kid}  ${timestamp(signsFrom)}  ${end.padEnd(note === '' ? 0 : TIME_LENGTH)}${note}`
 }

@@ -27,6 +27,7 @@ const AuthorizationCode = Type.Object({
   resource: Type.Optional(Type.String()),
   redirectUri: Type.String(),
   challenge: Type.String(),
+  nonce: Type.Optional(Type.String()),
 })
 export type AuthorizationCode = Static<typeof AuthorizationCode>
 const authorizationCode = TypeCompiler.Compile(AuthorizationCode)

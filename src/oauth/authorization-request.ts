@@ -5,12 +5,11 @@ import { wordsOf } from '../clients/scopes.js'
 import { Problem } from '../problems.js'
 import { isChallenge } from './pkce.js'
 
-/** What needs more than this version grants, and is left out of the scope; the answer of the token endpoint names what is granted. */
-const NOT_GRANTED: readonly string[] = ['openid', 'offline_access']
 /** Parameters of RFC 9101, which are refused by name: whoever sends one means what is in it. */
 const REFUSED = { request: 'request_not_supported', request_uri: 'request_uri_not_supported' } as const
 /** What a client may send with it, in characters. */
 const STATE_LONGEST = 2_048
+const NONCE_LONGEST = 512
 
 type ErrorCode =
   | 'invalid_request'
@@ -32,6 +31,7 @@ export interface AuthorizationRequest {
   resource: string | undefined
   challenge: string
   state: string | undefined
+  nonce: string | undefined
 }
 
 /** An error that the client is told, by way of the browser: RFC 6749 section 4.1.2.1. */
@@ -74,12 +74,13 @@ export async function readAuthorizationRequest(query: Query, clients: KnownClien
   if (!client.grantTypes.includes('authorization_code') || !client.isFirstParty) {
     refuse('unauthorized_client', 'Only first-party clients with the grant authorization_code log people in.')
   }
-  const { code_challenge: challenge = '', code_challenge_method: method, resource, prompt } = parameters
+  const { code_challenge: challenge = '', code_challenge_method: method, resource, prompt, nonce } = parameters
   if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
   if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
   if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is not known.')
+  if ((nonce ?? '').length > NONCE_LONGEST) refuse('invalid_request', 'nonce is too long.')
   if (prompt === 'none') refuse('login_required', 'Nobody is asked, and nobody is logged in.')
-  return { client, redirectUri, resource, challenge, state, scope: grantedScope(parameters.scope ?? '', client) }
+  return { client, redirectUri, resource, challenge, state, nonce, scope: grantedScope(parameters.scope ?? '', client) }
 }
 
 /** The address that a browser goes to with an answer. Each names the issuer: RFC 9207, against mix-up. */
@@ -93,5 +94,7 @@ export function answerAddress(redirectUri: string, parameters: Record<string, st
 
 function grantedScope(asked: string, client: OAuthClient): string {
   const words = new Set(wordsOf(asked))
-  return client.scopes.filter((word) => words.has(word) && !NOT_GRANTED.includes(word)).join(' ')
+  // OpenID Connect Core, section 11: who may not have it is granted all but that.
+  const isOfflineGranted = client.isFirstParty && client.grantTypes.includes('refresh_token')
+  return client.scopes.filter((word) => words.has(word) && (word !== 'offline_access' || isOfflineGranted)).join(' ')
 }

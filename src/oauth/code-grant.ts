@@ -1,11 +1,14 @@
 import type { Client } from '../audit/requester.js'
 import { audienceFor } from '../clients/grants.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
+import { wordsOf } from '../clients/scopes.js'
 import type { Config } from '../config/settings.js'
 import { Problem } from '../problems.js'
 import type { ClientSessions } from '../sessions/client-sessions.js'
-import type { AccessToken } from '../sessions/token-pairs.js'
+import type { RefreshedSession } from '../sessions/rotation.js'
+import type { AccessToken, Tokens } from '../sessions/token-pairs.js'
 import type { AuthorizationCodes } from './authorization-codes.js'
+import type { IdTokens, LoginProof } from './id-tokens.js'
 import { isVerifierOf } from './pkce.js'
 
 /** What the token endpoint is sent with a code: RFC 6749 section 4.1.3 and RFC 7636 section 4.5. */
@@ -15,10 +18,14 @@ export interface CodeExchange {
   verifier: string
 }
 
+/** The answer of the token endpoint. */
+export type GrantedTokens = (AccessToken | Tokens) & { scope: string; id_token?: string }
+
 interface Dependencies {
   config: Config
   codes: AuthorizationCodes
   sessions: ClientSessions
+  idTokens: IdTokens
 }
 
 /** The grant authorization_code: a code for an access token, once. */
@@ -26,11 +33,13 @@ export class CodeGrant {
   readonly #config: Config
   readonly #codes: AuthorizationCodes
   readonly #sessions: ClientSessions
+  readonly #idTokens: IdTokens
 
-  constructor({ config, codes, sessions }: Dependencies) {
+  constructor({ config, codes, sessions, idTokens }: Dependencies) {
     this.#config = config
     this.#codes = codes
     this.#sessions = sessions
+    this.#idTokens = idTokens
   }
 
   /**
@@ -46,12 +55,25 @@ export class CodeGrant {
       code.redirectUri === redirectUri &&
       isVerifierOf(verifier, code.challenge)
     if (!isRight) throw invalidCode()
-    const { jti: sessionId, resource, ...content } = code
+    const { jti: sessionId, resource, nonce, ...content } = code
     // That the client is registered for the resource was seen at /authorize.
     const audience = resource ?? audienceFor(by, undefined, this.#config)
-    const token = await this.#sessions.begin({ ...content, sessionId, audience }, client)
+    const isRefreshable = by.grantTypes.includes('refresh_token')
+    const isOffline = isRefreshable && by.isFirstParty && wordsOf(code.scope).includes('offline_access')
+    const begun = { ...content, sessionId, audience, isRefreshable, isOffline }
+    const token = await this.#sessions.begin(begun, client)
     if (token === undefined) throw invalidCode()
-    return { ...token, scope: code.scope } satisfies AccessToken & { scope: string }
+    return this.#withIdToken(by, token, { ...content, nonce, sid: content.parentId })
+  }
+
+  /** What a refresh gets beside its pair: an id_token without nonce (OpenID Connect Core, section 12.2). */
+  complete(by: OAuthClient, tokens: Tokens, { parentId, ...session }: RefreshedSession): Promise<GrantedTokens> {
+    return this.#withIdToken(by, tokens, { ...session, sid: parentId ?? undefined })
+  }
+
+  async #withIdToken(by: OAuthClient, token: AccessToken | Tokens, proof: LoginProof): Promise<GrantedTokens> {
+    const idToken = await this.#idTokens.make(by, token.access_token, proof)
+    return { ...token, scope: proof.scope, ...(idToken !== undefined && { id_token: idToken }) }
   }
 }
 

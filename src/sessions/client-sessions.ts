@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
@@ -7,9 +7,14 @@ import { afterCommit, type Database, within } from '../database/database.js'
 import { tokens } from '../telemetry/channels.js'
 import type { Role } from '../tokens/access-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
-import { TOKEN_SLACK_MS } from './conditions.js'
+import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
+import type { Endings } from './endings.js'
 import { type Sessions, userAgentOf } from './sessions.js'
-import type { AccessToken, TokenPairs } from './token-pairs.js'
+import type { AccessToken, TokenPairs, Tokens } from './token-pairs.js'
+
+/** How many live sessions somebody has with one client at most: one more ends the oldest. */
+const SESSIONS_PER_CLIENT = 20
+const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_CLIENT} sessions` } as const
 
 /** What a user has agreed to, proved at /authorize, and when it ends if nobody comes for it. */
 export interface Authorization {
@@ -25,6 +30,10 @@ export interface Authorization {
   /** In milliseconds since 1970, as the next. */
   authTime: number
   expiresAt: number
+  /** Whether there are refresh tokens; without them the session lives as long as its access token. */
+  isRefreshable: boolean
+  /** Whether it goes on without the browser session. */
+  isOffline: boolean
 }
 
 interface Dependencies {
@@ -33,6 +42,7 @@ interface Dependencies {
   keys: Keys
   pairs: TokenPairs
   events: Events
+  endings: Endings
   sessions: Sessions
 }
 
@@ -44,32 +54,45 @@ export class ClientSessions {
   readonly #pairs: TokenPairs
   readonly #events: Events
   readonly #sessions: Sessions
-  #insert: ReturnType<typeof prepareInsert> | undefined
+  readonly #endings: Endings
+  readonly #lifetimes: Record<'refreshable' | 'short', { idle: number; absolute: number }>
+  #statements: ReturnType<typeof prepareStatements> | undefined
 
-  constructor({ config, database, keys, pairs, events, sessions }: Dependencies) {
+  constructor({ config, database, keys, pairs, events, endings, sessions }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#keys = keys
     this.#pairs = pairs
     this.#events = events
+    this.#endings = endings
     this.#sessions = sessions
+    const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = config
+    this.#lifetimes = {
+      refreshable: { idle: REFRESH_IDLE_TTL, absolute: REFRESH_ABSOLUTE_TTL },
+      short: { idle: ACCESS_TOKEN_TTL, absolute: ACCESS_TOKEN_TTL },
+    }
   }
 
   /**
    * Begins the session of this id, once, and resolves to its access token. Where it began before, it ends. Undefined then, and
    * when the authorization has expired, the browser session is over or the account changed since.
    */
-  async begin(authorization: Authorization, client: Client): Promise<AccessToken | undefined> {
+  async begin(authorization: Authorization, client: Client): Promise<AccessToken | Tokens | undefined> {
     this.#keys.assertCanSign()
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
-    this.#insert ??= prepareInsert(this.#database, this.#config)
-    const insert = this.#insert
+    this.#statements ??= prepareStatements(this.#database, this.#config)
+    const { insert, endOldest } = this.#statements
+    const { isRefreshable, isOffline } = authorization
+    const lifetimes = isRefreshable ? this.#lifetimes.refreshable : this.#lifetimes.short
     const row = await this.#database.transaction(async (db) => {
-      const parameters = { ...authorization, ip: client.ip, userAgent: userAgentOf(client) }
+      const origin = { ip: client.ip, userAgent: userAgentOf(client) }
+      const parameters = { ...authorization, ...origin, ...lifetimes, isOffline: isOffline ? 1 : 0 }
       const [row] = await within(db, insert).execute(parameters)
       if (row === undefined) return undefined
       const reason = `code of ${clientId}`
       await this.#events.record({ type: 'login.succeeded', userId, sessionId, reason }, client, db)
+      const oldest = await within(db, endOldest).execute({ userId, clientId })
+      await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
       afterCommit(db, () => tokens.publish({ grant: 'authorization_code', client: clientId }))
       return row
     })
@@ -77,17 +100,40 @@ export class ClientSessions {
       await this.#sessions.revoke(sessionId, client)
       return undefined
     }
-    return this.#pairs.accessToken({ userId, sessionId, clientId, scope, audience, ...row, proof: { amr, authTime } })
+    const grant = { userId, sessionId, clientId, scope, audience, ...row, proof: { amr, authTime } }
+    return isRefreshable ? this.#pairs.make(grant, 0) : this.#pairs.accessToken(grant)
   }
 }
 
-/** One statement, so that of several exchanges of a code one wins. The session lives as long as its access token. */
+function prepareStatements(database: Database, config: Config) {
+  const { db, tables, now } = database
+  const { sessions } = tables
+  const { isLive, isOfClient } = sessionConditions(database)
+  const ofUserAndClient = and(eq(sessions.userId, sql.placeholder('userId')), isOfClient, isLive)
+  const tooMany = db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(ofUserAndClient)
+    .orderBy(desc(sessions.createdAt), desc(sessions.id))
+    .limit(SESSIONS_PER_CLIENT)
+    .offset(SESSIONS_PER_CLIENT)
+  return {
+    insert: prepareInsert(database, config),
+    endOldest: db
+      .update(sessions)
+      .set({ revokedAt: now })
+      .where(and(isNull(sessions.revokedAt), inArray(sessions.id, tooMany)))
+      .returning(revocationColumns(tables))
+      .prepare('end_oldest_client_sessions'),
+  }
+}
+
+/** One statement, so that of several exchanges of a code one wins. */
 function prepareInsert({ db, tables, now, forShare }: Database, config: Config) {
   const { sessions, users } = tables
   const parent = alias(sessions, 'parent')
   const text = (name: string) => sql<string>`cast(${sql.placeholder(name)} as text)`
   const number = (name: string) => sql<number>`cast(${sql.placeholder(name)} as bigint)`
-  const end = sql`${now} + ${config.ACCESS_TOKEN_TTL}`
   return db
     .insert(sessions)
     .select(
@@ -100,15 +146,15 @@ function prepareInsert({ db, tables, now, forShare }: Database, config: Config) 
           userAgent: text('userAgent').as('user_agent'),
           createdAt: sql`${now}`.as('created_at'),
           lastUsedAt: sql`${now}`.as('last_used_at'),
-          idleExpiresAt: sql`${end}`.as('idle_expires_at'),
-          expiresAt: sql`${end}`.as('expires_at'),
-          tokenExpiresAt: sql`${end} + ${TOKEN_SLACK_MS}`.as('token_expires_at'),
+          idleExpiresAt: sql`${now} + ${number('idle')}`.as('idle_expires_at'),
+          expiresAt: sql`${now} + ${number('absolute')}`.as('expires_at'),
+          tokenExpiresAt: sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}`.as('token_expires_at'),
           revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
           repetitions: sql`0`.as('repetitions'),
           kind: sql`'api'`.as('kind'),
           clientId: text('clientId').as('client_id'),
           scope: text('scope').as('scope'),
-          parentId: sql<string>`${parent.id}`.as('parent_id'),
+          parentId: sql<string>`case when ${number('isOffline')} = 1 then null else ${parent.id} end`.as('parent_id'),
           amr: text('amr').as('amr'),
           authTime: number('authTime').as('auth_time'),
         })

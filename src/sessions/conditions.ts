@@ -1,4 +1,5 @@
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, exists, gt, isNull, or, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { Database, Tables } from '../database/database.js'
 import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 
@@ -7,6 +8,7 @@ export const TOKEN_SLACK_MS = 2 * CLOCK_SKEW_S * 1_000
 
 /** Conditions of several statements about sessions. `sessionId` and `withChildren` take the parameter `sessionId`. */
 export function sessionConditions({ tables: { sessions, users }, now }: Database) {
+  const parent = alias(sessions, 'parent')
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   return {
     sessionId,
@@ -17,6 +19,13 @@ export function sessionConditions({ tables: { sessions, users }, now }: Database
     /** Takes the parameter `clientId`. */
     isOfClient: eq(sessions.clientId, sql.placeholder('clientId')),
     isLive: and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now)),
+    /** That the browser session in which it began is not over either; true where it has none. */
+    ofLiveParent: or(
+      isNull(sessions.parentId),
+      exists(
+        sql`(select 1 from ${sessions} as ${parent} where ${parent.id} = ${sessions.parentId} and ${parent.revokedAt} is null and ${parent.idleExpiresAt} > ${now})`,
+      ),
+    ),
     ofActiveUser: sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`,
   }
 }

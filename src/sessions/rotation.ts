@@ -35,6 +35,15 @@ export interface ClientTerms {
   scopeWithin(granted: string): string
 }
 
+/** The session that was refreshed for another client, with the scope of the new access token. */
+export interface RefreshedSession {
+  userId: number
+  scope: string
+  parentId: string | null
+  amr: string
+  authTime: number
+}
+
 /** Rotation of refresh tokens, and what their reuse means: RFC 9700 section 4.14. */
 export class Rotation {
   readonly #database: Database
@@ -65,7 +74,17 @@ export class Rotation {
    * alone; to everybody else it is not valid, and nothing ends.
    * @throws Problem invalid_grant
    */
-  async refresh(token: string | RefreshClaims, client: Client, terms?: ClientTerms): Promise<Tokens> {
+  async refresh(token: string | RefreshClaims, client: Client): Promise<Tokens> {
+    return (await this.#refresh(token, client)).tokens
+  }
+
+  /** As `refresh`, for another client. Resolves to the session too. */
+  async refreshFor(terms: ClientTerms, token: string, client: Client) {
+    const { tokens, session } = await this.#refresh(token, client, terms)
+    return { tokens, session: { ...session, scope: tokens.scope ?? '' } satisfies RefreshedSession }
+  }
+
+  async #refresh(token: string | RefreshClaims, client: Client, terms?: ClientTerms) {
     const claims = typeof token === 'string' ? this.authenticate(token) : token
     if (claims === undefined) throw new Problem('invalid_grant')
     this.#keys.assertCanSign()
@@ -79,9 +98,10 @@ export class Rotation {
       await this.#endings.end((db) => within(db, this.#statements.revokeReused).execute(presented), REUSE, client)
       throw new Problem('invalid_grant')
     }
-    const { userId, role, roles, generation, amr, authTime } = row
+    const { userId, role, roles, generation, parentId, amr, authTime } = row
     tokens.publish({ grant: 'refresh_token', ...(terms && { client: terms.clientId }) })
-    return this.#pairs.make({ userId, sessionId, role, roles, proof: { amr, authTime }, ...granted }, generation)
+    const grant = { userId, sessionId, role, roles, proof: { amr, authTime }, ...granted }
+    return { tokens: this.#pairs.make(grant, generation), session: { userId, parentId, amr, authTime } }
   }
 
   /** What another client gets. Asked before the token is used up: a scope that is refused costs nobody the session. */
@@ -111,7 +131,7 @@ export class Rotation {
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isOfClient, isLive, ofActiveUser } = sessionConditions(database)
+  const { sessionId, isOfClient, isLive, ofLiveParent, ofActiveUser } = sessionConditions(database)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
@@ -124,6 +144,7 @@ function prepareStatements(database: Database, config: Config) {
     role: sql<Role>`${ofUser(users.role)}`.as('role'),
     roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
     ip: sessions.ip,
+    parentId: sessions.parentId,
     amr: sessions.amr,
     authTime: sessions.authTime,
   }
@@ -137,7 +158,7 @@ function prepareStatements(database: Database, config: Config) {
       idleExpiresAt: sql`case when ${idleExpiry} < ${sessions.expiresAt} then ${idleExpiry} else ${sessions.expiresAt} end`,
       tokenExpiresAt: tokenExpiry,
     })
-    .where(and(sessionId, isOfClient, sql`${sessions.generation} = ${presented}`, isLive, ofActiveUser))
+    .where(and(sessionId, isOfClient, sql`${sessions.generation} = ${presented}`, isLive, ofLiveParent, ofActiveUser))
     .returning(rotation)
 
   return {
@@ -154,7 +175,17 @@ function prepareStatements(database: Database, config: Config) {
     rotateAgain: db
       .update(sessions)
       .set({ tokenExpiresAt: tokenExpiry, repetitions: sql`${sessions.repetitions} + 1` })
-      .where(and(sessionId, isOfClient, isInWindow, lt(sessions.repetitions, REPETITIONS), isLive, ofActiveUser))
+      .where(
+        and(
+          sessionId,
+          isOfClient,
+          isInWindow,
+          lt(sessions.repetitions, REPETITIONS),
+          isLive,
+          ofLiveParent,
+          ofActiveUser,
+        ),
+      )
       .returning(rotation)
       .prepare('rotate_session_again'),
     revokeReused: db

@@ -1,40 +1,51 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPair } from 'node:crypto'
+import { promisify } from 'node:util'
 import { and, eq, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import { type Database, type Db, within } from '../database/database.js'
 import { isOfNewest, seal, unseal } from './sealing.js'
 import type { Secret } from './secret.js'
 import {
+  ACCESS_KEYS,
   endingTooSoon,
   isLive,
+  isOf,
   isSigning,
+  type KeySet,
   type KeyState,
   OVERLAP_MS,
   prepareSelect,
   type Row,
+  sealNameOf,
 } from './signing-key-rows.js'
 
 /** How long a new key is published before it signs, so that whoever caches the JWKS knows it by then. */
 const PUBLISH_AHEAD_MS = 10 * 60_000
 
+const RSA_BITS = 2_048
+/** In the thread pool: an RSA key takes a processor up to a second. */
+const makeKeyPair = promisify(generateKeyPair)
+
 /** A row whose seal opens, with its private key as PEM. */
 export type OpenKey = Row & { privateKey: string }
 
 /** A key that is in no row yet. */
-type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string>
+type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string> & KeySet
 
 /**
- * The signing keys in the database. Every change leaves a key that signs now, and no key ends while a token that it signed may
+ * A set of signing keys in the database. Every change leaves a key that signs now, and no key ends while a token that it signed may
  * be alive, but for a key that was retired by name.
  */
 export class SigningKeyStore {
   readonly #database: Database
+  readonly #set: KeySet
   readonly #sealingKeys: readonly Buffer[]
   readonly #select: ReturnType<typeof prepareSelect>
 
-  constructor(database: Database, secret: Secret) {
+  constructor(database: Database, secret: Secret, set: KeySet = ACCESS_KEYS) {
     this.#database = database
+    this.#set = set
     this.#sealingKeys = secret.derive('signing-key-seal')
-    this.#select = prepareSelect(database)
+    this.#select = prepareSelect(database, set)
   }
 
   /** The keys that are not retired, the oldest first, whether their seal opens or not. */
@@ -74,7 +85,7 @@ export class SigningKeyStore {
       await db
         .update(signingKeys)
         .set({ retiresAt })
-        .where(and(isAffected, ne(signingKeys.kid, key.kid)))
+        .where(and(isOf(this.#set, tables), isAffected, ne(signingKeys.kid, key.kid)))
       return true
     })
     return isAdded ? key.kid : undefined
@@ -87,13 +98,14 @@ export class SigningKeyStore {
   async retire(kid: string): Promise<boolean> {
     const { tables, now } = this.#database
     const { signingKeys } = tables
+    if (!(await this.#has(kid))) return false
     const spare = await this.#make()
     return this.#change(async (db) => {
       const signer = this.openAll(await within(db, this.#select).execute()).findLast(isSigning)
       const [known] = await db
         .update(signingKeys)
         .set({ retiresAt: sql`case when ${isLive(this.#database)} then ${now} else ${signingKeys.retiresAt} end` })
-        .where(eq(signingKeys.kid, kid))
+        .where(and(isOf(this.#set, tables), eq(signingKeys.kid, kid)))
         .returning({ kid: signingKeys.kid })
       if (known === undefined) return false
       if (signer === undefined || signer.kid === kid) await this.#appointSigner(db, spare)
@@ -110,7 +122,7 @@ export class SigningKeyStore {
     return this.#change(async (db) => {
       const keys = this.openAll((await within(db, this.#select).execute()).filter((row) => !this.#isOfFirstSecret(row)))
       for (const { kid, privateKey } of keys) {
-        const sealedPrivateKey = seal(privateKey, kid, this.#sealingKeys)
+        const sealedPrivateKey = seal(privateKey, sealNameOf(this.#set, kid), this.#sealingKeys)
         await db.update(signingKeys).set({ sealedPrivateKey }).where(eq(signingKeys.kid, kid))
       }
       return keys.map(({ kid }) => kid)
@@ -121,7 +133,8 @@ export class SigningKeyStore {
   async repair(): Promise<void> {
     // Taken before the lock, which an empty table has no row for: of several processes that start on it one succeeds.
     const position = (await this.#lastPosition()) + 1
-    const spare = { ...(await this.#make()), position }
+    // Another set finds that row, and must not lose its place to a set that gets a key at the same moment.
+    const spare = { ...(await this.#make()), ...(this.#set.use === 'access' && { position }) }
     await this.#change(async (db) => {
       const keys = this.openAll(await within(db, this.#select).execute())
       if (!keys.some(isSigning)) await this.#appointSigner(db, spare)
@@ -171,6 +184,11 @@ export class SigningKeyStore {
     return added.length > 0
   }
 
+  async #has(kid: string): Promise<boolean> {
+    const { db, tables } = this.#database
+    return (await db.$count(tables.signingKeys, and(isOf(this.#set, tables), eq(tables.signingKeys.kid, kid)))) > 0
+  }
+
   async #lastPosition(): Promise<number> {
     const { db, tables } = this.#database
     const [row] = await db
@@ -180,17 +198,21 @@ export class SigningKeyStore {
   }
 
   async #make(): Promise<NewKey> {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const { privateKey, publicKey } =
+      this.#set.alg === 'ES256'
+        ? await makeKeyPair('ec', { namedCurve: 'P-256' })
+        : await makeKeyPair('rsa', { modulusLength: RSA_BITS })
     // Loaded here, because a process hardly ever makes a key.
     const { calculateJwkThumbprint, exportJWK } = await import('jose')
     const jwk = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(jwk)
     const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-    return { kid, publicJwk: JSON.stringify(jwk), sealedPrivateKey: seal(pem, kid, this.#sealingKeys) }
+    const sealedPrivateKey = seal(pem, sealNameOf(this.#set, kid), this.#sealingKeys)
+    return { ...this.#set, kid, publicJwk: JSON.stringify(jwk), sealedPrivateKey }
   }
 
   #isOfFirstSecret({ sealedPrivateKey, kid }: Row): boolean {
-    return isOfNewest(sealedPrivateKey, kid, this.#sealingKeys)
+    return isOfNewest(sealedPrivateKey, sealNameOf(this.#set, kid), this.#sealingKeys)
   }
 
   /** Those of the rows whose seal opens. */
@@ -199,7 +221,7 @@ export class SigningKeyStore {
   }
 
   #open(row: Row): OpenKey[] {
-    const privateKey = unseal(row.sealedPrivateKey, row.kid, this.#sealingKeys)
+    const privateKey = unseal(row.sealedPrivateKey, sealNameOf(this.#set, row.kid), this.#sealingKeys)
     return privateKey === undefined ? [] : [{ ...row, privateKey }]
   }
 }

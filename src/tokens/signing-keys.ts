@@ -3,11 +3,11 @@ import { createSigner } from 'fast-jwt'
 import { type Database, DatabaseError } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { Secret } from './secret.js'
-import { endingTooSoon, isSigning, type KeyState } from './signing-key-rows.js'
+import { ACCESS_KEYS, endingTooSoon, isSigning, type KeyState } from './signing-key-rows.js'
 import { SigningKeyStore } from './signing-key-store.js'
 
-/** The one signature algorithm, for signing and for verifying. */
-export const ALGORITHM = 'ES256'
+/** The one signature algorithm of access tokens, for signing and for verifying. */
+export const ALGORITHM = ACCESS_KEYS.alg
 /** The `typ` of an access token, RFC 9068 section 2.1. */
 export const TOKEN_TYPE = 'at+jwt'
 /** The `typ` of the long-lived tokens that the tutorials' addresses give out: none that another service would check for. */

@@ -18,6 +18,8 @@ const ALL = ['openid', 'offline_access', 'profile', 'email', 'roles', ...SCOPES,
 /** Which operations take a token of another client, and with which scope: whatever is not here takes none. */
 const OPEN: Record<string, string> = {
   getMe: 'profile',
+  getUserInfo: 'openid',
+  postUserInfo: 'openid',
   ...opened('todo'),
   ...opened('tutorial'),
   listUsers: 'users:read',

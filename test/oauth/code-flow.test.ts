@@ -40,11 +40,17 @@ t.test('a person logs in here, and the client gets a code for a token of what it
   const tokens = await exchange(service, { code })
   t.equal(tokens.statusCode, 200)
   t.match(tokens.headers, { 'cache-control': 'no-store' })
-  t.match(tokens.json(), { token_type: 'Bearer', scope: 'profile todos:read' })
+  t.match(tokens.json(), { token_type: 'Bearer', scope: 'openid profile todos:read' })
   t.notOk('refresh_token' in tokens.json())
   const { access_token } = tokens.json()
   const claims = claimsOf(access_token)
-  t.match(claims, { sub: String(mina.id), client_id: 'shop', aud: ISSUER, scope: 'profile todos:read', amr: ['pwd'] })
+  t.match(claims, {
+    sub: String(mina.id),
+    client_id: 'shop',
+    aud: ISSUER,
+    scope: 'openid profile todos:read',
+    amr: ['pwd'],
+  })
   t.notOk('roles' in claims)
   const authorization = `Bearer ${access_token}`
   t.match((await service.get('/v1/me', { authorization })).json(), { id: mina.id, email: null })
@@ -133,7 +139,7 @@ t.test('a client with a secret shows it beside the code, and PKCE is no less nee
   }
   const right = { ...own, code, client_secret: secret }
   t.match((await exchange(service, { ...right, code_verifier: 'w'.repeat(43) })).json(), { error: 'invalid_grant' })
-  t.match((await exchange(service, right)).json(), { scope: 'profile todos:read' })
+  t.match((await exchange(service, right)).json(), { scope: 'openid profile todos:read' })
 })
 
 t.test('a code lives for a minute', async (t) => {

@@ -16,6 +16,8 @@ const OPEN = [
   'GET /',
   'GET /.well-known/jwks.json',
   'GET /.well-known/oauth-authorization-server',
+  'GET /.well-known/openid-configuration',
+  'GET /.well-known/openid-jwks.json',
   'GET /docs',
   'GET /docs/',
   'GET /docs/json',

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import type { OAuthClient } from '../clients/oauth-clients.js'
+import { wordsOf } from '../clients/scopes.js'
+import type { Config } from '../config/config.js'
+import type { IdTokenKeys } from '../tokens/id-token-keys.js'
+import type { UserClaimsReader } from './user-claims.js'
+
+const HALF_OF_SHA256 = 16
+
+/** A log-in that a client learns of. */
+export interface LoginProof {
+  userId: number
+  scope: string
+  /** The session of the browser. */
+  sid?: string | undefined
+  /** Words of RFC 8176 with a space between them. */
+  amr: string
+  /** In milliseconds since 1970. */
+  authTime: number
+  nonce?: string | undefined
+}
+
+interface Dependencies {
+  config: Pick<Config, 'PUBLIC_URL' | 'ACCESS_TOKEN_TTL'>
+  keys: IdTokenKeys
+  claims: UserClaimsReader
+}
+
+/** id_tokens: OpenID Connect Core, section 2. */
+export class IdTokens {
+  readonly #dependencies: Dependencies
+
+  constructor(dependencies: Dependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** The id_token that goes with an access token; undefined without the scope `openid`. @throws Problem not_ready */
+  async make(client: OAuthClient, accessToken: string, proof: LoginProof): Promise<string | undefined> {
+    const { config, keys, claims } = this.#dependencies
+    const { userId, scope, sid, amr, authTime, nonce } = proof
+    if (!wordsOf(scope).includes('openid')) return undefined
+    const user = await claims.read(userId, scope)
+    if (user === undefined) return undefined
+    const issuedAt = Math.floor(Date.now() / 1_000)
+    return keys.sign(client.idTokenAlgorithm, {
+      iss: config.PUBLIC_URL,
+      aud: client.id,
+      ...user,
+      iat: issuedAt,
+      exp: issuedAt + Math.floor(config.ACCESS_TOKEN_TTL / 1_000),
+      auth_time: Math.floor(authTime / 1_000),
+      amr: amr.split(' '),
+      at_hash: hashOf(accessToken),
+      ...(sid !== undefined && { sid }),
+      ...(nonce !== undefined && { nonce }),
+    })
+  }
+}
+
+/** `at_hash`: the left half of the hash that the algorithm uses, which is SHA-256 in both. */
+function hashOf(accessToken: string): string {
+  return createHash('sha256').update(accessToken).digest().subarray(0, HALF_OF_SHA256).toString('base64url')
+}
