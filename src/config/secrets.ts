@@ -1,6 +1,6 @@
-// What may be a secret. A check throws an Error whose message completes "NAME ...".
+// Rules for secrets. A check throws an Error whose message completes the sentence "NAME ...".
 
-// Printed in tutorials that this service takes over from: everybody knows them.
+// Printed in the tutorials that this service replaces: everybody knows them.
 const PUBLISHED_SECRETS = new Set([
   '437374e9d2dc467abe0d0ab9b985c742',
   'super-secret-key',
@@ -14,12 +14,12 @@ const SECRET_BYTES = 32
 const SECRET_VARIETY = 10
 const LONG_ENOUGH = `must be at least ${SECRET_BYTES} bytes: 64 hex digits or 44 base64 characters`
 
-/** How a secret for old tokens is written: itself, the moment from which it counts no more, and which import it is of. */
+/** A secret for old tokens: the secret, the time at which it stops being accepted, and the name of the import. */
 const LEGACY_SECRET =
   /^(?<secret>.+)@(?<until>\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?)(?:@(?<source>[a-z0-9_-]{1,32}))?$/
 const DEFAULT_SOURCE = 'import'
 
-/** A secret of another system, whose tokens are still taken for a while. */
+/** A secret of another system, whose tokens are still accepted for a while. */
 export interface LegacySecret {
   secret: string
   /** In milliseconds since 1970. */
@@ -39,12 +39,12 @@ export function assertLegacySecret(item: string): void {
   if (flaw !== undefined) throw new Error(`holds a secret that ${flaw}: anybody may have signed with it`)
 }
 
-/** Reads `secret@2027-01-31`, which counts until that day begins in UTC, or `secret@2027-01-31@name-of-import`. */
+/** Reads `secret@2027-01-31`, which is accepted until that day begins in UTC, or `secret@2027-01-31@name-of-import`. */
 export function parseLegacySecret(item: string): LegacySecret {
   const { secret, until, source = DEFAULT_SOURCE } = LEGACY_SECRET.exec(item)?.groups ?? {}
   const time = Date.parse(until ?? '')
   if (secret === undefined || Number.isNaN(time)) {
-    throw new Error('must hold each secret with the day from which it counts no more: <secret>@2027-01-31')
+    throw new Error('must give each secret the day on which it stops being accepted: <secret>@2027-01-31')
   }
   return { secret, until: time, source }
 }
@@ -63,7 +63,7 @@ function bytesOf(secret: string): Buffer[] {
 /** What is wrong with a secret; undefined when nothing is. */
 function flawOf(secret: string): string | undefined {
   const bytes = HEX.test(secret) ? secret.length / 2 : Buffer.byteLength(secret)
-  // HMAC cannot tell a key from the same with NULs behind it.
+  // HMAC pads keys with NULs, so a key and the same key with NULs appended are equal.
   const plain = secret.replace(/\p{Cc}/gu, '')
   if (secret === '') return 'is empty'
   if (PUBLISHED_SECRETS.has(plain.trim().toLowerCase())) return 'is printed in a public tutorial'

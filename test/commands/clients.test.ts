@@ -31,7 +31,7 @@ t.test('what is refused says why', async (t) => {
     [['create', 'latchkey', '--name', 'X'], 1, /is the service itself/],
     [['create', 'billing', '--name', 'X', '--scope', 'a  b'], 1, /one space between/],
     [['create', 'billing'], 64, /missing option --name/],
-    [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant takes authorization_code/],
+    [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant must be one of authorization_code/],
     [['rotate'], 64, /missing argument <client_id>/],
     [['update', 'billing'], 64, /nothing to change/],
   ]

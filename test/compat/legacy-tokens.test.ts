@@ -219,7 +219,7 @@ t.test('secrets that everybody may know are refused, in any spelling', async (t)
     [`short@${FOREVER}`, /at least 32 bytes/],
     [`${SECRET.slice(0, 62)}@${FOREVER}`, /at least 32 bytes/],
     [`${'a'.repeat(64)}@${FOREVER}`, /placeholder/],
-    [SECRET, /with the day from which it counts no more/],
+    [SECRET, /the day on which it stops being accepted/],
     [`${SECRET}@`, /with the day/],
     [`${SECRET}@2027-13-45`, /with the day/],
     [`@${FOREVER}`, /with the day/],

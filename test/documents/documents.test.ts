@@ -21,6 +21,9 @@ const TRANSLATED = [
   ['docs/tutorials.md', 'docs/ko/tutorials.md'],
   ['docs/web-apps.md', 'docs/ko/web-apps.md'],
   ['docs/moving/README.md', 'docs/ko/moving-in.md'],
+  ['docs/moving/from-flask.md', 'docs/ko/from-flask.md'],
+  ['docs/moving/from-fastapi.md', 'docs/ko/from-fastapi.md'],
+  ['docs/moving/from-django.md', 'docs/ko/from-django.md'],
 ] as const
 const PAGES_WITH_COMMANDS = ['README.md', 'docs/development.md', 'docs/start.md', 'CONTRIBUTING.md']
 
