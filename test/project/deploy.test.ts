@@ -33,6 +33,19 @@ const manifests = new Map(
 )
 const compose = await yaml(join(packageRoot, 'compose.yaml'), { merge: true })
 
+t.test('the unit of systemd starts the file of the package, and does not repeat what cannot succeed', async (t) => {
+  const unit = await readFile(join(packageRoot, 'deploy', 'systemd', 'latchkey.service'), 'utf8')
+  const page = await readFile(join(packageRoot, 'docs', 'operations.md'), 'utf8')
+  const { bin } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
+  const [, command = ''] = /^ExecStart=\S+ (\S+) serve$/m.exec(unit) ?? []
+  t.equal(command, `/opt/latchkey/node_modules/latchkey/${bin.latchkey}`)
+  t.match(page, `node ${command}'`, 'the page has the same file')
+  const [, database = ''] = /^Environment=DATABASE_URL=(.+)$/m.exec(unit) ?? []
+  t.match(page, `DATABASE_URL=${database} `, 'and the same database')
+  t.equal(loadConfig({ DATABASE_URL: database }).DATABASE_URL, database)
+  t.match(unit, /^RestartPreventExitStatus=64 78$/m)
+})
+
 /** The types of Kubernetes' own API, by kind. */
 const TYPES: Record<string, [module: string, type: string]> = {
   Deployment: ['apps/v1', 'Deployment'],
