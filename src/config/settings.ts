@@ -1,4 +1,5 @@
 import { type StaticDecode, Type } from '@sinclair/typebox'
+import { assertBrandColor, readLogo } from './brand.js'
 import { assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
 import { assertPasskeyOrigin, assertRpId } from './passkeys.js'
 import { assertLegacySecret, assertSecretKey } from './secrets.js'
@@ -145,8 +146,24 @@ export const Settings = Type.Object({
   PAGES: onOff({
     default: 'on',
     description:
-      'The pages under /account, for people: a new password, an address, an invitation. They need an https PUBLIC_URL, or ' +
-      'http on localhost.',
+      'The pages for people: /authorize, and those under /account. They need an https PUBLIC_URL, or http on localhost.',
+  }),
+  BRAND_NAME: Type.String({
+    default: '',
+    maxLength: 60,
+    errorMessage: 'must be at most 60 characters long',
+    description:
+      'What people see the service called, on pages and in mails. By default the name in MAIL_FROM, or the host.',
+  }),
+  BRAND_LOGO: checked(readLogo, {
+    default: '',
+    description: 'An SVG or PNG file of at most 64 KiB, shown at the top of pages in place of the key.',
+  }),
+  BRAND_COLOR: checked(assertBrandColor, {
+    default: '',
+    description:
+      'The colour of buttons and links on pages, for example `#0b6e4f`. One too pale for white text on it is refused; ' +
+      'dark pages have a lighter shade of it.',
   }),
   MAIL_URL: checked(parseMailUrl, {
     default: '',

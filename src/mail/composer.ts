@@ -32,9 +32,8 @@ export class MailComposer {
   readonly #service: string
 
   constructor(dependencies: Dependencies) {
-    const { MAIL_FROM, PUBLIC_URL } = dependencies.config
     this.#dependencies = dependencies
-    this.#service = serviceName({ MAIL_FROM, PUBLIC_URL })
+    this.#service = serviceName(dependencies.config)
   }
 
   /** Undefined where nobody is to have the mail: there is no such account, or the address is no longer its own. */
@@ -107,8 +106,9 @@ export class MailComposer {
 }
 
 /** What the service is called: the name of its sender, else its host. */
-export function serviceName({ MAIL_FROM, PUBLIC_URL }: Pick<Config, 'MAIL_FROM' | 'PUBLIC_URL'>): string {
-  return parseMailbox(MAIL_FROM).name || new URL(PUBLIC_URL).host
+export function serviceName(config: Pick<Config, 'BRAND_NAME' | 'MAIL_FROM' | 'PUBLIC_URL'>): string {
+  const { BRAND_NAME, MAIL_FROM, PUBLIC_URL } = config
+  return BRAND_NAME || parseMailbox(MAIL_FROM).name || new URL(PUBLIC_URL).host
 }
 
 /**

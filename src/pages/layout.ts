@@ -1,14 +1,18 @@
+import { readLogo } from '../config/brand.js'
 import type { Config } from '../config/config.js'
 import { publicPath } from '../config/public-url.js'
 import { serviceName } from '../mail/composer.js'
 import { Html, html } from './html.js'
 import type { Locale } from './languages.js'
-import { STYLES_VERSION } from './styles.js'
+import { accentOf, stylesFor, versionOf } from './styles.js'
 
 const DOCTYPE = '<!doctype html>\n'
 const KEY = new Html(keyIn('currentColor', 'aria-hidden="true"'))
+
 /** The icon of a tab. Browsers ask for one, whether a page names it or not. */
-export const ICON = keyIn('#1a56c4', 'xmlns="http://www.w3.org/2000/svg"')
+export function iconFor(config: Config): string {
+  return keyIn(accentOf(config), 'xmlns="http://www.w3.org/2000/svg"')
+}
 
 /** A page as its route writes it. */
 export interface Page {
@@ -25,15 +29,24 @@ export interface Site {
   name: string
   /** The path under which browsers see it, without a slash at its end. */
   path: string
+  /** The addresses of the stylesheet and of the brand's own picture, each with its version. */
+  styles: string
+  logo?: string
 }
 
 /** What the pages of this service have in common. */
 export function siteOf(config: Config): Site {
-  return { name: serviceName(config), path: publicPath(config) }
+  const path = publicPath(config)
+  const logo = readLogo(config.BRAND_LOGO)
+  return {
+    ...{ name: serviceName(config), path },
+    styles: `${path}/account/styles.css?v=${versionOf(stylesFor(config))}`,
+    ...(logo !== undefined && { logo: `${path}/account/logo?v=${versionOf(logo.bytes)}` }),
+  }
 }
 
 /** The whole text of a page. It loads the stylesheet and the icon, and nothing else. */
-export function layout({ title, body, isWide }: Page, { name, path }: Site, locale: Locale): string {
+export function layout({ title, body, isWide }: Page, { name, path, styles, logo }: Site, locale: Locale): string {
   return (
     DOCTYPE +
     html`<html lang="${locale}">
@@ -44,11 +57,11 @@ export function layout({ title, body, isWide }: Page, { name, path }: Site, loca
 <meta name="robots" content="noindex">
 <title>${title} · ${name}</title>
 <link rel="icon" type="image/svg+xml" href="${path}/account/icon.svg">
-<link rel="stylesheet" href="${path}/account/styles.css?v=${STYLES_VERSION}">
+<link rel="stylesheet" href="${styles}">
 </head>
 <body>
 <div class="page${isWide && ' wide'}">
-<header class="brand">${KEY}<span>${name}</span></header>
+<header class="brand">${logo === undefined ? KEY : html`<img src="${logo}" alt="">`}<span>${name}</span></header>
 <main class="card">
 <h1>${title}</h1>
 ${body}

@@ -1,20 +1,55 @@
 import { createHash } from 'node:crypto'
+import { READABLE } from '../config/brand.js'
+import { contrast, mix } from '../config/colors.js'
+import type { Config } from '../config/config.js'
+
+const WHITE = '#ffffff'
+const BLACK = '#000000'
+const DARK_CARD = '#181c22'
+const ON_DARK_ACCENT = '#0b1526'
+const SHADE = 0.05
+const RING_ALPHA = '55'
+/** The colour of buttons and links where no other is set. */
+const ACCENT = '#1a56c4'
+
+/** The colour of the brand, which stands on white and under white letters. */
+export function accentOf({ BRAND_COLOR }: Pick<Config, 'BRAND_COLOR'>): string {
+  return BRAND_COLOR || ACCENT
+}
 
 /** The one stylesheet. Phone first; light and dark as the reader has it. */
-export const STYLES = `:root {
+export function stylesFor(config: Pick<Config, 'BRAND_COLOR'>): string {
+  const accent = accentOf(config)
+  const pale = paleShade(accent)
+  return `:root {
   color-scheme: light dark;
   --ground: #f4f5f7; --card: #ffffff; --text: #1b1f24; --muted: #57606a; --line: #c9d0d8; --field: #ffffff;
-  --accent: #1a56c4; --accent-hover: #15479f; --on-accent: #ffffff; --ring: #1a56c455;
+  --accent: ${accent}; --accent-hover: ${mix(accent, BLACK, 4 * SHADE)}; --on-accent: #ffffff; --ring: ${accent}${RING_ALPHA};
   --bad: #a1122a; --bad-ground: #fdf0f1; --good: #11632f; --good-ground: #ecf7f0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
-    --ground: #0f1216; --card: #181c22; --text: #e9ecf0; --muted: #a2acb8; --line: #3a434e; --field: #0f1216;
-    --accent: #86b0ff; --accent-hover: #a8c6ff; --on-accent: #0b1526; --ring: #86b0ff55;
+    --ground: #0f1216; --card: ${DARK_CARD}; --text: #e9ecf0; --muted: #a2acb8; --line: #3a434e; --field: #0f1216;
+    --accent: ${pale}; --accent-hover: ${mix(pale, WHITE, 5 * SHADE)}; --on-accent: ${ON_DARK_ACCENT}; --ring: ${pale}${RING_ALPHA};
     --bad: #ff9ea8; --bad-ground: #33191d; --good: #7fd6a0; --good-ground: #14291c;
   }
 }
-* { box-sizing: border-box; }
+${RULES}`
+}
+
+/** Names the version in the address of the stylesheet, so that browsers may keep it for ever. */
+export function versionOf(text: string | Buffer): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 12)
+}
+
+/** The least pale shade of a colour that can be read on a dark page, and on which dark letters can be read. */
+function paleShade(color: string): string {
+  let shade = color
+  for (let share = SHADE; contrast(shade, DARK_CARD) < READABLE + 2; share += SHADE) shade = mix(color, WHITE, share)
+  return shade
+}
+
+const RULES = `* { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
   margin: 0; min-height: 100vh; min-height: 100dvh; background: var(--card); color: var(--text);
@@ -24,6 +59,7 @@ body {
 .page { width: 100%; max-width: 27rem; margin: 0 auto; padding: 1.5rem 1.25rem 3rem; }
 .page.wide { max-width: 40rem; }
 .brand { display: flex; align-items: center; gap: .6rem; margin: 0 0 2rem; font-weight: 650; }
+.brand img { width: auto; height: 2.25rem; max-width: 12rem; object-fit: contain; }
 .brand svg { width: 1.9rem; height: 1.9rem; flex: none; color: var(--accent); }
 h1 { margin: 0 0 .6rem; font-size: 1.55rem; line-height: 1.25; font-weight: 680; letter-spacing: -.01em; }
 h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; line-height: 1.3; }
@@ -60,11 +96,23 @@ button.quiet:hover, .button.quiet:hover { border-color: var(--muted); background
 button.danger { background: transparent; border-color: var(--bad); color: var(--bad); }
 button.danger:hover { background: var(--bad-ground); }
 .note { margin: 0 0 1.25rem; padding: .75rem .95rem; border-radius: .6rem; font-size: .95rem; }
+.note { background: var(--ground); }
 .note.bad { background: var(--bad-ground); color: var(--bad); }
 .note.good { background: var(--good-ground); color: var(--good); }
 .more { margin: 1.75rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
+form + .more, .more.links { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .5rem 1.5rem; }
 summary { color: var(--muted); cursor: pointer; }
 details[open] summary { margin-bottom: 1rem; }
+.tag { display: inline-block; padding: 0 .5rem; border: 1px solid var(--line); border-radius: 1rem; color: var(--muted); font-size: .8rem; }
+.entry { display: block; margin: 0 -.75rem; padding: .75rem; border-radius: .6rem; color: inherit; font-weight: 600; text-decoration: none; }
+.entry:hover { background: var(--ground); color: inherit; }
+.entry .hint { margin-top: .1rem; font-weight: 400; }
+.list > li:has(.entry) { padding: 0; }
+.qr { width: 13rem; max-width: 100%; margin: 1rem auto; border-radius: .6rem; overflow: hidden; }
+.qr svg { display: block; }
+.secret { padding: .75rem .95rem; border: 1px dashed var(--line); border-radius: .6rem; background: var(--ground); user-select: all;
+  font: 1rem/1.8 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; letter-spacing: .04em; white-space: pre-line; }
+@media print { form, .more, .brand, .button { display: none; } }
 .row { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: .75rem; }
 .row form { margin: 0; }
 .row button { width: auto; min-height: 2.5rem; }
@@ -81,6 +129,3 @@ details[open] summary { margin-bottom: 1rem; }
 }
 @media (prefers-reduced-motion: no-preference) { button, .button, input { transition: background-color .12s, border-color .12s; } }
 `
-
-/** Names the version in the address of the stylesheet, so that browsers may keep it for ever. */
-export const STYLES_VERSION = createHash('sha256').update(STYLES).digest('base64url').slice(0, 12)

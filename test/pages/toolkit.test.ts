@@ -1,11 +1,15 @@
 // On SQLite alone: pages ask no database.
 
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
+import { contrast } from '../../src/config/colors.js'
+import { loadConfig } from '../../src/config/config.js'
 import { button, checkbox, field, hidden } from '../../src/pages/forms.js'
 import { html } from '../../src/pages/html.js'
 import { languageOf } from '../../src/pages/languages.js'
-import { STYLES } from '../../src/pages/styles.js'
-import { startService } from '../helper.js'
+import { stylesFor } from '../../src/pages/styles.js'
+import { startService, temporaryFolder } from '../helper.js'
 import { open, submit, WITH_PAGES } from '../mail/links.js'
 
 const HOSTILE = `"><script>alert('1')</script>&`
@@ -66,9 +70,64 @@ t.test('pages have headers of their own, and the stylesheet is one small file', 
   const [, address = ''] = /href="([^"]+\.css[^"]*)"/.exec(page.body) ?? []
   const styles = await open(service, `https://x${address}`)
   t.match(styles.headers, { 'content-type': 'text/css; charset=utf-8', 'cache-control': /immutable/ })
-  t.ok(styles.body.length <= 8 * 1024, `${STYLES.length} bytes`)
+  t.ok(styles.body.length <= 8 * 1024)
   const [, icon = ''] = /rel="icon"[^>]* href="([^"]+)"/.exec(page.body) ?? []
   t.match((await open(service, `https://x${icon}`)).headers, { 'content-type': 'image/svg+xml' })
+})
+
+t.test('pages wear the brand: its name, its picture and its colour', async (t) => {
+  const folder = await temporaryFolder(t)
+  const [svg, text, large] = ['logo.svg', 'logo.txt', 'large.svg'].map((name) => join(folder, name))
+  const picture = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+  await writeFile(svg ?? '', picture)
+  await writeFile(text ?? '', `not ${picture}`)
+  await writeFile(large ?? '', `<svg>${' '.repeat(64 * 1024)}</svg>`)
+  const brand = { BRAND_NAME: 'Kim & Söhne', BRAND_LOGO: svg ?? '', BRAND_COLOR: '#0B6E4F' }
+  const service = await startService(t, { ...WITH_PAGES, ...brand })
+  const page = await open(service, 'https://x/account/reset')
+  t.match(page.body, /<title>Set a new password · Kim &#38; Söhne<\/title>/)
+  const [, address = ''] = /<img src="([^"]+)" alt="">/.exec(page.body) ?? []
+  const logo = await open(service, `https://x${address}`)
+  t.equal(logo.body, picture)
+  t.match(logo.headers, { 'content-type': 'image/svg+xml', 'content-security-policy': /default-src 'none'.*sandbox/ })
+  const [, styles = ''] = /href="([^"]+\.css[^"]*)"/.exec(page.body) ?? []
+  t.match((await open(service, `https://x${styles}`)).body, /--accent: #0B6E4F/)
+  t.match((await open(service, 'https://x/account/icon.svg')).body, /#0B6E4F/)
+  const plain = await startService(t, WITH_PAGES)
+  t.notMatch((await open(plain, 'https://x/account/reset')).body, styles, 'another colour has another address')
+  t.equal((await open(plain, 'https://x/account/logo')).statusCode, 404)
+
+  const wrong: [Record<string, string>, RegExp][] = [
+    [
+      { BRAND_COLOR: '#ffcc00' },
+      /BRAND_COLOR is too pale for white text on it: its contrast is 1\.3, and 4\.5 is needed/,
+    ],
+    [{ BRAND_COLOR: 'green' }, /BRAND_COLOR must be a colour such as #1a56c4/],
+    [{ BRAND_COLOR: '#1a56c4;}' }, /must be a colour/],
+    [{ BRAND_NAME: 'x'.repeat(61) }, /BRAND_NAME must be at most 60/],
+    [{ BRAND_LOGO: text ?? '' }, /BRAND_LOGO must be an SVG or PNG file/],
+    [{ BRAND_LOGO: large ?? '' }, /BRAND_LOGO must be a file of at most 64 KiB/],
+    [{ BRAND_LOGO: join(folder, 'none.svg') }, /BRAND_LOGO cannot be read: ENOENT/],
+    [{ BRAND_LOGO: folder }, /BRAND_LOGO cannot be read: it is no file/],
+  ]
+  for (const [env, message] of wrong) t.throws(() => loadConfig(env), { message })
+})
+
+t.test('whatever the colour of the brand, its text can be read', async (t) => {
+  const value = (styles: string, name: string) => [...styles.matchAll(new RegExp(`--${name}: (#[0-9a-f]{6})`, 'gi'))]
+  for (const BRAND_COLOR of ['', '#000000', '#0b6e4f', '#b00020', '#6a1b9a', '#7a5c00', '#1b1f24', '#0000ff']) {
+    const styles = stylesFor({ BRAND_COLOR })
+    const [accents, hovers, letters, cards] = ['accent', 'accent-hover', 'on-accent', 'card'].map((name) =>
+      value(styles, name).map(([, color = '']) => color),
+    )
+    for (const scheme of [0, 1]) {
+      const pair = (one: string[] | undefined, other: string[] | undefined) =>
+        contrast(one?.[scheme] ?? '', other?.[scheme] ?? '')
+      t.ok(pair(accents, letters) >= 4.5, `${BRAND_COLOR} ${scheme} buttons`)
+      t.ok(pair(hovers, letters) >= 4.5, `${BRAND_COLOR} ${scheme} buttons under the pointer`)
+      t.ok(pair(accents, cards) >= 4.5, `${BRAND_COLOR} ${scheme} links`)
+    }
+  }
 })
 
 t.test('forms are taken from our own pages, and from what is no browser', async (t) => {
