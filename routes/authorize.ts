@@ -11,6 +11,7 @@ import {
   type Query,
   readAuthorizationRequest,
 } from '../src/oauth/authorization-request.js'
+import { flowOf, waysOutOf } from '../src/pages/flow.js'
 import { takeForms } from '../src/pages/form-bodies.js'
 import { languageOf } from '../src/pages/languages.js'
 import { hopPage, logInPage } from '../src/pages/log-in-page.js'
@@ -32,8 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (authorization === undefined) return reply
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
       if (session === undefined) {
-        const form = { action: actionOf(request), client: authorization.client.name }
-        return reply.page(logInPage(form, languageOf(request.headers)))
+        return reply.page(logInPage(formOf(request, authorization), languageOf(request.headers)))
       }
       const address = answerTo(authorization, session)
       return reply.code(303).header('cache-control', 'no-store').redirect(address)
@@ -54,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         reply.header('set-cookie', setCookie)
         return hop(reply, answerTo(authorization, session))
       } catch (error) {
-        const form = { action: actionOf(request), client: authorization.client.name }
+        const form = formOf(request, authorization)
         return reply.page(
           logInPageAfter(toProblem(error), request.body, { ...form, locale: languageOf(request.headers) }),
         )
@@ -91,8 +91,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return reply.header('refresh', `0;url=${address}`).page(hopPage(address, languageOf(reply.request.headers)))
   }
 
-  function actionOf({ url }: FastifyRequest): string {
-    return `${path}${url.slice(url.indexOf('?'))}`
+  function formOf(request: FastifyRequest, { client }: AuthorizationRequest) {
+    const flow = flowOf(request)
+    return { action: `${path}${flow}`, client: client.name, waysOut: waysOutOf(app, flow) }
   }
 }
 

@@ -4,6 +4,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { toProblem } from '../../src/http/problem-answers.js'
+import { waysOutOf } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { languageOf } from '../../src/pages/languages.js'
 import { logInPage } from '../../src/pages/log-in-page.js'
@@ -21,6 +22,7 @@ const Query = Type.Object({
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
   const path = publicPath(app.config)
+  const waysOut = waysOutOf(app, '')
   await takeForms(app)
 
   app.get('/account/login', {
@@ -34,7 +36,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       const user = session && (await app.accounts.find(session.userId))
       const username = user?.username ?? user?.email ?? undefined
-      return reply.page(logInPage({ action: actionOf(request.query), username }, languageOf(request.headers)))
+      const form = { action: actionOf(request.query), username, waysOut }
+      return reply.page(logInPage(form, languageOf(request.headers)))
     },
   })
 
@@ -51,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         reply.headers({ 'set-cookie': setCookie, 'cache-control': 'no-store' })
         return reply.code(303).redirect(`${path}${query.to}`)
       } catch (error) {
-        const form = { action: actionOf(query), locale: languageOf(headers) }
+        const form = { action: actionOf(query), waysOut, locale: languageOf(headers) }
         return reply.page(logInPageAfter(toProblem(error), body, form))
       }
     },

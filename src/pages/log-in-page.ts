@@ -7,7 +7,7 @@ import type { Page } from './layout.js'
 /** Longer than a code of an app, and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
-type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit'
+type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit' | 'forgot' | 'register'
 type FactorText = 'factor' | 'code' | 'codeHint' | 'back' | 'link'
 
 const TEXTS: Translated<Record<Text | FactorText, string>> = {
@@ -23,6 +23,8 @@ const TEXTS: Translated<Record<Text | FactorText, string>> = {
     codeHint: 'The six digits of your authenticator app, or one of your recovery codes.',
     back: 'You are logged in',
     link: 'Continue',
+    forgot: 'Forgot your password?',
+    register: 'Create an account',
   },
   ko: {
     title: '로그인',
@@ -36,7 +38,15 @@ const TEXTS: Translated<Record<Text | FactorText, string>> = {
     codeHint: '인증 앱에 표시된 숫자 6자리, 또는 복구 코드 중 하나를 입력해 주세요.',
     back: '로그인했습니다',
     link: '계속하기',
+    forgot: '비밀번호를 잊으셨나요?',
+    register: '계정 만들기',
   },
+}
+
+/** Where those go who cannot log in. Empty where there is no such page. */
+export interface WaysOut {
+  register: string
+  forgot: string
 }
 
 interface Form {
@@ -46,16 +56,21 @@ interface Form {
   client?: string | undefined
   /** Whether the device is somebody else's. */
   isShared?: boolean
+  waysOut: WaysOut
   error?: string | undefined
 }
 
 /** The form to log in with. */
 export function logInPage(
-  { action, client, username, isShared = false, error }: Form & { username?: string | undefined },
+  { action, client, username, isShared = false, waysOut, error }: Form & { username?: string | undefined },
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
   const isAgain = error !== undefined
+  const out = [
+    ...(waysOut.forgot === '' ? [] : [html`<a href="${waysOut.forgot}">${text.forgot}</a> `]),
+    ...(waysOut.register === '' ? [] : [html`<a href="${waysOut.register}">${text.register}</a>`]),
+  ]
   return {
     title: text.title,
     ...(isAgain && { status: 400 }),
@@ -69,13 +84,14 @@ ${field({
 ${field({ name: 'password', label: text.password, type: 'password', autocomplete: 'current-password', isFirst: isAgain, isWrong: isAgain })}
 ${checkbox('shared', text.shared, { isRequired: false, isTicked: isShared })}
 ${button(text.submit)}
-</form>`,
+</form>
+${out.length > 0 && html`<p class="more links">${out}</p>`}`,
   }
 }
 
 /** The form for the second factor, after the password was right. The ticket of the log-in travels in it. */
 export function factorPage(
-  { action, client, isShared = false, ticket, error }: Form & { ticket: string },
+  { action, client, isShared = false, ticket, error }: Omit<Form, 'waysOut'> & { ticket: string },
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]

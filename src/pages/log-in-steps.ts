@@ -6,7 +6,7 @@ import type { Problem, ProblemCode } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 import type { Locale } from './languages.js'
 import type { Page } from './layout.js'
-import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage } from './log-in-page.js'
+import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage, type WaysOut } from './log-in-page.js'
 import { sentenceOf } from './refusals.js'
 
 /** What the form shows above itself, because the person can mend it there. */
@@ -43,7 +43,7 @@ export function proveBy(form: LogInForm, logIn: LogIn, client: Client): Promise<
 export function logInPageAfter(
   problem: Problem,
   posted: LogInForm,
-  { locale, ...where }: { action: string; client?: string; locale: Locale },
+  { locale, ...where }: { action: string; client?: string; waysOut: WaysOut; locale: Locale },
 ): Page {
   const form = { ...where, isShared: posted.shared !== undefined }
   const ticket = 'ticket' in posted ? posted.ticket : problem.extension?.ticket

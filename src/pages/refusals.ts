@@ -27,6 +27,14 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'The application asked to send you back to an address that it has not registered.',
     ko: '애플리케이션이 등록하지 않은 주소로 이동하려고 했습니다.',
   },
+  registration_closed: {
+    en: 'Accounts are made by the operator here. Ask for an invitation.',
+    ko: '직접 가입할 수 없습니다. 운영자에게 초대를 요청해 주세요.',
+  },
+  mail_disabled: {
+    en: 'No mail is sent here. Ask the operator for a new password.',
+    ko: '메일을 보내지 않는 서비스입니다. 운영자에게 새 비밀번호를 요청해 주세요.',
+  },
   not_found: { en: 'There is no such page.', ko: '페이지를 찾을 수 없습니다.' },
   invalid_reset_token: {
     en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',

@@ -30,7 +30,10 @@ interface Log {
 }
 
 t.test('every page is fit for all eyes, ears and screens, and asks nobody else for anything', { skip }, async (t) => {
-  const { service, address } = await startListening(t, { PUBLIC_URL: 'http://localhost:3000' })
+  const { service, address } = await startListening(t, {
+    PUBLIC_URL: 'http://localhost:3000',
+    ...{ MAIL_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Shop <no-reply@example.com>' },
+  })
   const sights = await sightsOf(service)
   const browser = await startBrowser(t)
   const log: Log = { faults: [], sizes: new Map(), pending: [] }

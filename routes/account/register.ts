@@ -1,0 +1,65 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/audit/requester.js'
+import { hasPages } from '../../src/config/pages.js'
+import { publicPath } from '../../src/config/public-url.js'
+import { toProblem } from '../../src/http/problem-answers.js'
+import { flowOf, logInAddress } from '../../src/pages/flow.js'
+import { takeForms } from '../../src/pages/form-bodies.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { sentenceOf } from '../../src/pages/refusals.js'
+import { lookAtMailPage, registeredPage, registerPage } from '../../src/pages/register-page.js'
+import { Problem, type ProblemCode } from '../../src/problems.js'
+import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
+
+const MENDABLE: readonly ProblemCode[] = [
+  ...(['username_rejected', 'username_taken', 'email_rejected', 'email_taken'] as const),
+  ...(['password_rejected', 'validation_failed'] as const),
+]
+
+const Form = Type.Object({
+  username: Type.Optional(Type.String({ maxLength: 128 })),
+  email: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
+  password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
+})
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { config } = app
+  if (!hasPages(config)) return
+  const needsEmail = config.EMAIL_VERIFICATION === 'required'
+  const pageOf = (flow: string) => ({
+    ...{ action: `${publicPath(config)}/account/register${flow}`, logIn: logInAddress(config, flow) },
+    needsEmail,
+  })
+  await takeForms(app)
+
+  app.get('/account/register', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    handler: async (request, reply) => {
+      if (config.REGISTRATION === 'closed') throw new Problem('registration_closed')
+      return reply.page(registerPage(pageOf(flowOf(request)), languageOf(request.headers)))
+    },
+  })
+
+  app.post('/account/register', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { body: Form },
+    handler: async (request, reply) => {
+      const locale = languageOf(request.headers)
+      const form = pageOf(flowOf(request))
+      const { username, email, password } = request.body
+      try {
+        const account = { username: username || undefined, email: email || undefined, locale, password }
+        if (account.username === undefined && account.email === undefined) throw new Problem('validation_failed')
+        await app.registration.register(account, clientOf(request))
+      } catch (error) {
+        const problem = toProblem(error)
+        if (!MENDABLE.includes(problem.code)) throw error
+        return reply.page(registerPage({ ...form, username, email, error: sentenceOf(problem, locale) }, locale))
+      }
+      return reply.page((needsEmail ? lookAtMailPage : registeredPage)(form.logIn, locale))
+    },
+  })
+}
+
+export default routes

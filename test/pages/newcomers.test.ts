@@ -1,0 +1,163 @@
+import { eq } from 'drizzle-orm'
+import type { Response } from 'light-my-request'
+import t, { type Test } from 'tap'
+import { withDefaults } from '../../src/clients/registration.js'
+import { PASSWORD, type Service } from '../helper.js'
+import { formsOf, open, submit, WITH_PAGES } from '../mail/links.js'
+import { deliver, register, startMailing } from '../mail/people.js'
+import { startSmtp } from '../mail/servers.js'
+import { AUTHORIZE } from './gallery.js'
+
+t.setTimeout(240_000)
+
+const FOREIGN: Record<string, string>[] = [
+  { 'sec-fetch-site': 'cross-site' },
+  { 'sec-fetch-site': 'same-site', origin: WITH_PAGES.PUBLIC_URL },
+  { origin: 'https://login.example.com:8443' },
+  { origin: 'null' },
+]
+
+t.test('a newcomer makes an account on the way to an application, and goes on to it', async (t) => {
+  const { service } = await start(t)
+  const logIn = await open(service, `https://x${AUTHORIZE}`)
+  const address = linkOf(logIn, 'Create an account')
+  t.equal(address, AUTHORIZE.replace('/authorize', '/account/register'))
+  const page = await open(service, `https://x${address}`)
+  t.match(page.headers, { 'cache-control': 'no-store', 'content-security-policy': /frame-ancestors 'none'/ })
+  t.equal(linkOf(page, 'Log in instead'), AUTHORIZE)
+  const done = await send(service, page, { username: 'mina', email: '', password: PASSWORD })
+  t.equal(done.statusCode, 200)
+  t.match(done.body, /Your account is ready/)
+  t.equal(linkOf(done, 'Log in'), AUTHORIZE)
+  const { id } = await service.logIn('mina')
+  t.match(await rowOf(service, id), { username: 'mina', email: null, locale: 'en' })
+
+  const again = await send(service, page, { username: 'MINA', email: '"><b>@x', password: PASSWORD })
+  t.equal(again.statusCode, 400)
+  t.match(again.body, /role="alert"/)
+  t.match(again.body, /value="&#34;&#62;&#60;b&#62;@x"/, 'what was typed is still there, as text')
+  t.notMatch(again.body, PASSWORD)
+  const wrong: Record<string, string>[] = [
+    { username: 'mina' },
+    { username: '', email: '' },
+    { username: 'joon', password: 'password' },
+    { username: 'j', email: 'no address' },
+  ]
+  for (const fields of wrong) {
+    const { statusCode, body } = await send(service, page, { password: PASSWORD, ...fields })
+    t.equal(statusCode, 400, JSON.stringify(fields))
+    t.match(body, /<h1>Create an account<\/h1>/)
+  }
+  for (const headers of FOREIGN) {
+    const fields = { username: 'joon', password: PASSWORD }
+    t.equal((await submit(service, '/account/register', fields, headers)).statusCode, 403, JSON.stringify(headers))
+  }
+  t.equal(await service.app.database.db.$count(service.app.database.tables.users), 1)
+})
+
+t.test('where addresses are confirmed, nobody learns whether one is known', async (t) => {
+  const { service, server } = await start(t, { EMAIL_VERIFICATION: 'required' })
+  const page = await open(service, 'https://x/account/register')
+  t.match(page.body, /<input id="email"[^>]* required/)
+  const first = await send(service, page, { email: 'mina@example.org', username: '', password: PASSWORD })
+  await service.app.database.db.update(service.app.database.tables.users).set({
+    ...{ email: 'mina@example.org', emailKey: 'mina@example.org', emailVerifiedAt: 1, unprovenUntil: null },
+    ...{ pendingEmail: null, pendingEmailKey: null },
+  })
+  const known = await send(service, page, { email: 'mina@example.org', username: '', password: PASSWORD })
+  const unknown = await send(service, page, { email: 'joon@example.org', username: '', password: PASSWORD })
+  t.match(first.body, /Look at your mail/)
+  t.same([known.statusCode, known.body], [unknown.statusCode, unknown.body])
+  t.same([known.statusCode, known.body], [first.statusCode, first.body])
+  await deliver(service)
+  t.match(
+    server.received.filter(({ to }) => to[0] === 'mina@example.org').map(({ mail }) => mail.subject),
+    [/already/i],
+  )
+  t.equal((await send(service, page, { username: 'sora', email: '', password: PASSWORD })).statusCode, 400)
+})
+
+t.test('whoever forgot the password gets a mail, and nobody learns whether the address is known', async (t) => {
+  const { service, server } = await start(t)
+  await register(service, 'mina', 'mina@example.org')
+  const address = linkOf(await open(service, `https://x${AUTHORIZE}`), 'Forgot your password\\?')
+  const page = await open(service, `https://x${address}`)
+  t.equal(linkOf(page, 'Back to the log-in'), AUTHORIZE)
+  const [known, unknown] = [
+    await send(service, page, { email: 'MINA@example.org' }),
+    await send(service, page, { email: 'nobody@example.org' }),
+  ]
+  t.same([known.statusCode, known.body], [unknown.statusCode, unknown.body])
+  t.match(known.body, /If an account has this address/)
+  t.equal((await send(service, page, { email: 'no address' })).statusCode, 400)
+  for (const headers of FOREIGN) {
+    const { statusCode } = await submit(service, '/account/forgot', { email: 'mina@example.org' }, headers)
+    t.equal(statusCode, 403, JSON.stringify(headers))
+  }
+  await deliver(service)
+  t.same(
+    server.received.map(({ to, mail }) => [to[0], mail.text?.includes('/account/reset?token=')]),
+    [['mina@example.org', true]],
+  )
+})
+
+t.test('what is off has no link, and says so', async (t) => {
+  const { service } = await start(t, { REGISTRATION: 'closed', MAIL_URL: 'off' })
+  const logIn = await open(service, `https://x${AUTHORIZE}`)
+  t.equal(logIn.statusCode, 200)
+  t.notMatch(logIn.body, /account\/(register|forgot)/)
+  for (const [page, fields] of [
+    ['register', { username: 'mina', password: PASSWORD }],
+    ['forgot', { email: 'mina@example.org' }],
+  ] as const) {
+    t.equal((await open(service, `https://x/account/${page}`)).statusCode, 403, page)
+    t.equal((await submit(service, `/account/${page}`, fields)).statusCode, 403, page)
+  }
+  t.equal(await service.app.database.db.$count(service.app.database.tables.users), 0)
+})
+
+t.test('no query leads anywhere but to pages of ours', async (t) => {
+  const { service } = await start(t)
+  const queries = [
+    '?client_id=x&return=https://evil.example',
+    '?client_id=x&redirect_uri=//evil.example',
+    '?return=//evil.example',
+    '?client_id=x#@evil.example',
+    '?client_id=%22%3E%3Cscript%3Ealert(1)%3C/script%3E',
+    '?client_id=x&client_id=y',
+    '?https://evil.example/?client_id=x',
+  ]
+  for (const query of queries) {
+    for (const page of ['register', 'forgot']) {
+      const { statusCode, body } = await service.app.inject(`/account/${page}${query}`)
+      t.equal(statusCode, 200)
+      t.notMatch(body, /<script/)
+      const addresses = [...body.matchAll(/(?:href|action)="([^"]*)"/g)].map(([, address = '']) => address)
+      for (const address of addresses) t.match(address, /^\/(authorize\?|account\/)/, `${page}${query}`)
+    }
+  }
+})
+
+async function start(t: Test, settings = {}) {
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, { ...WITH_PAGES, ...settings })
+  const shop = { client_name: 'The Shop', redirect_uris: ['https://shop.example/callback'], first_party: true }
+  await service.app.clients.create('shop', withDefaults({ ...shop, token_endpoint_auth_method: 'none' }), { id: null })
+  return { service, server }
+}
+
+function linkOf({ body }: Response, words: string): string {
+  const [, address = ''] = new RegExp(`<a [^>]*href="([^"]+)">${words}</a>`).exec(body) ?? []
+  return address.replaceAll('&#38;', '&')
+}
+
+function send(service: Service, page: Response, fields: Record<string, string>): Promise<Response> {
+  const [form] = formsOf(page.body)
+  return submit(service, form?.action.replaceAll('&#38;', '&') ?? '', fields)
+}
+
+async function rowOf({ app }: Service, id: number) {
+  const { users } = app.database.tables
+  const [row] = await app.database.db.select().from(users).where(eq(users.id, id))
+  return row
+}
