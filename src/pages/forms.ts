@@ -34,6 +34,18 @@ export function checkbox(name: string, label: string, { isRequired = true, isTic
   return html`<label class="check"><input type="checkbox" name="${name}" value="yes"${isRequired && ' required'}${isTicked && ' checked'}><span>${label}</span></label>`
 }
 
+/** A list of which one is chosen: its labels by their values. */
+export function choice(
+  name: string,
+  label: string,
+  { options, value }: { options: Readonly<Record<string, string>>; value: string },
+): Html {
+  const items = Object.entries(options).map(
+    ([key, text]) => html`<option value="${key}"${key === value && ' selected'}>${text}</option>`,
+  )
+  return html`<p class="field"><label class="label" for="${name}">${label}</label><select id="${name}" name="${name}">${items}</select></p>`
+}
+
 export function hidden(name: string, value: string): Html {
   return html`<input type="hidden" name="${name}" value="${value}">`
 }

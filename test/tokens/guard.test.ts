@@ -105,20 +105,41 @@ t.test('a route that says nothing of itself is closed, and one for admins refuse
 /** With pages: those that answer whoever comes, and those that answer whoever is logged in with a browser. */
 const PAGES = {
   open: [
+    'GET /account/forgot',
     'GET /account/icon.svg',
     'GET /account/invitation',
     'GET /account/login',
+    'GET /account/register',
     'GET /account/reset',
     'GET /account/styles.css',
     'GET /account/verify',
     'GET /authorize',
+    'POST /account/forgot',
     'POST /account/invitation',
     'POST /account/login',
+    'POST /account/register',
     'POST /account/reset',
     'POST /account/verify',
     'POST /authorize',
   ],
-  browser: [] as string[],
+  browser: [
+    'GET /account',
+    'GET /account/address',
+    'GET /account/api-keys',
+    'GET /account/delete',
+    'GET /account/password',
+    'GET /account/profile',
+    'GET /account/second-factor',
+    'GET /account/sessions',
+    'POST /account',
+    'POST /account/address',
+    'POST /account/api-keys',
+    'POST /account/delete',
+    'POST /account/password',
+    'POST /account/profile',
+    'POST /account/second-factor',
+    'POST /account/sessions',
+  ],
 }
 
 t.test('the pages that answer everybody are these, and these lead to the log-in', async (t) => {
@@ -127,7 +148,10 @@ t.test('the pages that answer everybody are these, and these lead to the log-in'
     ({ method, path }) => /^\/(account|authorize)/.test(path) && method !== 'HEAD',
   )
   const answers = await Promise.all(
-    pages.map(async (route) => ({ ...route, response: await service.app.inject(without(route)) })),
+    pages.map(async (route) => ({
+      ...route,
+      response: await service.app.inject({ ...without(route), headers: { 'sec-fetch-site': 'same-origin' } }),
+    })),
   )
   const names = (chosen: typeof answers) => chosen.map(({ method, path }) => `${method} ${path}`).sort()
   const toLogIn = answers.filter(({ response }) => /^\/account\/login\?/.test(String(response.headers.location)))

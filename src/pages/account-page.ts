@@ -1,0 +1,63 @@
+import { Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { publicPath } from '../config/public-url.js'
+import { toProblem } from '../http/problem-answers.js'
+import type { ProblemCode } from '../problems.js'
+import { complaint, success } from './forms.js'
+import { type Html, html } from './html.js'
+import { type Locale, languageOf, type Translated } from './languages.js'
+import type { Page } from './layout.js'
+import { sentenceOf } from './refusals.js'
+
+const BACK: Translated<string> = { en: 'Back to your account', ko: '내 계정으로 돌아가기' }
+const DONE: Translated<string> = { en: 'Done.', ko: '완료했습니다.' }
+
+/** The query of a page to which a form leads that did what it was to do. */
+export const Done = Type.Object({ done: Type.Optional(Type.Literal('1')) })
+
+/** How a page of the account is shown. */
+export interface View {
+  /** The path of the service, without a slash at its end. */
+  path: string
+  locale: Locale
+  /** Whether the form before it did what it was to do. */
+  isDone: boolean
+  /** What is wrong with the form that was sent. */
+  error?: string
+}
+
+export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'server'>, error?: string): View {
+  const { done } = (request.query ?? {}) as { done?: string }
+  const view = { path: publicPath(request.server.config), locale: languageOf(request.headers) }
+  return { ...view, isDone: done !== undefined && error === undefined, ...(error !== undefined && { error }) }
+}
+
+/** A page of the account: what went well or wrong, what the page says, and the way back. */
+export function accountPage(title: string, body: Html, { path, locale, isDone, error }: View): Page {
+  return {
+    title,
+    ...(error !== undefined && { status: 400 }),
+    body: html`${complaint(error)}${isDone && success(DONE[locale])}
+${body}
+<p class="more"><a href="${path}/account">${BACK[locale]}</a></p>`,
+  }
+}
+
+/** What the form says that is shown again. @throws the error, where the person cannot mend it there */
+export function mendable(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
+  const problem = toProblem(error)
+  if (!codes.includes(problem.code)) throw error
+  return viewOf(request, sentenceOf(problem, languageOf(request.headers)))
+}
+
+/** Leads to the page again after its form was done, so that to load it again sends nothing again. */
+export function doneOn(reply: FastifyReply, page: string): FastifyReply {
+  return reply.redirect(`${publicPath(reply.server.config)}/account/${page}?done=1`, 303)
+}
+
+/** A time as people read it. */
+export function timeText(milliseconds: number, locale: Locale): Html {
+  const format = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
+  const iso = new Date(milliseconds).toISOString()
+  return html`<time datetime="${iso}">${format.format(milliseconds)} UTC</time>`
+}

@@ -1,0 +1,257 @@
+import { eq } from 'drizzle-orm'
+import * as OTPAuth from 'otpauth'
+import t from 'tap'
+import { addTotp, forget } from '../factors/people.js'
+import { PASSWORD, type Service, startService } from '../helper.js'
+import { formsOf, WITH_PAGES } from '../mail/links.js'
+import { ALIVE, DEAD, standing } from '../support/people.js'
+import { Browser, browse } from './browsing.js'
+
+t.setTimeout(240_000)
+
+const NEXT = 'four louder lanterns'
+const HOSTILE = `<script>alert('1')</script>&"`
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
+const PAGES = ['', '/profile', '/address', '/password', '/second-factor', '/sessions', '/api-keys', '/delete']
+const FOREIGN: Record<string, string>[] = [
+  { 'sec-fetch-site': 'cross-site' },
+  { 'sec-fetch-site': 'same-site', origin: WITH_PAGES.PUBLIC_URL },
+  { 'sec-fetch-site': 'none' },
+  { origin: 'https://login.example.com:8443' },
+  { origin: 'http://login.example.com' },
+  { origin: 'null' },
+  {},
+]
+
+t.test('the pages of an account are for whoever is logged in with the browser, and for nobody else', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  await service.signUp('mina')
+  const mina = await browse(service, 'mina')
+  for (const page of PAGES) {
+    const url = `/account${page}`
+    const { statusCode, headers, body } = await mina.open(url)
+    t.equal(statusCode, 200, url)
+    t.match(headers, { 'cache-control': 'no-store', 'content-security-policy': /frame-ancestors 'none'/ })
+    t.ok(body.length < 20 * 1024, `${body.length} bytes`)
+    for (const cookie of ['', 'lkb_nonsense', `${mina.cookie}x`]) {
+      const refused = await service.app.inject({ url, headers: { cookie } })
+      t.match([refused.statusCode, refused.headers.location], [303, `/account/login?to=${encodeURIComponent(url)}`])
+      t.notMatch(refused.body, /mina/)
+    }
+  }
+  const out = await mina.send('/account', { deed: 'log-out' })
+  t.match([out.statusCode, out.headers.location], [303, '/account/login'])
+  t.match(out.headers['set-cookie'], /Max-Age=0/)
+  t.equal((await mina.open('/account')).statusCode, 303, 'the cookie that was kept is of no use')
+})
+
+t.test('forms of the account that another site, port or program sends are refused, and change nothing', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const person = await service.signUp('mina')
+  const mina = await browse(service, 'mina')
+  const before = await stateOf(service)
+  const forms: [string, Record<string, string>][] = [
+    ['', { deed: 'log-out' }],
+    ['/profile', { name: 'Mallory', locale: 'ko' }],
+    ['/address', { email: 'mallory@example.com', current_password: PASSWORD }],
+    ['/password', { current_password: PASSWORD, new_password: NEXT }],
+    ['/second-factor', { deed: 'begin' }],
+    ['/sessions', { deed: 'end-others' }],
+    ['/api-keys', { deed: 'make', name: 'x', days: '30', 'scope-profile': 'yes' }],
+    ['/delete', { current_password: PASSWORD, sure: 'yes' }],
+  ]
+  t.same(
+    forms.map(([page]) => page),
+    PAGES,
+  )
+  for (const [page, fields] of forms) {
+    for (const headers of FOREIGN) {
+      const { statusCode, body } = await mina.send(`/account${page}`, fields, headers)
+      t.equal(statusCode, 403, `${page} ${JSON.stringify(headers)}`)
+      t.match(body, /another site/)
+    }
+    const json = await service.app.inject({
+      ...{ method: 'POST', url: `/account${page}`, payload: fields },
+      headers: { cookie: mina.cookie, 'sec-fetch-site': 'same-origin' },
+    })
+    t.equal(json.statusCode, 415, 'nothing but a form is taken')
+  }
+  t.same(await stateOf(service), before)
+  t.equal(await standing(person), ALIVE)
+})
+
+t.test('people change their name, their language, their address and their password', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const mina = await browse(service, 'mina')
+  const name = `${HOSTILE} \u0634`
+  t.match((await mina.send('/account/profile', { name, locale: 'ko' })).headers, {
+    location: '/account/profile?done=1',
+  })
+  t.match(await service.app.accounts.get(person.id), { name, locale: 'ko' })
+  for (const page of PAGES) t.notMatch((await mina.open(`/account${page}`)).body, /<script/, page)
+  t.match((await mina.open('/account')).body, /<bdi>&#60;script&#62;/)
+  t.match((await mina.open('/account/profile?done=1')).body, /role="status"/)
+  t.equal((await mina.send('/account/profile', { name: 'left \u202e right', locale: '' })).statusCode, 400)
+  t.match(await service.app.accounts.get(person.id), { name })
+  await mina.send('/account/profile', { name: '', locale: '' })
+  t.match(await service.app.accounts.get(person.id), { name: null, locale: null })
+
+  const address = { email: 'mina@example.org', current_password: PASSWORD }
+  for (const change of [{ current_password: 'wrong' }, { email: 'no address' }]) {
+    const { statusCode, body } = await mina.send('/account/address', { ...address, ...change })
+    t.equal(statusCode, 400)
+    t.match(body, /role="alert"/)
+    t.notMatch(body, PASSWORD)
+  }
+  t.equal((await service.app.accounts.get(person.id)).email, null)
+  t.equal((await mina.send('/account/address', address)).statusCode, 303)
+  t.equal((await service.app.accounts.get(person.id)).email, 'mina@example.org')
+
+  const passwords = { current_password: PASSWORD, new_password: NEXT }
+  for (const change of [{ current_password: 'wrong' }, { new_password: 'password' }]) {
+    t.equal((await mina.send('/account/password', { ...passwords, ...change })).statusCode, 400)
+  }
+  t.equal((await mina.send('/account/password', passwords)).statusCode, 303)
+  t.equal(await standing(person), DEAD)
+  t.equal((await mina.open('/account')).statusCode, 200, 'this browser stays logged in')
+  t.equal((await service.logIn('mina', NEXT)).id, person.id)
+  t.equal(await standing(joon), ALIVE)
+})
+
+t.test('people see where they are logged in, and end it; nobody ends what is not theirs', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const [mina, phone] = [await browse(service, 'mina', { 'user-agent': FIREFOX }), await browse(service, 'mina')]
+  const page = await mina.open('/account/sessions')
+  t.match(page.body, /Firefox on Linux<\/strong>\s*<span class="tag">this browser/)
+  const idsOf = (body: string) => formsOf(body).flatMap(({ fields }) => fields.id ?? [])
+  t.equal(idsOf(page.body).length, 3)
+  const [theirs] = (await joon.get('/v1/sessions')).json().items
+  t.equal((await mina.send('/account/sessions', { deed: 'end', id: theirs.id })).statusCode, 404)
+  t.equal((await joon.get('/v1/me')).statusCode, 200)
+  const [, second = ''] = idsOf(page.body)
+  t.equal((await mina.send('/account/sessions', { deed: 'end', id: second })).statusCode, 303)
+  t.equal((await phone.open('/account')).statusCode, 303)
+  t.equal((await person.get('/v1/me')).statusCode, 200, 'the others go on')
+  t.equal((await mina.send('/account/sessions', { deed: 'end-others' })).statusCode, 303)
+  t.equal(await standing(person), DEAD)
+  t.equal((await mina.open('/account')).statusCode, 200)
+  t.match((await mina.open('/account/sessions')).body, /logged in nowhere else/)
+  t.equal(await standing(joon), ALIVE)
+})
+
+t.test(
+  'people add an app as a second factor, and remove it; after five minutes they prove again who they are',
+  async (t) => {
+    const service = await startService(t, WITH_PAGES)
+    const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+    const theirs = await addTotp(joon)
+    const mina = await browse(service, 'mina')
+    const url = '/account/second-factor'
+    const scan = await mina.send(url, { deed: 'begin', name: HOSTILE })
+    t.match(scan.body, /<svg xmlns/)
+    const uri = (formsOf(scan.body)[0]?.fields.uri ?? '').replaceAll('&#38;', '&')
+    const totp = OTPAuth.URI.parse(uri) as OTPAuth.TOTP
+    const wrong = await mina.send(url, { deed: 'confirm', uri, code: '000000' })
+    t.equal(wrong.statusCode, 400)
+    t.equal(/<path d="[^"]+"/.exec(wrong.body)?.[0], /<path d="[^"]+"/.exec(scan.body)?.[0], 'the same picture again')
+    t.same(await service.app.factors.list(person.id), [])
+    for (const hostile of ['javascript:alert(1)', 'https://evil.example', `otpauth://totp/x ${HOSTILE}`]) {
+      t.equal((await mina.send(url, { deed: 'confirm', uri: hostile, code: '000000' })).statusCode, 400)
+    }
+    const codes = await mina.send(url, { deed: 'confirm', uri, code: totp.generate() })
+    const [, shown = ''] = /<p class="secret"[^>]*>([^<]+)</.exec(codes.body) ?? []
+    t.equal(shown.split('\n').length, 10)
+    t.equal(await standing(person), DEAD, 'whoever has not shown it is logged out')
+    t.equal(await service.app.factors.recoveryCodesLeft(person.id), 10)
+
+    const list = await mina.open(url)
+    t.match(list.body, /<bdi>&#60;script/)
+    t.notMatch(list.body, /<script|secret=/)
+    t.equal((await mina.send(url, { deed: 'remove', id: theirs.id, sure: 'yes' })).statusCode, 404)
+    t.equal((await service.app.factors.list(joon.id)).length, 1)
+    const [factor] = await service.app.factors.list(person.id)
+    t.equal((await mina.send(url, { deed: 'remove', id: factor?.id ?? '' })).statusCode, 400, 'the box is not ticked')
+    t.match((await mina.send(url, { deed: 'new-codes' })).body, /class="secret"/)
+
+    await letMinutesPass(service)
+    const late = await mina.send(url, { deed: 'remove', id: factor?.id ?? '', sure: 'yes' })
+    const proof = '/account/login?to=%2Faccount%2Fsecond-factor&again=1'
+    t.match([late.statusCode, late.headers.location], [303, proof])
+    t.equal((await service.app.factors.list(person.id)).length, 1)
+    await forget(service, person.id)
+    const asked = await mina.send(proof, { username: 'mina', password: PASSWORD })
+    const [form] = formsOf(asked.body)
+    const back = await mina.send(proof, { ...form?.fields, code: totp.generate() })
+    t.match([back.statusCode, back.headers.location], [303, url])
+    const again = new Browser(service, String(back.headers['set-cookie']).split(';')[0] ?? '')
+    t.equal((await again.send(url, { deed: 'remove', id: factor?.id ?? '', sure: 'yes' })).statusCode, 303)
+    t.same(await service.app.factors.list(person.id), [])
+  },
+)
+
+t.test('people make API keys of what they choose, and end them', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const expires_at = new Date(Date.now() + 86_400_000).toISOString()
+  const theirs = (await joon.post('/v1/me/api-keys', { name: 'x', scope: 'profile', expires_at })).json()
+  const mina = await browse(service, 'mina')
+  const url = '/account/api-keys'
+  const making = { deed: 'make', name: HOSTILE, days: '30' }
+  t.equal((await mina.send(url, making)).statusCode, 400, 'a key for nothing')
+  t.equal((await mina.send(url, { ...making, 'scope-users:read': 'yes' })).statusCode, 400, 'for admins alone')
+  t.equal((await mina.send(url, { ...making, 'scope-profile': 'yes', days: '9999' })).statusCode, 400)
+  t.notMatch((await mina.open(url)).body, /users:read/)
+  const made = await mina.send(url, { ...making, 'scope-todos:read': 'yes', 'scope-profile': 'yes' })
+  const [, key = ''] = /<p class="secret"[^>]*>(lkk_[^<]+)</.exec(made.body) ?? []
+  const authorization = `Bearer ${key}`
+  t.equal((await service.get('/v1/todos', { authorization })).statusCode, 200)
+  t.equal((await service.post('/v1/todos', { title: 'x' }, { authorization })).statusCode, 403)
+  const list = await mina.open(url)
+  t.match(list.body, /<bdi>&#60;script/)
+  t.notMatch(list.body, key)
+  t.equal((await mina.send(url, { deed: 'end', id: theirs.id })).statusCode, 404)
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${theirs.key}` })).statusCode, 200)
+  const [ending] = formsOf(list.body)
+  t.equal((await mina.send(url, ending?.fields ?? {})).statusCode, 303)
+  t.equal((await service.get('/v1/todos', { authorization })).statusCode, 401)
+  await letMinutesPass(service)
+  t.match((await mina.open(url)).headers, { location: '/account/login?to=%2Faccount%2Fapi-keys&again=1' })
+})
+
+t.test('people delete their account, with the password and a tick', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const mina = await browse(service, 'mina')
+  const right = { current_password: PASSWORD, sure: 'yes' }
+  t.equal((await mina.send('/account/delete', { current_password: PASSWORD })).statusCode, 400)
+  t.equal((await mina.send('/account/delete', { ...right, current_password: 'wrong' })).statusCode, 400)
+  t.equal((await service.app.accounts.get(person.id)).id, person.id)
+  const gone = await mina.send('/account/delete', right)
+  t.match([gone.statusCode, gone.body], [200, /The account is deleted/])
+  t.match(gone.headers['set-cookie'], /Max-Age=0/)
+  await t.rejects(service.app.accounts.get(person.id), { code: 'not_found' })
+  t.equal((await mina.open('/account')).statusCode, 303)
+  t.equal(await standing(joon), ALIVE)
+})
+
+/** Everything that the forms could have changed. */
+async function stateOf({ app }: Service) {
+  const { db, tables } = app.database
+  const keys = await db.select({ id: tables.apiKeys.id, revokedAt: tables.apiKeys.expiresAt }).from(tables.apiKeys)
+  const sessions = await db
+    .select({ id: tables.sessions.id, revokedAt: tables.sessions.revokedAt })
+    .from(tables.sessions)
+  const factors = await db.select({ id: tables.factors.id }).from(tables.factors)
+  return { users: await db.select().from(tables.users), sessions, keys, factors }
+}
+
+/** All log-ins are older than what counts as recent. */
+async function letMinutesPass({ app }: Service): Promise<void> {
+  const { db, tables } = app.database
+  await db
+    .update(tables.sessions)
+    .set({ authTime: Date.now() - 301_000 })
+    .where(eq(tables.sessions.kind, 'browser'))
+}
