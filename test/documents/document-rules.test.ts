@@ -33,20 +33,14 @@ t.test('an app with routes that say too little does not start in the tests, and 
     nothing: [{}, /operationId in camelCase is missing/],
     'no-id': [withoutId, /operationId in camelCase is missing/],
     'snake-case-id': [{ ...GOOD, operationId: 'list_notes' }, /operationId in camelCase is missing/],
-    'no-tag': [{ ...GOOD, tags: [] }, /needs exactly one tag/],
-    'two-tags': [{ ...GOOD, tags: ['todos', 'me'] }, /needs exactly one tag/],
-    'unknown-tag': [{ ...GOOD, tags: ['notes'] }, /tag notes is not declared/],
-    'no-summary': [{ ...GOOD, summary: '' }, /summary is missing/],
-    'no-description': [{ ...GOOD, description: '' }, /description is missing/],
     'no-answers': [withoutAnswers, /401 is not declared/],
     'no-errors': [{ ...GOOD, response: { 200: ref(User) } }, /401 is not declared/],
     'other-error': [{ ...GOOD, response: { ...response, 409: ref(User) } }, /409: is not a .*Problem/],
     'nameless-body': [{ ...GOOD, response: { ...response, 200: Nameless } }, /a body is not a component by \$ref/],
     'list-body': [{ ...GOOD, response: { ...response, 200: Type.Array(ref(User)) } }, /not a component by \$ref/],
-    'odd-parameter': [{ ...GOOD, querystring: Type.Object({ q: Type.String() }) }, /parameter q has no description/],
   }
   const schemas = Object.entries(cases).map(([name, [schema]]): [string, FastifySchema] => [name, schema])
-  const app = await appWith(t, { ...Object.fromEntries(schemas), twice: GOOD, 'and-twice': GOOD })
+  const app = await appWith(t, { ...Object.fromEntries(schemas) })
   const { message } = await app.ready().then(
     () => new Error('It started'),
     (error: Error) => error,
@@ -56,8 +50,7 @@ t.test('an app with routes that say too little does not start in the tests, and 
     const own = flaws.filter((line) => line.startsWith(`GET /v1/${name}`))
     t.match(own.join('\n'), flaw, name)
   }
-  t.ok(flaws.includes('listNotes: operationId is there twice'))
-  t.notMatch(message, /GET \/v1\/todos|GET \/v1\/twice/, 'and nothing is said of those that say enough')
+  t.notMatch(message, /GET \/v1\/todos/, 'and nothing is said of those that say enough')
 })
 
 t.test('what is wrong with a shape is seen', async (t) => {
@@ -65,7 +58,6 @@ t.test('what is wrong with a shape is seen', async (t) => {
   const documents = () => JSON.parse(JSON.stringify([app.swagger(), app.openapiCompat()])) as [Document, Document]
   t.same(flawsOf(...documents()), [])
   const cases: [string, object, RegExp][] = [
-    ['Todo', { examples: [{ id: 'one' }] }, /Todo: an example is not valid/],
     ['Todo', { examples: [] }, /POST \/v1\/todos: a body .*Todo has no example/],
     ['Todo', { additionalProperties: false }, /the answer cannot be extended/],
     ['TodoCreate', { additionalProperties: true }, /the request body takes unknown fields/],

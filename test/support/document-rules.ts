@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
 import type { FastifyInstance } from 'fastify'
 import { packageRoot } from '../../src/package.js'
 
-// What an operation must say of itself before a client is generated from it.
+// What an operation must say of itself before a client is generated from it, and the linters cannot ask: redocly.yaml and
+// .spectral.yaml hold the documents against the rest.
 
 interface Schema {
   $ref?: string
@@ -28,16 +27,12 @@ interface Response {
 }
 interface Operation {
   operationId?: string
-  tags?: string[]
-  summary?: string
-  description?: string
   security?: unknown[]
   parameters?: { name: string; in: string; description?: string }[]
   requestBody?: { content: Content }
   responses: Record<string, Response>
 }
 export interface Document {
-  tags: { name: string; description?: string }[]
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, Schema> }
 }
@@ -71,13 +66,13 @@ export function mustBeDescribed(app: FastifyInstance): void {
 export function flawsOf(v1: Document, compat: Document): string[] {
   return [
     ...operationsOf(v1).flatMap(([name, operation]) => [
-      ...flawsOfText(name, operation, v1),
+      ...flawsOfText(name, operation),
       ...flawsOfAnswers(name, operation),
       ...flawsOfBodies(name, operation, v1),
     ]),
     ...Object.entries(v1.components.schemas).flatMap(([name, schema]) => flawsOfSchema(name, schema)),
-    ...operationsOf(compat).flatMap(([name, operation]) => flawsOfText(name, operation, compat)),
-    ...[v1, compat].flatMap((document) => [...repeatedIds(document), ...flawsOfExamples(document)]),
+    ...operationsOf(compat).flatMap(([name, operation]) => flawsOfText(name, operation)),
+    ...[v1, compat].flatMap(bodiesWithoutExample),
   ]
 }
 
@@ -90,26 +85,9 @@ function operationsOf({ paths }: Document): [string, Operation][] {
   )
 }
 
-function repeatedIds(document: Document): string[] {
-  const ids = operationsOf(document).map(([, { operationId }]) => operationId)
-  return ids.filter((id, index) => ids.indexOf(id) < index).map((id) => `${id}: operationId is there twice`)
-}
-
-function flawsOfText(name: string, operation: Operation, { tags }: Document): string[] {
-  const { operationId = '', parameters = [], responses } = operation
-  const [tag, ...others] = operation.tags ?? []
+function flawsOfText(name: string, { operationId = '', responses }: Operation): string[] {
   return [
     ...unless(CAMEL_CASE.test(operationId), `${name}: operationId in camelCase is missing`),
-    ...unless(operation.summary, `${name}: summary is missing`),
-    ...unless(operation.description, `${name}: description is missing`),
-    ...unless(tag !== undefined && others.length === 0, `${name}: needs exactly one tag`),
-    ...unless(
-      tags.find(({ name }) => name === tag)?.description,
-      `${name}: tag ${tag} is not declared with a description`,
-    ),
-    ...parameters.flatMap((parameter) =>
-      unless(parameter.description, `${name}: parameter ${parameter.name} has no description`),
-    ),
     ...Object.entries(responses).flatMap(([status, { description, headers = {} }]) => [
       ...unless(
         description && description !== 'Default Response',
@@ -141,14 +119,6 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
     : ['application/problem+json', '#/components/schemas/Problem']
   return [
     ...[...new Set(needed)].flatMap((status) => unless(responses[status], `${name}: ${status} is not declared`)),
-    ...unless(
-      Object.keys(responses).some((status) => status.startsWith('2')),
-      `${name}: no success is declared`,
-    ),
-    ...unless(
-      Object.keys(responses).some((status) => status.startsWith('4')),
-      `${name}: no 4xx is declared`,
-    ),
     ...Object.entries(responses).flatMap(([status, { content = {} }]) =>
       unless(
         Number(status) < 400 || (Object.keys(content).join() === type && content[type]?.schema.$ref === shape),
@@ -212,31 +182,19 @@ function flawsOfSchema(name: string, schema: Schema): string[] {
   ]
 }
 
-/** Every body has an example, and every example is a valid body. */
-function flawsOfExamples(document: Document): string[] {
-  const ajv = new Ajv2020({ strict: false, validateSchema: false })
-  addFormats.default(ajv)
-  ajv.addSchema({ components: document.components, $id: 'openapi' })
-  const bodies = operationsOf(document).flatMap(([name, { requestBody, responses }]) =>
+/** An example of every body; whether it is a valid one, Redocly says. */
+function bodiesWithoutExample(document: Document): string[] {
+  return operationsOf(document).flatMap(([name, { requestBody, responses }]) =>
     [requestBody ?? {}, ...Object.values(responses)]
       .flatMap(({ content = {} }) => Object.values(content))
-      .map(({ schema }) => ({ name, schema })),
+      .flatMap(({ schema }) => {
+        // The tutorials' own: lists without a name, and errors of either of two shapes.
+        const { items, anyOf } = schema as { items?: Schema; anyOf?: Schema[] }
+        return [...(anyOf ?? [items ?? schema])].flatMap((part) =>
+          unless(componentOf(part, document)?.examples?.length, `${name}: a body ${part.$ref ?? ''} has no example`),
+        )
+      }),
   )
-  return [
-    ...bodies.flatMap(({ name, schema }) => {
-      // The tutorials' own: lists without a name, and errors of either of two shapes.
-      const { items, anyOf } = schema as { items?: Schema; anyOf?: Schema[] }
-      return [...(anyOf ?? [items ?? schema])].flatMap((part) =>
-        unless(componentOf(part, document)?.examples?.length, `${name}: a body ${part.$ref ?? ''} has no example`),
-      )
-    }),
-    ...Object.entries(document.components.schemas).flatMap(([name, { examples = [] }]) => {
-      const validate = ajv.getSchema(`openapi#/components/schemas/${name}`) as ValidateFunction
-      return examples.flatMap((example) =>
-        unless(validate(example), `${name}: an example is not valid: ${ajv.errorsText(validate.errors)}`),
-      )
-    }),
-  ]
 }
 
 function componentOf(schema: Schema, { components }: Document): Schema | undefined {
