@@ -15,6 +15,7 @@ import { PasswordChecks } from '../src/accounts/password-checks.js'
 import { Profiles } from '../src/accounts/profiles.js'
 import { Registration } from '../src/accounts/registration.js'
 import { SecondFactors } from '../src/accounts/second-factors.js'
+import { SignUpCheck } from '../src/accounts/sign-up-check.js'
 import { StepUp } from '../src/accounts/step-up.js'
 import { Throttle } from '../src/accounts/throttle.js'
 import { passkeysNotice } from '../src/config/passkeys.js'
@@ -82,7 +83,10 @@ export default plugin(
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
-    app.decorate('registration', new Registration({ config, database, passwords, rules, events, notices }))
+    app.decorate(
+      'registration',
+      new Registration({ config, database, passwords, rules, events, notices, signUpCheck: new SignUpCheck(config) }),
+    )
     const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, events })
     app.decorate('logIn', logIn)
     app.decorate('codeLogIn', new CodeLogIn({ database, oneTimeTokens, logIn, events }))

@@ -74,6 +74,7 @@ export const PROBLEMS = {
   foreign_form: { status: 403, title: 'This form was sent by a page of another site.' },
   account_protected: { status: 403, title: 'This may not be done to this account in this way; see detail.' },
   registration_closed: { status: 403, title: 'People cannot register themselves here.' },
+  signup_refused: { status: 403, title: 'You cannot register here; ask those who run this service.' },
   not_found: { status: 404, title: 'Not found, or not yours.' },
   method_not_allowed: { status: 405, title: 'This address does not answer this method; see Allow.' },
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
@@ -107,6 +108,11 @@ export const PROBLEMS = {
   revocations_stale: {
     status: 503,
     title: 'Whether this session was revoked cannot be known now; try again.',
+    headers: RETRY_SOON,
+  },
+  signup_check_unavailable: {
+    status: 503,
+    title: 'Nobody can register at this moment; try again.',
     headers: RETRY_SOON,
   },
   not_ready: { status: 503, title: 'This process does not take requests now.', headers: RETRY_SOON },

@@ -12,6 +12,7 @@ import { UNPROVEN_MS } from './addresses.js'
 import { turnOf } from './hash-turns.js'
 import { emailKey, namesOf, normalizeName, usernameKey, withNameKey } from './names.js'
 import type { Notices } from './notices.js'
+import type { SignUpCheck } from './sign-up-check.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
 /** A new account, as somebody typed it. */
@@ -56,6 +57,7 @@ interface Dependencies {
   rules: PasswordRules
   events: Events
   notices: Notices
+  signUpCheck: SignUpCheck
 }
 
 /** How accounts come into being, one at a time: people register themselves, and operators add others. */
@@ -66,22 +68,24 @@ export class Registration {
   readonly #rules: PasswordRules
   readonly #events: Events
   readonly #notices: Notices
+  readonly #signUpCheck: SignUpCheck
   readonly #named: ReturnType<typeof prepareFindNamed>
 
-  constructor({ config, database, passwords, rules, events, notices }: Dependencies) {
+  constructor({ config, database, passwords, rules, events, notices, signUpCheck }: Dependencies) {
     this.#config = config
     this.#database = database
     this.#passwords = passwords
     this.#rules = rules
     this.#events = events
     this.#notices = notices
+    this.#signUpCheck = signUpCheck
     this.#named = prepareFindNamed(database)
   }
 
   /**
    * Adds a person. Taken names cost the same hash as free ones. With `isTutorial` a user name may be as short or long as
    * in the tutorials, and a password as weak where COMPAT_WEAK_PASSWORDS allows it; every other rule is the same.
-   * @throws Problem registration_closed, username_rejected, email_rejected, name_rejected, password_rejected,
+   * @throws Problem registration_closed, signup_refused, signup_check_unavailable, username_rejected, email_rejected, name_rejected, password_rejected,
    * username_taken, email_taken
    */
   async register<Result = User>(
@@ -145,6 +149,7 @@ export class Registration {
     const { username, email, name, locale, password } = account
     const nameAndKey = withNameKey(name)
     if (password !== undefined) await this.#rules.assert(password, namesOf(account), { isTutorial })
+    if (client !== undefined) await this.#assertWelcome(account, client, isTutorial)
     const turn = client && turnOf(client)
     const passwordHash = password === undefined ? null : await this.#passwords.hash(password, turn)
     const { tables, now } = this.#database
@@ -165,6 +170,14 @@ export class Registration {
       if (waiting === undefined) throw new Problem('email_taken')
       return waiting
     }
+  }
+
+  /** The tutorials' sign-ups have no words for a refusal but that registration is closed. */
+  async #assertWelcome(account: AddedAccount, client: Client, isTutorial: boolean): Promise<void> {
+    await this.#signUpCheck.assert(account, client).catch((error) => {
+      const isRefused = error instanceof Problem && error.code === 'signup_refused'
+      throw isTutorial && isRefused ? new Problem('registration_closed') : error
+    })
   }
 
   get #isToBeProved(): boolean {

@@ -37,6 +37,9 @@ export function exampleEnvironment(): string {
   return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
 }
 
+/** Addresses whose path may be a secret. */
+const HOOKS = new Set(['MAIL_URL', 'SIGNUP_CHECK_URL'])
+
 /** The form in which a service reads them, except for masked values. */
 function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
@@ -44,7 +47,7 @@ function effective(config: Config): [name: string, value: string][] {
     const text = typeof inForce === 'string' ? inForce : (readSetting(name) ?? String(schema.default))
     return [
       name,
-      SECRET_SETTINGS.has(name) && text !== '' ? MASK : (name === 'MAIL_URL' ? maskMailUrl : withoutPassword)(text),
+      SECRET_SETTINGS.has(name) && text !== '' ? MASK : (HOOKS.has(name) ? maskMailUrl : withoutPassword)(text),
     ]
   })
 }

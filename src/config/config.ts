@@ -60,7 +60,8 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 
 /** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
 function shown(name: string, value: string | undefined): string {
-  if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL)_URL$/.test(name) || value.includes('@')) return ''
+  if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL|SIGNUP_CHECK)_URL$/.test(name) || value.includes('@'))
+    return ''
   return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
 }
 

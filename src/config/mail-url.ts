@@ -60,6 +60,16 @@ function hookTarget(url: URL): MailTarget {
   return { kind: 'hook', url: url.href }
 }
 
+/** Checks the address of a hook that is not about mail. Empty is allowed. @throws Error whose message completes "NAME ..." */
+export function assertHook(value: string): void {
+  if (value === '') return
+  const url = URL.canParse(value) ? new URL(value) : undefined
+  const isPrivate = url?.protocol === 'https:' || (url?.protocol === 'http:' && isLoopbackHost(url.hostname))
+  if (url === undefined || !isPrivate || url.username !== '' || url.password !== '' || url.hash !== '') {
+    throw new Error('must be an https address without user, password and fragment, or http on this machine')
+  }
+}
+
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text)

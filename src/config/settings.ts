@@ -1,6 +1,6 @@
 import { type StaticDecode, Type } from '@sinclair/typebox'
 import { assertBrandColor, readLogo } from './brand.js'
-import { assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
+import { assertHook, assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
 import { assertPasskeyOrigin, assertRpId } from './passkeys.js'
 import { assertLegacySecret, assertSecretKey } from './secrets.js'
 import {
@@ -100,6 +100,18 @@ export const Settings = Type.Object({
     description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
   }),
   PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and the person's own name." }),
+  PASSWORD_BREACH_URL: url({
+    default: '',
+    description:
+      'Where new passwords are looked up among those of breaches, such as `https://api.pwnedpasswords.com/range`: the first ' +
+      'five characters of its SHA-1 are sent (k-anonymity). Without an answer within a second the password is taken.',
+  }),
+  SIGNUP_CHECK_URL: checked(assertHook, {
+    default: '',
+    description:
+      'Is asked before each sign-up, by one POST: 2xx lets it go on, 403 refuses it, and anything else or no answer within ' +
+      'three seconds is 503, without an account and without a mail.',
+  }),
   REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
   EMAIL_VERIFICATION: oneOf(['off', 'optional', 'required'], {
     default: 'off',

@@ -2,12 +2,39 @@ import { escapeHtml, fill, fillHtml, type Values, wordsIn } from './words.js'
 
 /** `[label]({link})`, alone in its paragraph. */
 const BUTTON = /^\[([^\]\n]+)\]\(\{link\}\)$/
+// Most mail programs know inline styles alone, and the oldest lay out by tables alone.
 const FONT =
   "font-family:system-ui,-apple-system,'Segoe UI','Apple SD Gothic Neo','Malgun Gothic','Noto Sans KR',sans-serif"
-const PAGE = 'max-width:560px;margin:0 auto;font-size:16px;line-height:1.6;word-break:keep-all;overflow-wrap:anywhere'
-const CODE = 'font-family:ui-monospace,Menlo,Consolas,monospace;font-size:22px;letter-spacing:3px'
+const WRAP = 'word-break:keep-all;overflow-wrap:anywhere'
+const TABLE = 'role="presentation" cellpadding="0" cellspacing="0" border="0"'
+const CARD = `max-width:560px;background:#ffffff;border:1px solid #e3e6ea;border-radius:12px;${WRAP}`
+const INSIDE = `padding:32px 32px 20px;text-align:left;color:#1f2328;font-size:16px;line-height:1.6;${FONT}`
+const SERVICE = 'margin:0 0 20px;font-size:14px;font-weight:bold;color:#1a56c4'
+const HEADING = 'margin:0 0 20px;font-size:22px;line-height:1.35;font-weight:bold'
+const CODE =
+  'display:inline-block;margin-top:10px;padding:10px 20px;border-radius:8px;background:#eef2f8;color:#1f2328;' +
+  'font-family:ui-monospace,Menlo,Consolas,monospace;font-size:24px;line-height:1.4;letter-spacing:3px'
 const LINK =
-  'display:inline-block;padding:12px 20px;border-radius:6px;background:#1a56c4;color:#ffffff;font-weight:bold'
+  'display:inline-block;padding:13px 24px;color:#ffffff;font-size:16px;line-height:1.25;font-weight:bold;text-decoration:none'
+const NOTE = 'margin:14px 0 0;color:#59636e;font-size:14px;line-height:1.6'
+const RULE = 'margin:28px 0 0;padding:4px 0 0;border-top:1px solid #e3e6ea'
+const HIDDEN = 'display:none;max-height:0;overflow:hidden;mso-hide:all'
+/** For those that know it, in the dark. */
+const DARK = `@media (prefers-color-scheme: dark) {
+.page { background: #16191d !important }
+.card { background: #1f2328 !important; border-color: #363c44 !important }
+.text, .code { color: #e6e9ec !important }
+.code { background: #2b3138 !important }
+.note { color: #a5aeb8 !important }
+.rule { border-color: #363c44 !important }
+.service { color: #8ab4ff !important }
+}`
+
+interface Page {
+  subject: string
+  body: string
+  locale: string
+}
 
 /** A mail as text: a button is its label and the address. */
 export function toText(body: string, values: Values): string {
@@ -17,15 +44,15 @@ export function toText(body: string, values: Values): string {
     .concat('\n')
 }
 
-/** The same as a page that loads nothing. */
-export function toHtml({ subject, body, locale }: { subject: string; body: string; locale: string }, values: Values) {
-  const paragraphs = paragraphsOf(body, values).map((paragraph) => {
-    const html = escapeHtml(paragraph)
-      .replace(BUTTON, `<a href="{link}" style="${LINK};text-decoration:none">$1</a>`)
-      .replace('{code}', `<strong style="${CODE}">{code}</strong>`)
-      .replaceAll('\n', '<br>\n')
-    return `<p>${fillHtml(html, values)}</p>`
-  })
+/** The same as a page that loads nothing. What stands behind the button and the code is a note. */
+export function toHtml({ subject, body, locale }: Page, values: Values): string {
+  const paragraphs = paragraphsOf(body, values)
+  const end = paragraphs.findLastIndex((paragraph) => /\{(link|code)\}/.test(paragraph)) + 1
+  const main = end === 0 ? paragraphs : paragraphs.slice(0, end)
+  const notes = end === 0 ? [] : paragraphs.slice(end)
+  const blocks = main.map((paragraph) => (BUTTON.test(paragraph) ? button(paragraph) : `<p>${lines(paragraph)}</p>`))
+  const small = notes.map((paragraph) => `<p class="note" style="${NOTE}">${lines(paragraph)}</p>`)
+  if (small.length > 0) blocks.push(`<div class="rule" style="${RULE}">\n${small.join('\n')}\n</div>`)
   return `<!doctype html>
 <html lang="${locale}">
 <head>
@@ -33,14 +60,33 @@ export function toHtml({ subject, body, locale }: { subject: string; body: strin
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(subject)}</title>
+<style>${DARK}</style>
 </head>
-<body style="margin:0;padding:24px">
-<div style="${PAGE};${FONT}">
-${paragraphs.join('\n')}
-</div>
+<body class="page" style="margin:0;padding:0;background:#f4f5f7">
+<div style="${HIDDEN}">${fillHtml(escapeHtml(main[0] ?? ''), values)}</div>
+<table ${TABLE} width="100%" class="page" style="background:#f4f5f7"><tr><td align="center" style="padding:24px 12px">
+<table ${TABLE} width="100%" class="card" style="${CARD}"><tr><td class="text" style="${INSIDE}">
+<p class="service" style="${SERVICE}">${fillHtml('{service}', values)}</p>
+<h1 style="${HEADING}">${escapeHtml(subject)}</h1>
+${fillHtml(blocks.join('\n'), values)}
+</td></tr></table>
+</td></tr></table>
 </body>
 </html>
 `
+}
+
+/** A cell with a colour: the padding of a link alone is nothing to Outlook. */
+function button(paragraph: string): string {
+  const [, label = ''] = BUTTON.exec(paragraph) ?? []
+  return `<table ${TABLE} style="margin:24px 0"><tr><td bgcolor="#1a56c4" style="border-radius:8px">
+<a href="{link}" style="${LINK}">${escapeHtml(label)}</a></td></tr></table>`
+}
+
+function lines(paragraph: string): string {
+  return escapeHtml(paragraph)
+    .replace('{code}', `<strong class="code" style="${CODE}">{code}</strong>`)
+    .replaceAll('\n', '<br>\n')
 }
 
 /** The paragraphs of a text but those that name a word without a value, such as a link where there are no pages. */

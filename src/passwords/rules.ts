@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.js'
 import { Problem } from '../problems.js'
 import { isLongerThan, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
+import type { BreachedPasswords } from './breaches.js'
 import { assertPasswordText, isTooLongForPassword } from './text.js'
 
 /** Names a password must not be: the service's, and those of the person who sets it. */
@@ -16,16 +17,19 @@ export class PasswordRules {
   readonly #minLength: number
   readonly #hasBlocklist: boolean
   readonly #tutorialsTakeWeak: boolean
+  readonly #breachUrl: string
+  #breached: BreachedPasswords | undefined
   #common: ReadonlySet<string> | undefined
 
-  constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST, COMPAT_WEAK_PASSWORDS }: Config) {
+  constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST, PASSWORD_BREACH_URL, COMPAT_WEAK_PASSWORDS }: Config) {
     this.#minLength = PASSWORD_MIN_LENGTH
     this.#hasBlocklist = PASSWORD_BLOCKLIST
+    this.#breachUrl = PASSWORD_BREACH_URL
     this.#tutorialsTakeWeak = COMPAT_WEAK_PASSWORDS === 'on'
   }
 
   /**
-   * Length in code points, the list of common passwords, and the person's own names, in the form that names are compared in.
+   * Length in code points, the list of common passwords, those known from breaches, and the person's own names, in the form that names are compared in.
    * No composition rules (NIST SP 800-63B).
    * A sign-up at a tutorial's address (`isTutorial`) may be let off all but the greatest length: COMPAT_WEAK_PASSWORDS.
    * @throws Problem password_rejected that says which rule it breaks
@@ -40,7 +44,11 @@ export class PasswordRules {
     if (!isLongerThan(this.#minLength - 1, normalised)) {
       throw reject(`A password has at least ${this.#minLength} characters.`)
     }
-    if (!this.#hasBlocklist) return
+    if (this.#hasBlocklist) await this.#assertUncommon(normalised, ownNames)
+    if (this.#breachUrl !== '') await this.#assertUnbreached(normalised)
+  }
+
+  async #assertUncommon(normalised: string, ownNames: string[]): Promise<void> {
     const folded = normalised.toLowerCase().normalize('NFKC')
     const stem = folded.replace(TAIL, '')
     const names = [SERVICE_NAME, ...ownNames.flatMap((name) => [name, name.split('@')[0]])]
@@ -51,6 +59,16 @@ export class PasswordRules {
     this.#common ??= await loadCommonPasswords()
     if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')
+    }
+  }
+
+  async #assertUnbreached(normalised: string): Promise<void> {
+    if (this.#breached === undefined) {
+      const { BreachedPasswords } = await import('./breaches.js')
+      this.#breached = new BreachedPasswords(this.#breachUrl)
+    }
+    if (await this.#breached.has(normalised)) {
+      throw reject('This password is known from a breach of another service; choose one that you use nowhere else.')
     }
   }
 }

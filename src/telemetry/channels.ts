@@ -33,6 +33,11 @@ export interface MailAttempt {
   result: 'sent' | 'delayed' | 'failed' | 'dropped'
 }
 
+/** Whether a new password is known from a breach; `failed` is a service that did not say so in time. */
+export interface BreachCheck {
+  result: 'clean' | 'breached' | 'failed'
+}
+
 export interface Login {
   result: 'succeeded' | 'failed' | 'throttled'
 }
@@ -74,6 +79,9 @@ export const prunes = new Channel<Prune>('latchkey:prune')
 
 /** A mail that has left, was put off, or never will leave. */
 export const mails = new Channel<MailAttempt>('latchkey:mail')
+
+/** A new password that was looked up among those of breaches. */
+export const breachChecks = new Channel<BreachCheck>('latchkey:breach-check')
 
 /** Runs the work, and publishes how long it took, also when it fails. */
 export async function timed<Result>(channel: Channel<Duration>, work: () => Promise<Result>): Promise<Result> {

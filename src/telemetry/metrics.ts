@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { clientRequests, hashes, logins, mails, prunes, statements, tokens } from './channels.js'
+import { breachChecks, clientRequests, hashes, logins, mails, prunes, statements, tokens } from './channels.js'
 
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
@@ -55,6 +55,12 @@ export function startMetrics(gauges: Gauges): Metrics {
     labelNames: ['purpose', 'result'],
     registers,
   })
+  const breachLookups = new Counter({
+    name: 'password_breach_checks_total',
+    help: 'New passwords looked up at PASSWORD_BREACH_URL: clean, breached, or failed (no answer in time; taken as clean).',
+    labelNames: ['result'],
+    registers,
+  })
   const pruned = new Counter({
     name: 'pruned_rows_total',
     help: 'Rows deleted because they are over, or because their account is gone, by table.',
@@ -97,6 +103,7 @@ export function startMetrics(gauges: Gauges): Metrics {
       if (client !== undefined) ofClients.inc({ client, request: grant })
     }),
     clientRequests.subscribe((labels) => ofClients.inc({ ...labels })),
+    breachChecks.subscribe(({ result }) => breachLookups.inc({ result })),
     mails.subscribe(({ purpose, result }) => mailAttempts.inc({ purpose, result })),
     prunes.subscribe(({ table, rows }) => pruned.inc({ table }, rows)),
     hashes.subscribe(({ seconds }) => hashTime.observe(seconds)),

@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto'
 import type { Mailbox } from '../../config/mail-url.js'
+import { keysOf, post } from '../../webhooks.js'
 import { type Mail, MailRefused, messageId, type Transport } from '../transport.js'
 
 /** Answers that are about this mail. Others (401, 404, 429, 5xx) pass once the hook or its settings are mended. */
@@ -20,34 +20,16 @@ export class HookTransport implements Transport {
   constructor(url: string, { from, secrets }: Options) {
     this.#url = url
     this.#from = from
-    this.#keys = secrets.map((secret) => Buffer.from(secret.slice('whsec_'.length), 'base64'))
+    this.#keys = keysOf(secrets)
   }
 
   async send(mail: Mail, signal: AbortSignal): Promise<void> {
     const now = new Date()
-    const timestamp = String(Math.floor(now.getTime() / 1_000))
     const body = JSON.stringify(this.#payload(mail, now))
-    const response = await fetch(this.#url, {
-      method: 'POST',
-      // A redirect would hand the mail to an address that nobody configured.
-      redirect: 'manual',
-      headers: {
-        'content-type': 'application/json',
-        'user-agent': 'latchkey',
-        'webhook-id': mail.id,
-        'webhook-timestamp': timestamp,
-        'webhook-signature': this.#keys.map((key) => `v1,${sign(key, `${mail.id}.${timestamp}.${body}`)}`).join(' '),
-      },
-      body,
-      signal,
-    }).catch((error: Error) => {
-      const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException
-      throw new Error(`the hook cannot be reached: ${code ?? message}`)
+    const status = await post({ url: this.#url, id: mail.id, body, keys: this.#keys, now, signal }).catch((error) => {
+      throw new Error(`the hook cannot be reached: ${error.message}`)
     })
-    // The answer has nothing to say, and might never end.
-    await response.body?.cancel()
-    if (response.ok) return
-    const { status } = response
+    if (status >= 200 && status < 300) return
     const said = `the hook answers ${status}`
     if (REFUSALS.has(status)) throw new MailRefused(said)
     throw new Error(said)
@@ -65,8 +47,4 @@ export class HookTransport implements Transport {
       },
     }
   }
-}
-
-function sign(key: Buffer, content: string): string {
-  return createHmac('sha256', key).update(content).digest('base64')
 }

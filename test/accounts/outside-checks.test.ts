@@ -1,0 +1,207 @@
+import { createHash, createHmac } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { loadConfig } from '../../src/config/config.js'
+import { PASSWORD, type Service, startService } from '../helper.js'
+import { formsOf, giftsOf, newest, open, submit, WITH_PAGES } from '../mail/links.js'
+import { deliver, outboxOf, startMailing } from '../mail/people.js'
+import { startSmtp } from '../mail/servers.js'
+import { installation } from '../support/installation.js'
+
+t.setTimeout(120_000)
+
+const LEAKED = 'three leaked lanterns'
+const NEXT = 'four louder lanterns'
+const REFUSED = { status: 400, code: 'password_rejected', detail: /known from a breach/ }
+const SECRET = Buffer.alloc(32, 7)
+
+t.test(
+  'a password of a breach is refused wherever a new one is taken, and five characters of its hash are told',
+  async (t) => {
+    const ranges = await startRanges(t)
+    const server = await startSmtp(t)
+    const settings = { PASSWORD_BREACH_URL: ranges.url, COMPAT_WEAK_PASSWORDS: 'off', METRICS: 'public' }
+    const service = await startMailing(t, server, { ...WITH_PAGES, ...settings })
+    const register = (password: string) =>
+      service.post('/v1/register', { username: 'mina', email: 'mina@example.org', password })
+    t.match((await register(LEAKED)).json(), REFUSED)
+    t.equal((await register(PASSWORD)).statusCode, 201)
+    const tutorial = { name: 'joon', email: 'joon@example.org', password: LEAKED }
+    const signUp = await service.app.inject({ method: 'POST', url: '/register', payload: tutorial })
+    t.match(signUp.payload, /known from a breach/, 'a sign-up of a tutorial')
+
+    const mina = await service.logIn('mina')
+    const change = { current_password: PASSWORD, new_password: LEAKED }
+    t.match((await mina.post('/v1/me/password', change)).json(), REFUSED)
+    await service.post('/v1/password-reset/request', { email: 'mina@example.org' })
+    await deliver(service)
+    const { link, token, code } = giftsOf(newest(server))
+    t.match((await service.post('/v1/password-reset', { token, new_password: LEAKED })).json(), REFUSED)
+    const byCode = { email: 'mina@example.org', code, new_password: LEAKED }
+    t.match((await service.post('/v1/password-reset', byCode)).json(), REFUSED)
+    const [form] = formsOf((await open(service, link)).body)
+    t.equal((await submit(service, form?.action ?? '', { ...form?.fields, new_password: LEAKED })).statusCode, 400)
+    t.equal((await service.post('/v1/password-reset', { token, new_password: NEXT })).statusCode, 204)
+
+    const { app } = service
+    await app.registration.create(
+      { email: 'sora@example.org' },
+      { finish: (user, db) => app.invitations.invite(db, user, { id: null }) },
+    )
+    await deliver(service)
+    const invitation = giftsOf(newest(server)).token
+    t.match((await service.post('/v1/invitations/accept', { token: invitation, password: LEAKED })).json(), REFUSED)
+    t.equal((await service.post('/v1/invitations/accept', { token: invitation, password: NEXT })).statusCode, 200)
+
+    const prefix = sha1(LEAKED).slice(0, 5)
+    t.equal(ranges.asked.filter((path) => path === `/range/${prefix}`).length, 7, 'once for each')
+    t.ok(ranges.asked.every((path) => /^\/range\/[0-9A-F]{5}$/.test(path)))
+    const metrics = (await app.inject('/metrics')).body
+    t.match(metrics, /password_breach_checks_total\{result="breached"\} 7/)
+    const taken = ranges.asked.length
+    await service.logIn('mina', NEXT)
+    t.equal(ranges.asked.length, taken, 'a log-in asks nobody')
+  },
+)
+
+t.test('the command line refuses it too', async (t) => {
+  const ranges = await startRanges(t)
+  const { app } = await startService(t, { PASSWORD_BREACH_URL: ranges.url })
+  await t.rejects(app.registration.create({ username: 'boss', password: LEAKED }), { code: 'password_rejected' })
+})
+
+t.test('a service of breaches that hangs, fails or talks nonsense keeps nobody from a new password', async (t) => {
+  const answers: Record<string, (response: ServerResponse) => void> = {
+    hangs: () => {},
+    'hangs in the middle': (response) => void response.writeHead(200).write(`${'0'.repeat(35)}:1\r\n`),
+    'answers 500': (response) => void response.writeHead(500).end(rangeOf(LEAKED)),
+    'answers 404': (response) => void response.writeHead(404).end(rangeOf(LEAKED)),
+    'is a page': (response) => void response.writeHead(200).end('<html>Log in to the Wi-Fi</html>'),
+    'is empty': (response) => void response.writeHead(200).end(),
+    'leads elsewhere': (response) => void response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
+    'never ends': (response) => {
+      const line = `${'0'.repeat(35)}:1\r\n`.repeat(1_000)
+      const write = () => {
+        while (!response.destroyed && response.write(line)) {}
+      }
+      response.on('drain', write)
+      write()
+    },
+    'hangs up': (response) => void response.socket?.destroy(),
+  }
+  let answer = answers.hangs as (response: ServerResponse) => void
+  const { url } = await startHttp(t, (_request, response) => answer(response))
+  const service = await startService(t, { PASSWORD_BREACH_URL: `${url}/range`, METRICS: 'public' })
+  for (const [index, [name, how]] of Object.entries(answers).entries()) {
+    answer = how
+    const { statusCode } = await service.post('/v1/register', { username: `person-${index}`, password: LEAKED })
+    t.equal(statusCode, 201, name)
+  }
+  const away = await startService(t, { PASSWORD_BREACH_URL: 'http://127.0.0.1:1/range' })
+  t.equal((await away.post('/v1/register', { username: 'mina', password: LEAKED })).statusCode, 201, 'nobody is there')
+  const failed = /password_breach_checks_total\{result="failed"\} (\d+)/.exec(
+    (await service.app.inject('/metrics')).body,
+  )
+  t.equal(Number(failed?.[1]), Object.keys(answers).length + 1)
+})
+
+t.test('padding is no password of a breach', async (t) => {
+  const { url } = await startHttp(t, (_request, response) => {
+    response.writeHead(200).end(`${'0'.repeat(35)}:7\r\n${sha1(LEAKED).slice(5)}:0`)
+  })
+  const service = await startService(t, { PASSWORD_BREACH_URL: url })
+  t.equal((await service.post('/v1/register', { username: 'mina', password: LEAKED })).statusCode, 201)
+})
+
+t.test('a sign-up is asked about once, signed, before anything is written or mailed', async (t) => {
+  const posts: { headers: IncomingMessage['headers']; body: string }[] = []
+  let status = 204
+  const { url } = await startHttp(t, async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    posts.push({ headers: request.headers, body })
+    if (status > 0) response.writeHead(status, { location: '/elsewhere' }).end()
+  })
+  const server = await startSmtp(t)
+  const service = await startMailing(t, server, {
+    ...{ ...WITH_PAGES, SIGNUP_CHECK_URL: `${url}/check`, EMAIL_VERIFICATION: 'required' },
+    MAIL_WEBHOOK_SECRET: `whsec_${SECRET.toString('base64')}`,
+  })
+  const register = (username: string) =>
+    service.post('/v1/register', { username, email: `${username}@example.org`, locale: 'ko', password: PASSWORD })
+  t.equal((await register('mina')).statusCode, 202)
+  t.equal(posts.length, 1)
+  const { headers = {}, body = '' } = posts[0] ?? {}
+  t.match(JSON.parse(body), {
+    type: 'signup.check',
+    data: { username: 'mina', email: 'mina@example.org', locale: 'ko', ip: '127.0.0.1', user_agent: 'lightMyRequest' },
+  })
+  t.notMatch(body, PASSWORD)
+  const signed = `${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`
+  t.equal(headers['webhook-signature'], `v1,${createHmac('sha256', SECRET).update(signed).digest('base64')}`)
+  const before = await rowsOf(service)
+
+  status = 403
+  t.match((await register('joon')).json(), { status: 403, code: 'signup_refused' })
+  for (const answer of [302, 400, 404, 500, 0]) {
+    status = answer
+    const refusal = await register(`joon-${answer}`)
+    t.match(refusal.json(), { status: 503, code: 'signup_check_unavailable' }, String(answer))
+    t.equal(refusal.headers['retry-after'], '1')
+  }
+  t.same(await rowsOf(service), before, 'no account and no mail')
+  t.equal(posts.length, 7, 'and no redirect is followed')
+  t.equal(
+    (await service.post('/v1/register', { username: 'weak', email: 'w@example.org', password: '1' })).statusCode,
+    400,
+  )
+  t.equal((await service.post('/v1/login', { username: 'x', password: PASSWORD })).statusCode, 401)
+  t.equal(posts.length, 7, 'what is refused anyway asks nobody')
+})
+
+t.test('by default nobody is asked', async (t) => {
+  const service = await startService(t)
+  const { PASSWORD_BREACH_URL, SIGNUP_CHECK_URL } = service.app.config
+  t.same([PASSWORD_BREACH_URL, SIGNUP_CHECK_URL], ['', ''])
+  for (const bad of ['http://check.example.com/', 'https://u:p@example.com/', 'ftp://x', 'https://example.com/#x']) {
+    t.throws(() => loadConfig({ SIGNUP_CHECK_URL: bad }), /SIGNUP_CHECK_URL must be an https address[^"]*$/, bad)
+  }
+  const { run } = await installation(t)
+  const shown = await run(['config'], { SIGNUP_CHECK_URL: 'https://check.example.com/secret-path' })
+  t.match(shown.stdout, 'SIGNUP_CHECK_URL=https://check.example.com/********')
+})
+
+async function startHttp(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
+  const server = createServer(answer)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    return new Promise((resolve) => server.close(resolve))
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
+}
+
+/** A service of breached passwords that knows one of them. */
+async function startRanges(t: Test) {
+  const asked: string[] = []
+  const { url } = await startHttp(t, (request, response) => {
+    asked.push(String(request.url))
+    const isOfRange = request.url === `/range/${sha1(LEAKED).slice(0, 5)}`
+    response.writeHead(200).end(isOfRange ? rangeOf(LEAKED) : `${'1'.repeat(35)}:3`)
+  })
+  return { url: `${url}/range`, asked }
+}
+
+function rangeOf(password: string): string {
+  return [`${'0'.repeat(35)}:12`, `${sha1(password).slice(5)}:52579`, `${'F'.repeat(35)}:0`].join('\r\n')
+}
+
+function sha1(text: string): string {
+  return createHash('sha1').update(text).digest('hex').toUpperCase()
+}
+
+async function rowsOf(service: Service) {
+  const { db, tables } = service.app.database
+  return [await db.$count(tables.users), (await outboxOf(service)).length, await db.$count(tables.throttle)]
+}
