@@ -73,7 +73,7 @@ t.test('what must pass before a change lands is what the workflow runs', async (
     'npm run check',
     'npm run test:sqlite',
     'npm run test:postgres',
-    'npm run test:faults -- faults/postgres-',
+    'npm run test:faults -- faults/postgres- faults/mail',
   ])
   t.same(
     asked.filter((command) => !inWorkflow.includes(command)),
