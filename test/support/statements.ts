@@ -1,10 +1,13 @@
-import pg from 'pg'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import type pg from 'pg'
 import type { Test } from 'tap'
 import { loadDriver } from '../../src/database/sqlite/driver.js'
+import { packageRoot } from '../../src/package.js'
 
 /** What the service asks on its own: revocations, signing keys, how dear the stored hashes are, the outbox; and who shares a commit. */
 const OF_UPKEEP =
-  /^(begin|commit|select max\("id"\)|select "password_hash" from "users"|with "due")|revoked|signing_keys|"clients"|^select .* from "api_keys"/i
+  /^(begin|commit|select max\("id"\)|select "password_hash" from "users"|with "due")|set_config|^set |revoked|signing_keys|"clients"|^select .* from "api_keys"/i
 
 type Method = (this: { source: string }, ...args: unknown[]) => unknown
 
@@ -27,7 +30,9 @@ export async function hearStatements(t: Test): Promise<() => string[]> {
     })
   }
   connection.close()
-  const client = pg.Client.prototype as unknown as Record<string, (query: unknown, ...rest: unknown[]) => unknown>
+  // The service's own driver: the tests have another copy of it.
+  const driver: typeof pg = createRequire(join(packageRoot, 'package.json'))('pg')
+  const client = driver.Client.prototype as unknown as Record<string, (query: unknown, ...rest: unknown[]) => unknown>
   const query = client.query as (query: unknown, ...rest: unknown[]) => unknown
   t.intercept(client, 'query', {
     value(this: unknown, sent: { text?: string } | string, ...rest: unknown[]) {
