@@ -5,6 +5,7 @@ import { TOKEN_MAX_LENGTH } from '../../src/api/account-schemas.js'
 import { answerOAuthError, clientFields, oauthErrors, parseForm } from '../../src/api/oauth-answers.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { endOfTick } from '../../src/event-loop.js'
 import { clientRequests } from '../../src/telemetry/channels.js'
 
 const TokenForm = Type.Object(
@@ -70,6 +71,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       clientRequests.publish({ client: client.id, request: 'introspection' })
       reply.header('cache-control', 'no-store')
       const token = await app.introspection.inspect(client, request.body.token)
+      await endOfTick()
       return { active: token !== undefined, ...token }
     },
   })

@@ -11,6 +11,7 @@ import type { OAuthClient } from '../../src/clients/oauth-clients.js'
 import { URI_LONGEST } from '../../src/clients/registration.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
 import { hasPages } from '../../src/config/pages.js'
+import { endOfTick } from '../../src/event-loop.js'
 import type { ShownFactor } from '../../src/factors/factors.js'
 import { CODE_MAX_LENGTH } from '../../src/oauth/authorization-codes.js'
 import { OAuthError } from '../../src/oauth-error.js'
@@ -124,7 +125,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const client = await app.oauth.requireClient(request)
       const limited = app.budgets.client(client.id)
       if (limited !== undefined) throw limited
-      return app.clientTokens.issue(client, { scope, resource })
+      const token = app.clientTokens.issue(client, { scope, resource })
+      await endOfTick()
+      return token
     },
 
     refresh_token: async (request) => {
