@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { startService, temporaryFolder } from '../helper.js'
+import { type Person, startService, temporaryFolder } from '../helper.js'
 import { latchkey } from '../support/child.js'
 
 // Starting a process takes a second, and many more on a busy machine.
@@ -42,6 +42,38 @@ t.test('what is refused says why', async (t) => {
     }),
   )
   t.equal((await run('list')).stdout, '')
+})
+
+t.test('the command line lists the API keys of anybody, and ends them', async (t) => {
+  const folder = await temporaryFolder(t)
+  const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
+  const service = await startService(t, { DATABASE_URL })
+  const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const expires_at = new Date(Date.now() + 86_400_000).toISOString()
+  const make = async (person: Person, name: string) =>
+    (await person.post('/v1/me/api-keys', { name, scope: 'profile', expires_at })).json()
+  const [backup, report, other] = [await make(mina, 'backup'), await make(mina, 'report'), await make(joon, 'other')]
+  const run = async (...args: string[]) => {
+    const child = await latchkey(t, ['api-keys', ...args], { settings: { DATABASE_URL } })
+    return { code: await child.exit, stdout: child.stdout, stderr: child.stderr }
+  }
+  const listed = await run('list', 'mina')
+  t.match(listed.stdout, `${backup.id}  expires ${expires_at}  never used  profile  backup`)
+  t.match(listed.stdout, report.id)
+  t.notMatch(listed.stdout, new RegExp(`lkk_|${other.id}`))
+  const json = (await run('list', 'joon', '--json')).stdout
+  t.match(JSON.parse(json), { id: other.id, name: 'other', scope: 'profile', expires_at, last_used_at: null })
+  t.match(await run('revoke', 'mina', other.id), { code: 1, stderr: /mina .*has no API key/ }, 'it is not hers')
+  t.match(await run('revoke', 'mina'), { code: 64, stderr: /missing argument <id>/ })
+  t.match(await run('list', 'nobody'), { code: 1 })
+  t.match(await run('revoke', 'mina', backup.id), { code: 0, stdout: `Revoked ${backup.id}.` })
+  await service.app.apiKeys.poll()
+  const opens = async ({ key }: { key: string }) =>
+    (await service.get('/v1/me', { authorization: `Bearer ${key}` })).statusCode
+  t.same([await opens(backup), await opens(report), await opens(other)], [401, 200, 200])
+  t.same(JSON.parse((await run('revoke', 'mina', '--all', '--json')).stdout), { revoked: [report.id] })
+  await service.app.apiKeys.poll()
+  t.same([await opens(report), await opens(other)], [401, 200])
 })
 
 /** An installation, and how to call the command on it. */

@@ -11,6 +11,7 @@ import { parse } from 'yaml'
 import { packageRoot } from '../../src/package.js'
 import { openForge, token } from '../support/forge.js'
 import { startListening } from '../support/listening.js'
+import { clientToken, registerClient } from '../support/oauth.js'
 import { exampleCopy, freePort, running } from './running.js'
 
 // A proxy that asks Latchkey, in front of an API that knows nothing of tokens.
@@ -19,6 +20,7 @@ t.setTimeout(120_000)
 
 const NGINX = '/usr/sbin/nginx'
 const CADDY = '/usr/bin/caddy'
+const HAPROXY = '/usr/sbin/haproxy'
 const TEMPORARY = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
 
 const PROXIES = {
@@ -44,33 +46,22 @@ const PROXIES = {
     command: () => [CADDY, 'run', '--config', 'Caddyfile', '--adapter', 'caddyfile'],
     user: 'x-latchkey-subject',
   },
+  haproxy: {
+    file: 'haproxy.cfg',
+    binary: HAPROXY,
+    command: () => [HAPROXY, '-db', '-f', 'haproxy.cfg'],
+    user: 'x-latchkey-subject',
+  },
 }
 
-for (const [name, { file, binary, command, user }] of Object.entries(PROXIES)) {
+for (const [name, proxy] of Object.entries(PROXIES)) {
+  const { binary, user } = proxy
   const skip = existsSync(binary) ? false : `no ${binary}: apt-get install ${name}`
   t.test(`${name} lets in whom Latchkey knows, and says who it is`, { skip }, async (t) => {
-    const [here, port, api] = [await freePort(), await freePort(), await echo(t)]
+    const [here, api] = [await freePort(), await echo(t)]
     const { service } = await startListening(t, { PORT: String(here) })
     const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
-    const folder = await exampleCopy(t, name)
-    const ports: Record<string, number> = { 3000: here, 4000: api, 8080: port }
-    const config = (await readFile(join(folder, file), 'utf8')).replaceAll(
-      /\b(3000|4000|8080)\b/g,
-      (found) => `${ports[found]}`,
-    )
-    // So that it runs beside another nginx, and not as root.
-    const places = ['access_log off;', ...TEMPORARY.map((what) => `${what}_temp_path ${what};`)].join(' ')
-    await writeFile(join(folder, file), config.replace('http {', `http { ${places}`))
-    await mkdir(join(folder, 'home'))
-    const address = await running(t, command(folder), { folder, port, settings: { HOME: join(folder, 'home') } })
-    const call = async (headers: Record<string, string>, init: RequestInit = {}) => {
-      const answer = await fetch(address, { ...init, headers })
-      return {
-        status: answer.status,
-        body: answer.status === 200 ? ((await answer.json()) as Echo) : undefined,
-        headers: answer.headers,
-      }
-    }
+    const call = await inFront(t, name, proxy, { here, api })
     const bearer = (text: string) => ({ authorization: `Bearer ${text}` })
 
     for (const person of [mina, joon]) {
@@ -94,6 +85,22 @@ for (const [name, { file, binary, command, user }] of Object.entries(PROXIES)) {
     t.equal((await mina.post('/v1/logout')).statusCode, 204)
     t.equal((await call(bearer(mina.token))).status, 401, 'at once after the log-out')
     t.equal((await call(bearer(joon.token))).status, 200)
+
+    const expires_at = new Date(Date.now() + 86_400_000).toISOString()
+    const made = await joon.post('/v1/me/api-keys', { name: 'script', scope: 'invoices:read', expires_at })
+    const billing = await clientToken(service, await registerClient(service, 'billing', { scope: 'invoices:read' }))
+    const other = await clientToken(service, await registerClient(service, 'other', { scope: 'invoices:write' }))
+    const scoped = await inFront(t, name, proxy, { here, api, scope: 'invoices:read' })
+    for (const [token, subject] of [
+      [made.json().key, String(joon.id)],
+      [billing, 'billing'],
+    ]) {
+      t.equal((await call(bearer(token))).status, 403, 'this proxy names no scope')
+      const { status, body } = await scoped({ ...bearer(token), [user.replace(/id$|subject$/, 'role')]: 'admin' })
+      t.same([status, body?.headers[user]], [200, subject])
+      t.notMatch(JSON.stringify(body?.headers), 'admin')
+    }
+    t.equal((await scoped(bearer(other))).status, 403)
   })
 }
 
@@ -106,6 +113,48 @@ t.test('the file of Traefik asks the same door, and hands on what it answers', a
   const answer = await (await service.signUp('mina')).get('/v1/verify')
   for (const header of forwardAuth.authResponseHeaders) t.ok(answer.headers[header.toLowerCase()], header)
 })
+
+t.test('the file of Envoy names the keys, and takes from clients what it says of them itself', async (t) => {
+  const file = await readFile(join(packageRoot, 'examples/envoy/envoy.yaml'), 'utf8')
+  const [listener] = parse(file).static_resources.listeners
+  const filters = listener.filter_chains[0].filters[0].typed_config.http_filters
+  t.same(
+    filters.map(({ name }: { name: string }) => name.split('.').at(-1)),
+    ['header_mutation', 'jwt_authn', 'router'],
+  )
+  const [{ typed_config: mutation }, { typed_config: authentication }] = filters
+  const { remote_jwks, claim_to_headers } = authentication.providers.latchkey
+  const removed = mutation.mutations.request_mutations.map(({ remove }: { remove: string }) => remove)
+  const set = claim_to_headers.map(({ header_name }: { header_name: string }) => header_name)
+  t.same(removed, set)
+  const { service } = await startListening(t)
+  t.match((await service.get(new URL(remote_jwks.http_uri.uri).pathname)).json(), { keys: [{ alg: 'ES256' }] })
+})
+
+/** Starts a proxy on a port of its own, in front of the API. Resolves to how to call it. */
+async function inFront(
+  t: Test,
+  name: string,
+  { file, command }: (typeof PROXIES)[keyof typeof PROXIES],
+  { here, api, scope }: { here: number; api: number; scope?: string },
+) {
+  const port = await freePort()
+  const folder = await exampleCopy(t, name)
+  const ports: Record<string, number> = { 3000: here, 4000: api, 8080: port }
+  const config = (await readFile(join(folder, file), 'utf8'))
+    .replaceAll(/\b(3000|4000|8080)\b/g, (found) => `${ports[found]}`)
+    .replace('/v1/verify', scope === undefined ? '/v1/verify' : `/v1/verify?scope=${scope}`)
+  // So that it runs beside another nginx, and not as root.
+  const places = ['access_log off;', ...TEMPORARY.map((what) => `${what}_temp_path ${what};`)].join(' ')
+  await writeFile(join(folder, file), config.replace('http {', `http { ${places}`))
+  await mkdir(join(folder, 'home'))
+  const address = await running(t, command(folder), { folder, port, settings: { HOME: join(folder, 'home') } })
+  return async (headers: Record<string, string>, init: RequestInit = {}) => {
+    const answer = await fetch(address, { ...init, headers })
+    const body = answer.status === 200 ? ((await answer.json()) as Echo) : undefined
+    return { status: answer.status, body, headers: answer.headers }
+  }
+}
 
 interface Echo {
   method: string

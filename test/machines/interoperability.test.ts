@@ -2,11 +2,14 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import t, { type Test } from 'tap'
-import { type Service, startService } from '../helper.js'
+import { type Service, startService, temporaryFolder } from '../helper.js'
 import { registerClient } from '../support/oauth.js'
 import { freePort } from '../support/postgres-server.js'
 
@@ -14,6 +17,9 @@ t.setTimeout(120_000)
 
 /** Debian's, for which the packages are; not whatever else is first in the path. */
 const PYTHON = '/usr/bin/python3'
+const GO = '/usr/bin/go'
+/** Where Debian's packages of Go are. */
+const GO_PACKAGES = '/usr/share/gocode'
 const HTTP = { [oauth.allowInsecureRequests]: true }
 const PAIR = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const JWK = { ...PAIR.publicKey.export({ format: 'jwk' }), kid: 'k1' }
@@ -104,6 +110,42 @@ for more in [{}, {'include_client_id': True}]:
   t.same(await python(script, issuer, secret), ['Bearer invoices:read', 'Bearer invoices:read'])
 })
 
+t.test('x/oauth2 of Go: a client that fetches its token and sends it', { skip: missingGo() }, async (t) => {
+  const { issuer, secret } = await start(t)
+  const folder = await temporaryFolder(t)
+  const file = join(folder, 'main.go')
+  await writeFile(
+    file,
+    `package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+func main() {
+	issuer, secret := os.Args[1], os.Args[2]
+	for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleAutoDetect, oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams} {
+		config := clientcredentials.Config{ClientID: "my-client_1", ClientSecret: secret, TokenURL: issuer + "/v1/token", AuthStyle: style}
+		answer, err := config.Client(context.Background()).Get(issuer + "/v1/verify?scope=invoices:read")
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(answer.StatusCode, answer.Header.Get("X-Latchkey-Subject"))
+	}
+}
+`,
+  )
+  const env = { ...process.env, GO111MODULE: 'off', GOPATH: GO_PACKAGES, GOFLAGS: '', CGO_ENABLED: '0' }
+  const seen = await run(GO, ['run', file, issuer, secret], env)
+  t.same(seen.trim().split('\n'), Array(3).fill('204 my-client_1'))
+})
+
 t.test('curl, with the secret as it stands', async (t) => {
   const { issuer, secret } = await start(t)
   const data = ['-d', 'grant_type=client_credentials']
@@ -121,8 +163,13 @@ async function python(script: string, ...args: string[]): Promise<string[]> {
   return (await run(PYTHON, ['-W', 'ignore', '-c', script, ...args])).trim().split('\n')
 }
 
-async function run(command: string, args: string[]): Promise<string> {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+function missingGo(): string | false {
+  const isThere = existsSync(GO) && existsSync(join(GO_PACKAGES, 'src/golang.org/x/oauth2/clientcredentials'))
+  return isThere ? false : `no ${GO} with x/oauth2: apt-get install golang-go golang-golang-x-oauth2-dev`
+}
+
+async function run(command: string, args: string[], env = process.env): Promise<string> {
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)])
   if (stdout === '') throw new Error(`${command} said nothing: ${stderr}`)
   return stdout

@@ -7,7 +7,7 @@ import { DatabaseError } from '../../src/database/database.js'
 import { readMigrations } from '../../src/database/migrations.js'
 import { openDatabase } from '../../src/database/open.js'
 import { PASSWORD, startService } from '../helper.js'
-import { serving } from '../support/child.js'
+import { latchkey, serving } from '../support/child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from '../support/databases.js'
 import { until } from '../support/replica.js'
 
@@ -69,6 +69,33 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     t.equal(await child.stop(), 0)
     await t.rejects(fetchAnew(`${child.address}/livez`))
   })
+
+  t.test(
+    'every replica knows a client that was registered elsewhere, and refuses it once it is disabled',
+    async (t) => {
+      const settings = { ...postgresSettings(await createDatabase(t, server)), PUBLIC_URL: 'http://latchkey.test' }
+      const replicas = [await serving(t, { settings }), await serving(t, { settings })]
+      const clients = async (...args: string[]) => {
+        const child = await latchkey(t, ['clients', ...args, '--json'], { settings })
+        t.equal(await child.exit, 0, child.stderr)
+        return JSON.parse(child.stdout)
+      }
+      const { client_secret: secret } = await clients('create', 'robot', '--name', 'Robot', '--scope', 'users:read')
+      const authorization = `Basic ${Buffer.from(`robot:${secret}`).toString('base64')}`
+      const body = new URLSearchParams({ grant_type: 'client_credentials' })
+      const ask = (address: string) =>
+        fetch(`${address}/v1/token`, { method: 'POST', headers: { authorization }, body })
+      const { access_token: token } = (await (await ask(replicas[0]?.address ?? '')).json()) as { access_token: string }
+      const read = (address: string) => fetch(`${address}/v1/users`, { headers: { authorization: `Bearer ${token}` } })
+      const statuses = async (send: (address: string) => Promise<Response>) =>
+        (await Promise.all(replicas.map(({ address }) => send(address)))).map(({ status }) => status)
+      t.same([await statuses(ask), await statuses(read)].flat(), [200, 200, 200, 200])
+      await clients('disable', 'robot')
+      const isRefused = (status: number) => status === 401
+      const ms = await until(async () => [...(await statuses(ask)), ...(await statuses(read))].every(isRefused))
+      t.comment(`refused by both ${ms} ms after the command has ended`)
+    },
+  )
 
   t.test('if one of several processes cannot start, none stays', async (t) => {
     const { DATABASE_URL, ...rest } = postgresSettings(await createDatabase(t, server))

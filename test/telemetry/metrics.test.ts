@@ -7,6 +7,7 @@ import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/config.js'
 import { packageRoot } from '../../src/package.js'
 import { type Person, type Service, startService } from '../helper.js'
+import { basic, clientToken, postForm, registerClient } from '../support/oauth.js'
 import { freePort } from '../support/postgres-server.js'
 
 t.setTimeout(60_000)
@@ -26,6 +27,32 @@ t.test('on: for admins alone', async (t) => {
   t.equal(answer.statusCode, 200)
   t.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/)
   t.equal(service.app.swagger().paths?.['/metrics'], undefined, 'no operation of the API')
+})
+
+t.test('the requests of clients are counted by client, and names that nobody has under none', async (t) => {
+  const service = await startService(t, { METRICS: 'public' })
+  const billing = await registerClient(service, 'billing', { scope: 'invoices:read' })
+  const token = await clientToken(service, billing)
+  const asBilling = basic(billing.id, billing.secret)
+  await postForm(service, '/v1/introspect', { token }, asBilling)
+  await postForm(service, '/v1/introspect', { token }, asBilling)
+  await postForm(service, '/v1/revoke', { token }, asBilling)
+  const wrong = { grant_type: 'client_credentials', client_secret: 'wrong' }
+  await postForm(service, '/v1/token', { ...wrong, client_id: 'billing' })
+  await postForm(service, '/v1/token', { ...wrong, client_id: 'made-up-name' })
+  const { payload } = await scrape(service)
+  const counts = payload.split('\n').filter((line) => /client_requests_total\{/.test(line))
+  const counted = (request: string, client: string) =>
+    counts
+      .find((line) => line.includes(`request="${request}"`) && line.includes(`client="${client}"`))
+      ?.split(' ')
+      .at(-1)
+  t.same(
+    ['client_credentials', 'introspection', 'revocation', 'refused'].map((request) => counted(request, 'billing')),
+    ['1', '2', '1', '1'],
+  )
+  t.equal(counted('refused', ''), '1')
+  t.notMatch(payload, /made-up-name|lks_/)
 })
 
 t.test('what happens is counted, under patterns and without names, addresses or tokens', async (t) => {
