@@ -12,7 +12,7 @@ const client = { client_id: 'react' }
 const noSecret = oauth.None()
 const options = { [oauth.allowInsecureRequests]: LATCHKEY.startsWith('http:') }
 const issuer = new URL(LATCHKEY)
-const metadata = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...options })
+const metadata = await oauth.discoveryRequest(issuer, { algorithm: 'oidc', ...options })
 const server = await oauth.processDiscoveryResponse(issuer, metadata)
 
 // sessionStorage survives a reload and belongs to one tab; docs/web-apps.md weighs where a page keeps tokens.
@@ -64,9 +64,9 @@ export async function call(path, init = {}) {
 
 /** Ends the session at Latchkey, so that its tokens are worth nothing, and forgets them here. */
 export async function logOut() {
-  const { access_token } = load('tokens')
+  const { refresh_token } = load('tokens')
   sessionStorage.removeItem('tokens')
-  const answer = await oauth.revocationRequest(server, client, noSecret, access_token, options)
+  const answer = await oauth.revocationRequest(server, client, noSecret, refresh_token, options)
   await oauth.processRevocationResponse(answer)
 }
 
@@ -85,7 +85,6 @@ async function accessToken() {
 
 async function refresh() {
   const { refresh_token } = load('tokens')
-  if (refresh_token === undefined) return logInAgain()
   const answer = await oauth.refreshTokenGrantRequest(server, client, noSecret, refresh_token, options)
   try {
     keep(await oauth.processRefreshTokenResponse(server, client, answer))

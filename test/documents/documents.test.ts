@@ -113,7 +113,7 @@ t.test('a package may run a script when it is installed only if it is named', as
     const { allowScripts = {} } = await readJson(`${folder}/package.json`)
     const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
     const unnamed = Object.entries(packages)
-      .filter(([, { hasInstallScript }]) => hasInstallScript)
+      .filter(([path, { hasInstallScript }]) => path !== '' && hasInstallScript)
       .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length))
       .filter((name) => !(name in allowScripts))
     t.same(unnamed, [], folder)
