@@ -5,7 +5,7 @@ import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
 
 const LAST_ADMIN = { status: 409, code: 'last_admin' }
 
-t.test('what is not role or standing is refused, and nothing is stored', async (t) => {
+t.test('what is neither role nor status is refused, and nothing is stored', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const before = await rowOf(service, mina.id)
   const refused = [

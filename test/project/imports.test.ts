@@ -16,7 +16,16 @@ import {
 import { packageRoot } from '../../src/package.js'
 import { routes } from '../../src/routes.js'
 
-const LONGEST = 300
+const LONGEST = 250
+const LONGEST_OF_THOSE = 300
+/** The longer ones. The first is the model that a resource is copied from, in one piece; the others are to be split. */
+const LONGER = [
+  'routes/v1/todos.ts',
+  'routes/v1/users.ts',
+  'plugins/authenticate.ts',
+  'src/config/settings.ts',
+  'src/factors/passkeys.ts',
+]
 
 const files = readSources(SERVICE)
 const tools = readSources(TOOLS)
@@ -120,7 +129,8 @@ t.test('some things are done in one place', async (t) => {
 
 t.test('a file can be read in one go', async (t) => {
   for (const { path, text } of files) {
-    if (floorOf(path) !== 'drizzle') t.ok(text.split('\n').length <= LONGEST, `${path} has at most ${LONGEST} lines`)
+    const longest = LONGER.includes(path) ? LONGEST_OF_THOSE : LONGEST
+    if (floorOf(path) !== 'drizzle') t.ok(text.split('\n').length <= longest, `${path} has at most ${longest} lines`)
   }
 })
 
