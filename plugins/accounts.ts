@@ -93,7 +93,7 @@ export default plugin(
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))
-    const passwordDeeds = { database, passwords, rules, access, events, oneTimeTokens, notices }
+    const passwordDeeds = { database, passwords, rules, access, events, oneTimeTokens, notices, factorChecks }
     const newPasswords = new NewPasswords(passwordDeeds)
     app.decorate('newPasswords', newPasswords)
     app.decorate('emailAddresses', new Addresses({ config, database, access, oneTimeTokens, events, notices }))

@@ -7,19 +7,22 @@ import { toProblem } from '../../src/http/problem-answers.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { languageOf } from '../../src/pages/languages.js'
 import { siteOf } from '../../src/pages/layout.js'
+import { FACTOR_CODE_MAX_LENGTH } from '../../src/pages/log-in-page.js'
+import { codeTyped } from '../../src/pages/log-in-steps.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { resetDonePage, resetPage } from '../../src/pages/reset-page.js'
 import type { ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** What the form shows above itself, because the person can mend it there. */
-const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token']
+const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token', 'wrong_code']
 
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
 const Form = Type.Object({
   token: Type.Optional(Type.String({ maxLength: 128 })),
   email: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
   code: Type.Optional(Type.String({ maxLength: 32 })),
+  factor: Type.Optional(Type.String({ maxLength: FACTOR_CODE_MAX_LENGTH })),
   new_password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
 })
 
@@ -46,14 +49,23 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { body: Form },
     handler: async (request, reply) => {
       const locale = languageOf(request.headers)
-      const { new_password: password, token, email } = request.body
+      const { new_password: password, token, email, factor } = request.body
+      const reset = { password, factor: factor ? codeTyped(factor) : undefined }
       try {
-        await app.newPasswords.resetBy(shownIn(request.body), password, clientOf(request))
+        await app.newPasswords.resetBy(shownIn(request.body), reset, clientOf(request))
       } catch (error) {
         const problem = toProblem(error)
+        if (problem.code === 'mfa_required')
+          return reply.page(resetPage({ token, email, asksFactor: true }, site, locale))
         const isLink = problem.code === 'invalid_reset_token' && token
         if (!MENDABLE.includes(problem.code) || isLink) throw error
-        return reply.page(resetPage({ token, email, error: sentenceOf(problem, locale) }, site, locale))
+        return reply.page(
+          resetPage(
+            { token, email, asksFactor: factor !== undefined, error: sentenceOf(problem, locale) },
+            site,
+            locale,
+          ),
+        )
       }
       return reply.page(resetDonePage(locale))
     },

@@ -5,6 +5,7 @@ import { shownIn } from '../../src/accounts/shown.js'
 import { MailRequest } from '../../src/api/mail-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
+import { codeIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { languageOf } from '../../src/pages/languages.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -23,11 +24,20 @@ const NewPassword = Type.Object(
       maxLength: PASSWORD_MAX_LENGTH,
       description: 'The new password.',
     }),
+    totp: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 32,
+        description: 'The code of an authenticator app, where there is one.',
+      }),
+    ),
+    recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'In place of `totp`.' })),
   },
   {
     $id: 'NewPassword',
     additionalProperties: false,
-    description: 'A one-time token, or an address and a code, and the new password.',
+    description:
+      'A one-time token, or an address and a code, and the new password; with a second factor, one code of it.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', new_password: 'four louder lanterns' }],
   },
 )
@@ -69,13 +79,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Set a new password with a link or a code',
       description:
         'Sets the password and ends all sessions of the account; log in again with the new password. Five wrong codes end a ' +
-        'code; its link stays good. A password that is refused uses nothing up.',
+        'code; its link stays good. A password that is refused uses nothing up. With a mail, an account with a second factor gets ' +
+        '403 `mfa_required`: send the same again with `totp` or `recovery_code`.',
       security: [],
       body: ref(NewPassword),
-      response: { 204: noContent('It is set.'), ...problems(400, 403, 413, 415, 429) },
+      response: {
+        204: noContent('It is set.'),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'mfa_required'),
+      },
     },
     handler: async (request, reply) => {
-      await app.newPasswords.resetBy(shownIn(request.body), request.body.new_password, clientOf(request))
+      const { new_password: password } = request.body
+      const reset = { password, factor: codeIn(request.body) }
+      await app.newPasswords.resetBy(shownIn(request.body), reset, clientOf(request))
       return reply.code(204).send()
     },
   })

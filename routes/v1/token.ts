@@ -5,6 +5,7 @@ import type { FastifyRequest } from 'fastify'
 import { TOKEN_MAX_LENGTH } from '../../src/api/account-schemas.js'
 import { answerOAuthError, clientFields, oauthErrors, parseForm } from '../../src/api/oauth-answers.js'
 import { ref } from '../../src/api/schemas.js'
+import { codeIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { assertGrant } from '../../src/clients/client-tokens.js'
 import type { OAuthClient } from '../../src/clients/oauth-clients.js'
@@ -12,7 +13,6 @@ import { URI_LONGEST } from '../../src/clients/registration.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
 import { hasPages } from '../../src/config/pages.js'
 import { endOfTick } from '../../src/event-loop.js'
-import type { ShownFactor } from '../../src/factors/factors.js'
 import { CODE_MAX_LENGTH } from '../../src/oauth/authorization-codes.js'
 import { OAuthError } from '../../src/oauth-error.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -162,7 +162,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         refuseScope(request.body)
         const username = required(request.body, 'username')
         const password = required(request.body, 'password')
-        const user = await app.logIn.authenticate(username, password, clientOf(request), factorIn(request.body))
+        const user = await app.logIn.authenticate(username, password, clientOf(request), codeIn(request.body))
         return app.sessions.issue(user, clientOf(request))
       },
     }),
@@ -203,12 +203,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
-
-/** The second factor beside a password; forms send fields that are empty. */
-function factorIn({ totp, recovery_code: recoveryCode }: TokenForm): ShownFactor | undefined {
-  if (totp) return { totp }
-  return recoveryCode ? { recoveryCode } : undefined
-}
 
 function required(
   body: TokenForm,

@@ -2,10 +2,12 @@ import { and, eq } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Database, Db } from '../database/database.js'
+import { type ShownCode, wrongFactor } from '../factors/factors.js'
 import type { Passwords } from '../passwords/passwords.js'
 import type { PasswordRules } from '../passwords/rules.js'
 import { Problem } from '../problems.js'
 import type { AccountAccess } from './account-access.js'
+import type { FactorChecks } from './factor-checks.js'
 import { turnOfOwner } from './hash-turns.js'
 import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
@@ -20,6 +22,13 @@ interface Dependencies {
   oneTimeTokens: OneTimeTokens
   events: Events
   notices: Notices
+  factorChecks: FactorChecks
+}
+
+interface Reset {
+  password: string
+  /** A second factor, where the account has some. */
+  factor?: ShownCode | undefined
 }
 
 interface NewPassword {
@@ -63,19 +72,32 @@ export class NewPasswords {
   }
 
   /**
-   * Sets a new password with what a mail or an admin has given to the person. A password that is refused, or a queue that is
-   * full, uses nothing up.
-   * @throws Problem invalid_reset_token, too_many_attempts, password_rejected, hashing_overloaded
+   * Sets a new password with what a mail or an admin has given to the person. With a mail, an account with a second factor needs
+   * that too: whoever reads somebody's mails must not get in by them alone. A password or a factor that is refused, or a queue
+   * that is full, uses no mail up.
+   * @throws Problem invalid_reset_token, mfa_required, wrong_code, too_many_attempts, password_rejected, hashing_overloaded
    */
-  async resetBy(shown: Shown, password: string, client: Client): Promise<User> {
+  async resetBy(shown: Shown, { password, factor }: Reset, client: Client): Promise<User> {
     const { oneTimeTokens } = this.#dependencies
     const grant = await oneTimeTokens.find(['password_reset'], shown, client.ip)
-    const passwordHash = await this.hash(grant.user, password, client).catch(async (error) => {
+    const passwordHash = await this.#allow(grant, { password, factor }, client).catch(async (error) => {
       await oneTimeTokens.giveBack(grant)
       throw error
     })
     await this.reset(grant, passwordHash, client)
     return grant.user
+  }
+
+  /** The hash of the new password. The factor is looked at last: a code of it counts once. */
+  async #allow({ user, row }: Grant, { password, factor }: Reset, client: Client): Promise<string> {
+    const { factorChecks } = this.#dependencies
+    const methods = row.target === '' ? [] : await factorChecks.methodsOf(user.id)
+    if (methods.length === 0) return this.hash(user, password, client)
+    if (factor === undefined) throw new Problem('mfa_required', { extension: { methods } })
+    const passwordHash = await this.hash(user, password, client)
+    const used = await factorChecks.check(user, factor, { client, owner: user, name: '' })
+    if (used === undefined) throw wrongFactor(factor)
+    return passwordHash
   }
 
   /** Uses the reset token or code up. Of two concurrent uses one succeeds. @throws Problem invalid_reset_token */

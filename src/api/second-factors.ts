@@ -1,6 +1,6 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import type { Static } from '@sinclair/typebox'
-import type { ShownFactor } from '../factors/factors.js'
+import type { ShownCode, ShownFactor } from '../factors/factors.js'
 import { Problem } from '../problems.js'
 import type { ShownPasskey } from './passkey-schemas.js'
 
@@ -9,6 +9,12 @@ export interface FactorFields {
   totp?: string
   recovery_code?: string
   passkey?: Static<typeof ShownPasskey>
+}
+
+/** The code beside a password; forms send fields that are empty. */
+export function codeIn({ totp, recovery_code: recoveryCode }: Omit<FactorFields, 'passkey'>): ShownCode | undefined {
+  if (totp) return { totp }
+  return recoveryCode ? { recoveryCode } : undefined
 }
 
 /** The one second factor of a request that needs one. @throws Problem validation_failed when there is none, or several */

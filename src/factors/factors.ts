@@ -12,8 +12,11 @@ import { readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
 
 export type Factor = Tables['factors']['$inferSelect']
 
+/** A code that somebody types. */
+export type ShownCode = { totp: string } | { recoveryCode: string }
+
 /** What somebody shows beside the password. */
-export type ShownFactor = { totp: string } | { recoveryCode: string } | { passkey: AuthenticationResponseJSON }
+export type ShownFactor = ShownCode | { passkey: AuthenticationResponseJSON }
 
 /** What a wrong one is answered with. */
 export function wrongFactor(shown: ShownFactor): Problem {

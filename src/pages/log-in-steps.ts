@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { LoggedIn, LogIn } from '../accounts/log-in.js'
 import type { Client } from '../audit/requester.js'
+import type { ShownCode } from '../factors/factors.js'
 import { readTotpCode } from '../factors/totp.js'
 import type { Problem, ProblemCode } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
@@ -35,8 +36,13 @@ export type LogInForm = Static<typeof LogInForm>
 /** Whoever a form proves. @throws Problem as LogIn does */
 export function proveBy(form: LogInForm, logIn: LogIn, client: Client): Promise<LoggedIn> {
   if (!('ticket' in form)) return logIn.authenticate(form.username, form.password, client)
-  const totp = readTotpCode(form.code)
-  return logIn.complete(form.ticket, totp === undefined ? { recoveryCode: form.code } : { totp }, client)
+  return logIn.complete(form.ticket, codeTyped(form.code), client)
+}
+
+/** What somebody typed into the one field for all codes. */
+export function codeTyped(code: string): ShownCode {
+  const totp = readTotpCode(code)
+  return totp === undefined ? { recoveryCode: code } : { totp }
 }
 
 /** The form that goes on after a problem, with what is wrong. @throws the problem, if no form can mend it */

@@ -3,6 +3,7 @@ import { accountName, button, complaint, field, hidden, success } from './forms.
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page, Site } from './layout.js'
+import { FACTOR_CODE_MAX_LENGTH } from './log-in-page.js'
 
 const TEXTS: Translated<Record<string, string>> = {
   en: {
@@ -13,6 +14,8 @@ const TEXTS: Translated<Record<string, string>> = {
     code: 'Code',
     password: 'New password',
     hint: 'Several words in a row are easy to remember and hard to guess.',
+    factor: 'Code of your second factor',
+    factorHint: 'The six digits of your authenticator app, or one of your recovery codes. A mail alone is not enough.',
     submit: 'Set the password',
     done: 'The password is set',
     ended: 'The account was logged out everywhere. Log in with the new password.',
@@ -25,6 +28,8 @@ const TEXTS: Translated<Record<string, string>> = {
     code: '코드',
     password: '새 비밀번호',
     hint: '단어 여러 개를 이어 쓰면 외우기 쉽고 짐작하기 어렵습니다.',
+    factor: '2단계 인증 코드',
+    factorHint: '인증 앱에 표시된 숫자 6자리, 또는 복구 코드 중 하나를 입력해 주세요. 메일만으로는 바꿀 수 없습니다.',
     submit: '비밀번호 설정',
     done: '비밀번호를 설정했습니다',
     ended: '모든 기기에서 로그아웃되었습니다. 새 비밀번호로 로그인하세요.',
@@ -37,11 +42,17 @@ interface Reset {
   email?: string | undefined
   /** Whose password it is, once that is known. */
   name?: string | undefined
+  /** Whether the account has a second factor, which is asked for too. */
+  asksFactor?: boolean
   error?: string | undefined
 }
 
 /** The form for a new password. */
-export function resetPage({ token, email, name, error }: Reset, { path }: Site, locale: Locale): Page {
+export function resetPage(
+  { token, email, name, asksFactor = false, error }: Reset,
+  { path }: Site,
+  locale: Locale,
+): Page {
   const text = TEXTS[locale]
   return {
     title: text.title ?? '',
@@ -56,6 +67,7 @@ ${field({
   ...{ name: 'new_password', label: text.password ?? '', type: 'password', autocomplete: 'new-password' },
   ...{ hint: text.hint, isFirst: token !== undefined, isWrong: token !== undefined && error !== undefined },
 })}
+${asksFactor && factorField(text)}
 ${button(text.submit ?? '')}
 </form>`,
   }
@@ -65,6 +77,13 @@ ${button(text.submit ?? '')}
 export function resetDonePage(locale: Locale): Page {
   const text = TEXTS[locale]
   return { title: text.done ?? '', body: success(text.ended ?? '') }
+}
+
+function factorField(text: Record<string, string>): Html {
+  return field({
+    ...{ name: 'factor', label: text.factor ?? '', hint: text.factorHint, autocomplete: 'one-time-code', isCode: true },
+    maxLength: FACTOR_CODE_MAX_LENGTH,
+  })
 }
 
 function codeFields(text: Record<string, string>, email = ''): Html {

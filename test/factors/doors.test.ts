@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { type Authenticator, addTotp, forget, ticketOf } from './people.js'
+import { addPasskey, question } from './software-passkey.js'
 
 t.setTimeout(120_000)
 
@@ -64,6 +65,26 @@ t.test('every door by the state of the account: no factor, TOTP, TOTP that is no
   await mina.delete(`/v1/me/factors/${phone.id}`)
   for (const [name, open] of Object.entries(DOORS))
     t.equal(await open(service, PASSWORD), '200 token', `${name}: removed`)
+})
+
+t.test('an account with a passkey alone: no door takes its password by itself, nor digits behind it', async (t) => {
+  const service = await start(t)
+  const mina = await signUp(service)
+  const before = await service.logIn('mina')
+  const { passkey, recoveryCodes } = await addPasskey(mina)
+  t.match((await service.post('/v1/refresh', { refresh_token: before.login.refresh_token })).json(), {
+    code: 'invalid_grant',
+  })
+  t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
+  t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_required')
+  for (const door of COMPAT) {
+    const wrong = await open(door, service, 'wrong password 123')
+    for (const typed of [PASSWORD, `${PASSWORD}123456`]) t.equal(await open(door, service, typed), wrong, door)
+  }
+  const recovery_code = recoveryCodes[0] ?? ''
+  t.equal(await DOORS['/v1/token']?.(service, PASSWORD, { recovery_code }), '200 token')
+  const answer = { passkey: passkey.get(await question(service)) }
+  t.equal(said(await service.post('/v1/login/passkey', answer)), '200 token')
 })
 
 t.test('the token endpoint takes the factor beside the password, and a wrong one is a wrong password', async (t) => {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { addTotp } from '../factors/people.js'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
 import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
@@ -43,6 +44,47 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   t.ok((await service.app.accounts.get(mina.id)).emailVerifiedAt, 'whoever reads the mail has proved the address')
   t.same((await mailsAfter(service, server)).at(-1), 'Your password for Example was changed')
 })
+
+t.test(
+  'a mailbox alone gets nobody past a second factor: by link, by code and on the page it is asked for',
+  async (t) => {
+    const server = await startSmtp(t)
+    const service = await startMailing(t, server, WITH_PAGES)
+    await register(service, 'mina', ADDRESS)
+    const mina = await service.logIn('mina')
+    const phone = await addTotp(mina)
+    await ask(service)
+    await deliver(service)
+    const { link, token, code } = giftsOf(newest(server))
+    for (const mail of [{ token }, { email: ADDRESS, code }]) {
+      const refused = (await reset(service, mail)).json()
+      t.match(refused, { status: 403, code: 'mfa_required', methods: ['totp', 'recovery_code'] })
+      t.equal(refused.ticket, undefined, 'nothing that a log-in takes')
+      t.match((await reset(service, { ...mail, totp: phone.wrongCode() })).json(), { status: 403, code: 'wrong_code' })
+    }
+    t.match((await reset(service, { token, recovery_code: phone.recoveryCodes[0] }, 'password1')).json(), {
+      code: 'password_rejected',
+    })
+    t.equal(await standing(mina), ALIVE)
+
+    const [form] = formsOf((await open(service, link)).body)
+    const asked = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
+    t.match(asked.body, /name="factor"/)
+    const [second] = formsOf(asked.body)
+    const wrong = await submit(service, second?.action ?? '', {
+      ...second?.fields,
+      new_password: NEXT,
+      factor: phone.wrongCode(),
+    })
+    t.match(wrong.body, /role="alert"/)
+    const factor = phone.recoveryCodes[0] ?? ''
+    const done = await submit(service, second?.action ?? '', { ...second?.fields, new_password: NEXT, factor })
+    t.match(done.body, /The password is set/, 'the refused password has used up no recovery code')
+    t.equal(await standing(mina), DEAD)
+    const login = await service.post('/v1/login', { username: 'mina', password: NEXT })
+    t.match(login.json(), { code: 'mfa_required' }, 'the factor stays')
+  },
+)
 
 t.test('or by its code, of which five wrong ones are no proof against the link', async (t) => {
   const server = await startSmtp(t)
@@ -227,9 +269,16 @@ function ask(service: Service, email = ADDRESS) {
   return service.post('/v1/password-reset/request', { email })
 }
 
-function reset(service: Service, shown: { token?: string; email?: string; code?: string }, password = NEXT) {
-  const { token, email, code } = shown
-  const proof = token ? { token } : { email, code }
+interface Mailed {
+  token?: string
+  email?: string
+  code?: string
+  totp?: string
+  recovery_code?: string | undefined
+}
+
+function reset(service: Service, { token, email, code, totp, recovery_code }: Mailed, password = NEXT) {
+  const proof = { ...(token ? { token } : { email, code }), totp, recovery_code }
   return service.post('/v1/password-reset', { ...proof, new_password: password })
 }
 
