@@ -1,3 +1,5 @@
+// On SQLite alone: addresses, which no database decides.
+
 import { connect } from 'node:net'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'

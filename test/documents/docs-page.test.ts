@@ -1,3 +1,5 @@
+// On SQLite alone: the page and the documents, which ask no database.
+
 import t from 'tap'
 import { startService } from '../helper.js'
 import { exchange, lastRequest, listen } from '../support/wire.js'

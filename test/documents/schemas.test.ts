@@ -1,3 +1,5 @@
+// On SQLite alone: schemas, which are the same for both.
+
 import diagnostics from 'node:diagnostics_channel'
 import { AjvCompiler } from '@fastify/ajv-compiler'
 import { SerializerSelector } from '@fastify/fast-json-stringify-compiler'

@@ -1,3 +1,5 @@
+// On SQLite alone: headers, which no database decides.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import type { InjectOptions } from 'fastify'

@@ -1,3 +1,5 @@
+// On SQLite alone: connections of clients, which no database decides.
+
 import { connect } from 'node:net'
 import t from 'tap'
 import { startService } from '../helper.js'

@@ -1,3 +1,5 @@
+// On SQLite alone: what is refused before a database is asked.
+
 import type { InjectOptions } from 'fastify'
 import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: budgets, which are in memory.
+
 import t from 'tap'
 import { RateLimit } from '../../src/http/rate-limit.js'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
