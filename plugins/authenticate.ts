@@ -12,7 +12,7 @@ import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 import { type Caller, CLIENT_ID, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
 
-/** How many verified tokens are kept; each takes about 1 KiB. */
+/** The size of the cache of verified tokens; each entry takes about 1 KiB. */
 const TOKENS_KEPT = 10_000
 const BEARER = /^bearer [\w.~+/-]+=*$/i
 const SCHEME_LENGTH = 'bearer '.length
@@ -20,7 +20,7 @@ const OTHER_SCHEME = /^(?!bearer\b)/i
 const BEARER_NEEDED = "The Authorization header must be 'Bearer <token>'."
 const FOREIGN_TOKEN = 'This is not an access token of this service; refresh tokens go to /v1/refresh.'
 const FOREIGN_KEY = 'The API key is not known, has expired or was revoked.'
-/** @fastify/jwt's code, and the end of fast-jwt's own. */
+/** The error code of @fastify/jwt, and the suffix of fast-jwt's own code. */
 const EXPIRED = '_EXPIRED'
 const FOR_ADMINS = { detail: 'Only admins may do this.' }
 const FOR_USERS = { detail: 'This needs the access token of a user.' }
@@ -30,19 +30,19 @@ const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers without a token. Everything else needs one. */
+    /** The route needs no token. Every other route does. */
     public?: true
-    /** Answers users of this role alone and, where it names a scope, clients that act for themselves. */
+    /** Only users with this role are allowed and, where the route names a scope, clients that act for themselves. */
     role?: 'admin'
     /** Answers the tokens of other clients that hold this scope. Without it, those of Latchkey's own client alone. */
     scope?: string
-    /** Answers users who have proved a moment ago who they are. A client that acts for itself need not. */
+    /** Only users who logged in within the last five minutes. Does not apply to a client that acts for itself. */
     recentLogin?: true
     /** Answers anybody's token; one that has scopes only where it holds the word that the query names as `scope`. */
     verifies?: true
   }
   interface FastifyRequest {
-    /** Whoever sent the request. Nobody but a user gets to a route that has no `role`: it reads `user`. */
+    /** The sender of the request. A route without `role` is reached by users only, and reads `user` instead. */
     caller: Caller
     /**
      * Sets `caller` to whoever the access token names, revoked or not, and `user` where that is a user.
@@ -58,21 +58,21 @@ declare module '@fastify/jwt' {
   }
 }
 
-/** A token as it was sent, of which nothing is known yet. */
+/** A token as it was sent, before verification. */
 interface Token {
   header: Partial<Record<'alg' | 'typ' | 'kid' | 'crit', unknown>>
   payload: { aud?: unknown } | null
 }
 
-/** The guard: closed by default, it reads what the matched route says of itself and never the address. */
+/** The guard. Closed by default: it reads the config of the matched route, never the URL, whose spelling an attacker chooses. */
 export default plugin(
   async (app) => {
     const { keys, revocations, config, apiKeys, knownClients } = app
     const issuers = acceptedIssuers(config)
     const ofCompat = compatAudience(config.PUBLIC_URL)
     const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
-    // By the exact text of the header, emptied whenever a key comes or goes. Not fast-jwt's own cache: it hands out one object
-    // that a handler could change, and the next request with that token would see it changed.
+    // Keyed by the exact text of the header, and emptied whenever the set of keys changes. Not fast-jwt's cache: it returns one
+    // mutable object, so a change made by a handler would show in the next request with that token.
     const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
     let generation = keys.generation
 
@@ -113,7 +113,7 @@ export default plugin(
       done(refusal(admit(request, caller), request))
     })
 
-    /** An old token is looked at anew each time, for what is known of it may change with every request. */
+    /** Tokens of other systems are not cached: their users may change with every request. */
     async function identify(request: FastifyRequest): Promise<Caller> {
       const { legacyTokens } = request.routeOptions.config
       const caller = legacyTokens && (await app.legacyTokens.identify(request.headers.authorization))
@@ -149,19 +149,19 @@ export default plugin(
       try {
         const caller = callerFrom(await request.jwtVerify(), accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
-        // A client that another process has registered a moment ago.
+        // The client may have been registered by another process a moment ago.
         if (caller.clientId !== CLIENT_ID) await knownClients.lookUp(caller.clientId)
         verified.set(header, caller)
         return caller
       } catch (cause) {
-        // Whatever is wrong with a token, it is the token: never a 500, and no word about which check failed. The expiry is
-        // looked at after the signature, so that only the holder of an authentic token learns of it.
+        // Any fault in a token is 401, never 500, and the answer does not name the check that failed. Expiry is checked after the
+        // signature, so only the holder of an authentic token learns of it.
         const isExpired = String((cause as { code?: unknown }).code).endsWith(EXPIRED)
         throw refusedToken(isExpired ? 'The access token has expired.' : FOREIGN_TOKEN, cause)
       }
     }
 
-    /** The key of the token's `kid`; a header with anything unexpected has none. `jku`, `jwk` and `x5u` are never looked at. */
+    /** The key named by `kid`; undefined for a header with unexpected fields. `jku`, `jwk` and `x5u` are never read. */
     function verifyingKey(token: unknown): string {
       const { header, payload } = token as Token
       const type = payload?.aud === ofCompat ? COMPAT_TOKEN_TYPE : TOKEN_TYPE
@@ -171,7 +171,7 @@ export default plugin(
       return pem
     }
 
-    /** What can change after a token was signed, asked in memory on every request, and what the token may be used for. */
+    /** Checks what can change after signing (in memory, on every request) and what the token may be used for. */
     function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
       const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
       if (revocations.has(id)) return refusedToken('The session of this access token has ended.')

@@ -6,9 +6,9 @@ import { StoredCosts } from '../src/passwords/stored-costs.js'
 const POLL_EVERY_MS = 400
 const PRUNE_EVERY_MS = 10 * 60_000
 const EXAMINED_EVERY_MS = 10_000
-/** An import while the service runs is noticed within this time. */
+/** An import into a running service is noticed within this time. */
 const COSTS_EVERY_MS = 60_000
-/** The first look, a moment after the start. */
+/** The first look happens this long after the start. */
 const COSTS_FIRST_MS = 1_000
 
 /** Background work: polls for revoked sessions and new keys, deletes expired rows, logs warnings. */
@@ -21,7 +21,7 @@ export default plugin(
     let warning: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
-        // First: where this fails, revocations are not known to be heard, and no token is taken after a while.
+        // First: while this fails, revocations may be unknown, and after five seconds every token is refused.
         await Promise.all([knownClients.poll(), apiKeys.poll(), tokenRevocations.poll()])
         await revocations.poll()
         await Promise.all([keys.reload(), idTokenKeys.reload()])
@@ -41,7 +41,7 @@ export default plugin(
       await Promise.all(stop.map((stopOne) => stopOne()))
     })
 
-    /** Runs `work` again and again, the pause after its end. Returns how to stop it, which waits for the last run. */
+    /** Repeats `work`, with a pause after each run. Returns a function that stops it and waits for the current run. */
     function repeat(pauseMs: number, work: () => Promise<void>, firstMs = pauseMs): () => Promise<void> {
       let running = Promise.resolve()
       let isFailing = false

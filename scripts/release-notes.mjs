@@ -1,4 +1,4 @@
-// Prints what CHANGELOG.md says of a version, for the text of its release: node scripts/release-notes.mjs 0.1.0
+// Prints the section of a version in CHANGELOG.md, as the text of its release: node scripts/release-notes.mjs 0.1.0
 import { readFileSync } from 'node:fs'
 
 const [version = ''] = process.argv.slice(2)

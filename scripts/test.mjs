@@ -40,7 +40,7 @@ const { values, positionals: words } = parseArgs({
     timeout: { type: 'string', default: String(TIMEOUT_S) },
     kind: { type: 'string', default: 'test' },
     sharing: { type: 'string', default: SHARING },
-    // For a run within a run: building would delete the files that the outer one executes.
+    // A nested run must not build: that would delete the files which the outer run executes.
     built: { type: 'boolean', default: false },
   },
 })
@@ -69,7 +69,7 @@ for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : r
 await t.end()
 nameTheSlowest()
 nameWhatFailed()
-// Said outright: the package that starts PostgreSQL ends a process with 0, whatever its exit code is.
+// Explicit, because the package that starts PostgreSQL ends the process with 0 whatever process.exitCode is.
 process.exit(t.passing() ? 0 : 1)
 
 async function runOnPostgres() {
@@ -185,7 +185,7 @@ function sourceOf(file) {
   return file.replace('dist-test/', '').replace(/\.js$/, '.ts')
 }
 
-/** A terminal signals the files too; what a tool sends, it sends to this process alone. */
+/** A terminal signals the whole process group; other tools signal this process only, so it passes the signal on. */
 function passSignalsOn() {
   const running = new Set()
   t.on('subtestStart', (subtest) => running.add(subtest))

@@ -4,10 +4,10 @@ import findMyWay from 'find-my-way'
 import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { Problem } from '../../src/problems.js'
 
-/** Answers every error, 404 and 405 as problem+json, and nothing of a bug but its request id. */
+/** Answers every error, 404 and 405 as problem+json. For a bug the answer holds only the request id. */
 export default plugin(
   async (app) => {
-    // A second router that knows each path once, to tell a path that is not there from a method that is not.
+    // A second router with each path once distinguishes an unknown path (404) from an unknown method (405).
     const paths = findMyWay({ ignoreTrailingSlash: false })
     const methods = new Map<string, Set<string>>()
 

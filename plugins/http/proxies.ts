@@ -1,6 +1,6 @@
 import plugin from 'fastify-plugin'
 
-/** Says once that a proxy in front is not trusted: its clients would all share one address, and one budget. */
+/** Warns once about a proxy that TRUST_PROXY does not name: all of its clients would share one address and one limit. */
 export default plugin(
   async (app) => {
     let hasWarned = false

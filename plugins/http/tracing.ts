@@ -37,7 +37,7 @@ export default plugin(
       })
       request.trace.run(done)
     })
-    // A body is read in the context of its connection, which knows nothing of the request.
+    // Node reads a body in the async context of its connection, where the request's span is not active.
     app.addHook('preValidation', (request, _reply, done) => {
       if (request.trace) request.trace.run(done)
       else done()

@@ -6,8 +6,8 @@ import { matcherOf } from '../networks.js'
 const REQUEST_ID = /^[\w.-]{8,64}$/
 
 /**
- * Ids that are unique across processes. One that is given is kept if it comes from a proxy of TRUST_PROXY: ids stand in
- * the audit log, where a stranger must not write somebody else's.
+ * Ids that are unique across processes. A given id is kept only if it comes from a proxy of TRUST_PROXY: ids appear in the
+ * audit log, and a stranger must not be able to reuse another request's id.
  */
 export function makeRequestIds({ TRUST_PROXY }: Config): (request: IncomingMessage) => string {
   const isProxy = matcherOf(TRUST_PROXY)

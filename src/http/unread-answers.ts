@@ -4,13 +4,13 @@ import { getHeapStatistics } from 'node:v8'
 
 /** Smaller answers are not watched: they fit into the kernel's send buffer, whether the client reads or not. */
 export const WATCHED_BYTES = 16 * 1_024
-/** The most bytes that an account, or a network without an account, may leave unread. */
+/** The limit of unread bytes for an account, or for a network without an account. */
 const OWNER_BYTES = 8 * 2 ** 20
-/** The most bytes that all clients of this process may leave unread: less where its heap is small. */
+/** The limit of unread bytes for all clients of this process; lower where its heap is small. */
 const ALL_BYTES = Math.min(64 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
 /** A stream also holds the rows that it has read from the database. */
 const STREAM_BYTES = 512 * 1_024
-/** A client that reads nothing of a waiting answer for this long is disconnected, also while all bounds are kept. */
+/** A client that reads nothing of a waiting answer for this long is disconnected, even below the limits. */
 const SILENCE_MS = 10_000
 /** A shorter silence may be a round trip: it is no reason to close over an owner's bound, but over the common bound it is. */
 const GRACE_MS = 1_000
@@ -27,13 +27,13 @@ interface Answer {
 /** The answers that clients have not read yet. Over the bounds, the connections that have been silent longest are closed. */
 export class UnreadAnswers {
   readonly #answers = new Map<ServerResponse, Answer>()
-  /** What the answers of each owner have at the most. */
+  /** The unread bytes of each owner. */
   readonly #owed = new Map<string, number>()
   #total = 0
 
   /** Watches an answer of so many bytes that is about to be written, until it is taken or its connection is gone. */
   watch(response: ServerResponse, owner: string, bytes: number | 'stream'): void {
-    // An answer whose connection is gone already is neither finished nor closed: it would be kept for ever.
+    // On a connection that is already gone, neither `finish` nor `close` fires: the entry would stay for ever.
     if (response.req.socket?.destroyed) return
     const isStream = bytes === 'stream'
     const size = isStream ? STREAM_BYTES : bytes
@@ -47,7 +47,7 @@ export class UnreadAnswers {
     if (this.#total > ALL_BYTES || (this.#owed.get(owner) ?? 0) > OWNER_BYTES) setImmediate(() => this.enforce())
   }
 
-  /** Closes the connections that the bounds do not allow. Called as time passes, and whenever a bound may be passed. */
+  /** Closes connections until the limits hold. Called by a timer, and whenever a limit may be exceeded. */
   enforce(now = performance.now()): void {
     const unread = new Map<string, number>()
     let total = 0

@@ -1,9 +1,9 @@
 import type { FastifySchemaValidationError } from 'fastify'
 import type { FieldError } from '../problems.js'
 
-/** A body may be wrong in more places than anybody wants to read. */
+/** The number of faults listed in an answer. */
 export const ERRORS_SHOWN = 20
-/** The name of an unknown field is as long as its sender likes. */
+/** The length at which the name of an unknown field is cut: its sender chooses it. */
 const NAME_SHOWN = 100
 
 const TYPES: Record<string, string> = {

@@ -4,12 +4,12 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { clientAudience, compatAudience } from '../config/public-url.js'
 import { rolesIn } from './roles.js'
 
-/** The service's own client, whose tokens are taken whole. RFC 9068 asks every access token to name its client. */
+/** The service's own client, whose tokens are not limited by a scope. RFC 9068 requires a client_id in every access token. */
 export const CLIENT_ID = 'latchkey'
 /** The tolerated difference between the clocks of two processes. */
 export const CLOCK_SKEW_S = 30
 
-/** How long a proof of who one is counts for what changes how one logs in, in seconds. */
+/** How long a log-in is recent enough to change credentials, in seconds. */
 export const RECENT_S = 300
 
 /** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
@@ -47,7 +47,7 @@ const accessClaims = TypeCompiler.Compile(AccessClaims)
 
 interface Bearer {
   readonly clientId: string
-  /** What the token may be used for; undefined for a token of Latchkey's own client, which is taken whole. */
+  /** The scope of the token; undefined for a token of Latchkey's own client, which has no limit. */
   readonly scopes: readonly string[] | undefined
   /** In milliseconds since 1970. */
   readonly expiresAt: number
@@ -61,18 +61,18 @@ export interface UserCaller extends Bearer {
   readonly role: Role
   /** When the user last proved who they are, in milliseconds since 1970; 0 where the token does not say. */
   readonly authTime: number
-  /** The API key, which stands where a session would. */
+  /** The API key, in place of a session. */
   readonly keyId?: string
 }
 
-/** A client that acts for nobody but itself, with a token that no session stands behind. */
+/** A client that acts for itself, with a token that belongs to no session. */
 export interface ClientCaller extends Bearer {
   readonly kind: 'client'
   /** The token's `jti`. */
   readonly tokenId: string
 }
 
-/** Whoever sent a request: what a handler may know of the token. Frozen, because it is kept from request to request. */
+/** The sender of a request, as handlers see it. Frozen, because the cache shares it between requests. */
 export type Caller = UserCaller | ClientCaller
 
 export interface Grant {
@@ -110,7 +110,7 @@ export function claimsFor(grant: Grant): AccessClaims {
   }
 }
 
-/** The claims of a verified token as those of an access token; undefined when they are of something else. */
+/** The claims of a verified token, if they are those of an access token; else undefined. */
 export function readAccessClaims(claims: unknown): AccessClaims | undefined {
   if (!accessClaims.Check(claims) || claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
   return claims
@@ -154,12 +154,12 @@ function userFrom(claims: AccessClaims, bearer: Bearer, { issuer, audience }: Pi
   return Object.freeze(caller)
 }
 
-/** Whether the user has proved who they are a moment ago: RFC 9470's `max_age`. */
+/** Whether the user logged in recently: RFC 9470's `max_age`. */
 export function isRecent({ authTime }: UserCaller): boolean {
   return Date.now() - authTime < RECENT_S * 1_000
 }
 
-/** Whether a token is one of Latchkey's own client, which stands for its user in everything. */
+/** Whether a token belongs to Latchkey's own client and may do everything its user may. */
 export function isWhole(caller: Caller): caller is UserCaller {
   return caller.kind === 'user' && caller.scopes === undefined
 }

@@ -6,7 +6,7 @@ export function crockfordOf(bytes: Iterable<number>): string {
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join('')
 }
 
-/** What somebody typed, in any capitals and widths, with the letters that were read for digits as those. */
+/** Normalises typed input: upper case, half width, and the letters O, I and L as the digits they are mistaken for. */
 export function readCrockford(typed: string): string {
   return typed.normalize('NFKC').toUpperCase().replaceAll('O', '0').replace(/[IL]/g, '1')
 }

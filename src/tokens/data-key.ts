@@ -4,16 +4,16 @@ import { type Database, DatabaseError, sole } from '../database/database.js'
 import { isOfNewest, seal, unseal } from './sealing.js'
 import type { Secret } from './secret.js'
 
-/** The one key there is: that of the second factors. Its name is bound into the seal. */
+/** The only data key, for second factors. The encryption authenticates its name. */
 const NAME = 'factors'
 const KEY_BYTES = 32
 
-/** What the key is used for; each use has a key of its own. */
+/** The uses of the key; each has a derived key of its own. */
 export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
 
 /**
- * A random key that lies sealed in the database. What is encrypted or hashed with it stays good when SECRET_KEY changes: the key
- * alone is sealed anew.
+ * A random key, stored encrypted in the database. Data encrypted or hashed with it survives a change of SECRET_KEY: only the key
+ * itself is encrypted again.
  */
 export class DataKey {
   readonly #database: Database
@@ -66,7 +66,7 @@ function read({ db, tables: { dataKeys } }: Database) {
   return db.select().from(dataKeys).where(eq(dataKeys.name, NAME))
 }
 
-/** Of several processes that start on an empty table one succeeds, and all read its key. */
+/** If several processes start on an empty table, one insert succeeds and all of them read its key. */
 async function make(database: Database, sealingKeys: readonly Buffer[]) {
   const { db, tables, now } = database
   const sealedKey = seal(randomBytes(KEY_BYTES).toString('base64url'), NAME, sealingKeys)

@@ -7,7 +7,7 @@ import { type Database, DatabaseError } from '../database/database.js'
 
 const DERIVED_BYTES = 32
 
-/** What the secret is used for; each use has a key of its own. */
+/** The uses of the secret; each has a derived key of its own. */
 export type Purpose =
   | 'refresh-token'
   | 'signing-key-seal'
@@ -42,7 +42,7 @@ export async function openSecret(config: Config, database: Database): Promise<Se
   }
 }
 
-/** What stands for a text where only its holder may find it again: who reads the database without the key learns nothing. */
+/** A keyed hash of a text, for look-ups: somebody who reads the database without the key learns nothing. */
 export function pseudonym(key: Buffer, ...parts: (string | number)[]): string {
   return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
 }
@@ -80,7 +80,7 @@ function readFile(file: string): string | undefined {
   }
 }
 
-/** Makes a file whole or not at all, and never over another: nobody can read it half written. */
+/** Creates a file atomically and never over an existing one: nobody can read it half written. */
 function makeExclusively(file: string, content: string): void {
   const draft = `${file}.${process.pid}`
   try {

@@ -26,8 +26,8 @@ interface Signer {
 }
 
 /**
- * The signing keys of this installation: kept in the database, their private halves sealed with the secret. Of a row nothing
- * is believed but its seal: who can write to the database, and does not know the secret, cannot add a key.
+ * The signing keys of this installation, stored in the database with their private halves encrypted by the secret. Only the
+ * authenticated encryption of a row is trusted: write access to the database without the secret cannot add a key.
  */
 export class Keys {
   readonly #store: SigningKeyStore

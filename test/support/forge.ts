@@ -5,7 +5,7 @@ import { claimsOf, type Person, type Service } from '../helper.js'
 export type Seal = (input: string) => Buffer
 export type Claims = Record<string, unknown>
 
-/** Everything a forger may have, and what they may not: the private key, to make a token wrong in one place alone. */
+/** What a forger may have, and the private key, which they may not: with it a token can be wrong in exactly one place. */
 export interface Forge {
   kid: string
   pem: string

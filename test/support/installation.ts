@@ -25,7 +25,7 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
   }
 }
 
-/** A log-in at the front door, whatever comes of it. */
+/** The answer to a log-in. */
 export function tryPassword(service: Service, username: string, password: string) {
   return service.post('/v1/login', { username, password })
 }

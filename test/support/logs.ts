@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import { symbols } from 'pino'
 
-/** What must never be in a log, by its form: tokens of both kinds, client secrets and API keys, hashes, private keys. */
+/** Patterns of secrets that no log may hold: both kinds of token, client secrets, API keys, hashes, private keys. */
 const SECRET = /eyJ[\w-]{8,}\.[\w-]+|lk[rstk]_[\w-]{8,}|\$bcrypt|\$2[aby]\$|"d":"|PRIVATE KEY/
 
-/** Makes a service log everything, and keeps it. Returns how to take what it has logged since the last time. */
+/** Makes a service log everything into memory. Returns a function that takes the lines since its last call. */
 export function catchLogs(app: FastifyInstance): () => string {
   if (Reflect.get(app.log, symbols.streamSym) === undefined) throw new Error('This service has no log to search')
   let lines: string[] = []

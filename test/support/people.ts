@@ -1,13 +1,13 @@
 import type { Person, Service } from '../helper.js'
 
-/** An admin, whose token says so. */
+/** An admin, with a token that has the role. */
 export async function signUpAdmin(service: Service, username: string): Promise<Person> {
   const { id } = await service.signUp(username)
   await service.app.administration.change(id, { role: 'admin' }, { id: null })
   return service.logIn(username)
 }
 
-/** What is left of a person's session: whether its access token and its refresh token are still taken. The latter is used up. */
+/** Whether the access token and the refresh token of a session are still accepted. Uses up the refresh token. */
 export async function standing({ service, login, token }: Person): Promise<string> {
   const access = await service.get('/v1/me', { authorization: `Bearer ${token}` })
   const refresh = await service.post('/v1/refresh', { refresh_token: login.refresh_token })

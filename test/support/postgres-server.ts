@@ -96,14 +96,14 @@ export class PostgresServer {
     return this.#server.stop()
   }
 
-  /** Ends every process of the server at once, as when they are killed: what they have not written yet is gone. */
+  /** Kills every process of the server at once with SIGKILL: what they have not written is lost. */
   async kill(): Promise<void> {
     // The first is the one that would start the others again.
     for (const pid of await this.#processes()) process.kill(pid, 'SIGKILL')
     await until(async () => !(await reaches(Number(new URL(this.url).port))))
   }
 
-  /** Lets every process of the server stand still, as on a machine that hangs: connections stay and nothing answers. */
+  /** Stops every process of the server with SIGSTOP, as on a machine that hangs: connections stay open and nothing answers. */
   async freeze(): Promise<void> {
     for (const pid of await this.#processes()) process.kill(pid, 'SIGSTOP')
   }

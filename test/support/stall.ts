@@ -1,4 +1,4 @@
-/** Does nothing, for so long that nothing else can be done. */
+/** Blocks the event loop for so many milliseconds. */
 export function stall(ms: number): void {
   const end = performance.now() + ms
   while (performance.now() < end);

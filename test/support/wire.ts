@@ -6,7 +6,7 @@ export async function listen(service: Service): Promise<number> {
   return Number(new URL(await service.app.listen({ host: '127.0.0.1', port: 0 })).port)
 }
 
-/** All that is answered to these bytes, to the end of the connection: no client tidies up what is sent. */
+/** Sends raw bytes and resolves to the whole answer, until the connection closes. No HTTP client corrects the request. */
 export async function exchange(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the answer to ${bytes.slice(0, 80)}`)))
