@@ -46,7 +46,10 @@ t.test(
 t.test('keys reseal seals both kinds anew, once', async (t) => {
   const service = await startService(t, { SECRET_KEY: OLD })
   const key = keyOf(service)
-  t.match(await keys(t, service, 'reseal', `${NEW},${OLD}`), /^Encrypted [\w-]{43} again\.\nEncrypted the data key again\.\n$/)
+  t.match(
+    await keys(t, service, 'reseal', `${NEW},${OLD}`),
+    /^Encrypted [\w-]{43} again\.\nEncrypted the data key again\.\n$/,
+  )
   t.match(await keys(t, service, 'reseal', `${NEW},${OLD}`), 'already')
   await service.app.close()
   t.same(keyOf(await restart(t, service, NEW)), key)
