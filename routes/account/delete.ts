@@ -19,7 +19,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/account/delete', {
     config: { page: true, browser: true },
-    handler: async (request, reply) => reply.page(deletePage(viewOf(request))),
+    handler: async (request, reply) =>
+      reply.page(deletePage(await app.accounts.get(request.user.userId), viewOf(request))),
   })
 
   app.post('/account/delete', {
@@ -32,7 +33,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         await app.stepUp.confirm(request.user, request.body.current_password, client)
         await app.accounts.delete(userId, { id: userId, client })
       } catch (error) {
-        return reply.page(deletePage(mendable(error, ['wrong_password', 'too_many_attempts', 'last_admin'], request)))
+        const view = mendable(error, ['wrong_password', 'too_many_attempts', 'last_admin'], request)
+        return reply.page(deletePage(await app.accounts.get(userId), view))
       }
       const setCookie = await app.browserSessions.end(request.headers.cookie, client)
       return reply.header('set-cookie', setCookie).page(goneDonePage(viewOf(request)))

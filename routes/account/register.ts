@@ -48,10 +48,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const locale = languageOf(request.headers)
       const form = pageOf(flowOf(request))
       const { username, email, password } = request.body
+      const client = clientOf(request)
       try {
         const account = { username: username || undefined, email: email || undefined, locale, password }
         if (account.username === undefined && account.email === undefined) throw new Problem('validation_failed')
-        await app.registration.register(account, clientOf(request))
+        const user = await app.registration.register(account, client)
+        if (user.unprovenUntil === null) {
+          const device = { cookie: request.headers.cookie, isShared: false }
+          reply.header('set-cookie', (await app.browserSessions.begin(user, device, client)).setCookie)
+        }
       } catch (error) {
         const problem = toProblem(error)
         if (!MENDABLE.includes(problem.code)) throw error

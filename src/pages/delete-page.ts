@@ -1,5 +1,6 @@
+import type { User } from '../accounts/user-rows.js'
 import { accountPage, type View } from './account-page.js'
-import { button, checkbox, field } from './forms.js'
+import { accountName, button, checkbox, field } from './forms.js'
 import { html } from './html.js'
 import type { Translated } from './languages.js'
 import type { Page } from './layout.js'
@@ -22,10 +23,11 @@ const TEXTS = {
 } satisfies Translated<Record<string, string>>
 
 /** The form that deletes the account. */
-export function deletePage(view: View): Page {
+export function deletePage({ username, email }: Pick<User, 'username' | 'email'>, view: View): Page {
   const text = TEXTS[view.locale]
   const body = html`<p>${text.hint}</p>
 <form method="post" action="${view.path}/account/delete">
+${accountName(username ?? email ?? '')}
 ${field({ name: 'current_password', label: text.password, type: 'password', autocomplete: 'current-password', isWrong: view.error !== undefined })}
 ${checkbox('sure', text.sure)}
 ${button(text.submit, 'danger')}

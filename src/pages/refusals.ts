@@ -44,7 +44,10 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',
     ko: '링크나 코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 새로 요청해 주세요.',
   },
-  invalid_credentials: { en: 'The password is wrong.', ko: '비밀번호가 올바르지 않습니다.' },
+  invalid_credentials: {
+    en: 'The name or the password is wrong.',
+    ko: '이름이나 비밀번호가 올바르지 않습니다.',
+  },
   wrong_code: {
     en: 'The code is wrong, was used before or has expired. Use the one that your app shows now.',
     ko: '코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 앱에 지금 표시된 코드를 입력해 주세요.',

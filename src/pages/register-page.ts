@@ -17,8 +17,9 @@ const TEXTS = {
     submit: 'Create the account',
     logIn: 'Log in instead',
     done: 'Your account is ready',
-    doneHint: 'You can log in with it now.',
-    continue: 'Log in',
+    doneHint: 'You are logged in.',
+    continue: 'Continue',
+    toLogIn: 'Log in',
     mail: 'Look at your mail',
     mailHint:
       'A mail with a link is on its way to the address that you gave. The account is yours once the address is confirmed.',
@@ -36,8 +37,9 @@ const TEXTS = {
     submit: '계정 만들기',
     logIn: '이미 계정이 있습니다',
     done: '계정이 준비되었습니다',
-    doneHint: '이제 로그인할 수 있습니다.',
-    continue: '로그인',
+    doneHint: '로그인했습니다.',
+    continue: '계속하기',
+    toLogIn: '로그인',
     mail: '메일을 확인해 주세요',
     mailHint: '입력한 주소로 링크가 담긴 메일을 보냅니다. 주소를 확인하면 계정을 사용할 수 있습니다.',
     mailMissing: '몇 분이 지나도 오지 않으면 스팸함과 입력한 주소를 확인해 주세요.',
@@ -88,7 +90,7 @@ ${foot(logIn, text.logIn)}`,
   }
 }
 
-/** What is shown when the account is there: a way to log in. */
+/** What is shown when the account is there and its person logged in: the way on, for which a redirect would not do (hopPage). */
 export function registeredPage(logIn: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {
@@ -103,7 +105,7 @@ export function lookAtMailPage(logIn: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {
     title: text.mail,
-    body: html`<p>${text.mailHint}</p><p class="muted">${text.mailMissing}</p>${foot(logIn, text.continue)}`,
+    body: html`<p>${text.mailHint}</p><p class="muted">${text.mailMissing}</p>${foot(logIn, text.toLogIn)}`,
   }
 }
 

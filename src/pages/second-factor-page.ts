@@ -9,7 +9,8 @@ const TEXTS = {
   en: {
     title: 'Second factor',
     none: 'Your password alone logs you in. With an app on your phone, nobody who learns it gets in.',
-    unnamed: 'Authenticator app',
+    totp: 'Authenticator app',
+    passkey: 'Passkey',
     added: 'added',
     used: 'last used',
     codesLeft: 'Recovery codes left:',
@@ -30,7 +31,8 @@ const TEXTS = {
   ko: {
     title: '2단계 인증',
     none: '지금은 비밀번호만으로 로그인합니다. 휴대전화의 앱을 더하면 비밀번호가 새어 나가도 안전합니다.',
-    unnamed: '인증 앱',
+    totp: '인증 앱',
+    passkey: '패스키',
     added: '추가',
     used: '마지막 사용',
     codesLeft: '남은 복구 코드:',
@@ -92,9 +94,9 @@ ${button(text.confirm)}
   return accountPage(text.scan, body, view)
 }
 
-function item({ id, name, createdAt, lastUsedAt }: Factor, { path, locale }: View): Html {
+function item({ id, kind, name, createdAt, lastUsedAt }: Factor, { path, locale }: View): Html {
   const text = TEXTS[locale]
-  return html`<li><strong><bdi>${name ?? text.unnamed}</bdi></strong>
+  return html`<li><strong><bdi>${name ?? (kind === 'totp' ? text.totp : text.passkey)}</bdi></strong>
 <span class="hint">${text.added} ${timeText(createdAt, locale)}${
     lastUsedAt !== null && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span>

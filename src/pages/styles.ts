@@ -61,7 +61,7 @@ body {
 .brand { display: flex; align-items: center; gap: .6rem; margin: 0 0 2rem; font-weight: 650; }
 .brand img { width: auto; height: 2.25rem; max-width: 12rem; object-fit: contain; }
 .brand svg { width: 1.9rem; height: 1.9rem; flex: none; color: var(--accent); }
-h1 { margin: 0 0 .6rem; font-size: 1.55rem; line-height: 1.25; font-weight: 680; letter-spacing: -.01em; }
+h1 { text-wrap: balance; margin: 0 0 .6rem; font-size: 1.55rem; line-height: 1.25; font-weight: 680; letter-spacing: -.01em; }
 h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; line-height: 1.3; }
 p { margin: 0 0 1rem; }
 a { color: var(--accent); text-underline-offset: .15em; }
@@ -83,6 +83,8 @@ input[aria-invalid=true] { border-color: var(--bad); }
 input.code {
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; letter-spacing: .14em; text-transform: uppercase;
 }
+fieldset { min-width: 0; margin: 0 0 1.1rem; padding: 0; border: 0; }
+fieldset .check { margin-bottom: .6rem; }
 .check { display: flex; align-items: flex-start; gap: .65rem; margin: 0 0 1.1rem; cursor: pointer; }
 .check input { width: 1.2rem; min-height: 1.2rem; height: 1.2rem; margin: .18rem 0 0; flex: none; accent-color: var(--accent); }
 button, .button {

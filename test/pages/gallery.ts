@@ -47,6 +47,20 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
   ]
 }
 
+/** The pages of the account, for whoever was logged in by the first of them. */
+export const OWN_SIGHTS: readonly Sight[] = [
+  { name: 'account', url: '/account/login', typed: { username: 'mina', password: PASSWORD } },
+  { name: 'profile', url: '/account/profile', typed: { name: 'Mina Kim' } },
+  { name: 'address', url: '/account/address' },
+  { name: 'address refused', url: '/account/address', typed: { email: 'a@b.c', current_password: 'wrong' } },
+  { name: 'password', url: '/account/password' },
+  { name: 'sessions', url: '/account/sessions' },
+  { name: 'API keys', url: '/account/api-keys' },
+  { name: 'delete', url: '/account/delete' },
+  { name: 'second factor', url: '/account/second-factor' },
+  { name: 'second factor begun', url: '/account/second-factor', typed: { name: 'Phone' } },
+]
+
 /** Opens a page in its state. */
 export async function visit(page: Page, address: string, { url, typed }: Sight): Promise<void> {
   await page.goto(`${address}${url}`)

@@ -28,7 +28,10 @@ t.test('a newcomer makes an account on the way to an application, and goes on to
   const done = await send(service, page, { username: 'mina', email: '', password: PASSWORD })
   t.equal(done.statusCode, 200)
   t.match(done.body, /Your account is ready/)
-  t.equal(linkOf(done, 'Log in'), AUTHORIZE)
+  t.equal(linkOf(done, 'Continue'), AUTHORIZE)
+  const cookie = String(done.headers['set-cookie']).split(';')[0] ?? ''
+  const onwards = await open(service, `https://x${AUTHORIZE}`, { cookie })
+  t.match([onwards.statusCode, onwards.headers.location], [303, /^https:\/\/shop\.example\/callback\?code=/])
   const { id } = await service.logIn('mina')
   t.match(await rowOf(service, id), { username: 'mina', email: null, locale: 'en' })
 
@@ -67,6 +70,10 @@ t.test('where addresses are confirmed, nobody learns whether one is known', asyn
   const known = await send(service, page, { email: 'mina@example.org', username: '', password: PASSWORD })
   const unknown = await send(service, page, { email: 'joon@example.org', username: '', password: PASSWORD })
   t.match(first.body, /Look at your mail/)
+  t.same(
+    [first, known, unknown].map(({ headers }) => headers['set-cookie']),
+    [undefined, undefined, undefined],
+  )
   t.same([known.statusCode, known.body], [unknown.statusCode, unknown.body])
   t.same([known.statusCode, known.body], [first.statusCode, first.body])
   await deliver(service)
