@@ -14,13 +14,10 @@ import { Problem } from '../problems.js'
 import type { DataKey } from '../tokens/data-key.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 import { Challenges } from './challenges.js'
+import { ALGORITHMS, creationOptions, requestOptions } from './passkey-options.js'
 
 type Row = Database['tables']['factors']['$inferSelect']
 
-/** ES256, EdDSA and RS256: what authenticators have. The library's own choice depends on the version of Node. */
-const ALGORITHMS = [-7, -8, -257]
-/** What the browser itself waits for, a little less than the challenge is good for. */
-const TIMEOUT_MS = 4 * 60_000
 const LOG_IN = 'log-in'
 
 /** Somebody for whom a passkey is made. */
@@ -72,28 +69,14 @@ export class Passkeys {
 
   /** What `navigator.credentials.create` takes. A device that has one of the passkeys of `own` makes no other. */
   creationOptions(holder: Holder, own: Row[], serviceName: string): PublicKeyCredentialCreationOptionsJSON {
-    const id = this.#assertAvailable()
-    return {
-      rp: { id, name: serviceName },
-      user: { id: this.#handleOf(holder.id), name: holder.name, displayName: holder.displayName },
-      challenge: this.#challenges.make(registrationOf(holder)),
-      pubKeyCredParams: ALGORITHMS.map((alg) => ({ alg, type: 'public-key' })),
-      timeout: TIMEOUT_MS,
-      attestation: 'none',
-      excludeCredentials: own.flatMap(descriptorOf),
-      authenticatorSelection: { residentKey: 'required', requireResidentKey: true, userVerification: 'required' },
-    }
+    const rpId = this.#assertAvailable()
+    const user = { id: this.#handleOf(holder.id), name: holder.name, displayName: holder.displayName }
+    return creationOptions({ rpId, challenge: this.#challenges.make(registrationOf(holder)), own, serviceName, user })
   }
 
   /** What `navigator.credentials.get` takes: any passkey of this service, or one of `own`. */
   requestOptions(own: Row[] = []): PublicKeyCredentialRequestOptionsJSON {
-    return {
-      rpId: this.#assertAvailable(),
-      challenge: this.#challenges.make(LOG_IN),
-      timeout: TIMEOUT_MS,
-      userVerification: 'required',
-      ...(own.length > 0 && { allowCredentials: own.flatMap(descriptorOf) }),
-    }
+    return requestOptions({ rpId: this.#assertAvailable(), challenge: this.#challenges.make(LOG_IN), own })
   }
 
   /**
@@ -246,15 +229,6 @@ function signedChallenge(clientDataJSON: string): string {
 /** What exactly is wrong goes to the log: to the other side it would be of use to a forger alone. */
 function reject(cause: string): never {
   throw new Problem('passkey_rejected', { cause: new Error(cause) })
-}
-
-function descriptorOf({ credentialId, transports }: Row) {
-  if (credentialId === null) return []
-  const known = (transports ?? '').split(' ').filter((word) => word !== '')
-  type Transports = NonNullable<RegistrationResponseJSON['response']['transports']>
-  return [
-    { id: credentialId, type: 'public-key' as const, ...(known.length > 0 && { transports: known as Transports }) },
-  ]
 }
 
 function prepareFind({ db, tables: { factors } }: Database) {
