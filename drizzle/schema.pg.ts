@@ -417,3 +417,18 @@ export const importedIds = pgTable(
     index('imported_ids_new').on(table.kind, table.newId),
   ],
 )
+
+// What somebody has let a client of others do: the client gets codes for it without asking again.
+export const consents = pgTable(
+  'consents',
+  {
+    userId: bigint('user_id', { mode: 'number' })
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    clientId: text('client_id').notNull(),
+    // Words with a space between them.
+    scope: text('scope').notNull(),
+    grantedAt: bigint('granted_at', { mode: 'number' }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.clientId] })],
+)

@@ -428,3 +428,18 @@ export const importedIds = sqliteTable(
     index('imported_ids_new').on(table.kind, table.newId),
   ],
 )
+
+// What somebody has let a client of others do: the client gets codes for it without asking again.
+export const consents = sqliteTable(
+  'consents',
+  {
+    userId: integer('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    clientId: text('client_id').notNull(),
+    // Words with a space between them.
+    scope: text('scope').notNull(),
+    grantedAt: integer('granted_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.clientId] })],
+)

@@ -1,6 +1,7 @@
 import plugin from 'fastify-plugin'
 import { AuthorizationCodes } from '../src/oauth/authorization-codes.js'
 import { CodeGrant } from '../src/oauth/code-grant.js'
+import { Consents } from '../src/oauth/consents.js'
 import { IdTokens } from '../src/oauth/id-tokens.js'
 import { UserClaimsReader } from '../src/oauth/user-claims.js'
 import { ClientSessions } from '../src/sessions/client-sessions.js'
@@ -9,6 +10,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     authorizationCodes: AuthorizationCodes
     codeGrant: CodeGrant
+    consents: Consents
     userClaims: UserClaimsReader
   }
 }
@@ -22,6 +24,7 @@ export default plugin(
     const userClaims = new UserClaimsReader(database)
     const idTokens = new IdTokens({ config, keys: idTokenKeys, claims: userClaims })
     app.decorate('userClaims', userClaims)
+    app.decorate('consents', new Consents({ database, events, endings }))
     app.decorate('authorizationCodes', codes)
     app.decorate('codeGrant', new CodeGrant({ config, codes, sessions, idTokens }))
   },

@@ -3,7 +3,7 @@ import plugin from 'fastify-plugin'
 import { pagesNotice } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { logFault, toProblem } from '../src/http/problem-answers.js'
-import { languageOf } from '../src/pages/languages.js'
+import { type Locale, languageOf } from '../src/pages/languages.js'
 import { layout, type Page, siteOf } from '../src/pages/layout.js'
 import { pageHeaders } from '../src/pages/page-headers.js'
 import { refusalPage } from '../src/pages/refusals.js'
@@ -21,12 +21,14 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers people's browsers: errors are pages, and forms are taken from our own pages alone. */
     page?: true
+    /** Asks itself where its forms come from: some are of other sites, by specification. */
+    foreignForms?: true
     /** Lets in whoever is logged in with this browser, by its cookie and by nothing else. */
     browser?: true
   }
   interface FastifyReply {
-    /** Sends a page in the language of the browser. */
-    page(page: Page): FastifyReply
+    /** Sends a page, in the language of the browser where no other is asked for. */
+    page(page: Page, locale?: Locale): FastifyReply
   }
 }
 
@@ -38,8 +40,8 @@ export default plugin(
     const notice = pagesNotice(config)
     if (notice !== undefined) app.addHook('onListen', async () => app.log.warn(notice))
 
-    app.decorateReply('page', function sendPage(this: FastifyReply, page: Page) {
-      const locale = languageOf(this.request.headers)
+    app.decorateReply('page', function sendPage(this: FastifyReply, page: Page, asked?: Locale) {
+      const locale = asked ?? languageOf(this.request.headers)
       return this.code(page.status ?? 200)
         .headers(pageHeaders(locale))
         .send(layout(page, site, locale))
@@ -53,9 +55,9 @@ export default plugin(
     })
 
     app.addHook('onRequest', ({ method, headers, routeOptions }, _reply, done) => {
-      const { page, browser } = routeOptions.config
-      const isForeign =
-        (page || browser) && !SAFE.includes(method) && !isOwnForm(headers, config, { isLoggedIn: browser === true })
+      const { page, browser, foreignForms } = routeOptions.config
+      const isChecked = (page || browser) && !foreignForms && !SAFE.includes(method)
+      const isForeign = isChecked && !isOwnForm(headers, config, { isLoggedIn: browser === true })
       done(isForeign ? new Problem('foreign_form') : undefined)
     })
   },

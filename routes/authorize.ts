@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../src/audit/requester.js'
+import { wordsOf } from '../src/clients/scopes.js'
 import { hasPages } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { toProblem } from '../src/http/problem-answers.js'
@@ -11,12 +13,22 @@ import {
   type Query,
   readAuthorizationRequest,
 } from '../src/oauth/authorization-request.js'
+import { afterLogIn, needsLogIn } from '../src/oauth/interaction.js'
+import { consentPage } from '../src/pages/consent-page.js'
 import { flowOf, waysOutOf } from '../src/pages/flow.js'
-import { takeForms } from '../src/pages/form-bodies.js'
-import { languageOf } from '../src/pages/languages.js'
+import { redirectToGet, takeForms } from '../src/pages/form-bodies.js'
+import { languageAsked } from '../src/pages/languages.js'
 import { hopPage, logInPage } from '../src/pages/log-in-page.js'
 import { LogInForm, logInPageAfter, proveBy } from '../src/pages/log-in-steps.js'
+import { isOwnForm } from '../src/pages/same-origin.js'
+import { Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
+
+/** The answer to the page that asks for consent, of the account that it named. */
+const ConsentForm = Type.Object({
+  consent: Type.Union([Type.Literal('yes'), Type.Literal('no')]),
+  account: Type.String({ maxLength: 16 }),
+})
 
 /** The authorization endpoint of RFC 6749 section 3.1: a log-in here, and a code for the client that asked. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -32,35 +44,119 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const authorization = await read(request, reply)
       if (authorization === undefined) return reply
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
-      if (session === undefined) {
-        return reply.page(logInPage(formOf(request, authorization), languageOf(request.headers)))
+      const { interaction } = authorization
+      const mayAsk = !interaction.prompts.includes('none')
+      if (session === undefined || needsLogIn(interaction, session.authTime)) {
+        if (mayAsk) return askToLogIn(request, reply, { authorization, session })
+        return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
       }
-      const address = answerTo(authorization, session)
-      return reply.code(303).header('cache-control', 'no-store').redirect(address)
+      if (!(await isConsentNeeded(authorization, session))) return redirect(reply, answerTo(authorization, session))
+      if (mayAsk) return askForConsent(request, reply, { authorization, session })
+      return redirect(reply, refusalTo(authorization, 'consent_required', 'Nobody is asked for consent.'))
     },
   })
 
   app.post('/authorize', {
-    config: { public: true, page: true, rateLimit: 'network' },
-    schema: { body: LogInForm },
+    config: { public: true, page: true, foreignForms: true, rateLimit: 'network' },
+    // OpenID Connect Core, section 3.1.2.1: a client may post its request, from its own site.
+    preValidation: redirectToGet(path, 'response_type'),
+    schema: { body: Type.Union([LogInForm, ConsentForm]) },
     handler: async (request, reply) => {
+      const { body, headers } = request
+      const isConsent = 'consent' in body
+      if (!isOwnForm(headers, app.config, { isLoggedIn: isConsent })) throw new Problem('foreign_form')
       const authorization = await read(request, reply)
       if (authorization === undefined) return reply
-      const client = clientOf(request)
-      try {
-        const user = await proveBy(request.body, app.logIn, client)
-        const device = { cookie: request.headers.cookie, isShared: request.body.shared !== undefined }
-        const { session, setCookie } = await app.browserSessions.begin(user, device, client)
-        reply.header('set-cookie', setCookie)
-        return hop(reply, answerTo(authorization, session))
-      } catch (error) {
-        const form = formOf(request, authorization)
-        return reply.page(
-          logInPageAfter(toProblem(error), request.body, { ...form, locale: languageOf(request.headers) }),
-        )
+      if (authorization.interaction.prompts.includes('none')) {
+        return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
       }
+      return isConsent
+        ? decide(authorization, body, { request, reply })
+        : logIn(authorization, body, { request, reply })
     },
   })
+
+  interface Exchange {
+    request: FastifyRequest
+    reply: FastifyReply
+  }
+
+  async function logIn(authorization: AuthorizationRequest, form: LogInForm, { request, reply }: Exchange) {
+    const client = clientOf(request)
+    try {
+      const user = await proveBy(form, app.logIn, client)
+      const device = { cookie: request.headers.cookie, isShared: form.shared !== undefined }
+      const { session, setCookie } = await app.browserSessions.begin(user, device, client)
+      reply.header('set-cookie', setCookie)
+      if (!(await isConsentNeeded(authorization, session))) return hop(reply, answerTo(authorization, session))
+      return askForConsent(request, reply, { authorization, session })
+    } catch (error) {
+      const locale = languageAsked(request.headers, authorization.interaction.uiLocales)
+      const where = { ...formOf(request, authorization), locale }
+      return reply.page(logInPageAfter(toProblem(error), form, where), locale)
+    }
+  }
+
+  async function decide(
+    authorization: AuthorizationRequest,
+    { consent, account }: Static<typeof ConsentForm>,
+    { request, reply }: Exchange,
+  ) {
+    const client = clientOf(request)
+    const session = await app.browserSessions.find(request.headers.cookie, client)
+    const isWhoWasAsked = session !== undefined && String(session.userId) === account
+    // Logged out meanwhile, or somebody else is logged in: nobody agrees for another.
+    if (!isWhoWasAsked || needsLogIn(authorization.interaction, session.authTime)) {
+      return redirect(reply, formOf(request, authorization).action)
+    }
+    if (consent === 'no') return hop(reply, refusalTo(authorization, 'access_denied', 'The person did not agree.'))
+    const agreed = { userId: session.userId, scope: authorization.scope }
+    await app.consents.grant(authorization.client, agreed, client)
+    return hop(reply, answerTo(authorization, session))
+  }
+
+  async function askToLogIn(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { authorization, session }: { authorization: AuthorizationRequest; session: BrowserSession | undefined },
+  ) {
+    const { interaction } = authorization
+    const locale = languageAsked(request.headers, interaction.uiLocales)
+    const isOther = interaction.prompts.includes('select_account')
+    const known = session === undefined || isOther ? undefined : await nameOf(session)
+    const form = { ...formOf(request, authorization), username: interaction.loginHint ?? known }
+    return reply.page(logInPage(form, locale), locale)
+  }
+
+  async function askForConsent(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { authorization, session }: { authorization: AuthorizationRequest; session: BrowserSession },
+  ) {
+    const { client, redirectUri, scope, interaction } = authorization
+    const locale = languageAsked(request.headers, interaction.uiLocales)
+    const query = new URL(request.url, issuer).search
+    const otherAccount = new URLSearchParams(query)
+    otherAccount.set('prompt', 'select_account')
+    const page = {
+      ...{ action: `${path}${afterLogIn(query)}`, otherAccount: `${path}?${otherAccount}`, client: client.name },
+      ...{ redirectUri, words: wordsOf(scope), user: { id: session.userId, name: await nameOf(session) } },
+    }
+    return reply.page(consentPage(page, locale), locale)
+  }
+
+  function isConsentNeeded(
+    { client, scope, redirectUri, interaction }: AuthorizationRequest,
+    { userId }: BrowserSession,
+  ) {
+    if (!client.isFirstParty && interaction.prompts.includes('consent')) return true
+    return app.consents.isNeeded(client, { userId, scope, redirectUri })
+  }
+
+  async function nameOf({ userId }: BrowserSession): Promise<string> {
+    const { username, email } = await app.accounts.get(userId)
+    return username ?? email ?? String(userId)
+  }
 
   /** The request of the address; undefined when the client has been told what is wrong with it. */
   async function read(request: FastifyRequest, reply: FastifyReply): Promise<AuthorizationRequest | undefined> {
@@ -70,7 +166,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!(error instanceof AuthorizationError)) throw error
       const { code, message, redirectUri, state } = error
       const address = answerAddress(redirectUri, { error: code, error_description: message, state, iss: issuer })
-      await reply.code(303).header('cache-control', 'no-store').redirect(address)
+      await redirect(reply, address)
       return undefined
     }
   }
@@ -87,8 +183,22 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return answerAddress(redirectUri, { code, state, iss: issuer })
   }
 
+  /** The way back to the client, with an error of RFC 6749 section 4.1.2.1. */
+  function refusalTo(
+    { redirectUri, state }: AuthorizationRequest,
+    code: AuthorizationError['code'],
+    description: string,
+  ): string {
+    return answerAddress(redirectUri, { error: code, error_description: description, state, iss: issuer })
+  }
+
   function hop(reply: FastifyReply, address: string): FastifyReply {
-    return reply.header('refresh', `0;url=${address}`).page(hopPage(address, languageOf(reply.request.headers)))
+    const locale = languageAsked(reply.request.headers, undefined)
+    return reply.header('refresh', `0;url=${address}`).page(hopPage(address, locale), locale)
+  }
+
+  function redirect(reply: FastifyReply, address: string): FastifyReply {
+    return reply.code(303).header('cache-control', 'no-store').redirect(address)
   }
 
   function formOf(request: FastifyRequest, { client }: AuthorizationRequest) {

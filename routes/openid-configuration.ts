@@ -10,6 +10,8 @@ import { AUTH_METHODS, GRANT_TYPES } from '../src/clients/oauth-clients.js'
 import { OWN_SCOPES } from '../src/clients/scopes.js'
 import { hasPages } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
+import { LOCALES } from '../src/mail/purposes.js'
+import { PROMPTS } from '../src/oauth/interaction.js'
 import { Problem } from '../src/problems.js'
 import { ID_TOKEN_ALGORITHMS } from '../src/tokens/id-token-keys.js'
 
@@ -23,6 +25,7 @@ const OpenIdConfiguration = Type.Object(
     authorization_endpoint: text('Where people log in.'),
     token_endpoint: text('Where a code is exchanged.'),
     userinfo_endpoint: text('Who logged in.'),
+    end_session_endpoint: text('RP-Initiated Logout: where a client sends the browser to log out here as well.'),
     jwks_uri: text('The keys that verify id_tokens. Access tokens have others.'),
     revocation_endpoint: text('RFC 7009.'),
     introspection_endpoint: text('RFC 7662.'),
@@ -30,6 +33,8 @@ const OpenIdConfiguration = Type.Object(
     response_types_supported: texts('The code flow alone.'),
     response_modes_supported: texts('Where the answer stands in the redirect.'),
     grant_types_supported: texts('What clients get tokens for.'),
+    prompt_values_supported: texts('How a client can have the person asked.'),
+    ui_locales_supported: texts('The languages of the pages.'),
     subject_types_supported: texts('`sub` is the same for all clients.'),
     id_token_signing_alg_values_supported: texts('How id_tokens are signed; each client is registered for one.'),
     token_endpoint_auth_methods_supported: texts('How clients prove who they are.'),
@@ -138,6 +143,7 @@ function metadataOf(issuer: string) {
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/v1/token`,
     userinfo_endpoint: `${issuer}/v1/userinfo`,
+    end_session_endpoint: `${issuer}/account/logout`,
     jwks_uri: `${issuer}/.well-known/openid-jwks.json`,
     revocation_endpoint: `${issuer}/v1/revoke`,
     introspection_endpoint: `${issuer}/v1/introspect`,
@@ -145,6 +151,8 @@ function metadataOf(issuer: string) {
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: [...GRANT_TYPES],
+    prompt_values_supported: [...PROMPTS],
+    ui_locales_supported: [...LOCALES],
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: [...ID_TOKEN_ALGORITHMS],
     token_endpoint_auth_methods_supported: [...AUTH_METHODS],

@@ -45,6 +45,8 @@ export const EVENT_TYPES = [
   'mail.dropped',
   'requests.limited',
   'access.refused',
+  'consent.granted',
+  'consent.revoked',
   'client.created',
   'client.updated',
   'client.secret_added',

@@ -3,6 +3,7 @@ import type { OAuthClient } from '../clients/oauth-clients.js'
 import { isRegisteredUri } from '../clients/redirect-uris.js'
 import { wordsOf } from '../clients/scopes.js'
 import { Problem } from '../problems.js'
+import { flawOfInteraction, type Interaction, readInteraction } from './interaction.js'
 import { isChallenge } from './pkce.js'
 
 /** Parameters of RFC 9101, which are refused by name: whoever sends one means what is in it. */
@@ -17,6 +18,8 @@ type ErrorCode =
   | 'unsupported_response_type'
   | 'invalid_target'
   | 'login_required'
+  | 'consent_required'
+  | 'access_denied'
   | (typeof REFUSED)[keyof typeof REFUSED]
 
 /** The parameters as they came: one that comes twice is an array. */
@@ -32,6 +35,7 @@ export interface AuthorizationRequest {
   challenge: string
   state: string | undefined
   nonce: string | undefined
+  interaction: Interaction
 }
 
 /** An error that the client is told, by way of the browser: RFC 6749 section 4.1.2.1. */
@@ -71,16 +75,18 @@ export async function readAuthorizationRequest(query: Query, clients: KnownClien
   const parameters = query as Record<string, string | undefined>
   if (parameters.response_type !== 'code') refuse('unsupported_response_type', 'response_type must be code.')
   if ((parameters.response_mode ?? 'query') !== 'query') refuse('invalid_request', 'response_mode must be query.')
-  if (!client.grantTypes.includes('authorization_code') || !client.isFirstParty) {
-    refuse('unauthorized_client', 'Only first-party clients with the grant authorization_code log people in.')
+  if (!client.grantTypes.includes('authorization_code')) {
+    refuse('unauthorized_client', 'Only clients with the grant authorization_code log people in.')
   }
-  const { code_challenge: challenge = '', code_challenge_method: method, resource, prompt, nonce } = parameters
+  const { code_challenge: challenge = '', code_challenge_method: method, resource, nonce } = parameters
   if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
   if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
   if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is not known.')
   if ((nonce ?? '').length > NONCE_LONGEST) refuse('invalid_request', 'nonce is too long.')
-  if (prompt === 'none') refuse('login_required', 'Nobody is asked, and nobody is logged in.')
-  return { client, redirectUri, resource, challenge, state, nonce, scope: grantedScope(parameters.scope ?? '', client) }
+  const flaw = flawOfInteraction(parameters)
+  if (flaw !== undefined) refuse('invalid_request', flaw)
+  const scope = grantedScope(parameters.scope ?? '', client)
+  return { client, redirectUri, resource, challenge, state, nonce, scope, interaction: readInteraction(parameters) }
 }
 
 /** The address that a browser goes to with an answer. Each names the issuer: RFC 9207, against mix-up. */

@@ -60,7 +60,7 @@ export class CodeGrant {
     const audience = resource ?? audienceFor(by, undefined, this.#config)
     const isRefreshable = by.grantTypes.includes('refresh_token')
     const isOffline = isRefreshable && by.isFirstParty && wordsOf(code.scope).includes('offline_access')
-    const begun = { ...content, sessionId, audience, isRefreshable, isOffline }
+    const begun = { ...content, sessionId, audience, isRefreshable, isOffline, needsConsent: !by.isFirstParty }
     const token = await this.#sessions.begin(begun, client)
     if (token === undefined) throw invalidCode()
     return this.#withIdToken(by, token, { ...content, nonce, sid: content.parentId })

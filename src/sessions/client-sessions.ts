@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, inArray, isNull, or, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
@@ -34,6 +34,8 @@ export interface Authorization {
   isRefreshable: boolean
   /** Whether it goes on without the browser session. */
   isOffline: boolean
+  /** Whether the user must have agreed, and not have taken it back. */
+  needsConsent: boolean
 }
 
 interface Dependencies {
@@ -82,11 +84,17 @@ export class ClientSessions {
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
     this.#statements ??= prepareStatements(this.#database, this.#config)
     const { insert, endOldest } = this.#statements
-    const { isRefreshable, isOffline } = authorization
+    const { isRefreshable, isOffline, needsConsent } = authorization
     const lifetimes = isRefreshable ? this.#lifetimes.refreshable : this.#lifetimes.short
     const row = await this.#database.transaction(async (db) => {
       const origin = { ip: client.ip, userAgent: userAgentOf(client) }
-      const parameters = { ...authorization, ...origin, ...lifetimes, isOffline: isOffline ? 1 : 0 }
+      const parameters = {
+        ...authorization,
+        ...origin,
+        ...lifetimes,
+        isOffline: isOffline ? 1 : 0,
+        needsConsent: needsConsent ? 1 : 0,
+      }
       const [row] = await within(db, insert).execute(parameters)
       if (row === undefined) return undefined
       const reason = `code of ${clientId}`
@@ -130,8 +138,12 @@ function prepareStatements(database: Database, config: Config) {
 
 /** One statement, so that of several exchanges of a code one wins. */
 function prepareInsert({ db, tables, now, forShare }: Database, config: Config) {
-  const { sessions, users } = tables
+  const { consents, sessions, users } = tables
   const parent = alias(sessions, 'parent')
+  const consent = db
+    .select({ clientId: consents.clientId })
+    .from(consents)
+    .where(and(eq(consents.userId, users.id), eq(consents.clientId, sql.placeholder('clientId'))))
   const text = (name: string) => sql<string>`cast(${sql.placeholder(name)} as text)`
   const number = (name: string) => sql<number>`cast(${sql.placeholder(name)} as bigint)`
   return db
@@ -170,6 +182,7 @@ function prepareInsert({ db, tables, now, forShare }: Database, config: Config) 
             eq(users.isActive, true),
             eq(users.authVersion, sql.placeholder('authVersion')),
             sql`${now} < ${number('expiresAt')}`,
+            or(sql`${number('needsConsent')} = 0`, exists(consent)),
           )} ${forShare}`,
         ),
     )

@@ -238,7 +238,11 @@ t.test(
       [{ request_uri: 'https://evil.example/request' }, 'request_uri_not_supported'],
       [{ resource: 'https://other.example' }, 'invalid_target'],
       [{ prompt: 'none' }, 'login_required'],
-      [{ client_id: 'third', redirect_uri: 'https://third.example/callback' }, 'unauthorized_client'],
+      [{ prompt: 'none login' }, 'invalid_request'],
+      [{ prompt: 'register' }, 'invalid_request'],
+      [{ max_age: '-1' }, 'invalid_request'],
+      [{ max_age: 'x' }, 'invalid_request'],
+      [{ nonce: 'n'.repeat(513) }, 'invalid_request'],
     ]
     for (const [change, error] of wrong) {
       for (const answer of [await open(service, change), await logIn(service, { ...GOOD, ...change })]) {

@@ -1,0 +1,101 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { clientOf } from '../../src/audit/requester.js'
+import { hasPages } from '../../src/config/pages.js'
+import { publicPath } from '../../src/config/public-url.js'
+import { answerAddress } from '../../src/oauth/authorization-request.js'
+import { redirectToGet, takeForms } from '../../src/pages/form-bodies.js'
+import { languageAsked } from '../../src/pages/languages.js'
+import { loggedOutPage, logOutPage } from '../../src/pages/log-out-page.js'
+import { isOwnForm } from '../../src/pages/same-origin.js'
+import { Problem } from '../../src/problems.js'
+
+/** OpenID Connect RP-Initiated Logout 1.0, section 2. */
+const Query = Type.Object({
+  id_token_hint: Type.Optional(Type.String({ maxLength: 8_192 })),
+  client_id: Type.Optional(Type.String({ maxLength: 128 })),
+  post_logout_redirect_uri: Type.Optional(Type.String({ maxLength: 512 })),
+  state: Type.Optional(Type.String({ maxLength: 2_048 })),
+  ui_locales: Type.Optional(Type.String({ maxLength: 256 })),
+})
+type Query = Static<typeof Query>
+const Form = Type.Object({ deed: Type.Literal('log_out') })
+
+/** The end session endpoint. A client that shows an id_token of whoever is logged in logs them out; everybody else is asked. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!hasPages(app.config)) return
+  const issuer = app.config.PUBLIC_URL
+  const path = `${publicPath(app.config)}/account/logout`
+  const toGet = redirectToGet(path)
+  await takeForms(app)
+
+  app.get('/account/logout', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: Query },
+    handler: async (request, reply) => {
+      const { query, headers } = request
+      const hint = hintIn(query)
+      const address = await addressAfter(query, hint)
+      const session = await app.browserSessions.find(headers.cookie, clientOf(request))
+      const isSentByClient = hint !== undefined && (session === undefined || hint.sub === String(session.userId))
+      const locale = languageAsked(headers, query.ui_locales)
+      if (!isSentByClient && session !== undefined) return reply.page(logOutPage(actionOf(request), locale), locale)
+      await end(request, reply)
+      if (!isSentByClient || address === undefined) return reply.page(loggedOutPage(address, locale), locale)
+      return reply.code(303).header('cache-control', 'no-store').redirect(address)
+    },
+  })
+
+  app.post('/account/logout', {
+    config: { public: true, page: true, foreignForms: true, rateLimit: 'network' },
+    // A client may post its request too, from its own site.
+    preValidation: async (request, reply) => {
+      const { deed } = (request.body ?? {}) as { deed?: unknown }
+      if (deed === undefined) return toGet(request, reply)
+      if (!isOwnForm(request.headers, app.config, { isLoggedIn: true })) throw new Problem('foreign_form')
+      return undefined
+    },
+    schema: { querystring: Query, body: Form },
+    handler: async (request, reply) => {
+      const { query, headers } = request
+      const address = await addressAfter(query, hintIn(query))
+      await end(request, reply)
+      const locale = languageAsked(headers, query.ui_locales)
+      if (address !== undefined) reply.header('refresh', `0;url=${address}`)
+      return reply.page(loggedOutPage(address, locale), locale)
+    },
+  })
+
+  /** Whom an id_token of ours names, however old it is; undefined without one. */
+  function hintIn({ id_token_hint: hint, client_id: clientId }: Query): { sub: string; aud: string } | undefined {
+    const claims = hint === undefined ? undefined : app.idTokenKeys.read(hint)
+    if (claims === undefined || claims.iss !== issuer) return undefined
+    const { sub, aud } = claims
+    if (typeof sub !== 'string' || typeof aud !== 'string') return undefined
+    return clientId === undefined || clientId === aud ? { sub, aud } : undefined
+  }
+
+  /** Where the client wants its user back. @throws Problem redirect_uri_unknown where the client has not registered that */
+  async function addressAfter(query: Query, hint: { aud: string } | undefined): Promise<string | undefined> {
+    const { post_logout_redirect_uri: uri, client_id: clientId, state } = query
+    if (uri === undefined) return undefined
+    const id = hint?.aud ?? clientId
+    const client = id === undefined ? undefined : await app.knownClients.lookUp(id)
+    if (client?.isActive !== true || !client.postLogoutRedirectUris.includes(uri)) {
+      throw new Problem('redirect_uri_unknown')
+    }
+    return state === undefined ? uri : answerAddress(uri, { state })
+  }
+
+  async function end(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    reply.header('set-cookie', await app.browserSessions.end(request.headers.cookie, clientOf(request)))
+  }
+
+  function actionOf({ url }: FastifyRequest): string {
+    const query = url.indexOf('?')
+    return query === -1 ? path : `${path}${url.slice(query)}`
+  }
+}
+
+export default routes

@@ -1,0 +1,74 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { nextCursor } from '../../src/api/paging.js'
+import { problems } from '../../src/api/problem-schemas.js'
+import { noContent, pageOf, ref } from '../../src/api/schemas.js'
+import { timestamp } from '../../src/api/times.js'
+import { clientOf } from '../../src/audit/requester.js'
+
+const App = Type.Object(
+  {
+    client_id: Type.String({ description: 'The id of the client, for the path.' }),
+    client_name: Type.String({ description: 'Its name, as it was registered.' }),
+    scope: Type.String({ description: 'What you let it do: words with a space between them.' }),
+    granted_at: Type.String({ format: 'date-time', description: 'When you agreed last, in UTC.' }),
+  },
+  {
+    $id: 'App',
+    description: 'An application of somebody else that you let use your account.',
+    examples: [
+      { client_id: 'shop', client_name: 'The Shop', scope: 'openid profile', granted_at: '2026-11-20T09:00:00.000Z' },
+    ],
+  },
+)
+
+const AppPage = Type.Object(
+  { items: pageOf(App), next_cursor: nextCursor },
+  { $id: 'AppPage', description: 'All of them.', examples: [{ items: App.examples, next_cursor: null }] },
+)
+
+const AppParams = Type.Object({
+  client_id: Type.String({ minLength: 1, maxLength: 128, description: 'The id of the client.' }),
+})
+
+/** The clients of others that a person has agreed to. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of [App, AppPage]) app.addSchema(schema)
+
+  app.get('/v1/me/apps', {
+    schema: {
+      operationId: 'listApps',
+      tags: ['me'],
+      summary: 'List the applications that you agreed to',
+      description: 'The applications that asked you for access. Those of the operator ask nobody, and are not listed.',
+      response: { 200: ref(AppPage), ...problems(400, 401) },
+    },
+    handler: async ({ user }) => {
+      const consents = await app.consents.list(user.userId)
+      const items = consents.flatMap(({ clientId, scope, grantedAt }) => {
+        const client = app.knownClients.find(clientId)
+        if (client === undefined) return []
+        return [{ client_id: clientId, client_name: client.name, scope, granted_at: timestamp(grantedAt) }]
+      })
+      return { items, next_cursor: null }
+    },
+  })
+
+  app.delete('/v1/me/apps/:client_id', {
+    config: { rateLimit: 'account' },
+    schema: {
+      operationId: 'revokeApp',
+      tags: ['me'],
+      summary: 'Take back what you agreed to',
+      description: 'Ends the sessions of the application. It asks you again when it wants to come back.',
+      params: AppParams,
+      response: { 204: noContent('It is out.'), ...problems(400, 401, 404, 413, 415, 429) },
+    },
+    handler: async (request, reply) => {
+      await app.consents.revoke(request.user.userId, request.params.client_id, clientOf(request))
+      return reply.code(204).send()
+    },
+  })
+}
+
+export default routes

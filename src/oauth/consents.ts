@@ -1,0 +1,115 @@
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import type { Events } from '../audit/events.js'
+import type { Client } from '../audit/requester.js'
+import type { OAuthClient } from '../clients/oauth-clients.js'
+import { storedScope, wordsOf } from '../clients/scopes.js'
+import type { Database } from '../database/database.js'
+import { Problem } from '../problems.js'
+import { revocationColumns } from '../sessions/conditions.js'
+import type { Endings } from '../sessions/endings.js'
+
+/** The session of a client ends with what it was begun for. */
+const ENDED = { type: 'session.ended', reason: 'consent revoked' } as const
+
+interface Dependencies {
+  database: Database
+  events: Events
+  endings: Endings
+}
+
+/** What people have let clients of others do. The operator's own clients ask nobody. */
+export class Consents {
+  readonly #database: Database
+  readonly #events: Events
+  readonly #endings: Endings
+  readonly #find: ReturnType<typeof prepareFind>
+
+  constructor({ database, events, endings }: Dependencies) {
+    this.#database = database
+    this.#events = events
+    this.#endings = endings
+    this.#find = prepareFind(database)
+  }
+
+  /**
+   * Whether somebody has to be asked before a client gets this scope. Clients on a device are asked for each time: another
+   * program may stand at their address (RFC 8252 section 8.6).
+   */
+  async isNeeded(client: OAuthClient, { userId, scope, redirectUri }: Asked): Promise<boolean> {
+    if (client.isFirstParty) return false
+    if (!redirectUri.startsWith('https:')) return true
+    const [consent] = await this.#find.execute({ userId, clientId: client.id })
+    if (consent === undefined) return true
+    const granted = wordsOf(consent.scope)
+    return !wordsOf(scope).every((word) => granted.includes(word))
+  }
+
+  /** Remembers what somebody has agreed to, beside what they had agreed to before. */
+  async grant({ id: clientId }: OAuthClient, { userId, scope }: Pick<Asked, 'userId' | 'scope'>, client: Client) {
+    const { tables, now } = this.#database
+    const { consents } = tables
+    await this.#database.transaction(async (db) => {
+      await this.#lock(db, userId)
+      const [before] = await db.select().from(consents).where(this.#is(userId, clientId))
+      const all = storedScope(`${before?.scope ?? ''} ${scope}`.trim())
+      await db
+        .insert(consents)
+        .values({ userId, clientId, scope: all, grantedAt: now })
+        .onConflictDoUpdate({ target: [consents.userId, consents.clientId], set: { scope: all, grantedAt: now } })
+      await this.#events.record({ type: 'consent.granted', userId, reason: clientId }, client, db)
+    })
+  }
+
+  /** What somebody has agreed to, the first agreement first. */
+  list(userId: number) {
+    const { db, tables } = this.#database
+    const { consents } = tables
+    return db.select().from(consents).where(eq(consents.userId, userId)).orderBy(asc(consents.clientId))
+  }
+
+  /** Takes back what somebody agreed to, and ends the sessions of the client. @throws Problem not_found */
+  async revoke(userId: number, clientId: string, client: Client): Promise<void> {
+    const { tables, now } = this.#database
+    const { consents, sessions } = tables
+    await this.#database.transaction(async (db) => {
+      // A session of the client that begins at this moment reads the same row, so that it is either refused or seen below.
+      await this.#lock(db, userId)
+      const gone = await db.delete(consents).where(this.#is(userId, clientId)).returning({ id: consents.clientId })
+      if (gone.length === 0) throw new Problem('not_found')
+      const ended = await db
+        .update(sessions)
+        .set({ revokedAt: now })
+        .where(and(eq(sessions.userId, userId), eq(sessions.clientId, clientId), isNull(sessions.revokedAt)))
+        .returning(revocationColumns(tables))
+      await this.#events.record({ type: 'consent.revoked', userId, reason: clientId }, client, db)
+      await this.#endings.record(db, ended, ENDED, client)
+    })
+  }
+
+  #is(userId: number, clientId: string) {
+    const { consents } = this.#database.tables
+    return and(eq(consents.userId, userId), eq(consents.clientId, clientId))
+  }
+
+  async #lock(db: Database['db'], userId: number): Promise<void> {
+    const { tables, forUpdate } = this.#database
+    await db
+      .select({ id: tables.users.id })
+      .from(tables.users)
+      .where(sql`${eq(tables.users.id, userId)} ${forUpdate}`)
+  }
+}
+
+interface Asked {
+  userId: number
+  scope: string
+  redirectUri: string
+}
+
+function prepareFind({ db, tables: { consents } }: Database) {
+  return db
+    .select({ scope: consents.scope })
+    .from(consents)
+    .where(and(eq(consents.userId, sql.placeholder('userId')), eq(consents.clientId, sql.placeholder('clientId'))))
+    .prepare('find_consent')
+}

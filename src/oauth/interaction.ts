@@ -1,0 +1,61 @@
+/** What a client may ask about how the person is asked: OpenID Connect Core, section 3.1.2.1. */
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+type Prompt = (typeof PROMPTS)[number]
+/** Those that ask for a log-in. There is one account at a time, so that to choose another one is to log in. */
+const LOG_INS: readonly Prompt[] = ['login', 'select_account']
+const MAX_AGE = /^\d{1,10}$/
+
+export interface Interaction {
+  prompts: readonly Prompt[]
+  /** How long ago the log-in may have been, in seconds. */
+  maxAge: number | undefined
+  /** A name to begin the log-in with. */
+  loginHint: string | undefined
+  /** Tags of BCP 47 with a space between them, the best first. */
+  uiLocales: string | undefined
+}
+
+type Parameters = Record<string, string | undefined>
+
+/** What is wrong with the parameters, as a sentence; undefined where nothing is. */
+export function flawOfInteraction({ prompt, max_age: maxAge }: Parameters): string | undefined {
+  const words = wordsIn(prompt)
+  if (!words.every(isPrompt)) return `prompt is of ${PROMPTS.join(', ')}.`
+  if (words.includes('none') && words.length > 1) return 'prompt=none stands alone.'
+  if (maxAge !== undefined && !MAX_AGE.test(maxAge)) return 'max_age is a number of seconds.'
+  return undefined
+}
+
+export function readInteraction(parameters: Parameters): Interaction {
+  const { prompt, max_age: maxAge, login_hint: loginHint, ui_locales: uiLocales } = parameters
+  return {
+    prompts: wordsIn(prompt).filter(isPrompt),
+    maxAge: maxAge === undefined ? undefined : Number(maxAge),
+    loginHint,
+    uiLocales,
+  }
+}
+
+/** Whether a log-in of this time (in milliseconds since 1970) will not do. */
+export function needsLogIn({ prompts, maxAge }: Interaction, authTime: number): boolean {
+  if (prompts.some((prompt) => LOG_INS.includes(prompt))) return true
+  return maxAge !== undefined && Date.now() - authTime > maxAge * 1_000
+}
+
+/** The query of a request without what the log-in just made has answered. */
+export function afterLogIn(query: string): string {
+  const parameters = new URLSearchParams(query)
+  const prompts = wordsIn(parameters.get('prompt') ?? undefined).filter((word) => !LOG_INS.some((one) => one === word))
+  if (prompts.length > 0) parameters.set('prompt', prompts.join(' '))
+  else parameters.delete('prompt')
+  parameters.delete('max_age')
+  return `?${parameters}`
+}
+
+function wordsIn(text: string | undefined): string[] {
+  return (text ?? '').split(' ').filter((word) => word !== '')
+}
+
+function isPrompt(word: string): word is Prompt {
+  return PROMPTS.some((prompt) => prompt === word)
+}

@@ -1,0 +1,235 @@
+import { eq } from 'drizzle-orm'
+import type { Response } from 'light-my-request'
+import t, { type Test } from 'tap'
+import type { Registration } from '../../src/clients/registration.js'
+import { claimsOf, countBy, type Service } from '../helper.js'
+import { addressOf, answerOf, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
+
+t.setTimeout(120_000)
+
+const THIRD = { client_id: 'third', redirect_uri: 'https://third.example/callback', scope: 'openid profile todos:read' }
+const HOME = 'https://shop.example/bye'
+
+t.test('prompt and max_age say when somebody is asked who is logged in already', async (t) => {
+  const { service } = await start(t)
+  const cookie = cookieOf(await logIn(service, GOOD))
+  t.match(errorOf(await asks(service, { prompt: 'none' })), { error: 'login_required', state: GOOD.state, iss: ISSUER })
+  t.ok(codeOf(await asks(service, { prompt: 'none' }, cookie)))
+  t.ok(codeOf(await asks(service, { max_age: '60' }, cookie)))
+  for (const change of [{ prompt: 'login' }, { prompt: 'login consent' }]) {
+    const page = await asks(service, change, cookie)
+    t.match([page.statusCode, page.payload], [200, /name="username"[^>]*value="mina"/s], JSON.stringify(change))
+  }
+  t.notMatch((await asks(service, { prompt: 'select_account' }, cookie)).payload, 'value="mina"')
+  const hinted = await asks(service, { login_hint: 'joon"><b>', ui_locales: 'fr ko en' })
+  t.match(hinted.payload, 'value="joon&#34;&#62;&#60;b&#62;"')
+  t.match([hinted.headers['content-language'], hinted.payload], ['ko', '<html lang="ko">'])
+
+  const { db, tables } = service.app.database
+  const long = Date.now() - 120_000
+  await db.update(tables.sessions).set({ authTime: long })
+  t.equal((await asks(service, { max_age: '60' }, cookie)).statusCode, 200)
+  t.match(errorOf(await asks(service, { max_age: '60', prompt: 'none' }, cookie)), { error: 'login_required' })
+  const again = await logIn(service, { ...GOOD, prompt: 'login', max_age: '0' }, {}, { ...OURS, cookie })
+  const { auth_time } = claimsOf((await exchange(service, answerOf(again))).json().access_token)
+  t.ok(Number(auth_time) * 1_000 > long + 60_000)
+})
+
+t.test('a client may post its request from its own site, and what a person typed gets into no address', async (t) => {
+  const { service } = await start(t)
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const headers = { ...FORM, 'sec-fetch-site': 'cross-site', origin: 'https://shop.example' }
+  const post = (url: string, fields: Record<string, string>) =>
+    service.app.inject({ method: 'POST', url, headers, payload: new URLSearchParams(fields).toString() })
+  const sent = await post('/authorize', { ...GOOD, username: 'mina', password: 'secret', code: '123456', ticket: 'x' })
+  t.equal(sent.statusCode, 303)
+  t.notMatch(sent.headers.location, /secret|123456|ticket/)
+  t.ok(codeOf(await service.app.inject({ url: String(sent.headers.location), headers: { cookie } })))
+  const out = await post('/account/logout', { state: 's' })
+  t.match([out.statusCode, out.headers.location], [303, '/account/logout?state=s'])
+  t.ok(codeOf(await asks(service, {}, cookie)), 'nobody was logged out by that')
+})
+
+t.test('a client of others asks once for what it may do, and its user can take that back', async (t) => {
+  const { service, mina } = await start(t)
+  const page = await logIn(service, { ...GOOD, ...THIRD })
+  const cookie = cookieOf(page)
+  for (const text of ['The Third', 'third.example', 'mina', 'Read the todos.', 'Read the account'])
+    t.match(page.payload, text)
+  t.notOk(page.headers.refresh)
+  t.match(errorOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), { error: 'consent_required' })
+  const account = String(mina.id)
+  t.match(errorOf(await decides(service, cookie, { consent: 'no', account })), { error: 'access_denied', iss: ISSUER })
+  t.same((await mina.get('/v1/me/apps')).json(), { items: [], next_cursor: null })
+  const tokens = await exchange(service, {
+    ...third,
+    code: answerOf(await decides(service, cookie, { consent: 'yes', account })).code,
+  })
+  t.match(tokens.json(), { scope: THIRD.scope })
+  const claims = claimsOf(tokens.json().access_token)
+  t.match(claims, { client_id: 'third', aud: `${ISSUER}/client` })
+  t.match((await mina.get('/v1/me/apps')).json().items, [
+    { client_id: 'third', client_name: 'The Third', scope: THIRD.scope, granted_at: String },
+  ])
+  t.ok(codeOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), 'it is remembered')
+  t.equal((await asks(service, { ...THIRD, scope: 'openid email' }, cookie)).statusCode, 200, 'but not for more')
+  t.equal((await asks(service, { ...THIRD, prompt: 'consent' }, cookie)).statusCode, 200)
+  t.equal(
+    (await asks(service, { ...THIRD, redirect_uri: 'http://127.0.0.1:4000/cb' }, cookie)).statusCode,
+    200,
+    'nor on a device',
+  )
+
+  const authorization = `Bearer ${tokens.json().access_token}`
+  t.equal((await service.get('/v1/todos', { authorization })).statusCode, 200)
+  const onItsWay = codeOf(await asks(service, THIRD, cookie))
+  const joon = await service.signUp('joon')
+  t.equal((await joon.delete('/v1/me/apps/third')).statusCode, 404)
+  t.same((await joon.get('/v1/me/apps')).json().items, [])
+  t.equal((await mina.delete('/v1/me/apps/third')).statusCode, 204)
+  t.equal((await mina.delete('/v1/me/apps/third')).statusCode, 404)
+  t.match((await service.get('/v1/todos', { authorization })).json(), { code: 'invalid_token' })
+  t.match((await exchange(service, { ...third, code: String(onItsWay) })).json(), { error: 'invalid_grant' })
+  t.equal((await asks(service, THIRD, cookie)).statusCode, 200, 'it asks again')
+  const { db, tables } = service.app.database
+  const events = await db.select().from(tables.events).where(eq(tables.events.reason, 'third'))
+  t.same(
+    countBy(events, ({ type }) => type),
+    { 'client.created': 1, 'consent.granted': 1, 'consent.revoked': 1 },
+  )
+})
+
+t.test('nobody agrees for somebody else: not by a form of another site, not after a change of accounts', async (t) => {
+  const { service, mina } = await start(t)
+  await service.signUp('joon')
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const yes = { consent: 'yes', account: String(mina.id) }
+  for (const headers of [
+    {},
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'null' },
+  ]) {
+    const foreign = await decides(service, cookie, yes, { ...FORM, ...headers })
+    t.match([foreign.statusCode, foreign.headers.refresh], [403, undefined], JSON.stringify(headers))
+  }
+  const other = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
+  for (const stranger of ['', other]) {
+    const answer = await decides(service, stranger, yes)
+    t.match([answer.statusCode, answer.headers.location], [303, /^\/authorize\?/])
+  }
+  t.same((await mina.get('/v1/me/apps')).json().items, [])
+  const guess = await service.app.inject({ url: addressOf({ ...GOOD, ...THIRD, consent: 'yes' }), headers: { cookie } })
+  t.equal(guess.statusCode, 200, 'a link agrees to nothing')
+})
+
+t.test('a client that shows an id_token logs its user out, and gets the browser back', async (t) => {
+  const { service, hint } = await startWithHint(t)
+  const query = { id_token_hint: hint, post_logout_redirect_uri: HOME, state: 's 1' }
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const { access_token } = (await exchange(service, { code: codeOf(await asks(service, {}, cookie)) ?? '' })).json()
+  const out = await leaves(service, query, cookie)
+  t.match([out.statusCode, out.headers.location], [303, `${HOME}?state=s+1`])
+  t.match(out.headers['set-cookie'], /^__Host-latchkey=; .*Secure.*Max-Age=0/)
+  t.equal((await asks(service, {}, cookie)).statusCode, 200, 'a copy of the cookie is worth nothing')
+  t.equal((await service.get('/v1/me', { authorization: `Bearer ${access_token}` })).statusCode, 401)
+  t.equal((await leaves(service, query)).statusCode, 303, 'twice is no error')
+  t.match((await leaves(service, { id_token_hint: hint })).payload, 'You are logged out.')
+})
+
+t.test('whoever comes without an id_token of theirs is asked, and nobody is sent to a strange address', async (t) => {
+  const { service, hint } = await startWithHint(t)
+  await service.signUp('joon')
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const joon = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
+  const forged = `${hint.slice(0, -4)}AAAA`
+  const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${hint.split('.')[1]}.`
+  for (const [query, with_] of [
+    [{}, cookie],
+    [{ id_token_hint: forged }, cookie],
+    [{ id_token_hint: none }, cookie],
+    [{ id_token_hint: hint }, joon],
+    [{ id_token_hint: hint, client_id: 'game' }, cookie],
+    [{ client_id: 'shop', post_logout_redirect_uri: HOME }, cookie],
+  ] as [Record<string, string>, string][]) {
+    const page = await leaves(service, query, with_)
+    t.match([page.statusCode, page.payload], [200, /value="log_out"/], JSON.stringify(query))
+    t.notOk(page.headers['set-cookie'])
+  }
+  const strange = [
+    'https://evil.example',
+    `${HOME}/`,
+    `${HOME}?x=1`,
+    `${HOME}#x`,
+    '//evil.example',
+    'javascript:alert(1)',
+    GOOD.redirect_uri,
+  ]
+  for (const uri of strange) {
+    for (const id_token_hint of [hint, undefined]) {
+      const query = { post_logout_redirect_uri: uri, ...(id_token_hint && { id_token_hint }), client_id: 'shop' }
+      const { statusCode, headers } = await leaves(service, query, cookie)
+      t.match([statusCode, headers.location, headers.refresh], [400, undefined, undefined], uri)
+    }
+  }
+  t.ok(codeOf(await asks(service, {}, cookie)), 'still logged in')
+  const url = `/account/logout?${new URLSearchParams({ client_id: 'shop', post_logout_redirect_uri: HOME })}`
+  const press = (headers: Record<string, string>) =>
+    service.app.inject({ method: 'POST', url, headers: { ...headers, cookie }, payload: 'deed=log_out' })
+  for (const headers of [
+    FORM,
+    { ...FORM, 'sec-fetch-site': 'cross-site' },
+    { ...FORM, origin: 'https://evil.example' },
+  ]) {
+    t.equal((await press(headers)).statusCode, 403)
+  }
+  const pressed = await press(OURS)
+  t.match([pressed.statusCode, pressed.headers.refresh], [200, `0;url=${HOME}`])
+  t.equal((await asks(service, {}, cookie)).statusCode, 200)
+})
+
+const third = { client_id: 'third', redirect_uri: THIRD.redirect_uri }
+
+function asks(service: Service, change: Record<string, string>, cookie = ''): Promise<Response> {
+  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
+}
+
+function decides(
+  service: Service,
+  cookie: string,
+  form: Record<string, string>,
+  headers: Record<string, string> = OURS,
+) {
+  const payload = new URLSearchParams(form).toString()
+  return service.app.inject({
+    method: 'POST',
+    url: addressOf({ ...GOOD, ...THIRD }),
+    headers: { ...headers, cookie },
+    payload,
+  })
+}
+
+function leaves(service: Service, query: Record<string, string>, cookie = ''): Promise<Response> {
+  return service.app.inject({ url: `/account/logout?${new URLSearchParams(query)}`, headers: { cookie } })
+}
+
+function codeOf({ headers }: Response): string | undefined {
+  return headers.location === undefined
+    ? undefined
+    : (new URL(headers.location, ISSUER).searchParams.get('code') ?? undefined)
+}
+
+function errorOf({ headers }: Response): Record<string, string> {
+  const to = headers.location ?? String(headers.refresh).replace(/^0;url=/, '')
+  return Object.fromEntries(new URL(to).searchParams)
+}
+
+/** With an address for after the log-out, and an id_token of mina. */
+async function startWithHint(t: Test) {
+  const started = await start(t)
+  const { service } = started
+  const registration: Partial<Registration> = { post_logout_redirect_uris: [HOME] }
+  await service.app.clients.update('shop', registration, { id: null })
+  const { id_token: hint } = (await exchange(service, answerOf(await logIn(service, GOOD)))).json()
+  return { ...started, hint: String(hint) }
+}
