@@ -9,6 +9,7 @@ import { loadConfig } from '../config/config.js'
 import { openDomain } from '../domain.js'
 import { Problem } from '../problems.js'
 import { print, printableJson, printJson } from '../terminal.js'
+import { ID_TOKEN_ALGORITHMS } from '../tokens/id-token-keys.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase } from './database-address.js'
 
@@ -35,6 +36,9 @@ Options of create and update, which are the metadata of RFC 7591:
   --auth <method>          ${AUTH_METHODS.join(', ')}
   --jwks <file>            the public keys for private_key_jwt, as a JWK Set
   --redirect-uri <uri>     an address that a browser may be sent back to; may be repeated
+  --post-logout-redirect-uri <uri>
+                           as --redirect-uri, after a log-out
+  --id-token-alg <alg>     ${ID_TOKEN_ALGORITHMS.join(', ')}: how its id_tokens are signed
   --first-party            an application of your own
 
   --json   print clients as JSON, one per line, and a new secret as "client_secret"
@@ -53,6 +57,8 @@ export const options = {
   auth: { type: 'string' },
   jwks: { type: 'string' },
   'redirect-uri': { type: 'string', multiple: true },
+  'post-logout-redirect-uri': { type: 'string', multiple: true },
+  'id-token-alg': { type: 'string' },
   'first-party': { type: 'boolean' },
   'end-older': { type: 'boolean', default: false },
   now: { type: 'boolean', default: false },
@@ -67,6 +73,8 @@ interface Values {
   auth?: string
   jwks?: string
   'redirect-uri'?: string[]
+  'post-logout-redirect-uri'?: string[]
+  'id-token-alg'?: string
   'first-party'?: boolean
   'end-older'?: boolean
   now?: boolean
@@ -169,6 +177,12 @@ function registrationOf(values: Values, readsFiles = true): Partial<Registration
     ...(auth !== undefined && { token_endpoint_auth_method: oneOf(AUTH_METHODS, auth, '--auth') }),
     ...(jwks !== undefined && { jwks: readsFiles ? readJwks(jwks) : null }),
     ...(values['redirect-uri'] !== undefined && { redirect_uris: values['redirect-uri'] }),
+    ...(values['post-logout-redirect-uri'] !== undefined && {
+      post_logout_redirect_uris: values['post-logout-redirect-uri'],
+    }),
+    ...(values['id-token-alg'] !== undefined && {
+      id_token_signed_response_alg: oneOf(ID_TOKEN_ALGORITHMS, values['id-token-alg'], '--id-token-alg'),
+    }),
     ...(values['first-party'] !== undefined && { first_party: values['first-party'] }),
   }
 }
