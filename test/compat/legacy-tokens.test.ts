@@ -220,9 +220,9 @@ t.test('secrets that everybody may know are refused, in any spelling', async (t)
     [`${SECRET.slice(0, 62)}@${FOREVER}`, /at least 32 bytes/],
     [`${'a'.repeat(64)}@${FOREVER}`, /placeholder/],
     [SECRET, /the day on which it stops being accepted/],
-    [`${SECRET}@`, /with the day/],
-    [`${SECRET}@2027-13-45`, /with the day/],
-    [`@${FOREVER}`, /with the day/],
+    [`${SECRET}@`, /the day on which/],
+    [`${SECRET}@2027-13-45`, /the day on which/],
+    [`@${FOREVER}`, /the day on which/],
   ]
   for (const [LEGACY_TOKENS, says] of wrong) {
     t.throws(() => loadConfig({ LEGACY_TOKENS }), says, LEGACY_TOKENS)
