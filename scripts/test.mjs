@@ -18,7 +18,7 @@ import { parseArgs } from 'node:util'
 const SQLITE_ONLY = /^\/\/ On SQLite alone: (.+)\.\n/
 const BUILT = 'dist-test/test'
 /** Folders whose files start services by `startService` and do nothing to their process: no environment, no exit code. */
-const SHARING = 'accounts api attacks audit compat factors http'
+const SHARING = 'accounts api attacks audit compat factors http machines sessions tokens'
 const APART = /^\/\/ In a process of its own: .+\.$/m
 /** So few that the processors end at about the same time, and that a crash takes little with it. */
 const FILES_A_PROCESS = 6
