@@ -24,7 +24,6 @@ const LONGER = [
   'routes/v1/users.ts',
   'plugins/authenticate.ts',
   'src/config/settings.ts',
-  'src/factors/passkeys.ts',
 ]
 
 const files = readSources(SERVICE)
