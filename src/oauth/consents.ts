@@ -1,12 +1,12 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
 import { storedScope, wordsOf } from '../clients/scopes.js'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
-import { revocationColumns } from '../sessions/conditions.js'
 import type { Endings } from '../sessions/endings.js'
+import { endSessionsWith } from '../sessions/statements.js'
 
 /** The session of a client ends with what it was begun for. */
 const ENDED = { type: 'session.ended', reason: 'consent revoked' } as const
@@ -69,18 +69,13 @@ export class Consents {
 
   /** Takes back what somebody agreed to, and ends the sessions of the client. @throws Problem not_found */
   async revoke(userId: number, clientId: string, client: Client): Promise<void> {
-    const { tables, now } = this.#database
-    const { consents, sessions } = tables
+    const { consents } = this.#database.tables
     await this.#database.transaction(async (db) => {
       // A session of the client that begins at this moment reads the same row, so that it is either refused or seen below.
       await this.#lock(db, userId)
       const gone = await db.delete(consents).where(this.#is(userId, clientId)).returning({ id: consents.clientId })
       if (gone.length === 0) throw new Problem('not_found')
-      const ended = await db
-        .update(sessions)
-        .set({ revokedAt: now })
-        .where(and(eq(sessions.userId, userId), eq(sessions.clientId, clientId), isNull(sessions.revokedAt)))
-        .returning(revocationColumns(tables))
+      const ended = await endSessionsWith(this.#database, db, { userId, clientId })
       await this.#events.record({ type: 'consent.revoked', userId, reason: clientId }, client, db)
       await this.#endings.record(db, ended, ENDED, client)
     })

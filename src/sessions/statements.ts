@@ -18,6 +18,21 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
     .returning({ id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt })
 }
 
+/** Ends all sessions that a user has with a client, within the transaction of `db`. */
+export function endSessionsWith({ tables, now }: Database, db: Db, { userId, clientId }: UserOfClient) {
+  const { sessions } = tables
+  return db
+    .update(sessions)
+    .set({ revokedAt: now })
+    .where(and(eq(sessions.userId, userId), eq(sessions.clientId, clientId), isNull(sessions.revokedAt)))
+    .returning(revocationColumns(tables))
+}
+
+interface UserOfClient {
+  userId: number
+  clientId: string
+}
+
 /** The statements of sessions.ts. Each change is one conditional statement, so that of concurrent ones one wins. */
 export function prepareSessionStatements(database: Database) {
   const { db, tables, now, forShare } = database

@@ -41,11 +41,15 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
   const expires_at = new Date(Date.now() + 86_400_000).toISOString()
   const key = (await mina.post('/v1/me/api-keys', { name: PRIVATE, scope: 'profile', expires_at })).json()
   await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing' })
+  const billing = await service.app.knownClients.lookUp('billing')
+  if (billing === undefined) throw new Error('no client')
+  await service.app.consents.grant(billing, { userId: mina.id, scope: PRIVATE }, { ip: '127.0.0.1' })
   const ids: Record<string, string> = {
     ...rows,
     '/tutorials/{id}': String(rows['/v1/tutorials/{id}']),
     '/v1/sessions/{id}': String(claimsOf(mina.token).sid),
     '/v1/me/api-keys/{id}': key.id,
+    '/v1/me/apps/{client_id}': 'billing',
     '/v1/clients/{id}': 'billing',
     '/v1/clients/{id}/secrets': 'billing',
     '/v1/users/{id}': String(mina.id),
