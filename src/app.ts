@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import authenticate from '../plugins/authenticate.js'
 import authorization from '../plugins/authorization.js'
 import bodies from '../plugins/http/bodies.js'
+import clientCors from '../plugins/http/client-cors.js'
 import cors from '../plugins/http/cors.js'
 import drain from '../plugins/http/drain.js'
 import headers from '../plugins/http/headers.js'
@@ -57,6 +58,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(problems)
   await app.register(headers)
   // Before whatever refuses a request: a page must be able to read why.
+  await app.register(clientCors)
   await app.register(cors)
   await app.register(httpRules)
   await app.register(bodies)

@@ -1,8 +1,6 @@
 import cors from '@fastify/cors'
 import plugin from 'fastify-plugin'
-import { EXPOSED_HEADERS } from '../../src/http/cors.js'
-
-const PREFLIGHT_KEPT_S = 600
+import { EXPOSED_HEADERS, PREFLIGHT_KEPT_S } from '../../src/http/cors.js'
 
 /** Lets the pages of CORS_ORIGINS call this service, and no others. Without any, nothing is said of it at all. */
 export default plugin(

@@ -7,6 +7,8 @@ import { type ClientRow, type OAuthClient, toOAuthClient } from './oauth-clients
 export class KnownClients {
   readonly #rows: ReturnType<typeof prepareRows>
   #byId = new Map<string, OAuthClient>()
+  /** Made anew at its first use after a change. */
+  #origins: Set<string> | undefined
   /** When each row was changed last, also of those that are deleted: a poll that began before a change must not undo it. */
   #changedAt = new Map<string, number>()
   #running: Promise<void> = Promise.resolve()
@@ -38,6 +40,16 @@ export class KnownClients {
     )
   }
 
+  /** Whether an enabled client has people sent back to an address of this origin. */
+  hasPageAt(origin: string): boolean {
+    this.#origins ??= new Set(
+      [...this.#byId.values()].flatMap(({ isActive, redirectUris }) =>
+        isActive ? redirectUris.map((uri) => new URL(uri).origin).filter((own) => own !== 'null') : [],
+      ),
+    )
+    return this.#origins.has(origin)
+  }
+
   /** How many there are. */
   get size(): number {
     return this.#byId.size
@@ -50,6 +62,7 @@ export class KnownClients {
 
   /** Takes over rows as they are now. */
   learn(rows: readonly ClientRow[]): void {
+    if (rows.length > 0) this.#origins = undefined
     for (const row of rows) {
       if (row.updatedAt < (this.#changedAt.get(row.id) ?? 0)) continue
       this.#changedAt.set(row.id, row.updatedAt)

@@ -1,6 +1,8 @@
 import type { Config } from '../config/config.js'
 
 export const EXPOSED_HEADERS = ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id']
+/** How long browsers keep the answer to a preflight, in seconds. */
+export const PREFLIGHT_KEPT_S = 600
 
 /**
  * The CORS headers of an answer that no hook sees, by the request's Origin: without them a page learns only of "a network

@@ -233,3 +233,42 @@ async function startWithHint(t: Test) {
   const { id_token: hint } = (await exchange(service, answerOf(await logIn(service, GOOD)))).json()
   return { ...started, hint: String(hint) }
 }
+
+t.test('a page from where a client has people sent back calls the token endpoint, and nothing beside', async (t) => {
+  for (const settings of [{}, { CORS_ORIGINS: 'https://app.example.com' }]) {
+    const { service, mina } = await start(t, settings)
+    const origin = 'https://shop.example'
+    const allowed = { 'access-control-allow-origin': origin, vary: /origin/i }
+    const preflight = (url: string, from: string) =>
+      service.app.inject({
+        ...{ method: 'OPTIONS' as const, url },
+        headers: { origin: from, 'access-control-request-method': 'POST' },
+      })
+    for (const url of ['/v1/token', '/v1/revoke', '/v1/userinfo']) {
+      t.match(await preflight(url, origin), {
+        statusCode: 204,
+        headers: {
+          ...allowed,
+          'access-control-allow-headers': /authorization/,
+          'access-control-allow-methods': /POST/,
+        },
+      })
+      for (const stranger of ['https://evil.example', 'http://shop.example', 'https://shop.example:444', 'null']) {
+        const refused = await preflight(url, stranger)
+        t.equal(refused.headers['access-control-allow-origin'], undefined, `${stranger} at ${url}`)
+      }
+    }
+    const redeemed = await service.post('/v1/token', 'grant_type=authorization_code', { ...FORM, origin })
+    t.match(redeemed, { statusCode: 401, headers: allowed }, 'a page can read a refusal')
+    const asked = await service.get('/v1/userinfo?x=1', { origin, authorization: `Bearer ${mina.login.access_token}` })
+    t.match(asked.headers, { ...allowed, 'access-control-expose-headers': /www-authenticate/ })
+    t.equal(asked.headers['access-control-allow-credentials'], undefined)
+    for (const url of ['/v1/me', '/v1/token/', '/authorize', '/v1/login', '/v1/introspect']) {
+      for (const answer of [await preflight(url, origin), await service.app.inject({ url, headers: { origin } })]) {
+        t.equal(answer.headers['access-control-allow-origin'], undefined, url)
+      }
+    }
+    await service.app.clients.update('shop', { is_active: false }, { id: null })
+    t.equal((await preflight('/v1/token', origin)).headers['access-control-allow-origin'], undefined, 'disabled')
+  }
+})
