@@ -62,12 +62,14 @@ export async function call(path, init = {}) {
   return body
 }
 
-/** Ends the session at Latchkey, so that its tokens are worth nothing, and forgets them here. */
+/** Ends the session of this app, so that its tokens are worth nothing, and then the log-in of the browser at Latchkey. */
 export async function logOut() {
-  const { refresh_token } = load('tokens')
+  const { refresh_token, id_token } = load('tokens')
   sessionStorage.removeItem('tokens')
   const answer = await oauth.revocationRequest(server, client, noSecret, refresh_token, options)
   await oauth.processRevocationResponse(answer)
+  const request = { id_token_hint: id_token, post_logout_redirect_uri: REDIRECT_URI }
+  location.assign(`${server.end_session_endpoint}?${new URLSearchParams(request)}`)
 }
 
 let refreshing
@@ -102,6 +104,6 @@ async function logInAgain() {
   return new Promise(() => {})
 }
 
-function keep({ access_token, refresh_token, expires_in }) {
-  save('tokens', { access_token, refresh_token, expiresAt: Date.now() + expires_in * 1_000 })
+function keep({ access_token, refresh_token, expires_in, id_token = load('tokens')?.id_token }) {
+  save('tokens', { access_token, refresh_token, id_token, expiresAt: Date.now() + expires_in * 1_000 })
 }

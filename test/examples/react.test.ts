@@ -27,7 +27,7 @@ t.test('a person logs in on the page of Latchkey, works, refreshes and logs out'
   const settings = { PORT: `${port}`, CORS_ORIGINS: app }
   const service = await serving(t, { settings })
   const latchkeyAddress = `http://localhost:${port}`
-  const registered = await latchkey(t, registration(), { folder: service.folder })
+  const registered = await latchkey(t, registration(app), { folder: service.folder })
   t.equal(await registered.exit, 0, registered.stderr)
   await service.request('POST', '/v1/register', { body: { username: 'mina', password: PASSWORD } })
 
@@ -57,9 +57,13 @@ t.test('a person logs in on the page of Latchkey, works, refreshes and logs out'
 
   await page.click('text=Log out')
   await page.waitForSelector('text=Log in')
+  t.equal(page.url(), `${app}/`, 'Latchkey has sent the browser back')
   t.equal(await tokens(), null, 'nothing is kept')
   const after = await service.request('GET', '/v1/me', { token: second.access_token })
   t.equal(after.status, 401, 'Latchkey has ended the session')
+  await page.click('text=Log in')
+  await logIn(page, latchkeyAddress)
+  await page.waitForSelector('b:has-text("mina")')
 })
 
 /** A copy of the example, served by its own `npm start` on a free port. */
@@ -76,9 +80,9 @@ async function serveExample(t: Test): Promise<string> {
   return running(t, ['npm', 'start'], { folder, port })
 }
 
-/** The words of the command in the README. */
-function registration(): string[] {
-  const [, command = ''] = /`latchkey ([^`]+)`/.exec(README) ?? []
+/** The words of the command in the README, for the port of this test. */
+function registration(app: string): string[] {
+  const [, command = ''] = /`latchkey ([^`]+)`/.exec(README.replaceAll('http://127.0.0.1:5173', app)) ?? []
   return [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)
 }
 
