@@ -83,7 +83,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'List your API keys',
       description: 'Those that count, the newest first. What a key is called is all that is left to know it by.',
-      response: { 200: ref(ApiKeyList), ...problems(401) },
+      response: { 200: ref(ApiKeyList), ...problems(400, 401) },
     },
     handler: async ({ user }) => ({ items: (await app.apiKeys.list(user.userId)).map(toApiKey) }),
   })

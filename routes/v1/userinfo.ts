@@ -1,9 +1,9 @@
+import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
-import { takeForms } from '../../src/pages/form-bodies.js'
 import { Problem } from '../../src/problems.js'
 
 const UserInfo = Type.Object(
@@ -27,14 +27,14 @@ const described = {
   tags: ['me'],
   description:
     'OpenID Connect Core, section 5.3: what the scope of the access token shows of its user. The token needs the scope `openid`.',
-  response: { 200: ref(UserInfo), ...problems(401, 403) },
+  response: { 200: ref(UserInfo), ...problems(400, 401, 403) },
 }
 
 /** The UserInfo endpoint. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(UserInfo)
-  // Clients may post an empty form.
-  await takeForms(app)
+  // Clients may post an empty form, and some post nothing.
+  await app.register(formbody)
 
   app.get('/v1/userinfo', {
     config: { scope: 'openid' },
@@ -48,7 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'postUserInfo',
       summary: 'Who logged in (by POST)',
       ...described,
-      response: { ...described.response, ...problems(401, 403, 413, 415) },
+      response: { ...described.response, ...problems(400, 401, 403, 413, 415) },
     },
     handler: read,
   })

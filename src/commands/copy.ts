@@ -31,7 +31,7 @@ export const options = { from: { type: 'string' }, to: { type: 'string' }, json:
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
 /** The second column of the keys that begin with the user. */
-const SECOND_OF_TWO = ['id', 'network', 'codeHash']
+const SECOND_OF_TWO = ['id', 'network', 'codeHash', 'clientId']
 
 /** A table as the copy sees it: rows in the order of a key. */
 interface TableCopy {

@@ -97,7 +97,7 @@ t.test('what cannot be copied is refused, and nothing is changed', async (t) => 
   const nowhere = join(await temporaryFolder(t), 'nothing.db')
   await t.rejects(copy(`sqlite:${nowhere}`, empty), { constructor: DatabaseError, message: /no database at/ })
   t.notOk(existsSync(nowhere))
-  await t.rejects(run({ from: full }), { constructor: UsageError, message: /needed/ })
+  await t.rejects(run({ from: full }), { constructor: UsageError, message: /missing option --from or --to/ })
   await t.rejects(run({ from: full, to: 'NOT_SET' }), { constructor: UsageError, message: /NOT_SET/ })
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
 })

@@ -108,7 +108,8 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
     500,
     503,
     ...(isOAuth ? [] : ['default']),
-    ...(security?.length === 0 ? [] : [401]),
+    // 400: an Authorization header that cannot be read.
+    ...(security?.length === 0 ? [] : [400, 401]),
     ...(requestBody ? [400, 413, 415] : []),
     ...(parameters.length > 0 ? [400] : []),
     ...(parameters.some((parameter) => parameter.in === 'path') ? [404] : []),
