@@ -5,12 +5,12 @@ import { startService } from '../helper.js'
 import { operationsOf } from '../support/operations.js'
 import { fuzz } from './fuzz.js'
 
-// 2,000 requests from a seed that is always the same; `npm run test:fuzz` sends 20,000 from a seed of its own. Both can
+// 3,000 requests from a seed that is always the same; `npm run test:fuzz` sends 20,000 from a seed of its own. Both can
 // be said: FUZZ_SEED=7 FUZZ_REQUESTS=5000.
 
 const isLong = process.argv.includes('--long')
 const SEED = Number(process.env.FUZZ_SEED ?? (isLong ? randomInt(2 ** 31) : 1))
-const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (isLong ? 20_000 : 2_000))
+const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (isLong ? 20_000 : 3_000))
 /**
  * What a run may keep: sessions that were revoked are remembered while a token of theirs could be alive, and so are up to
  * 10,000 verified tokens. Of 20,000 requests, a kibibyte each that is left behind would show.
@@ -20,13 +20,16 @@ const HEAP_MAY_GROW = 8 * 2 ** 20
 // Mostly of hashing, of waiting for the disk, and of whoever else has the processor.
 t.setTimeout(60_000 + REQUESTS * 60)
 
-/** What takes more than chance: a mail, an authenticator app, the secret of a client, or fields that fit each other. */
+/** What takes more than chance: a mail, an authenticator, the secret of a client, consent, or fields that fit each other. */
 const BEYOND_CHANCE = new Set([
   ...['requestEmailVerification', 'confirmEmail', 'acceptInvitation', 'requestPasswordReset', 'resetPassword'],
   ...['requestLoginCode', 'loginWithCode'],
   ...['completeLogin', 'confirmTotp', 'updateFactor', 'deleteFactor', 'replaceRecoveryCodes'],
   ...['createClient', 'getClient', 'updateClient', 'deleteClient', 'addClientSecret', 'endClientSecret'],
   ...['introspectToken', 'revokeToken', 'createToken', 'createApiKey', 'revokeApiKey', 'createUser'],
+  ...['addPasskey', 'loginWithPasskey', 'revokeApp'],
+  // Not there without pages.
+  'getOpenIdConfiguration',
 ])
 
 t.test(`${REQUESTS} requests from seed ${SEED}`, async (t) => {
