@@ -24,6 +24,7 @@ export const EVENT_TYPES = [
   'login.failed',
   'login.throttled',
   'account.locked',
+  'account.exported',
   'password.changed',
   'password.rejected',
   'password_reset.created',

@@ -1,8 +1,8 @@
-import { OWN_SCOPES } from '../clients/scopes.js'
 import { hidden } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { describeScope } from './scope-texts.js'
 
 type Text = 'title' | 'asks' | 'nothing' | 'goesTo' | 'account' | 'other' | 'yes' | 'no' | 'later'
 
@@ -31,21 +31,6 @@ const TEXTS: Translated<Record<Text, string>> = {
   },
 }
 
-const KOREAN: Record<keyof typeof OWN_SCOPES, string> = {
-  openid: '로그인 확인',
-  offline_access: '로그인 상태 유지',
-  profile: '계정 정보 보기: 이름, 언어',
-  email: '이메일 주소 보기',
-  roles: '다른 서비스에서의 역할 보기',
-  'todos:read': '할 일 보기',
-  'todos:write': '할 일 만들기, 바꾸기, 지우기',
-  'tutorials:read': '튜토리얼 보기',
-  'tutorials:write': '튜토리얼 만들기, 바꾸기, 지우기',
-  'users:read': '관리자로서 계정 보기',
-  'users:write': '관리자로서 계정 바꾸기',
-  'events:read': '관리자로서 감사 로그 보기',
-}
-
 interface Consent {
   action: string
   /** Where somebody else logs in. */
@@ -59,7 +44,7 @@ interface Consent {
 /** Asks whether a client of others may have what it asks for. */
 export function consentPage({ action, otherAccount, client, redirectUri, words, user }: Consent, locale: Locale): Page {
   const text = TEXTS[locale]
-  const described = words.map((word) => html`<li>${descriptionOf(word, locale)}</li>`)
+  const described = words.map((word) => html`<li>${describeScope(word, locale)}</li>`)
   return {
     title: text.title,
     body: html`<p><strong>${client}</strong> ${text.asks}</p>
@@ -73,10 +58,4 @@ ${hidden('account', String(user.id))}
 </form>
 <p class="hint">${text.later}</p>`,
   }
-}
-
-function descriptionOf(word: string, locale: Locale): string {
-  if (!Object.hasOwn(OWN_SCOPES, word)) return word
-  const own = word as keyof typeof OWN_SCOPES
-  return locale === 'ko' ? KOREAN[own] : OWN_SCOPES[own]
 }

@@ -29,7 +29,17 @@ const SECTIONS: [page: string, label: Translated<string>, hint: Translated<strin
     { en: 'Where you are logged in', ko: '로그인한 기기' },
     { en: 'End what you do not know', ko: '모르는 로그인을 끝냅니다' },
   ],
+  [
+    'apps',
+    { en: 'Applications with access', ko: '접근을 허용한 앱' },
+    { en: 'What they may do, and how to take it back', ko: '할 수 있는 일을 보고 허용을 취소합니다' },
+  ],
   ['api-keys', { en: 'API keys', ko: 'API 키' }, { en: 'For scripts of yours', ko: '직접 만든 프로그램에 씁니다' }],
+  [
+    'export',
+    { en: 'Download your data', ko: '내 데이터 내려받기' },
+    { en: 'All that is stored about you', ko: '저장된 내 정보를 모두 내려받습니다' },
+  ],
   [
     'delete',
     { en: 'Delete the account', ko: '계정 삭제' },

@@ -102,6 +102,8 @@ t.test('what people do to their own account', async (t) => {
   await walk.step('PATCH /v1/me', mina, { username: 'mina' })
   await walk.step('POST /v1/reauthenticate', mina, { current_password })
   walk.expect({ type: 'session.reauthenticated', ...session(mina), reason: 'pwd' })
+  await walk.step('GET /v1/me/export', mina)
+  walk.expect({ type: 'account.exported', ...session(mina) })
   await walk.step('POST /v1/me/password', mina, { current_password: WRONG, new_password: NEXT })
   walk.expect({ type: 'password.rejected', user_id })
   await walk.step('POST /v1/me/password', mina, { current_password, new_password: 'short' })

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import * as OTPAuth from 'otpauth'
 import t from 'tap'
+import { withDefaults } from '../../src/clients/registration.js'
 import { addTotp, forget } from '../factors/people.js'
 import { PASSWORD, type Service, startService } from '../helper.js'
 import { formsOf, WITH_PAGES } from '../mail/links.js'
@@ -12,7 +13,20 @@ t.setTimeout(240_000)
 const NEXT = 'four louder lanterns'
 const HOSTILE = `<script>alert('1')</script>&"`
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0'
-const PAGES = ['', '/profile', '/address', '/password', '/second-factor', '/sessions', '/api-keys', '/delete']
+const PAGES = [
+  ...[
+    '',
+    '/profile',
+    '/address',
+    '/password',
+    '/second-factor',
+    '/sessions',
+    '/apps',
+    '/api-keys',
+    '/export',
+    '/delete',
+  ],
+]
 const FOREIGN: Record<string, string>[] = [
   { 'sec-fetch-site': 'cross-site' },
   { 'sec-fetch-site': 'same-site', origin: WITH_PAGES.PUBLIC_URL },
@@ -49,6 +63,7 @@ t.test('forms of the account that another site, port or program sends are refuse
   const service = await startService(t, WITH_PAGES)
   const person = await service.signUp('mina')
   const mina = await browse(service, 'mina')
+  await allow(service, person.id, { id: 'shop', name: 'The Shop', scope: 'openid' })
   const before = await stateOf(service)
   const forms: [string, Record<string, string>][] = [
     ['', { deed: 'log-out' }],
@@ -57,7 +72,9 @@ t.test('forms of the account that another site, port or program sends are refuse
     ['/password', { current_password: PASSWORD, new_password: NEXT }],
     ['/second-factor', { deed: 'begin' }],
     ['/sessions', { deed: 'end-others' }],
+    ['/apps', { id: 'shop' }],
     ['/api-keys', { deed: 'make', name: 'x', days: '30', 'scope-profile': 'yes' }],
+    ['/export', {}],
     ['/delete', { current_password: PASSWORD, sure: 'yes' }],
   ]
   t.same(
@@ -220,6 +237,45 @@ t.test('people make API keys of what they choose, and end them', async (t) => {
   t.match((await mina.open(url)).headers, { location: '/account/login?to=%2Faccount%2Fapi-keys&again=1' })
 })
 
+t.test('people see which applications have access, in plain words, and take it back from one alone', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  const mina = await browse(service, 'mina')
+  const url = '/account/apps'
+  t.match((await mina.open(url)).body, /No application has access/)
+  await allow(service, person.id, { id: 'shop', name: HOSTILE, scope: 'openid todos:read own:word' })
+  await allow(service, joon.id, { id: 'shop', name: HOSTILE, scope: 'openid email' })
+  await allow(service, joon.id, { id: 'bank', name: 'The Bank', scope: '' })
+  const { body } = await mina.open(url)
+  t.match(body, /<bdi>&#60;script/)
+  t.match(body, /<li>Read the todos\.<\/li>\s*<li>own:word<\/li>/)
+  t.notMatch(body, /<script|The Bank|Read the e-mail address/)
+  t.match((await mina.open(url, { 'accept-language': 'ko' })).body, /할 일 보기/)
+  t.equal((await mina.send(url, { id: 'bank' })).statusCode, 404, 'what somebody else allowed')
+  const taken = await mina.send(url, formsOf(body)[0]?.fields ?? {})
+  t.match([taken.statusCode, taken.headers.location], [303, '/account/apps?done=1'])
+  t.same(await service.app.consents.list(person.id), [])
+  t.equal((await service.app.consents.list(joon.id)).length, 2)
+  t.equal((await mina.send(url, { id: 'shop' })).statusCode, 404)
+})
+
+t.test('people download what is stored about them, after a recent log-in', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
+  await person.post('/v1/todos', { title: 'Water the plants' })
+  await joon.post('/v1/todos', { title: 'private-to-joon' })
+  const mina = await browse(service, 'mina')
+  const [form] = formsOf((await mina.open('/account/export')).body)
+  const file = await mina.send('/account/export', form?.fields ?? {})
+  t.match([file.statusCode, file.headers], [200, { 'content-disposition': /^attachment; filename="/ }])
+  t.match(file.headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })
+  t.match(file.json(), { profile: { username: 'mina' }, todos: [{ title: 'Water the plants' }] })
+  t.notMatch(file.body, /joon/)
+  await letMinutesPass(service)
+  const late = await mina.send('/account/export', {})
+  t.match([late.statusCode, late.headers.location], [303, '/account/login?to=%2Faccount%2Fexport&again=1'])
+})
+
 t.test('people delete their account, with the password and a tick', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
@@ -236,6 +292,15 @@ t.test('people delete their account, with the password and a tick', async (t) =>
   t.equal(await standing(joon), ALIVE)
 })
 
+/** Somebody lets an application use their account. */
+async function allow({ app }: Service, userId: number, { id, name, scope }: Record<'id' | 'name' | 'scope', string>) {
+  const known = app.knownClients.find(id)
+  if (known === undefined) await app.clients.create(id, withDefaults({ client_name: name }), { id: null })
+  const client = await app.knownClients.lookUp(id)
+  if (client === undefined) throw new Error(`no client ${id}`)
+  await app.consents.grant(client, { userId, scope }, { ip: '127.0.0.1' })
+}
+
 /** Everything that the forms could have changed. */
 async function stateOf({ app }: Service) {
   const { db, tables } = app.database
@@ -244,7 +309,9 @@ async function stateOf({ app }: Service) {
     .select({ id: tables.sessions.id, revokedAt: tables.sessions.revokedAt })
     .from(tables.sessions)
   const factors = await db.select({ id: tables.factors.id }).from(tables.factors)
-  return { users: await db.select().from(tables.users), sessions, keys, factors }
+  const consents = await db.select().from(tables.consents)
+  const exports = await db.$count(tables.events, eq(tables.events.type, 'account.exported'))
+  return { users: await db.select().from(tables.users), sessions, keys, factors, consents, exports }
 }
 
 /** All log-ins are older than what counts as recent. */

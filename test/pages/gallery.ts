@@ -23,6 +23,7 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
   const joon = await service.signUp('joon')
   await addTotp(joon)
   await service.app.clients.create('shop', withDefaults(SHOP), { id: null })
+  await allow(service, mina.id, 'shop')
   const invited = await service.app.registration.create({ email: 'sora@example.com' })
   const reset = await linkOf(service, 'password_reset', mina.id)
   const invitation = await linkOf(service, 'invitation', invited.id)
@@ -55,7 +56,9 @@ export const OWN_SIGHTS: readonly Sight[] = [
   { name: 'address refused', url: '/account/address', typed: { email: 'a@b.c', current_password: 'wrong' } },
   { name: 'password', url: '/account/password' },
   { name: 'sessions', url: '/account/sessions' },
+  { name: 'applications', url: '/account/apps' },
   { name: 'API keys', url: '/account/api-keys' },
+  { name: 'download', url: '/account/export' },
   { name: 'delete', url: '/account/delete' },
   { name: 'second factor', url: '/account/second-factor' },
   { name: 'second factor begun', url: '/account/second-factor', typed: { name: 'Phone' } },
@@ -72,6 +75,13 @@ export async function visit(page: Page, address: string, { url, typed }: Sight):
 const SHOP = {
   ...{ client_name: 'The Flower Shop', redirect_uris: ['https://shop.example/callback'], scope: 'openid profile' },
   ...{ token_endpoint_auth_method: 'none' as const, first_party: true },
+}
+
+/** Somebody lets an application use their account. */
+async function allow({ app }: Service, userId: number, id: string): Promise<void> {
+  const client = await app.knownClients.lookUp(id)
+  if (client === undefined) throw new Error(`no client ${id}`)
+  await app.consents.grant(client, { userId, scope: client.scopes.join(' ') }, { ip: '127.0.0.1' })
 }
 
 async function linkOf({ app }: Service, purpose: TokenPurpose, userId: number, target = ''): Promise<string> {

@@ -1,0 +1,39 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import { clientOf } from '../../src/audit/requester.js'
+import { wordsOf } from '../../src/clients/scopes.js'
+import { hasPages } from '../../src/config/pages.js'
+import { Done, doneOn, viewOf } from '../../src/pages/account-page.js'
+import { appsPage } from '../../src/pages/apps-page.js'
+import { takeForms } from '../../src/pages/form-bodies.js'
+
+const Form = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) })
+
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  if (!hasPages(app.config)) return
+  await takeForms(app)
+
+  app.get('/account/apps', {
+    config: { page: true, browser: true },
+    schema: { querystring: Done },
+    handler: async (request, reply) => {
+      const consents = await app.consents.list(request.user.userId)
+      const apps = consents.flatMap(({ clientId: id, scope, grantedAt }) => {
+        const client = app.knownClients.find(id)
+        return client === undefined ? [] : [{ id, name: client.name, words: wordsOf(scope), grantedAt }]
+      })
+      return reply.page(appsPage(apps, viewOf(request)))
+    },
+  })
+
+  app.post('/account/apps', {
+    config: { page: true, browser: true, rateLimit: 'account' },
+    schema: { body: Form },
+    handler: async (request, reply) => {
+      await app.consents.revoke(request.user.userId, request.body.id, clientOf(request))
+      return doneOn(reply, 'apps')
+    },
+  })
+}
+
+export default routes

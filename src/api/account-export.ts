@@ -1,0 +1,238 @@
+import { Readable } from 'node:stream'
+import type { Static } from '@sinclair/typebox'
+import { and, asc, desc, eq, gt, lt, lte } from 'drizzle-orm'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { lockAccount } from '../accounts/user-rows.js'
+import { clientOf } from '../audit/requester.js'
+import type { Database, Db, Tables } from '../database/database.js'
+import { keptSessions } from '../sessions/kept-sessions.js'
+import { toUser } from './account-schemas.js'
+import { arrayChunks, type Pages } from './array-stream.js'
+import type { AccountExport } from './export-schemas.js'
+import { withRoomFor } from './row-gate.js'
+import { timestamp } from './times.js'
+
+/** So many rows are read at once, at up to 40 kB each. */
+const ROWS_AT_ONCE = 50
+/** The newest of the sessions and keys, most of which are over, and of all that is read in one piece. */
+const PIECES_MAX = 1_000
+const EVENTS_MAX = 10_000
+const MINUTE_MS = 60_000
+
+type Document = Static<typeof AccountExport>
+type Lists = 'events' | 'todos' | 'tutorials'
+type Row<Name extends Lists> = Tables[Name]['$inferSelect']
+/** Reads a page of rows when there is room for it in memory. */
+type Read = <Result>(count: number, read: () => PromiseLike<Result>) => Promise<Result>
+
+/**
+ * Sends all that is stored about whoever asks, as a file. The account itself is as it was at one moment; events and rows, of
+ * which there may be gigabytes, are read as fast as they are taken.
+ */
+export async function sendExport(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { database, events } = request.server
+  const { userId, sessionId } = request.user
+  const head = await database.transaction(async (db) => {
+    const document = await accountOf({ database, db, userId, sessionId })
+    await events.record({ type: 'account.exported', userId, sessionId }, clientOf(request), db)
+    return document
+  })
+  const read: Read = (count, work) => withRoomFor(request, { count, patienceMs: Number.POSITIVE_INFINITY }, work)
+  reply.header('content-disposition', 'attachment; filename="account.json"').type('application/json; charset=utf-8')
+  return reply.send(Readable.from(documentOf(head, await listsOf(database, userId, read)), { objectMode: false }))
+}
+
+/** The document as JSON, a chunk at a time: what is short, then each list. */
+async function* documentOf(head: object, lists: Record<Lists, AsyncGenerator<string>>) {
+  yield JSON.stringify(head).slice(0, -1)
+  for (const [name, chunks] of Object.entries(lists)) {
+    yield `,"${name}":`
+    yield* chunks
+  }
+  yield '}'
+}
+
+interface Reading {
+  database: Database
+  db: Db
+  userId: number
+  sessionId: string
+}
+
+/** All but the long lists. The account is locked, so that nothing of it changes meanwhile. */
+async function accountOf(reading: Reading): Promise<Omit<Document, Lists>> {
+  const { database, db, userId } = reading
+  const { recoveryCodes } = database.tables
+  const user = await lockAccount(database, db, userId, 'invalid_token')
+  return {
+    exported_at: timestamp(Date.now()),
+    profile: toUser(user),
+    email_verified_at: perhaps(user.emailVerifiedAt),
+    sessions: await sessionsOf(reading),
+    factors: await factorsOf(reading),
+    recovery_codes_left: await db.$count(recoveryCodes, eq(recoveryCodes.userId, userId)),
+    api_keys: await apiKeysOf(reading),
+    apps: await appsOf(reading),
+    links: await linksOf(reading),
+    former_accounts: await formerAccountsOf(reading),
+  }
+}
+
+async function sessionsOf({ database, db, userId, sessionId }: Reading): Promise<Document['sessions']> {
+  const rows = await keptSessions(database, db, { userId, max: PIECES_MAX })
+  return rows.map((row) => {
+    // As in the list of sessions: the moment of the last refresh would tell a thief when to follow it.
+    const usedAt = row.id === sessionId ? Date.now() : row.lastUsedAt
+    return {
+      ...{ id: row.id, kind: row.kind, client_id: row.clientId, scope: row.scope },
+      ...{ ip: row.ip, user_agent: row.userAgent, amr: row.amr },
+      created_at: timestamp(row.createdAt),
+      last_used_at: timestamp(Math.max(row.createdAt, usedAt - (usedAt % MINUTE_MS))),
+      expires_at: timestamp(Math.min(row.idleExpiresAt, row.expiresAt)),
+      ended_at: perhaps(row.revokedAt),
+    }
+  })
+}
+
+async function factorsOf({ database, db, userId }: Reading): Promise<Document['factors']> {
+  const { factors } = database.tables
+  const rows = await db
+    .select()
+    .from(factors)
+    .where(eq(factors.userId, userId))
+    .orderBy(asc(factors.createdAt), asc(factors.id))
+  return rows.map(({ id, kind, name, createdAt, confirmedAt, lastUsedAt }) => ({
+    ...{ id, type: kind, name, created_at: timestamp(createdAt) },
+    ...{ confirmed_at: perhaps(confirmedAt), last_used_at: perhaps(lastUsedAt) },
+  }))
+}
+
+async function apiKeysOf({ database, db, userId }: Reading): Promise<Document['api_keys']> {
+  const { apiKeys } = database.tables
+  const rows = await db
+    .select()
+    .from(apiKeys)
+    .where(eq(apiKeys.userId, userId))
+    .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
+    .limit(PIECES_MAX)
+  return rows.map(({ id, name, scope, createdAt, expiresAt, lastUsedAt, revokedAt }) => ({
+    ...{ id, name, scope, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt) },
+    ...{ last_used_at: perhaps(lastUsedAt), revoked_at: perhaps(revokedAt) },
+  }))
+}
+
+async function appsOf({ database, db, userId }: Reading): Promise<Document['apps']> {
+  const { clients, consents } = database.tables
+  const rows = await db
+    .select({ id: consents.clientId, name: clients.name, scope: consents.scope, grantedAt: consents.grantedAt })
+    .from(consents)
+    .leftJoin(clients, eq(clients.id, consents.clientId))
+    .where(eq(consents.userId, userId))
+    .orderBy(asc(consents.clientId))
+    .limit(PIECES_MAX)
+  return rows.map(({ id, name, scope, grantedAt }) => ({
+    ...{ client_id: id, client_name: name, scope, granted_at: timestamp(grantedAt) },
+  }))
+}
+
+async function linksOf({ database, db, userId }: Reading): Promise<Document['links']> {
+  const { oneTimeTokens: links } = database.tables
+  const rows = await db.select().from(links).where(eq(links.userId, userId)).orderBy(asc(links.purpose))
+  return rows.map(({ purpose, target, createdAt, expiresAt }) => ({
+    ...{ purpose, address: target || null, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt) },
+  }))
+}
+
+async function formerAccountsOf({ database, db, userId }: Reading): Promise<Document['former_accounts']> {
+  const { importedIds } = database.tables
+  return db
+    .select({ id: importedIds.oldId, name: importedIds.oldName })
+    .from(importedIds)
+    .where(and(eq(importedIds.kind, 'user'), eq(importedIds.newId, userId)))
+    .orderBy(asc(importedIds.id))
+    .limit(PIECES_MAX)
+}
+
+/** The long lists. Events that are recorded meanwhile are not among them. */
+async function listsOf(database: Database, userId: number, read: Read): Promise<Record<Lists, AsyncGenerator<string>>> {
+  const { db, tables } = database
+  const { events, todos, tutorials } = tables
+  const [newest, oldest] = await rangeOf(database, userId)
+  const isShown = and(eq(events.userId, userId), lte(events.id, newest), gt(events.id, oldest))
+  const eventsAfter = (id: number, count: number) =>
+    read(count, () =>
+      db
+        .select()
+        .from(events)
+        .where(and(isShown, lt(events.id, id)))
+        .orderBy(desc(events.id))
+        .limit(count),
+    )
+  const todosAfter = (id: number, count: number) =>
+    read(count, () =>
+      db
+        .select()
+        .from(todos)
+        .where(and(eq(todos.userId, userId), gt(todos.id, id)))
+        .orderBy(asc(todos.id))
+        .limit(count),
+    )
+  const tutorialsAfter = (id: number, count: number) =>
+    read(count, () =>
+      db
+        .select()
+        .from(tutorials)
+        .where(and(eq(tutorials.userId, userId), gt(tutorials.id, id)))
+        .orderBy(asc(tutorials.id))
+        .limit(count),
+    )
+  return {
+    events: chunksOf(Number.MAX_SAFE_INTEGER, { after: eventsAfter, toItem: (row) => toEvent(row, userId) }),
+    todos: chunksOf(0, { after: todosAfter, toItem: toTodo }),
+    tutorials: chunksOf(0, { after: tutorialsAfter, toItem: toTutorial }),
+  }
+}
+
+async function* chunksOf<Row extends { id: number }>(start: number, pages: Pick<Pages<Row>, 'after' | 'toItem'>) {
+  const first = await pages.after(start, ROWS_AT_ONCE)
+  yield* arrayChunks({ ...pages, first, size: ROWS_AT_ONCE })
+}
+
+/** The ids of the newest event about a user, and of the one that is too old to be shown; 0 where all are shown. */
+async function rangeOf(
+  { db, tables: { events } }: Database,
+  userId: number,
+): Promise<[newest: number, oldest: number]> {
+  const ids = db.select({ id: events.id }).from(events).where(eq(events.userId, userId)).orderBy(desc(events.id))
+  const at = async (offset: number) => (await ids.limit(1).offset(offset))[0]?.id ?? 0
+  return [await at(0), await at(EVENTS_MAX)]
+}
+
+/** From where an admin or another client did it is their own affair. */
+function toEvent(row: Row<'events'>, userId: number): Document['events'][number] {
+  const isOthers = row.actorClientId !== null || (row.actorId !== null && row.actorId !== userId)
+  return {
+    type: row.type,
+    by: isOthers ? 'other' : row.actorId === userId ? 'you' : 'unknown',
+    session_id: isOthers ? null : row.sessionId,
+    ip: isOthers ? null : row.ip,
+    reason: row.reason,
+    created_at: timestamp(row.createdAt),
+  }
+}
+
+function toTodo({ id, title, description, done, dueAt, ...row }: Row<'todos'>): Document['todos'][number] {
+  return { id, title, description, done, due_at: perhaps(dueAt), ...timesOf(row) }
+}
+
+function toTutorial({ id, name, description, ...row }: Row<'tutorials'>): Document['tutorials'][number] {
+  return { id, name, description, ...timesOf(row) }
+}
+
+function timesOf({ createdAt, updatedAt }: { createdAt: number; updatedAt: number }) {
+  return { created_at: timestamp(createdAt), updated_at: timestamp(updatedAt) }
+}
+
+function perhaps(time: number | null): string | null {
+  return time === null ? null : timestamp(time)
+}
