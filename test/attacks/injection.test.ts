@@ -34,7 +34,7 @@ const INJECTIONS = [
   'jооn',
   'ｊｏｏｎ',
 ]
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const TABLES = ['users', 'todos', 'tutorials', 'signing_keys']
 

@@ -61,7 +61,9 @@ t.test('what is built answers at every kind of door', async (t) => {
 // The bundle has a list of the routes, and the sources read the folder (src/routes.ts).
 t.test('what is built has every route of the sources', async (t) => {
   const settings = { METRICS: 'public', RATE_LIMIT: 'off' }
-  const [built, sources] = [await serving(t, { settings }), await startService(t, settings)]
+  // Both on localhost, so that both have pages.
+  const own = { ...settings, PUBLIC_URL: 'http://localhost:3000' }
+  const [built, sources] = [await serving(t, { settings }), await startService(t, own)]
   const routes = routesOf(sources.app)
   t.ok(routes.length > 90, `${routes.length} routes`)
   for (const route of routes) {
