@@ -84,7 +84,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   async function logIn(authorization: AuthorizationRequest, form: LogInForm, { request, reply }: Exchange) {
     const client = clientOf(request)
     try {
-      const user = await proveBy(form, app.logIn, client)
+      const user = await proveBy(form, request)
       const device = { cookie: request.headers.cookie, isShared: form.shared !== undefined }
       const { session, setCookie } = await app.browserSessions.begin(user, device, client)
       reply.header('set-cookie', setCookie)
@@ -92,8 +92,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return askForConsent(request, reply, { authorization, session })
     } catch (error) {
       const locale = languageAsked(request.headers, authorization.interaction.uiLocales)
-      const where = { ...formOf(request, authorization), locale }
-      return reply.page(logInPageAfter(toProblem(error), form, where), locale)
+      const where = { ...formOf(request, authorization), passkeys: app.passkeyLogIn, locale }
+      return reply.page(await logInPageAfter(toProblem(error), form, where), locale)
     }
   }
 
@@ -124,8 +124,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const locale = languageAsked(request.headers, interaction.uiLocales)
     const isOther = interaction.prompts.includes('select_account')
     const known = session === undefined || isOther ? undefined : await nameOf(session)
-    const form = { ...formOf(request, authorization), username: interaction.loginHint ?? known }
-    return reply.page(logInPage(form, locale), locale)
+    const username = interaction.loginHint ?? known
+    const question = app.passkeyLogIn.offer()
+    return reply.page(logInPage({ ...formOf(request, authorization), username, question }, locale), locale)
   }
 
   async function askForConsent(

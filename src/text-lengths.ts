@@ -6,6 +6,8 @@ export const PASSWORD_MAX_LENGTH = 256
 export const IDENTIFIER_MAX_LENGTH = 320
 /** Display names, titles, and the names and addresses of the tutorials' tables. */
 export const NAME_MAX_LENGTH = 250
+/** What people call a second factor, for a list. */
+export const FACTOR_NAME_MAX_LENGTH = 64
 export const DESCRIPTION_MAX_LENGTH = 10_000
 
 /**

@@ -36,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       const user = session && (await app.accounts.find(session.userId))
       const username = user?.username ?? user?.email ?? undefined
-      const form = { action: actionOf(request.query), username, waysOut }
+      const form = { action: actionOf(request.query), username, question: app.passkeyLogIn.offer(), waysOut }
       return reply.page(logInPage(form, languageOf(request.headers)))
     },
   })
@@ -48,14 +48,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { body, query, headers } = request
       const client = clientOf(request)
       try {
-        const user = await proveBy(body, app.logIn, client)
+        const user = await proveBy(body, request)
         const device = { cookie: headers.cookie, isShared: body.shared !== undefined }
         const { setCookie } = await app.browserSessions.begin(user, device, client)
         reply.headers({ 'set-cookie': setCookie, 'cache-control': 'no-store' })
         return reply.code(303).redirect(`${path}${query.to}`)
       } catch (error) {
-        const form = { action: actionOf(query), waysOut, locale: languageOf(headers) }
-        return reply.page(logInPageAfter(toProblem(error), body, form))
+        const where = { action: actionOf(query), waysOut, passkeys: app.passkeyLogIn, locale: languageOf(headers) }
+        return reply.page(await logInPageAfter(toProblem(error), body, where))
       }
     },
   })

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { readLogo } from '../../src/config/brand.js'
 import { hasPages } from '../../src/config/pages.js'
 import { iconFor } from '../../src/pages/layout.js'
+import { PASSKEY_SCRIPT } from '../../src/pages/passkey-script.js'
 import { stylesFor } from '../../src/pages/styles.js'
 
 const ONE_DAY_S = 86_400
@@ -21,6 +22,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           'content-type': 'text/css; charset=utf-8',
         })
         .send(styles),
+  })
+
+  app.get('/account/passkeys.js', {
+    config: { public: true },
+    schema: { hide: true },
+    handler: (_request, reply) =>
+      reply
+        .headers({
+          'cache-control': `public, max-age=${ONE_YEAR_S}, immutable`,
+          'content-type': 'text/javascript; charset=utf-8',
+        })
+        .send(PASSKEY_SCRIPT),
   })
 
   app.get('/account/icon.svg', {

@@ -1,29 +1,41 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { withNameKey } from '../../src/accounts/names.js'
-import { clientOf } from '../../src/audit/requester.js'
+import { nameIn, ownerOf } from '../../src/api/factor-schemas.js'
 import { hasPages } from '../../src/config/pages.js'
+import { CreatedPasskey } from '../../src/factors/passkey-schemas.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
+import { toProblem } from '../../src/http/problem-answers.js'
 import { serviceName } from '../../src/mail/composer.js'
 import { Done, doneOn, mendable, type View, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { recoveryCodesPage } from '../../src/pages/once-page.js'
+import { PASSKEY_MAX_LENGTH, passkeyIn } from '../../src/pages/passkey-forms.js'
 import { scanPage, secondFactorPage } from '../../src/pages/second-factor-page.js'
-import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
+import type { ProblemCode } from '../../src/problems.js'
+import { FACTOR_NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Form = Type.Union([
-  Type.Object({ deed: Type.Literal('begin'), name: Type.Optional(Type.String({ maxLength: NAME_MAX_LENGTH })) }),
+  Type.Object({ deed: Type.Literal('begin'), name: Type.Optional(Type.String({ maxLength: FACTOR_NAME_MAX_LENGTH })) }),
   Type.Object({
     deed: Type.Literal('confirm'),
     code: Type.String({ minLength: 1, maxLength: 32 }),
     /** What the page before has shown, to be shown again where the code was wrong. It is stored nowhere in this form. */
     uri: Type.String({ pattern: '^otpauth://totp/[!-~]+$', maxLength: 1_024 }),
   }),
+  Type.Object({
+    deed: Type.Literal('add-passkey'),
+    passkey: Type.String({ minLength: 1, maxLength: PASSKEY_MAX_LENGTH }),
+    'passkey-name': Type.Optional(Type.String({ maxLength: FACTOR_NAME_MAX_LENGTH })),
+  }),
   Type.Object({ deed: Type.Literal('remove'), id: Type.String({ maxLength: 64 }), sure: Type.Literal('yes') }),
   Type.Object({ deed: Type.Literal('new-codes') }),
 ])
 type Form = Static<typeof Form>
+
+/** Why an account cannot have another passkey: its page has no form for one then. */
+const UNABLE: readonly ProblemCode[] = ['passkeys_unavailable', 'too_many_factors']
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
@@ -34,7 +46,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/account/second-factor', {
     config: { page: true, browser: true, recentLogin: true },
     schema: { querystring: Done },
-    handler: async (request, reply) => reply.page(await listPage(request.user.userId, viewOf(request))),
+    handler: async (request, reply) => reply.page(await listPage(request, viewOf(request))),
   })
 
   app.post('/account/second-factor', {
@@ -44,8 +56,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   async function act(form: Form, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const { userId, sessionId } = request.user
-    const owner = { id: userId, sessionId, client: clientOf(request) }
+    const owner = ownerOf(request)
+    if (form.deed === 'add-passkey') return addPasskey(form, request, reply)
     if (form.deed === 'confirm') return confirm(form, request, reply)
     if (form.deed === 'new-codes') {
       return reply.page(recoveryCodesPage(await app.secondFactors.replaceRecoveryCodes(owner), viewOf(request)))
@@ -55,11 +67,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return doneOn(reply, 'second-factor')
     }
     try {
-      const name = withNameKey(form.name ?? null).name || null
-      const { uri } = await app.secondFactors.begin(owner, { name, issuer })
+      const { uri } = await app.secondFactors.begin(owner, { name: nameIn(form), issuer })
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, viewOf(request)))
     } catch (error) {
-      return reply.page(await listPage(userId, mendable(error, ['name_rejected', 'too_many_factors'], request)))
+      return reply.page(await listPage(request, mendable(error, ['name_rejected', 'too_many_factors'], request)))
     }
   }
 
@@ -68,20 +79,45 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<FastifyReply> {
-    const { userId, sessionId } = request.user
     try {
-      const codes = await app.secondFactors.confirm({ id: userId, sessionId, client: clientOf(request) }, code)
-      return codes.length > 0 ? reply.page(recoveryCodesPage(codes, viewOf(request))) : doneOn(reply, 'second-factor')
+      return added(await app.secondFactors.confirm(ownerOf(request), code), request, reply)
     } catch (error) {
       const view = mendable(error, ['wrong_code'], request)
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, view))
     }
   }
 
-  async function listPage(userId: number, view: View) {
-    const [factors, codesLeft] = [await app.factors.list(userId), await app.factors.recoveryCodesLeft(userId)]
-    return secondFactorPage({ factors, codesLeft }, view)
+  async function addPasskey(
+    form: Extract<Form, { deed: 'add-passkey' }>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    try {
+      const response = passkeyIn(form.passkey, CreatedPasskey, request) as unknown as RegistrationResponseJSON
+      const made = { name: nameIn({ name: form['passkey-name'] ?? null }), response }
+      return added((await app.secondFactors.addPasskey(ownerOf(request), made)).recoveryCodes, request, reply)
+    } catch (error) {
+      return reply.page(
+        await listPage(request, mendable(error, ['passkey_rejected', 'name_rejected', ...UNABLE], request)),
+      )
+    }
   }
+
+  function added(codes: string[], request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    return codes.length > 0 ? reply.page(recoveryCodesPage(codes, viewOf(request))) : doneOn(reply, 'second-factor')
+  }
+
+  async function listPage(request: FastifyRequest, view: View) {
+    const owner = ownerOf(request)
+    const making = await app.secondFactors.passkeyOptions(owner, issuer).catch(undefinedIfUnable)
+    const userId = owner.id
+    const [factors, codesLeft] = [await app.factors.list(userId), await app.factors.recoveryCodesLeft(userId)]
+    return secondFactorPage({ factors, codesLeft, making }, view)
+  }
+}
+
+function undefinedIfUnable(error: unknown): undefined {
+  if (!UNABLE.includes(toProblem(error).code)) throw error
 }
 
 export default routes

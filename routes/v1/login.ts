@@ -2,11 +2,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { ShownPasskey } from '../../src/api/passkey-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { factorIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { ShownPasskey } from '../../src/factors/passkey-schemas.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Credentials = Type.Object(

@@ -3,16 +3,16 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { factorName, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { ref } from '../../src/api/schemas.js'
+import { toAuthenticationResponse } from '../../src/api/second-factors.js'
+import { clientOf } from '../../src/audit/requester.js'
 import {
   CreatedPasskey,
   PasskeyCreationOptions,
   PasskeyRequestOptions,
   ShownPasskey,
-} from '../../src/api/passkey-schemas.js'
-import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
-import { ref } from '../../src/api/schemas.js'
-import { toAuthenticationResponse } from '../../src/api/second-factors.js'
-import { clientOf } from '../../src/audit/requester.js'
+} from '../../src/factors/passkey-schemas.js'
 import { serviceName } from '../../src/mail/composer.js'
 
 const NewPasskey = Type.Object(

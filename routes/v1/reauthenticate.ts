@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { FreshToken } from '../../src/api/account-schemas.js'
-import { ShownPasskey } from '../../src/api/passkey-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
 import { toAuthenticationResponse } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { ShownPasskey } from '../../src/factors/passkey-schemas.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Reauthentication = Type.Object(

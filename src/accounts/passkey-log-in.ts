@@ -44,6 +44,25 @@ export class PasskeyLogIn {
     return passkeys.requestOptions(await factors.list(proven.userId))
   }
 
+  /** What a page asks the device with, which writes nothing; undefined where there are no passkeys. */
+  offer() {
+    const { passkeys } = this.#dependencies
+    return passkeys.areAvailable ? passkeys.requestOptions() : undefined
+  }
+
+  /** How the second step of a log-in can be taken on a page: by codes, by a passkey, or by both. @throws Problem invalid_ticket */
+  async secondStep(ticket: string) {
+    const { factors, passkeys, tickets } = this.#dependencies
+    const proven = tickets.read(ticket)
+    if (proven === undefined) throw new Problem('invalid_ticket')
+    const methods = await factors.methodsOf(proven.userId)
+    const takesPasskey = passkeys.areAvailable && methods.includes('passkey')
+    return {
+      takesCodes: methods.some((method) => method !== 'passkey'),
+      question: takesPasskey ? passkeys.requestOptions(await factors.list(proven.userId)) : undefined,
+    }
+  }
+
   /** The user of a passkey. The session that begins uses its challenge up. @throws Problem passkey_rejected, passkeys_unavailable */
   async authenticate(response: AuthenticationResponseJSON, client: Client): Promise<LoggedIn> {
     const { accounts, passkeys } = this.#dependencies

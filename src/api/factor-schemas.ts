@@ -2,10 +2,11 @@ import type { FastifyRequest } from 'fastify'
 import { withNameKey } from '../accounts/names.js'
 import type { Owner } from '../accounts/second-factors.js'
 import { clientOf } from '../audit/requester.js'
+import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { nullable } from './schemas.js'
 
 /** What a factor is called. */
-export const factorName = nullable({ maxLength: 64, description: 'What you call it, for a list.' })
+export const factorName = nullable({ maxLength: FACTOR_NAME_MAX_LENGTH, description: 'What you call it, for a list.' })
 
 /** Who changes their factors. */
 export function ownerOf(request: FastifyRequest): Owner {

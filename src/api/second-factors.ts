@@ -1,8 +1,8 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import type { Static } from '@sinclair/typebox'
 import type { ShownCode, ShownFactor } from '../factors/factors.js'
+import type { ShownPasskey } from '../factors/passkey-schemas.js'
 import { Problem } from '../problems.js'
-import type { ShownPasskey } from './passkey-schemas.js'
 
 /** The second factor in a body, each way to show one by its field. */
 export interface FactorFields {

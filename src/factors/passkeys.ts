@@ -67,6 +67,11 @@ export class Passkeys {
     this.#find = prepareFind(database)
   }
 
+  /** Whether there is a domain for passkeys. */
+  get areAvailable(): boolean {
+    return this.#config.RP_ID !== ''
+  }
+
   /** What `navigator.credentials.create` takes. A device that has one of the passkeys of `own` makes no other. */
   creationOptions(holder: Holder, own: Row[], serviceName: string): PublicKeyCredentialCreationOptionsJSON {
     const rpId = this.#assertAvailable()
@@ -207,7 +212,7 @@ export class Passkeys {
 
   /** The RP ID. @throws Problem passkeys_unavailable */
   #assertAvailable(): string {
-    if (this.#config.RP_ID === '') throw new Problem('passkeys_unavailable')
+    if (!this.areAvailable) throw new Problem('passkeys_unavailable')
     return this.#config.RP_ID
   }
 }

@@ -17,7 +17,7 @@ export function redirectToGet(path: string, mark?: string) {
     const fields = (body ?? {}) as Record<string, string>
     if (mark !== undefined && fields[mark] === undefined) return undefined
     // What a person typed never gets into an address.
-    const { password, code, ticket, ...parameters } = fields
+    const { password, code, ticket, passkey, ...parameters } = fields
     return reply
       .code(303)
       .header('cache-control', 'no-store')

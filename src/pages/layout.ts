@@ -4,6 +4,7 @@ import { publicPath } from '../config/public-url.js'
 import { serviceName } from '../mail/composer.js'
 import { Html, html } from './html.js'
 import type { Locale } from './languages.js'
+import { PASSKEY_SCRIPT } from './passkey-script.js'
 import { accentOf, stylesFor, versionOf } from './styles.js'
 
 const DOCTYPE = '<!doctype html>\n'
@@ -19,6 +20,8 @@ export interface Page {
   title: string
   body: Html
   status?: number
+  /** Whether it has buttons for passkeys, which need the script. */
+  usesPasskeys?: boolean
   /** For lists, which need room. */
   isWide?: boolean
 }
@@ -29,8 +32,9 @@ export interface Site {
   name: string
   /** The path under which browsers see it, without a slash at its end. */
   path: string
-  /** The addresses of the stylesheet and of the brand's own picture, each with its version. */
+  /** The addresses of the stylesheet, the script and the brand's own picture, each with its version. */
   styles: string
+  script: string
   logo?: string
 }
 
@@ -41,12 +45,14 @@ export function siteOf(config: Config): Site {
   return {
     ...{ name: serviceName(config), path },
     styles: `${path}/account/styles.css?v=${versionOf(stylesFor(config))}`,
+    script: `${path}/account/passkeys.js?v=${versionOf(PASSKEY_SCRIPT)}`,
     ...(logo !== undefined && { logo: `${path}/account/logo?v=${versionOf(logo.bytes)}` }),
   }
 }
 
-/** The whole text of a page. It loads the stylesheet and the icon, and nothing else. */
-export function layout({ title, body, isWide }: Page, { name, path, styles, logo }: Site, locale: Locale): string {
+/** The whole text of a page. It loads the stylesheet, the icon and, for passkeys, the script; nothing else. */
+export function layout({ title, body, ...page }: Page, { name, path, ...site }: Site, locale: Locale): string {
+  const { logo } = site
   return (
     DOCTYPE +
     html`<html lang="${locale}">
@@ -57,10 +63,11 @@ export function layout({ title, body, isWide }: Page, { name, path, styles, logo
 <meta name="robots" content="noindex">
 <title>${title} · ${name}</title>
 <link rel="icon" type="image/svg+xml" href="${path}/account/icon.svg">
-<link rel="stylesheet" href="${styles}">
+<link rel="stylesheet" href="${site.styles}">
+${page.usesPasskeys && html`<script src="${site.script}" defer></script>`}
 </head>
 <body>
-<div class="page${isWide && ' wide'}">
+<div class="page${page.isWide && ' wide'}">
 <header class="brand">${logo === undefined ? KEY : html`<img src="${logo}" alt="">`}<span>${name}</span></header>
 <main class="card">
 <h1>${title}</h1>

@@ -3,14 +3,16 @@ import { button, checkbox, complaint, field, hidden } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { passkeyButton, withoutPasskeys, withPasskeys } from './passkey-forms.js'
 
 /** Longer than a code of an app, and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
 type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit' | 'forgot' | 'register'
 type FactorText = 'factor' | 'code' | 'codeHint' | 'back' | 'link'
+type PasskeyText = 'passkey' | 'usePasskey' | 'noPasskey' | 'cannot'
 
-const TEXTS: Translated<Record<Text | FactorText, string>> = {
+const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
   en: {
     title: 'Log in',
     goesOn: 'You go on to',
@@ -21,6 +23,10 @@ const TEXTS: Translated<Record<Text | FactorText, string>> = {
     factor: 'One more step',
     code: 'Code',
     codeHint: 'The six digits of your authenticator app, or one of your recovery codes.',
+    passkey: 'Log in with a passkey',
+    usePasskey: 'Use a passkey',
+    noPasskey: 'No passkey was shown. Try again, or go on without one.',
+    cannot: 'Your account asks for a passkey, and this browser cannot show one here.',
     back: 'You are logged in',
     link: 'Continue',
     forgot: 'Forgot your password?',
@@ -36,6 +42,10 @@ const TEXTS: Translated<Record<Text | FactorText, string>> = {
     factor: '한 단계 더',
     code: '인증 코드',
     codeHint: '인증 앱에 표시된 숫자 6자리, 또는 복구 코드 중 하나를 입력해 주세요.',
+    passkey: '패스키로 로그인',
+    usePasskey: '패스키 사용',
+    noPasskey: '패스키를 확인하지 못했습니다. 다시 시도하거나 다른 방법으로 계속해 주세요.',
+    cannot: '이 계정에는 패스키가 필요하지만, 이 브라우저에서는 사용할 수 없습니다.',
     back: '로그인했습니다',
     link: '계속하기',
     forgot: '비밀번호를 잊으셨나요?',
@@ -56,13 +66,21 @@ interface Form {
   client?: string | undefined
   /** Whether the device is somebody else's. */
   isShared?: boolean
+  /** What the device is asked for a passkey with; undefined where there is none. */
+  question: object | undefined
   waysOut: WaysOut
   error?: string | undefined
 }
 
+interface SecondStep {
+  ticket: string
+  /** Whether a code can be shown. */
+  takesCodes: boolean
+}
+
 /** The form to log in with. */
 export function logInPage(
-  { action, client, username, isShared = false, waysOut, error }: Form & { username?: string | undefined },
+  { action, client, username, isShared = false, question, waysOut, error }: Form & { username?: string | undefined },
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
@@ -74,24 +92,26 @@ export function logInPage(
   return {
     title: text.title,
     ...(isAgain && { status: 400 }),
+    usesPasskeys: question !== undefined,
     body: html`${complaint(error)}
 ${destination(client, text)}
 <form method="post" action="${action}">
 ${field({
-  ...{ name: 'username', label: text.username, autocomplete: 'username', maxLength: IDENTIFIER_MAX_LENGTH },
-  ...{ value: username, isFirst: !isAgain },
+  ...{ name: 'username', label: text.username, maxLength: IDENTIFIER_MAX_LENGTH, value: username, isFirst: !isAgain },
+  autocomplete: question === undefined ? 'username' : 'username webauthn',
 })}
 ${field({ name: 'password', label: text.password, type: 'password', autocomplete: 'current-password', isFirst: isAgain, isWrong: isAgain })}
 ${checkbox('shared', text.shared, { isRequired: false, isTicked: isShared })}
 ${button(text.submit)}
+${passkeyPart(question, { label: text.passkey, refused: text.noPasskey, isOffered: true })}
 </form>
 ${out.length > 0 && html`<p class="more links">${out}</p>`}`,
   }
 }
 
-/** The form for the second factor, after the password was right. The ticket of the log-in travels in it. */
+/** The form for the second factor, after the password was right: a code, a passkey or either of them. The ticket of the log-in travels in it. */
 export function factorPage(
-  { action, client, isShared = false, ticket, error }: Omit<Form, 'waysOut'> & { ticket: string },
+  { action, client, isShared = false, ticket, takesCodes, question, error }: Omit<Form, 'waysOut'> & SecondStep,
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
@@ -99,15 +119,13 @@ export function factorPage(
   return {
     title: text.factor,
     ...(isAgain && { status: 400 }),
+    usesPasskeys: question !== undefined,
     body: html`${complaint(error)}
 ${destination(client, text)}
 <form method="post" action="${action}">
 ${hidden('ticket', ticket)}${isShared && hidden('shared', 'yes')}
-${field({
-  ...{ name: 'code', label: text.code, hint: text.codeHint, autocomplete: 'one-time-code', isCode: true },
-  ...{ maxLength: FACTOR_CODE_MAX_LENGTH, isFirst: true, isWrong: isAgain },
-})}
-${button(text.submit)}
+${takesCodes ? codePart(text, isAgain) : withoutPasskeys(text.cannot)}
+${passkeyPart(question, { label: text.usePasskey, refused: text.noPasskey, kind: takesCodes ? 'quiet' : '' })}
 </form>`,
   }
 }
@@ -119,6 +137,21 @@ ${button(text.submit)}
 export function hopPage(address: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return { title: text.back, body: html`<p><a class="button" href="${address}">${text.link}</a></p>` }
+}
+
+function codePart(text: Record<'code' | 'codeHint' | 'submit', string>, isWrong: boolean): Html {
+  return html`${field({
+    ...{ name: 'code', label: text.code, hint: text.codeHint, autocomplete: 'one-time-code', isCode: true },
+    ...{ maxLength: FACTOR_CODE_MAX_LENGTH, isFirst: true, isWrong },
+  })}
+${button(text.submit)}`
+}
+
+function passkeyPart(
+  options: object | undefined,
+  words: { label: string; refused: string; kind?: '' | 'quiet'; isOffered?: boolean },
+): Html {
+  return html`${options !== undefined && withPasskeys(passkeyButton({ deed: 'get', options, ...words }))}`
 }
 
 function destination(client: string | undefined, { goesOn }: Record<'goesOn', string>): Html {

@@ -1,20 +1,27 @@
+import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
-import type { LoggedIn, LogIn } from '../accounts/log-in.js'
-import type { Client } from '../audit/requester.js'
+import type { FastifyRequest } from 'fastify'
+import type { LoggedIn } from '../accounts/log-in.js'
+import type { PasskeyLogIn } from '../accounts/passkey-log-in.js'
+import { clientOf } from '../audit/requester.js'
 import type { ShownCode } from '../factors/factors.js'
+import { ShownPasskey } from '../factors/passkey-schemas.js'
 import { readTotpCode } from '../factors/totp.js'
 import type { Problem, ProblemCode } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 import type { Locale } from './languages.js'
 import type { Page } from './layout.js'
 import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage, type WaysOut } from './log-in-page.js'
+import { PASSKEY_MAX_LENGTH, passkeyIn } from './passkey-forms.js'
 import { sentenceOf } from './refusals.js'
 
 /** What the form shows above itself, because the person can mend it there. */
 const MENDABLE: readonly ProblemCode[] = [
   ...(['invalid_credentials', 'password_rejected', 'email_unverified', 'too_many_attempts'] as const),
-  ...(['wrong_code', 'invalid_ticket'] as const),
+  ...(['wrong_code', 'passkey_rejected', 'invalid_ticket'] as const),
 ]
+/** What is shown again at the second step, where it was made there. */
+const OF_SECOND_STEP: readonly ProblemCode[] = ['mfa_required', 'wrong_code', 'passkey_rejected']
 
 /** The box that says that the device is somebody else's. */
 const shared = Type.Optional(Type.Literal('yes'))
@@ -23,18 +30,34 @@ const PasswordForm = Type.Object({
   password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
   shared,
 })
+const ticket = Type.String({ minLength: 1, maxLength: 512 })
 const FactorForm = Type.Object({
-  ticket: Type.String({ minLength: 1, maxLength: 512 }),
+  ticket,
   code: Type.String({ minLength: 1, maxLength: FACTOR_CODE_MAX_LENGTH }),
   shared,
 })
 
+/** Either form with what the device answered, which counts in place of all else that was typed. */
+const PasskeyForm = Type.Object({
+  passkey: Type.String({ minLength: 1, maxLength: PASSKEY_MAX_LENGTH }),
+  ticket: Type.Optional(ticket),
+  username: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
+  shared,
+})
+
 /** The forms of a log-in, each posted to where its page stands. */
-export const LogInForm = Type.Union([PasswordForm, FactorForm])
+export const LogInForm = Type.Union([PasskeyForm, PasswordForm, FactorForm])
 export type LogInForm = Static<typeof LogInForm>
 
-/** Whoever a form proves. @throws Problem as LogIn does */
-export function proveBy(form: LogInForm, logIn: LogIn, client: Client): Promise<LoggedIn> {
+/** Whoever a form proves. @throws Problem as LogIn and PasskeyLogIn do */
+export async function proveBy(form: LogInForm, request: FastifyRequest): Promise<LoggedIn> {
+  const { logIn, passkeyLogIn } = request.server
+  const client = clientOf(request)
+  if ('passkey' in form) {
+    const passkey = passkeyIn(form.passkey, ShownPasskey, request) as unknown as AuthenticationResponseJSON
+    if (form.ticket === undefined) return passkeyLogIn.authenticate(passkey, client)
+    return logIn.complete(form.ticket, { passkey }, client)
+  }
   if (!('ticket' in form)) return logIn.authenticate(form.username, form.password, client)
   return logIn.complete(form.ticket, codeTyped(form.code), client)
 }
@@ -46,16 +69,27 @@ export function codeTyped(code: string): ShownCode {
 }
 
 /** The form that goes on after a problem, with what is wrong. @throws the problem, if no form can mend it */
-export function logInPageAfter(
+export async function logInPageAfter(
   problem: Problem,
   posted: LogInForm,
-  { locale, ...where }: { action: string; client?: string; waysOut: WaysOut; locale: Locale },
-): Page {
-  const form = { ...where, isShared: posted.shared !== undefined }
-  const ticket = 'ticket' in posted ? posted.ticket : problem.extension?.ticket
-  if (problem.code === 'mfa_required') return factorPage({ ...form, ticket: String(ticket) }, locale)
-  if (!MENDABLE.includes(problem.code)) throw problem
-  const error = sentenceOf(problem, locale)
-  if (problem.code === 'wrong_code') return factorPage({ ...form, ticket: String(ticket), error }, locale)
-  return logInPage({ ...form, error, ...('username' in posted && { username: posted.username }) }, locale)
+  { locale, passkeys, ...where }: Where,
+): Promise<Page> {
+  const isMissing = problem.code === 'mfa_required'
+  if (!isMissing && !MENDABLE.includes(problem.code)) throw problem
+  const error = isMissing ? undefined : sentenceOf(problem, locale)
+  const form = { ...where, isShared: posted.shared !== undefined, error }
+  const ticket = isMissing ? problem.extension?.ticket : 'ticket' in posted && posted.ticket
+  if (typeof ticket === 'string' && OF_SECOND_STEP.includes(problem.code)) {
+    return factorPage({ ...form, ticket, ...(await passkeys.secondStep(ticket)) }, locale)
+  }
+  const username = 'username' in posted ? posted.username : undefined
+  return logInPage({ ...form, username, question: passkeys.offer() }, locale)
+}
+
+interface Where {
+  action: string
+  client?: string
+  waysOut: WaysOut
+  passkeys: PasskeyLogIn
+  locale: Locale
 }

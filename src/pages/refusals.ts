@@ -52,6 +52,10 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'The code is wrong, was used before or has expired. Use the one that your app shows now.',
     ko: '코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 앱에 지금 표시된 코드를 입력해 주세요.',
   },
+  passkey_rejected: {
+    en: 'The passkey is not known here, or that took too long. Try again.',
+    ko: '등록되지 않은 패스키이거나 시간이 초과되었습니다. 다시 시도해 주세요.',
+  },
   invalid_ticket: {
     en: 'That took too long. Log in again.',
     ko: '시간이 초과되었습니다. 다시 로그인해 주세요.',

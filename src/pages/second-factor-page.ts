@@ -1,14 +1,16 @@
 import type { Factor } from '../factors/factors.js'
+import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { accountPage, timeText, type View } from './account-page.js'
 import { button, checkbox, field, hidden } from './forms.js'
 import { Html, html } from './html.js'
 import type { Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { passkeyButton, withPasskeys } from './passkey-forms.js'
 
 const TEXTS = {
   en: {
     title: 'Second factor',
-    none: 'Your password alone logs you in. With an app on your phone, nobody who learns it gets in.',
+    none: 'Your password alone logs you in. With a second factor, nobody who learns it gets in.',
     totp: 'Authenticator app',
     passkey: 'Passkey',
     added: 'added',
@@ -21,6 +23,12 @@ const TEXTS = {
     add: 'Add an authenticator app',
     name: 'Name of the device (optional)',
     begin: 'Go on',
+    addPasskey: 'Add a passkey',
+    passkeyHint: 'A key in this device, behind your face, fingerprint or PIN. It logs you in without a password.',
+    passkeyName: 'Name of the passkey (optional)',
+    make: 'Make a passkey',
+    notMade: 'No passkey was made. Try again.',
+    known: 'This device has a passkey of your account already.',
     scan: 'Scan this with the app',
     scanHint: 'Then type the six digits that the app shows.',
     qr: 'QR code for the app',
@@ -30,7 +38,7 @@ const TEXTS = {
   },
   ko: {
     title: '2단계 인증',
-    none: '지금은 비밀번호만으로 로그인합니다. 휴대전화의 앱을 더하면 비밀번호가 새어 나가도 안전합니다.',
+    none: '지금은 비밀번호만으로 로그인합니다. 2단계 인증을 더하면 비밀번호가 새어 나가도 안전합니다.',
     totp: '인증 앱',
     passkey: '패스키',
     added: '추가',
@@ -43,6 +51,12 @@ const TEXTS = {
     add: '인증 앱 추가',
     name: '기기 이름 (선택)',
     begin: '계속하기',
+    addPasskey: '패스키 추가',
+    passkeyHint: '얼굴, 지문 또는 PIN으로 확인하는 이 기기의 열쇠입니다. 비밀번호 없이 로그인할 수 있습니다.',
+    passkeyName: '패스키 이름 (선택)',
+    make: '패스키 만들기',
+    notMade: '패스키를 만들지 못했습니다. 다시 시도해 주세요.',
+    known: '이 기기에는 이미 이 계정의 패스키가 있습니다.',
     scan: '앱으로 이 코드를 찍으세요',
     scanHint: '그런 다음 앱에 표시된 숫자 6자리를 입력하세요.',
     qr: '앱에서 찍을 QR 코드',
@@ -52,11 +66,17 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
+interface Shown {
+  factors: readonly Factor[]
+  codesLeft: number
+  /** What the device makes a passkey with; undefined where none can be added. */
+  making: object | undefined
+}
+
+type PasskeyText = 'addPasskey' | 'passkeyHint' | 'passkeyName' | 'make' | 'notMade' | 'known'
+
 /** The factors of an account and how many recovery codes are left, with forms to add and to remove. */
-export function secondFactorPage(
-  { factors, codesLeft }: { factors: readonly Factor[]; codesLeft: number },
-  view: View,
-): Page {
+export function secondFactorPage({ factors, codesLeft, making }: Shown, view: View): Page {
   const text = TEXTS[view.locale]
   const action = `${view.path}/account/second-factor`
   const body = html`${factors.length === 0 && html`<p>${text.none}</p>`}
@@ -70,10 +90,11 @@ ${
 <h2>${text.add}</h2>
 <form method="post" action="${action}">
 ${hidden('deed', 'begin')}
-${field({ name: 'name', label: text.name, isOptional: true, maxLength: 100 })}
+${field({ name: 'name', label: text.name, isOptional: true, maxLength: FACTOR_NAME_MAX_LENGTH })}
 ${button(text.begin)}
-</form>`
-  return accountPage(text.title, body, view)
+</form>
+${making !== undefined && withPasskeys(passkeyPart(making, action, text))}`
+  return { ...accountPage(text.title, body, view), usesPasskeys: making !== undefined }
 }
 
 /** The secret of a new factor, as a picture and as text, and the form for its first code. `qr` is SVG of ours. */
@@ -94,9 +115,19 @@ ${button(text.confirm)}
   return accountPage(text.scan, body, view)
 }
 
+function passkeyPart(options: object, action: string, text: Record<PasskeyText, string>): Html {
+  return html`<h2>${text.addPasskey}</h2>
+<p>${text.passkeyHint}</p>
+<form method="post" action="${action}">
+${hidden('deed', 'add-passkey')}
+${field({ name: 'passkey-name', label: text.passkeyName, isOptional: true, maxLength: FACTOR_NAME_MAX_LENGTH })}
+${passkeyButton({ deed: 'create', options, label: text.make, kind: '', refused: text.notMade, known: text.known })}
+</form>`
+}
+
 function item({ id, kind, name, createdAt, lastUsedAt }: Factor, { path, locale }: View): Html {
   const text = TEXTS[locale]
-  return html`<li><strong><bdi>${name ?? (kind === 'totp' ? text.totp : text.passkey)}</bdi></strong>
+  return html`<li><strong><bdi>${name ?? text[kind]}</bdi></strong>${name !== null && html` <span class="tag">${text[kind]}</span>`}
 <span class="hint">${text.added} ${timeText(createdAt, locale)}${
     lastUsedAt !== null && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span>

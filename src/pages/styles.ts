@@ -83,6 +83,8 @@ input[aria-invalid=true] { border-color: var(--bad); }
 input.code {
   font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; letter-spacing: .14em; text-transform: uppercase;
 }
+[hidden] { display: none !important; }
+button + .passkeys { margin-top: .75rem; }
 fieldset { min-width: 0; margin: 0 0 1.1rem; padding: 0; border: 0; }
 fieldset .check { margin-bottom: .6rem; }
 .check { display: flex; align-items: flex-start; gap: .65rem; margin: 0 0 1.1rem; cursor: pointer; }

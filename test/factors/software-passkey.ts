@@ -111,9 +111,9 @@ interface CreationOptions {
 }
 
 /** Adds a passkey to a person's account. Returns it with the answer. */
-export async function addPasskey(person: Person, passkey = new SoftwarePasskey(), name = 'laptop') {
+export async function addPasskey(person: Person, passkey = new SoftwarePasskey(), lies: Lies = {}) {
   const options = (await person.post('/v1/me/passkeys/options')).json()
-  const added = await person.post('/v1/me/passkeys', { name, passkey: passkey.create(options) })
+  const added = await person.post('/v1/me/passkeys', { name: 'laptop', passkey: passkey.create(options, lies) })
   if (added.statusCode !== 201) throw new Error(`passkey: ${added.statusCode} ${added.payload}`)
   const { id, recovery_codes: recoveryCodes } = added.json()
   return { passkey, id: id as string, recoveryCodes: recoveryCodes as string[] }

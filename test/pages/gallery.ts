@@ -1,7 +1,9 @@
+import { eq } from 'drizzle-orm'
 import type { Page } from 'playwright-core'
 import type { TokenPurpose } from '../../src/accounts/one-time-codes.js'
 import { withDefaults } from '../../src/clients/registration.js'
 import { addTotp } from '../factors/people.js'
+import { addPasskey, SoftwarePasskey } from '../factors/software-passkey.js'
 import { PASSWORD, type Service } from '../helper.js'
 
 /** A page in one of its states: where it is, and what is typed there first. */
@@ -22,6 +24,7 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
   await addTotp(joon)
+  await addPasskeys(service)
   await service.app.clients.create('shop', withDefaults(SHOP), { id: null })
   await allow(service, mina.id, 'shop')
   const invited = await service.app.registration.create({ email: 'sora@example.com' })
@@ -32,6 +35,8 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
     { name: 'log-in', url: AUTHORIZE },
     { name: 'log-in refused', url: AUTHORIZE, typed: { username: 'mina', password: 'wrong' } },
     { name: 'second factor', url: AUTHORIZE, typed: { username: 'joon', password: PASSWORD } },
+    { name: 'second factor, a passkey or a code', url: AUTHORIZE, typed: { username: 'yuna', password: PASSWORD } },
+    { name: 'second factor, a passkey alone', url: AUTHORIZE, typed: { username: 'hana', password: PASSWORD } },
     { name: 'register', url: AUTHORIZE.replace('/authorize', '/account/register') },
     { name: 'register refused', url: '/account/register', typed: { username: 'mina', password: PASSWORD } },
     { name: 'registered', url: '/account/register', typed: { username: 'new', password: PASSWORD } },
@@ -72,7 +77,7 @@ export async function visit(page: Page, address: string, { url, typed }: Sight):
   await Promise.all([page.waitForNavigation(), page.locator('main form button').first().click()])
 }
 
-const SHOP = {
+export const SHOP = {
   ...{ client_name: 'The Flower Shop', redirect_uris: ['https://shop.example/callback'], scope: 'openid profile' },
   ...{ token_endpoint_auth_method: 'none' as const, first_party: true },
 }
@@ -82,6 +87,16 @@ async function allow({ app }: Service, userId: number, id: string): Promise<void
   const client = await app.knownClients.lookUp(id)
   if (client === undefined) throw new Error(`no client ${id}`)
   await app.consents.grant(client, { userId, scope: client.scopes.join(' ') }, { ip: '127.0.0.1' })
+}
+
+/** Somebody with a passkey and recovery codes, and somebody with a passkey alone. */
+async function addPasskeys(service: Service): Promise<void> {
+  const origin = service.app.config.PUBLIC_URL
+  await addPasskey(await service.signUp('yuna'), new SoftwarePasskey(), { origin })
+  const hana = await service.signUp('hana')
+  await addPasskey(hana, new SoftwarePasskey(), { origin })
+  const { db, tables } = service.app.database
+  await db.delete(tables.recoveryCodes).where(eq(tables.recoveryCodes.userId, hana.id))
 }
 
 async function linkOf({ app }: Service, purpose: TokenPurpose, userId: number, target = ''): Promise<string> {

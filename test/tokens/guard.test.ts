@@ -110,6 +110,7 @@ const PAGES = {
     'GET /account/invitation',
     'GET /account/login',
     'GET /account/logout',
+    'GET /account/passkeys.js',
     'GET /account/register',
     'GET /account/reset',
     'GET /account/styles.css',

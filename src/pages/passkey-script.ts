@@ -1,0 +1,45 @@
+/**
+ * The one script of the pages: it asks the device for a passkey with what stands in a button, and sends the button's form with
+ * what the device answered. Parts of a page that only passkeys need are hidden without it, and those in their place with it.
+ */
+export const PASSKEY_SCRIPT = `'use strict'
+;(async () => {
+  const Credential = window.PublicKeyCredential
+  if (!Credential?.parseRequestOptionsFromJSON || !Credential.parseCreationOptionsFromJSON) return
+  for (const part of document.querySelectorAll('[data-passkeys]')) part.hidden = !part.hidden
+  let asking
+
+  async function ask(button, more) {
+    // One question at a time: the browser refuses a second one.
+    asking?.abort()
+    asking = new AbortController()
+    const { passkey: deed, options } = button.dataset
+    const read = deed === 'create' ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON'
+    const publicKey = Credential[read](JSON.parse(options))
+    const answer = await navigator.credentials[deed]({ publicKey, signal: asking.signal, ...more })
+    const field = document.createElement('input')
+    field.type = 'hidden'
+    field.name = 'passkey'
+    field.value = JSON.stringify(answer)
+    button.form.append(field)
+    button.form.submit()
+  }
+
+  document.addEventListener('submit', (event) => {
+    const button = event.submitter
+    if (!button?.dataset.passkey) return
+    event.preventDefault()
+    const status = button.nextElementSibling
+    status.textContent = ''
+    ask(button).catch(({ name }) => {
+      if (name === 'AbortError') return
+      status.textContent = (name === 'InvalidStateError' && button.dataset.known) || button.dataset.refused
+    })
+  })
+
+  const offered = document.querySelector('[data-offered]')
+  if (!offered || !(await Credential.isConditionalMediationAvailable?.()) || asking) return
+  // Nobody has asked for it: whatever goes wrong is not shown.
+  ask(offered, { mediation: 'conditional' }).catch(() => {})
+})()
+`

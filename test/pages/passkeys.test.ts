@@ -1,0 +1,254 @@
+// On SQLite alone: the pages. test/factors holds passkeys against both databases.
+
+import axe from 'axe-core'
+import { desc, eq } from 'drizzle-orm'
+import type { CDPSession, Page } from 'playwright-core'
+import t, { type Test } from 'tap'
+import { withDefaults } from '../../src/clients/registration.js'
+import { addPasskey, question, SoftwarePasskey } from '../factors/software-passkey.js'
+import { PASSWORD, type Service, startService } from '../helper.js'
+import { formsOf, submit } from '../mail/links.js'
+import { withoutBrowser as skip, startBrowser } from '../support/browser.js'
+import { startListening } from '../support/listening.js'
+import { DEAD, standing } from '../support/people.js'
+import { freePort } from '../support/postgres-server.js'
+import { browse } from './browsing.js'
+import { AUTHORIZE, SHOP } from './gallery.js'
+
+const LOG_IN = '/account/login'
+const FACTORS = '/account/second-factor'
+const ON_PAGES = { PUBLIC_URL: 'https://latchkey.test', PASSKEY_ORIGINS: 'http://latchkey.test' }
+const DEVICE = {
+  ...({ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true } as const),
+  isUserVerified: true,
+}
+
+t.setTimeout(240_000)
+
+t.test('people add a passkey on a page and log in with it, by a browser and its device', { skip }, async (t) => {
+  const port = String(await freePort())
+  const origin = `http://localhost:${port}`
+  const { service } = await startListening(t, { PORT: port, PUBLIC_URL: origin })
+  const person = await service.signUp('mina')
+  await service.app.clients.create('shop', withDefaults(SHOP), { id: null })
+  const { page, device, faults } = await openPage(t)
+  const status = page.locator('[role=status]')
+  const factors = () => service.app.factors.list(person.id)
+
+  await page.goto(`${origin}${LOG_IN}?to=${FACTORS}`)
+  await typePassword(page)
+  await page.fill('[name=passkey-name]', 'Laptop')
+  await click(page, 'Make a passkey')
+  t.equal((await page.locator('.secret').innerText()).trim().split('\n').length, 10, 'recovery codes')
+  t.equal(await standing(person), DEAD, 'whoever has not shown it is logged out')
+  t.match(await factors(), [{ kind: 'passkey', name: 'Laptop', lastUsedAt: null }])
+
+  await page.goto(`${origin}${FACTORS}`)
+  t.match(await page.locator('.list').innerText(), /Laptop\s+Passkey/)
+  t.same(await violations(page), [])
+  await page.getByRole('button', { name: 'Make a passkey' }).click()
+  await status.getByText('This device has a passkey of your account already.').waitFor()
+  t.equal((await factors()).length, 1)
+
+  await logOut(page, origin, device)
+  await page.goto(`${origin}${LOG_IN}`)
+  t.equal(await page.getAttribute('#username', 'autocomplete'), 'username webauthn')
+  await show(page, device, 'Log in with a passkey')
+  t.equal(new URL(page.url()).pathname, '/account')
+  t.equal(await amrOf(service), 'hwk user mfa', 'without a name')
+
+  await logOut(page, origin, device)
+  await page.goto(`${origin}${LOG_IN}`)
+  await typePassword(page)
+  t.ok(await page.isVisible('[name=code]'))
+  await show(page, device, 'Use a passkey')
+  t.equal(new URL(page.url()).pathname, '/account')
+  t.equal(await amrOf(service), 'pwd hwk user mfa', 'as the second factor')
+
+  const { db, tables } = service.app.database
+  await db.delete(tables.recoveryCodes)
+  await logOut(page, origin, device)
+  await page.goto(`${origin}${LOG_IN}`)
+  await typePassword(page)
+  t.equal(await page.locator('[name=code]').count(), 0, 'there is nothing to type')
+  t.equal(await page.locator('.note').isVisible(), false)
+  t.same(await violations(page), [])
+  await device.isVerifying(false)
+  await device.isThere(true)
+  await page.getByRole('button', { name: 'Use a passkey' }).click()
+  await status.getByText('No passkey was shown').waitFor()
+  t.equal((await page.context().cookies()).length, 0, 'whom the device does not know is not logged in')
+
+  await device.isVerifying(true)
+  await page.route('https://shop.example/**', (route) => route.fulfill({ body: 'shop' }))
+  await page.goto(`${origin}${AUTHORIZE}`)
+  await page.waitForURL('https://shop.example/**')
+  t.match(new URL(page.url()).searchParams.get('code'), /./, 'what the browser offers by itself logs in too')
+  t.equal(await amrOf(service), 'hwk user mfa')
+
+  await db
+    .update(tables.sessions)
+    .set({ authTime: Date.now() - 301_000 })
+    .where(eq(tables.sessions.kind, 'browser'))
+  await device.isThere(false)
+  await page.goto(`${origin}${FACTORS}`)
+  t.equal(new URL(page.url()).pathname, LOG_IN, 'a log-in of long ago changes no factors')
+  await show(page, device, 'Log in with a passkey')
+  t.equal(new URL(page.url()).pathname, FACTORS)
+  await page.locator('summary').click()
+  await page.check('[name=sure]')
+  await click(page, 'Remove')
+  t.same(await factors(), [])
+
+  await logOut(page, origin, device)
+  await page.goto(`${origin}${LOG_IN}`)
+  await show(page, device, 'Log in with a passkey')
+  t.match(await page.locator('[role=alert]').innerText(), /not known here/, 'one that was removed')
+  t.same(faults, [])
+})
+
+t.test('whatever a form brings as a passkey that is none is refused on its page', async (t) => {
+  const service = await startService(t, ON_PAGES)
+  const [mina, joon, sora] = [await service.signUp('mina'), await service.signUp('joon'), await service.signUp('sora')]
+  const browser = await browse(service, 'sora')
+  const [hers, his] = [await addPasskey(mina), await addPasskey(joon)]
+  const answer = async (passkey: SoftwarePasskey) => JSON.stringify(passkey.get(await question(service)))
+  const used = await answer(hers.passkey)
+  t.equal((await submit(service, LOG_IN, { passkey: used })).statusCode, 303)
+  const { response, ...rest } = JSON.parse(await answer(hers.passkey))
+  const hostile = [
+    ...['x', '{', 'null', '[]', '"a"', '1', '{}', '{"id":"\\u0000"}', '{"__proto__":{"id":"a"}}', '['.repeat(15_000)],
+    ...[rest, { ...rest, response: null }, { ...rest, response: { ...response, signature: 1 } }].map(toText),
+    ...[
+      { ...rest, id: '\ud800', response },
+      { ...rest, response: { ...response, clientDataJSON: 'bnVsbA' } },
+    ].map(toText),
+    ...[await answer(new SoftwarePasskey()), used],
+  ]
+  for (const passkey of hostile) {
+    const what = passkey.slice(0, 60)
+    const asked = await submit(service, LOG_IN, { username: 'mina', password: PASSWORD })
+    const { ticket = '' } = formsOf(asked.body)[0]?.fields ?? {}
+    const answers = [
+      await submit(service, LOG_IN, { passkey, username: 'mina', password: PASSWORD }),
+      await submit(service, LOG_IN, { passkey, ticket, code: '' }),
+      await browser.send(FACTORS, { deed: 'add-passkey', passkey }),
+    ]
+    for (const { statusCode, headers, body } of answers) {
+      t.equal(statusCode, 400, what)
+      t.match(body, /role="alert"[^<]+The passkey is not known here/)
+      t.equal(headers['set-cookie'], undefined)
+      t.notMatch(body, PASSWORD)
+    }
+    t.match(answers[1]?.body, 'name="ticket"', 'the second step goes on')
+  }
+  const asked = await submit(service, LOG_IN, { username: 'mina', password: PASSWORD })
+  const { ticket = '' } = formsOf(asked.body)[0]?.fields ?? {}
+  const theirs = await submit(service, LOG_IN, { ticket, passkey: await answer(his.passkey) })
+  t.match([theirs.statusCode, theirs.headers['set-cookie']], [400, undefined], "another account's passkey")
+  for (const url of [LOG_IN, FACTORS]) {
+    const foreign = { 'sec-fetch-site': 'cross-site', cookie: browser.cookie }
+    const fields = { deed: 'add-passkey', passkey: await answer(hers.passkey) }
+    t.equal((await submit(service, url, fields, foreign)).statusCode, 403, 'from another site')
+    t.equal((await browser.send(url, { ...fields, passkey: 'x'.repeat(70_000) })).statusCode, 413)
+  }
+  const nul = await submit(service, LOG_IN, { passkey: toText({ ...rest, id: '\0', response }) })
+  t.match([nul.statusCode, nul.headers['set-cookie']], [400, undefined])
+  t.equal((await service.app.factors.list(mina.id)).length, 1)
+  t.equal((await service.app.factors.list(sora.id)).length, 0)
+})
+
+t.test('where there are no passkeys, and without the script, pages are as they were', async (t) => {
+  const service = await startService(t, { PUBLIC_URL: 'http://127.0.0.1:3000' })
+  await service.signUp('mina')
+  const page = await service.app.inject(LOG_IN)
+  t.match(page.body, 'autocomplete="username"')
+  const mina = await browse(service, 'mina')
+  for (const { body } of [page, await mina.open(FACTORS)]) t.notMatch(body, /<script|passkey/i)
+  t.equal(
+    (await submit(service, LOG_IN, { passkey: toText(new SoftwarePasskey().get({ challenge: 'x' })) })).statusCode,
+    409,
+  )
+
+  const other = await startService(t, ON_PAGES)
+  const { body } = await other.app.inject(LOG_IN)
+  t.match(body, /<script src="\/account\/passkeys\.js\?v=[\w-]{12}" defer><\/script>/)
+  t.match(body, /<div class="passkeys" data-passkeys hidden><button/)
+  const [, options = ''] = /data-options="([^"]+)"/.exec(body) ?? []
+  t.match(JSON.parse(options.replaceAll('&#34;', '"')), { rpId: 'latchkey.test', userVerification: 'required' })
+  t.equal(await other.app.database.db.$count(other.app.database.tables.usedChallenges), 0, 'a page writes nothing')
+})
+
+/** The device of a browser, as its person handles it. */
+function deviceOf(cdp: CDPSession, authenticatorId: string) {
+  return {
+    /** Whether somebody touches it whenever it asks. */
+    isThere: (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled }),
+    /** Whether it knows who that is. */
+    isVerifying: (isUserVerified: boolean) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
+  }
+}
+
+type Device = ReturnType<typeof deviceOf>
+
+/** A page of a browser with a device for passkeys. */
+async function openPage(t: Test) {
+  const browser = await startBrowser(t)
+  const page = await browser.newPage({ locale: 'en-US' })
+  page.setDefaultTimeout(30_000)
+  const faults: string[] = []
+  page.on('pageerror', (error) => faults.push(error.message))
+  page.on('request', (request) => {
+    if (!/^(https:\/\/shop\.example|http:\/\/localhost:\d+)\//.test(request.url())) faults.push(request.url())
+  })
+  const cdp = await page.context().newCDPSession(page)
+  await cdp.send('WebAuthn.enable', { enableUI: false })
+  const options = { ...DEVICE, automaticPresenceSimulation: true }
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options })
+  return { page, faults, device: deviceOf(cdp, authenticatorId) }
+}
+
+/** Clicks what leads to another page. */
+async function click(page: Page, name: string): Promise<void> {
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name }).click()])
+}
+
+/** Clicks twice: the first time nobody touches the device, and then the page asks for nothing by itself any more. */
+async function show(page: Page, device: Device, name: string): Promise<void> {
+  await page.getByRole('button', { name }).click()
+  await device.isThere(true)
+  await click(page, name)
+}
+
+async function typePassword(page: Page): Promise<void> {
+  await page.fill('[name=username]', 'mina')
+  await page.fill('[name=password]', PASSWORD)
+  await Promise.all([page.waitForNavigation(), page.locator('main form button').first().click()])
+}
+
+/** Nobody touches the device from then on: the page to log in asks by itself. */
+async function logOut(page: Page, origin: string, device: Device): Promise<void> {
+  await device.isThere(false)
+  await page.goto(`${origin}/account`)
+  await click(page, 'Log out')
+}
+
+/** What a reader of screens would stumble over. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate('axe.run()')) as axe.AxeResults
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** How the newest session of a browser was proved. */
+async function amrOf({ app }: Service): Promise<string | null | undefined> {
+  const { db, tables } = app.database
+  const { sessions } = tables
+  const ofBrowser = eq(sessions.kind, 'browser')
+  const [newest] = await db.select().from(sessions).where(ofBrowser).orderBy(desc(sessions.createdAt)).limit(1)
+  return newest?.amr
+}
+
+function toText(value: unknown): string {
+  return JSON.stringify(value)
+}
