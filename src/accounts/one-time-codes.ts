@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Tables } from '../database/database.js'
 import { crockfordOf, readCrockford } from '../tokens/crockford.js'
+import { bytesIn } from '../tokens/signed-bytes.js'
 
 // A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40 bits of
 // another HMAC. Both can be made again from the row and the secret alone, so that a mail is the same at each attempt.
@@ -47,11 +48,7 @@ export function isCodeOf(row: Signed, typed: string, keys: readonly Buffer[]): b
 }
 
 function bytesOf(token: string): Buffer | undefined {
-  if (!token.startsWith(PREFIX)) return undefined
-  const text = token.slice(PREFIX.length)
-  const bytes = Buffer.from(text, 'base64url')
-  // Node reads over what is not base64url, so that many texts would be one token.
-  return bytes.length === TOKEN_BYTES && bytes.toString('base64url') === text ? bytes : undefined
+  return token.startsWith(PREFIX) ? bytesIn(token.slice(PREFIX.length), TOKEN_BYTES) : undefined
 }
 
 function rawCode(row: Signed, key: Buffer): string {

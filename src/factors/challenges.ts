@@ -3,6 +3,7 @@ import { lt, sql } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, within } from '../database/database.js'
 import type { Secret } from '../tokens/secret.js'
+import { bytesIn } from '../tokens/signed-bytes.js'
 
 const LIFETIME_MS = 5 * 60_000
 const RANDOM_BYTES = 16
@@ -39,9 +40,9 @@ export class Challenges {
 
   /** Whether it is one of ours, for this purpose, and has not expired. */
   isOurs(challenge: string, purpose: string): boolean {
-    const bytes = Buffer.from(challenge, 'base64url')
     // One spelling alone: another one of the same bytes would have another hash.
-    if (bytes.length !== HEAD_BYTES + MAC_BYTES || bytes.toString('base64url') !== challenge) return false
+    const bytes = bytesIn(challenge, HEAD_BYTES + MAC_BYTES)
+    if (bytes === undefined) return false
     const head = bytes.subarray(0, HEAD_BYTES)
     const isAuthentic = this.#keys.some((key) => timingSafeEqual(bytes.subarray(HEAD_BYTES), mac(key, head, purpose)))
     return isAuthentic && expiryOf(head) > Date.now()

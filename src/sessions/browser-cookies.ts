@@ -1,11 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Config } from '../config/config.js'
+import { bytesOfId, idIn, openSigned, signBytes } from '../tokens/signed-bytes.js'
 
 // The value is "lkb_" and base64url of: session id (16 bytes), HMAC-SHA-256 of it (32). Ids of sessions are no secrets: they
 // stand in tokens and lists.
 const PREFIX = 'lkb_'
 const ID_BYTES = 16
-const VALUE_BYTES = ID_BYTES + 32
 
 type Issuer = Pick<Config, 'PUBLIC_URL'>
 
@@ -26,10 +25,7 @@ export class BrowserCookies {
 
   /** The Set-Cookie header for a session. Without a lifetime (in milliseconds) the browser forgets it when it is closed. */
   make(sessionId: string, lifetimeMs?: number): string {
-    const [key] = this.#keys
-    if (key === undefined) throw new Error('There is no key for cookies')
-    const id = Buffer.from(sessionId.replaceAll('-', ''), 'hex')
-    const value = PREFIX + Buffer.concat([id, mac(id, key)]).toString('base64url')
+    const value = PREFIX + signBytes(bytesOfId(sessionId), this.#keys)
     const age = lifetimeMs === undefined ? '' : `; Max-Age=${Math.floor(lifetimeMs / 1_000)}`
     return `${this.#name}=${value}; ${this.#attributes}${age}`
   }
@@ -52,15 +48,7 @@ export class BrowserCookies {
 
   #open(value: string): string | undefined {
     if (!value.startsWith(PREFIX)) return undefined
-    const text = value.slice(PREFIX.length)
-    const bytes = Buffer.from(text, 'base64url')
-    if (bytes.length !== VALUE_BYTES || bytes.toString('base64url') !== text) return undefined
-    const [id, signature] = [bytes.subarray(0, ID_BYTES), bytes.subarray(ID_BYTES)]
-    if (!this.#keys.some((key) => timingSafeEqual(mac(id, key), signature))) return undefined
-    return id.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    const id = openSigned(value.slice(PREFIX.length), ID_BYTES, this.#keys)
+    return id && idIn(id)
   }
-}
-
-function mac(bytes: Buffer, key: Buffer): Buffer {
-  return createHmac('sha256', key).update(bytes).digest()
 }

@@ -1,0 +1,38 @@
+import { createHmac, timingSafeEqual } from 'node:crypto'
+
+const MAC_BYTES = 32
+const ID_BYTES = 16
+
+/** Bytes in base64url, with their HMAC-SHA-256 behind them, by the first of the keys. */
+export function signBytes(bytes: Buffer, [key]: readonly Buffer[]): string {
+  if (key === undefined) throw new Error('There is no key to sign with')
+  return Buffer.concat([bytes, mac(bytes, key)]).toString('base64url')
+}
+
+/** So many bytes that such a text holds, signed with any of the keys; undefined for everything else. */
+export function openSigned(text: string, length: number, keys: readonly Buffer[]): Buffer | undefined {
+  const all = bytesIn(text, length + MAC_BYTES)
+  if (all === undefined) return undefined
+  const [bytes, signature] = [all.subarray(0, length), all.subarray(length)]
+  return keys.some((key) => timingSafeEqual(mac(bytes, key), signature)) ? bytes : undefined
+}
+
+/** So many bytes in base64url; undefined for everything else. Node reads over what is not base64url, so that many texts would be one token. */
+export function bytesIn(text: string, length: number): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64url')
+  return bytes.length === length && bytes.toString('base64url') === text ? bytes : undefined
+}
+
+/** The 16 bytes of a UUID. */
+export function bytesOfId(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex')
+}
+
+/** The UUID that these bytes begin with. */
+export function idIn(bytes: Buffer): string {
+  return bytes.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
+
+function mac(bytes: Buffer, key: Buffer): Buffer {
+  return createHmac('sha256', key).update(bytes).digest()
+}
