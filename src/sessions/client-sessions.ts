@@ -7,9 +7,10 @@ import { afterCommit, type Database, within } from '../database/database.js'
 import { tokens } from '../telemetry/channels.js'
 import type { Role } from '../tokens/access-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
-import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
+import { revocationColumns, sessionConditions } from './conditions.js'
 import type { Endings } from './endings.js'
 import { type Sessions, userAgentOf } from './sessions.js'
+import { newSession, numberParameter, textParameter } from './statements.js'
 import type { AccessToken, TokenPairs, Tokens } from './token-pairs.js'
 
 /** How many live sessions somebody has with one client at most: one more ends the oldest. */
@@ -50,18 +51,16 @@ interface Dependencies {
 
 /** Sessions of other clients: each begins with an authorization code. */
 export class ClientSessions {
-  readonly #config: Config
   readonly #database: Database
   readonly #keys: Keys
   readonly #pairs: TokenPairs
   readonly #events: Events
   readonly #sessions: Sessions
   readonly #endings: Endings
-  readonly #lifetimes: Record<'refreshable' | 'short', { idle: number; absolute: number }>
+  readonly #lifetimes: Record<'refreshable' | 'short', Record<'idle' | 'absolute' | 'token', number>>
   #statements: ReturnType<typeof prepareStatements> | undefined
 
   constructor({ config, database, keys, pairs, events, endings, sessions }: Dependencies) {
-    this.#config = config
     this.#database = database
     this.#keys = keys
     this.#pairs = pairs
@@ -70,8 +69,8 @@ export class ClientSessions {
     this.#sessions = sessions
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = config
     this.#lifetimes = {
-      refreshable: { idle: REFRESH_IDLE_TTL, absolute: REFRESH_ABSOLUTE_TTL },
-      short: { idle: ACCESS_TOKEN_TTL, absolute: ACCESS_TOKEN_TTL },
+      refreshable: { idle: REFRESH_IDLE_TTL, absolute: REFRESH_ABSOLUTE_TTL, token: ACCESS_TOKEN_TTL },
+      short: { idle: ACCESS_TOKEN_TTL, absolute: ACCESS_TOKEN_TTL, token: ACCESS_TOKEN_TTL },
     }
   }
 
@@ -82,7 +81,7 @@ export class ClientSessions {
   async begin(authorization: Authorization, client: Client): Promise<AccessToken | Tokens | undefined> {
     this.#keys.assertCanSign()
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
-    this.#statements ??= prepareStatements(this.#database, this.#config)
+    this.#statements ??= prepareStatements(this.#database)
     const { insert, endOldest } = this.#statements
     const { isRefreshable, isOffline, needsConsent } = authorization
     const lifetimes = isRefreshable ? this.#lifetimes.refreshable : this.#lifetimes.short
@@ -90,6 +89,7 @@ export class ClientSessions {
       const origin = { ip: client.ip, userAgent: userAgentOf(client) }
       const parameters = {
         ...authorization,
+        ...{ id: sessionId, kind: 'api' },
         ...origin,
         ...lifetimes,
         isOffline: isOffline ? 1 : 0,
@@ -113,7 +113,7 @@ export class ClientSessions {
   }
 }
 
-function prepareStatements(database: Database, config: Config) {
+function prepareStatements(database: Database) {
   const { db, tables, now } = database
   const { sessions } = tables
   const { isLive, isOfClient } = sessionConditions(database)
@@ -126,7 +126,7 @@ function prepareStatements(database: Database, config: Config) {
     .limit(SESSIONS_PER_CLIENT)
     .offset(SESSIONS_PER_CLIENT)
   return {
-    insert: prepareInsert(database, config),
+    insert: prepareInsert(database),
     endOldest: db
       .update(sessions)
       .set({ revokedAt: now })
@@ -137,38 +137,23 @@ function prepareStatements(database: Database, config: Config) {
 }
 
 /** One statement, so that of several exchanges of a code one wins. */
-function prepareInsert({ db, tables, now, forShare }: Database, config: Config) {
+function prepareInsert(database: Database) {
+  const { db, tables, now, forShare } = database
   const { consents, sessions, users } = tables
   const parent = alias(sessions, 'parent')
   const consent = db
     .select({ clientId: consents.clientId })
     .from(consents)
     .where(and(eq(consents.userId, users.id), eq(consents.clientId, sql.placeholder('clientId'))))
-  const text = (name: string) => sql<string>`cast(${sql.placeholder(name)} as text)`
-  const number = (name: string) => sql<number>`cast(${sql.placeholder(name)} as bigint)`
   return db
     .insert(sessions)
     .select(
       db
         .select({
-          id: text('sessionId').as('id'),
-          userId: users.id,
-          generation: sql`0`.as('generation'),
-          ip: text('ip').as('ip'),
-          userAgent: text('userAgent').as('user_agent'),
-          createdAt: sql`${now}`.as('created_at'),
-          lastUsedAt: sql`${now}`.as('last_used_at'),
-          idleExpiresAt: sql`${now} + ${number('idle')}`.as('idle_expires_at'),
-          expiresAt: sql`${now} + ${number('absolute')}`.as('expires_at'),
-          tokenExpiresAt: sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}`.as('token_expires_at'),
-          revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
-          repetitions: sql`0`.as('repetitions'),
-          kind: sql`'api'`.as('kind'),
-          clientId: text('clientId').as('client_id'),
-          scope: text('scope').as('scope'),
-          parentId: sql<string>`case when ${number('isOffline')} = 1 then null else ${parent.id} end`.as('parent_id'),
-          amr: text('amr').as('amr'),
-          authTime: number('authTime').as('auth_time'),
+          ...newSession(database),
+          scope: textParameter('scope').as('scope'),
+          parentId: sql`case when ${numberParameter('isOffline')} = 1 then null else ${parent.id} end`.as('parent_id'),
+          authTime: numberParameter('authTime').as('auth_time'),
         })
         .from(users)
         .innerJoin(parent, eq(parent.userId, users.id))
@@ -181,8 +166,8 @@ function prepareInsert({ db, tables, now, forShare }: Database, config: Config) 
             eq(users.id, sql.placeholder('userId')),
             eq(users.isActive, true),
             eq(users.authVersion, sql.placeholder('authVersion')),
-            sql`${now} < ${number('expiresAt')}`,
-            or(sql`${number('needsConsent')} = 0`, exists(consent)),
+            sql`${now} < ${numberParameter('expiresAt')}`,
+            or(sql`${numberParameter('needsConsent')} = 0`, exists(consent)),
           )} ${forShare}`,
         ),
     )

@@ -39,7 +39,6 @@ export function prepareSessionStatements(database: Database) {
   const { sessions, users } = tables
   const { sessionId, withChildren, isOwnClient, isOfClient, isLive, ofActiveUser } = sessionConditions(database)
   const revocation = revocationColumns(tables)
-  const after = (lifetime: string) => sql`${now} + cast(${sql.placeholder(lifetime)} as bigint)`
   const ofUserAndKind = and(
     eq(sessions.userId, sql.placeholder('userId')),
     eq(sessions.kind, sql.placeholder('kind')),
@@ -57,26 +56,7 @@ export function prepareSessionStatements(database: Database) {
       .insert(sessions)
       .select(
         db
-          .select({
-            id: textParameter('id'),
-            userId: users.id,
-            generation: sql`0`.as('generation'),
-            ip: textParameter('ip'),
-            userAgent: textParameter('userAgent'),
-            createdAt: sql`${now}`.as('created_at'),
-            lastUsedAt: sql`${now}`.as('last_used_at'),
-            idleExpiresAt: sql`${after('idle')}`.as('idle_expires_at'),
-            expiresAt: sql`${after('absolute')}`.as('expires_at'),
-            tokenExpiresAt: sql`${after('token')} + ${TOKEN_SLACK_MS}`.as('token_expires_at'),
-            revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
-            repetitions: sql`0`.as('repetitions'),
-            kind: textParameter('kind'),
-            clientId: textParameter('clientId'),
-            scope: sql`cast(null as text)`.as('scope'),
-            parentId: sql`cast(null as text)`.as('parent_id'),
-            amr: textParameter('amr'),
-            authTime: sql`${now}`.as('auth_time'),
-          })
+          .select(newSession(database))
           .from(users)
           .where(
             sql`${and(
@@ -144,7 +124,40 @@ export function pruneSessions(database: Database, signal?: AbortSignal): Promise
   return deleteInBatches(database, { table, key: table.id, where: and(lt(table.tokenExpiresAt, now), isOver), signal })
 }
 
+/**
+ * The columns of a session that begins now, in the order of the table. Takes the parameters `id`, `kind`, `clientId`, `amr`, `ip` and
+ * `userAgent`, and the lifetimes `idle`, `absolute` and `token` in milliseconds.
+ */
+export function newSession({ tables: { users }, now }: Database) {
+  const after = (lifetime: string) => sql`${now} + ${numberParameter(lifetime)}`
+  return {
+    id: textParameter('id').as('id'),
+    userId: users.id,
+    generation: sql`0`.as('generation'),
+    ip: textParameter('ip').as('ip'),
+    userAgent: textParameter('userAgent').as('user_agent'),
+    createdAt: sql`${now}`.as('created_at'),
+    lastUsedAt: sql`${now}`.as('last_used_at'),
+    idleExpiresAt: after('idle').as('idle_expires_at'),
+    expiresAt: after('absolute').as('expires_at'),
+    tokenExpiresAt: sql`${after('token')} + ${TOKEN_SLACK_MS}`.as('token_expires_at'),
+    revokedAt: sql`cast(null as bigint)`.as('revoked_at'),
+    repetitions: sql`0`.as('repetitions'),
+    kind: textParameter('kind').as('kind'),
+    clientId: textParameter('clientId').as('client_id'),
+    scope: sql`cast(null as text)`.as('scope'),
+    parentId: sql`cast(null as text)`.as('parent_id'),
+    amr: textParameter('amr').as('amr'),
+    authTime: sql`${now}`.as('auth_time'),
+  }
+}
+
 /** A parameter in the place of a column. The cast gives PostgreSQL its type. */
-function textParameter(name: string) {
-  return sql<string>`cast(${sql.placeholder(name)} as text)`.as(name)
+export function textParameter(name: string) {
+  return sql<string>`cast(${sql.placeholder(name)} as text)`
+}
+
+/** As `textParameter`, for a number. */
+export function numberParameter(name: string) {
+  return sql<number>`cast(${sql.placeholder(name)} as bigint)`
 }
