@@ -6,57 +6,34 @@ import { PASSKEY_SCRIPT } from '../../src/pages/passkey-script.js'
 import { stylesFor } from '../../src/pages/styles.js'
 
 const ONE_DAY_S = 86_400
-const ONE_YEAR_S = 31_536_000
+/** Each is asked for by an address with a version in it. */
+const FOR_EVER = 'public, max-age=31536000, immutable'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
   const [styles, icon, logo] = [stylesFor(app.config), iconFor(app.config), readLogo(app.config.BRAND_LOGO)]
 
-  app.get('/account/styles.css', {
-    config: { public: true },
-    schema: { hide: true },
-    handler: (_request, reply) =>
-      reply
-        .headers({
-          'cache-control': `public, max-age=${ONE_YEAR_S}, immutable`,
-          'content-type': 'text/css; charset=utf-8',
-        })
-        .send(styles),
-  })
+  serve('styles.css', styles, { type: 'text/css; charset=utf-8' })
+  serve('passkeys.js', PASSKEY_SCRIPT, { type: 'text/javascript; charset=utf-8' })
+  serve('icon.svg', icon, { type: 'image/svg+xml', cacheControl: `public, max-age=${ONE_DAY_S}` })
+  // Whoever opens the picture by itself opens a document of this origin: none of its scripts may run.
+  const policy = { 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox" }
+  if (logo !== undefined) serve('logo', logo.bytes, { type: logo.type, headers: policy })
 
-  app.get('/account/passkeys.js', {
-    config: { public: true },
-    schema: { hide: true },
-    handler: (_request, reply) =>
-      reply
-        .headers({
-          'cache-control': `public, max-age=${ONE_YEAR_S}, immutable`,
-          'content-type': 'text/javascript; charset=utf-8',
-        })
-        .send(PASSKEY_SCRIPT),
-  })
+  function serve(name: string, body: string | Buffer, { type, cacheControl = FOR_EVER, headers = {} }: Served): void {
+    const sent = { ...headers, 'cache-control': cacheControl, 'content-type': type }
+    app.get(`/account/${name}`, {
+      config: { public: true },
+      schema: { hide: true },
+      handler: (_request, reply) => reply.headers(sent).send(body),
+    })
+  }
+}
 
-  app.get('/account/icon.svg', {
-    config: { public: true },
-    schema: { hide: true },
-    handler: (_request, reply) =>
-      reply.headers({ 'cache-control': `public, max-age=${ONE_DAY_S}`, 'content-type': 'image/svg+xml' }).send(icon),
-  })
-
-  if (logo === undefined) return
-  app.get('/account/logo', {
-    config: { public: true },
-    schema: { hide: true },
-    handler: (_request, reply) =>
-      reply
-        .headers({
-          'cache-control': `public, max-age=${ONE_YEAR_S}, immutable`,
-          // Whoever opens the picture by itself opens a document of this origin: none of its scripts may run.
-          'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-          'content-type': logo.type,
-        })
-        .send(logo.bytes),
-  })
+interface Served {
+  type: string
+  cacheControl?: string
+  headers?: Record<string, string>
 }
 
 export default routes
