@@ -1,5 +1,6 @@
 import plugin from 'fastify-plugin'
 import { EXPOSED_HEADERS, PREFLIGHT_KEPT_S } from '../../src/http/cors.js'
+import { pathOf } from '../../src/http/request-target.js'
 
 /** What a client in a browser calls itself, behind a log-in on our page. */
 const PATHS: readonly string[] = ['/v1/token', '/v1/revoke', '/v1/userinfo']
@@ -32,8 +33,3 @@ export default plugin(
   },
   { name: 'client-cors' },
 )
-
-function pathOf(url: string): string {
-  const end = url.indexOf('?')
-  return end === -1 ? url : url.slice(0, end)
-}

@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import findMyWay from 'find-my-way'
 import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
+import { pathOf } from '../../src/http/request-target.js'
 import { Problem } from '../../src/problems.js'
 
 /** Answers every error, 404 and 405 as problem+json. For a bug the answer holds only the request id. */
@@ -74,9 +75,4 @@ type Params = Record<string, string | undefined>
 
 function hasBlank(params: Params): boolean {
   return Object.values(params).includes('')
-}
-
-function pathOf(url: string): string {
-  const end = url.search(/[?#]/)
-  return end === -1 ? url : url.slice(0, end)
 }

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
+import { queryOf } from '../../src/http/request-target.js'
 import { answerAddress } from '../../src/oauth/authorization-request.js'
 import { redirectToGet, takeForms } from '../../src/pages/form-bodies.js'
 import { languageAsked } from '../../src/pages/languages.js'
@@ -40,10 +41,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const session = await app.browserSessions.find(headers.cookie, clientOf(request))
       const isSentByClient = hint !== undefined && (session === undefined || hint.sub === String(session.userId))
       const locale = languageAsked(headers, query.ui_locales)
-      if (!isSentByClient && session !== undefined) return reply.page(logOutPage(actionOf(request), locale), locale)
+      if (!isSentByClient && session !== undefined)
+        return reply.page(logOutPage(`${path}${queryOf(request.url)}`, locale), locale)
       await end(request, reply)
       if (!isSentByClient || address === undefined) return reply.page(loggedOutPage(address, locale), locale)
-      return reply.code(303).header('cache-control', 'no-store').redirect(address)
+      return reply.redirect(address, 303)
     },
   })
 
@@ -90,11 +92,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function end(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.header('set-cookie', await app.browserSessions.end(request.headers.cookie, clientOf(request)))
-  }
-
-  function actionOf({ url }: FastifyRequest): string {
-    const query = url.indexOf('?')
-    return query === -1 ? path : `${path}${url.slice(query)}`
   }
 }
 

@@ -1,12 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Config } from '../config/config.js'
 import { publicPath } from '../config/public-url.js'
+import { queryOf } from '../http/request-target.js'
 import type { WaysOut } from './log-in-page.js'
 
 /** Where somebody is on the way to an application: the query of its authorization request, with `?`, or nothing. */
 export function flowOf({ url, query }: Pick<FastifyRequest, 'url' | 'query'>): string {
   const isFlow = typeof (query as { client_id?: unknown }).client_id === 'string'
-  return isFlow ? url.slice(url.indexOf('?')) : ''
+  return isFlow ? queryOf(url) : ''
 }
 
 /** The pages for people who cannot log in, which lead back to the flow. */
