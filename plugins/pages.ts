@@ -70,7 +70,7 @@ function answerWithPage(error: Error, request: FastifyRequest, reply: FastifyRep
   if (routeOptions.config.browser && TO_LOG_IN.includes(problem.code)) {
     const again = problem.code === 'reauthentication_required'
     const address = logInPath(request, publicPath(server.config), { again })
-    return reply.code(303).header('cache-control', 'no-store').redirect(address)
+    return reply.redirect(address, 303)
   }
   logFault(problem, request)
   return reply.headers(problem.headers).page(refusalPage(problem, languageOf(request.headers)))

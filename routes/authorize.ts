@@ -136,7 +136,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   ) {
     const { client, redirectUri, scope, interaction } = authorization
     const locale = languageAsked(request.headers, interaction.uiLocales)
-    const query = new URL(request.url, issuer).search
+    const query = flowOf(request)
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
@@ -165,9 +165,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return await readAuthorizationRequest(request.query as Query, app.knownClients)
     } catch (error) {
       if (!(error instanceof AuthorizationError)) throw error
-      const { code, message, redirectUri, state } = error
-      const address = answerAddress(redirectUri, { error: code, error_description: message, state, iss: issuer })
-      await redirect(reply, address)
+      await redirect(reply, refusalTo(error, error.code, error.message))
       return undefined
     }
   }
@@ -186,7 +184,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   /** The way back to the client, with an error of RFC 6749 section 4.1.2.1. */
   function refusalTo(
-    { redirectUri, state }: AuthorizationRequest,
+    { redirectUri, state }: Pick<AuthorizationRequest, 'redirectUri' | 'state'>,
     code: AuthorizationError['code'],
     description: string,
   ): string {
@@ -199,7 +197,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   function redirect(reply: FastifyReply, address: string): FastifyReply {
-    return reply.code(303).header('cache-control', 'no-store').redirect(address)
+    return reply.redirect(address, 303)
   }
 
   function formOf(request: FastifyRequest, { client }: AuthorizationRequest) {

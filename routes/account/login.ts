@@ -32,7 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { to, again } = request.query
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
       if (session !== undefined && again === undefined) {
-        return reply.code(303).header('cache-control', 'no-store').redirect(`${path}${to}`)
+        return reply.redirect(`${path}${to}`, 303)
       }
       const user = session && (await app.accounts.find(session.userId))
       const username = user?.username ?? user?.email ?? undefined
@@ -51,8 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const user = await proveBy(body, request)
         const device = { cookie: headers.cookie, isShared: body.shared !== undefined }
         const { setCookie } = await app.browserSessions.begin(user, device, client)
-        reply.headers({ 'set-cookie': setCookie, 'cache-control': 'no-store' })
-        return reply.code(303).redirect(`${path}${query.to}`)
+        return reply.header('set-cookie', setCookie).redirect(`${path}${query.to}`, 303)
       } catch (error) {
         const where = { action: actionOf(query), waysOut, passkeys: app.passkeyLogIn, locale: languageOf(headers) }
         return reply.page(await logInPageAfter(toProblem(error), body, where))

@@ -66,10 +66,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       body: ref(TokenForm),
       response: { 200: ref(IntrospectionAnswer), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
     },
-    handler: async (request, reply): Promise<Static<typeof IntrospectionAnswer>> => {
+    handler: async (request): Promise<Static<typeof IntrospectionAnswer>> => {
       const client = await app.oauth.requireClient(request)
       clientRequests.publish({ client: client.id, request: 'introspection' })
-      reply.header('cache-control', 'no-store')
       const token = await app.introspection.inspect(client, request.body.token)
       await endOfTick()
       return { active: token !== undefined, ...token }

@@ -18,10 +18,7 @@ export function redirectToGet(path: string, mark?: string) {
     if (mark !== undefined && fields[mark] === undefined) return undefined
     // What a person typed never gets into an address.
     const { password, code, ticket, passkey, ...parameters } = fields
-    return reply
-      .code(303)
-      .header('cache-control', 'no-store')
-      .redirect(`${path}?${new URLSearchParams(parameters)}`)
+    return reply.redirect(`${path}?${new URLSearchParams(parameters)}`, 303)
   }
 }
 
