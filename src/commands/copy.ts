@@ -1,5 +1,6 @@
-import { and, asc, count, eq, getTableColumns, getTableName, ne, type SQL, sql } from 'drizzle-orm'
-import { alias, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
+import { and, asc, count, eq, getTableColumns, getTableName, is, ne, type SQL, sql } from 'drizzle-orm'
+import { alias, getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
+import { SQLiteTable, getTableConfig as sqliteConfigOf } from 'drizzle-orm/sqlite-core'
 import { type Database, DatabaseError, type Db, sole, type Tables } from '../database/database.js'
 import { openDatabase } from '../database/open.js'
 import { print, printError, printJson } from '../terminal.js'
@@ -30,8 +31,6 @@ export const options = { from: { type: 'string' }, to: { type: 'string' }, json:
 
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
-/** The second column of the keys that begin with the user. */
-const SECOND_OF_TWO = ['id', 'network', 'codeHash', 'clientId']
 
 /** A table as the copy sees it: rows in the order of a key. */
 interface TableCopy {
@@ -112,18 +111,22 @@ function tableCopiesOf(from: Tables, to: Tables): TableCopy[] {
   const { users, ...others } = from
   // Rows belong to users, who must be there first.
   return Object.entries({ users, ...others }).map(([name, table]) => {
-    const columns = getTableColumns(table as PgTable)
-    const primary = Object.entries(columns).filter(([, column]) => column.primary)
-    // A table without a key of one column has one of two: it is found by its user first.
-    const second = SECOND_OF_TWO.find((name) => columns[name] !== undefined) ?? ''
-    const pair = ['userId', second].flatMap((name) =>
-      columns[name] === undefined ? [] : [[name, columns[name]] as const],
-    )
-    const key = primary.length === 0 && pair.length === 2 ? pair : primary
+    const columns = Object.entries(getTableColumns(table as PgTable))
+    const [primaryKey] = primaryKeysOf(table as PgTable)
+    // A key of several columns is one of the table, in its order; of one column it is the column's.
+    const key = primaryKey
+      ? primaryKey.columns.flatMap((column) => columns.filter(([, own]) => own.name === column.name))
+      : columns.filter(([, column]) => column.primary)
     if (key.length === 0) throw new Error(`The table ${name} has no key that a copy could go by`)
     const isNumbered = key.at(-1)?.[1].dataType === 'number'
     return { name: getTableName(table), from: table, to: to[name as keyof Tables], key, isNumbered }
   })
+}
+
+/** The keys of several columns, of a table of either engine. */
+function primaryKeysOf(table: PgTable): { columns: PgColumn[] }[] {
+  if (!is(table, SQLiteTable)) return getTableConfig(table).primaryKeys
+  return sqliteConfigOf(table).primaryKeys as unknown as { columns: PgColumn[] }[]
 }
 
 /** Resolves to how many rows were copied. */
