@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FOR_EVERYBODY } from '../src/api/discovery.js'
-import { etag, isFresh } from '../src/api/etags.js'
+import { FOR_EVERYBODY, sendKeys } from '../src/api/discovery.js'
 import { problems } from '../src/api/problem-schemas.js'
 import { noContent, ref } from '../src/api/schemas.js'
 import { ASSERTION_ALGORITHMS } from '../src/clients/jwks.js'
@@ -150,12 +149,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...problems(431),
       },
     },
-    handler: async (request, reply) => {
-      const jwks = app.keys.publicJwks()
-      const tag = etag(jwks.keys.map(({ kid }) => kid).join('.'))
-      reply.headers(FOR_EVERYBODY).header('etag', tag)
-      return isFresh(request.headers['if-none-match'], tag) ? reply.code(304).send() : jwks
-    },
+    handler: (request, reply) => sendKeys(app.keys.publicJwks(), request, reply),
   })
 
   const grants = [...(PASSWORD_GRANT ? ['password'] : []), 'client_credentials', 'refresh_token']
