@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { identifierOf } from '../src/accounts/user-rows.js'
 import { clientOf } from '../src/audit/requester.js'
 import { wordsOf } from '../src/clients/scopes.js'
 import { hasPages } from '../src/config/pages.js'
@@ -155,8 +156,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   async function nameOf({ userId }: BrowserSession): Promise<string> {
-    const { username, email } = await app.accounts.get(userId)
-    return username ?? email ?? String(userId)
+    return identifierOf(await app.accounts.get(userId))
   }
 
   /** The request of the address; undefined when the client has been told what is wrong with it. */

@@ -37,11 +37,8 @@ export class PasskeyLogIn {
    * @throws Problem invalid_ticket, passkeys_unavailable
    */
   async options(ticket?: string) {
-    const { factors, passkeys, tickets } = this.#dependencies
-    if (ticket === undefined) return passkeys.requestOptions()
-    const proven = tickets.read(ticket)
-    if (proven === undefined) throw new Problem('invalid_ticket')
-    return passkeys.requestOptions(await factors.list(proven.userId))
+    const { passkeys } = this.#dependencies
+    return ticket === undefined ? passkeys.requestOptions() : this.#optionsOf(this.#holderOf(ticket))
   }
 
   /** What a page asks the device with, which writes nothing; undefined where there are no passkeys. */
@@ -52,14 +49,13 @@ export class PasskeyLogIn {
 
   /** How the second step of a log-in can be taken on a page: by codes, by a passkey, or by both. @throws Problem invalid_ticket */
   async secondStep(ticket: string) {
-    const { factors, passkeys, tickets } = this.#dependencies
-    const proven = tickets.read(ticket)
-    if (proven === undefined) throw new Problem('invalid_ticket')
-    const methods = await factors.methodsOf(proven.userId)
+    const { factors, passkeys } = this.#dependencies
+    const userId = this.#holderOf(ticket)
+    const methods = await factors.methodsOf(userId)
     const takesPasskey = passkeys.areAvailable && methods.includes('passkey')
     return {
       takesCodes: methods.some((method) => method !== 'passkey'),
-      question: takesPasskey ? passkeys.requestOptions(await factors.list(proven.userId)) : undefined,
+      question: takesPasskey ? await this.#optionsOf(userId) : undefined,
     }
   }
 
@@ -72,6 +68,17 @@ export class PasskeyLogIn {
       return this.#refuse(new Problem('passkey_rejected', { cause: new Error('the account may not log in') }), client)
     }
     return { ...user, amr: `${shown.amr} mfa`, spend: shown.spend }
+  }
+
+  #holderOf(ticket: string): number {
+    const proven = this.#dependencies.tickets.read(ticket)
+    if (proven === undefined) throw new Problem('invalid_ticket')
+    return proven.userId
+  }
+
+  async #optionsOf(userId: number) {
+    const { factors, passkeys } = this.#dependencies
+    return passkeys.requestOptions(await factors.list(userId))
   }
 
   async #refuse(error: unknown, client: Client): Promise<never> {

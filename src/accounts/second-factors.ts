@@ -9,7 +9,7 @@ import { base32, totpUri } from '../factors/totp.js'
 import { Problem } from '../problems.js'
 import type { AccountAccess, Extent } from './account-access.js'
 import type { Notices } from './notices.js'
-import { lockAccount, type User } from './user-rows.js'
+import { identifierOf, lockAccount, type User } from './user-rows.js'
 
 /** How many second factors an account may have. */
 const FACTORS_MAX = 20
@@ -53,10 +53,9 @@ export class SecondFactors {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
-      if ((await factors.list(owner.id, db)).length >= FACTORS_MAX) throw new Problem('too_many_factors')
+      await this.#withRoom(owner, db)
       const { id, secret } = await factors.begin(db, owner.id, name)
-      const account = user.username ?? user.email ?? String(user.id)
-      return { id, secret: base32(secret), uri: totpUri(secret, { issuer, account }) }
+      return { id, secret: base32(secret), uri: totpUri(secret, { issuer, account: identifierOf(user) }) }
     })
   }
 
@@ -76,13 +75,12 @@ export class SecondFactors {
 
   /** What a browser makes a passkey with. @throws Problem passkeys_unavailable, too_many_factors, invalid_token */
   async passkeyOptions(owner: Owner, serviceName: string) {
-    const { database, factors, passkeys } = this.#dependencies
-    const own = await factors.list(owner.id)
-    if (own.length >= FACTORS_MAX) throw new Problem('too_many_factors')
+    const { database, passkeys } = this.#dependencies
+    const own = await this.#withRoom(owner)
     const { users } = database.tables
     const [user] = await database.db.select().from(users).where(eq(users.id, owner.id))
     if (user === undefined) throw new Problem('invalid_token')
-    const name = user.username ?? user.email ?? String(user.id)
+    const name = identifierOf(user)
     return passkeys.creationOptions({ ...owner, name, displayName: user.name ?? name }, own, serviceName)
   }
 
@@ -95,7 +93,7 @@ export class SecondFactors {
     const made = await passkeys.verifyNew(owner, response)
     return database.transaction(async (db) => {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
-      if ((await factors.list(owner.id, db)).length >= FACTORS_MAX) throw new Problem('too_many_factors')
+      await this.#withRoom(owner, db)
       const methods = await factors.methodsOf(owner.id, db)
       const id = await passkeys.add(db, made, { userId: owner.id, name })
       return { id, recoveryCodes: await this.#added(db, { user, owner, methods }) }
@@ -143,6 +141,13 @@ export class SecondFactors {
       await this.#changed(db, { user, actor, deed: 'factor_removed', extent: 'keys' })
       return removed
     })
+  }
+
+  /** The factors of somebody who may have another. @throws Problem too_many_factors */
+  async #withRoom({ id }: Owner, db?: Db): Promise<Factor[]> {
+    const own = await this.#dependencies.factors.list(id, db)
+    if (own.length >= FACTORS_MAX) throw new Problem('too_many_factors')
+    return own
   }
 
   /** What a new factor means, by the methods that there were before it. Resolves to new recovery codes, if any. */

@@ -63,6 +63,11 @@ export function prepareFindPending({ db, tables: { users } }: Database) {
     .prepare('find_pending_user')
 }
 
+/** What somebody logs in with, to be shown. */
+export function identifierOf({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): string {
+  return username ?? email ?? String(id)
+}
+
 /** Whether two versions of a row say the same. */
 export function isSame(before: User, after: User): boolean {
   return Object.entries(after).every(([key, value]) => before[key as keyof User] === value)
