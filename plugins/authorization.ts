@@ -24,9 +24,9 @@ export default plugin(
     const userClaims = new UserClaimsReader(database)
     const idTokens = new IdTokens({ config, keys: idTokenKeys, claims: userClaims })
     app.decorate('userClaims', userClaims)
-    app.decorate('consents', new Consents({ database, events, endings }))
+    app.decorate('consents', new Consents({ database, clients: app.knownClients, events, endings }))
     app.decorate('authorizationCodes', codes)
     app.decorate('codeGrant', new CodeGrant({ config, codes, sessions, idTokens }))
   },
-  { name: 'authorization', dependencies: ['sessions'] },
+  { name: 'authorization', dependencies: ['sessions', 'clients'] },
 )

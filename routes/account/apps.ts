@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/audit/requester.js'
-import { wordsOf } from '../../src/clients/scopes.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, viewOf } from '../../src/pages/account-page.js'
 import { appsPage } from '../../src/pages/apps-page.js'
@@ -16,14 +15,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/account/apps', {
     config: { page: true, browser: true },
     schema: { querystring: Done },
-    handler: async (request, reply) => {
-      const consents = await app.consents.list(request.user.userId)
-      const apps = consents.flatMap(({ clientId: id, scope, grantedAt }) => {
-        const client = app.knownClients.find(id)
-        return client === undefined ? [] : [{ id, name: client.name, words: wordsOf(scope), grantedAt }]
-      })
-      return reply.page(appsPage(apps, viewOf(request)))
-    },
+    handler: async (request, reply) =>
+      reply.page(appsPage(await app.consents.list(request.user.userId), viewOf(request))),
   })
 
   app.post('/account/apps', {

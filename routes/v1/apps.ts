@@ -45,11 +45,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async ({ user }) => {
       const consents = await app.consents.list(user.userId)
-      const items = consents.flatMap(({ clientId, scope, grantedAt }) => {
-        const client = app.knownClients.find(clientId)
-        if (client === undefined) return []
-        return [{ client_id: clientId, client_name: client.name, scope, granted_at: timestamp(grantedAt) }]
-      })
+      const items = consents.map(({ id, name, scope, grantedAt }) => ({
+        ...{ client_id: id, client_name: name, scope, granted_at: timestamp(grantedAt) },
+      }))
       return { items, next_cursor: null }
     },
   })

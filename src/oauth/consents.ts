@@ -1,6 +1,7 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
+import type { KnownClients } from '../clients/known-clients.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
 import { storedScope, wordsOf } from '../clients/scopes.js'
 import type { Database } from '../database/database.js'
@@ -13,6 +14,7 @@ const ENDED = { type: 'session.ended', reason: 'consent revoked' } as const
 
 interface Dependencies {
   database: Database
+  clients: KnownClients
   events: Events
   endings: Endings
 }
@@ -20,12 +22,14 @@ interface Dependencies {
 /** What people have let clients of others do. The operator's own clients ask nobody. */
 export class Consents {
   readonly #database: Database
+  readonly #clients: KnownClients
   readonly #events: Events
   readonly #endings: Endings
   readonly #find: ReturnType<typeof prepareFind>
 
-  constructor({ database, events, endings }: Dependencies) {
+  constructor({ database, clients, events, endings }: Dependencies) {
     this.#database = database
+    this.#clients = clients
     this.#events = events
     this.#endings = endings
     this.#find = prepareFind(database)
@@ -60,11 +64,15 @@ export class Consents {
     })
   }
 
-  /** What somebody has agreed to, the first agreement first. */
-  list(userId: number) {
+  /** The clients that somebody lets use their account, in the order of their ids. */
+  async list(userId: number): Promise<Consented[]> {
     const { db, tables } = this.#database
     const { consents } = tables
-    return db.select().from(consents).where(eq(consents.userId, userId)).orderBy(asc(consents.clientId))
+    const rows = await db.select().from(consents).where(eq(consents.userId, userId)).orderBy(asc(consents.clientId))
+    return rows.flatMap(({ clientId: id, scope, grantedAt }) => {
+      const client = this.#clients.find(id)
+      return client === undefined ? [] : [{ id, name: client.name, scope, grantedAt }]
+    })
   }
 
   /** Takes back what somebody agreed to, and ends the sessions of the client. @throws Problem not_found */
@@ -93,6 +101,15 @@ export class Consents {
       .from(tables.users)
       .where(sql`${eq(tables.users.id, userId)} ${forUpdate}`)
   }
+}
+
+/** A client that was let in, with the words that it may have. */
+interface Consented {
+  id: string
+  name: string
+  scope: string
+  /** In milliseconds since 1970. */
+  grantedAt: number
 }
 
 interface Asked {

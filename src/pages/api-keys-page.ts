@@ -1,11 +1,12 @@
 import type { ApiKeyRow } from '../clients/api-keys.js'
-import { isForKeys, OWN_SCOPES, type OwnScope } from '../clients/scopes.js'
+import { isForKeys, OWN_SCOPES } from '../clients/scopes.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { accountPage, timeText, type View } from './account-page.js'
 import { button, checkbox, choice, field, hidden } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { describeScope } from './scope-texts.js'
 
 /** What comes before a word of a scope in the name of its box. */
 export const SCOPE_FIELD = 'scope-'
@@ -41,23 +42,11 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, unknown>>
 
-const KOREAN_SCOPES: Partial<Record<OwnScope, string>> = {
-  profile: '계정(이름, 언어)을 읽습니다.',
-  email: '이메일 주소를 읽습니다.',
-  'todos:read': '할 일을 읽습니다.',
-  'todos:write': '할 일을 만들고 바꾸고 지웁니다.',
-  'tutorials:read': '튜토리얼을 읽습니다.',
-  'tutorials:write': '튜토리얼을 만들고 바꾸고 지웁니다.',
-  'users:read': '관리자로서 계정을 읽습니다.',
-  'users:write': '관리자로서 계정을 바꿉니다.',
-  'events:read': '관리자로서 감사 기록을 읽습니다.',
-}
-
 /** The keys of somebody, and the form for a new one. */
 export function apiKeysPage({ keys, role }: { keys: readonly ApiKeyRow[]; role: Role }, view: View): Page {
   const { locale, path } = view
   const text = TEXTS[locale]
-  const words = (Object.keys(OWN_SCOPES) as OwnScope[]).filter((word) => isForKeys(word, role))
+  const words = Object.keys(OWN_SCOPES).filter((word) => isForKeys(word, role))
   const lifetimes = Object.fromEntries(LIFETIMES_DAYS.map((days) => [String(days), text.days(days)]))
   const body = html`${
     keys.length === 0 ? html`<p>${text.none}</p>` : html`<ul class="list">${keys.map((key) => item(key, view))}</ul>`
@@ -67,10 +56,7 @@ export function apiKeysPage({ keys, role }: { keys: readonly ApiKeyRow[]; role: 
 ${hidden('deed', 'make')}
 ${field({ name: 'name', label: text.name, maxLength: 100 })}
 <fieldset><legend class="label">${text.may}</legend>
-${words.map((word) => {
-  const label = locale === 'ko' ? KOREAN_SCOPES[word] : OWN_SCOPES[word]
-  return checkbox(`${SCOPE_FIELD}${word}`, label ?? word, { isRequired: false })
-})}
+${words.map((word) => checkbox(`${SCOPE_FIELD}${word}`, describeScope(word, locale), { isRequired: false }))}
 </fieldset>
 ${choice('days', text.lifetime, { options: lifetimes, value: '90' })}
 ${button(text.submit)}

@@ -1,3 +1,4 @@
+import { wordsOf } from '../clients/scopes.js'
 import { accountPage, timeText, type View } from './account-page.js'
 import { button, hidden } from './forms.js'
 import { type Html, html } from './html.js'
@@ -28,7 +29,7 @@ const TEXTS = {
 interface App {
   id: string
   name: string
-  words: readonly string[]
+  scope: string
   grantedAt: number
 }
 
@@ -40,8 +41,9 @@ ${apps.length > 0 && html`<ul class="list">${apps.map((app) => item(app, view))}
   return { ...accountPage(text.title, body, view), isWide: true }
 }
 
-function item({ id, name, words, grantedAt }: App, { path, locale }: View): Html {
+function item({ id, name, scope, grantedAt }: App, { path, locale }: View): Html {
   const text = TEXTS[locale]
+  const words = wordsOf(scope)
   const may = words.map((word) => html`<li>${describeScope(word, locale)}</li>`)
   return html`<li class="row"><div><strong><bdi>${name}</bdi></strong>
 ${words.length > 0 ? html`<ul>${may}</ul>` : html`<p>${text.nothing}</p>`}
