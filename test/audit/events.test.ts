@@ -3,10 +3,13 @@ import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { signUpAdmin } from '../support/people.js'
+import { until } from '../support/replica.js'
 
 const NEXT = 'four louder lanterns'
 const WRONG = 'three loud lanterns'
 const IP = '203.0.113.7'
+/** What is recorded beside the answer, which does not wait for it. */
+const BESIDE = new Set(['access.refused', 'login.throttled'])
 
 /** What the audit log must say of a request. What is left out is null, but for who did it: the one it is about. */
 interface Expected {
@@ -209,7 +212,10 @@ class Walk {
   }
 
   async check(t: Test, boss: Person): Promise<void> {
-    const log: Logged[] = (await boss.get('/v1/events?limit=100')).json().items
+    const logged = async (): Promise<Logged[]> => (await boss.get('/v1/events?limit=100')).json().items
+    const beside = this.#steps.flatMap(({ expected }) => expected).filter(({ type }) => BESIDE.has(type)).length
+    await until(async () => (await logged()).filter(({ type }) => BESIDE.has(type)).length >= beside)
+    const log = await logged()
     for (const { name, answer, expected } of this.#steps) {
       const request_id = String(answer.headers['x-request-id'])
       const found = log.filter((event) => event.request_id === request_id).reverse()
