@@ -31,7 +31,6 @@ export const FLOORS = [
   'src/domain.ts',
   'src/routes.ts',
   'src/app.ts',
-  'src/workers.ts',
   'src/server.ts',
   'src/import',
   'src/commands',
@@ -110,7 +109,7 @@ export function circleOf(sources: readonly Source[]): string[] | undefined {
 }
 
 /** What puts the service together is drawn as one. */
-const FRAME = 'server, workers, app, domain, routes.ts'
+const FRAME = 'server, app, domain, routes.ts'
 
 /**
  * The folders and who imports from whom, as a Mermaid flowchart from the top down. An import that others imply (a from b, b from c,

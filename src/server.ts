@@ -1,4 +1,3 @@
-import cluster from 'node:cluster'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
@@ -6,7 +5,6 @@ import type { FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import type { Config } from './config/config.js'
 import { listen } from './http/loopback.js'
-import { onStop } from './workers.js'
 
 const IDLE_SWEEP_EVERY_MS = 50
 /** A connection this old on which nothing was sent is kept at hand; a younger one has its first request on the way. */
@@ -24,15 +22,11 @@ export async function serve(config: Config): Promise<FastifyInstance> {
     socket.once('close', () => connections.delete(socket))
   })
   const delay = config.DRAIN_DELAY + config.SHUTDOWN_TIMEOUT + LAST_RESORT_MS
-  const grace = closeWithGrace(
-    { delay, logger: app.log, skip: cluster.isWorker ? ['SIGTERM', 'SIGINT'] : [] },
-    async ({ signal, err }) => {
-      if (err) app.log.fatal({ err }, 'uncaught error: this process stops')
-      else app.log.info({ signal }, 'stopping')
-      await stop(app, connections, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
-    },
-  )
-  if (cluster.isWorker) onStop(grace.close)
+  const grace = closeWithGrace({ delay, logger: app.log }, async ({ signal, err }) => {
+    if (err) app.log.fatal({ err }, 'uncaught error: this process stops')
+    else app.log.info({ signal }, 'stopping')
+    await stop(app, connections, err ? 0 : config.DRAIN_DELAY, config.SHUTDOWN_TIMEOUT)
+  })
   try {
     await listen(app)
   } catch (error) {

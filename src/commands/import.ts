@@ -112,7 +112,7 @@ async function runPlan(
   const stage = await Stage.open()
   const target = await openTarget(config, apply)
   try {
-    const passwords = new Passwords({ ...config, WORKERS: 1 })
+    const passwords = new Passwords(config)
     const plan = { ...wanted, erasureKeys: target ? await erasureKeys(config, target, wanted.source) : [] }
     const found = await survey(plan, stage, target)
     announceDatabase(config.DATABASE_URL)

@@ -1,9 +1,7 @@
-import cluster from 'node:cluster'
 import { type Config, loadConfig } from '../config/config.js'
 import { doubtsAbout } from '../config/environment.js'
 import { serve } from '../server.js'
 import { printError } from '../terminal.js'
-import { superviseWorkers } from '../workers.js'
 
 export const HELP = `Usage: latchkey serve [--json]
 
@@ -20,22 +18,11 @@ export const options = { json: { type: 'boolean' } } as const
 export async function run({ json }: { json?: boolean }): Promise<void> {
   const settings = loadConfig()
   const config: Config = json ? { ...settings, LOG_FORMAT: 'json' } : settings
-  if (cluster.isPrimary) printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
-  const port =
-    config.WORKERS > 1 && cluster.isPrimary ? await superviseWorkers(config.WORKERS) : await serveHere(config)
+  printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
+  const app = await serve(config)
+  const { port } = app.server.address() as { port: number }
   const isLocal = ['localhost', '127.0.0.1', '::1'].includes(config.HOST)
-  if (isLocal && cluster.isPrimary) process.stderr.write(welcome(`http://localhost:${port}`, config.DOCS))
-}
-
-async function serveHere(config: Config): Promise<number> {
-  try {
-    const app = await serve(config)
-    return (app.server.address() as { port: number }).port
-  } catch (error) {
-    // An open IPC channel would keep a worker alive that cannot start.
-    cluster.worker?.disconnect()
-    throw error
-  }
+  if (isLocal) process.stderr.write(welcome(`http://localhost:${port}`, config.DOCS))
 }
 
 /** Printed for somebody who started the service by hand; on standard error, because standard output is the log. */

@@ -153,13 +153,6 @@ function disagreements(config: Config): string[] {
       problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
     }
     if (config.PUBLIC_URL === '') problems.push('PUBLIC_URL is required with PostgreSQL')
-  } else if (config.WORKERS > 1) {
-    problems.push('WORKERS must be 1 with SQLite: its one file has one writer, and the others would wait for it')
-  }
-  if (config.WORKERS > 1 && (config.METRICS !== 'off' || config.METRICS_PORT !== undefined)) {
-    problems.push(
-      'METRICS and METRICS_PORT must be off with more than one of WORKERS: any answer would be of one of them',
-    )
   }
   return [...problems, ...mailDisagreements({ ...config, MAIL_URL: withDefaults(config).MAIL_URL })]
 }

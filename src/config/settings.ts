@@ -41,10 +41,6 @@ export const Settings = Type.Object({
     default: '10',
     description: 'The number of connections that a process opens to PostgreSQL.',
   }),
-  WORKERS: wholeNumber(1, 64, {
-    default: '1',
-    description: 'The number of processes that serve the port, at most one per core. More than one needs PostgreSQL.',
-  }),
   SECRET_KEY: list(assertSecretKey, {
     default: '',
     description:

@@ -16,7 +16,7 @@ export class Passwords {
 
   constructor(config: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
     this.#scheme = schemeOf(config)
-    this.#queue = new HashQueue(config.HASH_QUEUE, config.WORKERS)
+    this.#queue = new HashQueue(config.HASH_QUEUE)
     this.#deadlineMs = deadlineMs
   }
 

@@ -54,9 +54,9 @@ export class HashQueue {
   #memory = 0
   #served = 0
 
-  constructor(limit: number, workers: number) {
+  constructor(limit: number, slots = Math.min(availableParallelism(), MOST_SLOTS)) {
     this.#limit = limit
-    this.slots = Math.min(Math.max(1, Math.floor(availableParallelism() / workers)), MOST_SLOTS)
+    this.slots = slots
   }
 
   /** How many wait. */

@@ -101,21 +101,15 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', PORT: '0' }
     const other = { ...settings, SECRET_KEY: 'Zk0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-another' }
     await onServer(url, 'alter table signing_keys rename to lost')
-    const cases = [
-      [settings, /^latchkey: The database cannot be used: relation "signing_keys" does not exist$/m],
-      [{ ...settings, WORKERS: '2' }, /^latchkey: The database cannot be used: relation "signing_keys"/m],
-    ] as const
-    for (const [settings, reason] of cases) await assertEnds(t, settings, reason)
+    await assertEnds(t, settings, /^latchkey: The database cannot be used: relation "signing_keys" does not exist$/m)
     await onServer(url, 'alter table lost rename to signing_keys')
     await assertEnds(t, other, /^latchkey: The signing keys in the database do not open with this SECRET_KEY/m)
-    await assertEnds(t, { ...other, WORKERS: '2' }, /do not open with this SECRET_KEY/)
   })
 
-  t.test('an address that cannot be listened on is one line too, also of a worker', async (t) => {
+  t.test('an address that cannot be listened on is one line too', async (t) => {
     const url = await database(t)
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
     await assertEnds(t, { ...settings, PORT: new URL(url).port }, /^latchkey: listen EADDRINUSE/m)
-    await assertEnds(t, { ...settings, PORT: new URL(url).port, WORKERS: '2' }, /^latchkey: bind EADDRINUSE/m)
     await assertEnds(t, { ...settings, PORT: '0', HOST: 'no.such.host.invalid' }, /^latchkey: getaddrinfo/m)
   })
 })

@@ -58,12 +58,11 @@ t.test('a hash that takes too long ends its thread, and no other task', { timeou
 })
 
 t.test('a hash that takes too long is a wrong password, and its slot is free again', async (t) => {
-  const config = { ...loadConfig({ HASH_QUEUE: '0' }), WORKERS: 16, BCRYPT_COST: COST }
+  const config = { ...loadConfig({ HASH_QUEUE: '0' }), BCRYPT_COST: COST }
   const quick = new Passwords(config, { deadlineMs: SHORT_DEADLINE_MS })
-  t.equal(quick.slots, 1)
   const patient = new Passwords(config)
   const stored = await patient.hash(PASSWORD)
-  for (let n = 0; n < 3; n += 1) {
+  for (let n = 0; n <= quick.slots; n += 1) {
     t.match(await quick.verify(PASSWORD, DEAR_HASH), { isRight: false, isOutdated: false })
   }
   t.equal(quick.waiting, 0)

@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { get } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
@@ -51,25 +49,6 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     }
   })
 
-  t.test('several processes serve on one port; one that ends is replaced; all stop together', async (t) => {
-    const url = await createDatabase(t, server)
-    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
-    const child = await serving(t, { settings })
-    // The ids that a process gives to its requests have a beginning of their own.
-    const seen = new Set<string>()
-    const ask = async () => {
-      const body = await fetchAnew(`${child.address}/v1/me`).catch(() => '')
-      const [, process] = /"request_id":"(.{8})/.exec(body) ?? []
-      return (process === undefined ? seen : seen.add(process)).size
-    }
-    await until(async () => (await ask()) === 2)
-    const [pid] = (await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')).split(' ')
-    process.kill(Number(pid), 'SIGKILL')
-    await until(async () => (await ask()) === 3)
-    t.equal(await child.stop(), 0)
-    await t.rejects(fetchAnew(`${child.address}/livez`))
-  })
-
   t.test(
     'every replica knows a client that was registered elsewhere, and refuses it once it is disabled',
     async (t) => {
@@ -96,13 +75,6 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
       t.comment(`refused by both ${ms} ms after the command has ended`)
     },
   )
-
-  t.test('if one of several processes cannot start, none stays', async (t) => {
-    const { DATABASE_URL, ...rest } = postgresSettings(await createDatabase(t, server))
-    const url = DATABASE_URL.replace(/[^/]*$/, 'not_there')
-    const settings = { ...rest, DATABASE_URL: url, PUBLIC_URL: 'http://latchkey.test', WORKERS: '2' }
-    await t.rejects(serving(t, { settings }), { message: /never said .*"not_there" does not exist/s })
-  })
 
   t.test('an edited, a newer and an old database are refused, as on SQLite', async (t) => {
     const url = await createDatabase(t, server)
@@ -151,17 +123,4 @@ async function connect(t: Test, url: string): Promise<pg.Client> {
   await client.connect()
   t.teardown(() => client.end())
   return client
-}
-
-/** The body of an answer, asked for on a connection of its own. */
-function fetchAnew(url: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const request = get(url, { agent: false, timeout: 2_000 }, async (response) => {
-      let body = ''
-      for await (const chunk of response) body += chunk
-      resolve(body)
-    })
-    request.on('timeout', () => request.destroy(new Error('no answer')))
-    request.on('error', reject)
-  })
 }

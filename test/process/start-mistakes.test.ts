@@ -64,7 +64,14 @@ t.test('a start that fails says what was given and what would work', async (t) =
 })
 
 t.test('a name that is nearly a setting is told, and names of other programs are not', async (t) => {
-  const near = { CORS_ORIGIN: 'x', PUBLICURL: 'x', DATABSE_URL: 'x', SECRET_KEYS: 'x', cors_origins: 'x', WORKER: '1' }
+  const near = {
+    CORS_ORIGIN: 'x',
+    PUBLICURL: 'x',
+    DATABSE_URL: 'x',
+    SECRET_KEYS: 'x',
+    cors_origins: 'x',
+    BCRYPT_COSTS: '4',
+  }
   const others = {
     HOME: '/root',
     HOSTNAME: 'a',

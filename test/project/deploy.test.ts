@@ -33,8 +33,12 @@ const manifests = new Map(
 )
 const compose = await yaml(join(packageRoot, 'compose.yaml'), { merge: true })
 
-t.test('the unit of systemd starts the file of the package, and does not repeat what cannot succeed', async (t) => {
-  const unit = await readFile(join(packageRoot, 'deploy', 'systemd', 'latchkey.service'), 'utf8')
+t.test('the units of systemd start the file of the package, and do not repeat what cannot succeed', async (t) => {
+  const [unit = '', replica = ''] = await Promise.all(
+    ['latchkey.service', 'latchkey@.service'].map((name) =>
+      readFile(join(packageRoot, 'deploy', 'systemd', name), 'utf8'),
+    ),
+  )
   const page = await readFile(join(packageRoot, 'docs', 'operations.md'), 'utf8')
   const { bin } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
   const [, command = ''] = /^ExecStart=\S+ (\S+) serve$/m.exec(unit) ?? []
@@ -44,6 +48,10 @@ t.test('the unit of systemd starts the file of the package, and does not repeat 
   t.match(page, `DATABASE_URL=${database} `, 'and the same database')
   t.equal(loadConfig({ DATABASE_URL: database }).DATABASE_URL, database)
   t.match(unit, /^RestartPreventExitStatus=64 78$/m)
+  const rules = (text: string) => text.split('\n').filter((line) => /^(?!Environment=)[A-Z]\w+=/.test(line))
+  const [, ...shared] = rules(unit)
+  t.same(rules(replica).slice(1), shared, 'a replica differs in its settings alone')
+  t.match(replica, /^Environment=PORT=%i MIGRATE_ON_START=off$/m)
 })
 
 /** The types of Kubernetes' own API, by kind. */

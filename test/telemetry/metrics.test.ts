@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { parse } from 'yaml'
-import { loadConfig } from '../../src/config/config.js'
 import { packageRoot } from '../../src/package.js'
 import { type Person, type Service, startService } from '../helper.js'
 import { basic, clientToken, postForm, registerClient } from '../support/oauth.js'
@@ -107,12 +106,6 @@ t.test('METRICS_PORT: a port of its own, and nothing of it on the usual one', as
   t.equal((await service.get('/metrics')).statusCode, 404)
   await service.app.close()
   await t.rejects(ask(port, '/metrics'), { code: 'ECONNREFUSED' })
-})
-
-t.test('several processes on one port have no metrics in common, and so none', async (t) => {
-  const settings = { DATABASE_URL: 'postgres://x@y/z', PUBLIC_URL: 'http://x', WORKERS: '2', METRICS_PORT: '9464' }
-  const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests'
-  t.throws(() => loadConfig({ ...settings, SECRET_KEY }), { message: /METRICS_PORT must be off with more than one/ })
 })
 
 t.test('the alerts and the dashboard ask for metrics that there are', async (t) => {
