@@ -5,8 +5,8 @@ import { build } from 'esbuild'
 
 const OUT = 'dist-test'
 const FOLDERS = ['src', 'plugins', 'routes', 'drizzle', 'test', 'scripts', 'bench']
-/** Packages, and clients that a test generates and compiles by itself. */
-const LEFT_OUT = new Set(['test/node_modules', 'test/clients', 'test/.generated'])
+/** Clients that a test generates and compiles by itself. */
+const LEFT_OUT = new Set(['test/clients', 'test/.generated'])
 
 rmSync(OUT, { recursive: true, force: true })
 await build({
@@ -24,7 +24,7 @@ symlinkSync(resolve('test/node_modules'), `${OUT}/test/node_modules`, 'junction'
 function sourcesIn(folder) {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory()) return LEFT_OUT.has(path) ? [] : sourcesIn(path)
+    if (entry.isDirectory()) return entry.name === 'node_modules' || LEFT_OUT.has(path) ? [] : sourcesIn(path)
     return path.endsWith('.ts') ? [path] : []
   })
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,8 +72,8 @@ async function bench(): Promise<void> {
 
 /** Nobody but the bench needs them. */
 function installPeers(): void {
-  const cwd = join(packageRoot, 'bench')
-  if (existsSync(join(cwd, 'node_modules'))) return
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [join(packageRoot, 'scripts/install.mjs'), 'bench'], {
+    stdio: 'inherit',
+  })
   if (status !== 0) throw new Error('npm ci of the peers failed')
 }

@@ -1,5 +1,4 @@
-import type { FastifyInstance, InjectOptions } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../src/app.js'
 import { type Config, loadConfig } from '../src/config/config.js'

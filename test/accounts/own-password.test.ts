@@ -1,5 +1,5 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, Person, type Service, startService } from '../helper.js'
 import { ALIVE, DEAD, standing } from '../support/people.js'

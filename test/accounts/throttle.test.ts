@@ -1,5 +1,5 @@
 import { like } from 'drizzle-orm'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
 

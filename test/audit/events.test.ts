@@ -1,5 +1,4 @@
-import type { HTTPMethods } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { HTTPMethods, LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { signUpAdmin } from '../support/people.js'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings } from '../support/databases.js'

@@ -1,5 +1,4 @@
-import type { InjectOptions } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import { Person, type Service } from '../helper.js'
 import { PASSWORD_MARK } from './arbitraries.js'
 import { collectionOf, type Plan } from './plans.js'

@@ -2,8 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import type { InjectOptions } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import t from 'tap'
 import { type Service, startService } from '../helper.js'
 import { until } from '../support/replica.js'

@@ -1,7 +1,6 @@
 // On SQLite alone: what is refused before a database is asked.
 
-import type { InjectOptions } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { PASSWORD, startService } from '../helper.js'
 

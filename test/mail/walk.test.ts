@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { PASSWORD, Person, type Service } from '../helper.js'
 import { installation } from '../support/installation.js'

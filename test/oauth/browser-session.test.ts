@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t from 'tap'
 import { addTotp } from '../factors/people.js'
 import { claimsOf, PASSWORD, type Service } from '../helper.js'

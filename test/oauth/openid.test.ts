@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { and, eq, ne } from 'drizzle-orm'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import { createLocalJWKSet, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from 'jose'
-import type { Response } from 'light-my-request'
 import t, { type Test } from 'tap'
 import { type Registration, withDefaults } from '../../src/clients/registration.js'
 import { IdTokenKeys } from '../../src/tokens/id-token-keys.js'

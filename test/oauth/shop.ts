@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import type { Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
 import { PASSWORD, type Service, startService } from '../helper.js'

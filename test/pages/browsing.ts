@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import { PASSWORD, type Service } from '../helper.js'
 import { submit } from '../mail/links.js'
 

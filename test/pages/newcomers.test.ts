@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
 import { PASSWORD, type Service } from '../helper.js'

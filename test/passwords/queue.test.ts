@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryOf } from '../../src/passwords/memory.js'
 import { HashQueue, type Turn } from '../../src/passwords/queue.js'

@@ -2,9 +2,11 @@
 
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
+import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
+import ts from 'typescript'
 import { packageRoot } from '../../src/package.js'
 import { PASSWORD, temporaryFolder } from '../helper.js'
 import { nodeProcess } from '../support/child.js'
@@ -51,6 +53,26 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   t.match(await readdir(join(folder, 'data')), ['latchkey.db'])
 })
 
+t.test('what a file imports is in the lock file of its folder or in that of the root', async (t) => {
+  const root = await dependenciesOf('.')
+  const own: Record<string, Set<string>> = {
+    test: await dependenciesOf('test'),
+    'bench/peers': await dependenciesOf('bench'),
+  }
+  const folders = ['src', 'plugins', 'routes', 'drizzle', 'scripts', 'bench', 'test']
+  const names = await Promise.all(
+    folders.map(async (folder) => (await sources(folder)).map((name) => join(folder, name))),
+  )
+  t.ok(names.flat().length > 400)
+  for (const path of names.flat()) {
+    const known = Object.entries(own).find(([folder]) => path.startsWith(`${folder}/`))?.[1]
+    const missing = packagesOf(await readFile(join(packageRoot, path), 'utf8')).filter(
+      (name) => !root.has(name) && !known?.has(name),
+    )
+    if (missing.length > 0) t.fail(`${path} imports ${missing}`)
+  }
+})
+
 t.test('no page tells anybody to run a package of this name from the registry', async (t) => {
   const found = await Promise.all(
     ['docs', 'examples'].map(async (folder) =>
@@ -64,3 +86,21 @@ t.test('no page tells anybody to run a package of this name from the registry', 
     t.notMatch(text, /(npx|npm (install|i|exec|create)|pnpm \w+|yarn \w+)( -\S+)* latchkey(@\S+)?\b(?!-)/, page)
   }
 })
+
+async function dependenciesOf(folder: string): Promise<Set<string>> {
+  const text = await readFile(join(packageRoot, folder, 'package.json'), 'utf8')
+  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(text)
+  return new Set(Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }))
+}
+
+async function sources(folder: string): Promise<string[]> {
+  const names = await readdir(join(packageRoot, folder), { recursive: true })
+  return names.filter((name) => /\.(ts|mjs)$/.test(name) && !/(^|\/)(node_modules|\.generated|clients)\//.test(name))
+}
+
+/** The packages whose modules a file imports, types as well. */
+function packagesOf(text: string): string[] {
+  const names = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
+  const others = names.filter((name) => !name.startsWith('.') && !isBuiltin(name))
+  return [...new Set(others.map((name) => name.split('/', name.startsWith('@') ? 2 : 1).join('/')))]
+}

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
 

@@ -1,4 +1,4 @@
-import type { Response } from 'light-my-request'
+import type { LightMyRequestResponse as Response } from 'fastify'
 import { type Registration, withDefaults } from '../../src/clients/registration.js'
 import type { Service } from '../helper.js'
 

@@ -1,5 +1,4 @@
-import type { InjectOptions } from 'fastify'
-import type { Response } from 'light-my-request'
+import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import type { Service } from '../helper.js'
 import { contractOf } from './contract.js'
 
