@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { emailKey, identifierKey } from '../../src/accounts/names.js'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { MailRequest } from '../../src/api/mail-schemas.js'
-import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { problemAnswer, problems, TICKET_EXAMPLE } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { languageOf } from '../../src/pages/languages.js'
@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         200: ref(Login),
         ...problems(400, 413, 415, 429),
         401: problemAnswer(401, 'invalid_credentials'),
-        403: problemAnswer(403, 'mfa_required'),
+        403: problemAnswer(403, 'mfa_required', TICKET_EXAMPLE),
       },
     },
     handler: async (request) => {

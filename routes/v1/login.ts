@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { problemAnswer, problems, TICKET_EXAMPLE } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { factorIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
@@ -61,7 +61,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         200: ref(Login),
         ...problems(400, 413, 415, 429),
         401: problemAnswer(401, 'invalid_credentials'),
-        403: problemAnswer(403, 'mfa_required'),
+        403: problemAnswer(403, 'mfa_required', TICKET_EXAMPLE),
       },
     },
     handler: async (request) => {

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { emailKey } from '../../src/accounts/names.js'
 import { shownIn } from '../../src/accounts/shown.js'
 import { MailRequest } from '../../src/api/mail-schemas.js'
-import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { METHODS_EXAMPLE, problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { codeIn } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
@@ -86,7 +86,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         204: noContent('It is set.'),
         ...problems(400, 413, 415, 429),
-        403: problemAnswer(403, 'mfa_required'),
+        403: problemAnswer(403, 'mfa_required', METHODS_EXAMPLE),
       },
     },
     handler: async (request, reply) => {

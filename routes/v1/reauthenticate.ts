@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { FreshToken } from '../../src/api/account-schemas.js'
-import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { METHODS_EXAMPLE, problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
 import { toAuthenticationResponse } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
@@ -45,7 +45,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: {
         200: ref(FreshToken),
         ...problems(400, 401, 413, 415, 429),
-        403: problemAnswer(403, 'mfa_required'),
+        403: problemAnswer(403, 'mfa_required', METHODS_EXAMPLE),
       },
     },
     handler: (request) => {

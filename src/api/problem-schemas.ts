@@ -40,6 +40,10 @@ export const Problem = Type.Object(
   },
 )
 
+/** What `mfa_required` brings where a ticket stands for the first factor; elsewhere the same request is sent again. */
+export const TICKET_EXAMPLE = { ticket: 'c2VhbGVk', methods: ['totp', 'recovery_code'] }
+export const METHODS_EXAMPLE = { methods: TICKET_EXAMPLE.methods }
+
 /** What a status means, and the code that it usually has. */
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
   400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
@@ -76,18 +80,22 @@ export function problems<const Status extends number>(...statuses: Status[]) {
   } as unknown as Record<Status | 500 | 503, TSchema>
 }
 
-/** The answer of one status, whose example has another code than that status usually has. */
-export function problemAnswer(status: number, code?: ProblemCode): TSchema {
-  const { description, code: usual } = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }
+/**
+ * The answer of one status, where another code than its usual one is to be expected: the description is that of the code,
+ * and the example has the members that it brings.
+ */
+export function problemAnswer(status: number, code?: ProblemCode, extension?: Record<string, unknown>): TSchema {
+  const usual = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }
   return {
-    description,
+    description: code ? PROBLEMS[code].title : usual.description,
     ...(HEADERS[status] && { headers: HEADERS[status] }),
-    content: problemContent(code ?? usual),
+    content: problemContent(code ?? usual.code, extension),
   } as unknown as TSchema
 }
 
-function problemContent(code: ProblemCode) {
+function problemContent(code: ProblemCode, extension?: Record<string, unknown>) {
   const errors = code === 'validation_failed' ? [{ in: 'body', path: '/name', message: 'must be a string' }] : undefined
-  const example = new PublicProblem(code, { ...(errors && { errors }) }).toBody('fq3k1z-2b')
+  const particulars = { ...(errors && { errors }), ...(extension && { extension }) }
+  const example = new PublicProblem(code, particulars).toBody('fq3k1z-2b')
   return { 'application/problem+json': { schema: ref(Problem), example } }
 }

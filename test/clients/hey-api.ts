@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { client } from '../.generated/hey-api/client.gen.js'
 import * as latchkey from '../.generated/hey-api/index.js'
+import { codeOf } from './authenticator.js'
 
 /** The whole walk with a client that Hey API makes. */
 export async function walk(address: string, fetch: typeof globalThis.fetch): Promise<void> {
@@ -65,6 +66,34 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.equal(tooMany.response?.status, 429)
   assert.equal(tooMany.error?.code, 'too_many_attempts')
   assert.ok(Number(tooMany.response?.headers.get('retry-after')) > 0)
+}
+
+/** TOTP from the registration to the log-in that asks for it. */
+export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
+  let accessToken = ''
+  client.setConfig({ baseUrl: address, auth: () => accessToken, fetch })
+  const account = { username: 'juno-with-totp', password: 'three quiet lanterns' }
+  await latchkey.register({ body: account })
+  accessToken = (await latchkey.login({ body: account })).data?.access_token ?? ''
+
+  const { data: totp } = await latchkey.beginTotp({ body: { name: 'phone' } })
+  assert.ok(totp)
+  const confirmed = await latchkey.confirmTotp({ body: { code: codeOf(totp.uri) } })
+  assert.equal(confirmed.data?.recovery_codes.length, 10)
+  assert.equal((await latchkey.logout()).response?.status, 204)
+  accessToken = ''
+
+  const { data: early, error } = await latchkey.login({ body: account })
+  assert.equal(early, undefined)
+  assert.ok(error?.code === 'mfa_required' && error.ticket)
+  assert.deepEqual(error.methods, ['totp', 'recovery_code'])
+  const { ticket } = error
+  const wrong = await latchkey.completeLogin({ body: { ticket, totp: codeOf(totp.uri) } })
+  assert.equal(wrong.error?.code, 'wrong_code', 'each code counts once')
+  const { data: login } = await latchkey.completeLogin({ body: { ticket, totp: codeOf(totp.uri, 1) } })
+  assert.ok(login)
+  accessToken = login.access_token
+  assert.equal((await latchkey.getMe()).data?.username, 'juno-with-totp')
 }
 
 /** The name of whoever this fetch sends the token of. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import createClient from 'openapi-fetch'
 import type { paths } from '../.generated/openapi-typescript.js'
+import { codeOf } from './authenticator.js'
 
 /** The whole walk with a client that openapi-typescript and openapi-fetch make. */
 export async function walk(address: string, fetch: typeof globalThis.fetch): Promise<void> {
@@ -75,6 +76,38 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.equal(tooMany.response.status, 429)
   assert.equal(tooMany.error?.code, 'too_many_attempts')
   assert.ok(Number(tooMany.response.headers.get('retry-after')) > 0)
+}
+
+/** TOTP from the registration to the log-in that asks for it. */
+export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
+  let accessToken = ''
+  const client = createClient<paths>({ baseUrl: address, fetch })
+  client.use({
+    onRequest({ request }) {
+      if (accessToken) request.headers.set('authorization', `Bearer ${accessToken}`)
+    },
+  })
+  const account = { username: 'mina-with-totp', password: 'three quiet lanterns' }
+  accessToken = (await client.POST('/v1/register', { body: account })).data?.access_token ?? ''
+
+  const { data: totp } = await client.POST('/v1/me/totp', { body: { name: 'phone' } })
+  assert.ok(totp)
+  const confirmed = await client.POST('/v1/me/totp/confirm', { body: { code: codeOf(totp.uri) } })
+  assert.equal(confirmed.data?.recovery_codes.length, 10)
+  assert.equal((await client.POST('/v1/logout')).response.status, 204)
+  accessToken = ''
+
+  const { data: early, error } = await client.POST('/v1/login', { body: account })
+  assert.equal(early, undefined)
+  assert.ok(error?.code === 'mfa_required' && error.ticket)
+  assert.deepEqual(error.methods, ['totp', 'recovery_code'])
+  const { ticket } = error
+  const wrong = await client.POST('/v1/login/factor', { body: { ticket, totp: codeOf(totp.uri) } })
+  assert.equal(wrong.error?.code, 'wrong_code', 'each code counts once')
+  const { data: login } = await client.POST('/v1/login/factor', { body: { ticket, totp: codeOf(totp.uri, 1) } })
+  assert.ok(login)
+  accessToken = login.access_token
+  assert.equal((await client.GET('/v1/me')).data?.username, 'mina-with-totp')
 }
 
 /** The name of whoever this fetch sends the token of. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import * as latchkey from '../.generated/orval.js'
+import { codeOf } from './authenticator.js'
 import { settings } from './orval-request.js'
 
 /** The whole walk with a client that orval makes. */
@@ -70,6 +71,39 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(tooMany.status === 429)
   assert.equal(tooMany.data.code, 'too_many_attempts')
   assert.ok(Number(tooMany.headers.get('retry-after')) > 0)
+}
+
+/** TOTP from the registration to the log-in that asks for it. */
+export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
+  Object.assign(settings, { address, fetch, token: '' })
+  const account = { username: 'sora-with-totp', password: 'three quiet lanterns' }
+  const registered = await latchkey.register(account)
+  assert.ok(registered.status === 201)
+  settings.token = registered.data.access_token
+
+  const totp = await latchkey.beginTotp({ name: 'phone' })
+  assert.ok(totp.status === 201)
+  const { uri } = totp.data
+  const confirmed = await latchkey.confirmTotp({ code: codeOf(uri) })
+  assert.ok(confirmed.status === 200)
+  assert.equal(confirmed.data.recovery_codes.length, 10)
+  assert.equal((await latchkey.logout()).status, 204)
+  settings.token = ''
+
+  const early = await latchkey.login(account)
+  assert.ok(early.status === 403)
+  const { code, ticket, methods } = early.data
+  assert.ok(code === 'mfa_required' && ticket)
+  assert.deepEqual(methods, ['totp', 'recovery_code'])
+  const wrong = await latchkey.completeLogin({ ticket, totp: codeOf(uri) })
+  assert.ok(wrong.status === 403)
+  assert.equal(wrong.data.code, 'wrong_code', 'each code counts once')
+  const login = await latchkey.completeLogin({ ticket, totp: codeOf(uri, 1) })
+  assert.ok(login.status === 200)
+  settings.token = login.data.access_token
+  const me = await latchkey.getMe()
+  assert.ok(me.status === 200)
+  assert.equal(me.data.username, 'sora-with-totp')
 }
 
 /** The name of whoever this fetch sends the token of. */

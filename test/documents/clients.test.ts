@@ -38,11 +38,15 @@ t.test('all of them compile under tsc --strict, together with what uses them', a
 for (const name of NAMES) {
   t.test(`${name} goes the whole walk`, async (t) => {
     const { service, address, fetch } = await startListening(t)
-    const { walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
+    const { secondFactor, walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
     const built = await serving(t)
     await t.resolves(walk(built.address, globalThis.fetch), 'and with what is shipped')
+    await t.resolves(
+      secondFactor(address, fetch),
+      'a second factor: its ticket and its methods are read without a cast',
+    )
   })
 }
 
