@@ -53,8 +53,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: read,
   })
 
-  async function read({ user: { userId, scopes } }: FastifyRequest) {
-    const claims = await app.userClaims.read(userId, scopes?.join(' '))
+  async function read({ user: { userId, clientId, scopes } }: FastifyRequest) {
+    const held = scopes && app.knownClients.heldBy(clientId, scopes)
+    const claims = await app.userClaims.read(userId, held?.join(' '))
     if (claims === undefined) throw new Problem('invalid_token')
     return claims
   }

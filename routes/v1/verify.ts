@@ -60,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       return reply
         .header('x-latchkey-subject', caller.kind === 'user' ? caller.userId : caller.clientId)
-        .header('x-latchkey-scope', (caller.scopes ?? []).join(' '))
+        .header('x-latchkey-scope', app.knownClients.heldBy(caller.clientId, caller.scopes ?? []).join(' '))
         .header('x-latchkey-client', caller.clientId)
         .send()
     },

@@ -7,6 +7,7 @@ import { isApiKey } from './api-key-texts.js'
 import type { ApiKeys } from './api-keys.js'
 import type { KnownClients } from './known-clients.js'
 import type { OAuthClient } from './oauth-clients.js'
+import { wordsOf } from './scopes.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
 const BEARER = { token_type: 'Bearer' } as const
@@ -43,7 +44,9 @@ export class Introspection {
     if (claims === undefined || !this.#isFor(client, claims)) return undefined
     if (!this.#isAlive(claims)) return undefined
     const { iss, aud, sub, client_id, jti, iat, exp, scope, roles } = claims
-    return { iss, aud, sub, client_id, jti, iat, exp, ...(scope && { scope }), ...(roles && { roles }), ...BEARER }
+    const held = this.#held(client_id, scope)
+    const shown = roles && (held === undefined || wordsOf(held).includes('roles')) ? { roles } : undefined
+    return { iss, aud, sub, client_id, jti, iat, exp, ...(held && { scope: held }), ...shown, ...BEARER }
   }
 
   /** Whether nothing ended a token before its time: asked in memory. */
@@ -51,6 +54,11 @@ export class Introspection {
     const { revocations, known } = this.#dependencies
     if (revocations.has(jti) || (sid !== undefined && revocations.has(sid))) return false
     return clientId === CLIENT_ID || known.find(clientId)?.isActive === true
+  }
+
+  /** What is left of a scope, now that its client may have less. */
+  #held(clientId: string, scope: string | null | undefined): string | undefined {
+    return scope ? this.#dependencies.known.heldBy(clientId, wordsOf(scope)).join(' ') : undefined
   }
 
   #isFor({ id, resources }: OAuthClient, { client_id, aud }: { client_id: string; aud: string }): boolean {
@@ -63,6 +71,7 @@ export class Introspection {
     if (session === undefined) return undefined
     const { userId, scope, createdAt, idleExpiresAt } = session
     const [iat, exp] = [createdAt, idleExpiresAt].map((time) => Math.floor(time / 1_000)) as [number, number]
+    const held = this.#held(id, scope)
     return {
       iss: config.PUBLIC_URL,
       aud: config.PUBLIC_URL,
@@ -70,7 +79,7 @@ export class Introspection {
       client_id: id,
       iat,
       exp,
-      ...(scope && { scope }),
+      ...(held && { scope: held }),
     }
   }
 

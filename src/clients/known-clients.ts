@@ -31,6 +31,12 @@ export class KnownClients {
     return this.#byId.get(id)
   }
 
+  /** Those words of a token's scope that its client still has: the operator may have taken one since. */
+  heldBy(clientId: string, words: readonly string[]): readonly string[] {
+    const client = this.#byId.get(clientId)
+    return client === undefined ? words : words.filter((word) => client.scopes.includes(word))
+  }
+
   /** How the id_tokens are signed that these clients can get. */
   idTokenAlgorithms(): Set<OAuthClient['idTokenAlgorithm']> {
     return new Set(

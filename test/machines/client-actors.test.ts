@@ -75,6 +75,7 @@ t.test(
     await boss.patch('/v1/clients/robot', { scope: 'users:read' })
     t.equal((await robot('GET', '/v1/users')).statusCode, 200)
     t.match((await robot('DELETE', `/v1/users/${mina.id}`)).json(), { status: 403, code: 'insufficient_scope' })
+    t.equal((await robot('GET', '/v1/verify?scope=users:read')).headers['x-latchkey-scope'], 'users:read')
     // As another process would see it, which has not heard of the change.
     const { accounts } = service.app
     const actor = { clientId: 'robot', client: { ip: '192.0.2.1' } }

@@ -165,8 +165,12 @@ t.test('the session of a client is refreshed, described and ended by that client
   t.equal((await service.get('/v1/me', bearer)).statusCode, 200)
   t.equal((await service.get('/v1/todos', bearer)).statusCode, 403)
   token = narrow.refresh_token
-  t.equal((await refresh(web)).json().scope, 'profile todos:read', 'the grant is as it was')
+  const again = (await refresh(web)).json()
+  t.equal(again.scope, 'profile todos:read', 'the grant is as it was')
   await service.app.clients.update('web', { scope: 'profile' }, { id: null })
+  for (const issued of [again.refresh_token, again.access_token]) {
+    t.equal((await ask(service, web, issued)).json().scope, 'profile', 'nor in what is said of those it has')
+  }
   const later = (await refresh(web)).json()
   t.equal(later.scope, 'profile', 'what the client may have no more is in no new token')
   t.match((await end(service, rival, later.refresh_token)).json(), { error: 'invalid_grant' })
