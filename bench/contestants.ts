@@ -1,8 +1,10 @@
 import { join } from 'node:path'
+import pg from 'pg'
 import { PostgresServer } from '../test/support/postgres-server.js'
 import { captureAnswers } from './answers.js'
 import type { Load } from './load.js'
 import type { Tutorial } from './python.js'
+import { OURS_ON_POSTGRES } from './results.js'
 import { betterAuthLoad, type CookiePerson, loadOf, type Row, tutorialLoad } from './rows.js'
 import { copyOf, copyWithArgon2id, type Seeded, seed } from './seed.js'
 import { type Server, startLatchkey, startPeer, startPython } from './servers.js'
@@ -56,6 +58,11 @@ export async function openContestants(
       [...without, 'loginArgon2id'].includes(row) ? undefined : loadOf(row, people, facts, round)
     all.push({ name, server, load })
   }
+  const addBetterAuth = async (name: string, address: string) => {
+    const server = await opened(startPeer('better-auth', address))
+    const people = server.people as unknown as CookiePerson[]
+    all.push({ name, server, load: (row) => betterAuthLoad(row, people) })
+  }
   try {
     const seeded = await seed(`sqlite:${join(folder, 'seed.db')}`, ROWS_OF_ALL)
     const copy = (name: string) => copyOf(seeded, join(folder, name))
@@ -76,11 +83,7 @@ export async function openContestants(
       const server = await opened(startPeer('raw', (await copy('raw')).file, answers))
       same('raw better-sqlite3', server, seeded, server.people, ['refresh', 'login'])
     }
-    if (wanted('better-auth')) {
-      const server = await opened(startPeer('better-auth', join(folder, 'better-auth.db')))
-      const people = server.people as unknown as CookiePerson[]
-      all.push({ name: 'Better Auth', server, load: (row) => betterAuthLoad(row, people) })
-    }
+    if (wanted('better-auth')) await addBetterAuth('Better Auth', join(folder, 'better-auth.db'))
     for (const [peer, name] of [
       ['express', 'Express 5'],
       ['hono', 'Hono'],
@@ -95,7 +98,10 @@ export async function openContestants(
       const postgres = await PostgresServer.create(POSTGRES)
       ends.push(() => postgres.remove())
       const onPostgres = await seed(postgres.url, ROWS_OF_ALL)
-      same('Latchkey, PostgreSQL', await start(onPostgres, 'silent'), onPostgres, onPostgres.people)
+      same(OURS_ON_POSTGRES, await start(onPostgres, 'silent'), onPostgres, onPostgres.people)
+      if (wanted('better-auth')) {
+        await addBetterAuth('Better Auth, PostgreSQL', await createDatabase(postgres.url, 'better_auth'))
+      }
     }
     return {
       all,
@@ -111,4 +117,13 @@ export async function openContestants(
     await close()
     throw error
   }
+}
+
+/** The address of a new and empty database on the server. */
+async function createDatabase(serverUrl: string, name: string): Promise<string> {
+  const client = new pg.Client({ connectionString: serverUrl })
+  await client.connect()
+  await client.query(`create database ${name}`)
+  await client.end()
+  return new URL(name, serverUrl).href
 }

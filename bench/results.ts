@@ -14,3 +14,4 @@ export interface Results {
 
 /** The one that all others are compared with. */
 export const OURS = 'Latchkey, silent'
+export const OURS_ON_POSTGRES = 'Latchkey, PostgreSQL'

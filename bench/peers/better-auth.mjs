@@ -3,21 +3,18 @@ import bcrypt from 'bcrypt'
 import { betterAuth } from 'better-auth'
 import { getMigrations } from 'better-auth/db/migration'
 import { toNodeHandler } from 'better-auth/node'
+import pg from 'pg'
 import { HASH_COST, loadSqlite, ready } from './shared.mjs'
 
-// Better Auth on its own tables in SQLite, with the same hash and the same durability. Its nearest answers: get-session with
+// Better Auth on its own tables in SQLite or PostgreSQL, with the same hash and the same durability. Its nearest answers: get-session with
 // the cookie cache for "is this token good?", get-session from the database for "who am I?", and sign-in.
 
 const PEOPLE = 10
 const PASSWORD = 'three quiet lanterns'
 
-const [file] = process.argv.slice(2)
-const Sqlite = await loadSqlite()
-const database = new Sqlite(file)
-database.pragma('journal_mode = WAL')
-database.pragma('synchronous = FULL')
+const [address] = process.argv.slice(2)
 const options = {
-  database,
+  database: address.startsWith('postgres:') ? new pg.Pool({ connectionString: address }) : await openSqlite(address),
   secret: 'Zk7Wd2mX9qLr4TfBv8HsYc3NpJg6EuAa',
   baseURL: 'http://127.0.0.1',
   trustedOrigins: ['http://127.0.0.1'],
@@ -49,3 +46,11 @@ for (let id = 1; id <= PEOPLE; id += 1) {
   people.push({ id, email, cookie: cookies.join('; '), sessionCookie: session })
 }
 const server = createServer(toNodeHandler(auth)).listen(0, '127.0.0.1', () => ready(server.address().port, people))
+
+async function openSqlite(file) {
+  const Sqlite = await loadSqlite()
+  const database = new Sqlite(file)
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
+  return database
+}
