@@ -64,7 +64,7 @@ export default plugin(
       dataKey,
     } = app
     const notices = mail.outbox
-    const passwords = new Passwords(config)
+    const passwords = new Passwords(config, { deadlineMs: app.patience.hashMs })
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
     const access = new AccountAccess({ database, sessions, apiKeys, oneTimeTokens })

@@ -26,13 +26,8 @@ import type { Config } from './config/config.js'
 import { domain } from './domain.js'
 import { BrokenRequests } from './http/broken-requests.js'
 import { httpOptions } from './http/server-options.js'
+import { OF_REQUESTS } from './patience.js'
 import { routes } from './routes.js'
-
-declare module 'fastify' {
-  interface FastifyInstance {
-    config: Config
-  }
-}
 
 /** The whole service, ready to listen or to be injected into. What is registered, in order. */
 export async function buildApp(config: Config): Promise<FastifyInstance> {
@@ -51,6 +46,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
 
 async function compose(app: FastifyInstance, config: Config): Promise<void> {
   app.decorate('config', config)
+  app.decorate('patience', OF_REQUESTS)
 
   // What every request shares.
   await app.register(pipelines)

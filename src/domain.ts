@@ -8,14 +8,23 @@ import mail from '../plugins/mail.js'
 import oneTimeTokens from '../plugins/one-time-tokens.js'
 import sessions from '../plugins/sessions.js'
 import type { Config } from './config/config.js'
+import { OF_COMMANDS, type Patience } from './patience.js'
 
 /** What the service knows, whoever asks for it: a request or a command. */
 export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    config: Config
+    patience: Patience
+  }
+}
 
 /** What a command of the operator needs, without all that answers requests, whose start takes longer than the command. */
 export async function openDomain(config: Config): Promise<FastifyInstance> {
   const app = Fastify()
   app.decorate('config', config)
+  app.decorate('patience', OF_COMMANDS)
   try {
     for (const part of domain) await app.register(part)
     return app

@@ -2,10 +2,9 @@ import { and, asc, count, eq, getTableColumns, getTableName, is, ne, type SQL, s
 import { alias, getTableConfig, type PgColumn, type PgTable } from 'drizzle-orm/pg-core'
 import { SQLiteTable, getTableConfig as sqliteConfigOf } from 'drizzle-orm/sqlite-core'
 import { type Database, DatabaseError, type Db, sole, type Tables } from '../database/database.js'
-import { openDatabase } from '../database/open.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { addressOf, databaseName, printNotice } from './database-address.js'
+import { addressOf, databaseName, openForCommand } from './database-address.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 
@@ -46,9 +45,9 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
   if (from === undefined || to === undefined)
     throw new UsageError('missing option --from or --to; see latchkey copy --help')
   const [fromUrl, toUrl] = [addressOf(from), addressOf(to)]
-  const source = await openDatabase(fromUrl, { migrate: false, onNotice: printNotice })
+  const source = await openForCommand(fromUrl, { migrate: false })
   try {
-    const target = await openDatabase(toUrl, { migrate: true, onNotice: printNotice })
+    const target = await openForCommand(toUrl, { migrate: true })
     try {
       const rows = await copy(source, target)
       if (json) {

@@ -1,6 +1,9 @@
 import { resolve } from 'node:path'
 import { readSetting } from '../config/config.js'
 import { isPostgres, sqlitePath } from '../config/database-url.js'
+import type { Database } from '../database/database.js'
+import { openDatabase } from '../database/open.js'
+import { OF_COMMANDS } from '../patience.js'
 import { printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
@@ -17,7 +20,12 @@ export function announceDatabase(url: string): void {
   printError(`Database: ${databaseName(url)}`)
 }
 
-/** Tells the operator what a command waits for while it opens a database. */
+/** Opens the database of a command, and tells the operator what it waits for. @throws DatabaseError */
+export function openForCommand(url: string, { migrate }: { migrate: boolean }): Promise<Database> {
+  return openDatabase(url, { migrate, onNotice: printNotice, lockMs: OF_COMMANDS.lockMs })
+}
+
+/** Tells the operator what is no result: what a command waits for, or what to do next. */
 export function printNotice(notice: string): void {
   printError(`latchkey: ${notice}`)
 }

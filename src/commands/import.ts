@@ -2,7 +2,6 @@ import type { ParseArgsConfig } from 'node:util'
 import { erasureKeys } from '../accounts/imported-ids.js'
 import { type Config, loadConfig } from '../config/config.js'
 import { type Database, DatabaseError } from '../database/database.js'
-import { openDatabase } from '../database/open.js'
 import { applyImport } from '../import/apply.js'
 import { recordImport } from '../import/audit.js'
 import { mapTables, parseMapping } from '../import/columns.js'
@@ -15,9 +14,10 @@ import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage
 import { type Survey, survey } from '../import/survey.js'
 import { Passwords } from '../passwords/passwords.js'
 import { schemeOf } from '../passwords/scheme.js'
+import { OF_COMMANDS } from '../patience.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { addressOf, announceDatabase, printNotice } from './database-address.js'
+import { addressOf, announceDatabase, openForCommand } from './database-address.js'
 
 export const HELP = `Usage: latchkey import <source> [--apply] [options]
 
@@ -112,7 +112,7 @@ async function runPlan(
   const stage = await Stage.open()
   const target = await openTarget(config, apply)
   try {
-    const passwords = new Passwords(config)
+    const passwords = new Passwords(config, { deadlineMs: OF_COMMANDS.hashMs })
     const plan = { ...wanted, erasureKeys: target ? await erasureKeys(config, target, wanted.source) : [] }
     const found = await survey(plan, stage, target)
     announceDatabase(config.DATABASE_URL)
@@ -149,7 +149,7 @@ async function runPlan(
 /** The database to write to. A dry run creates none, and goes on without one. */
 async function openTarget(config: Config, apply: boolean): Promise<Database | undefined> {
   try {
-    return await openDatabase(config.DATABASE_URL, { migrate: apply, onNotice: printNotice })
+    return await openForCommand(config.DATABASE_URL, { migrate: apply })
   } catch (error) {
     if (apply || !(error instanceof DatabaseError)) throw error
     printError(`Names that are already taken here were not checked: ${error.message}`)

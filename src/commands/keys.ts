@@ -1,7 +1,6 @@
 import { timestamp } from '../api/times.js'
 import { CommandError } from '../command-error.js'
 import { type Config, loadConfig } from '../config/config.js'
-import { openDatabase } from '../database/open.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { DataKey } from '../tokens/data-key.js'
 import { IdTokenKeys } from '../tokens/id-token-keys.js'
@@ -9,7 +8,7 @@ import { openSecret } from '../tokens/secret.js'
 import type { KeyState } from '../tokens/signing-key-rows.js'
 import { Keys } from '../tokens/signing-keys.js'
 import { UsageError } from '../usage-error.js'
-import { announceDatabase, printNotice } from './database-address.js'
+import { announceDatabase, openForCommand, printNotice } from './database-address.js'
 
 export const HELP = `Usage: latchkey keys <list | rotate | retire | reseal> [--kid <kid>] [--now] [--json]
 
@@ -55,7 +54,7 @@ export async function run({ kid, now, json = false }: Values, [action, extra]: s
   if (action !== 'rotate' && now) throw new UsageError('--now is an option of latchkey keys rotate')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const database = await openDatabase(config.DATABASE_URL, { migrate: false, onNotice: printNotice })
+  const database = await openForCommand(config.DATABASE_URL, { migrate: false })
   try {
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)

@@ -1,7 +1,6 @@
 import { loadConfig } from '../config/config.js'
-import { openDatabase } from '../database/open.js'
 import { print, printJson } from '../terminal.js'
-import { announceDatabase, databaseName, printNotice } from './database-address.js'
+import { announceDatabase, databaseName, openForCommand } from './database-address.js'
 
 export const HELP = `Usage: latchkey migrate [--json]
 
@@ -18,7 +17,7 @@ export const options = { json: { type: 'boolean' } } as const
 export async function run({ json }: { json?: boolean }): Promise<void> {
   const { DATABASE_URL } = loadConfig()
   announceDatabase(DATABASE_URL)
-  const database = await openDatabase(DATABASE_URL, { migrate: true, onNotice: printNotice })
+  const database = await openForCommand(DATABASE_URL, { migrate: true })
   await database.close()
   if (json) printJson({ database: databaseName(DATABASE_URL), is_up_to_date: true })
   else print('The database is up to date.')

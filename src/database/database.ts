@@ -79,6 +79,8 @@ export interface OpenOptions {
   poolSize?: number
   /** How long to wait for a server that does not answer. */
   patienceMs?: number
+  /** How long to wait for the write lock of SQLite, in place of what a request waits. */
+  lockMs?: number
   /** Called with each sentence that the operator should read while the database is opened. */
   onNotice?: (notice: string) => void
 }

@@ -1,10 +1,11 @@
 import type { Config } from '../config/config.js'
+import { OF_REQUESTS } from '../patience.js'
 import { Problem } from '../problems.js'
 import type { StoredCost, Verdict } from './hashes.js'
 import { memoryOf } from './memory.js'
 import { HashQueue, type Turn } from './queue.js'
 import { isInForce, isOwnFormat, type Scheme, schemeOf } from './scheme.js'
-import { HASH_DEADLINE_MS, HashDeadlineError, inThread } from './threads.js'
+import { HashDeadlineError, inThread } from './threads.js'
 
 /** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot use up the processors. */
 export class Passwords {
@@ -14,7 +15,7 @@ export class Passwords {
   /** What a try of each kind of hash takes that is not of the scheme in force, in units of that scheme, smoothed. */
   readonly #costs = new Map<string, number>()
 
-  constructor(config: Config, { deadlineMs = HASH_DEADLINE_MS } = {}) {
+  constructor(config: Config, { deadlineMs = OF_REQUESTS.hashMs } = {}) {
     this.#scheme = schemeOf(config)
     this.#queue = new HashQueue(config.HASH_QUEUE)
     this.#deadlineMs = deadlineMs

@@ -1,10 +1,8 @@
 import { Worker } from 'node:worker_threads'
+import { OF_REQUESTS } from '../patience.js'
 import type { TaskMessage, Tasks } from './thread.js'
 
 const SCRIPT = new URL('../passwords/thread.js', import.meta.url)
-
-/** The dearest hash within the bounds takes two or three seconds of a processor. */
-export const HASH_DEADLINE_MS = 10_000
 
 /** A task took too long, and its thread was ended. */
 export class HashDeadlineError extends Error {
@@ -31,7 +29,7 @@ const idle: Thread[] = []
 export function inThread<Name extends keyof Tasks>(
   task: Name,
   args: Parameters<Tasks[Name]>,
-  deadlineMs = HASH_DEADLINE_MS,
+  deadlineMs = OF_REQUESTS.hashMs,
 ): Promise<ReturnType<Tasks[Name]>> {
   const thread = idle.pop() ?? start()
   return new Promise((resolve, reject) => {

@@ -1,9 +1,13 @@
 // On SQLite alone: the SQLite file.
 
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
+import Fastify from 'fastify'
 import t, { type Test } from 'tap'
-import { startService } from '../helper.js'
+import { loadConfig } from '../../src/config/config.js'
+import { domain, openDomain } from '../../src/domain.js'
+import { PASSWORD, startService, temporaryFolder } from '../helper.js'
 import { ask, fileOf, openFile } from '../support/sqlite.js'
 
 t.test('a lock that stays: writing is 503 soon, reading goes on, and it heals', async (t) => {
@@ -45,6 +49,28 @@ t.test('a short lock is only waited for', async (t) => {
   lock.exec('commit')
   await t.resolves(Promise.all(writes))
   t.equal((await mina.get('/v1/todos')).json().items.length, 2)
+})
+
+t.test('a command waits where a request is refused: for the write lock, and for its hash', async (t) => {
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  const config = { ...loadConfig({ DATABASE_URL: `sqlite:${file}` }), BCRYPT_COST: 4 }
+  const commands = await openDomain(config)
+  const requests = await startService(t, { DATABASE_URL: `sqlite:${file}` })
+  t.teardown(() => commands.close())
+  const another = await openFile(t, file)
+  another.exec('begin immediate')
+  const created = commands.registration.create({ username: 'mina', password: PASSWORD }, { role: 'admin' })
+  const refused = await requests.post('/v1/register', { username: 'joon', password: PASSWORD })
+  t.match(refused.json(), { status: 503, code: 'database_unavailable' }, 'a request has waited in vain')
+  another.exec('commit')
+  t.match(await created, { username: 'mina', role: 'admin' })
+  t.ok(commands.patience.hashMs > 50 * requests.app.patience.hashMs)
+
+  const dearest = { ...config, DATABASE_URL: `sqlite:${file}.2`, BCRYPT_COST: 15 }
+  const hurried = Fastify().decorate('config', dearest).decorate('patience', { hashMs: 20, lockMs: 1_000 })
+  t.teardown(() => hurried.close())
+  for (const part of domain) await hurried.register(part)
+  await t.rejects(hurried.passwords.hash(PASSWORD), { code: 'hashing_overloaded' }, 'so it is the hash that waits')
 })
 
 t.test('what others wrote meanwhile is seen at once', async (t) => {

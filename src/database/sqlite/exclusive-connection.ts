@@ -1,7 +1,7 @@
 import type BetterSqlite3 from 'better-sqlite3'
 import { endOfTick } from '../../event-loop.js'
 import type { Db } from '../database.js'
-import { BUSY_PATIENCE_MS, patiently } from './shared-transactions.js'
+import { patiently } from './shared-transactions.js'
 import { createRunner, drizzleOn, withProblems } from './statements.js'
 
 type Connection = BetterSqlite3.Database
@@ -12,11 +12,14 @@ type Connection = BetterSqlite3.Database
  */
 export class ExclusiveConnection {
   readonly #open: () => Connection
+  readonly #lockMs: number
   #connection: Connection | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(open: () => Connection) {
+  /** With how long a transaction waits for the write lock. */
+  constructor(open: () => Connection, lockMs: number) {
     this.#open = open
+    this.#lockMs = lockMs
   }
 
   /** Runs one after the other. */
@@ -36,12 +39,16 @@ export class ExclusiveConnection {
     const connection = this.#connection
     // The first connection may hold the write lock until the end of this tick: a wait for it would block the process.
     await endOfTick()
-    return withProblems(() => transact(connection, work))
+    return withProblems(() => transact(connection, this.#lockMs, work))
   }
 }
 
-async function transact<Result>(connection: Connection, work: (db: Db) => Promise<Result>): Promise<Result> {
-  await patiently(BUSY_PATIENCE_MS, () => connection.exec('begin immediate'))
+async function transact<Result>(
+  connection: Connection,
+  lockMs: number,
+  work: (db: Db) => Promise<Result>,
+): Promise<Result> {
+  await patiently(lockMs, () => connection.exec('begin immediate'))
   try {
     const result = await work(drizzleOn(createRunner(connection)))
     connection.exec('commit')

@@ -5,6 +5,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../../../drizzle/schema.sqlite.js'
+import { OF_REQUESTS } from '../../patience.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from '../database.js'
 import { pendingMigrations, readMigrations } from '../migrations.js'
 import { loadDriver } from './driver.js'
@@ -44,13 +45,14 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     throw asDatabaseError(error, file)
   }
 
-  const { db, run, transaction } = createSharedRunner(connection)
+  const { lockMs = OF_REQUESTS.lockMs } = options
+  const { db, run, transaction } = createSharedRunner(connection, lockMs)
   const exclusive = new ExclusiveConnection(() => {
     const second = connect(file)
     configure(second)
     second.pragma('foreign_keys = ON')
     return second
-  })
+  }, lockMs)
   return {
     db,
     tables: sqliteSchema as unknown as Tables,

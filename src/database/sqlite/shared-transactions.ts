@@ -2,8 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type BetterSqlite3 from 'better-sqlite3'
 import { endOfTick } from '../../event-loop.js'
 
-/** How long a transaction is retried while the database is locked. */
-export const BUSY_PATIENCE_MS = 250
 const BUSY_PAUSE_MS = 15
 
 /** Performs one statement of a transaction. */
@@ -24,6 +22,7 @@ type Settle = () => void
  */
 export class SharedTransactions {
   readonly #connection: BetterSqlite3.Database
+  readonly #lockMs: number
   readonly #begin: BetterSqlite3.Statement
   readonly #beginToWrite: BetterSqlite3.Statement
   readonly #commit: BetterSqlite3.Statement
@@ -36,8 +35,10 @@ export class SharedTransactions {
   /** The error that ended the transaction of the running batch, or SQLITE_BUSY, after which the batch is run again. */
   #fault: unknown
 
-  constructor(connection: BetterSqlite3.Database) {
+  /** With how long a transaction is retried while the database is locked. */
+  constructor(connection: BetterSqlite3.Database, lockMs: number) {
     this.#connection = connection
+    this.#lockMs = lockMs
     this.#begin = connection.prepare('begin')
     this.#beginToWrite = connection.prepare('begin immediate')
     this.#commit = connection.prepare('commit')
@@ -83,7 +84,7 @@ export class SharedTransactions {
 
   async #share(begin: BetterSqlite3.Statement, batch: Pending[]): Promise<void> {
     try {
-      const settle = await patiently(BUSY_PATIENCE_MS, () => this.#commitBatch(begin, batch))
+      const settle = await patiently(this.#lockMs, () => this.#commitBatch(begin, batch))
       for (const settleOne of settle) settleOne()
     } catch (error) {
       for (const { reject } of batch) reject(error)

@@ -30,10 +30,10 @@ export function createRunner(connection: Connection): Runner {
   return runner(async (text, params, method) => perform(prepare(text), params, method))
 }
 
-/** Performs statements in batches that share a transaction, and waits for a lock without blocking the process. */
-export function createSharedRunner(connection: Connection) {
+/** Performs statements in batches that share a transaction, and waits so long for a lock without blocking the process. */
+export function createSharedRunner(connection: Connection, lockMs: number) {
   const prepare = createPreparer(connection)
-  const transactions = new SharedTransactions(connection)
+  const transactions = new SharedTransactions(connection, lockMs)
   const run = runner(async (text, params, method) => {
     const statement = prepare(text)
     return transactions.add(() => perform(statement, params, method), statement.readonly)
