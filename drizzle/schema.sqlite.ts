@@ -271,7 +271,10 @@ export const oneTimeTokens = sqliteTable(
     // 128 random bits. A token is this id and a MAC over the row, so a copy of the table opens nothing.
     id: text('id').primaryKey(),
     purpose: text('purpose', {
-      enum: ['password_reset', 'email_verification', 'email_change', 'email_undo', 'invitation', 'login'],
+      enum: [
+        ...(['password_reset', 'email_verification', 'email_change', 'email_undo', 'invitation', 'login'] as const),
+        ...(['enrollment', 'enrollment_link'] as const),
+      ],
     }).notNull(),
     userId: integer('user_id')
       .notNull()

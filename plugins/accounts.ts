@@ -5,6 +5,8 @@ import { Accounts } from '../src/accounts/accounts.js'
 import { Addresses } from '../src/accounts/addresses.js'
 import { Administration } from '../src/accounts/administration.js'
 import { CodeLogIn } from '../src/accounts/code-log-in.js'
+import { EnrollmentTickets } from '../src/accounts/enrollment-tickets.js'
+import { Enrollments } from '../src/accounts/enrollments.js'
 import { FactorChecks } from '../src/accounts/factor-checks.js'
 import { Invitations } from '../src/accounts/invitations.js'
 import { LogIn } from '../src/accounts/log-in.js'
@@ -40,6 +42,7 @@ declare module 'fastify' {
     passkeyLogIn: PasskeyLogIn
     secondFactors: SecondFactors
     factorChecks: FactorChecks
+    enrollments: Enrollments
     newPasswords: NewPasswords
     passwords: Passwords
     throttle: Throttle
@@ -79,7 +82,8 @@ export default plugin(
     app.decorate('passkeyLogIn', new PasskeyLogIn({ accounts, factors, passkeys, tickets, events }))
     app.addHook('onListen', () => warnOfPasskeys(app))
     app.decorate('factorChecks', factorChecks)
-    app.decorate('secondFactors', new SecondFactors({ database, factors, passkeys, access, events, notices }))
+    const secondFactors = new SecondFactors({ config, database, factors, passkeys, access, events, notices })
+    app.decorate('secondFactors', secondFactors)
     app.decorate('passwords', passwords)
     app.decorate('throttle', throttle)
     app.decorate('accounts', accounts)
@@ -87,7 +91,12 @@ export default plugin(
       'registration',
       new Registration({ config, database, passwords, rules, events, notices, signUpCheck: new SignUpCheck(config) }),
     )
-    const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, events })
+    const enrollments = new Enrollments({
+      ...{ config, database, accounts, passkeys, factorChecks, secondFactors, oneTimeTokens, events, notices },
+      tickets: new EnrollmentTickets(secret),
+    })
+    app.decorate('enrollments', enrollments)
+    const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, enrollments, events })
     app.decorate('logIn', logIn)
     app.decorate('codeLogIn', new CodeLogIn({ database, oneTimeTokens, logIn, events }))
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))

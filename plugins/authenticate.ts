@@ -7,6 +7,7 @@ import { isApiKey } from '../src/clients/api-key-texts.js'
 import type { OAuthClient } from '../src/clients/oauth-clients.js'
 import { SCOPE_WORD_PATTERN } from '../src/clients/scopes.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
+import { needsFactor } from '../src/database/factor-policy.js'
 import { PROBLEMS, Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 import { type Caller, CLIENT_ID, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
@@ -147,8 +148,12 @@ export default plugin(
         return caller
       }
       try {
-        const caller = callerFrom(await request.jwtVerify(), accepted)
+        const claims = await request.jwtVerify<{ aud?: unknown }>()
+        const caller = callerFrom(claims, accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
+        // Such a token lives for hours and is never refreshed: it may be older than the policy for second factors.
+        const isOld = claims.aud === ofCompat && caller.kind === 'user' && !(await mayGoOn(caller))
+        if (isOld) throw new Error('The account needs a second factor and has none')
         // The client may have been registered by another process a moment ago.
         if (caller.clientId !== CLIENT_ID) await knownClients.lookUp(caller.clientId)
         verified.set(header, caller)
@@ -159,6 +164,11 @@ export default plugin(
         const isExpired = String((cause as { code?: unknown }).code).endsWith(EXPIRED)
         throw refusedToken(isExpired ? 'The access token has expired.' : FOREIGN_TOKEN, cause)
       }
+    }
+
+    async function mayGoOn({ sessionId }: UserCaller): Promise<boolean> {
+      // The tokens of admins say no role there.
+      return !needsFactor(config.MFA, 'admin') || app.sessions.goesOn(sessionId)
     }
 
     /** The key named by `kid`; undefined for a header with unexpected fields. `jku`, `jwk` and `x5u` are never read. */

@@ -65,7 +65,7 @@ export default plugin(
     const cookies = new BrowserCookies(config, secret.derive('browser-session'))
     app.decorate('endings', endings)
     app.decorate('sessions', sessions)
-    app.decorate('browserSessions', new BrowserSessions({ database, cookies, sessions }))
+    app.decorate('browserSessions', new BrowserSessions({ config, database, cookies, sessions }))
     app.decorate('rotation', new Rotation(parts))
     app.decorate('freshTokens', new FreshTokens(parts))
     app.decorate('legacyTokens', new LegacyTokens(database, config))

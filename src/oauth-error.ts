@@ -3,6 +3,7 @@ export type OAuthErrorCode =
   | 'invalid_client'
   | 'invalid_grant'
   | 'mfa_required'
+  | 'mfa_enrollment_required'
   | 'unauthorized_client'
   | 'unsupported_grant_type'
   | 'invalid_scope'

@@ -62,6 +62,16 @@ export const PROBLEMS = {
     status: 403,
     title: 'The passkey is not known here, or what it answered is not valid, was used before or has expired.',
   },
+  mfa_enrollment_required: {
+    status: 403,
+    title: 'That is right so far; this account needs a second factor and has none. Add one with the ticket.',
+  },
+  enrollment_unconfirmed: {
+    status: 403,
+    title:
+      'Confirm first that it is you, as the confirmation of the ticket says: by a mailed code, or by a link of an operator.',
+  },
+  mfa_disabled: { status: 403, title: 'Nobody can add a second factor here; MFA is off.' },
   mfa_required: { status: 403, title: 'That is right so far; a second factor is needed too.' },
   insufficient_scope: {
     status: 403,
@@ -88,6 +98,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'Passkeys need a PUBLIC_URL with the name of a host, or RP_ID.',
   },
+  last_factor: { status: 409, title: 'This account needs a second factor; add another before you remove this one.' },
   no_factor: { status: 409, title: 'This account has no second factor.' },
   last_admin: { status: 409, title: 'This is the last admin, and one must stay.' },
   precondition_failed: { status: 412, title: 'The row has changed since you read it; read it again.' },

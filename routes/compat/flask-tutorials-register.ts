@@ -5,6 +5,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat/flask.js'
 import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../src/compat/schemas.js'
 import { answerErrors, fieldsOf, isName, Refusal, standInFor } from '../../src/compat/tutorial.js'
+import { Problem } from '../../src/problems.js'
 import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
@@ -55,6 +56,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
       if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
       if (!isName(name) || !isName(email)) throw TOO_LONG
+      // There are no words for an account that cannot log in yet.
+      if (app.enrollments.isNeeded({ role: 'user' })) throw new Problem('registration_closed')
       const client = clientOf(request)
       const access_token = await app.registration.register({ name, email, password }, client, {
         isTutorial: true,

@@ -1,6 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
-import { factorName as name, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
+import {
+  factorName as name,
+  nameIn,
+  ownerOf,
+  RECOVERY_CODES_ARE,
+  TotpSecret,
+  withoutBody,
+} from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
@@ -49,27 +56,6 @@ const NewTotp = Type.Object(
   { $id: 'NewTotp', additionalProperties: false, description: 'What to call it.', examples: [{ name: 'phone' }] },
 )
 
-const TotpSecret = Type.Object(
-  {
-    id: Type.String({ description: 'The id of the factor.' }),
-    secret: Type.String({ description: 'The secret in base32, to type into an app. It is shown once.' }),
-    uri: Type.String({ description: 'The `otpauth:` address of the secret, for an app on the same device.' }),
-    qr: Type.String({ description: 'The address as a QR code: an SVG image, to put into a page as it is.' }),
-  },
-  {
-    $id: 'TotpSecret',
-    description: 'A TOTP factor that is begun.',
-    examples: [
-      {
-        id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10',
-        secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ',
-        uri: 'otpauth://totp/Example:mina?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30',
-        qr: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 53 53"></svg>',
-      },
-    ],
-  },
-)
-
 const TotpCode = Type.Object(
   { code: Type.String({ minLength: 6, maxLength: 32, description: 'The six digits that the app shows.' }) },
   { $id: 'TotpCode', additionalProperties: false, description: 'A first code.', examples: [{ code: '755224' }] },
@@ -77,9 +63,7 @@ const TotpCode = Type.Object(
 
 const RecoveryCodes = Type.Object(
   {
-    recovery_codes: Type.Array(Type.String(), {
-      description: 'Codes for when the device is lost. Each works once; they are shown only now.',
-    }),
+    recovery_codes: Type.Array(Type.String(), { description: RECOVERY_CODES_ARE }),
   },
   { $id: 'RecoveryCodes', description: 'New recovery codes.', examples: [{ recovery_codes: ['7K2QW-M4ZX9'] }] },
 )
@@ -176,9 +160,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteFactor',
       tags: ['me'],
       summary: 'Remove a second factor',
-      description: 'Removes the factor; with the last one, the recovery codes too.',
+      description:
+        'Removes the factor; with the last one, the recovery codes too. The last one of an account that needs a factor (MFA) stays.',
       params,
-      response: { 204: noContent('It is gone.'), ...problems(400, 401, 404, 413, 415, 429) },
+      response: {
+        204: noContent('It is gone.'),
+        ...problems(400, 401, 404, 413, 415, 429),
+        409: problemAnswer(409, 'last_factor'),
+      },
     },
     handler: async (request, reply) => {
       await app.secondFactors.remove(ownerOf(request), request.params.id)

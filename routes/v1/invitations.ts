@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
-import { problems } from '../../src/api/problem-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { Problem } from '../../src/problems.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Acceptance = Type.Object(
@@ -33,19 +34,34 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'acceptInvitation',
       tags: ['auth'],
       summary: 'Accept an invitation',
-      description: 'Chooses the password of an account that somebody made for you, and logs in.',
+      description:
+        'Chooses the password of an account that somebody made for you, and logs in. Where the account needs a second factor ' +
+        '(MFA), the answer is 403 `mfa_enrollment_required` with a ticket, and the invitation is used up.',
       security: [],
       body: ref(Acceptance),
-      response: { 200: ref(Login), ...problems(400, 409, 413, 415, 429) },
+      response: {
+        200: ref(Login),
+        ...problems(400, 409, 413, 415, 429),
+        403: problemAnswer(403, 'mfa_enrollment_required'),
+      },
     },
-    handler: (request) => {
+    handler: async (request) => {
       const { token, password, username } = request.body
       const client = clientOf(request)
-      return app.invitations.accept(
+      const login = await app.invitations.accept(
         token,
         { password, username: username || undefined },
-        { client, finish: async (user, db) => toLogin(user, await app.sessions.issue(user, client, db)) },
+        {
+          client,
+          finish: async (user, db) => {
+            // Whoever made the account has given them the invitation.
+            if (app.enrollments.isNeeded(user)) return app.enrollments.refusal(user, 'pwd', { isConfirmed: true })
+            return toLogin(user, await app.sessions.issue(user, client, db))
+          },
+        },
       )
+      if (login instanceof Problem) throw login
+      return login
     },
   })
 }

@@ -60,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Starts a session, as POST /v1/login does. A code works once, and five wrong ones end it. An unknown address and a ' +
         'wrong code get the same response. An account with a second factor gets 403 `mfa_required` with a ticket, which ' +
-        'POST /v1/login/factor completes.',
+        'POST /v1/login/factor completes; one that needs a factor and has none, `mfa_enrollment_required`.',
       security: [],
       body: ref(CodeLogin),
       response: {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
 import { problemAnswer, problems, TICKET_EXAMPLE } from '../../src/api/problem-schemas.js'
@@ -29,7 +30,7 @@ const Credentials = Type.Object(
 
 const FactorLogin = Type.Object(
   {
-    ticket: Type.String({ minLength: 1, maxLength: 512, description: 'The ticket of the log-in.' }),
+    ticket: Type.String({ minLength: 1, maxLength: TICKET_MAX_LENGTH, description: 'The ticket of the log-in.' }),
     totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
     passkey: Type.Optional(ref(ShownPasskey)),
@@ -54,7 +55,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Log in',
       description:
         'Starts a session. An unknown name, a wrong password and a disabled account get the same response. An account with ' +
-        'a second factor gets 403 `mfa_required` with a ticket, which POST /v1/login/factor completes.',
+        'a second factor gets 403 `mfa_required` with a ticket, which POST /v1/login/factor completes. One that needs a factor ' +
+        '(MFA) and has none gets 403 `mfa_enrollment_required` with a ticket for POST /v1/login/enroll/totp.',
       security: [],
       body: ref(Credentials),
       response: {

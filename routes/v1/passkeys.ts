@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
+import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { factorName, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
@@ -44,7 +45,7 @@ const PasskeyQuestion = Type.Object(
     ticket: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 512,
+        maxLength: TICKET_MAX_LENGTH,
         description: 'The ticket of a log-in, to ask for its passkeys alone.',
       }),
     ),

@@ -6,6 +6,7 @@ import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, nullable, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
+import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Registration = Type.Object(
@@ -47,7 +48,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same. Where ' +
         'EMAIL_VERIFICATION is `required`, an address must be given, and the answer is 202 whoever has it: the account can ' +
-        'log in once POST /v1/email-verification/confirm has confirmed it.',
+        'log in once POST /v1/email-verification/confirm has confirmed it. Where MFA is `required`, the account is made, and ' +
+        'the answer is 403 `mfa_enrollment_required` with a ticket.',
       security: [],
       body: ref(Registration),
       response: {
@@ -67,9 +69,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const client = clientOf(request)
       const registration = { username, email, name: name || undefined, locale: locale ?? undefined, password }
       const login = await app.registration.register(registration, client, {
-        finish: async (user, db) =>
-          user.unprovenUntil === null ? toLogin(user, await app.sessions.issue(user, client, db)) : undefined,
+        finish: async (user, db) => {
+          if (user.unprovenUntil !== null) return undefined
+          if (app.enrollments.isNeeded(user)) return app.enrollments.refusal(user, 'pwd')
+          return toLogin(user, await app.sessions.issue(user, client, db))
+        },
       })
+      // The account is made all the same.
+      if (login instanceof Problem) throw login
       if (login === undefined) return reply.code(202).send()
       return reply.code(201).header('location', `${path}/v1/me`).send(login)
     },

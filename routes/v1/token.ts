@@ -178,7 +178,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       description:
         'The token endpoint of RFC 6749, for OAuth 2 clients and for the Authorize button of this page. The password ' +
         "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off. " +
-        'An account with a second factor gets the error `mfa_required`: repeat the request with `totp` or `recovery_code`.',
+        'An account with a second factor gets the error `mfa_required`: repeat the request with `totp` or `recovery_code`. ' +
+        'One that needs a factor and has none gets `mfa_enrollment_required`: add it in a log-in at POST /v1/login.',
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenRequest),

@@ -1,7 +1,7 @@
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
-import { type Database, within } from '../database/database.js'
+import { type Database, type Db, within } from '../database/database.js'
 import type { Factors, Method, ShownFactor, UsedFactor } from '../factors/factors.js'
 import type { Notices } from './notices.js'
 import { type Attempt, MANY_TRIES, type Reservation, type Throttle } from './throttle.js'
@@ -32,8 +32,8 @@ export class FactorChecks {
   }
 
   /** How a user can show a second factor; empty where the account has none. */
-  methodsOf(userId: number): Promise<Method[]> {
-    return this.#dependencies.factors.methodsOf(userId)
+  methodsOf(userId: number, db?: Db): Promise<Method[]> {
+    return this.#dependencies.factors.methodsOf(userId, db)
   }
 
   /** The factor if it is right. Takes a try from the budgets, and gives it back then. @throws Problem too_many_attempts */

@@ -10,8 +10,9 @@ import type { AuthenticatedUser } from '../sessions/sessions.js'
 import { logins } from '../telemetry/channels.js'
 import type { UserCaller } from '../tokens/access-tokens.js'
 import type { Accounts } from './accounts.js'
+import type { Enrollments } from './enrollments.js'
 import type { FactorChecks } from './factor-checks.js'
-import type { FirstFactor, LoginTickets } from './login-tickets.js'
+import { type FirstFactor, type LoginTickets, withSecond } from './login-tickets.js'
 import { identifierKey, normalizeName } from './names.js'
 import type { Checked, PasswordChecks, SecondStep } from './password-checks.js'
 import type { Reservation } from './throttle.js'
@@ -43,6 +44,7 @@ interface Dependencies {
   checks: PasswordChecks
   factorChecks: FactorChecks
   tickets: LoginTickets
+  enrollments: Enrollments
   events: Events
 }
 
@@ -52,15 +54,17 @@ export class LogIn {
   readonly #checks: PasswordChecks
   readonly #factorChecks: FactorChecks
   readonly #tickets: LoginTickets
+  readonly #enrollments: Enrollments
   readonly #events: Events
   readonly #named: ReturnType<typeof prepareFindNamed>
   readonly #findPending: ReturnType<typeof prepareFindPending> | undefined
 
-  constructor({ config, database, accounts, checks, factorChecks, tickets, events }: Dependencies) {
+  constructor({ config, database, accounts, checks, factorChecks, tickets, enrollments, events }: Dependencies) {
     this.#accounts = accounts
     this.#checks = checks
     this.#factorChecks = factorChecks
     this.#tickets = tickets
+    this.#enrollments = enrollments
     this.#events = events
     this.#named = prepareFindNamed(database)
     // Nowhere else does an account wait for the address that it logs in with.
@@ -70,23 +74,26 @@ export class LogIn {
   /**
    * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
    * password and a disabled account cost the same hash and get the same answer. An account with a second factor needs it too:
-   * it is `shown` at once, or to `complete` with the ticket of the problem.
-   * @throws Problem invalid_credentials, mfa_required, email_unverified, too_many_attempts,
+   * it is `shown` at once, or to `complete` with the ticket of the problem. One that needs a factor and has none gets the ticket
+   * of an enrollment.
+   * @throws Problem invalid_credentials, mfa_required, mfa_enrollment_required, email_unverified, too_many_attempts,
    * password_rejected, hashing_overloaded
    */
   async authenticate(identifier: string, password: string, client: Client, shown?: ShownFactor): Promise<LoggedIn> {
     const door: Door = { column: identifier.includes('@') ? 'email' : 'username', shown }
     const { user, step } = await this.#authenticate(door, identifier, password, client)
     if (step === 'missing') throw await this.#factorMissing(user, 'pwd')
+    if (step === 'unenrolled') throw this.#enrollments.refusal(user, 'pwd')
     return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
   }
 
   /**
    * The user, who has proved by something else than the password who they are, if the account has no second factor.
-   * @throws Problem mfa_required
+   * @throws Problem mfa_required, mfa_enrollment_required
    */
   async goOn(user: User, first: FirstFactor): Promise<LoggedIn> {
     if ((await this.#factorChecks.methodsOf(user.id)).length > 0) throw await this.#factorMissing(user, first)
+    if (this.#enrollments.isNeeded(user)) throw this.#enrollments.refusal(user, first)
     return { ...user, amr: first }
   }
 
@@ -200,13 +207,12 @@ export class LogIn {
       ...attempt
     }: { door: Door; shown: ShownFactor | undefined; client: Client; reservation: Reservation | undefined },
   ): Promise<SecondStep> {
-    if ((await this.#factorChecks.methodsOf(user.id)).length === 0) return 'none'
+    if ((await this.#factorChecks.methodsOf(user.id)).length === 0) {
+      if (!this.#enrollments.isNeeded(user)) return 'none'
+      // A door that has no words for it says what it says to a wrong password.
+      return door.takesDigits ? 'wrong' : 'unenrolled'
+    }
     if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'
     return (await this.#factorChecks.use(user, shown, attempt)) ? 'right' : 'wrong'
   }
-}
-
-/** What stands in a session of two factors, in words of RFC 8176. */
-function withSecond(first: FirstFactor, second = 'otp'): string {
-  return `${[...new Set([first, ...second.split(' ')])].join(' ')} mfa`
 }

@@ -3,11 +3,18 @@ import type { Secret } from '../tokens/secret.js'
 import type { User } from './user-rows.js'
 
 const LIFETIME_MS = 5 * 60_000
+/** Longer than any ticket. */
+export const TICKET_MAX_LENGTH = 512
 /** Bound into the seal. */
 const PURPOSE = 'login'
 
 /** How somebody proved who they are before the second factor, in a word of RFC 8176: by a password, or by a mailed code. */
 export type FirstFactor = 'pwd' | 'otp'
+
+/** What stands in a session of two factors, in words of RFC 8176. */
+export function withSecond(first: FirstFactor, second = 'otp'): string {
+  return `${[...new Set([first, ...second.split(' ')])].join(' ')} mfa`
+}
 
 /** What a ticket says: who proved who they are, by what, and under which auth_version. */
 export interface Ticket {

@@ -3,7 +3,7 @@ import type { User } from './user-rows.js'
 
 /** A mail that carries a one-time token, which is made when the mail leaves. */
 interface TokenMail {
-  purpose: 'password_reset' | 'email_verification' | 'email_change' | 'email_undo' | 'invitation'
+  purpose: 'password_reset' | 'email_verification' | 'email_change' | 'email_undo' | 'invitation' | 'enrollment'
   /** In any spelling. */
   address: string
   userId: number

@@ -19,6 +19,8 @@ const LIFETIMES_MS: Record<TokenPurpose, number> = {
   email_undo: 7 * DAY_MS,
   invitation: 7 * DAY_MS,
   login: HOUR_MS / 6,
+  enrollment: HOUR_MS,
+  enrollment_link: DAY_MS,
 }
 /** So many wrong codes end the code of a row; its link stays good. */
 const CODE_TRIES = 5
@@ -26,7 +28,7 @@ const CODE_TRIES = 5
 const NETWORK_CODES = 100
 const NETWORK_WINDOW_MS = HOUR_MS / 4
 /** Whoever has another password, or has logged out everywhere, has not asked for these: a thief may have. */
-export const BEGUN_BY_ANYBODY = ['password_reset', 'email_change', 'login'] as const
+export const BEGUN_BY_ANYBODY = ['password_reset', 'email_change', 'login', 'enrollment', 'enrollment_link'] as const
 
 /** What somebody shows: the token of a link, or the code of a mail with the address that it was sent to, folded. */
 export type Shown = { token: string } | { target: string; code: string }

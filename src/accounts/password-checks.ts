@@ -19,10 +19,10 @@ interface Dependencies {
 }
 
 /**
- * What a door asks for beside a password that is right: nothing, a second factor that was shown and is right or wrong, or one
- * that was not shown yet.
+ * What a door asks for beside a password that is right: nothing, a second factor that was shown and is right or wrong, one that
+ * was not shown yet, or one that the account must have and has not.
  */
-export type SecondStep = 'none' | 'right' | 'wrong' | 'missing'
+export type SecondStep = 'none' | 'right' | 'wrong' | 'missing' | 'unenrolled'
 
 interface CheckOptions {
   /** Asked once the password is right. */
@@ -82,7 +82,7 @@ export class PasswordChecks {
       await this.#throttle.release(reservation)
       throw error
     }
-    if (checked?.step === 'missing') await this.#throttle.release(reservation)
+    if (checked?.step === 'missing' || checked?.step === 'unenrolled') await this.#throttle.release(reservation)
     else if (checked !== undefined) await this.#throttle.succeed(reservation)
     else if (reservation.isLast) {
       await this.#events.record({ type: 'account.locked', userId: owner?.id ?? null, actorId: null }, client)

@@ -2,7 +2,9 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { eq } from 'drizzle-orm'
 import { type Actor, assertManager, doneBy, type UserActor } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
+import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
+import { needsFactor } from '../database/factor-policy.js'
 import type { Factor, Factors, Method } from '../factors/factors.js'
 import type { Passkeys } from '../factors/passkeys.js'
 import { base32, totpUri } from '../factors/totp.js'
@@ -15,6 +17,7 @@ import { identifierOf, lockAccount, type User } from './user-rows.js'
 const FACTORS_MAX = 20
 
 interface Dependencies {
+  config: Config
   database: Database
   factors: Factors
   passkeys: Passkeys
@@ -23,15 +26,20 @@ interface Dependencies {
   notices: Notices
 }
 
-/** Somebody in a session of their own. */
+/** Somebody in a session of their own, or who adds the first factor on the way to one. */
 export interface Owner extends UserActor {
   id: number
-  sessionId: string
+  sessionId?: string
+  /** In place of a session: under which auth_version the first factor was proved. */
+  authVersion?: number
 }
+
+/** A passkey that was verified. */
+type NewPasskey = Awaited<ReturnType<Passkeys['verifyNew']>>
 
 interface Change {
   user: User
-  actor: Actor & { sessionId?: string }
+  actor: Actor & Pick<Owner, 'sessionId' | 'authVersion'>
   deed: keyof typeof EVENTS
   /** What ends with it. */
   extent?: Extent
@@ -64,13 +72,16 @@ export class SecondFactors {
    * password that the owner sets, API keys stay. Resolves to new recovery codes, or to none where there are some. @throws Problem wrong_code, invalid_token
    */
   confirm(owner: Owner, code: string): Promise<string[]> {
+    return this.#dependencies.database.transaction((db) => this.confirmWithin(db, owner, code))
+  }
+
+  /** As `confirm`, within the transaction of `db`. */
+  async confirmWithin(db: Db, owner: Owner, code: string): Promise<string[]> {
     const { database, factors } = this.#dependencies
-    return database.transaction(async (db) => {
-      const user = await lockAccount(database, db, owner.id, 'invalid_token')
-      const methods = await factors.methodsOf(owner.id, db)
-      if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
-      return this.#added(db, { user, owner, methods })
-    })
+    const user = await lockAccount(database, db, owner.id, 'invalid_token')
+    const methods = await factors.methodsOf(owner.id, db)
+    if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
+    return this.#added(db, { user, owner, methods })
   }
 
   /** What a browser makes a passkey with. @throws Problem passkeys_unavailable, too_many_factors, invalid_token */
@@ -81,7 +92,7 @@ export class SecondFactors {
     const [user] = await database.db.select().from(users).where(eq(users.id, owner.id))
     if (user === undefined) throw new Problem('invalid_token')
     const name = identifierOf(user)
-    return passkeys.creationOptions({ ...owner, name, displayName: user.name ?? name }, own, serviceName)
+    return passkeys.creationOptions({ ...holderOf(owner), name, displayName: user.name ?? name }, own, serviceName)
   }
 
   /**
@@ -89,24 +100,34 @@ export class SecondFactors {
    * @throws Problem passkey_rejected, passkeys_unavailable, too_many_factors, invalid_token
    */
   async addPasskey(owner: Owner, { name, response }: { name: string | null; response: RegistrationResponseJSON }) {
-    const { database, factors, passkeys } = this.#dependencies
-    const made = await passkeys.verifyNew(owner, response)
-    return database.transaction(async (db) => {
-      const user = await lockAccount(database, db, owner.id, 'invalid_token')
-      await this.#withRoom(owner, db)
-      const methods = await factors.methodsOf(owner.id, db)
-      const id = await passkeys.add(db, made, { userId: owner.id, name })
-      return { id, recoveryCodes: await this.#added(db, { user, owner, methods }) }
-    })
+    const made = await this.verifyNew(owner, response)
+    return this.#dependencies.database.transaction((db) => this.addWithin(db, owner, { name, made }))
   }
 
-  /** Removes a factor. @throws Problem not_found, invalid_token */
+  /** What a browser has made with `passkeyOptions`, for `addWithin`. @throws Problem passkey_rejected, passkeys_unavailable */
+  verifyNew(owner: Owner, response: RegistrationResponseJSON): Promise<NewPasskey> {
+    return this.#dependencies.passkeys.verifyNew(holderOf(owner), response)
+  }
+
+  /** As `addPasskey`, for one that was verified, within the transaction of `db`. */
+  async addWithin(db: Db, owner: Owner, { name, made }: { name: string | null; made: NewPasskey }) {
+    const { database, factors, passkeys } = this.#dependencies
+    const user = await lockAccount(database, db, owner.id, 'invalid_token')
+    await this.#withRoom(owner, db)
+    const methods = await factors.methodsOf(owner.id, db)
+    const id = await passkeys.add(db, made, { userId: owner.id, name })
+    return { id, recoveryCodes: await this.#added(db, { user, owner, methods }) }
+  }
+
+  /** Removes a factor; not the last one of an account that needs one. @throws Problem not_found, last_factor, invalid_token */
   remove(owner: Owner, id: string): Promise<void> {
-    const { database, factors } = this.#dependencies
+    const { config, database, factors } = this.#dependencies
     return database.transaction(async (db) => {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
       const removed = await factors.remove(db, owner.id, id)
       if (removed.length === 0) throw new Problem('not_found')
+      const isLast = (await factors.methodsOf(owner.id, db)).length === 0
+      if (isLast && needsFactor(config.MFA, user.role)) throw new Problem('last_factor')
       await this.#changed(db, { user, actor: owner, deed: 'factor_removed' })
     })
   }
@@ -143,8 +164,9 @@ export class SecondFactors {
     })
   }
 
-  /** The factors of somebody who may have another. @throws Problem too_many_factors */
+  /** The factors of somebody who may have another. @throws Problem mfa_disabled, too_many_factors */
   async #withRoom({ id }: Owner, db?: Db): Promise<Factor[]> {
+    if (this.#dependencies.config.MFA === 'off') throw new Problem('mfa_disabled')
     const own = await this.#dependencies.factors.list(id, db)
     if (own.length >= FACTORS_MAX) throw new Problem('too_many_factors')
     return own
@@ -163,14 +185,26 @@ export class SecondFactors {
     const { users } = database.tables
     await db.update(users).set({ updatedAt: database.now }).where(eq(users.id, user.id))
     await access.end(db, { userId: user.id, extent, except: actor.sessionId })
-    const { sessionId, client } = actor
+    const { sessionId, authVersion, client } = actor
+    const isAtLogIn = authVersion !== undefined
     await events.record(
-      { type: EVENTS[deed], userId: user.id, ...doneBy(actor), ...(sessionId && { sessionId }) },
+      {
+        type: EVENTS[deed],
+        userId: user.id,
+        ...doneBy(actor),
+        ...(sessionId && { sessionId }),
+        ...(isAtLogIn && { reason: 'in a log-in' }),
+      },
       client,
       db,
     )
     await notices.notify(db, deed, user)
   }
+}
+
+/** Whom a passkey is made for, and when: what is made in one session or log-in is no answer in another. */
+function holderOf({ id, sessionId, authVersion }: Owner) {
+  return { id, occasion: sessionId ?? `log-in:${authVersion}` }
 }
 
 const EVENTS = {

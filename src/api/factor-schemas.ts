@@ -1,3 +1,4 @@
+import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { withNameKey } from '../accounts/names.js'
 import type { Owner } from '../accounts/second-factors.js'
@@ -7,6 +8,29 @@ import { nullable } from './schemas.js'
 
 /** What a factor is called. */
 export const factorName = nullable({ maxLength: FACTOR_NAME_MAX_LENGTH, description: 'What you call it, for a list.' })
+
+export const RECOVERY_CODES_ARE = 'Codes for when the device is lost. Each works once; they are shown only now.'
+
+export const TotpSecret = Type.Object(
+  {
+    id: Type.String({ description: 'The id of the factor.' }),
+    secret: Type.String({ description: 'The secret in base32, to type into an app. It is shown once.' }),
+    uri: Type.String({ description: 'The `otpauth:` address of the secret, for an app on the same device.' }),
+    qr: Type.String({ description: 'The address as a QR code: an SVG image, to put into a page as it is.' }),
+  },
+  {
+    $id: 'TotpSecret',
+    description: 'A TOTP factor that is begun.',
+    examples: [
+      {
+        id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10',
+        secret: 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ',
+        uri: 'otpauth://totp/Example:mina?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Example&algorithm=SHA1&digits=6&period=30',
+        qr: '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 53 53"></svg>',
+      },
+    ],
+  },
+)
 
 /** Who changes their factors. */
 export function ownerOf(request: FastifyRequest): Owner {

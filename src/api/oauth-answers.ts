@@ -49,6 +49,7 @@ const OAUTH_CODES: Partial<Record<ProblemCode, OAuthErrorCode>> = {
   email_unverified: 'invalid_grant',
   invalid_credentials: 'invalid_grant',
   invalid_grant: 'invalid_grant',
+  mfa_enrollment_required: 'mfa_enrollment_required',
   mfa_required: 'mfa_required',
   rate_limited: 'slow_down',
   too_many_attempts: 'slow_down',
@@ -83,7 +84,7 @@ function toOAuthError(error: Error, request: FastifyRequest): OAuthError {
   }
   const code = OAUTH_CODES[problem.code] ?? 'invalid_request'
   // RFC 6749 section 5.2: these are 400, whatever they are elsewhere.
-  const isRefusal = code === 'invalid_grant' || code === 'mfa_required'
+  const isRefusal = code === 'invalid_grant' || code.startsWith('mfa_')
   return new OAuthError(code, descriptionOf(problem), { status: isRefusal ? 400 : status, headers })
 }
 

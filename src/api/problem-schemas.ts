@@ -24,11 +24,24 @@ export const Problem = Type.Object(
       ),
     ),
     ticket: Type.Optional(
-      Type.String({ description: 'With `mfa_required`: for POST /v1/login/factor, within five minutes.' }),
+      Type.String({
+        description:
+          'With `mfa_required`: for POST /v1/login/factor, within five minutes. With `mfa_enrollment_required`: for ' +
+          'POST /v1/login/enroll/totp or /passkey, within 15 minutes.',
+      }),
     ),
     methods: Type.Optional(
       Type.Array(Type.String({ 'x-extensible-enum': ['totp', 'passkey', 'recovery_code'] }), {
-        description: 'With `mfa_required`: the second factors that complete the log-in.',
+        description:
+          'With `mfa_required`: the second factors that complete the log-in. With `mfa_enrollment_required`: those that can be added.',
+      }),
+    ),
+    confirmation: Type.Optional(
+      Type.String({
+        'x-extensible-enum': ['none', 'email', 'link'],
+        description:
+          'With `mfa_enrollment_required`: what POST /v1/login/enroll/code takes first. `email`: a code that POST ' +
+          '/v1/login/enroll/code/request mails; `link`: the token of an operator; `none`: nothing.',
       }),
     ),
     request_id: Type.String({ description: "The request's id, as it is in the log." }),

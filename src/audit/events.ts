@@ -30,6 +30,7 @@ export const EVENT_TYPES = [
   'password_reset.created',
   'password_reset.used',
   'session.reauthenticated',
+  'enrollment_link.created',
   'factor.added',
   'factor.removed',
   'factor.rejected',

@@ -29,6 +29,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   set-password <who>          set a new password; ends all sessions
   reset-password <who>        print a token that sets a new password once, within an hour
   revoke-sessions <who>       end all sessions
+  enroll-link <who>           print a token with which somebody adds the first second factor, where MFA asks for it
   remove-factors <who>        remove all second factors, for somebody who has lost them, and end all sessions
   delete <who>                delete the account and all of its rows; cannot be undone
 
@@ -116,6 +117,13 @@ const ACTS: Record<string, Act> = {
     const user = await findAccount(app, who)
     await app.accounts.endSessions(user.id, { id: null })
     return outcome(user, `Ended all sessions of ${nameOf(user)}.`)
+  },
+  'enroll-link': async (app, who) => {
+    const user = await findAccount(app, who)
+    const { token, expiresAt } = await app.enrollments.createLink(user.id)
+    const until = timestamp(expiresAt)
+    const use = `lets ${nameOf(user)} add a second factor in a log-in, at POST /v1/login/enroll/code, until ${until}.`
+    return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }
   },
   'remove-factors': async (app, who) => {
     const user = await findAccount(app, who)

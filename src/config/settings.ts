@@ -122,6 +122,12 @@ export const Settings = Type.Object({
       'Whether people can log in with a code that is mailed to their confirmed address, in place of the password; a second ' +
       'factor is asked for all the same. Needs MAIL_URL, as EMAIL_VERIFICATION does.',
   }),
+  MFA: oneOf(['off', 'optional', 'required_for_admins', 'required'], {
+    default: 'optional',
+    description:
+      'Second factors. `optional`: whoever wants one adds it. `required_for_admins`, `required`: admins, or everybody, log in ' +
+      'with one alone, and add it at their next log-in. `off`: nobody adds one; those that are there are still asked for.',
+  }),
   RP_ID: checked(assertRpId, {
     default: '',
     description:

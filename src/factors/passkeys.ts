@@ -23,7 +23,8 @@ const LOG_IN = 'log-in'
 /** Somebody for whom a passkey is made. */
 export interface Holder {
   id: number
-  sessionId: string
+  /** The session or the log-in in which it is made. */
+  occasion: string
   /** What the device shows. */
   name: string
   displayName: string
@@ -88,7 +89,7 @@ export class Passkeys {
    * Verifies what `navigator.credentials.create` resolved to. The row is then inserted by `add`, within a transaction.
    * @throws Problem passkey_rejected, passkeys_unavailable
    */
-  async verifyNew(holder: Pick<Holder, 'id' | 'sessionId'>, response: RegistrationResponseJSON) {
+  async verifyNew(holder: Pick<Holder, 'id' | 'occasion'>, response: RegistrationResponseJSON) {
     const expectedRPID = this.#assertAvailable()
     const { verifyRegistrationResponse } = await import('@simplewebauthn/server')
     const verifying = verifyRegistrationResponse({
@@ -217,8 +218,8 @@ export class Passkeys {
   }
 }
 
-function registrationOf({ id, sessionId }: Pick<Holder, 'id' | 'sessionId'>): string {
-  return `register:${id}:${sessionId}`
+function registrationOf({ id, occasion }: Pick<Holder, 'id' | 'occasion'>): string {
+  return `register:${id}:${occasion}`
 }
 
 /**

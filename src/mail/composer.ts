@@ -67,7 +67,8 @@ export class MailComposer {
         .limit(1)
     const [user] = await select(userId === null ? eq(users.emailKey, address) : eq(users.id, userId))
     // The account of an address that was never confirmed may be a stranger's, who waits there for its owner.
-    if (purpose === 'login' && user?.emailVerifiedAt === null) return undefined
+    const isForOwner = purpose === 'login' || purpose === 'enrollment'
+    if (isForOwner && user?.emailVerifiedAt === null) return undefined
     if (purpose !== 'email_verification' && purpose !== 'email_change') return user && { user, purpose }
     if (user?.emailKey === address) return user.emailVerifiedAt === null ? { user, purpose } : undefined
     // Of several accounts that wait for one address, the last that asked.

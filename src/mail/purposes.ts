@@ -23,6 +23,7 @@ export const PURPOSES = {
   email_verification: { usefulMs: DAY_MS, token: 'email_verification', hasCode: true, page: 'verify' },
   email_change: { usefulMs: DAY_MS, token: 'email_change', hasCode: true, page: 'verify' },
   login: { usefulMs: 10 * MINUTE_MS, token: 'login', hasCode: true },
+  enrollment: { usefulMs: HOUR_MS, token: 'enrollment', hasCode: true },
   invitation: { usefulMs: 7 * DAY_MS, token: 'invitation', page: 'invitation' },
   account_exists: { usefulMs: DAY_MS, isPast: true },
   password_changed: { usefulMs: 3 * DAY_MS, isPast: true },

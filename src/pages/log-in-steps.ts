@@ -2,6 +2,7 @@ import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import type { LoggedIn } from '../accounts/log-in.js'
+import { TICKET_MAX_LENGTH } from '../accounts/login-tickets.js'
 import type { PasskeyLogIn } from '../accounts/passkey-log-in.js'
 import { clientOf } from '../audit/requester.js'
 import type { ShownCode } from '../factors/factors.js'
@@ -30,7 +31,7 @@ const PasswordForm = Type.Object({
   password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
   shared,
 })
-const ticket = Type.String({ minLength: 1, maxLength: 512 })
+const ticket = Type.String({ minLength: 1, maxLength: TICKET_MAX_LENGTH })
 const FactorForm = Type.Object({
   ticket,
   code: Type.String({ minLength: 1, maxLength: FACTOR_CODE_MAX_LENGTH }),

@@ -1,5 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
 import { type Database, type Db, within } from '../database/database.js'
 import type { Role } from '../tokens/access-tokens.js'
 import type { BrowserCookies } from './browser-cookies.js'
@@ -36,6 +37,7 @@ export interface BrowserLogIn {
 }
 
 interface Dependencies {
+  config: Config
   database: Database
   cookies: BrowserCookies
   sessions: Sessions
@@ -54,11 +56,11 @@ export class BrowserSessions {
   readonly #sessions: Sessions
   readonly #statements: ReturnType<typeof prepareStatements>
 
-  constructor({ database, cookies, sessions }: Dependencies) {
+  constructor({ config, database, cookies, sessions }: Dependencies) {
     this.#database = database
     this.#cookies = cookies
     this.#sessions = sessions
-    this.#statements = prepareStatements(database)
+    this.#statements = prepareStatements(database, config)
   }
 
   /**
@@ -107,10 +109,10 @@ export class BrowserSessions {
   }
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: Database, { MFA }: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isLive } = sessionConditions(database)
+  const { sessionId, isLive, ofActiveUser } = sessionConditions(database, MFA)
   const isBrowser = eq(sessions.kind, 'browser')
   const isDue = sql`${sessions.lastUsedAt} < ${now} - ${TOUCHED_EVERY_MS}`
   const idle = sql`${now} + ${IDLE_MS}`
@@ -128,7 +130,7 @@ function prepareStatements(database: Database) {
       })
       .from(sessions)
       .innerJoin(users, eq(users.id, sessions.userId))
-      .where(and(sessionId, isBrowser, isLive, eq(users.isActive, true)))
+      .where(and(sessionId, isBrowser, isLive, ofActiveUser))
       .prepare('find_browser_session'),
     touch: db
       .update(sessions)

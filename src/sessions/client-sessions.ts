@@ -4,6 +4,7 @@ import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import { afterCommit, type Database, within } from '../database/database.js'
+import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { tokens } from '../telemetry/channels.js'
 import type { Role } from '../tokens/access-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
@@ -52,6 +53,7 @@ interface Dependencies {
 /** Sessions of other clients: each begins with an authorization code. */
 export class ClientSessions {
   readonly #database: Database
+  readonly #policy: FactorPolicy
   readonly #keys: Keys
   readonly #pairs: TokenPairs
   readonly #events: Events
@@ -62,6 +64,7 @@ export class ClientSessions {
 
   constructor({ config, database, keys, pairs, events, endings, sessions }: Dependencies) {
     this.#database = database
+    this.#policy = config.MFA
     this.#keys = keys
     this.#pairs = pairs
     this.#events = events
@@ -81,7 +84,7 @@ export class ClientSessions {
   async begin(authorization: Authorization, client: Client): Promise<AccessToken | Tokens | undefined> {
     this.#keys.assertCanSign()
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
-    this.#statements ??= prepareStatements(this.#database)
+    this.#statements ??= prepareStatements(this.#database, this.#policy)
     const { insert, endOldest } = this.#statements
     const { isRefreshable, isOffline, needsConsent } = authorization
     const lifetimes = isRefreshable ? this.#lifetimes.refreshable : this.#lifetimes.short
@@ -113,10 +116,10 @@ export class ClientSessions {
   }
 }
 
-function prepareStatements(database: Database) {
+function prepareStatements(database: Database, policy: FactorPolicy) {
   const { db, tables, now } = database
   const { sessions } = tables
-  const { isLive, isOfClient } = sessionConditions(database)
+  const { isLive, isOfClient } = sessionConditions(database, policy)
   const ofUserAndClient = and(eq(sessions.userId, sql.placeholder('userId')), isOfClient, isLive)
   const tooMany = db
     .select({ id: sessions.id })
@@ -126,7 +129,7 @@ function prepareStatements(database: Database) {
     .limit(SESSIONS_PER_CLIENT)
     .offset(SESSIONS_PER_CLIENT)
   return {
-    insert: prepareInsert(database),
+    insert: prepareInsert(database, policy),
     endOldest: db
       .update(sessions)
       .set({ revokedAt: now })
@@ -137,7 +140,7 @@ function prepareStatements(database: Database) {
 }
 
 /** One statement, so that of several exchanges of a code one wins. */
-function prepareInsert(database: Database) {
+function prepareInsert(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
   const { consents, sessions, users } = tables
   const parent = alias(sessions, 'parent')
@@ -165,6 +168,7 @@ function prepareInsert(database: Database) {
             gt(parent.idleExpiresAt, now),
             eq(users.id, sql.placeholder('userId')),
             eq(users.isActive, true),
+            hasNeededFactor(database, policy),
             eq(users.authVersion, sql.placeholder('authVersion')),
             sql`${now} < ${numberParameter('expiresAt')}`,
             or(sql`${numberParameter('needsConsent')} = 0`, exists(consent)),

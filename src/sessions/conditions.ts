@@ -1,13 +1,19 @@
 import { and, eq, exists, gt, isNull, or, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Database, Tables } from '../database/database.js'
+import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 
 /** Covers a process whose clock runs behind the database's: it accepts tokens a little longer. */
 export const TOKEN_SLACK_MS = 2 * CLOCK_SKEW_S * 1_000
 
-/** Conditions of several statements about sessions. `sessionId` and `withChildren` take the parameter `sessionId`. */
-export function sessionConditions({ tables: { sessions, users }, now }: Database) {
+/**
+ * Conditions of several statements about sessions, under the policy for second factors. `sessionId` and `withChildren` take the
+ * parameter `sessionId`.
+ */
+export function sessionConditions(database: Database, policy: FactorPolicy) {
+  const { tables, now } = database
+  const { sessions, users } = tables
   const parent = alias(sessions, 'parent')
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   return {
@@ -26,7 +32,12 @@ export function sessionConditions({ tables: { sessions, users }, now }: Database
         sql`(select 1 from ${sessions} as ${parent} where ${parent.id} = ${sessions.parentId} and ${parent.revokedAt} is null and ${parent.idleExpiresAt} > ${now})`,
       ),
     ),
-    ofActiveUser: sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive})`,
+    /** That its user is active, and has the second factor that the policy asks for. */
+    ofActiveUser: sql`exists (select 1 from ${users} where ${and(
+      eq(users.id, sessions.userId),
+      eq(users.isActive, true),
+      hasNeededFactor(database, policy),
+    )})`,
   }
 }
 

@@ -57,8 +57,8 @@ export class FreshTokens {
 function prepareExtend(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isOwnClient, isLive } = sessionConditions(database)
-  const isUnchanged = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.isActive} and ${users.authVersion} = ${sql.placeholder('authVersion')})`
+  const { sessionId, isOwnClient, isLive, ofActiveUser } = sessionConditions(database, config.MFA)
+  const isUnchanged = sql`exists (select 1 from ${users} where ${users.id} = ${sessions.userId} and ${users.authVersion} = ${sql.placeholder('authVersion')})`
   return db
     .update(sessions)
     .set({ tokenExpiresAt: sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}` })
@@ -69,6 +69,7 @@ function prepareExtend(database: Database, config: Config) {
         eq(sessions.kind, 'api'),
         isOwnClient,
         isLive,
+        ofActiveUser,
         isUnchanged,
       ),
     )

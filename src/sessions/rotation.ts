@@ -131,7 +131,7 @@ export class Rotation {
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isOfClient, isLive, ofLiveParent, ofActiveUser } = sessionConditions(database)
+  const { sessionId, isOfClient, isLive, ofLiveParent, ofActiveUser } = sessionConditions(database, config.MFA)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`

@@ -77,7 +77,7 @@ export class Sessions {
     this.#pairs = pairs
     this.#revocations = revocations
     this.#endings = endings
-    this.#statements = prepareSessionStatements(database)
+    this.#statements = prepareSessionStatements(database, config.MFA)
   }
 
   /**
@@ -111,6 +111,11 @@ export class Sessions {
       claimsFor({ issuer: PUBLIC_URL, audience, userId, sessionId, lifetimeMs }),
       COMPAT_TOKEN_TYPE,
     )
+  }
+
+  /** Whether a session may go on, as the rows are now: it is live, and its user has the second factor that the policy asks for. */
+  async goesOn(sessionId: string): Promise<boolean> {
+    return (await this.#statements.goesOn.execute({ sessionId })).length > 0
   }
 
   #logIn(db: Db | undefined, user: AuthenticatedUser, client: Client, plan: SessionPlan) {

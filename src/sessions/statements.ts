@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
+import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
 
 /**
@@ -34,10 +35,10 @@ interface UserOfClient {
 }
 
 /** The statements of sessions.ts. Each change is one conditional statement, so that of concurrent ones one wins. */
-export function prepareSessionStatements(database: Database) {
+export function prepareSessionStatements(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables
-  const { sessionId, withChildren, isOwnClient, isOfClient, isLive, ofActiveUser } = sessionConditions(database)
+  const { sessionId, withChildren, isOwnClient, isOfClient, isLive, ofActiveUser } = sessionConditions(database, policy)
   const revocation = revocationColumns(tables)
   const ofUserAndKind = and(
     eq(sessions.userId, sql.placeholder('userId')),
@@ -62,6 +63,7 @@ export function prepareSessionStatements(database: Database) {
             sql`${and(
               eq(users.id, sql.placeholder('userId')),
               eq(users.isActive, true),
+              hasNeededFactor(database, policy),
               eq(users.authVersion, sql.placeholder('authVersion')),
             )} ${forShare}`,
           ),
@@ -86,6 +88,11 @@ export function prepareSessionStatements(database: Database) {
       .where(and(withChildren, eq(sessions.userId, sql.placeholder('userId')), isLive))
       .returning(revocation)
       .prepare('revoke_own_session'),
+    goesOn: db
+      .select({ id: sessions.id })
+      .from(sessions)
+      .where(and(sessionId, isLive, ofActiveUser))
+      .prepare('find_session_that_goes_on'),
     describe: db
       .select({
         userId: sessions.userId,

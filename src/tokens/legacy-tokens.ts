@@ -1,9 +1,10 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
-import { and, eq, inArray, or } from 'drizzle-orm'
+import { and, eq, inArray, or, sql } from 'drizzle-orm'
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Config } from '../config/config.js'
 import { type LegacySecret, parseLegacySecret } from '../config/secrets.js'
 import type { Database, Db } from '../database/database.js'
+import { hasNeededFactor } from '../database/factor-policy.js'
 import { Problem } from '../problems.js'
 import { CLIENT_ID, CLOCK_SKEW_S, type UserCaller } from './access-tokens.js'
 
@@ -31,10 +32,12 @@ interface Key extends Pick<LegacySecret, 'until' | 'source'> {
  */
 export class LegacyTokens {
   readonly #database: Database
+  readonly #policy: Config['MFA']
   readonly #keys: readonly Key[]
 
-  constructor(database: Database, { LEGACY_TOKENS }: Config) {
+  constructor(database: Database, { LEGACY_TOKENS, MFA }: Config) {
     this.#database = database
+    this.#policy = MFA
     this.#keys = LEGACY_TOKENS.map(parseLegacySecret).map(({ secret, until, source }) => {
       return { key: createSecretKey(Buffer.from(secret)), until, source }
     })
@@ -65,9 +68,9 @@ export class LegacyTokens {
     const [found, ...others] = await this.#find(source, subject)
     // A text may be the name of one and the id of another: then nobody knows whom the old system meant.
     if (found === undefined || others.length > 0) throw new Problem('invalid_token')
-    const { userId, role, isActive, notBefore } = found
+    const { userId, role, isActive, notBefore, isEnrolled } = found
     const isTooOld = notBefore !== null && (iat === undefined || iat * 1_000 <= notBefore)
-    if (!isActive || role === 'admin' || isTooOld) throw new Problem('invalid_token')
+    if (!isActive || !isEnrolled || role === 'admin' || isTooOld) throw new Problem('invalid_token')
     const bearer = { clientId: CLIENT_ID, scopes: undefined, expiresAt: exp * 1_000 }
     return Object.freeze({ kind: 'user', ...bearer, userId, role, sessionId: NO_SESSION, authTime: 0 })
   }
@@ -76,9 +79,14 @@ export class LegacyTokens {
     const { db, tables } = this.#database
     const { importedIds, users } = tables
     if (ids.length === 0) return []
+    // A column, not a condition: else one of two people whom a text may mean would be meant for certain.
+    const isEnrolled = hasNeededFactor(this.#database, this.#policy) ?? sql`1 = 1`
     const isMeant = or(inArray(importedIds.oldId, ids), name === undefined ? undefined : eq(importedIds.oldName, name))
     return db
-      .select({ userId: users.id, role: users.role, isActive: users.isActive, notBefore: importedIds.notBefore })
+      .select({
+        ...{ userId: users.id, role: users.role, isActive: users.isActive, notBefore: importedIds.notBefore },
+        isEnrolled: sql`case when ${isEnrolled} then 1 else 0 end`.mapWith(Boolean),
+      })
       .from(importedIds)
       .innerJoin(users, eq(users.id, importedIds.newId))
       .where(and(eq(importedIds.source, source), eq(importedIds.kind, 'user'), isMeant))

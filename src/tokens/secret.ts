@@ -17,6 +17,7 @@ export type Purpose =
   | 'one-time-token'
   | 'authorization-code'
   | 'login-ticket'
+  | 'enrollment-ticket'
   | 'browser-session'
   | 'passkey-challenge'
 

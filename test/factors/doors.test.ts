@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
+import { signUpAdmin } from '../support/people.js'
+import { bearer, startSecond } from '../support/replica.js'
 import { type Authenticator, addTotp, forget, ticketOf } from './people.js'
 import { addPasskey, question } from './software-passkey.js'
 
@@ -65,6 +67,41 @@ t.test('every door by the state of the account: no factor, TOTP, TOTP that is no
   await mina.delete(`/v1/me/factors/${phone.id}`)
   for (const [name, open] of Object.entries(DOORS))
     t.equal(await open(service, PASSWORD), '200 token', `${name}: removed`)
+})
+
+t.test('every door under MFA=required, without a factor: no token, and none says more than it can', async (t) => {
+  const before = await start(t)
+  const [mina] = [await signUp(before)]
+  const boss = await signUpAdmin(before, 'boss')
+  const old = await before.app.inject({ method: 'POST', url: '/login', payload: { email: EMAIL, password: PASSWORD } })
+  const compat = bearer(old.json().access_token)
+  const todos = (service: Service) => service.app.inject({ method: 'GET', url: '/tutorials', headers: compat })
+  t.equal((await todos(before)).statusCode, 200)
+
+  const service = await startSecond(t, before, { MFA: 'required' })
+  t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_enrollment_required')
+  t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_enrollment_required')
+  for (const door of COMPAT) {
+    t.equal(await open(door, service, PASSWORD), await open(door, service, 'wrong password 123'), door)
+  }
+  for (const door of Object.keys(DOORS))
+    t.match(await open(door, service, 'wrong password 123'), /^40[01] (?!mfa)/, door)
+  t.match((await todos(service)).statusCode, /^4/, 'a token of a tutorial from before')
+  const { refresh_token } = mina.login
+  t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
+  t.match((await mina.service.post('/v1/refresh', { refresh_token })).statusCode, 200, 'nothing has ended')
+  const renewed = { current_password: PASSWORD }
+  const prove = (at: Service) => at.post('/v1/reauthenticate', renewed, bearer(mina.token))
+  t.match((await prove(service)).json(), { code: 'invalid_token' }, 'nor is an access token renewed for ever')
+  t.equal((await prove(before)).statusCode, 200)
+
+  const forAdmins = await startSecond(t, before, { MFA: 'required_for_admins' })
+  for (const [name, door] of Object.entries(DOORS)) t.equal(await door(forAdmins, PASSWORD), '200 token', name)
+  const admin = await forAdmins.post('/v1/login', { username: 'boss', password: PASSWORD })
+  t.match(admin.json(), { code: 'mfa_enrollment_required' })
+  t.match((await forAdmins.post('/v1/refresh', { refresh_token: boss.login.refresh_token })).json(), {
+    code: 'invalid_grant',
+  })
 })
 
 t.test('an account with a passkey alone: no door takes its password by itself, nor digits behind it', async (t) => {

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import * as OTPAuth from 'otpauth'
 import { STEP_MS } from '../../src/factors/totp.js'
-import { PASSWORD, type Person, type Service } from '../helper.js'
+import { type LoginAnswer, PASSWORD, type Person, type Service } from '../helper.js'
 
 /** Somebody with TOTP, with an authenticator app that another implementation is. */
 export class Authenticator {
@@ -50,4 +50,16 @@ export async function ticketOf(service: Service, username: string): Promise<stri
   const response = await service.post('/v1/login', { username, password: PASSWORD })
   if (response.json().code !== 'mfa_required') throw new Error(`login: ${response.statusCode} ${response.payload}`)
   return response.json().ticket
+}
+
+/** Somebody who needs a factor and has none logs in and adds TOTP. */
+export async function enroll(service: Service, username: string) {
+  const { ticket } = (await service.post('/v1/login', { username, password: PASSWORD })).json()
+  const begun = (await service.post('/v1/login/enroll/totp', { ticket, name: 'phone' })).json()
+  if (begun.uri === undefined) throw new Error(JSON.stringify(begun))
+  const phone = new Authenticator({} as Person, begun.id, begun.uri, [])
+  const done = await service.post('/v1/login/enroll/totp/confirm', { ticket, code: phone.code() })
+  if (done.statusCode !== 200) throw new Error(`enroll: ${done.statusCode} ${done.payload}`)
+  await forget(service, done.json().user.id)
+  return { ...(done.json() as LoginAnswer & { recovery_codes: string[] }), id: begun.id as string, phone }
 }

@@ -42,6 +42,12 @@ const CAUSES: Record<string, (world: World) => Promise<unknown>> = {
     await someone('dave')
     return service.post('/v1/login/code/request', { email: 'dave@example.org' }, EVIL)
   },
+  enrollment: async ({ service, someone }) => {
+    const { id } = await someone('kim')
+    const user = await service.app.accounts.get(id)
+    const { ticket } = service.app.enrollments.refusal(user, 'pwd').extension ?? {}
+    return service.post('/v1/login/enroll/code/request', { ticket }, EVIL)
+  },
   email_change: async ({ someone }) => changeAddress(await someone('sora'), 'sora-new@example.org'),
   email_undo: async ({ service, server, someone }) => {
     const erin = await someone('erin')

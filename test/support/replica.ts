@@ -2,11 +2,12 @@ import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { buildApp } from '../../src/app.js'
+import type { Config } from '../../src/config/config.js'
 import { Service } from '../helper.js'
 
-/** Another replica in this process: the same settings and database, nothing shared in memory. */
-export async function startSecond(t: Test, first: Service): Promise<Service> {
-  const app = await buildApp(first.app.config)
+/** Another replica in this process: the same database, and the same settings but for some; nothing shared in memory. */
+export async function startSecond(t: Test, first: Service, settings: Partial<Config> = {}): Promise<Service> {
+  const app = await buildApp({ ...first.app.config, ...settings })
   t.teardown(() => app.close())
   await app.ready()
   return new Service(app, first.contract)

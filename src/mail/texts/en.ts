@@ -42,6 +42,13 @@ Somebody wants to log in to the account {name} at {service}. If it is you, type 
 
 If it was not you, ignore this mail and tell nobody the code: without it nobody gets in.
 `,
+  enrollment: `Subject: A second factor for {service}
+
+Somebody has logged in to the account {name} at {service} with its password and is about to add a second factor, which the account needs. If it is you, type this code where you are asked for it, within an hour:
+{code}
+
+If it was not you, somebody knows your password: tell nobody the code, and choose another password.
+`,
   invitation: `Subject: You are invited to {service}
 
 An account at {service} was made for you. Choose a password within seven days, and it is yours:

@@ -1,0 +1,243 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RegistrationResponseJSON } from '@simplewebauthn/server'
+import { Type } from '@sinclair/typebox'
+import type { Confirmed, Enrolled } from '../../src/accounts/enrollments.js'
+import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
+import { Login, toLogin } from '../../src/api/account-schemas.js'
+import { factorName, nameIn, RECOVERY_CODES_ARE, TotpSecret } from '../../src/api/factor-schemas.js'
+import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
+import { noContent, ref } from '../../src/api/schemas.js'
+import { type Client, clientOf } from '../../src/audit/requester.js'
+import { CreatedPasskey, PasskeyCreationOptions } from '../../src/factors/passkey-schemas.js'
+import { qrCode } from '../../src/factors/qr-codes.js'
+import { serviceName } from '../../src/mail/composer.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { Problem } from '../../src/problems.js'
+
+const ticket = Type.String({
+  minLength: 1,
+  maxLength: TICKET_MAX_LENGTH,
+  description: 'The ticket of `mfa_enrollment_required`.',
+})
+const TICKET_EXAMPLE = { ticket: 'c2VhbGVk' }
+
+const EnrollmentTicket = Type.Object(
+  { ticket },
+  { $id: 'EnrollmentTicket', additionalProperties: false, description: 'A ticket.', examples: [TICKET_EXAMPLE] },
+)
+
+const EnrollmentConfirmation = Type.Object(
+  {
+    ticket,
+    code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of the mail.' })),
+    token: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'In place of `code`: the token that an operator gave you.',
+      }),
+    ),
+  },
+  {
+    $id: 'EnrollmentConfirmation',
+    additionalProperties: false,
+    description: 'The ticket, and what shows that it is you.',
+    examples: [{ ...TICKET_EXAMPLE, code: '7K3M-Q9TX' }],
+  },
+)
+
+const ConfirmedEnrollment = Type.Object(
+  { ticket: Type.String({ description: 'In place of the ticket that was sent: it adds a second factor.' }) },
+  { $id: 'ConfirmedEnrollment', description: 'A confirmed ticket.', examples: [TICKET_EXAMPLE] },
+)
+
+const EnrollmentTotp = Type.Object(
+  { ticket, name: Type.Optional(factorName) },
+  {
+    $id: 'EnrollmentTotp',
+    additionalProperties: false,
+    description: 'The ticket, and what to call the factor.',
+    examples: [{ ...TICKET_EXAMPLE, name: 'phone' }],
+  },
+)
+
+const EnrollmentCode = Type.Object(
+  { ticket, code: Type.String({ minLength: 6, maxLength: 32, description: 'The six digits that the app shows.' }) },
+  {
+    $id: 'EnrollmentCode',
+    additionalProperties: false,
+    description: 'The ticket, and a first code.',
+    examples: [{ ...TICKET_EXAMPLE, code: '755224' }],
+  },
+)
+
+const EnrollmentPasskey = Type.Object(
+  { ticket, name: Type.Optional(factorName), passkey: ref(CreatedPasskey) },
+  {
+    $id: 'EnrollmentPasskey',
+    additionalProperties: false,
+    description: 'The ticket, and a passkey that a browser has made.',
+    examples: [{ ...TICKET_EXAMPLE, name: 'laptop', passkey: CreatedPasskey.examples[0] }],
+  },
+)
+
+const EnrolledLogin = Type.Object(
+  { ...Login.properties, recovery_codes: Type.Array(Type.String(), { description: RECOVERY_CODES_ARE }) },
+  {
+    $id: 'EnrolledLogin',
+    description: 'The account, its tokens and its recovery codes.',
+    examples: [{ ...Login.examples[0], recovery_codes: ['7K2QW-M4ZX9'] }],
+  },
+)
+
+const SCHEMAS = [
+  ...[EnrollmentTicket, EnrollmentConfirmation, ConfirmedEnrollment, EnrollmentTotp, EnrollmentCode],
+  ...[EnrollmentPasskey, EnrolledLogin, TotpSecret, CreatedPasskey, PasskeyCreationOptions],
+]
+const IN_A_LOG_IN = 'For an account that needs a second factor and has none, see the setting MFA.'
+
+/** The first second factor, added in the middle of a log-in with the ticket of `mfa_enrollment_required`. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  for (const schema of SCHEMAS) app.addSchema(schema)
+  const issuer = serviceName(app.config)
+
+  app.post('/v1/login/enroll/code/request', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'requestEnrollmentCode',
+      tags: ['auth'],
+      summary: 'Ask for a code to add the first second factor',
+      description: `${IN_A_LOG_IN} Where \`confirmation\` is \`email\`, a mail with a code goes to the confirmed address of the account.`,
+      security: [],
+      body: ref(EnrollmentTicket),
+      response: {
+        202: noContent('A mail is on its way, unless that was asked for too often.'),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'mail_disabled'),
+      },
+    },
+    handler: async (request, reply) => {
+      const asked = { client: clientOf(request), locale: languageOf(request.headers) }
+      await app.enrollments.sendCode(request.body.ticket, asked)
+      return reply.code(202).send()
+    },
+  })
+
+  app.post('/v1/login/enroll/code', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'confirmEnrollment',
+      tags: ['auth'],
+      summary: 'Confirm that it is you who adds a second factor',
+      description: `${IN_A_LOG_IN} Takes the code of the mail where \`confirmation\` is \`email\`, or the token of \`latchkey users enroll-link\`.`,
+      security: [],
+      body: ref(EnrollmentConfirmation),
+      response: { 200: ref(ConfirmedEnrollment), ...problems(400, 413, 415, 429) },
+    },
+    handler: async (request) => {
+      const { ticket, ...shown } = request.body
+      return { ticket: await app.enrollments.confirm(ticket, confirmedBy(shown), clientOf(request)) }
+    },
+  })
+
+  app.post('/v1/login/enroll/totp', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'enrollTotp',
+      tags: ['auth'],
+      summary: 'Begin a TOTP factor in a log-in',
+      description: `${IN_A_LOG_IN} As beginTotp does; completeTotpEnrollment takes the first code.`,
+      security: [],
+      body: ref(EnrollmentTotp),
+      response: {
+        201: { description: 'The secret.', content: { 'application/json': { schema: ref(TotpSecret) } } },
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'enrollment_unconfirmed'),
+      },
+    },
+    handler: async (request, reply) => {
+      const factor = { name: nameIn(request.body), issuer }
+      const begun = await app.enrollments.begin(request.body.ticket, factor, clientOf(request))
+      return reply.code(201).send({ ...begun, qr: await qrCode(begun.uri) })
+    },
+  })
+
+  app.post('/v1/login/enroll/totp/confirm', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'completeTotpEnrollment',
+      tags: ['auth'],
+      summary: 'Complete a log-in by a new TOTP factor',
+      description: `${IN_A_LOG_IN} The first code adds the factor, ends all other sessions and starts this one.`,
+      security: [],
+      body: ref(EnrollmentCode),
+      response: {
+        200: ref(EnrolledLogin),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'wrong_code'),
+      },
+    },
+    handler: async (request) => {
+      const { ticket, code } = request.body
+      const client = clientOf(request)
+      return logIn(await app.enrollments.complete(ticket, code, client), client)
+    },
+  })
+
+  app.post('/v1/login/enroll/passkey/options', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'beginPasskeyEnrollment',
+      tags: ['auth'],
+      summary: 'Begin a passkey in a log-in',
+      description: `${IN_A_LOG_IN} What a browser makes a passkey with, as beginPasskey answers.`,
+      security: [],
+      body: ref(EnrollmentTicket),
+      response: {
+        200: ref(PasskeyCreationOptions),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'enrollment_unconfirmed'),
+        409: problemAnswer(409, 'passkeys_unavailable'),
+      },
+    },
+    handler: (request) => app.enrollments.passkeyOptions(request.body.ticket, issuer, clientOf(request)),
+  })
+
+  app.post('/v1/login/enroll/passkey', {
+    config: { public: true, rateLimit: 'network' },
+    schema: {
+      operationId: 'completePasskeyEnrollment',
+      tags: ['auth'],
+      summary: 'Complete a log-in by a new passkey',
+      description: `${IN_A_LOG_IN} Adds the passkey, ends all other sessions and starts this one.`,
+      security: [],
+      body: ref(EnrollmentPasskey),
+      response: {
+        200: ref(EnrolledLogin),
+        ...problems(400, 413, 415, 429),
+        403: problemAnswer(403, 'passkey_rejected'),
+        409: problemAnswer(409, 'passkeys_unavailable'),
+      },
+    },
+    handler: async (request) => {
+      const { ticket, passkey } = request.body
+      const client = clientOf(request)
+      const made = { name: nameIn(request.body), response: passkey as unknown as RegistrationResponseJSON }
+      return logIn(await app.enrollments.completeWithPasskey(ticket, made, client), client)
+    },
+  })
+
+  async function logIn({ user, recoveryCodes }: Enrolled, client: Client) {
+    return { ...toLogin(user, await app.sessions.issue(user, client)), recovery_codes: recoveryCodes }
+  }
+}
+
+export default routes
+
+/** The one thing that was shown. @throws Problem validation_failed when there is none, or both */
+function confirmedBy({ code, token }: { code?: string; token?: string }): Confirmed {
+  if (code !== undefined && token === undefined) return { code }
+  if (token !== undefined && code === undefined) return { token }
+  const message = code === undefined ? 'is required, unless token is given' : 'must not be given beside token'
+  throw new Problem('validation_failed', { errors: [{ in: 'body', path: '/code', message }] })
+}
