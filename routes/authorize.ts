@@ -25,10 +25,10 @@ import { isOwnForm } from '../src/pages/same-origin.js'
 import { Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 
-/** The answer to the page that asks for consent, of the account that it named. */
+/** The answer to the page that asks for consent, which is good in the session that was asked. */
 const ConsentForm = Type.Object({
   consent: Type.Union([Type.Literal('yes'), Type.Literal('no')]),
-  account: Type.String({ maxLength: 16 }),
+  session: Type.String({ maxLength: 36 }),
 })
 
 /** The authorization endpoint of RFC 6749 section 3.1: a log-in here, and a code for the client that asked. */
@@ -100,14 +100,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function decide(
     authorization: AuthorizationRequest,
-    { consent, account }: Static<typeof ConsentForm>,
+    { consent, session: asked }: Static<typeof ConsentForm>,
     { request, reply }: Exchange,
   ) {
     const client = clientOf(request)
     const session = await app.browserSessions.find(request.headers.cookie, client)
-    const isWhoWasAsked = session !== undefined && String(session.userId) === account
-    // Logged out meanwhile, or somebody else is logged in: nobody agrees for another.
-    if (!isWhoWasAsked || needsLogIn(authorization.interaction, session.authTime)) {
+    // Logged out meanwhile, or logged in anew, as another person or the same: nobody agrees to a page that they may not have seen.
+    if (session?.id !== asked || needsLogIn(authorization.interaction, session.authTime)) {
       return redirect(reply, formOf(request, authorization).action)
     }
     if (consent === 'no') return hop(reply, refusalTo(authorization, 'access_denied', 'The person did not agree.'))
@@ -142,7 +141,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     otherAccount.set('prompt', 'select_account')
     const page = {
       ...{ action: `${path}${afterLogIn(query)}`, otherAccount: `${path}?${otherAccount}`, client: client.name },
-      ...{ redirectUri, words: wordsOf(scope), user: { id: session.userId, name: await nameOf(session) } },
+      ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
     }
     return reply.page(consentPage(page, locale), locale)
   }

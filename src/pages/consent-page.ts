@@ -38,21 +38,27 @@ interface Consent {
   client: string
   redirectUri: string
   words: readonly string[]
-  user: { id: number; name: string }
+  /** The name of who is asked. */
+  user: string
+  /** The session of the browser, which alone may answer. */
+  sessionId: string
 }
 
 /** Asks whether a client of others may have what it asks for. */
-export function consentPage({ action, otherAccount, client, redirectUri, words, user }: Consent, locale: Locale): Page {
+export function consentPage(
+  { action, otherAccount, client, redirectUri, words, user, sessionId }: Consent,
+  locale: Locale,
+): Page {
   const text = TEXTS[locale]
   const described = words.map((word) => html`<li>${describeScope(word, locale)}</li>`)
   return {
     title: text.title,
     body: html`<p><strong>${client}</strong> ${text.asks}</p>
 ${words.length > 0 ? html`<ul>${described}</ul>` : html`<p>${text.nothing}</p>`}
-<p>${text.account} <strong>${user.name}</strong>. <a href="${otherAccount}">${text.other}</a></p>
+<p>${text.account} <strong>${user}</strong>. <a href="${otherAccount}">${text.other}</a></p>
 <p>${text.goesTo} <strong>${new URL(redirectUri).host || redirectUri}</strong></p>
 <form method="post" action="${action}">
-${hidden('account', String(user.id))}
+${hidden('session', sessionId)}
 <button name="consent" value="yes">${text.yes}</button>
 <button class="quiet" name="consent" value="no">${text.no}</button>
 </form>

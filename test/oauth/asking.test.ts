@@ -58,12 +58,12 @@ t.test('a client of others asks once for what it may do, and its user can take t
     t.match(page.payload, text)
   t.notOk(page.headers.refresh)
   t.match(errorOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), { error: 'consent_required' })
-  const account = String(mina.id)
-  t.match(errorOf(await decides(service, cookie, { consent: 'no', account })), { error: 'access_denied', iss: ISSUER })
+  const session = sessionOn(page)
+  t.match(errorOf(await decides(service, cookie, { consent: 'no', session })), { error: 'access_denied', iss: ISSUER })
   t.same((await mina.get('/v1/me/apps')).json(), { items: [], next_cursor: null })
   const tokens = await exchange(service, {
     ...third,
-    code: answerOf(await decides(service, cookie, { consent: 'yes', account })).code,
+    code: answerOf(await decides(service, cookie, { consent: 'yes', session })).code,
   })
   t.match(tokens.json(), { scope: THIRD.scope })
   const claims = claimsOf(tokens.json().access_token)
@@ -103,7 +103,7 @@ t.test('nobody agrees for somebody else: not by a form of another site, not afte
   const { service, mina } = await start(t)
   await service.signUp('joon')
   const cookie = cookieOf(await logIn(service, GOOD))
-  const yes = { consent: 'yes', account: String(mina.id) }
+  const yes = { consent: 'yes', session: sessionOn(await asks(service, THIRD, cookie)) }
   for (const headers of [
     {},
     { 'sec-fetch-site': 'cross-site' },
@@ -114,9 +114,10 @@ t.test('nobody agrees for somebody else: not by a form of another site, not afte
     t.match([foreign.statusCode, foreign.headers.refresh], [403, undefined], JSON.stringify(headers))
   }
   const other = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
-  for (const stranger of ['', other]) {
+  const again = cookieOf(await logIn(service, GOOD))
+  for (const stranger of ['', other, again]) {
     const answer = await decides(service, stranger, yes)
-    t.match([answer.statusCode, answer.headers.location], [303, /^\/authorize\?/])
+    t.match([answer.statusCode, answer.headers.location], [303, /^\/authorize\?/], 'a page of another session')
   }
   t.same((await mina.get('/v1/me/apps')).json().items, [])
   const guess = await service.app.inject({ url: addressOf({ ...GOOD, ...THIRD, consent: 'yes' }), headers: { cookie } })
@@ -211,6 +212,11 @@ function decides(
 
 function leaves(service: Service, query: Record<string, string>, cookie = ''): Promise<Response> {
   return service.app.inject({ url: `/account/logout?${new URLSearchParams(query)}`, headers: { cookie } })
+}
+
+/** The session that the page for consent asks. */
+function sessionOn({ payload }: Response): string {
+  return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
 }
 
 function codeOf({ headers }: Response): string | undefined {
