@@ -1,7 +1,8 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { addTotp } from '../factors/people.js'
-import { claimsOf, countBy, PASSWORD } from '../helper.js'
+import { claimsOf, countBy, PASSWORD, type Service } from '../helper.js'
+import { bearer, startSecond, until } from '../support/replica.js'
 import {
   addressOf,
   answerOf,
@@ -88,6 +89,29 @@ t.test('a code is good once: a second exchange gets nothing and ends what the fi
   )
   const winner = answers.find(({ statusCode }) => statusCode === 200)?.json().access_token
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${winner}` })).statusCode, 401)
+})
+
+t.test('redeemed by twenty at once in two processes, one gets tokens, and what that one began ends', async (t) => {
+  const { service } = await start(t)
+  const second = await startSecond(t, service)
+  for (let round = 0; round < 3; round++) {
+    const { code } = answerOf(await logIn(service, GOOD))
+    const both = Array.from({ length: 20 }, (_, index) => exchange(index % 2 === 0 ? service : second, { code }))
+    const answers = await Promise.all(both)
+    t.same(
+      countBy(answers, ({ statusCode }) => statusCode),
+      { 200: 1, 400: 19 },
+    )
+    const winner = answers.find(({ statusCode }) => statusCode === 200)?.json().access_token
+    const isOver = async (one: Service) => (await one.get('/v1/me', bearer(winner))).statusCode === 401
+    for (const one of [service, second]) await until(() => isOver(one))
+    const { db, tables } = service.app.database
+    const [row] = await db
+      .select()
+      .from(tables.sessions)
+      .where(eq(tables.sessions.id, String(claimsOf(winner).sid)))
+    t.ok(row?.revokedAt, 'whichever process noticed')
+  }
 })
 
 t.test(
