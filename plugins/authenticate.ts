@@ -8,7 +8,8 @@ import type { OAuthClient } from '../src/clients/oauth-clients.js'
 import { SCOPE_WORD_PATTERN } from '../src/clients/scopes.js'
 import { acceptedIssuers, clientAudience, compatAudience } from '../src/config/public-url.js'
 import { needsFactor } from '../src/database/factor-policy.js'
-import { PROBLEMS, Problem } from '../src/problems.js'
+import { lacking, refusedToken } from '../src/http/token-refusals.js'
+import { Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 import { type Caller, CLIENT_ID, callerFrom, isRecent, type UserCaller } from '../src/tokens/access-tokens.js'
 import { ALGORITHM, COMPAT_TOKEN_TYPE, TOKEN_TYPE } from '../src/tokens/signing-keys.js'
@@ -25,7 +26,6 @@ const FOREIGN_KEY = 'The API key is not known, has expired or was revoked.'
 const EXPIRED = '_EXPIRED'
 const FOR_ADMINS = { detail: 'Only admins may do this.' }
 const FOR_USERS = { detail: 'This needs the access token of a user.' }
-const FOR_LATCHKEY = { detail: "Only a token of Latchkey's own client may do this." }
 const SCOPE_WORD = new RegExp(SCOPE_WORD_PATTERN)
 const REQUIRED_CLAIMS = ['iss', 'aud', 'sub', 'exp', 'iat', 'jti']
 
@@ -221,22 +221,6 @@ export default plugin(
   },
   { name: 'authenticate', dependencies: ['sessions'] },
 )
-
-/** The 401 for a token, with the reason in the header as well: RFC 6750 section 3 allows no quotation marks in it. */
-function refusedToken(detail: string, cause?: unknown): Problem {
-  const challenge = `${PROBLEMS.invalid_token.headers['www-authenticate']}, error_description="${detail}"`
-  return new Problem('invalid_token', { detail, cause, headers: { 'www-authenticate': challenge } })
-}
-
-/** The 403 for a token of another client: RFC 6750 section 3 has the header name the scope that would do. */
-function lacking(scope: string | undefined): Problem {
-  if (scope === undefined) return new Problem('insufficient_scope', FOR_LATCHKEY)
-  const challenge = `${PROBLEMS.insufficient_scope.headers['www-authenticate']}, scope="${scope}"`
-  return new Problem('insufficient_scope', {
-    detail: `The access token needs the scope ${scope}.`,
-    headers: { 'www-authenticate': challenge },
-  })
-}
 
 /** Whoever is logged in with a browser, which stands for its user in everything. */
 function callerOf({ id: sessionId, userId, role, authTime, expiresAt }: BrowserSession): UserCaller {

@@ -4,10 +4,16 @@ import { and, desc, eq, inArray, lt } from 'drizzle-orm'
 import type { FastifyRequest } from 'fastify'
 import { identifierKey, normalizeName } from '../../src/accounts/names.js'
 import { isKept, matches } from '../../src/accounts/user-rows.js'
-import { Account, Role, toAccount } from '../../src/api/account-schemas.js'
-import { AccountCreate, AccountPage, AccountUpdate, PasswordReset } from '../../src/api/administration-schemas.js'
+import { Account, toAccount } from '../../src/api/account-schemas.js'
+import {
+  AccountCreate,
+  AccountPage,
+  AccountQuery,
+  AccountUpdate,
+  PasswordReset,
+} from '../../src/api/administration-schemas.js'
 import { identifiersIn } from '../../src/api/identifiers.js'
-import { DEFAULT_LIMIT, pageQuery, pagesOf } from '../../src/api/paging.js'
+import { DEFAULT_LIMIT, pagesOf } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { IdParams, noContent, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
@@ -15,7 +21,6 @@ import type { Actor } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
-import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 import { storedRoles } from '../../src/tokens/roles.js'
 
 const toRead = { role: 'admin', scope: 'users:read' } as const
@@ -36,33 +41,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'List accounts',
       description: 'A page of accounts, newest first.',
-      querystring: Type.Object(
-        {
-          search: Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: 100,
-              description: 'Part of a user name, an e-mail address or a name.',
-            }),
-          ),
-          username: Type.Optional(
-            Type.String({ minLength: 1, maxLength: 128, description: 'Only the account with this user name.' }),
-          ),
-          email: Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: IDENTIFIER_MAX_LENGTH,
-              description: 'Only the account with this address.',
-            }),
-          ),
-          role: Type.Optional(Role),
-          is_active: Type.Optional(
-            Type.Boolean({ description: 'Only accounts that can log in (true), or that cannot (false).' }),
-          ),
-          ...pageQuery,
-        },
-        { additionalProperties: false },
-      ),
+      querystring: AccountQuery,
       response: { 200: ref(AccountPage), ...problems(400, 401, 403) },
     },
     handler: async ({ query }) => {

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH } from '../text-lengths.js'
 import { Roles } from '../tokens/roles.js'
 import { Account, Role } from './account-schemas.js'
-import { nextCursor } from './paging.js'
+import { nextCursor, pageQuery } from './paging.js'
 import { nullable, pageOf } from './schemas.js'
 
 // What admins send and get at /v1/users.
@@ -37,6 +37,35 @@ export const AccountCreate = Type.Object(
     description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
     examples: [{ username: 'hana', email: 'hana@example.com', name: 'Hana', roles: ['editor'] }],
   },
+)
+
+/** Which accounts are listed. */
+export const AccountQuery = Type.Object(
+  {
+    search: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description: 'Part of a user name, an e-mail address or a name.',
+      }),
+    ),
+    username: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 128, description: 'Only the account with this user name.' }),
+    ),
+    email: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: IDENTIFIER_MAX_LENGTH,
+        description: 'Only the account with this address.',
+      }),
+    ),
+    role: Type.Optional(Role),
+    is_active: Type.Optional(
+      Type.Boolean({ description: 'Only accounts that can log in (true), or that cannot (false).' }),
+    ),
+    ...pageQuery,
+  },
+  { additionalProperties: false },
 )
 
 export const AccountPage = Type.Object(

@@ -1,7 +1,8 @@
 import { type StaticDecode, Type } from '@sinclair/typebox'
 import { assertBrandColor, readLogo } from './brand.js'
-import { assertHook, assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
+import { MAIL_SETTINGS } from './mail-settings.js'
 import { assertPasskeyOrigin, assertRpId } from './passkeys.js'
+import { PASSWORD_SETTINGS } from './password-settings.js'
 import { assertLegacySecret, assertSecretKey } from './secrets.js'
 import {
   address,
@@ -71,43 +72,7 @@ export const Settings = Type.Object({
     description:
       'A refresh token that was just used returns the same new token again for this long, for two tabs or a lost answer; 0s is off.',
   }),
-  PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
-    default: 'bcrypt',
-    description:
-      'How passwords are hashed. argon2id takes a tenth of the processor time, so ten times as many people can log in, and ' +
-      'ARGON2_MEMORY for each hash being computed. Stored hashes of the other kind still work and are replaced at log-in.',
-  }),
-  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
-  ARGON2_MEMORY: bytes('7MiB', '128MiB', {
-    default: '19MiB',
-    description: 'The memory of an argon2id hash. Less memory requires more ARGON2_PASSES.',
-  }),
-  ARGON2_PASSES: wholeNumber(1, 10, {
-    default: '2',
-    description:
-      'The passes of an argon2id hash over its memory: with 7MiB at least 5, 9MiB 4, 12MiB 3, 19MiB 2, 46MiB 1.',
-  }),
-  HASH_QUEUE: wholeNumber(0, 10_000, {
-    default: '32',
-    description: 'The number of log-ins that may wait to be hashed; further ones get 503.',
-  }),
-  PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
-    default: '8',
-    description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
-  }),
-  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and the person's own name." }),
-  PASSWORD_BREACH_URL: url({
-    default: '',
-    description:
-      'Where new passwords are looked up among those of breaches, such as `https://api.pwnedpasswords.com/range`: the first ' +
-      'five characters of its SHA-1 are sent (k-anonymity). Without an answer within a second the password is taken.',
-  }),
-  SIGNUP_CHECK_URL: checked(assertHook, {
-    default: '',
-    description:
-      'Is asked before each sign-up, by one POST: 2xx lets it go on, 403 refuses it, and anything else or no answer within ' +
-      'three seconds is 503, without an account and without a mail.',
-  }),
+  ...PASSWORD_SETTINGS,
   REGISTRATION: oneOf(['open', 'closed'], { default: 'open', description: 'Whether people may register themselves.' }),
   EMAIL_VERIFICATION: oneOf(['off', 'optional', 'required'], {
     default: 'off',
@@ -179,42 +144,7 @@ export const Settings = Type.Object({
       'The colour of buttons and links on pages, for example `#0b6e4f`. One too pale for white text on it is refused; ' +
       'dark pages have a lighter shade of it.',
   }),
-  MAIL_URL: checked(parseMailUrl, {
-    default: '',
-    description:
-      'How mail is sent: `smtp://user:password@host:587` (STARTTLS is required, except to this machine), ' +
-      '`smtps://user:password@host:465`, `https://host/path` (a signed POST for each mail), `file:./data/mail` ' +
-      '(files, deleted after a day) or `off`. By default off.',
-  }),
-  MAIL_FROM: checked((value) => value === '' || parseMailbox(value), {
-    default: '',
-    description: 'The sender: `Example <no-reply@example.com>`. Required where MAIL_URL sends mail.',
-  }),
-  MAIL_WEBHOOK_SECRET: list(assertWebhookSecret, {
-    default: '',
-    description:
-      'The secret that signs the POSTs of an https MAIL_URL (Standard Webhooks): `whsec_` and the base64 of 24 to 64 ' +
-      'bytes. A list `new,old` signs with each of them.',
-  }),
-  MAIL_LINKS: checked(assertMailLinks, {
-    default: '',
-    description:
-      'The address of your own pages in mails, for example `https://app.example.com/{page}?token={token}`; `page` is ' +
-      '`reset`, `verify` or `invitation`. By default the pages of PAGES; without any, mails carry a code alone.',
-  }),
-  MAIL_TEMPLATES: Type.String({
-    default: '',
-    description: 'A folder with your own texts of the mails; see docs/mail.md.',
-  }),
-  MAIL_ADDRESS_LIMIT: wholeNumber(1, 1_000, {
-    default: '3',
-    description: 'The number of mails an hour to one address; further ones are dropped, and the answer does not tell.',
-  }),
-  MAIL_NETWORK_LIMIT: wholeNumber(1, 1_000_000, {
-    default: '20',
-    description:
-      'The number of mails an hour that one network can cause; further ones are dropped, and the answer does not tell.',
-  }),
+  ...MAIL_SETTINGS,
   LOGIN_THROTTLE: onOff({ default: 'on', description: 'Limit failed log-ins for each account and each network.' }),
   RATE_LIMIT: wholeNumberOrOff(1, 1_000_000, {
     default: '60',

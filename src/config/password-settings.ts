@@ -1,0 +1,43 @@
+import { assertHook } from './mail-url.js'
+import { bytes, checked, oneOf, onOff, url, wholeNumber } from './setting-types.js'
+
+/** How passwords are hashed, which ones are refused, and who is asked before a sign-up. */
+export const PASSWORD_SETTINGS = {
+  PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
+    default: 'bcrypt',
+    description:
+      'How passwords are hashed. argon2id takes a tenth of the processor time, so ten times as many people can log in, and ' +
+      'ARGON2_MEMORY for each hash being computed. Stored hashes of the other kind still work and are replaced at log-in.',
+  }),
+  BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
+  ARGON2_MEMORY: bytes('7MiB', '128MiB', {
+    default: '19MiB',
+    description: 'The memory of an argon2id hash. Less memory requires more ARGON2_PASSES.',
+  }),
+  ARGON2_PASSES: wholeNumber(1, 10, {
+    default: '2',
+    description:
+      'The passes of an argon2id hash over its memory: with 7MiB at least 5, 9MiB 4, 12MiB 3, 19MiB 2, 46MiB 1.',
+  }),
+  HASH_QUEUE: wholeNumber(0, 10_000, {
+    default: '32',
+    description: 'The number of log-ins that may wait to be hashed; further ones get 503.',
+  }),
+  PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
+    default: '8',
+    description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
+  }),
+  PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and the person's own name." }),
+  PASSWORD_BREACH_URL: url({
+    default: '',
+    description:
+      'Where new passwords are looked up among those of breaches, such as `https://api.pwnedpasswords.com/range`: the first ' +
+      'five characters of its SHA-1 are sent (k-anonymity). Without an answer within a second the password is taken.',
+  }),
+  SIGNUP_CHECK_URL: checked(assertHook, {
+    default: '',
+    description:
+      'Is asked before each sign-up, by one POST: 2xx lets it go on, 403 refuses it, and anything else or no answer within ' +
+      'three seconds is 503, without an account and without a mail.',
+  }),
+}
