@@ -1,5 +1,6 @@
 import type { Rates, Size } from './measure.js'
-import { OURS, type Results } from './results.js'
+import { OURS } from './ours.js'
+import type { Results } from './results.js'
 import { ROWS, type Row } from './rows.js'
 import { targets } from './targets.js'
 

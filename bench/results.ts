@@ -11,7 +11,3 @@ export interface Results {
   memoryAtRest: Record<string, number | undefined>
   memoryUnderLoad: Record<string, number | undefined>
 }
-
-/** The one that all others are compared with. */
-export const OURS = 'Latchkey, silent'
-export const OURS_ON_POSTGRES = 'Latchkey, PostgreSQL'

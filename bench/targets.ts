@@ -1,4 +1,5 @@
-import { OURS, OURS_ON_POSTGRES, type Results } from './results.js'
+import { OURS, OURS_ON_POSTGRES } from './ours.js'
+import type { Results } from './results.js'
 import type { Row } from './rows.js'
 
 /** The tutorials, which are published to be copied. */
