@@ -35,6 +35,30 @@ t.test('prompt and max_age say when somebody is asked who is logged in already',
   t.ok(Number(auth_time) * 1_000 > long + 60_000)
 })
 
+t.test('what a request may say and nobody reads changes nothing of its answer', async (t) => {
+  const { service } = await start(t)
+  const page = await logIn(service, GOOD)
+  const cookie = cookieOf(page)
+  const { id_token } = (await exchange(service, answerOf(page))).json()
+  const unread: Record<string, string>[] = [
+    ...[{ display: 'page' }, { display: 'popup' }, { acr_values: '1 2' }, { claims_locales: 'ko en' }],
+    ...[
+      { extra: 'foobar' },
+      { claims: '{"userinfo":{"name":{"essential":true}}}' },
+      { id_token_hint: String(id_token) },
+    ],
+    ...[{ scope: 'todos:read profile openid' }, { scope: 'openid address phone profile todos:read' }],
+  ]
+  for (const change of unread) {
+    for (const prompt of [{}, { prompt: 'none' }]) {
+      const code = codeOf(await asks(service, { ...change, ...prompt }, cookie)) ?? ''
+      const answer = (await exchange(service, { code })).json()
+      t.match(answer, { scope: 'openid profile todos:read', id_token: /^ey/ }, JSON.stringify(change))
+      t.match(claimsOf(answer.id_token), { preferred_username: 'mina', nonce: undefined })
+    }
+  }
+})
+
 t.test('a client may post its request from its own site, and what a person typed gets into no address', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))

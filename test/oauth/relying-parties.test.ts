@@ -51,6 +51,15 @@ t.test('Express with Auth.js: log-in, UserInfo, refresh, log-out', async (t) => 
   t.match(visitor.page.body, 'name="password"', 'the browser is logged out, and the application asks again')
 })
 
+t.test('Express with passport-openidconnect: log-in, UserInfo, log-out', async (t) => {
+  const { visitor, at, logIn } = await start(t, [process.execPath, 'passport.mjs'])
+  t.match(await logIn('/login'), { user: { username: 'mina' } }, 'from UserInfo, which the strategy asks itself')
+  t.match(await at('/'), { user: { username: 'mina' } })
+  t.same(await at('/logout'), { user: null })
+  await visitor.open(`${at.address}/login`)
+  t.match(visitor.page.body, 'name="password"', 'the browser is logged out, and the application asks again')
+})
+
 t.test('Apache with mod_auth_openidc: log-in, UserInfo, refresh, log-out', { skip: WITHOUT_APACHE }, async (t) => {
   const { visitor, at } = await start(t, [APACHE, '-D', 'FOREGROUND', '-f', join(APPLICATIONS, 'apache.conf')])
   await visitor.open(`${at.address}/inside/`)

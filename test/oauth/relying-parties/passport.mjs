@@ -1,0 +1,58 @@
+// An Express application that logs people in with passport-openidconnect, which has no PKCE of its own.
+import { createHash, randomBytes } from 'node:crypto'
+import express from 'express'
+import session from 'express-session'
+import passport from 'passport'
+import OpenIDConnectStrategy from 'passport-openidconnect'
+
+const { ISSUER, SECRET, PORT } = process.env
+const here = `http://127.0.0.1:${PORT}`
+const metadata = await (await fetch(`${ISSUER}/.well-known/openid-configuration`)).json()
+const options = {
+  ...{ issuer: ISSUER, authorizationURL: metadata.authorization_endpoint, tokenURL: metadata.token_endpoint },
+  ...{
+    userInfoURL: metadata.userinfo_endpoint,
+    clientID: 'shop',
+    clientSecret: SECRET,
+    callbackURL: `${here}/callback`,
+  },
+  ...{ scope: ['profile', 'email'], nonce: true },
+}
+const done = (_issuer, profile, _context, idToken, verified) => verified(null, { profile, idToken })
+
+/** A strategy for one log-in: its verifier stays in the session of the browser. */
+class WithPkce extends OpenIDConnectStrategy {
+  constructor(verifier) {
+    super(options, done)
+    this.verifier = verifier
+    const redeem = this._oauth2.getOAuthAccessToken.bind(this._oauth2)
+    this._oauth2.getOAuthAccessToken = (code, params, next) =>
+      redeem(code, { ...params, code_verifier: verifier }, next)
+  }
+
+  authorizationParams() {
+    const challenge = createHash('sha256').update(this.verifier).digest('base64url')
+    return { code_challenge: challenge, code_challenge_method: 'S256' }
+  }
+}
+
+passport.serializeUser((user, next) => next(null, user))
+passport.deserializeUser((user, next) => next(null, user))
+
+const app = express()
+app.use(session({ secret: 'a secret of the test', resave: false, saveUninitialized: false }), passport.session())
+app.get('/', (request, response) => response.json({ user: request.user?.profile ?? null }))
+app.get('/login', (request, response, next) => {
+  request.session.verifier = randomBytes(32).toString('base64url')
+  passport.authenticate(new WithPkce(request.session.verifier))(request, response, next)
+})
+app.get('/callback', (request, response, next) => {
+  passport.authenticate(new WithPkce(request.session.verifier), { successRedirect: '/' })(request, response, next)
+})
+app.get('/logout', (request, response, next) => {
+  const query = { id_token_hint: request.user.idToken, post_logout_redirect_uri: `${here}/` }
+  request.logout((error) =>
+    error ? next(error) : response.redirect(`${metadata.end_session_endpoint}?${new URLSearchParams(query)}`),
+  )
+})
+app.listen(Number(PORT), '127.0.0.1')
