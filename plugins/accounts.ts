@@ -98,7 +98,7 @@ export default plugin(
     app.decorate('enrollments', enrollments)
     const logIn = new LogIn({ config, database, accounts, checks, factorChecks, tickets, enrollments, events })
     app.decorate('logIn', logIn)
-    app.decorate('codeLogIn', new CodeLogIn({ database, oneTimeTokens, logIn, events }))
+    app.decorate('codeLogIn', new CodeLogIn({ config, database, oneTimeTokens, logIn, events }))
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices }))
     app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))

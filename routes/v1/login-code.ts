@@ -7,7 +7,6 @@ import { problemAnswer, problems, TICKET_EXAMPLE } from '../../src/api/problem-s
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { languageOf } from '../../src/pages/languages.js'
-import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const CodeLogin = Type.Object(
@@ -44,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      assertOn()
+      app.codeLogIn.assertOn()
       const mail = { purpose: 'login', address: emailKey(request.body.email) } as const
       await app.mail.outbox.request({ ...mail, locale: languageOf(request.headers) }, clientOf(request).ip)
       return reply.code(202).send()
@@ -71,17 +70,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request) => {
-      assertOn()
       const { email, code } = request.body
       const client = clientOf(request)
       const user = await app.codeLogIn.authenticate({ target: identifierKey(email), code }, client)
       return toLogin(user, await app.sessions.issue(user, client))
     },
   })
-
-  function assertOn(): void {
-    if (!app.config.EMAIL_LOGIN) throw new Problem('email_login_disabled')
-  }
 }
 
 export default routes

@@ -1,5 +1,6 @@
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
+import type { Config } from '../config/config.js'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { logins } from '../telemetry/channels.js'
@@ -8,6 +9,7 @@ import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
 import { lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
+  config: Pick<Config, 'EMAIL_LOGIN'>
   database: Database
   oneTimeTokens: OneTimeTokens
   logIn: LogIn
@@ -22,11 +24,17 @@ export class CodeLogIn {
     this.#dependencies = dependencies
   }
 
+  /** @throws Problem email_login_disabled */
+  assertOn(): void {
+    if (!this.#dependencies.config.EMAIL_LOGIN) throw new Problem('email_login_disabled')
+  }
+
   /**
    * The user of a code, which is used up also where a second factor is missing: the ticket takes its place.
-   * @throws Problem invalid_one_time_token, mfa_required, too_many_attempts
+   * @throws Problem email_login_disabled, invalid_one_time_token, mfa_required, too_many_attempts
    */
   async authenticate(shown: Shown, client: Client): Promise<LoggedIn> {
+    this.assertOn()
     const { oneTimeTokens, logIn, events } = this.#dependencies
     try {
       const grant = await oneTimeTokens.find(['login'], shown, client.ip)

@@ -1,8 +1,19 @@
+import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Config } from '../config/config.js'
 import { publicPath } from '../config/public-url.js'
 import { queryOf } from '../http/request-target.js'
 import type { WaysOut } from './log-in-page.js'
+import { ACCOUNT_PATH_PATTERN } from './return-paths.js'
+
+/** What the log-in of the pages of the account is asked with. */
+export const LogInQuery = Type.Object({
+  /** Where the person goes afterwards: a page of ours, so that a link leads nobody astray. */
+  to: Type.String({ pattern: ACCOUNT_PATH_PATTERN, maxLength: 512, default: '/account' }),
+  /** Asks also whoever is logged in: before something that changes how one logs in. */
+  again: Type.Optional(Type.Literal('1')),
+})
+export type LogInQuery = Static<typeof LogInQuery>
 
 /** Where somebody is on the way to an application: the query of its authorization request, with `?`, or nothing. */
 export function flowOf({ url, query }: Pick<FastifyRequest, 'url' | 'query'>): string {
@@ -10,11 +21,16 @@ export function flowOf({ url, query }: Pick<FastifyRequest, 'url' | 'query'>): s
   return isFlow ? queryOf(url) : ''
 }
 
-/** The pages for people who cannot log in, which lead back to the flow. */
-export function waysOutOf({ config, mail }: Pick<FastifyInstance, 'config' | 'mail'>, flow: string): WaysOut {
+/** The pages for people who log in otherwise or cannot, which lead back to the flow, or to this log-in. */
+export function waysOutOf(
+  { config, mail }: Pick<FastifyInstance, 'config' | 'mail'>,
+  flow: string,
+  logIn = logInAddress(config, flow),
+): WaysOut {
   const account = `${publicPath(config)}/account`
   return {
     register: config.REGISTRATION === 'open' ? `${account}/register${flow}` : '',
+    emailCode: config.EMAIL_LOGIN && mail.outbox.isOn ? emailCodeAddress(config, logIn) : '',
     forgot: mail.outbox.isOn ? `${account}/forgot${flow}` : '',
   }
 }
@@ -22,4 +38,14 @@ export function waysOutOf({ config, mail }: Pick<FastifyInstance, 'config' | 'ma
 /** The page to log in on, which takes up the flow again. It is always one of ours, whatever the query says. */
 export function logInAddress(config: Pick<Config, 'PUBLIC_URL'>, flow: string): string {
   return `${publicPath(config)}${flow === '' ? '/account/login' : `/authorize${flow}`}`
+}
+
+/** The log-in of the pages of the account. */
+export function accountLogIn(config: Pick<Config, 'PUBLIC_URL'>, { to, again }: LogInQuery): string {
+  return `${publicPath(config)}/account/login?${new URLSearchParams({ to, ...(again !== undefined && { again }) })}`
+}
+
+/** The page that mails a code for this log-in. */
+export function emailCodeAddress(config: Pick<Config, 'PUBLIC_URL'>, logIn: string): string {
+  return `${publicPath(config)}/account/email-code${queryOf(logIn)}`
 }

@@ -8,7 +8,7 @@ import { passkeyButton, withoutPasskeys, withPasskeys } from './passkey-forms.js
 /** Longer than a code of an app, and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
-type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit' | 'forgot' | 'register'
+type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit' | 'emailCode' | 'forgot' | 'register'
 type FactorText = 'factor' | 'code' | 'codeHint' | 'back' | 'link'
 type PasskeyText = 'passkey' | 'usePasskey' | 'noPasskey' | 'cannot'
 
@@ -29,6 +29,7 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
     cannot: 'Your account asks for a passkey, and this browser cannot show one here.',
     back: 'You are logged in',
     link: 'Continue',
+    emailCode: 'Mail me a code',
     forgot: 'Forgot your password?',
     register: 'Create an account',
   },
@@ -48,13 +49,15 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
     cannot: '이 계정에는 패스키가 필요하지만, 이 브라우저에서는 사용할 수 없습니다.',
     back: '로그인했습니다',
     link: '계속하기',
+    emailCode: '코드 메일 받기',
     forgot: '비밀번호를 잊으셨나요?',
     register: '계정 만들기',
   },
 }
 
-/** Where those go who cannot log in. Empty where there is no such page. */
+/** Where those go who log in otherwise, or cannot. Empty where there is no such page. */
 export interface WaysOut {
+  emailCode: string
   register: string
   forgot: string
 }
@@ -86,6 +89,7 @@ export function logInPage(
   const text = TEXTS[locale]
   const isAgain = error !== undefined
   const out = [
+    ...(waysOut.emailCode === '' ? [] : [html`<a href="${waysOut.emailCode}">${text.emailCode}</a> `]),
     ...(waysOut.forgot === '' ? [] : [html`<a href="${waysOut.forgot}">${text.forgot}</a> `]),
     ...(waysOut.register === '' ? [] : [html`<a href="${waysOut.register}">${text.register}</a>`]),
   ]

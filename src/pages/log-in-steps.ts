@@ -1,8 +1,10 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { FastifyRequest } from 'fastify'
 import type { LoggedIn } from '../accounts/log-in.js'
 import { TICKET_MAX_LENGTH } from '../accounts/login-tickets.js'
+import { identifierKey } from '../accounts/names.js'
 import type { PasskeyLogIn } from '../accounts/passkey-log-in.js'
 import { clientOf } from '../audit/requester.js'
 import type { ShownCode } from '../factors/factors.js'
@@ -10,6 +12,7 @@ import { ShownPasskey } from '../factors/passkey-schemas.js'
 import { readTotpCode } from '../factors/totp.js'
 import type { Problem, ProblemCode } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
+import { EMAIL_CODE_MAX_LENGTH, emailCodeSentPage } from './email-code-page.js'
 import type { Locale } from './languages.js'
 import type { Page } from './layout.js'
 import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage, type WaysOut } from './log-in-page.js'
@@ -19,7 +22,7 @@ import { sentenceOf } from './refusals.js'
 /** What the form shows above itself, because the person can mend it there. */
 const MENDABLE: readonly ProblemCode[] = [
   ...(['invalid_credentials', 'password_rejected', 'email_unverified', 'too_many_attempts'] as const),
-  ...(['wrong_code', 'passkey_rejected', 'invalid_ticket'] as const),
+  ...(['wrong_code', 'invalid_one_time_token', 'passkey_rejected', 'invalid_ticket'] as const),
 ]
 /** What is shown again at the second step, where it was made there. */
 const OF_SECOND_STEP: readonly ProblemCode[] = ['mfa_required', 'wrong_code', 'passkey_rejected']
@@ -38,6 +41,13 @@ const FactorForm = Type.Object({
   shared,
 })
 
+/** A code that was mailed, which emailCodeSentPage takes. */
+const EmailCodeForm = Type.Object({
+  email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
+  code: Type.String({ minLength: 1, maxLength: EMAIL_CODE_MAX_LENGTH }),
+  shared,
+})
+
 /** Either form with what the device answered, which counts in place of all else that was typed. */
 const PasskeyForm = Type.Object({
   passkey: Type.String({ minLength: 1, maxLength: PASSKEY_MAX_LENGTH }),
@@ -47,20 +57,26 @@ const PasskeyForm = Type.Object({
 })
 
 /** The forms of a log-in, each posted to where its page stands. */
-export const LogInForm = Type.Union([PasskeyForm, PasswordForm, FactorForm])
+export const LogInForm = Type.Union([PasskeyForm, PasswordForm, EmailCodeForm, FactorForm])
 export type LogInForm = Static<typeof LogInForm>
 
-/** Whoever a form proves. @throws Problem as LogIn and PasskeyLogIn do */
+/** Whoever a form proves. @throws Problem as LogIn and PasskeyLogIn and CodeLogIn do */
 export async function proveBy(form: LogInForm, request: FastifyRequest): Promise<LoggedIn> {
-  const { logIn, passkeyLogIn } = request.server
+  const { codeLogIn, logIn, passkeyLogIn } = request.server
   const client = clientOf(request)
   if ('passkey' in form) {
     const passkey = passkeyIn(form.passkey, ShownPasskey, request) as unknown as AuthenticationResponseJSON
     if (form.ticket === undefined) return passkeyLogIn.authenticate(passkey, client)
     return logIn.complete(form.ticket, { passkey }, client)
   }
+  if (isEmailCode(form)) return codeLogIn.authenticate({ target: identifierKey(form.email), code: form.code }, client)
   if (!('ticket' in form)) return logIn.authenticate(form.username, form.password, client)
   return logIn.complete(form.ticket, codeTyped(form.code), client)
+}
+
+/** Checked again, because a form may be of another kind with a stray field beside. */
+function isEmailCode(form: LogInForm): form is Static<typeof EmailCodeForm> {
+  return 'email' in form && Value.Check(EmailCodeForm, form)
 }
 
 /** What somebody typed into the one field for all codes. */
@@ -82,6 +98,10 @@ export async function logInPageAfter(
   const ticket = isMissing ? problem.extension?.ticket : 'ticket' in posted && posted.ticket
   if (typeof ticket === 'string' && OF_SECOND_STEP.includes(problem.code)) {
     return factorPage({ ...form, ticket, ...(await passkeys.secondStep(ticket)) }, locale)
+  }
+  if (isEmailCode(posted)) {
+    const another = where.waysOut.emailCode
+    return emailCodeSentPage({ ...form, another, email: posted.email }, locale)
   }
   const username = 'username' in posted ? posted.username : undefined
   return logInPage({ ...form, username, question: passkeys.offer() }, locale)

@@ -35,6 +35,10 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'No mail is sent here. Ask the operator for a new password.',
     ko: '메일을 보내지 않는 서비스입니다. 운영자에게 새 비밀번호를 요청해 주세요.',
   },
+  email_login_disabled: {
+    en: 'No codes are mailed here. Log in with your password.',
+    ko: '코드를 메일로 보내지 않는 서비스입니다. 비밀번호로 로그인해 주세요.',
+  },
   not_found: { en: 'There is no such page.', ko: '페이지를 찾을 수 없습니다.' },
   invalid_reset_token: {
     en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',

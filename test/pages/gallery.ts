@@ -42,6 +42,8 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
     { name: 'registered', url: '/account/register', typed: { username: 'new', password: PASSWORD } },
     { name: 'forgot', url: AUTHORIZE.replace('/authorize', '/account/forgot') },
     { name: 'forgot, sent', url: '/account/forgot', typed: { email: 'nobody@example.com' } },
+    { name: 'mailed code', url: AUTHORIZE.replace('/authorize', '/account/email-code') },
+    { name: 'mailed code, sent', url: '/account/email-code', typed: { email: 'nobody@example.com' } },
     { name: 'reset by code', url: '/account/reset' },
     { name: 'reset', url: reset },
     { name: 'reset refused', url: reset, typed: { new_password: 'password' } },

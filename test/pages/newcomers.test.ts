@@ -2,8 +2,9 @@ import { eq } from 'drizzle-orm'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
+import { addTotp } from '../factors/people.js'
 import { PASSWORD, type Service } from '../helper.js'
-import { formsOf, open, submit, WITH_PAGES } from '../mail/links.js'
+import { formsOf, giftsOf, newest, open, submit, WITH_PAGES } from '../mail/links.js'
 import { deliver, register, startMailing } from '../mail/people.js'
 import { startSmtp } from '../mail/servers.js'
 import { AUTHORIZE } from './gallery.js'
@@ -108,23 +109,90 @@ t.test('whoever forgot the password gets a mail, and nobody learns whether the a
   )
 })
 
+t.test(
+  'a mailed code logs in, on the way to an application or to a page, with the second factor behind it',
+  async (t) => {
+    const { service, server } = await start(t, { EMAIL_LOGIN: 'on' })
+    const mina = await register(service, 'mina', 'mina@example.org')
+    const { db, tables } = service.app.database
+    await db.update(tables.users).set({ emailVerifiedAt: 1 }).where(eq(tables.users.id, mina))
+    const address = linkOf(await open(service, `https://x${AUTHORIZE}`), 'Mail me a code')
+    t.equal(address, AUTHORIZE.replace('/authorize', '/account/email-code'))
+    const page = await open(service, `https://x${address}`)
+    t.equal(linkOf(page, 'Back to the log-in'), AUTHORIZE)
+    const known = await send(service, page, { email: 'mina@example.org' })
+    const unknown = await send(service, page, { email: 'nina@example.org' })
+    t.equal(known.statusCode, 200)
+    t.same([known.statusCode, known.body], [unknown.statusCode, unknown.body.replaceAll('nina', 'mina')])
+    t.equal((await send(service, page, { email: 'no address' })).statusCode, 400)
+    for (const headers of FOREIGN) {
+      const refused = await submit(service, '/account/email-code', { email: 'mina@example.org' }, headers)
+      t.equal(refused.statusCode, 403, JSON.stringify(headers))
+    }
+    await deliver(service)
+    t.same(
+      server.received.map(({ to }) => to[0]),
+      ['mina@example.org'],
+    )
+
+    const { code } = giftsOf(newest(server))
+    const typed = (code: string) => ({ email: 'mina@example.org', code })
+    for (const fields of [typed('0000-0000'), { ...typed(code), email: 'nina@example.org' }]) {
+      const wrong = await send(service, known, fields)
+      t.match([wrong.statusCode, wrong.headers['set-cookie']], [400, undefined])
+      t.match(wrong.body, /role="alert".*<input type="hidden" name="email"/s, 'the code is asked for again')
+      t.equal(linkOf(wrong, 'Mail another code'), address)
+    }
+    const [form] = formsOf(known.body)
+    for (const headers of FOREIGN)
+      t.equal((await submit(service, `${form?.action}`, typed(code), headers)).statusCode, 403)
+    const done = await send(service, known, typed(code.toLowerCase()))
+    t.match(done.headers['set-cookie'], /^__Host-latchkey=/)
+    t.match(done.body, /shop\.example\/callback\?code=/)
+    t.equal((await send(service, known, typed(code))).statusCode, 400, 'once')
+
+    await addTotp(await service.logIn('mina'))
+    const there = await open(
+      service,
+      `https://x${linkOf(await open(service, 'https://x/account/login?to=/account/password'), 'Mail me a code')}`,
+    )
+    const sent = await send(service, there, { email: 'mina@example.org' })
+    await deliver(service)
+    const half = await send(service, sent, typed(giftsOf(newest(server)).code))
+    t.match([half.statusCode, half.headers['set-cookie']], [200, undefined])
+    t.match(half.body, /One more step/)
+    const [second] = formsOf(half.body)
+    t.match(second, { action: /^\/account\/login\?to=%2Faccount%2Fpassword$/, fields: { ticket: /./ } })
+
+    // A stray field makes no other form of a form, and no fault of the service.
+    for (const stray of [{ email: 'mina@example.org' }, { email: 'mina@example.org', code: 'x'.repeat(5_000) }]) {
+      const mixed = await submit(service, '/account/login', { username: 'mina', password: 'wrong', ...stray })
+      t.equal(mixed.statusCode, 400)
+      t.match(mixed.body, /The name or the password is wrong/)
+    }
+  },
+)
+
 t.test('what is off has no link, and says so', async (t) => {
   const { service } = await start(t, { REGISTRATION: 'closed', MAIL_URL: 'off' })
   const logIn = await open(service, `https://x${AUTHORIZE}`)
   t.equal(logIn.statusCode, 200)
-  t.notMatch(logIn.body, /account\/(register|forgot)/)
+  t.notMatch(logIn.body, /account\/(register|forgot|email-code)/)
   for (const [page, fields] of [
     ['register', { username: 'mina', password: PASSWORD }],
     ['forgot', { email: 'mina@example.org' }],
+    ['email-code', { email: 'mina@example.org' }],
   ] as const) {
     t.equal((await open(service, `https://x/account/${page}`)).statusCode, 403, page)
     t.equal((await submit(service, `/account/${page}`, fields)).statusCode, 403, page)
   }
+  const login = await submit(service, '/account/login', { email: 'mina@example.org', code: '0000-0000' })
+  t.match([login.statusCode, login.body], [403, /No codes are mailed here/])
   t.equal(await service.app.database.db.$count(service.app.database.tables.users), 0)
 })
 
 t.test('no query leads anywhere but to pages of ours', async (t) => {
-  const { service } = await start(t)
+  const { service } = await start(t, { EMAIL_LOGIN: 'on' })
   const queries = [
     '?client_id=x&return=https://evil.example',
     '?client_id=x&redirect_uri=//evil.example',
@@ -135,7 +203,7 @@ t.test('no query leads anywhere but to pages of ours', async (t) => {
     '?https://evil.example/?client_id=x',
   ]
   for (const query of queries) {
-    for (const page of ['register', 'forgot']) {
+    for (const page of ['register', 'forgot', 'email-code']) {
       const { statusCode, body } = await service.app.inject(`/account/${page}${query}`)
       t.equal(statusCode, 200)
       t.notMatch(body, /<script/)

@@ -111,6 +111,7 @@ t.test('a route that says nothing of itself is closed, and one for admins refuse
 /** With pages: those that answer whoever comes, and those that answer whoever is logged in with a browser. */
 const PAGES = {
   open: [
+    'GET /account/email-code',
     'GET /account/forgot',
     'GET /account/icon.svg',
     'GET /account/invitation',
@@ -122,6 +123,7 @@ const PAGES = {
     'GET /account/styles.css',
     'GET /account/verify',
     'GET /authorize',
+    'POST /account/email-code',
     'POST /account/forgot',
     'POST /account/invitation',
     'POST /account/login',

@@ -1,0 +1,60 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from '@sinclair/typebox'
+import type { FastifyRequest } from 'fastify'
+import { emailKey } from '../../src/accounts/names.js'
+import { clientOf } from '../../src/audit/requester.js'
+import { hasPages } from '../../src/config/pages.js'
+import { toProblem } from '../../src/http/problem-answers.js'
+import { emailCodePage, emailCodeSentPage } from '../../src/pages/email-code-page.js'
+import { accountLogIn, emailCodeAddress, flowOf, LogInQuery, logInAddress } from '../../src/pages/flow.js'
+import { takeForms } from '../../src/pages/form-bodies.js'
+import { languageOf } from '../../src/pages/languages.js'
+import { sentenceOf } from '../../src/pages/refusals.js'
+import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
+
+const Form = Type.Object({ email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }) })
+
+/** Asks for a mailed code, which is then posted to where the log-in stands. */
+const routes: FastifyPluginAsyncTypebox = async (app) => {
+  const { config } = app
+  if (!hasPages(config)) return
+  await takeForms(app)
+
+  app.get('/account/email-code', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: LogInQuery },
+    handler: async (request, reply) => {
+      app.codeLogIn.assertOn()
+      return reply.page(emailCodePage(placesOf(request), languageOf(request.headers)))
+    },
+  })
+
+  // One row is written, whoever has the address: neither the answer nor its time tells.
+  app.post('/account/email-code', {
+    config: { public: true, page: true, rateLimit: 'network' },
+    schema: { querystring: LogInQuery, body: Form },
+    handler: async (request, reply) => {
+      app.codeLogIn.assertOn()
+      const locale = languageOf(request.headers)
+      const { email } = request.body
+      const { action, logIn } = placesOf(request)
+      try {
+        await app.mail.outbox.request({ purpose: 'login', address: emailKey(email), locale }, clientOf(request).ip)
+      } catch (error) {
+        const problem = toProblem(error)
+        if (problem.code !== 'email_rejected') throw error
+        return reply.page(emailCodePage({ action, logIn, email, error: sentenceOf(problem, locale) }, locale))
+      }
+      return reply.page(emailCodeSentPage({ action: logIn, another: action, email }, locale))
+    },
+  })
+
+  /** This page and the log-in, both on the way to where the person goes. */
+  function placesOf(request: FastifyRequest) {
+    const flow = flowOf(request)
+    const logIn = flow === '' ? accountLogIn(config, request.query as LogInQuery) : logInAddress(config, flow)
+    return { action: emailCodeAddress(config, logIn), logIn }
+  }
+}
+
+export default routes
