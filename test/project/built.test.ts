@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
+import { ORIGIN, SoftwarePasskey } from '../factors/software-passkey.js'
 import { PASSWORD, startService } from '../helper.js'
 import { serving } from '../support/child.js'
 import { routesOf, without } from '../support/router.js'
@@ -72,4 +73,35 @@ t.test('what is built has every route of the sources', async (t) => {
     const { status } = await fetch(built.address + url, { method, redirect: 'manual' })
     t.equal(status, statusCode, `${method} ${url}`)
   }
+})
+
+/** Has Node write down each file that is imported. */
+const HOOK = `import { appendFileSync } from 'node:fs'
+export const load = (url, context, next) => (appendFileSync('loaded.txt', url + '\\n'), next(url, context))`
+const LISTS_FILES = `data:text/javascript,${encodeURIComponent(
+  `import { register } from 'node:module'\nregister(${JSON.stringify(`data:text/javascript,${encodeURIComponent(HOOK)}`)})`,
+)}`
+
+t.test('the library for passkeys is loaded by the first passkey, and not by a start or a log-in', async (t) => {
+  const service = await serving(t, { settings: { PUBLIC_URL: ORIGIN }, nodeOptions: ['--import', LISTS_FILES] })
+  const loaded = async () => {
+    const urls = [...new Set((await readFile(join(service.folder, 'loaded.txt'), 'utf8')).split('\n'))]
+    const files = urls.filter((url) => url.startsWith('file:') && url.includes('/dist/'))
+    const holds = await Promise.all(
+      files.map(async (file) => /MetadataService/.test(await readFile(new URL(file), 'utf8'))),
+    )
+    return { files: files.length, withLibrary: holds.filter((has) => has).length }
+  }
+  const named = { username: 'mina', password: PASSWORD }
+  const { body } = await service.request('POST', '/v1/register', { body: named })
+  t.equal((await service.request('POST', '/v1/login', { body: named })).status, 200)
+  const before = await loaded()
+  t.ok(before.files > 3)
+  t.equal(before.withLibrary, 0)
+  const token = body.access_token
+  const { body: options } = await service.request('POST', '/v1/me/passkeys/options', { token, body: {} })
+  t.equal((await loaded()).withLibrary, 0)
+  const passkey = new SoftwarePasskey().create(options)
+  t.equal((await service.request('POST', '/v1/me/passkeys', { token, body: { name: 'laptop', passkey } })).status, 201)
+  t.equal((await loaded()).withLibrary, 1)
 })
