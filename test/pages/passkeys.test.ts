@@ -1,10 +1,14 @@
 // On SQLite alone: the pages. test/factors holds passkeys against both databases.
 
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import axe from 'axe-core'
 import { desc, eq } from 'drizzle-orm'
 import type { CDPSession, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
+import { packageRoot } from '../../src/package.js'
+import { addTotp, ticketOf } from '../factors/people.js'
 import { addPasskey, question, SoftwarePasskey } from '../factors/software-passkey.js'
 import { PASSWORD, type Service, startService } from '../helper.js'
 import { formsOf, submit } from '../mail/links.js'
@@ -178,6 +182,42 @@ t.test('where there are no passkeys, and without the script, pages are as they w
   t.match(JSON.parse(options.replaceAll('&#34;', '"')), { rpId: 'latchkey.test', userVerification: 'required' })
   t.equal(await other.app.database.db.$count(other.app.database.tables.usedChallenges), 0, 'a page writes nothing')
 })
+
+t.test(
+  "what docs/second-factor.md has in a page of one's own works there, with codes and with passkeys",
+  { skip },
+  async (t) => {
+    const port = String(await freePort())
+    const origin = `http://localhost:${port}`
+    const { service } = await startListening(t, { PORT: port, PUBLIC_URL: origin })
+    const text = await readFile(join(packageRoot, 'docs/second-factor.md'), 'utf8')
+    const [codes = '', passkeys = ''] = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code)
+    const { page, faults } = await openPage(t)
+    await page.goto(`${origin}/account/register`)
+    const run = (code: string, call: string, value: object) =>
+      page.evaluate(`(async (its) => {\n${code}\nreturn ${call}\n})(${JSON.stringify(value)})`) as Promise<object>
+
+    const joon = await addTotp(await service.signUp('joon'))
+    // A wrong code first: the page asks again.
+    const typed = [joon.wrongCode(), joon.code()]
+    const account = { username: 'joon', password: PASSWORD }
+    const logIn = 'logIn(its.username, its.password, () => its.typed.shift())'
+    t.match(await run(codes, logIn, { ...account, typed }), { user: { username: 'joon' }, access_token: /./ })
+    const refused = run(codes, `${logIn}.then(() => ({}), ({ code }) => ({ code }))`, {
+      ...account,
+      password: 'wrong',
+      typed: [],
+    })
+    t.match(await refused, { code: 'invalid_credentials' })
+
+    const mina = await service.signUp('mina')
+    t.match(await run(passkeys, "addPasskey(its.token, 'laptop')", { token: mina.token }), { recovery_codes: Array })
+    t.match(await run(passkeys, 'logInWithPasskey()', {}), { user: { id: mina.id } })
+    const complete = await run(passkeys, 'complete(its.ticket)', { ticket: await ticketOf(service, 'mina') })
+    t.match(complete, { user: { id: mina.id } })
+    t.same(faults, [])
+  },
+)
 
 /** The device of a browser, as its person handles it. */
 function deviceOf(cdp: CDPSession, authenticatorId: string) {
