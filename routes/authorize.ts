@@ -16,6 +16,7 @@ import {
 } from '../src/oauth/authorization-request.js'
 import { afterLogIn, needsLogIn } from '../src/oauth/interaction.js'
 import { consentPage } from '../src/pages/consent-page.js'
+import { enrolledPage } from '../src/pages/enrollment-page.js'
 import { flowOf, waysOutOf } from '../src/pages/flow.js'
 import { redirectToGet, takeForms } from '../src/pages/form-bodies.js'
 import { languageAsked } from '../src/pages/languages.js'
@@ -84,17 +85,23 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function logIn(authorization: AuthorizationRequest, form: LogInForm, { request, reply }: Exchange) {
     const client = clientOf(request)
+    const locale = languageAsked(request.headers, authorization.interaction.uiLocales)
+    const where = { ...formOf(request, authorization), locale }
+    const isShared = form.shared !== undefined
     try {
-      const user = await proveBy(form, request)
-      const device = { cookie: request.headers.cookie, isShared: form.shared !== undefined }
+      const proven = await proveBy(form, request, { action: where.action, locale, isShared })
+      if ('body' in proven) return reply.page(proven, locale)
+      const { user, recoveryCodes } = proven
+      const device = { cookie: request.headers.cookie, isShared }
       const { session, setCookie } = await app.browserSessions.begin(user, device, client)
       reply.header('set-cookie', setCookie)
+      if (recoveryCodes !== undefined) {
+        return reply.page(enrolledPage(recoveryCodes, `${path}${afterLogIn(flowOf(request))}`, locale), locale)
+      }
       if (!(await isConsentNeeded(authorization, session))) return hop(reply, answerTo(authorization, session))
       return askForConsent(request, reply, { authorization, session })
     } catch (error) {
-      const locale = languageAsked(request.headers, authorization.interaction.uiLocales)
-      const where = { ...formOf(request, authorization), passkeys: app.passkeyLogIn, locale }
-      return reply.page(await logInPageAfter(toProblem(error), form, where), locale)
+      return reply.page(await logInPageAfter(toProblem(error), form, request, where), locale)
     }
   }
 

@@ -3,6 +3,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { toProblem } from '../../src/http/problem-answers.js'
+import { enrolledPage } from '../../src/pages/enrollment-page.js'
 import { accountLogIn, LogInQuery, waysOutOf } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { languageOf } from '../../src/pages/languages.js'
@@ -37,14 +38,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { body, query, headers } = request
       const client = clientOf(request)
+      const place = { ...placesOf(query), locale: languageOf(headers), link: query.enroll }
+      const isShared = body.shared !== undefined
       try {
-        const user = await proveBy(body, request)
-        const device = { cookie: headers.cookie, isShared: body.shared !== undefined }
-        const { setCookie } = await app.browserSessions.begin(user, device, client)
-        return reply.header('set-cookie', setCookie).redirect(`${path}${query.to}`, 303)
+        const proven = await proveBy(body, request, { ...place, isShared })
+        if ('body' in proven) return reply.page(proven)
+        const { user, recoveryCodes } = proven
+        const { setCookie } = await app.browserSessions.begin(user, { cookie: headers.cookie, isShared }, client)
+        reply.header('set-cookie', setCookie)
+        const onwards = `${path}${query.to}`
+        if (recoveryCodes === undefined) return reply.redirect(onwards, 303)
+        return reply.page(enrolledPage(recoveryCodes, onwards, place.locale))
       } catch (error) {
-        const where = { ...placesOf(query), passkeys: app.passkeyLogIn, locale: languageOf(headers) }
-        return reply.page(await logInPageAfter(toProblem(error), body, where))
+        return reply.page(await logInPageAfter(toProblem(error), body, request, place))
       }
     },
   })

@@ -4,6 +4,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { toProblem } from '../../src/http/problem-answers.js'
+import { beginEnrollment } from '../../src/pages/enrollment-steps.js'
 import { flowOf, logInAddress } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { languageOf } from '../../src/pages/languages.js'
@@ -53,6 +54,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const account = { username: username || undefined, email: email || undefined, locale, password }
         if (account.username === undefined && account.email === undefined) throw new Problem('validation_failed')
         const user = await app.registration.register(account, client)
+        if (user.unprovenUntil === null && app.enrollments.isNeeded(user)) {
+          const place = { action: form.logIn, locale, isShared: false }
+          return reply.page(await beginEnrollment(app.enrollments.refusal(user, 'pwd'), request, place))
+        }
         if (user.unprovenUntil === null) {
           const device = { cookie: request.headers.cookie, isShared: false }
           reply.header('set-cookie', (await app.browserSessions.begin(user, device, client)).setCookie)

@@ -35,7 +35,7 @@ const Form = Type.Union([
 type Form = Static<typeof Form>
 
 /** Why an account cannot have another passkey: its page has no form for one then. */
-const UNABLE: readonly ProblemCode[] = ['passkeys_unavailable', 'too_many_factors']
+const UNABLE: readonly ProblemCode[] = ['passkeys_unavailable', 'too_many_factors', 'mfa_disabled']
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
@@ -63,14 +63,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return reply.page(recoveryCodesPage(await app.secondFactors.replaceRecoveryCodes(owner), viewOf(request)))
     }
     if (form.deed === 'remove') {
-      await app.secondFactors.remove(owner, form.id)
+      try {
+        await app.secondFactors.remove(owner, form.id)
+      } catch (error) {
+        return reply.page(await listPage(request, mendable(error, ['last_factor'], request)))
+      }
       return doneOn(reply, 'second-factor')
     }
     try {
       const { uri } = await app.secondFactors.begin(owner, { name: nameIn(form), issuer })
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, viewOf(request)))
     } catch (error) {
-      return reply.page(await listPage(request, mendable(error, ['name_rejected', 'too_many_factors'], request)))
+      return reply.page(
+        await listPage(request, mendable(error, ['name_rejected', 'too_many_factors', 'mfa_disabled'], request)),
+      )
     }
   }
 
@@ -112,7 +118,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const making = await app.secondFactors.passkeyOptions(owner, issuer).catch(undefinedIfUnable)
     const userId = owner.id
     const [factors, codesLeft] = [await app.factors.list(userId), await app.factors.recoveryCodesLeft(userId)]
-    return secondFactorPage({ factors, codesLeft, making }, view)
+    return secondFactorPage({ factors, codesLeft, canAdd: app.config.MFA !== 'off', making }, view)
   }
 }
 

@@ -5,6 +5,7 @@ import type { User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
 import { timestamp } from '../api/times.js'
 import { loadConfig } from '../config/config.js'
+import { hasPages } from '../config/pages.js'
 import type { Db } from '../database/database.js'
 import { openDomain } from '../domain.js'
 import { print, printJson } from '../terminal.js'
@@ -29,7 +30,7 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   set-password <who>          set a new password; ends all sessions
   reset-password <who>        print a token that sets a new password once, within an hour
   revoke-sessions <who>       end all sessions
-  enroll-link <who>           print a token with which somebody adds the first second factor, where MFA asks for it
+  enroll-link <who>           print a link with which somebody adds the first second factor, where MFA asks for it
   remove-factors <who>        remove all second factors, for somebody who has lost them, and end all sessions
   delete <who>                delete the account and all of its rows; cannot be undone
 
@@ -122,8 +123,11 @@ const ACTS: Record<string, Act> = {
     const user = await findAccount(app, who)
     const { token, expiresAt } = await app.enrollments.createLink(user.id)
     const until = timestamp(expiresAt)
-    const use = `lets ${nameOf(user)} add a second factor in a log-in, at POST /v1/login/enroll/code, until ${until}.`
-    return { lines: [token, use], json: { token, expires_at: until, user: toAccount(user) } }
+    const { PUBLIC_URL } = app.config
+    const link = hasPages(app.config) && `${PUBLIC_URL}/account/login?again=1&enroll=${token}`
+    const use = `lets ${nameOf(user)} add a second factor in a log-in with the password, until ${until}.`
+    const json = { token, ...(link && { link }), expires_at: until, user: toAccount(user) }
+    return { lines: link ? [link, use] : [token, `${use} It is for POST /v1/login/enroll/code.`], json }
   },
   'remove-factors': async (app, who) => {
     const user = await findAccount(app, who)

@@ -12,6 +12,8 @@ export const LogInQuery = Type.Object({
   to: Type.String({ pattern: ACCOUNT_PATH_PATTERN, maxLength: 512, default: '/account' }),
   /** Asks also whoever is logged in: before something that changes how one logs in. */
   again: Type.Optional(Type.Literal('1')),
+  /** The token of an operator's link, with which somebody may add the first second factor. */
+  enroll: Type.Optional(Type.String({ maxLength: 128 })),
 })
 export type LogInQuery = Static<typeof LogInQuery>
 
@@ -41,8 +43,9 @@ export function logInAddress(config: Pick<Config, 'PUBLIC_URL'>, flow: string): 
 }
 
 /** The log-in of the pages of the account. */
-export function accountLogIn(config: Pick<Config, 'PUBLIC_URL'>, { to, again }: LogInQuery): string {
-  return `${publicPath(config)}/account/login?${new URLSearchParams({ to, ...(again !== undefined && { again }) })}`
+export function accountLogIn(config: Pick<Config, 'PUBLIC_URL'>, { to, again, enroll }: LogInQuery): string {
+  const query = { to, ...(again !== undefined && { again }), ...(enroll !== undefined && { enroll }) }
+  return `${publicPath(config)}/account/login?${new URLSearchParams(query)}`
 }
 
 /** The page that mails a code for this log-in. */

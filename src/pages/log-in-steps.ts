@@ -10,9 +10,11 @@ import { clientOf } from '../audit/requester.js'
 import type { ShownCode } from '../factors/factors.js'
 import { ShownPasskey } from '../factors/passkey-schemas.js'
 import { readTotpCode } from '../factors/totp.js'
+import { toProblem } from '../http/problem-answers.js'
 import type { Problem, ProblemCode } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 import { EMAIL_CODE_MAX_LENGTH, emailCodeSentPage } from './email-code-page.js'
+import { beginEnrollment, EnrollmentForm, enrollBy, type Place } from './enrollment-steps.js'
 import type { Locale } from './languages.js'
 import type { Page } from './layout.js'
 import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage, type WaysOut } from './log-in-page.js'
@@ -27,18 +29,23 @@ const MENDABLE: readonly ProblemCode[] = [
 /** What is shown again at the second step, where it was made there. */
 const OF_SECOND_STEP: readonly ProblemCode[] = ['mfa_required', 'wrong_code', 'passkey_rejected']
 
+/** Only a form of an enrollment has a deed, and nothing that is taken for another form. */
+const deed = Type.Optional(Type.Never())
+
 /** The box that says that the device is somebody else's. */
 const shared = Type.Optional(Type.Literal('yes'))
 const PasswordForm = Type.Object({
   username: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
   password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
   shared,
+  deed,
 })
 const ticket = Type.String({ minLength: 1, maxLength: TICKET_MAX_LENGTH })
 const FactorForm = Type.Object({
   ticket,
   code: Type.String({ minLength: 1, maxLength: FACTOR_CODE_MAX_LENGTH }),
   shared,
+  deed,
 })
 
 /** A code that was mailed, which emailCodeSentPage takes. */
@@ -46,6 +53,7 @@ const EmailCodeForm = Type.Object({
   email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
   code: Type.String({ minLength: 1, maxLength: EMAIL_CODE_MAX_LENGTH }),
   shared,
+  deed,
 })
 
 /** Either form with what the device answered, which counts in place of all else that was typed. */
@@ -54,14 +62,29 @@ const PasskeyForm = Type.Object({
   ticket: Type.Optional(ticket),
   username: Type.Optional(Type.String({ maxLength: IDENTIFIER_MAX_LENGTH })),
   shared,
+  deed,
 })
 
 /** The forms of a log-in, each posted to where its page stands. */
-export const LogInForm = Type.Union([PasskeyForm, PasswordForm, EmailCodeForm, FactorForm])
+export const LogInForm = Type.Union([PasskeyForm, PasswordForm, EmailCodeForm, FactorForm, EnrollmentForm])
 export type LogInForm = Static<typeof LogInForm>
+type OtherForm = Exclude<LogInForm, EnrollmentForm>
 
-/** Whoever a form proves. @throws Problem as LogIn and PasskeyLogIn and CodeLogIn do */
-export async function proveBy(form: LogInForm, request: FastifyRequest): Promise<LoggedIn> {
+/**
+ * Whoever a form proves, with recovery codes where it added the first factor; or the next page.
+ * @throws Problem as LogIn and PasskeyLogIn and CodeLogIn do
+ */
+export async function proveBy(
+  form: LogInForm,
+  request: FastifyRequest,
+  place: Place,
+): Promise<Page | { user: LoggedIn; recoveryCodes?: string[] }> {
+  return 'deed' in form && form.deed !== undefined
+    ? enrollBy(form, request, place)
+    : { user: await prove(form as OtherForm, request) }
+}
+
+async function prove(form: OtherForm, request: FastifyRequest): Promise<LoggedIn> {
   const { codeLogIn, logIn, passkeyLogIn } = request.server
   const client = clientOf(request)
   if ('passkey' in form) {
@@ -89,7 +112,24 @@ export function codeTyped(code: string): ShownCode {
 export async function logInPageAfter(
   problem: Problem,
   posted: LogInForm,
-  { locale, passkeys, ...where }: Where,
+  request: FastifyRequest,
+  { link, ...where }: Where,
+): Promise<Page> {
+  const isShared = posted.shared !== undefined
+  if (problem.code !== 'mfa_enrollment_required')
+    return logInPageAgain(problem, posted, { passkeys: request.server.passkeyLogIn, ...where })
+  const { action, locale } = where
+  try {
+    return await beginEnrollment(problem, request, { action, locale, isShared, link })
+  } catch (error) {
+    return logInPageAgain(toProblem(error), posted, { passkeys: request.server.passkeyLogIn, ...where })
+  }
+}
+
+async function logInPageAgain(
+  problem: Problem,
+  posted: LogInForm,
+  { locale, passkeys, ...where }: Omit<Where, 'link'> & { passkeys: PasskeyLogIn },
 ): Promise<Page> {
   const isMissing = problem.code === 'mfa_required'
   if (!isMissing && !MENDABLE.includes(problem.code)) throw problem
@@ -111,6 +151,7 @@ interface Where {
   action: string
   client?: string
   waysOut: WaysOut
-  passkeys: PasskeyLogIn
   locale: Locale
+  /** The token of an operator's link, where somebody came by one. */
+  link?: string | undefined
 }

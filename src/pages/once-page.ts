@@ -1,6 +1,6 @@
 import { accountPage, type View } from './account-page.js'
-import { html } from './html.js'
-import type { Translated } from './languages.js'
+import { type Html, html } from './html.js'
+import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 
 const TEXTS = {
@@ -26,23 +26,32 @@ const TEXTS = {
 
 /** New recovery codes, which nobody sees again. */
 export function recoveryCodesPage(codes: readonly string[], view: View): Page {
-  const { codes: title, codesHint, once } = TEXTS[view.locale]
-  return oncePage({ title, hint: codesHint, once, secret: codes.join('\n'), file: 'recovery-codes.txt' }, view)
+  const { title, body } = recoveryCodesPart(codes, view.locale)
+  return accountPage(title, body, view)
+}
+
+/** The same, for a page that is none of the account. */
+export function recoveryCodesPart(codes: readonly string[], locale: Locale) {
+  const { codes: title, codesHint: hint, once } = TEXTS[locale]
+  return { title, body: oncePart({ hint, once, secret: codes.join('\n'), file: 'recovery-codes.txt' }, locale) }
 }
 
 /** The text of a new API key, which nobody sees again. */
 export function newKeyPage(key: string, view: View): Page {
   const { key: title, keyHint, keyOnce } = TEXTS[view.locale]
-  return oncePage({ title, hint: keyHint, once: keyOnce, secret: key, file: 'api-key.txt' }, view)
+  return accountPage(
+    title,
+    oncePart({ hint: keyHint, once: keyOnce, secret: key, file: 'api-key.txt' }, view.locale),
+    view,
+  )
 }
 
-function oncePage(
-  { title, hint, once, secret, file }: Record<'title' | 'hint' | 'once' | 'secret' | 'file', string>,
-  view: View,
-): Page {
+function oncePart(
+  { hint, once, secret, file }: Record<'hint' | 'once' | 'secret' | 'file', string>,
+  locale: Locale,
+): Html {
   const address = `data:text/plain;charset=utf-8,${encodeURIComponent(`${secret}\n`)}`
-  const body = html`<p>${hint}</p><p class="note good" role="status">${once}</p>
+  return html`<p>${hint}</p><p class="note good" role="status">${once}</p>
 <p class="secret" translate="no">${secret}</p>
-<p><a class="button quiet" download="${file}" href="${address}">${TEXTS[view.locale].save}</a></p>`
-  return accountPage(title, body, view)
+<p><a class="button quiet" download="${file}" href="${address}">${TEXTS[locale].save}</a></p>`
 }

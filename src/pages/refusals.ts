@@ -68,6 +68,11 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'The e-mail address is not confirmed yet. Use the link in the mail that was sent to it.',
     ko: '이메일 주소가 아직 확인되지 않았습니다. 받은 메일의 링크를 열어 주세요.',
   },
+  last_factor: {
+    en: 'Your account needs a second factor. Add another one before you remove this one.',
+    ko: '이 계정에는 2단계 인증이 필요합니다. 제거하기 전에 다른 것을 먼저 추가해 주세요.',
+  },
+  mfa_disabled: { ko: '2단계 인증을 추가할 수 없는 서비스입니다.' },
   wrong_password: { ko: '비밀번호가 올바르지 않습니다.' },
   password_rejected: { ko: '사용할 수 없는 비밀번호입니다. 더 길고 흔하지 않은 비밀번호를 입력해 주세요.' },
   username_rejected: { ko: '사용할 수 없는 이름입니다.' },

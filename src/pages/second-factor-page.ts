@@ -3,7 +3,7 @@ import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { accountPage, timeText, type View } from './account-page.js'
 import { button, checkbox, field, hidden } from './forms.js'
 import { Html, html } from './html.js'
-import type { Translated } from './languages.js'
+import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { passkeyButton, withPasskeys } from './passkey-forms.js'
 
@@ -69,17 +69,24 @@ const TEXTS = {
 interface Shown {
   factors: readonly Factor[]
   codesLeft: number
+  /** Whether MFA lets people add factors. */
+  canAdd: boolean
   /** What the device makes a passkey with; undefined where none can be added. */
   making: object | undefined
 }
 
-type PasskeyText = 'addPasskey' | 'passkeyHint' | 'passkeyName' | 'make' | 'notMade' | 'known'
+/** Where a form is posted to, and what goes with it. */
+interface Place {
+  action: string
+  locale: Locale
+  fields: Html
+}
 
 /** The factors of an account and how many recovery codes are left, with forms to add and to remove. */
-export function secondFactorPage({ factors, codesLeft, making }: Shown, view: View): Page {
+export function secondFactorPage({ factors, codesLeft, canAdd, making }: Shown, view: View): Page {
   const text = TEXTS[view.locale]
   const action = `${view.path}/account/second-factor`
-  const body = html`${factors.length === 0 && html`<p>${text.none}</p>`}
+  const body = html`${factors.length === 0 && canAdd && html`<p>${text.none}</p>`}
 ${
   factors.length > 0 &&
   html`<ul class="list">${factors.map((factor) => item(factor, view))}</ul>
@@ -87,42 +94,57 @@ ${
 <form method="post" action="${action}">${hidden('deed', 'new-codes')}${button(text.newCodes, 'quiet')}
 <span class="hint">${text.newCodesHint}</span></form>`
 }
-<h2>${text.add}</h2>
+${
+  canAdd &&
+  html`<h2>${text.add}</h2>
 <form method="post" action="${action}">
 ${hidden('deed', 'begin')}
 ${field({ name: 'name', label: text.name, isOptional: true, maxLength: FACTOR_NAME_MAX_LENGTH })}
 ${button(text.begin)}
-</form>
-${making !== undefined && withPasskeys(passkeyPart(making, action, text))}`
+</form>`
+}
+${making !== undefined && addPasskeyPart(making, { action, locale: view.locale, fields: hidden('deed', 'add-passkey') })}`
   return { ...accountPage(text.title, body, view), usesPasskeys: making !== undefined }
 }
 
+/** The secret of a new factor and the form for its first code, on a page of the account. */
+export function scanPage(secret: { uri: string; qr: string }, view: View): Page {
+  const place = { action: `${view.path}/account/second-factor`, locale: view.locale, fields: hidden('deed', 'confirm') }
+  const { title, body } = scanPart(secret, { ...place, isWrong: view.error !== undefined })
+  return accountPage(title, body, view)
+}
+
 /** The secret of a new factor, as a picture and as text, and the form for its first code. `qr` is SVG of ours. */
-export function scanPage({ uri, qr }: { uri: string; qr: string }, view: View): Page {
-  const text = TEXTS[view.locale]
+export function scanPart(
+  { uri, qr }: { uri: string; qr: string },
+  { action, locale, fields, isWrong }: Place & { isWrong: boolean },
+) {
+  const text = TEXTS[locale]
   const secret = new URL(uri).searchParams.get('secret') ?? ''
   const body = html`<p>${text.scanHint}</p>
 <div class="qr" role="img" aria-label="${text.qr}">${new Html(qr)}</div>
 <p>${text.byHand}</p><p class="secret">${secret.replace(/(.{4})(?=.)/g, '$1 ')}</p>
-<form method="post" action="${view.path}/account/second-factor">
-${hidden('deed', 'confirm')}${hidden('uri', uri)}
+<form method="post" action="${action}">
+${fields}${hidden('uri', uri)}
 ${field({
   ...{ name: 'code', label: text.code, autocomplete: 'one-time-code', isCode: true, isFirst: true, maxLength: 32 },
-  isWrong: view.error !== undefined,
+  isWrong,
 })}
 ${button(text.confirm)}
 </form>`
-  return accountPage(text.scan, body, view)
+  return { title: text.scan, body }
 }
 
-function passkeyPart(options: object, action: string, text: Record<PasskeyText, string>): Html {
-  return html`<h2>${text.addPasskey}</h2>
+/** The form that makes a passkey, for browsers that have them. */
+export function addPasskeyPart(options: object, { action, locale, fields }: Place): Html {
+  const text = TEXTS[locale]
+  return withPasskeys(html`<h2>${text.addPasskey}</h2>
 <p>${text.passkeyHint}</p>
 <form method="post" action="${action}">
-${hidden('deed', 'add-passkey')}
+${fields}
 ${field({ name: 'passkey-name', label: text.passkeyName, isOptional: true, maxLength: FACTOR_NAME_MAX_LENGTH })}
 ${passkeyButton({ deed: 'create', options, label: text.make, kind: '', refused: text.notMade, known: text.known })}
-</form>`
+</form>`)
 }
 
 function item({ id, kind, name, createdAt, lastUsedAt }: Factor, { path, locale }: View): Html {

@@ -31,12 +31,16 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
   const reset = await linkOf(service, 'password_reset', mina.id)
   const invitation = await linkOf(service, 'invitation', invited.id)
   const verify = await linkOf(service, 'email_verification', invited.id, 'sora@example.com')
+  const enrollment = await enrolling(service)
   return [
     { name: 'log-in', url: AUTHORIZE },
     { name: 'log-in refused', url: AUTHORIZE, typed: { username: 'mina', password: 'wrong' } },
     { name: 'second factor', url: AUTHORIZE, typed: { username: 'joon', password: PASSWORD } },
     { name: 'second factor, a passkey or a code', url: AUTHORIZE, typed: { username: 'yuna', password: PASSWORD } },
     { name: 'second factor, a passkey alone', url: AUTHORIZE, typed: { username: 'hana', password: PASSWORD } },
+    { name: 'enrollment, an app or a passkey', url: enrollment, typed: { username: 'boss', password: PASSWORD } },
+    { name: 'enrollment, a mailed code', url: AUTHORIZE, typed: { username: 'chief', password: PASSWORD } },
+    { name: 'enrollment, the operator', url: AUTHORIZE, typed: { username: 'boss', password: PASSWORD } },
     { name: 'register', url: AUTHORIZE.replace('/authorize', '/account/register') },
     { name: 'register refused', url: '/account/register', typed: { username: 'mina', password: PASSWORD } },
     { name: 'registered', url: '/account/register', typed: { username: 'new', password: PASSWORD } },
@@ -82,6 +86,16 @@ export async function visit(page: Page, address: string, { url, typed }: Sight):
 export const SHOP = {
   ...{ client_name: 'The Flower Shop', redirect_uris: ['https://shop.example/callback'], scope: 'openid profile' },
   ...{ token_endpoint_auth_method: 'none' as const, first_party: true },
+}
+
+/** Two admins without a factor, one of whom has a confirmed address. Returns the link with which the other may add one. */
+async function enrolling({ app }: Service): Promise<string> {
+  const { db, tables } = app.database
+  const add = (username: string, email?: string) =>
+    app.registration.create({ username, password: PASSWORD, ...(email && { email }) }, { role: 'admin' })
+  const [boss, chief] = [await add('boss'), await add('chief', 'chief@example.com')]
+  await db.update(tables.users).set({ emailVerifiedAt: 1 }).where(eq(tables.users.id, chief.id))
+  return `/account/login?again=1&enroll=${(await app.enrollments.createLink(boss.id)).token}`
 }
 
 /** Somebody lets an application use their account. */

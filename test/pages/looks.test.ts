@@ -32,7 +32,8 @@ interface Log {
 t.test('every page is fit for all eyes, ears and screens, and asks nobody else for anything', { skip }, async (t) => {
   const { service, address } = await startListening(t, {
     PUBLIC_URL: 'http://localhost:3000',
-    ...{ EMAIL_LOGIN: 'on', MAIL_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Shop <no-reply@example.com>' },
+    ...{ EMAIL_LOGIN: 'on', MFA: 'required_for_admins' },
+    ...{ MAIL_URL: 'smtp://127.0.0.1:9', MAIL_FROM: 'Shop <no-reply@example.com>' },
   })
   const sights = [...(await sightsOf(service)), ...OWN_SIGHTS]
   const browser = await startBrowser(t)
