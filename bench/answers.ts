@@ -11,10 +11,10 @@ const EXPECTED: Record<(typeof CAPTURED)[number], number> = {
   notModified: 304,
   create: 201,
 }
-/** What Node writes itself. */
+/** Headers that Node adds to every response. */
 const NOT_OURS = ['date', 'connection', 'keep-alive', 'content-length', 'transfer-encoding']
 
-/** Keeps one answer of Latchkey to each request in a file, for those that are to send the same bytes. */
+/** Saves one of Latchkey's responses to each request in a file, so that the bare servers send the same bytes. */
 export async function captureAnswers(server: Server, seeded: Seeded, file: string): Promise<void> {
   const answers = []
   for (const name of CAPTURED) {

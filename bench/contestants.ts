@@ -10,34 +10,34 @@ import { copyOf, copyWithArgon2id, type Seeded, seed } from './seed.js'
 import { type Server, startLatchkey, startPeer, startPython } from './servers.js'
 
 const ROWS_OF_ALL = 1_000_000
-/** Durable; and it does no work of its own while it is the turn of another. */
+/** Durable commits. Vacuum and checkpoints are off, so that they do not run while another contestant is measured. */
 export const POSTGRES = { fsync: 'on', autovacuum: 'off', checkpoint_timeout: '1d', max_wal_size: '16GB' }
 
-/** Somebody who answers some of the rows. */
+/** A server that takes part in some rows of the table. */
 export interface Contestant {
   name: string
   server: Server
-  /** Of rows that ask for other settings. */
+  /** Servers with other settings, for the rows that need them. */
   servers?: Partial<Record<Row, Server>>
-  /** What to send for a row; undefined where there is no such answer. */
+  /** The requests of a row; undefined where the server has no such operation. */
   load(row: Row, round: number): Load | undefined
 }
 
 export interface Contestants {
   all: Contestant[]
-  /** What cannot be faster: commits and hashes without a server, which need a file. */
+  /** The upper limits, commits and hashes without a server, need a database file. */
   aloneFile: string
   bareNode: Server
   fastifyHello: Server
   find(name: string): Contestant | undefined
-  /** How many measurements a round of these rows takes. */
+  /** The number of measurements in one round of these rows. */
   count(rows: Row[]): number
-  /** Resident memory of each in MiB. */
+  /** Resident memory of each server in MiB. */
   memory(): Record<string, number | undefined>
   close(): Promise<void>
 }
 
-/** Starts everybody, each on a database of the same content, and lets them wait. */
+/** Starts every contestant, each on a database with the same content. */
 export async function openContestants(
   folder: string,
   wanted: (name: string) => boolean,

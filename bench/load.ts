@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { packageRoot } from '../src/package.js'
 
-/** Connections that are open at once, each with one request at a time. */
+/** Open connections. Each has one request in flight. */
 export const CONNECTIONS = 32
 
 export interface HttpRequest {
@@ -15,19 +15,19 @@ export interface HttpRequest {
   body?: string
 }
 
-/** What is sent, in turn. With `tokens`, TOKEN in a request is replaced by a refresh token that was not used yet. */
+/** The requests, sent in turn. With `tokens`, TOKEN in a request is replaced by an unused refresh token. */
 export interface Load {
   requests: HttpRequest[]
   tokens?: string[]
 }
 
 export interface Outcome {
-  /** Good answers. */
+  /** Successful responses. */
   perSecond: number
-  /** Milliseconds; without an answer, Infinity. */
+  /** Milliseconds; Infinity without a response. */
   p50: number
   p99: number
-  /** Answers of 400 and above, and connections that failed. */
+  /** Responses with a status of 400 or above, and failed connections. */
   failed: number
 }
 
@@ -39,10 +39,10 @@ export interface LoadOptions {
 const run = promisify(execFile)
 const hasWrk = spawnSync('wrk', ['-v']).error === undefined
 
-/** The load generator at hand. wrk takes less of the machine for itself. */
+/** The load generator that is installed. wrk uses less CPU than autocannon. */
 export const generator = hasWrk ? 'wrk' : 'autocannon'
 
-/** Asks the server as fast as it answers. `folder` is for the load generator's own file. */
+/** Sends requests as fast as the server responds. The load generator writes its script to `folder`. */
 export function load(port: number, what: Load, options: LoadOptions, folder: string): Promise<Outcome> {
   return hasWrk ? runWrk(port, what, options, folder) : runAutocannon(port, what, options)
 }
@@ -53,7 +53,7 @@ async function runWrk(port: number, what: Load, { seconds, connections = CONNECT
   const script = join(packageRoot, 'bench', 'requests.lua')
   const { stdout } = await run('wrk', [
     ...['-t', '1', '-c', String(connections), '-d', `${Math.ceil(seconds)}s`, '-s', script, `http://127.0.0.1:${port}`],
-    // A log-in waits for the others' hashes, which is no failure.
+    // A log-in that waits in the hash queue has not failed.
     ...['--timeout', '30s', '--', file, what.tokens ? 'chain' : 'fixed'],
   ])
   const result = JSON.parse(stdout.split('RESULT')[1] ?? '{}')
@@ -65,9 +65,9 @@ async function runWrk(port: number, what: Load, { seconds, connections = CONNECT
   }
 }
 
-/** The requests as bytes on the wire, so that the load generator has nothing to compute. */
+/** The requests as raw bytes, so that the load generator computes nothing. */
 function toLua({ requests, tokens = [] }: Load, port: number): string {
-  // The token's place is as long as the token, for Content-Length.
+  // The placeholder is as long as a token, so that Content-Length stays right.
   const length = (body: string) => Buffer.byteLength(body.replace('TOKEN', tokens[0] ?? 'TOKEN'))
   const texts = requests.map(({ method, path, headers = {}, body }) => {
     const lines = { host: `127.0.0.1:${port}`, ...headers, ...(body && { 'content-length': length(body) }) }
@@ -87,7 +87,7 @@ interface AutocannonResult {
 }
 
 async function runAutocannon(port: number, what: Load, { seconds, connections = CONNECTIONS }: LoadOptions) {
-  // Installed with the peers, where neither the compiler nor Node looks by itself.
+  // Installed in bench/node_modules, which neither the compiler nor Node searches.
   const { default: autocannon } = await import(createRequire(join(packageRoot, 'bench', 'any')).resolve('autocannon'))
   const tokens = [...(what.tokens ?? [])]
   let turn = 0

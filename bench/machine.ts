@@ -9,11 +9,11 @@ import type { Tutorial } from './python.js'
 const OURS = ['fastify', 'drizzle-orm', 'better-sqlite3', '@node-rs/bcrypt', 'pg']
 const PEERS = ['better-auth', 'express', 'jsonwebtoken', 'hono', '@hono/node-server', 'jose']
 
-/** Above this, somebody else works on the machine too. */
+/** A load average above this means that other programs use the machine. */
 const BUSY = 1
 const BUSY_REMARK = '. **It was busy: run this again on a quiet one before you believe a figure.**'
 
-/** The machine and what runs on it, in lines. */
+/** The machine and the versions of its software, as lines of text. */
 export function describeMachine(tutorials: Tutorial[]): string[] {
   const [processor] = cpus()
   const memory = Math.round(totalmem() / 2 ** 30)
@@ -39,7 +39,7 @@ function versionOf(name: string, folders: string[]): string {
     try {
       return JSON.parse(readFileSync(join(folder, name, 'package.json'), 'utf8')).version
     } catch {
-      // Perhaps further up.
+      // Try the parent folder.
     }
   }
   return '(none)'

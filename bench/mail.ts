@@ -19,7 +19,7 @@ const SETTLED_MS = 3_000
 const MAIL_FROM = 'Example <no-reply@example.com>'
 const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-the-bench'
 
-// It takes connections and never says a word.
+// A mail server that accepts connections and never sends a byte.
 const silent = createServer(() => {})
 await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
 const MAIL_URL = `smtp://127.0.0.1:${(silent.address() as AddressInfo).port}`
@@ -41,7 +41,7 @@ async function isTold(): Promise<boolean> {
     ...{ MAIL_URL, MAIL_FROM, MAX_EVENT_LOOP_DELAY: 'off' },
   })
   const app = await buildApp(config)
-  // Listening, it sends: five mails hang at once.
+  // The service sends mail once it listens: five deliveries hang at once.
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { db, tables } = app.database
   const now = Date.now()
@@ -63,7 +63,7 @@ async function isTold(): Promise<boolean> {
       ['known', email],
       ['unknown', `unknown-${n}@example.net`],
     ] as const
-    // Each kind is first as often as the other.
+    // Either kind goes first equally often.
     for (const [kind, address] of n % 2 ? turn : turn.toReversed()) {
       times[kind].push(await ask(address, `2001:db8:${n.toString(16)}:${kind === 'known' ? 1 : 2}00::1`))
     }
@@ -80,7 +80,7 @@ async function isTold(): Promise<boolean> {
   return difference >= TOLERANCE_MS
 }
 
-/** The medians of some starts: until it listens, and its memory three seconds later. */
+/** Medians of several starts: milliseconds until the service listens, and its memory three seconds later. */
 async function cost(name: string, settings: Record<string, string>): Promise<void> {
   const [starts, memories]: [number[], number[]] = [[], []]
   for (let n = 0; n < STARTS; n += 1) {

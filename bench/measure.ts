@@ -13,12 +13,12 @@ import { seed } from './seed.js'
 import { type Server, startLatchkey, startPeer } from './servers.js'
 
 const LOGIN_CONNECTIONS = 8
-/** More than the hash queue takes: some are refused. */
+/** More than the hash queue holds, so that some are refused. */
 const FLOOD_CONNECTIONS = 48
 const COLD_STARTS = 5
 const SIZES = [1_000, 100_000, 1_000_000]
 const LARGE = 10_000_000
-/** A hash takes a fifth of a second: a slice must hold enough of them. */
+/** A hash takes 0.2 s, so a slice must be long enough for many of them. */
 const LOGIN_SECONDS = 4
 
 export interface Plan {
@@ -26,16 +26,16 @@ export interface Plan {
   rounds: number
   seconds: number
   folder: string
-  /** What was answered with an error, in words; the rates leave it out. */
+  /** Descriptions of the error responses, which the rates do not count. */
   failures: string[]
 }
 
-/** Median rates by row and contestant, with those of the limits. */
+/** Median rates by row and contestant, upper limits included. */
 export type Rates = Partial<Record<Row | 'limits', Record<string, number>>>
 
 const run = promisify(execFile)
 
-/** Every row by everybody, in turn, round after round; the first, short round only warms up. */
+/** Measures every contestant on every row, round after round. The first round is short and only warms up. */
 export async function measureRows(contestants: Contestants, plan: Plan): Promise<Rates> {
   const hello: Load = { requests: [{ method: 'GET', path: '/hello' }] }
   const limits = {
@@ -59,7 +59,7 @@ export async function measureRows(contestants: Contestants, plan: Plan): Promise
   return rates
 }
 
-/** Milliseconds at the 99th percentile, of lists while nobody logs in and while everybody does. */
+/** 99th percentile of the list in milliseconds: with no log-ins, and under a flood of log-ins. */
 export interface Flood {
   name: string
   quietMs: number
@@ -90,14 +90,14 @@ export async function measureFlood(contestants: Contestants, plan: Plan): Promis
   return results
 }
 
-/** Requests a second for a list of 20 rows, by how many rows there are. */
+/** Requests per second for a list of 20 rows, by the size of the table. */
 export interface Size {
   engine: 'SQLite' | 'PostgreSQL'
   rows: number
   perSecond: number
 }
 
-/** The list out of these many rows on SQLite; with `large` out of ten million on PostgreSQL too. */
+/** The rate of the list by table size on SQLite; with `large`, also with ten million rows on PostgreSQL. */
 export async function measureSizes(plan: Plan, large: boolean): Promise<Size[]> {
   const sizes: Omit<Size, 'perSecond'>[] = (large ? [...SIZES, LARGE] : SIZES).map((rows) => ({
     engine: 'SQLite',
@@ -124,7 +124,7 @@ export async function measureSizes(plan: Plan, large: boolean): Promise<Size[]> 
   }
 }
 
-/** Milliseconds from the start of the process to its first answer. */
+/** Milliseconds from the start of the process to its first response. */
 export interface ColdStart {
   name: string
   ms: number
@@ -174,7 +174,7 @@ async function ask(server: Server, what: Load, plan: Plan, row?: Row, name?: str
   return outcome.perSecond
 }
 
-/** Waits until a log-in is answered: those that the load generator did not wait for would be hashed in another's turn. */
+/** Waits for a log-in: hashes that the load generator abandoned would otherwise run during the next measurement. */
 async function settle({ port }: Server, { requests: [login] }: Load): Promise<void> {
   if (login === undefined) return
   const { path, ...options } = login
@@ -187,10 +187,10 @@ async function alone(kind: 'commits' | 'hashes', seconds: number, argument: stri
   return Number(stdout)
 }
 
-/** What gives a number in a round; undefined where there is none to give. */
+/** One measurement of a round; undefined where there is no figure. */
 type Tries = Record<string, (round: number) => Promise<number | undefined>>
 
-/** Each try in turn, so that whatever else the machine does meets all of them alike; a first round is not counted. */
+/** Alternates between the measurements, so that noise on the machine affects all of them. The first round is discarded. */
 async function medians(tries: Tries, rounds: number): Promise<Record<string, number>> {
   const all = new Map(Object.keys(tries).map((name) => [name, [] as number[]]))
   for (let round = 0; round <= rounds; round += 1) {

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { packageRoot } from '../src/package.js'
 
-/** Debian's, for which apt-get installs what the tutorials import; one that comes first in the path has none of it. */
+/** Debian's Python, whose packages apt-get installs. Another Python that comes first in PATH lacks them. */
 export const PYTHON = process.env.PYTHON ?? '/usr/bin/python3'
 export const PYTHON_PEERS = join(packageRoot, 'bench', 'peers')
 
@@ -17,11 +17,11 @@ export type TutorialPeer = (typeof TUTORIALS)[number]['peer']
 export interface Tutorial {
   peer: TutorialPeer
   name: string
-  /** What it runs on, in words. */
+  /** The software that the tutorial runs on. */
   versions: string
 }
 
-/** The tutorials that are wanted and that the Python of this machine can import; says which it must leave out. */
+/** The requested tutorials that this machine's Python can import. Prints the ones left out. */
 export function findTutorials(wanted: (name: string) => boolean): Tutorial[] {
   return TUTORIALS.filter(({ peer }) => wanted(peer)).flatMap(({ peer, name, packages }) => {
     const { status, stdout, stderr, error } = spawnSync(PYTHON, ['-c', VERSIONS, `${peer}_tutorial`, ...packages], {
@@ -36,12 +36,12 @@ export function findTutorials(wanted: (name: string) => boolean): Tutorial[] {
   })
 }
 
-/** What a tutorial reads out of the environment; its compiled form stays out of the source tree. */
+/** The environment of a tutorial. Bytecode is kept out of the source tree. */
 export function pythonSettings(file: string): Record<string, string> {
   return { DATABASE: file, PYTHONDONTWRITEBYTECODE: '1' }
 }
 
-/** Imports what is to run, and so all that it needs. */
+/** Imports the tutorial, and thereby all of its packages. */
 const VERSIONS = `
 import importlib, platform, sys
 from importlib.metadata import PackageNotFoundError, version

@@ -4,7 +4,7 @@ import type { Results } from './results.js'
 import { ROWS, type Row } from './rows.js'
 import { targets } from './targets.js'
 
-/** Everything as Markdown: who is how fast, how many times faster Latchkey is, and the targets. */
+/** The results as Markdown: the rate of each contestant, Latchkey's advantage over it, and the targets. */
 export function report(results: Results): string {
   const { machine, plan, rates, flood, sizes, coldStarts } = results
   const { 'node:http alone': node = Number.NaN, 'Fastify, hello world': hello = Number.NaN } = rates.limits ?? {}

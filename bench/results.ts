@@ -1,6 +1,6 @@
 import type { ColdStart, Flood, Plan, Rates, Size } from './measure.js'
 
-/** Everything that a run has measured. */
+/** The figures of one run. */
 export interface Results {
   machine: string[]
   plan: Plan

@@ -3,7 +3,7 @@ import type { TutorialPeer } from './python.js'
 import { PASSWORD } from './seed.js'
 import type { Person } from './servers.js'
 
-/** Sessions that a round of refreshes begins with: more than there are connections. */
+/** Sessions at the start of a round of refreshes: more than there are connections. */
 const CHAINS = 64
 const PAGE = 20
 
@@ -20,7 +20,7 @@ export const ROWS = {
 } as const
 export type Row = keyof typeof ROWS
 
-/** What a server was seeded with. */
+/** The content of a seeded database. */
 export interface Facts {
   users: number
   rows: number
@@ -28,7 +28,7 @@ export interface Facts {
 
 const JSON_BODY = { 'content-type': 'application/json' }
 
-/** What is sent for a row to Latchkey and to those that answer the same addresses; `round` picks unused refresh tokens. */
+/** The requests of a row, for Latchkey and for servers with the same paths. `round` selects unused refresh tokens. */
 export function loadOf(row: Row, people: Person[], facts: Facts, round: number): Load {
   if (row === 'refresh') {
     const refresh = { method: 'POST', path: '/v1/refresh', headers: JSON_BODY, body: '{"refresh_token":"TOKEN"}' }
@@ -63,14 +63,14 @@ function requestOf(row: Exclude<Row, 'refresh'>, person: Person, facts: Facts): 
   }
 }
 
-/** Someone of Better Auth, with a session in the database and a signed copy of it in a cookie. */
+/** A user of Better Auth, with a session in the database and a signed copy of the session in a cookie. */
 export interface CookiePerson {
   email: string
   cookie: string
   sessionCookie: string
 }
 
-/** Better Auth's nearest answers: it has no rows of one's own, and its sessions have no second token. */
+/** The closest operations of Better Auth, which has no owned rows and no refresh tokens. */
 export function betterAuthLoad(row: Row, people: CookiePerson[]): Load | undefined {
   const path = '/api/auth/get-session'
   if (row === 'verify') return { requests: people.map(({ cookie }) => ({ method: 'GET', path, headers: { cookie } })) }
@@ -88,13 +88,13 @@ export function betterAuthLoad(row: Row, people: CookiePerson[]): Load | undefin
   }
 }
 
-/** The nearest answers of the tutorials in Python. */
+/** The closest operations of the tutorials in Python. */
 export function tutorialLoad(peer: TutorialPeer, row: Row, people: Person[]): Load | undefined {
   const requests = { fastapi: fastapiRequests, flask: flaskRequests }[peer](row, people)
   return requests && { requests }
 }
 
-/** It has no rows, and looks a token's user up each time. */
+/** This tutorial has no rows, and queries the user of each token. */
 function fastapiRequests(row: Row, people: Person[]): HttpRequest[] | undefined {
   if (row === 'verify' || row === 'me') {
     return people.map(({ authorization }) => ({ method: 'GET', path: '/users/me', headers: { authorization } }))
@@ -108,7 +108,7 @@ function fastapiRequests(row: Row, people: Person[]): HttpRequest[] | undefined 
   }))
 }
 
-/** It has no address that only tells who one is. Its list is never cut: who lists is not who creates. */
+/** This tutorial has no route for the caller's own account. Its list has no pages, so the user who lists creates no rows. */
 function flaskRequests(row: Row, people: Person[]): HttpRequest[] | undefined {
   const path = '/tutorials'
   const half = people.length / 2

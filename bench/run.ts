@@ -21,7 +21,7 @@ const HELP = `npm run bench -- [options]
   --large         a list out of 10 million rows too, on SQLite and PostgreSQL
   --dry           print, and leave bench/RESULTS.md as it is
 `
-/** What a run does besides measuring. */
+/** The options of a run. */
 const OVERHEAD_S = 150
 
 const { values } = parseArgs({
@@ -49,7 +49,7 @@ async function bench(): Promise<void> {
   try {
     const rows = values.rows.split(',').filter((name): name is Row => name in ROWS)
     const rounds = Number(values.rounds)
-    // What the seeding has left to be written would be written while others are measured.
+    // Dirty pages left by the seeding would be written back during the measurements.
     spawnSync('sync')
     const slices = contestants.count(rows) * rounds
     const seconds = Math.max(1, Math.floor((Number(values.minutes) * 60 - OVERHEAD_S) / slices))
@@ -70,7 +70,7 @@ async function bench(): Promise<void> {
   }
 }
 
-/** Nobody but the bench needs them. */
+/** Packages that only the bench needs. */
 function installPeers(): void {
   const { status } = spawnSync(process.execPath, [join(packageRoot, 'scripts/install.mjs'), 'bench'], {
     stdio: 'inherit',

@@ -8,20 +8,20 @@ import type { Person } from './servers.js'
 
 export const PASSWORD = 'three quiet lanterns'
 const ROWS_PER_USER = 100
-/** How many of the users send requests: every tenth of the largest database. */
+/** The number of users that send requests: a tenth of those in the largest database. */
 const CALLERS = 1_000
-/** Said to the seeding and to each server, which otherwise would name itself by its own port. */
+/** The PUBLIC_URL of the seeding and of each server, whose default would contain the server's own port. */
 const ISSUER = 'http://bench.test'
 
 export interface Seeded {
-  /** What the service is started with to use it. */
+  /** Settings for a service that uses the database. */
   settings: Record<string, string>
   users: number
   rows: number
   people: Person[]
 }
 
-/** A database with so many todos, a hundred a user, in turn: where rows lie as written, those of one user lie far apart. */
+/** A database with this many todos, a hundred per user, inserted in turn, so that one user's rows lie on different pages. */
 export async function seed(databaseUrl: string, rows: number): Promise<Seeded> {
   const settings = {
     DATABASE_URL: databaseUrl,
@@ -56,7 +56,7 @@ export async function copyOf(seeded: Seeded, name: string): Promise<Seeded & { f
   return { ...seeded, file, settings: { ...seeded.settings, DATABASE_URL: `sqlite:${file}` } }
 }
 
-/** As `copyOf`, for a service that hashes with argon2id by its defaults; everybody's hash is such a one already. */
+/** As `copyOf`, for a service that hashes with argon2id; every stored hash is an argon2id hash already. */
 export async function copyWithArgon2id(seeded: Seeded, name: string): Promise<Seeded> {
   const copy = await copyOf(seeded, name)
   const settings = { ...copy.settings, PASSWORD_HASH: 'argon2id' }
@@ -87,7 +87,7 @@ async function fill(databaseUrl: string, users: number, rows: number): Promise<v
   const statements = [
     `insert into users (username, username_key, email, email_key, name, password_hash, role, is_active, created_at, updated_at)
      ${USERS}, ${yes}, ${TIME} + n, ${TIME} + n from ${series(2, users)}, users where users.id = 1`,
-    // PostgreSQL counts for itself; SQLite would give all rows of one insert the same id.
+    // PostgreSQL has a sequence; SQLite would give every row of one insert the same id.
     `insert into todos (${isSqlite ? 'id, ' : ''}user_id, title, description, done, due_at, version, created_at, updated_at)
      select ${isSqlite ? 'n, ' : ''}${TODOS.replace('USERS', String(users))}, case when n % 3 = 0 then ${yes} else ${no} end,
      case when n % 4 = 0 then ${TIME} + n * 1000 end, 1, ${TIME} + n, ${TIME} + n from ${series(1, rows)}`,

@@ -10,7 +10,7 @@ import { PYTHON, PYTHON_PEERS, pythonSettings, type TutorialPeer } from './pytho
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 5_000
 
-/** Somebody with tokens, as a server of the bench knows them. */
+/** A user of a server, with tokens. */
 export interface Person {
   id: number
   authorization: string
@@ -20,21 +20,21 @@ export interface Person {
 /** A server in a process of its own. */
 export interface Server {
   port: number
-  /** What the server itself said at its start. */
+  /** What the server printed at its start. */
   people: Person[]
-  /** Resident memory now, in MiB, with what its workers do not share; undefined where the system does not tell. */
+  /** Resident memory in MiB, with the unshared memory of workers; undefined on systems without /proc. */
   memory(): number | undefined
   stop(): Promise<void>
 }
 
-/** Starts one of bench/peers with these arguments. */
+/** Starts a server of bench/peers with these arguments. */
 export async function startPeer(name: string, ...args: string[]): Promise<Server> {
   const child = fork(join(packageRoot, 'bench', 'peers', `${name}.mjs`), args, { env: production(), execArgv: [] })
   const { port, people } = await within(name, child, messageOf(child))
   return serverOf(child, port, people)
 }
 
-/** Starts one of the tutorials in Python, which makes its database in this file and says in a line where it listens. */
+/** Starts a tutorial in Python, which creates its database in this file and prints its address. */
 export async function startPython(peer: TutorialPeer, file: string): Promise<Server> {
   const child = spawn(PYTHON, [`${peer}_tutorial.py`], {
     cwd: PYTHON_PEERS,
@@ -44,7 +44,7 @@ export async function startPython(peer: TutorialPeer, file: string): Promise<Ser
   const { port, people } = await within(peer, child, lineOf(child.stdout))
   const server = serverOf(child, port, people)
   try {
-    // It listens before its workers have started.
+    // The parent process listens before its workers have started.
     await within(peer, child, fetch(`http://127.0.0.1:${port}/`))
     return server
   } catch (error) {
@@ -53,7 +53,7 @@ export async function startPython(peer: TutorialPeer, file: string): Promise<Ser
   }
 }
 
-/** Starts Latchkey as it is shipped: the built files, with its log going to where it costs no disk. */
+/** Starts the built Latchkey, with its log discarded. */
 export async function startLatchkey(settings: Record<string, string>): Promise<Server> {
   const child = spawn(process.execPath, [join(packageRoot, 'dist', 'src', 'cli.js'), 'serve'], {
     env: production({ HOST: '127.0.0.1', PORT: '0', ...settings }),
@@ -112,7 +112,7 @@ function serverOf(child: ChildProcess, port: number, people: Person[]): Server {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGTERM')
       const timer = setTimeout(() => {
-        // Who is killed cannot tell its workers.
+        // A process that is killed cannot stop its workers.
         for (const pid of workersOf(child)) process.kill(pid, 'SIGKILL')
         child.kill('SIGKILL')
       }, STOP_TIMEOUT_MS)
@@ -122,7 +122,7 @@ function serverOf(child: ChildProcess, port: number, people: Person[]): Server {
   }
 }
 
-/** The processes that this one has started. */
+/** The child processes of this process. */
 function workersOf({ pid }: ChildProcess): number[] {
   if (process.platform !== 'linux') return []
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')

@@ -7,7 +7,7 @@ const TUTORIALS = ['FastAPI', 'Flask']
 const PEERS = ['Better Auth', 'Express 5', 'Hono', ...TUTORIALS]
 const READS = ['verify', 'me', 'list', 'notModified'] as const satisfies Row[]
 const ON_POSTGRES = ['me', 'list', 'create', 'refresh'] as const satisfies Row[]
-/** Hashing takes all of a log-in, the same hash for everybody: who is ahead by less is not ahead. */
+/** A log-in is nearly all hashing, with the same hash everywhere, so a smaller difference counts as equal. */
 const NOISE = 0.05
 
 export interface Target {
@@ -15,7 +15,7 @@ export interface Target {
   text: string
 }
 
-/** What was promised, against what was measured; nothing of what this run has left out. */
+/** The targets and the measured figures. Rows that this run left out are not listed. */
 export function targets({ rates, flood, sizes, coldStarts, memoryAtRest }: Results): Target[] {
   const rate = (row: Row, name = OURS) => rates[row]?.[name] ?? Number.NaN
   const ratio = (row: Row, other: string) => rate(row) / rate(row, other)

@@ -4,8 +4,8 @@ import ts from 'typescript'
 import { packageRoot } from '../src/package.js'
 
 /**
- * The folders of the service, bottom up: each imports from those that stand before it, never from those behind it. `src` is the
- * files that are in no folder of their own: what everybody may know. A file that stands here by itself is above its folder.
+ * The folders of the service, bottom up: a folder imports only from folders earlier in this list. `src` stands for the files
+ * directly in src/, which every folder may import. A file that is listed by name is above its folder.
  */
 export const FLOORS = [
   'drizzle',
@@ -43,14 +43,14 @@ export type Floor = (typeof FLOORS)[number]
 export const SERVICE = ['drizzle', 'src', 'plugins', 'routes']
 export const TOOLS = ['bench', 'test', 'scripts']
 
-/** Made by a test, and gone after it. */
+/** Created and removed by a test. */
 const GENERATED = 'test/.generated'
 
 export interface Source {
-  /** From the root. */
+  /** Relative to the root. */
   path: string
   text: string
-  /** The files of ours that it imports, types and dynamic imports included, as paths from the root. */
+  /** The files of this project that the file imports, types and dynamic imports included, relative to the root. */
   imports: string[]
 }
 
@@ -76,12 +76,12 @@ function importsOf(path: string, text: string): string[] {
   return [...new Set(paths)].filter((imported) => !imported.startsWith(GENERATED))
 }
 
-/** The floor of a file: the longest one that its path begins with. @throws Error when it has none */
+/** The floor of a file: the longest entry that its path begins with. @throws Error without such an entry */
 export function floorOf(path: string): Floor {
   const floors = FLOORS.filter((floor) => path === floor || path.startsWith(`${floor}/`))
   const floor = floors.sort((one, other) => other.length - one.length)[0]
   if (floor === undefined) throw new Error(`${path} is in no folder of FLOORS`)
-  // `src` is no folder to put others into.
+  // `src` stands for files, not for folders below it.
   const isLost = floor === 'src' && path.split('/').length > 2
   if (isLost) throw new Error(`${dirname(path)} has no place among FLOORS`)
   return floor
@@ -108,7 +108,7 @@ export function circleOf(sources: readonly Source[]): string[] | undefined {
   return undefined
 }
 
-/** What puts the service together is drawn as one. */
+/** The files that assemble the service are one box. */
 const FRAME = 'server, app, domain, routes.ts'
 
 /**
@@ -124,7 +124,7 @@ export function drawing(sources: readonly Source[]): string {
       if (other !== room && other !== 'src') below.get(room)?.add(other)
     }
   }
-  // What is served is found in the folder, not imported.
+  // Routes are found in their folder, not imported.
   below.get(FRAME)?.add('routes')
   const reaches = (from: string, to: string, seen = new Set<string>()): boolean =>
     [...(below.get(from) ?? [])].some((next) => {

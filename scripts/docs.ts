@@ -8,12 +8,12 @@ import { packageRoot } from '../src/package.js'
 import { PROBLEMS } from '../src/problems.js'
 import { drawing, readSources, SERVICE } from './architecture.js'
 
-// The parts of the documents that are made from the code; a test holds them fresh. `npm run docs` writes all of them,
-// `npm run openapi` those that clients are generated from.
+// The parts of the documents that are generated from the code; a test compares them. `npm run docs` writes all of them,
+// `npm run openapi` only the OpenAPI documents.
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
-/** Every generated file with the text it should have. */
+/** Every generated file with its up-to-date text. */
 export async function generatedDocuments(): Promise<{ path: string; text: string }[]> {
   const { openapi, openapi30, openapiCompat } = await documents()
   const v1 = openapi as unknown as Document
@@ -31,7 +31,7 @@ export async function generatedDocuments(): Promise<{ path: string; text: string
   ]
 }
 
-/** A page of docs/ with one section made anew; translations are kept from the section as it is. */
+/** A page of docs/ with one section generated again. Translations in the existing section are kept. */
 async function page(name: string, section: string, make: (text: string) => string) {
   const path = join(packageRoot, 'docs', name)
   const text = await readFile(path, 'utf8')
@@ -75,7 +75,7 @@ function problemsTable(): string {
   return ['code | status | what happened', '--- | ---: | ---', ...rows].map((row) => `| ${row} |`).join('\n')
 }
 
-/** As the English one, in the words that the page has for each setting; a new one has its English words at first. */
+/** The Korean table, with the page's own description of each setting. A new setting gets its English description. */
 function koreanSettings(page: string): string {
   const rows = Object.entries(Settings.properties).map(([name, { default: value, bounds, description }]) => {
     const meaning = translationOf(page, name) ?? description ?? ''
@@ -105,7 +105,7 @@ function isForAdmins({ tags = [] }: { tags?: string[] }): boolean {
   return tags.includes('admin')
 }
 
-/** The last cell of the row that begins with this name. */
+/** The last cell of the table row that begins with this name. */
 function translationOf(page: string, name: string): string | undefined {
   const row = page.split('\n').find((line) => line.startsWith(`| \`${name}\` |`))
   return row?.slice(0, -' |'.length).split(' | ').at(-1)

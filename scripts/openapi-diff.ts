@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-// `npm run openapi:diff <base> [new]` says what would break the clients of an older document, and fails if anything does.
+// `npm run openapi:diff <base> [new]` lists the changes that would break clients of an older document, and fails if there is one.
 
 type Types = string | string[]
 interface Schema {
@@ -35,11 +35,11 @@ export interface Document {
   components?: { schemas?: Record<string, Schema> }
 }
 
-/** Limits that refuse more when they become smaller, or larger. */
+/** Keywords whose lower (or higher) value makes a schema stricter. */
 const UPPER_LIMITS = ['maxLength', 'maximum', 'maxItems', 'maxProperties']
 const LOWER_LIMITS = ['minLength', 'minimum', 'minItems', 'minProperties']
 
-/** What a client of the old document can no longer rely on. Empty when it can go on as it is. */
+/** What a client of the old document can no longer rely on. Empty when nothing breaks. */
 export function breakingChanges(old: Document, now: Document): string[] {
   return Object.entries(old.paths).flatMap(([path, operations]) =>
     Object.entries(operations).flatMap(([method, before]) => {
@@ -51,7 +51,7 @@ export function breakingChanges(old: Document, now: Document): string[] {
   )
 }
 
-/** One operation of the old document beside the same of the new. */
+/** An operation of the old document and the same operation of the new one. */
 class Comparison {
   readonly #found = new Set<string>()
   readonly #seen = new Set<string>()
@@ -111,7 +111,7 @@ class Comparison {
     }
   }
 
-  /** What was sent must still be taken. */
+  /** A request that was valid must stay valid. */
   #request(where: string, before: Schema, after: Schema): void {
     const [was, is] = this.#resolve('request', where, before, after)
     if (was === undefined || is === undefined) return
@@ -137,7 +137,7 @@ class Comparison {
     if (was.items && is.items) this.#request(`${where}[]`, was.items, is.items)
   }
 
-  /** What was answered must still come, and nothing that was never heard of. */
+  /** A response must keep its fields, and have no value that clients do not know. */
   #answer(where: string, before: Schema, after: Schema): void {
     const [was, is] = this.#resolve('answer', where, before, after)
     if (was === undefined || is === undefined) return
@@ -160,7 +160,7 @@ class Comparison {
     if (was.items && is.items) this.#answer(`${where}[]`, was.items, is.items)
   }
 
-  /** The shapes that two references stand for; none when they were compared already. */
+  /** The schemas of two references; none when the pair was compared already. */
   #resolve(side: string, where: string, before: Schema, after: Schema): (Schema | undefined)[] {
     if (before.$ref === undefined && after.$ref === undefined) return [before, after]
     const key = `${side} ${where} ${before.$ref} ${after.$ref}`

@@ -4,7 +4,7 @@ import { Problem } from '../problems.js'
 import type { Event } from './events.js'
 import type { Client } from './requester.js'
 
-/** What a client must hold to act on accounts. */
+/** The scope that a client needs to change accounts. */
 const MANAGES = 'users:write'
 
 /** A user who asks for a change: an admin or its subject, by id; null for the command line. */
@@ -43,13 +43,13 @@ export async function assertManager(database: Database, db: Db, actor: Actor): P
   if (!client?.scope.split(' ').includes(MANAGES)) throw new Problem('invalid_token')
 }
 
-/** Refuses a client what touches an admin: nobody watches what it does. @throws Problem account_protected */
+/** Refuses a client that would change an admin: no person watches a client. @throws Problem account_protected */
 export function assertMayTouch(actor: Actor, role: string): void {
   if (actor.clientId === undefined || role !== 'admin') return
   throw new Problem('account_protected', { detail: 'A client changes no admins, and makes none.' })
 }
 
-/** Who did it, as an event says it. */
+/** The actor's columns of an event. */
 export function doneBy(actor: Actor): Pick<Event, 'actorId' | 'actorClientId'> {
   return actor.clientId === undefined ? { actorId: actor.id } : { actorClientId: actor.clientId }
 }

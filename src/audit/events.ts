@@ -4,7 +4,7 @@ import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Tables, within } from '../database/database.js'
 import type { Client } from './requester.js'
 
-/** What the audit log can say. */
+/** The types of events. */
 export const EVENT_TYPES = [
   'user.registered',
   'user.created',
@@ -66,17 +66,17 @@ export const EVENT_TYPES = [
 
 export interface Event {
   type: (typeof EVENT_TYPES)[number]
-  /** Whom it is about; null when nobody is known by the name that was given. */
+  /** The user whom the event is about; null when no account has the given name. */
   userId: number | null
-  /** Who did it, proven; null for the command line and for whoever failed to prove it. */
+  /** The authenticated user who acted; null for the command line and for failed log-ins. */
   actorId?: number | null
-  /** The client that did it for itself; then there is no `actorId`. */
+  /** The client that acted for itself, without a user; then there is no `actorId`. */
   actorClientId?: string
   sessionId?: string
   reason?: string
 }
 
-/** The audit log: rows that outlive those they are about. */
+/** The audit log. Its rows outlive the accounts that they are about. */
 export class Events {
   readonly #database: Database
   readonly #config: Config
@@ -88,12 +88,12 @@ export class Events {
     this.#statements = prepareStatements(database)
   }
 
-  /** Records an event, within the transaction of `db` where the event is of a deed. */
+  /** Records an event. `db` is the transaction of the change that the event describes. */
   async record(event: Event, client?: Client, db = this.#database.db): Promise<void> {
     await within(db, this.#statements.insert).execute(parameters(event, client))
   }
 
-  /** Deletes what is older than EVENTS_RETENTION. */
+  /** Deletes events older than EVENTS_RETENTION. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const where = lt(tables.events.createdAt, sql`${now} - ${this.#config.EVENTS_RETENTION}`)

@@ -2,21 +2,20 @@ import type { Event, Events } from './events.js'
 import type { Client } from './requester.js'
 
 const WINDOW_MS = 3_600_000
-/** How many refusals of one type a process records in a window. What is beyond stands in the metrics and the log alone. */
+/** The refusals of one type that a process records in a window. Further ones are only in the metrics and the log. */
 const MOST_OF_A_TYPE = 500
 
 interface Options {
   events: Events
-  /** Hears, in a sentence, what the audit log does not say. */
+  /** Receives a sentence about refusals that the audit log leaves out. */
   onLost(notice: string, error?: unknown): void
   /** A monotonic clock in milliseconds. */
   now?: () => number
 }
 
 /**
- * Records in the audit log that a client begins to be turned away: one event of each type, client and hour, of this process.
- * More would be a lever: whoever is refused a thousand times a second could fill the table, and push everything else out of
- * sight.
+ * Records refusals in the audit log: one event for each type, client and hour of this process. An attacker who is refused a
+ * thousand times a second would otherwise fill the table and hide every other event.
  */
 export class Refusals {
   readonly #events: Events
@@ -31,7 +30,7 @@ export class Refusals {
     this.#now = now
   }
 
-  /** Notes a refusal. `whom` is what is counted as one client: a budget, or an account at a door. */
+  /** Notes a refusal. `whom` identifies the client to count: a budget, or an account and a route. */
   note(whom: string, event: Event, client: Client): void {
     if (!this.#isFirst(whom, event.type)) return
     this.#events.record(event, client).catch((error) => this.#onLost('a refusal is not in the audit log', error))

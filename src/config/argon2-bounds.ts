@@ -1,8 +1,8 @@
-// What argon2 may be asked for.
+// The accepted parameters of argon2.
 
 const KIB = 1_024
 const MIB = KIB ** 2
-/** Memory in KiB times passes of one hash. It takes half a second or so. */
+/** The maximum of memory in KiB times passes: about half a second for one hash. */
 export const ARGON2_WORK = 2 ** 19
 /** OWASP's equally strong parameters of argon2id: with at least so much memory, at least so many passes. */
 const OWASP_ARGON2ID = [

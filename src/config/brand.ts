@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from 'node:fs'
 import { contrast } from './colors.js'
 
-/** What text needs (WCAG 2.2, success criterion 1.4.3). */
+/** The minimum contrast of text (WCAG 2.2, success criterion 1.4.3). */
 export const READABLE = 4.5
-/** The palest ground that the brand's colour stands on, as a link or under white letters. */
+/** The lightest background of the brand's colour, as a link or below white text. */
 const PALEST_GROUND = '#f4f5f7'
 const COLOR = /^#[0-9a-f]{6}$/i
 const LOGO_MAX_BYTES = 64 * 1024
@@ -40,7 +40,7 @@ export function readLogo(path: string): Logo | undefined {
 
 function read(path: string): Buffer {
   try {
-    // A device or a pipe could be read for ever.
+    // Reading a device or a pipe might never end.
     if (!statSync(path).isFile()) throw new Error('it is no file')
     return readFileSync(path)
   } catch (error) {

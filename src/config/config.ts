@@ -58,7 +58,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS, RATE_LIMIT })
 }
 
-/** The wrong value, to be found again; nothing of a secret, nor of an address, which may hold a password. */
+/** Quotes the wrong value, except for secrets and for URLs, which may hold a password. */
 function shown(name: string, value: string | undefined): string {
   if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL|SIGNUP_CHECK)_URL$/.test(name) || value.includes('@'))
     return ''
@@ -114,7 +114,7 @@ function assertPrintable(value = ''): void {
   if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
 }
 
-/** What `latchkey config` printed is fed back. */
+/** A value that `latchkey config` masked was copied back into the settings. */
 function assertNotMasked(name: string, value = ''): void {
   const mayBeMasked = SECRET_SETTINGS.has(name) || name === 'DATABASE_URL'
   if (mayBeMasked && value.includes(MASK))
@@ -130,7 +130,7 @@ function decode(schema: TSchema, raw: string): unknown {
   }
 }
 
-/** What is wrong with settings that are each right by themselves. */
+/** Conflicts between settings that are each valid. */
 function disagreements(config: Config): string[] {
   const problems: string[] = []
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
@@ -148,7 +148,7 @@ function disagreements(config: Config): string[] {
     problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
   }
   if (isPostgres(config.DATABASE_URL)) {
-    // Processes that share a database must agree on both, and cannot see what another one would make up.
+    // Processes that share a database must agree on both, and cannot see a default that another process chose.
     if (config.SECRET_KEY.length === 0) {
       problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
     }
@@ -178,7 +178,7 @@ function mailDisagreements(config: Config): string[] {
   return problems
 }
 
-/** To try it on this machine, mails are files. */
+/** On localhost mails are files, so that they can be read without a mail server. */
 function defaultMail({ EMAIL_VERIFICATION, EMAIL_LOGIN, PUBLIC_URL }: Config): string {
   const isLocal = isLoopbackHost(new URL(PUBLIC_URL).hostname)
   return (EMAIL_VERIFICATION !== 'off' || EMAIL_LOGIN) && isLocal ? 'file:./data/mail' : 'off'
@@ -202,7 +202,7 @@ function originOf(publicUrl: string): string {
   return URL.canParse(publicUrl) ? new URL(publicUrl).origin : ''
 }
 
-/** The host as it can stand in an address of e-mail. */
+/** The host in the form that an e-mail address allows. */
 function hostOf(publicUrl: string): string {
   const host = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : ''
   return /^[a-z\d]/.test(host) ? host : 'localhost'

@@ -25,14 +25,14 @@ function readEnvironmentFile(): NodeJS.Dict<string> {
     text = readFileSync(FILE, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // A folder of that name is no file of settings: Python's virtual environments are often called so.
+    // A folder named .env is not a settings file: Python's virtual environments often have that name.
     if (code === 'ENOENT' || code === 'EISDIR') return {}
     throw error
   }
   return util.parseEnv(text.replace(/^\ufeff/, ''))
 }
 
-/** What an operator may not have meant, as lines. None of it keeps the service from starting. */
+/** Warnings about likely misspelt settings. None of them prevents the start. */
 export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
   const doubts = Object.keys(env).flatMap((name) => {
     const meant = settingNear(name)
@@ -59,7 +59,7 @@ function settingNear(name: string): string | undefined {
   })
 }
 
-/** How many letters must be added, removed or replaced to make one word of the other (Levenshtein). */
+/** The Levenshtein distance of two words. */
 function distance(from: string, to: string): number {
   let row = [...Array(to.length + 1).keys()]
   for (const [index, letter] of [...from].entries()) {

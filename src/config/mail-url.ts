@@ -78,12 +78,12 @@ function decoded(text: string): string {
   }
 }
 
-/** Whether a host is this machine: nobody stands between. */
+/** Whether a host is this machine, so that no one can read the connection. */
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK.test(host)
 }
 
-/** Without what a reader of the settings must not learn: a password, and the path of a hook, which may be one. */
+/** The value for display, without its password and without the path of a hook, which may be a secret. */
 export function maskMailUrl(value: string): string {
   return value
     .replace(/^(smtps?:\/\/[^:@/]*):.*@/i, '$1:********@')

@@ -9,13 +9,13 @@ export function hasPages({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_U
   return PAGES && isPrivate(PUBLIC_URL)
 }
 
-/** What an operator should know who may wonder where the pages are. */
+/** A notice for the operator when there are no pages. */
 export function pagesNotice({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): string | undefined {
   if (!PAGES || isPrivate(PUBLIC_URL)) return undefined
   return `The pages under /account are off: PUBLIC_URL is ${PUBLIC_URL}, and they need https, or http://localhost`
 }
 
-/** What links in mails are made of, where they lead to the pages of this service; empty where it has none. */
+/** The template of links in mails that lead to the pages of this service; empty without pages. */
 export function ownLinks(config: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): string {
   return hasPages(config) ? `${config.PUBLIC_URL}/account/{page}?token={token}` : ''
 }

@@ -31,7 +31,7 @@ export function assertPasskeyOrigin(item: string): void {
   }
 }
 
-/** What is wrong with the two settings together: browsers show passkeys to pages of their domain alone. */
+/** Conflicts between the two settings: browsers offer passkeys only to pages of the passkey's domain. */
 export function passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }: Omit<PasskeySettings, 'PUBLIC_URL'>): string[] {
   const isOfDomain = (origin: string) => ANDROID.test(origin) || `.${new URL(origin).hostname}`.endsWith(`.${RP_ID}`)
   return PASSKEY_ORIGINS.filter((origin) => !isOfDomain(origin)).map(
@@ -40,7 +40,7 @@ export function passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }: Omit<PasskeySet
   )
 }
 
-/** What an operator should know who may wonder why nobody can add a passkey. */
+/** A notice for the operator when passkeys cannot work. */
 export function passkeysNotice({ RP_ID, PUBLIC_URL }: Omit<PasskeySettings, 'PASSKEY_ORIGINS'>): string | undefined {
   if (RP_ID !== '') return undefined
   return `Passkeys are off: PUBLIC_URL is ${PUBLIC_URL}, and they need the name of a host there (an IP address has none), or RP_ID`

@@ -1,6 +1,6 @@
 // Rules for secrets. A check throws an Error whose message completes the sentence "NAME ...".
 
-// Printed in the tutorials that this service replaces: everybody knows them.
+// Secrets printed in the tutorials that this service replaces, and so publicly known.
 const PUBLISHED_SECRETS = new Set([
   '437374e9d2dc467abe0d0ab9b985c742',
   'super-secret-key',
