@@ -7,26 +7,27 @@
 //
 // tap's own runner would put three loaders into every process: for TypeScript, which esbuild has compiled, for mocks, which no
 // test uses, and for coverage (npm run coverage uses that runner). They took as long as a file takes by itself.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-/** How a file begins for which one engine is enough. */
+/** The first line of a file that runs on SQLite only. */
 const SQLITE_ONLY = /^\/\/ On SQLite alone: (.+)\.\n/
 const BUILT = 'dist-test/test'
-/** Folders whose files start services by `startService` and do nothing to their process: no environment, no exit code. */
-const SHARING = 'accounts api attacks audit compat factors http machines sessions tokens'
+/** Folders whose files do nothing to their process: no environment, no exit code. What they start, they stop. */
+const SHARING =
+  'accounts api attacks audit compat config factors http machines mail oauth pages passwords rows sessions tokens'
 const APART = /^\/\/ In a process of its own: .+\.$/m
-/** So few that the processors end at about the same time, and that a crash takes little with it. */
+/** Small, so that all processors finish at about the same time and a crash loses few files. */
 const FILES_A_PROCESS = 6
 const TOGETHER = `${BUILT}/support/together.js`
-/** For the start of such a process; then it tells the limit of each of its files. */
+/** The limit of the start of such a process, which then reports the limit of each of its files. */
 const STARTING_MS = 30_000
 const SLOWEST_NAMED = 10
-/** For a file that says nothing else: a few seconds of work, on a machine that does much else. */
+/** The default limit of a file: a few seconds of work, on a busy machine. */
 const TIMEOUT_S = 90
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -54,9 +55,12 @@ const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(file
 const failed = []
 const times = []
 
+// tap's library starts every process with a loader that counts coverage with V8's profiler, which is a quarter of the CPU.
+const { ProcessInfo } = await import('../test/node_modules/@tapjs/processinfo/dist/esm/index.js')
+Object.defineProperty(ProcessInfo, 'spawn', { value: spawn })
 const { tap } = await import('../test/node_modules/@tapjs/core/dist/esm/index.js')
 const t = tap()
-// A file has its own limit; the run has none.
+// Each file has a limit; the run has none.
 t.setTimeout(0)
 t.register()
 if (process.stdout.isTTY) {
@@ -108,14 +112,14 @@ async function run(files, engine, settings = {}) {
       const { ok, time } = await running
       if (isAlone) times.push({ ms: time, name, engine })
       if (ok) return
-      // What had not begun when the process ended has not passed either.
+      // A file that had not started when the process ended has failed too.
       const failures = group.filter((file) => !passed.has(sourceOf(file)))
       for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
     }),
   )
 }
 
-/** Which files share a process: those of a folder, a few each, and the others alone. */
+/** The files of each process: several files of one sharing folder, or one file. */
 function grouped(files) {
   const sharing = new Set(values.sharing.split(' '))
   const groups = []
@@ -133,14 +137,14 @@ function grouped(files) {
   return groups
 }
 
-/** What is worth making faster. */
+/** Prints the slowest files. */
 function nameTheSlowest() {
   const slowest = times.sort((one, other) => other.ms - one.ms).slice(0, SLOWEST_NAMED)
   const named = slowest.map(({ ms, name, engine }) => `${Math.round(ms / 1_000)} s ${name} on ${engine}`)
   process.stdout.write(`# slowest: ${named.join(', ')}\n`)
 }
 
-/** The last lines: how to run again what failed, which is far up in a log of twenty thousand lines. */
+/** Prints last how to run the failed files again: their output is far up in a log of 20,000 lines. */
 function nameWhatFailed() {
   for (const { file, engine } of failed) {
     process.stdout.write(`# failed: --kind=${values.kind} --engine=${engine} ${sourceOf(file)}\n`)
@@ -153,7 +157,7 @@ function isForBoth(file) {
   return reason === undefined
 }
 
-/** The files of this name, or else those with the word in their path. */
+/** The files with this name, or else the files with the word in their path. */
 function filesNamed(word) {
   const name = word.replace(/^(dist-test\/)?test\//, '').replace(/\.\w+\.[jt]s$/, '')
   const all = builtFiles()
@@ -172,7 +176,7 @@ function builtFiles(folder = BUILT) {
   })
 }
 
-/** What a file says of itself before its imports. */
+/** The comments of a file before its imports. */
 function headOf(file) {
   return readFileSync(sourceOf(file), 'utf8').split('\nimport ')[0]
 }
