@@ -1,3 +1,5 @@
+// On SQLite alone: a format of hashes; passwords.test.ts upgrades hashes in both databases.
+
 import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { hashSync as argon2HashSync } from '@node-rs/argon2'

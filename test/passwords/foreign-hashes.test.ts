@@ -1,3 +1,5 @@
+// On SQLite alone: formats of hashes; passwords.test.ts upgrades them in both databases.
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the queue before the hash threads, which no database sees.
+
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { memoryOf } from '../../src/passwords/memory.js'

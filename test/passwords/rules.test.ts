@@ -1,3 +1,5 @@
+// On SQLite alone: what a password may be, which no database decides.
+
 import t from 'tap'
 import { PASSWORD, type Service, startService } from '../helper.js'
 

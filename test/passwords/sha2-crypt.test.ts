@@ -1,3 +1,5 @@
+// On SQLite alone: a format of hashes, which no database decides.
+
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'

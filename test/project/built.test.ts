@@ -1,3 +1,5 @@
+// On SQLite alone: the bundle and its routes, in processes on a SQLite file.
+
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
