@@ -13,7 +13,7 @@ import { takeForms } from '../../src/pages/form-bodies.js'
 import { recoveryCodesPage } from '../../src/pages/once-page.js'
 import { PASSKEY_MAX_LENGTH, passkeyIn } from '../../src/pages/passkey-forms.js'
 import { scanPage, secondFactorPage } from '../../src/pages/second-factor-page.js'
-import type { ProblemCode } from '../../src/problems.js'
+import { Problem, type ProblemCode } from '../../src/problems.js'
 import { FACTOR_NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Form = Type.Union([
@@ -30,6 +30,11 @@ const Form = Type.Union([
     'passkey-name': Type.Optional(Type.String({ maxLength: FACTOR_NAME_MAX_LENGTH })),
   }),
   Type.Object({ deed: Type.Literal('remove'), id: Type.String({ maxLength: 64 }), sure: Type.Literal('yes') }),
+  Type.Object({
+    deed: Type.Literal('rename'),
+    id: Type.String({ maxLength: 64 }),
+    name: Type.Optional(Type.String({ maxLength: FACTOR_NAME_MAX_LENGTH })),
+  }),
   Type.Object({ deed: Type.Literal('new-codes') }),
 ])
 type Form = Static<typeof Form>
@@ -70,6 +75,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       }
       return doneOn(reply, 'second-factor')
     }
+    if (form.deed === 'rename') return rename(form, request, reply)
     try {
       const { uri } = await app.secondFactors.begin(owner, { name: nameIn(form), issuer })
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, viewOf(request)))
@@ -78,6 +84,21 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         await listPage(request, mendable(error, ['name_rejected', 'too_many_factors', 'mfa_disabled'], request)),
       )
     }
+  }
+
+  /** Gives a factor another name, or none: the page shows its kind then. */
+  async function rename(
+    { id, name }: Extract<Form, { deed: 'rename' }>,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<FastifyReply> {
+    try {
+      if (!(await app.factors.rename(ownerOf(request).id, id, nameIn({ name: name ?? null }))))
+        throw new Problem('not_found')
+    } catch (error) {
+      return reply.page(await listPage(request, mendable(error, ['name_rejected'], request)))
+    }
+    return doneOn(reply, 'second-factor')
   }
 
   async function confirm(

@@ -18,6 +18,8 @@ const TEXTS = {
     codesLeft: 'Recovery codes left:',
     newCodes: 'New recovery codes',
     newCodesHint: 'The old ones are then of no use.',
+    rename: 'Rename',
+    newName: 'Name',
     remove: 'Remove',
     sure: 'I no longer need it',
     add: 'Add an authenticator app',
@@ -46,6 +48,8 @@ const TEXTS = {
     codesLeft: '남은 복구 코드:',
     newCodes: '새 복구 코드 만들기',
     newCodesHint: '이전 코드는 쓸 수 없게 됩니다.',
+    rename: '이름 바꾸기',
+    newName: '이름',
     remove: '제거',
     sure: '더는 필요하지 않습니다',
     add: '인증 앱 추가',
@@ -153,6 +157,11 @@ function item({ id, kind, name, createdAt, lastUsedAt }: Factor, { path, locale 
 <span class="hint">${text.added} ${timeText(createdAt, locale)}${
     lastUsedAt !== null && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span>
+<details><summary>${text.rename}</summary>
+<form method="post" action="${path}/account/second-factor">${hidden('deed', 'rename')}${hidden('id', id)}
+<p class="field"><label><span class="label">${text.newName}</span>
+<input name="name" type="text" autocomplete="off" maxlength="${FACTOR_NAME_MAX_LENGTH}" value="${name ?? ''}"></label></p>
+${button(text.rename, 'quiet')}</form></details>
 <details><summary>${text.remove}</summary>
 <form method="post" action="${path}/account/second-factor">${hidden('deed', 'remove')}${hidden('id', id)}
 ${checkbox('sure', text.sure)}${button(text.remove, 'danger')}</form></details></li>`

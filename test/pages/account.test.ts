@@ -189,6 +189,14 @@ t.test(
     t.equal((await mina.send(url, { deed: 'remove', id: theirs.id, sure: 'yes' })).statusCode, 404)
     t.equal((await service.app.factors.list(joon.id)).length, 1)
     const [factor] = await service.app.factors.list(person.id)
+    const rename = { deed: 'rename', id: factor?.id ?? '', name: 'My phone' }
+    t.equal((await mina.send(url, { ...rename, id: theirs.id })).statusCode, 404)
+    t.same(
+      (await service.app.factors.list(joon.id)).map(({ name }) => name),
+      ['phone'],
+    )
+    t.equal((await mina.send(url, rename)).statusCode, 303)
+    t.match((await mina.open(url)).body, /<bdi>My phone<\/bdi>/)
     t.equal((await mina.send(url, { deed: 'remove', id: factor?.id ?? '' })).statusCode, 400, 'the box is not ticked')
     t.match((await mina.send(url, { deed: 'new-codes' })).body, /class="secret"/)
 

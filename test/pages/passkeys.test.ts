@@ -99,7 +99,7 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   t.equal(new URL(page.url()).pathname, LOG_IN, 'a log-in of long ago changes no factors')
   await show(page, device, 'Log in with a passkey')
   t.equal(new URL(page.url()).pathname, FACTORS)
-  await page.locator('summary').click()
+  await page.locator('summary', { hasText: /Remove|제거/ }).click()
   await page.check('[name=sure]')
   await click(page, 'Remove')
   t.same(await factors(), [])
