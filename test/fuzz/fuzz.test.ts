@@ -28,6 +28,8 @@ const BEYOND_CHANCE = new Set([
   ...['createClient', 'getClient', 'updateClient', 'deleteClient', 'addClientSecret', 'endClientSecret'],
   ...['introspectToken', 'revokeToken', 'createToken', 'createApiKey', 'revokeApiKey', 'createUser'],
   ...['addPasskey', 'loginWithPasskey', 'revokeApp'],
+  ...['requestEnrollmentCode', 'confirmEnrollment', 'enrollTotp', 'completeTotpEnrollment'],
+  ...['beginPasskeyEnrollment', 'completePasskeyEnrollment'],
   // Not there without pages.
   'getOpenIdConfiguration',
 ])
