@@ -193,9 +193,10 @@ t.test(
     const text = await readFile(join(packageRoot, 'docs/second-factor.md'), 'utf8')
     const [codes = '', passkeys = ''] = [...text.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code)
     const { page, faults } = await openPage(t)
-    await page.goto(`${origin}/account/register`)
-    const run = (code: string, call: string, value: object) =>
-      page.evaluate(`(async (its) => {\n${code}\nreturn ${call}\n})(${JSON.stringify(value)})`) as Promise<object>
+    const phone = await openPage(t)
+    for (const each of [page, phone.page]) await each.goto(`${origin}/account/register`)
+    const run = (code: string, call: string, value: object, on = page) =>
+      on.evaluate(`(async (its) => {\n${code}\nreturn ${call}\n})(${JSON.stringify(value)})`) as Promise<object>
 
     const joon = await addTotp(await service.signUp('joon'))
     // A wrong code first: the page asks again.
@@ -215,7 +216,21 @@ t.test(
     t.match(await run(passkeys, 'logInWithPasskey()', {}), { user: { id: mina.id } })
     const complete = await run(passkeys, 'complete(its.ticket)', { ticket: await ticketOf(service, 'mina') })
     t.match(complete, { user: { id: mina.id } })
-    t.same(faults, [])
+
+    const { access_token: token } = complete as { access_token: string }
+    const own = { authorization: `Bearer ${token}` }
+    const second = await run(passkeys, "addPasskey(its.token, 'phone')", { token }, phone.page)
+    t.same((second as { recovery_codes: string[] }).recovery_codes, [], 'those of the first go on')
+    const onPhone = () => run(passkeys, 'logInWithPasskey()', {}, phone.page)
+    t.match(await onPhone(), { user: { id: mina.id } }, 'a second device')
+    const factors: { id: string; name: string }[] = (await service.get('/v1/me/factors', own)).json().items
+    t.same(factors.map(({ name }) => name).sort(), ['laptop', 'phone'])
+    const laptop = factors.find(({ name }) => name === 'laptop')
+    const removed = await service.request({ method: 'DELETE', url: `/v1/me/factors/${laptop?.id}`, headers: own })
+    t.equal(removed.statusCode, 204)
+    await t.rejects(run(passkeys, 'logInWithPasskey()', {}), 'the one that was removed')
+    t.match(await onPhone(), { user: { id: mina.id } }, 'and the other stays')
+    t.same([...faults, ...phone.faults], [])
   },
 )
 
