@@ -4,6 +4,7 @@ import t from 'tap'
 import { startService } from '../helper.js'
 import { operationsOf } from '../support/operations.js'
 import { fuzz } from './fuzz.js'
+import { BEYOND_CHANCE } from './plans.js'
 
 // 3,000 requests from a seed that is always the same; `npm run test:fuzz` sends 20,000 from a seed of its own. Both can
 // be said: FUZZ_SEED=7 FUZZ_REQUESTS=5000.
@@ -19,20 +20,6 @@ const HEAP_MAY_GROW = 8 * 2 ** 20
 
 // Mostly of hashing, of waiting for the disk, and of whoever else has the processor.
 t.setTimeout(60_000 + REQUESTS * 60)
-
-/** What takes more than chance: a mail, an authenticator, the secret of a client, consent, or fields that fit each other. */
-const BEYOND_CHANCE = new Set([
-  ...['requestEmailVerification', 'confirmEmail', 'acceptInvitation', 'requestPasswordReset', 'resetPassword'],
-  ...['requestLoginCode', 'loginWithCode'],
-  ...['completeLogin', 'confirmTotp', 'updateFactor', 'deleteFactor', 'replaceRecoveryCodes'],
-  ...['createClient', 'getClient', 'updateClient', 'deleteClient', 'addClientSecret', 'endClientSecret'],
-  ...['introspectToken', 'revokeToken', 'createToken', 'createApiKey', 'revokeApiKey', 'createUser'],
-  ...['addPasskey', 'loginWithPasskey', 'revokeApp'],
-  ...['requestEnrollmentCode', 'confirmEnrollment', 'enrollTotp', 'completeTotpEnrollment'],
-  ...['beginPasskeyEnrollment', 'completePasskeyEnrollment'],
-  // Not there without pages.
-  'getOpenIdConfiguration',
-])
 
 t.test(`${REQUESTS} requests from seed ${SEED}`, async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })

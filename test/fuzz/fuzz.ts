@@ -8,7 +8,7 @@ import { catchLogs, findSecret } from '../support/logs.js'
 import { type Hold, holderOf, operationsOf } from '../support/operations.js'
 import { PASSWORD_MARK } from './arbitraries.js'
 import { People } from './people.js'
-import { encodeUrl, type Plan, planFor } from './plans.js'
+import { encodeUrl, type Plan, planner } from './plans.js'
 
 const BATCH = 100
 /** One in so many requests is sent three times at the same moment. */
@@ -48,7 +48,7 @@ export interface Outcome {
 export async function fuzz(service: Service, seed: number, requests: number): Promise<Outcome> {
   const people = await People.gather(service)
   const operations = operationsOf(service)
-  const plans = planFor(operations)
+  const plansFor = planner(operations)
   const takeLog = catchLogs(service.app)
   const hold = holderOf(service)
   const failures: Failure[] = []
@@ -61,7 +61,8 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
     heap: { early: 0, late: 0 },
   }
   while (outcome.sent < requests && failures.length < FAILURES_SHOWN) {
-    const batch = fc.sample(plans, { seed: seed + outcome.sent, numRuns: Math.min(BATCH, requests - outcome.sent) })
+    const draw = { seed: seed + outcome.sent, numRuns: Math.min(BATCH, requests - outcome.sent) }
+    const batch = fc.sample(plansFor(outcome.succeeded), draw)
     for (const plan of batch) {
       outcome.sent += 1
       const request = fill(plan, people)
