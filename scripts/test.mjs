@@ -1,5 +1,5 @@
 // Runs test files, as many processes at once as there are processors. Files of most folders share processes with others of
-// their folder; a file begins with `// In a process of its own: <reason>.` where it changes something of its process.
+// their folder; a file begins with `// In a process of its own: <reason>.` where it changes or measures something of its process.
 //   npm test                         all of them on SQLite, then on a PostgreSQL server that it starts
 //   npm test refresh attacks/        on SQLite, the files whose path has one of these words in it
 //   npm run test:postgres refresh    the same on PostgreSQL, on the server at TEST_DATABASE_URL if that is set

@@ -1,4 +1,5 @@
 // On SQLite alone: a format of hashes; passwords.test.ts upgrades hashes in both databases.
+// In a process of its own: it measures the CPU time of its process.
 
 import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'

@@ -1,4 +1,5 @@
 // On SQLite alone: a format of hashes, which no database decides.
+// In a process of its own: it measures the CPU time of its process.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,5 @@
+// In a process of its own: it measures the CPU time of its process.
+
 import { pbkdf2Sync } from 'node:crypto'
 import t from 'tap'
 import { buildApp } from '../../src/app.js'

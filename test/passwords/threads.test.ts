@@ -1,4 +1,5 @@
 // On SQLite alone: no database.
+// In a process of its own: it looks at the threads and the CPU time of its process.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { constants, getPriority } from 'node:os'
