@@ -37,7 +37,12 @@ export async function startSmtp(t: Test, options: SMTPServerOptions = {}): Promi
     },
     async onData(stream, session, callback) {
       const chunks: Buffer[] = []
-      for await (const chunk of stream) chunks.push(chunk as Buffer)
+      try {
+        for await (const chunk of stream) chunks.push(chunk as Buffer)
+      } catch (error) {
+        // A client that is killed in the middle of a mail has sent none.
+        return callback(error as Error)
+      }
       const raw = Buffer.concat(chunks)
       state.received.push({
         to: session.envelope.rcptTo.map(({ address }) => address),
