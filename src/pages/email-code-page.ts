@@ -1,8 +1,8 @@
-import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
 import { button, checkbox, complaint, field, hidden } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { type MailRequestForm, mailRequestPage } from './mail-request-page.js'
 
 /** Longer than a mailed code, with blanks. */
 export const EMAIL_CODE_MAX_LENGTH = 32
@@ -36,31 +36,9 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-interface Asking {
-  action: string
-  /** Where those go who have a password. */
-  logIn: string
-  email?: string | undefined
-  error?: string | undefined
-}
-
 /** The form that asks for a code. */
-export function emailCodePage({ action, logIn, email, error }: Asking, locale: Locale): Page {
-  const text = TEXTS[locale]
-  return {
-    title: text.title,
-    ...(error !== undefined && { status: 400 }),
-    body: html`${complaint(error)}
-<p>${text.hint}</p>
-<form method="post" action="${action}">
-${field({
-  ...{ name: 'email', label: text.email, type: 'email', autocomplete: 'username', value: email, isFirst: true },
-  ...{ maxLength: IDENTIFIER_MAX_LENGTH, isWrong: error !== undefined },
-})}
-${button(text.submit)}
-</form>
-<p class="more"><a href="${logIn}">${text.back}</a></p>`,
-  }
+export function emailCodePage(form: MailRequestForm, locale: Locale): Page {
+  return mailRequestPage(form, TEXTS[locale])
 }
 
 interface Typing {

@@ -1,8 +1,7 @@
-import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { button, complaint, field } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
+import { type MailRequestForm, mailRequestPage } from './mail-request-page.js'
 
 const TEXTS = {
   en: {
@@ -27,31 +26,9 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-interface Forgotten {
-  action: string
-  /** Where those go who remember it. */
-  logIn: string
-  email?: string | undefined
-  error?: string | undefined
-}
-
 /** The form that asks for a mail. */
-export function forgotPage({ action, logIn, email, error }: Forgotten, locale: Locale): Page {
-  const text = TEXTS[locale]
-  return {
-    title: text.title,
-    ...(error !== undefined && { status: 400 }),
-    body: html`${complaint(error)}
-<p>${text.hint}</p>
-<form method="post" action="${action}">
-${field({
-  ...{ name: 'email', label: text.email, type: 'email', autocomplete: 'username', value: email, isFirst: true },
-  ...{ maxLength: IDENTIFIER_MAX_LENGTH, isWrong: error !== undefined },
-})}
-${button(text.submit)}
-</form>
-<p class="more"><a href="${logIn}">${text.back}</a></p>`,
-  }
+export function forgotPage(form: MailRequestForm, locale: Locale): Page {
+  return mailRequestPage(form, TEXTS[locale])
 }
 
 /** What is shown afterwards, whoever has the address. */
