@@ -1,11 +1,9 @@
-import { seal, unseal } from '../tokens/sealing.js'
 import type { Secret } from '../tokens/secret.js'
 import type { FirstFactor } from './login-tickets.js'
+import { SealedTickets } from './sealed-tickets.js'
 
 /** Longer than the ticket of a log-in: people look for an app and install it meanwhile. */
 const LIFETIME_MS = 15 * 60_000
-/** Bound into the seal. */
-const PURPOSE = 'enrollment'
 
 /**
  * What is to be shown beside the first factor before somebody may add a second: nothing, a code that is mailed to the confirmed
@@ -26,23 +24,23 @@ export interface EnrollmentTicket {
  * routes that add the first factor, and ends when anything changes about how the account is logged in to. No row is written.
  */
 export class EnrollmentTickets {
-  readonly #keys: readonly Buffer[]
+  readonly #tickets: SealedTickets<[first: FirstFactor, confirmation: Confirmation]>
 
   constructor(secret: Secret) {
-    this.#keys = secret.derive('enrollment-ticket')
+    const keys = secret.derive('enrollment-ticket')
+    this.#tickets = new SealedTickets({ keys, purpose: 'enrollment', lifetimeMs: LIFETIME_MS })
   }
 
   make({ userId, authVersion, first, confirmation }: EnrollmentTicket): string {
-    const content = [userId, authVersion, Date.now() + LIFETIME_MS, first, confirmation]
-    return seal(JSON.stringify(content), PURPOSE, this.#keys)
+    return this.#tickets.make(userId, authVersion, first, confirmation)
   }
 
   /** What a ticket says; undefined where it is not ours or has expired. */
   read(text: string): EnrollmentTicket | undefined {
-    const opened = unseal(text, PURPOSE, this.#keys)
-    if (opened === undefined) return undefined
-    const content = JSON.parse(opened) as [number, number, number, FirstFactor, Confirmation]
-    const [userId, authVersion, expiresAt, first, confirmation] = content
-    return expiresAt > Date.now() ? { userId, authVersion, first, confirmation } : undefined
+    const ticket = this.#tickets.read(text)
+    if (ticket === undefined) return undefined
+    const { userId, authVersion, more } = ticket
+    const [first, confirmation] = more
+    return { userId, authVersion, first, confirmation }
   }
 }

@@ -1,12 +1,10 @@
-import { seal, unseal } from '../tokens/sealing.js'
 import type { Secret } from '../tokens/secret.js'
+import { SealedTickets } from './sealed-tickets.js'
 import type { User } from './user-rows.js'
 
 const LIFETIME_MS = 5 * 60_000
 /** Longer than any ticket. */
 export const TICKET_MAX_LENGTH = 512
-/** Bound into the seal. */
-const PURPOSE = 'login'
 
 /** How somebody proved who they are before the second factor, in a word of RFC 8176: by a password, or by a mailed code. */
 export type FirstFactor = 'pwd' | 'otp'
@@ -28,22 +26,24 @@ export interface Ticket {
  * factor, and ends when anything changes about how the account is logged in to. No row is written for it.
  */
 export class LoginTickets {
-  readonly #keys: readonly Buffer[]
+  readonly #tickets: SealedTickets<[first?: FirstFactor]>
 
   constructor(secret: Secret) {
-    this.#keys = secret.derive('login-ticket')
+    const keys = secret.derive('login-ticket')
+    this.#tickets = new SealedTickets({ keys, purpose: 'login', lifetimeMs: LIFETIME_MS })
   }
 
   make({ id, authVersion }: Pick<User, 'id' | 'authVersion'>, first: FirstFactor): string {
-    return seal(JSON.stringify([id, authVersion, Date.now() + LIFETIME_MS, first]), PURPOSE, this.#keys)
+    return this.#tickets.make(id, authVersion, first)
   }
 
   /** What a ticket says; undefined where it is not ours or has expired. */
   read(text: string): Ticket | undefined {
-    const opened = unseal(text, PURPOSE, this.#keys)
-    if (opened === undefined) return undefined
+    const ticket = this.#tickets.read(text)
+    if (ticket === undefined) return undefined
+    const { userId, authVersion, more } = ticket
     // One of an earlier version has no first factor: it knew passwords alone.
-    const [userId, authVersion, expiresAt, first = 'pwd'] = JSON.parse(opened) as [number, number, number, FirstFactor?]
-    return expiresAt > Date.now() ? { userId, authVersion, first } : undefined
+    const [first = 'pwd'] = more
+    return { userId, authVersion, first }
   }
 }
