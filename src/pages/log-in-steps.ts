@@ -115,14 +115,14 @@ export async function logInPageAfter(
   request: FastifyRequest,
   { link, ...where }: Where,
 ): Promise<Page> {
-  const isShared = posted.shared !== undefined
-  if (problem.code !== 'mfa_enrollment_required')
-    return logInPageAgain(problem, posted, { passkeys: request.server.passkeyLogIn, ...where })
+  const again = (problem: Problem) =>
+    logInPageAgain(problem, posted, { passkeys: request.server.passkeyLogIn, ...where })
+  if (problem.code !== 'mfa_enrollment_required') return again(problem)
   const { action, locale } = where
   try {
-    return await beginEnrollment(problem, request, { action, locale, isShared, link })
+    return await beginEnrollment(problem, request, { action, locale, isShared: posted.shared !== undefined, link })
   } catch (error) {
-    return logInPageAgain(toProblem(error), posted, { passkeys: request.server.passkeyLogIn, ...where })
+    return again(toProblem(error))
   }
 }
 
