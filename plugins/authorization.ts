@@ -11,6 +11,7 @@ declare module 'fastify' {
     authorizationCodes: AuthorizationCodes
     codeGrant: CodeGrant
     consents: Consents
+    idTokens: IdTokens
     userClaims: UserClaimsReader
   }
 }
@@ -24,6 +25,7 @@ export default plugin(
     const userClaims = new UserClaimsReader(database)
     const idTokens = new IdTokens({ config, keys: idTokenKeys, claims: userClaims })
     app.decorate('userClaims', userClaims)
+    app.decorate('idTokens', idTokens)
     app.decorate('consents', new Consents({ database, clients: app.knownClients, events, endings }))
     app.decorate('authorizationCodes', codes)
     app.decorate('codeGrant', new CodeGrant({ config, codes, sessions, idTokens }))

@@ -48,7 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
       const { interaction } = authorization
       const mayAsk = !interaction.prompts.includes('none')
-      if (session === undefined || needsLogIn(interaction, session.authTime)) {
+      if (session === undefined || isLogInNeeded(authorization, session)) {
         if (mayAsk) return askToLogIn(request, reply, { authorization, session })
         return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
       }
@@ -98,6 +98,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (recoveryCodes !== undefined) {
         return reply.page(enrolledPage(recoveryCodes, `${path}${afterLogIn(flowOf(request))}`, locale), locale)
       }
+      if (isOther(authorization, session)) {
+        return hop(reply, refusalTo(authorization, 'login_required', 'Somebody else has logged in.'))
+      }
       if (!(await isConsentNeeded(authorization, session))) return hop(reply, answerTo(authorization, session))
       return askForConsent(request, reply, { authorization, session })
     } catch (error) {
@@ -113,7 +116,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const client = clientOf(request)
     const session = await app.browserSessions.find(request.headers.cookie, client)
     // Logged out meanwhile, or logged in anew, as another person or the same: nobody agrees to a page that they may not have seen.
-    if (session?.id !== asked || needsLogIn(authorization.interaction, session.authTime)) {
+    if (session?.id !== asked || isLogInNeeded(authorization, session)) {
       return redirect(reply, formOf(request, authorization).action)
     }
     if (consent === 'no') return hop(reply, refusalTo(authorization, 'access_denied', 'The person did not agree.'))
@@ -129,8 +132,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   ) {
     const { interaction } = authorization
     const locale = languageAsked(request.headers, interaction.uiLocales)
-    const isOther = interaction.prompts.includes('select_account')
-    const known = session === undefined || isOther ? undefined : await nameOf(session)
+    const isForOther = interaction.prompts.includes('select_account')
+    const isKnown = session !== undefined && !isForOther && !isOther(authorization, session)
+    const known = isKnown ? await nameOf(session) : undefined
     const username = interaction.loginHint ?? known
     const question = app.passkeyLogIn.offer()
     return reply.page(logInPage({ ...formOf(request, authorization), username, question }, locale), locale)
@@ -141,16 +145,26 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
     { authorization, session }: { authorization: AuthorizationRequest; session: BrowserSession },
   ) {
-    const { client, redirectUri, scope, interaction } = authorization
+    const { client, redirectUri, scope, interaction, subject } = authorization
     const locale = languageAsked(request.headers, interaction.uiLocales)
     const query = flowOf(request)
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
-      ...{ action: `${path}${afterLogIn(query)}`, otherAccount: `${path}?${otherAccount}`, client: client.name },
+      ...{ action: `${path}${afterLogIn(query)}`, client: client.name },
+      otherAccount: subject === undefined ? `${path}?${otherAccount}` : undefined,
       ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
     }
     return reply.page(consentPage(page, locale), locale)
+  }
+
+  function isLogInNeeded(authorization: AuthorizationRequest, session: BrowserSession): boolean {
+    return isOther(authorization, session) || needsLogIn(authorization.interaction, session.authTime)
+  }
+
+  /** Whether the client means somebody else: it must not be answered then (OpenID Connect Core, section 3.1.2.2). */
+  function isOther({ subject }: AuthorizationRequest, { userId }: BrowserSession): boolean {
+    return subject !== undefined && subject !== String(userId)
   }
 
   function isConsentNeeded(
@@ -168,7 +182,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** The request of the address; undefined when the client has been told what is wrong with it. */
   async function read(request: FastifyRequest, reply: FastifyReply): Promise<AuthorizationRequest | undefined> {
     try {
-      return await readAuthorizationRequest(request.query as Query, app.knownClients)
+      return await readAuthorizationRequest(request.query as Query, app)
     } catch (error) {
       if (!(error instanceof AuthorizationError)) throw error
       await redirect(reply, refusalTo(error, error.code, error.message))

@@ -6,6 +6,7 @@ import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { queryOf } from '../../src/http/request-target.js'
 import { answerAddress } from '../../src/oauth/authorization-request.js'
+import { HINT_MAX_LENGTH, type IdTokenHint } from '../../src/oauth/id-tokens.js'
 import { redirectToGet, takeForms } from '../../src/pages/form-bodies.js'
 import { languageAsked } from '../../src/pages/languages.js'
 import { loggedOutPage, logOutPage } from '../../src/pages/log-out-page.js'
@@ -14,7 +15,7 @@ import { Problem } from '../../src/problems.js'
 
 /** OpenID Connect RP-Initiated Logout 1.0, section 2. */
 const Query = Type.Object({
-  id_token_hint: Type.Optional(Type.String({ maxLength: 8_192 })),
+  id_token_hint: Type.Optional(Type.String({ maxLength: HINT_MAX_LENGTH })),
   client_id: Type.Optional(Type.String({ maxLength: 128 })),
   post_logout_redirect_uri: Type.Optional(Type.String({ maxLength: 512 })),
   state: Type.Optional(Type.String({ maxLength: 2_048 })),
@@ -26,7 +27,6 @@ const Form = Type.Object({ deed: Type.Literal('log_out') })
 /** The end session endpoint. A client that shows an id_token of whoever is logged in logs them out; everybody else is asked. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
-  const issuer = app.config.PUBLIC_URL
   const path = `${publicPath(app.config)}/account/logout`
   const toGet = redirectToGet(path)
   await takeForms(app)
@@ -69,13 +69,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  /** Whom an id_token of ours names, however old it is; undefined without one. */
-  function hintIn({ id_token_hint: hint, client_id: clientId }: Query): { sub: string; aud: string } | undefined {
-    const claims = hint === undefined ? undefined : app.idTokenKeys.read(hint)
-    if (claims === undefined || claims.iss !== issuer) return undefined
-    const { sub, aud } = claims
-    if (typeof sub !== 'string' || typeof aud !== 'string') return undefined
-    return clientId === undefined || clientId === aud ? { sub, aud } : undefined
+  /** Whom the id_token names; undefined without one of ours, and where another client shows it. */
+  function hintIn({ id_token_hint: hint, client_id: clientId }: Query): IdTokenHint | undefined {
+    const named = hint === undefined ? undefined : app.idTokens.readHint(hint)
+    return clientId === undefined || clientId === named?.aud ? named : undefined
   }
 
   /** Where the client wants its user back. @throws Problem redirect_uri_unknown where the client has not registered that */

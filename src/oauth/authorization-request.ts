@@ -3,6 +3,7 @@ import type { OAuthClient } from '../clients/oauth-clients.js'
 import { isRegisteredUri } from '../clients/redirect-uris.js'
 import { wordsOf } from '../clients/scopes.js'
 import { Problem } from '../problems.js'
+import type { IdTokens } from './id-tokens.js'
 import { flawOfInteraction, type Interaction, readInteraction } from './interaction.js'
 import { isChallenge } from './pkce.js'
 
@@ -25,6 +26,8 @@ type ErrorCode =
 /** The parameters as they came: one that comes twice is an array. */
 export type Query = Record<string, unknown>
 
+type Parameters = Record<string, string | undefined>
+
 /** A request of RFC 6749 section 4.1.1 that may be answered with a code. */
 export interface AuthorizationRequest {
   client: OAuthClient
@@ -35,7 +38,14 @@ export interface AuthorizationRequest {
   challenge: string
   state: string | undefined
   nonce: string | undefined
+  /** The `sub` that `id_token_hint` names: the client gets no answer about anybody else. */
+  subject: string | undefined
   interaction: Interaction
+}
+
+interface Dependencies {
+  knownClients: KnownClients
+  idTokens: IdTokens
 }
 
 /** An error that the client is told, by way of the browser: RFC 6749 section 4.1.2.1. */
@@ -55,9 +65,12 @@ export class AuthorizationError extends Error {
  * name to whoever asks (RFC 9700 section 4.11).
  * @throws Problem client_unknown, redirect_uri_unknown; AuthorizationError for everything that the client should hear
  */
-export async function readAuthorizationRequest(query: Query, clients: KnownClients): Promise<AuthorizationRequest> {
+export async function readAuthorizationRequest(
+  query: Query,
+  { knownClients, idTokens }: Dependencies,
+): Promise<AuthorizationRequest> {
   const { client_id: clientId, redirect_uri: redirectUri, state: sentState } = query
-  const client = typeof clientId === 'string' ? await clients.lookUp(clientId) : undefined
+  const client = typeof clientId === 'string' ? await knownClients.lookUp(clientId) : undefined
   if (client?.isActive !== true) throw new Problem('client_unknown')
   if (typeof redirectUri !== 'string' || !isRegisteredUri(redirectUri, client.redirectUris)) {
     throw new Problem('redirect_uri_unknown')
@@ -69,10 +82,11 @@ export async function readAuthorizationRequest(query: Query, clients: KnownClien
   if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or comes twice.')
   const twice = Object.keys(query).find((name) => typeof query[name] !== 'string')
   if (twice !== undefined) refuse('invalid_request', 'A parameter comes twice.')
+  // RFC 6749 section 3.1: a parameter without a value counts as left out.
+  const parameters = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== '')) as Parameters
   for (const [name, code] of Object.entries(REFUSED)) {
-    if (query[name] !== undefined) refuse(code, `The parameter ${name} is not taken.`)
+    if (parameters[name] !== undefined) refuse(code, `The parameter ${name} is not taken.`)
   }
-  const parameters = query as Record<string, string | undefined>
   if (parameters.response_type !== 'code') refuse('unsupported_response_type', 'response_type must be code.')
   if ((parameters.response_mode ?? 'query') !== 'query') refuse('invalid_request', 'response_mode must be query.')
   if (!client.grantTypes.includes('authorization_code')) {
@@ -85,8 +99,15 @@ export async function readAuthorizationRequest(query: Query, clients: KnownClien
   if ((nonce ?? '').length > NONCE_LONGEST) refuse('invalid_request', 'nonce is too long.')
   const flaw = flawOfInteraction(parameters)
   if (flaw !== undefined) refuse('invalid_request', flaw)
-  const scope = grantedScope(parameters.scope ?? '', client)
-  return { client, redirectUri, resource, challenge, state, nonce, scope, interaction: readInteraction(parameters) }
+  const { id_token_hint: hint } = parameters
+  const named = hint === undefined ? undefined : idTokens.readHint(hint)
+  if (hint !== undefined && named?.aud !== client.id) {
+    refuse('invalid_request', 'id_token_hint is not an id_token that this client got here.')
+  }
+  return {
+    ...{ client, redirectUri, resource, challenge, state, nonce, subject: named?.sub },
+    ...{ scope: grantedScope(parameters.scope ?? '', client), interaction: readInteraction(parameters) },
+  }
 }
 
 /** The address that a browser goes to with an answer. Each names the issuer: RFC 9207, against mix-up. */

@@ -6,6 +6,14 @@ import type { IdTokenKeys } from '../tokens/id-token-keys.js'
 import type { UserClaimsReader } from './user-claims.js'
 
 const HALF_OF_SHA256 = 16
+/** As much as the headers of a request may hold. */
+export const HINT_MAX_LENGTH = 8_192
+
+/** Whom an id_token names, and the client that it was made for. */
+export interface IdTokenHint {
+  sub: string
+  aud: string
+}
 
 /** A log-in that a client learns of. */
 export interface LoginProof {
@@ -54,6 +62,16 @@ export class IdTokens {
       ...(sid !== undefined && { sid }),
       ...(nonce !== undefined && { nonce }),
     })
+  }
+
+  /**
+   * Reads an id_token that a client shows as a hint: of ours, expired or not; undefined for everything else. It says whom the
+   * client means, and lets nobody in: whoever reads a log of the client may have it too.
+   */
+  readHint(hint: string): IdTokenHint | undefined {
+    const { config, keys } = this.#dependencies
+    const { iss, sub, aud } = keys.read(hint) ?? {}
+    return iss === config.PUBLIC_URL && typeof sub === 'string' && typeof aud === 'string' ? { sub, aud } : undefined
   }
 }
 

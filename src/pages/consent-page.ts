@@ -34,7 +34,7 @@ const TEXTS: Translated<Record<Text, string>> = {
 interface Consent {
   action: string
   /** Where somebody else logs in. */
-  otherAccount: string
+  otherAccount: string | undefined
   client: string
   redirectUri: string
   words: readonly string[]
@@ -55,7 +55,7 @@ export function consentPage(
     title: text.title,
     body: html`<p><strong>${client}</strong> ${text.asks}</p>
 ${words.length > 0 ? html`<ul>${described}</ul>` : html`<p>${text.nothing}</p>`}
-<p>${text.account} <strong>${user}</strong>. <a href="${otherAccount}">${text.other}</a></p>
+<p>${text.account} <strong>${user}</strong>.${otherAccount !== undefined && html` <a href="${otherAccount}">${text.other}</a>`}</p>
 <p>${text.goesTo} <strong>${new URL(redirectUri).host || redirectUri}</strong></p>
 <form method="post" action="${action}">
 ${hidden('session', sessionId)}
