@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
@@ -12,10 +13,14 @@ const HOME = 'https://shop.example/bye'
 
 t.test('prompt and max_age say when somebody is asked who is logged in already', async (t) => {
   const { service } = await start(t)
-  const cookie = cookieOf(await logIn(service, GOOD))
+  const first = await logIn(service, GOOD)
+  const cookie = cookieOf(first)
+  const { sub, auth_time: since } = claimsOf((await exchange(service, answerOf(first))).json().id_token)
   t.match(errorOf(await asks(service, { prompt: 'none' })), { error: 'login_required', state: GOOD.state, iss: ISSUER })
-  t.ok(codeOf(await asks(service, { prompt: 'none' }, cookie)))
-  t.ok(codeOf(await asks(service, { max_age: '60' }, cookie)))
+  for (const change of [{ prompt: 'none' }, { max_age: '60' }, { max_age: '10000' }]) {
+    const code = codeOf(await asks(service, change, cookie)) ?? ''
+    t.match(claimsOf((await exchange(service, { code })).json().id_token), { sub, auth_time: since }, 'the same log-in')
+  }
   for (const change of [{ prompt: 'login' }, { prompt: 'login consent' }]) {
     const page = await asks(service, change, cookie)
     t.match([page.statusCode, page.payload], [200, /name="username"[^>]*value="mina"/s], JSON.stringify(change))
@@ -51,6 +56,8 @@ t.test('what a request may say and nobody reads changes nothing of its answer', 
       t.match(claimsOf(answer.id_token), { preferred_username: 'mina', nonce: undefined })
     }
   }
+  const reversed = new URLSearchParams([...new URLSearchParams(GOOD)].reverse())
+  t.ok(codeOf(await service.app.inject({ url: `/authorize?${reversed}`, headers: { cookie } })), 'in another order')
 })
 
 t.test('a client may post its request from its own site, and what a person typed gets into no address', async (t) => {
@@ -154,6 +161,8 @@ t.test('a client that shows an id_token logs its user out, and gets the browser 
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${access_token}` })).statusCode, 401)
   t.equal((await leaves(service, query)).statusCode, 303, 'twice is no error')
   t.match((await leaves(service, { id_token_hint: hint })).payload, 'You are logged out.')
+  const silent = await leaves(service, { id_token_hint: hint, post_logout_redirect_uri: HOME })
+  t.match([silent.statusCode, silent.headers.location], [303, HOME], 'without state')
 })
 
 t.test('whoever comes without an id_token of theirs is asked, and nobody is sent to a strange address', async (t) => {
@@ -162,11 +171,16 @@ t.test('whoever comes without an id_token of theirs is asked, and nobody is sent
   const cookie = cookieOf(await logIn(service, GOOD))
   const joon = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
   const forged = `${hint.slice(0, -4)}AAAA`
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 })
+  const [head, body] = hint.split('.')
+  const foreign = `${head}.${body}.${sign('sha256', Buffer.from(`${head}.${body}`), privateKey).toString('base64url')}`
   const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${hint.split('.')[1]}.`
   for (const [query, with_] of [
     [{}, cookie],
+    [{ state: 'only' }, cookie],
     [{ id_token_hint: forged }, cookie],
     [{ id_token_hint: none }, cookie],
+    [{ id_token_hint: foreign }, cookie],
     [{ id_token_hint: hint }, joon],
     [{ id_token_hint: hint, client_id: 'game' }, cookie],
     [{ client_id: 'shop', post_logout_redirect_uri: HOME }, cookie],
@@ -190,6 +204,11 @@ t.test('whoever comes without an id_token of theirs is asked, and nobody is sent
       const { statusCode, headers } = await leaves(service, query, cookie)
       t.match([statusCode, headers.location, headers.refresh], [400, undefined, undefined], uri)
     }
+  }
+  for (const id_token_hint of [forged, none, foreign, undefined]) {
+    const query = { post_logout_redirect_uri: HOME, state: 's', ...(id_token_hint && { id_token_hint }) }
+    const { statusCode, headers } = await leaves(service, query, cookie)
+    t.match([statusCode, headers.location, headers.refresh], [400, undefined, undefined], 'nobody says whose address')
   }
   t.ok(codeOf(await asks(service, {}, cookie)), 'still logged in')
   const url = `/account/logout?${new URLSearchParams({ client_id: 'shop', post_logout_redirect_uri: HOME })}`

@@ -8,6 +8,7 @@ import {
   answerOf,
   BACK,
   CHALLENGE,
+  cookieOf,
   exchange,
   FORM,
   GOOD,
@@ -277,6 +278,10 @@ t.test(
         t.notOk(searchParams.has('code'))
       }
     }
+    const good = await logIn(service, GOOD)
+    const silent = await service.app.inject({ url: addressOf(GOOD), headers: { cookie: cookieOf(good) } })
+    t.match(Object.fromEntries(new URL(String(silent.headers.location)).searchParams), { code: /^lkc_/, iss: ISSUER })
+    t.match(answerOf(good), { code: /^lkc_/, iss: ISSUER }, 'as it hears what is right')
   },
 )
 

@@ -114,6 +114,82 @@ t.test('oauth4webapi: the same, step by step', async (t) => {
   t.equal((await visit(silent)).searchParams.get('error'), 'login_required')
 })
 
+t.test('openid-client and oauth4webapi refuse the nonce and the state of another log-in', async (t) => {
+  const { issuer, secret, visit, countExchanges } = await start(t, {})
+  const url = new URL(issuer)
+  const options = { execute: [client.allowInsecureRequests] }
+  const config = await client.discovery(url, 'shop', {}, client.ClientSecretBasic(secret), options)
+  const discovered = await oauth.discoveryRequest(url, { algorithm: 'oidc', ...PLAIN })
+  const server = await oauth.processDiscoveryResponse(url, discovered)
+  const shop = { client_id: 'shop' }
+  const pkceCodeVerifier = client.randomPKCECodeVerifier()
+  // The challenge is the same throughout: the server has nothing to refuse, and only the client can tell two log-ins apart.
+  const code_challenge = await client.calculatePKCECodeChallenge(pkceCodeVerifier)
+  const begin = (state: string, nonce?: string) => {
+    const query = { redirect_uri: BACK, scope: SCOPE, state, ...(nonce !== undefined && { nonce }) }
+    return visit(client.buildAuthorizationUrl(config, { ...query, code_challenge, code_challenge_method: 'S256' }))
+  }
+  const libraries = {
+    'openid-client': async (answer: URL, expectedState: string, expectedNonce?: string) => {
+      const nonce = expectedNonce === undefined ? {} : { expectedNonce }
+      const checks = { pkceCodeVerifier, expectedState, ...nonce, idTokenExpected: true }
+      return (await client.authorizationCodeGrant(config, answer, checks)).claims()?.nonce
+    },
+    oauth4webapi: async (answer: URL, expectedState: string, expectedNonce?: string) => {
+      const parameters = oauth.validateAuthResponse(server, shop, answer, expectedState)
+      const basic = oauth.ClientSecretBasic(secret)
+      const code = [parameters, BACK, pkceCodeVerifier, PLAIN] as const
+      const response = await oauth.authorizationCodeGrantRequest(server, shop, basic, ...code)
+      const nonce = expectedNonce === undefined ? {} : { expectedNonce }
+      const expected = { ...nonce, requireIdToken: true }
+      const tokens = await oauth.processAuthorizationCodeResponse(server, shop, response, expected)
+      return oauth.getValidatedIdTokenClaims(tokens)?.nonce
+    },
+  }
+  for (const [name, redeem] of Object.entries(libraries)) {
+    t.equal(await redeem(await begin('mine', 'my nonce'), 'mine', 'my nonce'), 'my nonce', name)
+    t.equal(await redeem(await begin('mine'), 'mine'), undefined, `${name}, without a nonce`)
+    for (const [sent, expected] of [
+      ['the nonce of another log-in', 'my nonce'],
+      ['a nonce that nobody asked for', undefined],
+      [undefined, 'my nonce'],
+    ]) {
+      const before = countExchanges()
+      t.match(
+        await refusalOf(redeem(await begin('mine', sent), 'mine', expected)),
+        /nonce/,
+        `${name}: ${sent ?? 'no nonce'}`,
+      )
+      t.equal(countExchanges(), before + 1, 'the code was good, and its id_token was not')
+    }
+    const before = countExchanges()
+    const other = await begin('of another log-in', 'my nonce')
+    t.match(await refusalOf(redeem(other, 'mine', 'my nonce')), /state/, `${name}: another state`)
+    const none = new URL(other)
+    none.searchParams.delete('state')
+    t.match(await refusalOf(redeem(none, 'mine', 'my nonce')), /state/, `${name}: no state`)
+    const mixed = new URL(other)
+    mixed.searchParams.set('iss', 'https://evil.example')
+    t.match(
+      await refusalOf(redeem(mixed, 'of another log-in', 'my nonce')),
+      /iss/,
+      `${name}: the answer of another issuer`,
+    )
+    t.equal(countExchanges(), before, 'the code was shown to nobody')
+  }
+})
+
+/** Why a library refuses, with the reasons behind the first. */
+async function refusalOf(answer: Promise<unknown>): Promise<string> {
+  const reasons: string[] = []
+  const error: unknown = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  for (let one = error; one instanceof Error; one = one.cause) reasons.push(one.message)
+  return reasons.join(': ')
+}
+
 /** A service on a socket, a client of it, and a browser that mina logs in with where it is asked to. */
 async function start(t: Test, registration: Partial<Registration>) {
   const port = await freePort()
@@ -142,5 +218,9 @@ async function start(t: Test, registration: Partial<Registration>) {
     const { to: address, ...query } = answerOf(answer)
     return `${address}?${new URLSearchParams(query)}`
   }
-  return { issuer, secret, visit }
+  let exchanges = 0
+  service.app.server.on('request', ({ url }) => {
+    if (url === '/v1/token') exchanges += 1
+  })
+  return { issuer, secret, visit, countExchanges: () => exchanges }
 }

@@ -21,8 +21,16 @@ t.test('an id_token says who logged in, to the client that asked, and any librar
     issuer: ISSUER,
     authorization_endpoint: `${ISSUER}/authorize`,
     userinfo_endpoint: `${ISSUER}/v1/userinfo`,
+    end_session_endpoint: `${ISSUER}/account/logout`,
+    response_types_supported: ['code'],
+    subject_types_supported: ['public'],
+    scopes_supported: /openid/,
     id_token_signing_alg_values_supported: ['RS256', 'ES256'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
   })
+  for (const [name, value] of Object.entries(configuration)) {
+    if (/_(endpoint|uri)$/.test(name)) t.match(value, new RegExp(`^${ISSUER}/`), name)
+  }
   for (const [client, alg] of [
     ['shop', 'RS256'],
     ['app', 'ES256'],

@@ -22,6 +22,15 @@ t.test('every test that docs/machines.md names is there', async (t) => {
   for (const [, path = '', title = ''] of points) t.ok((await read(path)).includes(quoted(title)), `${path}: ${title}`)
 })
 
+t.test('every test that docs/openid.md names is there', async (t) => {
+  const page = await read('docs/openid.md')
+  const points = [...page.matchAll(/^\| [^|]+ \| `oidcc-[^|]+ \| (?:not here: [^|]+ \()?`(test\/[^`]+)`: ([^|)]+)/gm)]
+  t.ok(points.length > 30)
+  for (const [, path = '', title = ''] of points) {
+    t.ok((await read(path)).includes(quoted(title.trim())), `${path}: ${title}`)
+  }
+})
+
 t.test('every test that docs/faults.md names is there, and every fault that is tested stands in it', async (t) => {
   const page = await read('docs/faults.md')
   const rows = [...page.matchAll(/^\| [^|]+ \| [^|]+ \| `(test\/[^`]+)` \| ([^|]+) \|[^|]*\|$/gm)]
