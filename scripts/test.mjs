@@ -1,5 +1,5 @@
-// Runs test files, as many processes at once as there are processors. Files of most folders share processes with others of
-// their folder; a file begins with `// In a process of its own: <reason>.` where it changes or measures something of its process.
+// Runs test files, as many processes at once as there are processors. Files of a folder share processes; a file begins with
+// `// In a process of its own: <reason>.` where it changes or measures something of its process.
 //   npm test                         all of them on SQLite, then on a PostgreSQL server that it starts
 //   npm test refresh attacks/        on SQLite, the files whose path has one of these words in it
 //   npm run test:postgres refresh    the same on PostgreSQL, on the server at TEST_DATABASE_URL if that is set
@@ -8,25 +8,26 @@
 // tap's own runner would put three loaders into every process: for TypeScript, which esbuild has compiled, for mocks, which no
 // test uses, and for coverage (npm run coverage uses that runner). They took as long as a file takes by itself.
 import { spawn, spawnSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
-/** The first line of a file that runs on SQLite only. */
-const SQLITE_ONLY = /^\/\/ On SQLite alone: (.+)\.\n/
+/** The first line of a file that runs on one engine only. */
+const ONE_ENGINE = /^\/\/ On (SQLite|PostgreSQL) alone: (.+)\.\n/
+const ENGINES = { SQLite: 'sqlite', PostgreSQL: 'postgres' }
 const BUILT = 'dist-test/test'
-/** Folders whose files do nothing to their process: no environment, no exit code. What they start, they stop. */
-const SHARING =
-  'accounts api attacks audit compat config factors http machines mail oauth pages passwords rows sessions tokens'
 const APART = /^\/\/ In a process of its own: .+\.$/m
 /** Small, so that all processors finish at about the same time and a crash loses few files. */
 const FILES_A_PROCESS = 6
 const TOGETHER = `${BUILT}/support/together.js`
-/** The limit of the start of such a process, which then reports the limit of each of its files. */
+/** The limit of the start of a process, which then reports the limit of each of its files. */
 const STARTING_MS = 30_000
 const SLOWEST_NAMED = 10
+/** Linux's file system in memory, whose fsync costs nothing: used where it has room for what the files of a run write. */
+const MEMORY = '/dev/shm'
+const ROOM = 4 * 2 ** 30
 /** The default limit of a file: a few seconds of work, on a busy machine. */
 const TIMEOUT_S = 90
 
@@ -40,7 +41,6 @@ const { values, positionals: words } = parseArgs({
     jobs: { type: 'string', default: String(availableParallelism()) },
     timeout: { type: 'string', default: String(TIMEOUT_S) },
     kind: { type: 'string', default: 'test' },
-    sharing: { type: 'string', default: SHARING },
     // A nested run must not build: that would delete the files which the outer run executes.
     built: { type: 'boolean', default: false },
   },
@@ -58,6 +58,7 @@ const times = []
 // tap's library starts every process with a loader that counts coverage with V8's profiler, which is a quarter of the CPU.
 const { ProcessInfo } = await import('../test/node_modules/@tapjs/processinfo/dist/esm/index.js')
 Object.defineProperty(ProcessInfo, 'spawn', { value: spawn })
+if (process.env.TMPDIR === undefined && hasRoom(MEMORY)) process.env.TMPDIR = MEMORY
 const { tap } = await import('../test/node_modules/@tapjs/core/dist/esm/index.js')
 const t = tap()
 // Each file has a limit; the run has none.
@@ -69,7 +70,7 @@ if (process.stdout.isTTY) {
 } else t.pipe(process.stdout)
 t.jobs = Number(values.jobs)
 passSignalsOn()
-for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : run(files, engine))
+for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : run(engine))
 await t.end()
 nameTheSlowest()
 nameWhatFailed()
@@ -80,38 +81,31 @@ async function runOnPostgres() {
   const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
   const server = process.env.TEST_DATABASE_URL === undefined ? await PostgresServer.create() : undefined
   try {
-    const both = files.filter(isForBoth)
-    await run(both, 'postgres', { TEST_DATABASE_URL: server?.url ?? process.env.TEST_DATABASE_URL })
+    await run('postgres', { TEST_DATABASE_URL: server?.url ?? process.env.TEST_DATABASE_URL })
   } finally {
     await server?.remove()
   }
 }
 
-/** Resolves when all of the files have ended. */
-async function run(files, engine, settings = {}) {
+/** Resolves when all of the files for this engine have ended. */
+async function run(engine, settings = {}) {
   const env = { ...process.env, TAP: '1', TAP_TIMEOUT: values.timeout, TEST_DATABASE: engine, ...settings }
-  const timeout = Number(values.timeout) * 1_000
+  const timeout = Number(values.timeout) * 1_000 + STARTING_MS
   await Promise.all(
-    grouped(files).map(async (group) => {
-      const [file] = group
-      const isAlone = group.length === 1
-      const args = isAlone ? [file, ...passedOn] : [TOGETHER, ...group]
-      const name = isAlone ? sourceOf(file) : `${dirname(sourceOf(file))}: ${group.length} files`
+    grouped(files.filter((file) => isFor(engine, file))).map(async (group) => {
+      const name = group.length === 1 ? sourceOf(group[0]) : `${dirname(sourceOf(group[0]))}: ${group.length} files`
       const running = t.spawn(
         process.execPath,
-        ['--enable-source-maps', ...args],
-        { env, timeout: isAlone ? timeout : timeout + STARTING_MS, buffered: t.jobs > 1, at: null, stack: '' },
+        ['--enable-source-maps', TOGETHER, ...group, '--', ...passedOn],
+        { env, timeout, buffered: t.jobs > 1, at: null, stack: '' },
         `${name} on ${engine}`,
       )
       const passed = new Set()
       running.subtest.parser.on('assert', ({ ok, name, time }) => {
-        if (isAlone) return
         if (ok) passed.add(name)
         times.push({ ms: time, name, engine })
       })
-      const { ok, time } = await running
-      if (isAlone) times.push({ ms: time, name, engine })
-      if (ok) return
+      if ((await running).ok) return
       // A file that had not started when the process ended has failed too.
       const failures = group.filter((file) => !passed.has(sourceOf(file)))
       for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
@@ -119,19 +113,18 @@ async function run(files, engine, settings = {}) {
   )
 }
 
-/** The files of each process: several files of one sharing folder, or one file. */
+/** The files of each process: several files of one folder, or one file that is to be apart. */
 function grouped(files) {
-  const sharing = new Set(values.sharing.split(' '))
   const groups = []
   const open = new Map()
   for (const file of files) {
     const folder = dirname(file)
-    const isSharing = sharing.has(folder.slice(BUILT.length + 1)) && !APART.test(headOf(file))
-    const group = isSharing ? open.get(folder) : undefined
+    const isApart = APART.test(headOf(file))
+    const group = isApart ? undefined : open.get(folder)
     if (group && group.length < FILES_A_PROCESS) group.push(file)
     else {
       groups.push([file])
-      if (isSharing) open.set(folder, groups.at(-1))
+      if (!isApart) open.set(folder, groups.at(-1))
     }
   }
   return groups
@@ -151,10 +144,11 @@ function nameWhatFailed() {
   }
 }
 
-function isForBoth(file) {
-  const [, reason] = SQLITE_ONLY.exec(headOf(file)) ?? []
-  if (reason !== undefined) t.comment(`${sourceOf(file)} is left out on PostgreSQL: ${reason}`)
-  return reason === undefined
+function isFor(engine, file) {
+  const [, only, reason] = ONE_ENGINE.exec(headOf(file)) ?? []
+  if (only === undefined || ENGINES[only] === engine) return true
+  t.comment(`${sourceOf(file)} runs on ${only} alone: ${reason}`)
+  return false
 }
 
 /** The files with this name, or else the files with the word in their path. */
@@ -166,6 +160,12 @@ function filesNamed(word) {
   if (found.length > 0) return found
   process.stderr.write(`no test has ${word} in its path\n`)
   process.exit(1)
+}
+
+function hasRoom(folder) {
+  if (!existsSync(folder)) return false
+  const { bavail, bsize } = statfsSync(folder)
+  return bavail * bsize >= ROOM
 }
 
 function builtFiles(folder = BUILT) {

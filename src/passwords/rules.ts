@@ -19,7 +19,6 @@ export class PasswordRules {
   readonly #tutorialsTakeWeak: boolean
   readonly #breachUrl: string
   #breached: BreachedPasswords | undefined
-  #common: ReadonlySet<string> | undefined
 
   constructor({ PASSWORD_MIN_LENGTH, PASSWORD_BLOCKLIST, PASSWORD_BREACH_URL, COMPAT_WEAK_PASSWORDS }: Config) {
     this.#minLength = PASSWORD_MIN_LENGTH
@@ -55,9 +54,9 @@ export class PasswordRules {
     if (names.some((name) => name && folded.startsWith(name) && !LETTER.test(folded.slice(name.length)))) {
       throw reject('A password must not be a name of yours.')
     }
-    // Imported at the first password that is set: the list would slow every start.
-    this.#common ??= await loadCommonPasswords()
-    if (this.#common.has(folded) || (stem.length >= SHORTEST_STEM && this.#common.has(stem))) {
+    common ??= loadCommonPasswords()
+    const words = await common
+    if (words.has(folded) || (stem.length >= SHORTEST_STEM && words.has(stem))) {
       throw reject('This password is among the most common ones, and the first to be guessed.')
     }
   }
@@ -72,6 +71,9 @@ export class PasswordRules {
     }
   }
 }
+
+/** Imported at the first password that is set: the list would slow every start. */
+let common: Promise<ReadonlySet<string>> | undefined
 
 async function loadCommonPasswords(): Promise<ReadonlySet<string>> {
   const { dictionary } = await import('@zxcvbn-ts/language-common')

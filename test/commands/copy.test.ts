@@ -33,6 +33,7 @@ t.test('a copied installation goes on where the first one was, there and back', 
   const before = await contentOf(first)
 
   const { DATABASE_URL: target } = await freshDatabase(t)
+  t.teardown(() => delete process.env.COPY_TARGET_FILE)
   process.env.COPY_TARGET_FILE = join(await temporaryFolder(t), 'address')
   await writeFile(process.env.COPY_TARGET_FILE, `${target}\n`)
   await copy(sqlite, 'COPY_TARGET')

@@ -1,3 +1,5 @@
+// On PostgreSQL alone: pipelined statements are the PostgreSQL driver's.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import pg from 'pg'

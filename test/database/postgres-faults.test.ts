@@ -1,3 +1,5 @@
+// On PostgreSQL alone: what happens when its server is away.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'

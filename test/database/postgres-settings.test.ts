@@ -1,3 +1,5 @@
+// On PostgreSQL alone: what an operator may have set there.
+
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'

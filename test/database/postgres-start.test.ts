@@ -1,3 +1,5 @@
+// On PostgreSQL alone: how a service starts on it.
+
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'
 import { openDatabase } from '../../src/database/open.js'

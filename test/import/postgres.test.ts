@@ -1,3 +1,5 @@
+// On PostgreSQL alone: a database of another system is read from it.
+
 import { hash as bcryptHash } from '@node-rs/bcrypt'
 import t from 'tap'
 import { openSource } from '../../src/import/open-source.js'

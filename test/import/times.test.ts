@@ -1,4 +1,5 @@
 // On SQLite alone: no database.
+// In a process of its own: it changes the time zone of its process.
 
 import t from 'tap'
 import { timeOf } from '../../src/import/dates.js'

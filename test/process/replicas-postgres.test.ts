@@ -1,3 +1,5 @@
+// On PostgreSQL alone: replicas in processes of their own.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'

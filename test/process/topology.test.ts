@@ -1,3 +1,5 @@
+// On PostgreSQL alone: three replicas behind a proxy need a server.
+
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'

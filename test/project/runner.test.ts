@@ -20,12 +20,12 @@ t.test('the exit code of a run', async (t) => {
 })
 
 t.test('files that share a process are told apart', async (t) => {
-  const together = ['--sharing=project', '--timeout=2']
-  t.same(await run('passes', 'throws', 'hangs', 'fails', ...together), {
+  const names = ['throws', 'rejects', 'hangs', 'fails']
+  t.same(await run('passes', ...names, '--timeout=2'), {
     code: 1,
-    failed: ['throws', 'hangs', 'fails'].map((name) => `test/project/${name}.example.ts`),
+    failed: names.map((name) => `test/project/${name}.example.ts`),
   })
-  const { code, failed } = await run('ends', 'passes', ...together)
+  const { code, failed } = await run('ends', 'passes')
   t.equal(code, 1)
   t.match(failed, ['test/project/ends.example.ts', 'test/project/passes.example.ts'], 'what never began did not pass')
 })
