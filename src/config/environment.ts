@@ -53,22 +53,28 @@ function settingNear(name: string): string | undefined {
   const bare = name.replace(/_FILE$/, '')
   const known = Object.keys(Settings.properties)
   if (known.includes(name) || known.includes(bare)) return undefined
+  const written = bare.toUpperCase()
   return known.find((setting) => {
     const allowed = setting.length >= LONG_NAME ? 2 : setting.length >= NAME_MIN_LENGTH ? 1 : 0
-    return allowed > 0 && distance(bare.toUpperCase(), setting) <= allowed
+    return allowed > 0 && isWithin(allowed, written, setting)
   })
 }
 
-/** The Levenshtein distance of two words. */
-function distance(from: string, to: string): number {
-  let row = [...Array(to.length + 1).keys()]
-  for (const [index, letter] of [...from].entries()) {
+/**
+ * Whether the Levenshtein distance of two words is at most this. Gives up as early as it can: in a pod, Kubernetes sets
+ * seven variables for each service of the namespace, and all are compared at each start.
+ */
+function isWithin(allowed: number, from: string, to: string): boolean {
+  if (Math.abs(from.length - to.length) > allowed) return false
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (let index = 0; index < from.length; index += 1) {
     const next = [index + 1]
-    for (const [column, other] of [...to].entries()) {
-      const replaced = (row[column] ?? 0) + (letter === other ? 0 : 1)
+    for (let column = 0; column < to.length; column += 1) {
+      const replaced = (row[column] ?? 0) + (from[index] === to[column] ? 0 : 1)
       next.push(Math.min(replaced, (row[column + 1] ?? 0) + 1, (next[column] ?? 0) + 1))
     }
+    if (Math.min(...next) > allowed) return false
     row = next
   }
-  return row.at(-1) ?? 0
+  return (row.at(-1) ?? 0) <= allowed
 }
