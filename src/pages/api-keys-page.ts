@@ -67,8 +67,8 @@ ${button(text.submit)}
 function item({ id, name, scope, expiresAt, lastUsedAt }: ApiKeyRow, { path, locale }: View): Html {
   const text = TEXTS[locale]
   return html`<li class="row"><div><strong><bdi>${name}</bdi></strong>
-<span class="hint">${scope} · ${text.until} ${timeText(expiresAt, locale)}${
-    lastUsedAt !== null && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
+<span class="hint">${scope} &middot; ${text.until} ${timeText(expiresAt, locale)}${
+    lastUsedAt !== null && html` &middot; ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span></div>
 <form method="post" action="${path}/account/api-keys">${hidden('deed', 'end')}${hidden('id', id)}${button(text.end, 'quiet')}</form></li>`
 }

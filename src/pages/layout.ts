@@ -61,7 +61,7 @@ export function layout({ title, body, ...page }: Page, { name, path, ...site }: 
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<title>${title} · ${name}</title>
+<title>${title} &middot; ${name}</title>
 <link rel="icon" type="image/svg+xml" href="${path}/account/icon.svg">
 <link rel="stylesheet" href="${site.styles}">
 ${page.usesPasskeys && html`<script src="${site.script}" defer></script>`}

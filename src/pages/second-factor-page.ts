@@ -155,7 +155,7 @@ function item({ id, kind, name, createdAt, lastUsedAt }: Factor, { path, locale 
   const text = TEXTS[locale]
   return html`<li><strong><bdi>${name ?? text[kind]}</bdi></strong>${name !== null && html` <span class="tag">${text[kind]}</span>`}
 <span class="hint">${text.added} ${timeText(createdAt, locale)}${
-    lastUsedAt !== null && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
+    lastUsedAt !== null && html` &middot; ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span>
 <details><summary>${text.rename}</summary>
 <form method="post" action="${path}/account/second-factor">${hidden('deed', 'rename')}${hidden('id', id)}

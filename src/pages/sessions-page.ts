@@ -60,8 +60,8 @@ ${
 function item({ id, ip, userAgent, createdAt, lastUsedAt }: Session, isCurrent: boolean, { path, locale }: View): Html {
   const text = TEXTS[locale]
   return html`<li class="row"><div><strong>${nameOf(userAgent, locale)}</strong>${isCurrent && html` <span class="tag">${text.here}</span>`}
-<span class="hint">${text.from} ${ip} · ${text.since} ${timeText(createdAt, locale)}${
-    !isCurrent && html` · ${text.used} ${timeText(lastUsedAt, locale)}`
+<span class="hint">${text.from} ${ip} &middot; ${text.since} ${timeText(createdAt, locale)}${
+    !isCurrent && html` &middot; ${text.used} ${timeText(lastUsedAt, locale)}`
   }</span></div>
 <form method="post" action="${path}/account/sessions">${hidden('deed', 'end')}${hidden('id', id)}${button(text.end, 'quiet')}</form></li>`
 }

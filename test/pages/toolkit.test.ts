@@ -85,7 +85,7 @@ t.test('pages wear the brand: its name, its picture and its colour', async (t) =
   const brand = { BRAND_NAME: 'Kim & Söhne', BRAND_LOGO: svg ?? '', BRAND_COLOR: '#0B6E4F' }
   const service = await startService(t, { ...WITH_PAGES, ...brand })
   const page = await open(service, 'https://x/account/reset')
-  t.match(page.body, /<title>Set a new password · Kim &#38; Söhne<\/title>/)
+  t.match(page.body, /<title>Set a new password &middot; Kim &#38; Söhne<\/title>/)
   const [, address = ''] = /<img src="([^"]+)" alt="">/.exec(page.body) ?? []
   const logo = await open(service, `https://x${address}`)
   t.equal(logo.body, picture)
