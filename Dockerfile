@@ -50,8 +50,10 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
 ENV NODE_ENV=production \
   HOST=0.0.0.0 \
   PORT=3000 \
-  DATABASE_URL=sqlite:/data/latchkey.db \
   DRAIN_DELAY=5s
+# The default of DATABASE_URL, ./data/latchkey.db, is in the volume. DATABASE_URL itself is not set here: a container that
+# gets DATABASE_URL_FILE would have it twice.
+WORKDIR /
 # Numeric, so that Kubernetes can see that it is not root.
 USER 10001:10001
 VOLUME /data

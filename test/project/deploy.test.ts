@@ -8,6 +8,7 @@ import { parse } from 'yaml'
 import { loadConfig } from '../../src/config/config.js'
 import { Settings } from '../../src/config/settings.js'
 import { packageRoot } from '../../src/package.js'
+import { environmentOf, readDockerfile, type Stage } from '../image/dockerfile.js'
 
 // Whether the files that deploy the service say what it understands. How they behave together is in topology.test.ts.
 
@@ -154,6 +155,19 @@ t.test('pods may do nothing, are asked the right questions, and have the time to
   t.match(manifests.get('base/deployment.yaml').spec, { replicas: 1, strategy: { type: 'Recreate' } })
   const { replicas } = manifests.get('postgres/deployment.yaml').spec
   t.ok(manifests.get('postgres/disruption.yaml').spec.minAvailable < replicas, 'a node can be emptied')
+})
+
+t.test('compose: no setting has both a value, of the image or of the service, and a file', async (t) => {
+  const image = environmentOf((await readDockerfile()).at(-1) as Stage)
+  for (const name of ['latchkey', 'migrate', 'replica']) {
+    const environment = { ...image, ...compose.services[name].environment }
+    const files = Object.keys(environment).filter((setting) => setting.endsWith('_FILE'))
+    t.same(
+      files.filter((setting) => setting.replace(/_FILE$/, '') in environment),
+      [],
+      name,
+    )
+  }
 })
 
 t.test('compose: the one service needs nothing, the replicas have their secrets from files', async (t) => {
