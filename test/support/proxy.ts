@@ -78,10 +78,7 @@ export async function startHaproxy(t: Test, replicas: string[]): Promise<string>
   const text = await readFile(join(packageRoot, 'deploy', 'haproxy', 'haproxy.cfg'), 'utf8')
   const file = join(await temporaryFolder(t), 'haproxy.cfg')
   const servers = replicas.map((address, index) => `server replica${index} ${new URL(address).host}`)
-  const here = text
-    .replace(/server-template .*/, servers.join('\n  '))
-    .replace('nameserver dns 127.0.0.11:53', '')
-    .replace('bind :8080', `bind 127.0.0.1:${port}`)
+  const here = text.replace(/server-template .*/, servers.join('\n  ')).replace('bind :8080', `bind 127.0.0.1:${port}`)
   await writeFile(file, here)
   const haproxy = spawn('haproxy', ['-db', '-f', file], { stdio: ['ignore', 'ignore', 'pipe'] })
   let complaints = ''
