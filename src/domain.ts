@@ -22,7 +22,8 @@ declare module 'fastify' {
 
 /** What a command of the operator needs, without all that answers requests, whose start takes longer than the command. */
 export async function openDomain(config: Config): Promise<FastifyInstance> {
-  const app = Fastify()
+  // No limit for plugins, as in the service: a database or a hash that is late has limits and errors of its own.
+  const app = Fastify({ pluginTimeout: 0 })
   app.decorate('config', config)
   app.decorate('patience', OF_COMMANDS)
   try {

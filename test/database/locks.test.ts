@@ -65,6 +65,7 @@ t.test('a command waits where a request is refused: for the write lock, and for 
   another.exec('commit')
   t.match(await created, { username: 'mina', role: 'admin' })
   t.ok(commands.patience.hashMs > 50 * requests.app.patience.hashMs)
+  t.equal(commands.initialConfig.pluginTimeout, 0, 'Fastify does not end its start before the database is given up')
 
   const dearest = { ...config, DATABASE_URL: `sqlite:${file}.2`, BCRYPT_COST: 15 }
   const hurried = Fastify().decorate('config', dearest).decorate('patience', { hashMs: 20, lockMs: 1_000 })
