@@ -30,6 +30,10 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
     [],
     'nothing else is taken along',
   )
+  const operations = await readFile(join(packageRoot, 'docs', 'operations.md'), 'utf8')
+  const installedFiles = [...operations.matchAll(/\/opt\/latchkey\/node_modules\/latchkey\/([\w./@-]+)/g)]
+  t.ok(installedFiles.length >= 2)
+  for (const [, path = ''] of installedFiles) t.ok(paths.includes(path), `${path}, which the page names`)
 
   // As npx lays it out, with the packages of this project in place of a download.
   const installed = join(folder, 'node_modules', 'latchkey')
