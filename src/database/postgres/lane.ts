@@ -53,6 +53,11 @@ export class Lane {
     return this.unanswered === 0 && performance.now() - this.#lastSentAt > IDLE_MS
   }
 
+  /** Whether statements wait for the end of this tick. */
+  get isLeaving(): boolean {
+    return this.#corked !== undefined
+  }
+
   /** Whether a new statement would be answered soon: the queue is short, and nothing slow is in front. */
   get isOpen(): boolean {
     const [oldest] = this.#sentAt

@@ -19,7 +19,7 @@ export class Lanes {
     this.#open = open
   }
 
-  /** The lane with the fewest statements; undefined when none would answer soon. */
+  /** The lane that others of this tick leave by, or else the one with the fewest; undefined when none would answer soon. */
   take(): Lane | undefined {
     let best: Lane | undefined
     let missing = this.#size
@@ -27,7 +27,7 @@ export class Lanes {
       if (lane.isIdle) lane.retire()
       if (lane.isRetired) continue
       missing -= 1
-      if (lane.isOpen && (best === undefined || lane.unanswered < best.unanswered)) best = lane
+      if (lane.isOpen && (best === undefined || isBetter(lane, best))) best = lane
     }
     if (missing > 0) this.#connect()
     return best
@@ -54,4 +54,9 @@ export class Lanes {
       this.#isConnecting = false
     }
   }
+}
+
+/** Statements that leave together cost one write, and the server one read. */
+function isBetter(lane: Lane, best: Lane): boolean {
+  return lane.isLeaving || (!best.isLeaving && lane.unanswered < best.unanswered)
 }
