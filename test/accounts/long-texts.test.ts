@@ -1,3 +1,5 @@
+// On SQLite alone: texts, which are measured before a database is asked.
+
 import t, { type Test } from 'tap'
 import { hashPassword, verifyPassword } from '../../src/passwords/hashes.js'
 import { exampleOf, requestTo } from '../attacks/requests.js'

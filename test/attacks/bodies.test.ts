@@ -1,3 +1,5 @@
+// On SQLite alone: bodies where none is wanted.
+
 import t from 'tap'
 import { startService } from '../helper.js'
 import { holderOf, operationsOf } from '../support/operations.js'

@@ -1,3 +1,5 @@
+// On SQLite alone: what headers say, which is read before a database is asked.
+
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { claimsOf, PASSWORD, startService } from '../helper.js'

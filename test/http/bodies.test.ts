@@ -1,3 +1,5 @@
+// On SQLite alone: types of bodies, which are read before a database is asked.
+
 import { request } from 'node:http'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the words of refusals, most of them before a database is asked.
+
 import t from 'tap'
 import { jsonFault } from '../../src/http/json-faults.js'
 import { PASSWORD, startService } from '../helper.js'

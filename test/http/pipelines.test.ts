@@ -1,3 +1,5 @@
+// On SQLite alone: connections and the order of their answers.
+
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import t from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: the event loop of the process.
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startService } from '../helper.js'

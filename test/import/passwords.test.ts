@@ -1,3 +1,5 @@
+// On SQLite alone: what is taken for a password or a hash.
+
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hash as bcryptHash } from '@node-rs/bcrypt'

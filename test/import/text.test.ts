@@ -1,3 +1,5 @@
+// On SQLite alone: how text is read from files.
+
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

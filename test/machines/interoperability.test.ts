@@ -1,3 +1,5 @@
+// On SQLite alone: what clients make of the protocol; tokens.test.ts runs on both.
+
 // Clients that know nothing of Latchkey but its address: what they send, and what they make of the answers.
 
 import { spawn, spawnSync } from 'node:child_process'

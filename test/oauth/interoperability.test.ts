@@ -1,3 +1,5 @@
+// On SQLite alone: what clients make of the protocol; code-flow.test.ts runs on both.
+
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import t, { type Test } from 'tap'

@@ -1,3 +1,5 @@
+// On SQLite alone: what applications make of the protocol; code-flow.test.ts runs on both.
+
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

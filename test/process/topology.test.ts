@@ -16,6 +16,8 @@ t.setTimeout(600_000)
 const REPLICAS = 3
 const NETWORK_TRIES = 100
 const CLIENTS = 8
+/** Of each client between two rounds: requests are always under way, and the replicas that start have the CPU for it. */
+const PAUSE_MS = 20
 
 const proxies = {
   'a proxy': { start: startProxy, skip: undefined },
@@ -100,6 +102,7 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
           await note('list', client.get('/v1/todos', tokens.access_token))
           await note('add', client.post('/v1/todos', { title: 'Water the plants' }, tokens.access_token))
           tokens = await note('refresh', client.post('/v1/refresh', { refresh_token: tokens.refresh_token }))
+          await sleep(PAUSE_MS)
         }
       }
       const load = Promise.all(Array.from({ length: CLIENTS }, (_, worker) => work(worker)))

@@ -1,3 +1,5 @@
+// On SQLite alone: one header, which is read before a database is asked.
+
 import t from 'tap'
 import { startService } from '../helper.js'
 import { exchange, lastRequest, listen } from '../support/wire.js'
