@@ -100,7 +100,7 @@ export default plugin(
     app.decorate('logIn', logIn)
     app.decorate('codeLogIn', new CodeLogIn({ config, database, oneTimeTokens, logIn, events }))
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
-    app.decorate('profiles', new Profiles({ database, events, notices }))
+    app.decorate('profiles', new Profiles({ database, events, notices, oneTimeTokens }))
     app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))
     const passwordDeeds = { database, passwords, rules, access, events, oneTimeTokens, notices, factorChecks }
     const newPasswords = new NewPasswords(passwordDeeds)

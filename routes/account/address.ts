@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { emailKey } from '../../src/accounts/names.js'
+import { WITHDRAWN } from '../../src/accounts/profiles.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
@@ -11,6 +12,7 @@ import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengt
 
 const MENDABLE: readonly ProblemCode[] = ['email_rejected', 'email_taken', 'wrong_password', 'too_many_attempts']
 
+const Withdrawal = Type.Object({ deed: Type.Literal('withdraw') })
 const Form = Type.Object({
   email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
   current_password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH }),
@@ -30,15 +32,20 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/account/address', {
     config: { page: true, browser: true, rateLimit: 'account' },
-    schema: { body: Form },
+    schema: { body: Type.Union([Withdrawal, Form]) },
     handler: async (request, reply) => {
       const client = clientOf(request)
       const { userId } = request.user
+      const actor = { id: userId, client }
+      if ('deed' in request.body) {
+        await app.profiles.update(userId, WITHDRAWN, actor)
+        return doneOn(reply, 'address')
+      }
       const { email, current_password } = request.body
       try {
         const changes = { email, emailKey: emailKey(email) }
         await app.stepUp.confirm(request.user, current_password, client)
-        await app.profiles.update(userId, changes, { id: userId, client })
+        await app.profiles.update(userId, changes, actor)
       } catch (error) {
         const view = mendable(error, MENDABLE, request)
         return reply.page(addressPage(await app.accounts.get(userId), { isMailOn, typed: email }, view))

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { emailKey, usernameKey, withNameKey } from '../../src/accounts/names.js'
+import { WITHDRAWN } from '../../src/accounts/profiles.js'
 import { locale, toUser, User } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, nullable, ref } from '../../src/api/schemas.js'
@@ -26,6 +27,11 @@ const MeUpdate = Type.Object(
         minLength: 3,
         maxLength: IDENTIFIER_MAX_LENGTH,
         description: 'Needs current_password.',
+      }),
+    ),
+    pending_email: Type.Optional(
+      Type.Null({
+        description: 'Takes back an address that waits to be confirmed: its mail is then good for nothing.',
       }),
     ),
     name: Type.Optional(nullable({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'Display name.' })),
@@ -99,13 +105,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { user, body } = request
-      const { current_password: password, ...changes } = body
+      const { current_password: password, pending_email: pending, ...changes } = body
       const isRenamed = changes.username !== undefined || changes.email !== undefined
       if (isRenamed || password !== undefined) await app.stepUp.confirm(user, password, clientOf(request))
       const updated = await app.profiles.update(
         user.userId,
         {
           ...changes,
+          ...(pending === null && WITHDRAWN),
           ...(changes.name !== undefined && withNameKey(changes.name)),
           ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
           ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),

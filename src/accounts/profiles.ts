@@ -5,16 +5,21 @@ import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { normalizeName } from './names.js'
 import type { Notices } from './notices.js'
+import type { OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, type User } from './user-rows.js'
 
 /** What people change of their own account. */
 type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
 type Pending = Pick<User, 'pendingEmail' | 'pendingEmailKey'>
+/** What takes back an address that waits to be proved. */
+export const WITHDRAWN = { pendingEmail: null, pendingEmailKey: null } as const
+type Wish = Partial<Profile & typeof WITHDRAWN>
 
 interface Dependencies {
   database: Database
   events: Events
   notices: Notices
+  oneTimeTokens: OneTimeTokens
 }
 
 /** How people are called, and where they are reached. */
@@ -22,11 +27,13 @@ export class Profiles {
   readonly #database: Database
   readonly #events: Events
   readonly #notices: Notices
+  readonly #oneTimeTokens: OneTimeTokens
 
-  constructor({ database, events, notices }: Dependencies) {
+  constructor({ database, events, notices, oneTimeTokens }: Dependencies) {
     this.#database = database
     this.#events = events
     this.#notices = notices
+    this.#oneTimeTokens = oneTimeTokens
   }
 
   /**
@@ -35,7 +42,7 @@ export class Profiles {
    * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
    * when there is no such user any more
    */
-  update(userId: number, wanted: Partial<Profile>, actor: UserActor): Promise<User> {
+  update(userId: number, wanted: Wish, actor: UserActor): Promise<User> {
     const { tables, now } = this.#database
     return this.#database.transaction(async (db) => {
       const before = await lockAccount(this.#database, db, userId, 'invalid_token')
@@ -63,8 +70,17 @@ export class Profiles {
       )
       await this.#events.record({ type: 'user.updated', userId, actorId: actor.id }, actor.client, db)
       if (before.emailKey !== after.emailKey) await this.#notices.notify(db, 'email_changed', before)
+      if (changes === wanted && wanted.pendingEmail === null) await this.#withdraw(db, before, actor)
       return updated
     })
+  }
+
+  /** The address that waited is forgotten: the mail that was sent there opens nothing more. */
+  async #withdraw(db: Db, { id: userId, emailKey, pendingEmailKey }: User, actor: UserActor): Promise<void> {
+    if (pendingEmailKey === null) return
+    // Beside an address of the account, a proof that is on its way may be of that one.
+    await this.#oneTimeTokens.deleteOf(db, userId, [emailKey === null ? 'email_verification' : 'email_change'])
+    await this.#events.record({ type: 'email.withdrawn', userId, actorId: actor.id }, actor.client, db)
   }
 
   #isToBeProved({ emailKey }: User, { email, emailKey: wanted }: Partial<Profile>): boolean {

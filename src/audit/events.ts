@@ -18,6 +18,7 @@ export const EVENT_TYPES = [
   'invitation.accepted',
   'email.verified',
   'email.declined',
+  'email.withdrawn',
   'email.restored',
   'email.lost',
   'login.succeeded',

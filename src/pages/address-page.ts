@@ -1,7 +1,7 @@
 import type { User } from '../accounts/user-rows.js'
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
 import { accountPage, type View } from './account-page.js'
-import { button, field } from './forms.js'
+import { button, field, hidden } from './forms.js'
 import { html } from './html.js'
 import type { Translated } from './languages.js'
 import type { Page } from './layout.js'
@@ -15,6 +15,7 @@ const TEXTS = {
     unconfirmed: 'not confirmed',
     waits: 'waits to be confirmed: a mail with a link was sent there. Until then nothing changes.',
     code: 'Type the code of the mail',
+    withdraw: 'Cancel the change',
     undo: 'The old address gets a mail as well, and can take the change back for a week.',
     new: 'New address',
     password: 'Current password',
@@ -28,6 +29,7 @@ const TEXTS = {
     unconfirmed: '확인되지 않음',
     waits: '주소를 확인하는 링크를 메일로 보냈습니다. 확인하기 전에는 아무것도 바뀌지 않습니다.',
     code: '메일의 코드 입력하기',
+    withdraw: '주소 변경 취소',
     undo: '이전 주소로도 메일을 보내며, 일주일 안에 그 메일로 변경을 되돌릴 수 있습니다.',
     new: '새 주소',
     password: '현재 비밀번호',
@@ -53,7 +55,8 @@ export function addressPage(
   }
 ${
   pendingEmail !== null &&
-  html`<div class="note"><strong><bdi>${pendingEmail}</bdi></strong> ${text.waits} <a href="${view.path}/account/verify">${text.code}</a></div>`
+  html`<div class="note"><strong><bdi>${pendingEmail}</bdi></strong> ${text.waits} <a href="${view.path}/account/verify">${text.code}</a>
+<form method="post" action="${view.path}/account/address">${hidden('deed', 'withdraw')}${button(text.withdraw, 'quiet')}</form></div>`
 }
 <form method="post" action="${view.path}/account/address">
 ${field({

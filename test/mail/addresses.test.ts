@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { PASSWORD, Person, type Service, startService } from '../helper.js'
+import { browse } from '../pages/browsing.js'
 import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
 import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
@@ -155,6 +156,70 @@ t.test('another address waits until it is confirmed, and the old one can take th
   t.equal(await standing(mina), DEAD)
   const back = await service.logIn('mina')
   t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
+})
+
+t.test('whoever wanted another address takes it back, and the mail that was sent there opens nothing', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const mina = await register(service, 'mina')
+  const joon = await service.signUp('joon')
+  await confirm(mina, { token: (await gifts(service, server)).token })
+  const wanted = 'new@example.net'
+  const change = (person: Person) => person.patch('/v1/me', { email: wanted, current_password: PASSWORD })
+  const browser = await browse(service, 'mina')
+  const ways = {
+    api: () => mina.patch('/v1/me', { pending_email: null }),
+    page: () => browser.send('/account/address', { deed: 'withdraw' }),
+  }
+  const { db, tables } = service.app.database
+  const { events } = tables
+  const isWithdrawal = eq(events.type, 'email.withdrawn')
+  t.match((await mina.patch('/v1/me', { pending_email: wanted })).json(), { code: 'validation_failed' })
+  await change(joon)
+  const { link } = await gifts(service, server)
+  for (const [name, withdraw] of Object.entries(ways)) {
+    await change(mina)
+    const mine = await gifts(service, server)
+    t.match((await browser.open('/account/address')).body, /Cancel the change/, name)
+    const answer = await withdraw()
+    if (name === 'api') t.match(answer.json(), { email: ADDRESS, email_verified: true, pending_email: null })
+    else t.match([answer.statusCode, answer.headers.location], [303, '/account/address?done=1'])
+    const page = await browser.open('/account/address')
+    t.notMatch(page.body, /new@example|Cancel the change/, name)
+    for (const shown of [{ token: mine.token }, { email: wanted, code: mine.code }]) {
+      t.match((await confirm(mina, shown)).json(), REFUSED, name)
+    }
+    t.equal((await open(service, mine.link)).statusCode, 400, 'the page of its link')
+    t.equal(await db.$count(tables.oneTimeTokens, eq(tables.oneTimeTokens.userId, mina.id)), 0)
+    t.match((await joon.get('/v1/me')).json(), { pending_email: wanted }, 'who wants the same still may')
+    t.equal((await open(service, link)).statusCode, 200)
+
+    await change(mina)
+    await withdraw()
+    const sent = server.received.length
+    await deliver(service)
+    t.equal(server.received.length, sent, 'a mail that waits to be sent is not sent')
+    await withdraw()
+  }
+  const withdrawn = await db.select().from(events).where(isWithdrawal)
+  t.equal(withdrawn.length, 4, 'once each time, and not where nothing waited')
+  for (const event of withdrawn) t.match(event, { userId: mina.id, actorId: mina.id })
+  t.equal(await standing(mina), ALIVE)
+
+  await change(mina)
+  const { token } = await gifts(service, server)
+  t.equal((await confirm(mina, { token })).statusCode, 204, 'whoever asks again may have it')
+  await db
+    .update(tables.users)
+    .set({
+      username: null,
+      usernameKey: null,
+      email: null,
+      emailKey: null,
+      pendingEmail: wanted,
+      pendingEmailKey: wanted,
+    })
+    .where(eq(tables.users.id, joon.id))
+  t.match((await joon.patch('/v1/me', { pending_email: null })).json(), { errors: [{ path: '/email' }] })
 })
 
 t.test('a request for the address of somebody else tells nobody, and ends with "this was not me"', async (t) => {

@@ -64,6 +64,9 @@ t.test('forms of the account that another site, port or program sends are refuse
   const person = await service.signUp('mina')
   const mina = await browse(service, 'mina')
   await allow(service, person.id, { id: 'shop', name: 'The Shop', scope: 'openid' })
+  const { db, tables } = service.app.database
+  const waiting = { pendingEmail: 'mina@example.org', pendingEmailKey: 'mina@example.org' }
+  await db.update(tables.users).set(waiting).where(eq(tables.users.id, person.id))
   const before = await stateOf(service)
   const forms: [string, Record<string, string>][] = [
     ['', { deed: 'log-out' }],
@@ -81,6 +84,7 @@ t.test('forms of the account that another site, port or program sends are refuse
     forms.map(([page]) => page),
     PAGES,
   )
+  forms.push(['/address', { deed: 'withdraw' }])
   for (const [page, fields] of forms) {
     for (const headers of FOREIGN) {
       const { statusCode, body } = await mina.send(`/account${page}`, fields, headers)

@@ -65,6 +65,8 @@ export const OWN_SIGHTS: readonly Sight[] = [
   { name: 'profile', url: '/account/profile', typed: { name: 'Mina Kim' } },
   { name: 'address', url: '/account/address' },
   { name: 'address refused', url: '/account/address', typed: { email: 'a@b.c', current_password: 'wrong' } },
+  { name: 'address waits', url: '/account/address', typed: { email: 'a@b.example', current_password: PASSWORD } },
+  { name: 'address withdrawn', url: '/account/address', typed: {} },
   { name: 'password', url: '/account/password' },
   { name: 'sessions', url: '/account/sessions' },
   { name: 'applications', url: '/account/apps' },
