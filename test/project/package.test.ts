@@ -1,6 +1,7 @@
 // On SQLite alone: what npm pack takes along.
 
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -55,6 +56,13 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   t.equal(made.status, 201)
   t.equal((await fetch(`${service.address}/docs`)).status, 200)
   t.match(await readdir(join(folder, 'data')), ['latchkey.db'])
+})
+
+// npm would start node-gyp for it, fail where there is no Python, and leave the optional driver of SQLite out in silence. npm
+// itself loses this line of the lock file when it installs the package anew.
+t.test('the lock file says that the driver of SQLite comes ready built', async (t) => {
+  const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
+  t.equal(packages['node_modules/better-sqlite3'].gypfile, false)
 })
 
 t.test('what a file imports is in the lock file of its folder or in that of the root', async (t) => {
