@@ -1,7 +1,6 @@
 // On SQLite alone: what npm pack takes along.
 
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
