@@ -2,7 +2,7 @@
 
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
 
@@ -24,3 +24,44 @@ t.test('files that the documents name are there', async (t) => {
   const missing = [...named].filter(([file]) => !existsSync(join(packageRoot, file)) && !TO_BE_MADE.includes(file))
   t.same(missing, [])
 })
+
+// Of every page, also of those that the map of the README does not name.
+t.test('links between the documents lead to a file, and to a heading of it', async (t) => {
+  const folders = ['docs', 'examples', 'bench']
+  const inFolders = await Promise.all(
+    folders.map(async (folder) =>
+      (await readdir(join(packageRoot, folder), { recursive: true })).map((name) => join(folder, name)),
+    ),
+  )
+  const own = (await readdir(packageRoot)).filter((name) => name.endsWith('.md'))
+  const pages = [...own, ...inFolders.flat()].filter((page) => /\.md$/.test(page) && !page.includes('node_modules'))
+  const texts = new Map(
+    await Promise.all(pages.map(async (page) => [page, await readFile(join(packageRoot, page), 'utf8')] as const)),
+  )
+  const links = [...texts].flatMap(([page, text]) =>
+    [...withoutCode(text).matchAll(/\]\((?![a-z]+:)([^)\s]*)\)/g)].map(([, link = '']) => ({ page, link })),
+  )
+  t.ok(links.length > 200, `${links.length} links`)
+  const broken = links.filter(({ page, link }) => {
+    const [path = '', heading] = link.split('#')
+    const target = path === '' ? page : join(dirname(page), path)
+    if (!existsSync(join(packageRoot, target))) return true
+    return heading !== undefined && !anchorsOf(texts.get(target) ?? '').includes(decodeURIComponent(heading))
+  })
+  t.same(broken, [])
+})
+
+function withoutCode(text: string): string {
+  return text.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`/g, '')
+}
+
+/** The addresses that GitHub gives to the headings of a page. */
+function anchorsOf(text: string): string[] {
+  const headings = [...text.replace(/^```.*?^```/gms, '').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\p{M}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+}
