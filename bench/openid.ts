@@ -1,24 +1,23 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { Agent, type RequestOptions, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
 import { buildApp } from '../src/app.js'
 import { withDefaults } from '../src/clients/registration.js'
 import { loadConfig } from '../src/config/config.js'
 import { CONNECTIONS } from './load.js'
-import { startLatchkey } from './servers.js'
+import { type Server, startLatchkey } from './servers.js'
+import { requestBytes, sendAll } from './sockets.js'
 
-// `npm run bench:openid -- [log-ins] [address of an empty PostgreSQL database]`: how many log-ins a second of people whose browser is logged
-// in already: /authorize to a code, and codes to tokens with either signature of the id_token. Codes live for a minute, so that
-// there must be no more than can be redeemed in that time. The load generator takes one processor for itself.
+// `npm run bench:openid -- [log-ins] [address of an empty PostgreSQL database]`: how many log-ins a second of people whose browser is
+// logged in already: /authorize to a code, and codes to tokens with either signature of the id_token. Codes live for a minute, so
+// that there must be no more than can be redeemed in that time. Beside it stands what the service took of a processor, in all
+// threads: other work on the machine changes that least.
 
 const [, , COUNT = '5000', POSTGRES] = process.argv
-const PEOPLE = 50
+/** So many that nobody has more sessions with a client than it may have. */
+const PEOPLE = 1_000
 const WARM_UP = 200
-const PASSWORD = 'three quiet lanterns'
 const BACK = 'https://shop.example.com/callback'
 const VERIFIER = 'v'.repeat(43)
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -30,14 +29,12 @@ const settings = {
   ...{ SECRET_KEY: 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-the-bench', PUBLIC_URL: 'https://id.example.com' },
   ...{ LOG_LEVEL: 'silent', RATE_LIMIT: 'off', MAX_EVENT_LOOP_DELAY: 'off', BCRYPT_COST: '10' },
 }
-const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS })
 try {
   const cookies = await seed()
   const server = await startLatchkey(settings)
   try {
-    for (const algorithm of ALGORITHMS) await measure(algorithm, cookies, server.port)
+    for (const algorithm of ALGORITHMS) await measure(algorithm, cookies, server)
   } finally {
-    agent.destroy()
     await server.stop()
   }
 } finally {
@@ -61,65 +58,44 @@ async function seed(): Promise<string[]> {
     await app.clients.create(algorithm, withDefaults(registration), { id: null })
   }
   const cookies: string[] = []
+  const device = { cookie: undefined, isShared: false }
   for (let n = 0; n < PEOPLE; n += 1) {
-    const person = { username: `person-${n}`, password: PASSWORD }
-    await app.inject({ method: 'POST', url: '/v1/register', payload: person })
-    const payload = new URLSearchParams(person).toString()
-    const { headers } = await app.inject({ method: 'POST', url: askFor('ES256'), headers: FORM, payload })
-    cookies.push(String(headers['set-cookie']).split(';')[0] ?? '')
+    const { id } = await app.registration.create({ username: `person-${n}` })
+    const user = await app.accounts.get(id)
+    const { setCookie } = await app.browserSessions.begin(user, device, { ip: '127.0.0.1' })
+    cookies.push(setCookie.split(';')[0] ?? '')
   }
   await app.close()
   return cookies
 }
 
-async function measure(algorithm: (typeof ALGORITHMS)[number], cookies: string[], port: number): Promise<void> {
-  const address = { port, host: '127.0.0.1', agent }
-  const authorize = async (n: number): Promise<string> => {
-    const cookie = cookies[n % cookies.length]
-    const { location } = await send({ ...address, path: askFor(algorithm), headers: { cookie } }, 303)
-    return new URL(String(location)).searchParams.get('code') ?? ''
-  }
+async function measure(algorithm: (typeof ALGORITHMS)[number], cookies: string[], server: Server): Promise<void> {
+  const asks = (count: number) =>
+    Array.from({ length: count }, (_, n) =>
+      requestBytes(`GET ${askFor(algorithm)}`, { headers: { cookie: String(cookies[n % cookies.length]) } }),
+    )
   const fields = { grant_type: 'authorization_code', client_id: algorithm, redirect_uri: BACK, code_verifier: VERIFIER }
-  const redeem = (code: string) => {
-    const body = new URLSearchParams({ ...fields, code }).toString()
-    return send({ ...address, method: 'POST', path: '/v1/token', headers: FORM }, 200, body)
+  const exchange = (answer: string) => {
+    const code = new URL(/location: (\S+)/i.exec(answer)?.[1] ?? '').searchParams.get('code') ?? ''
+    return requestBytes('POST /v1/token', { headers: FORM, body: new URLSearchParams({ ...fields, code }).toString() })
   }
-  for (const code of await inTurn(WARM_UP, authorize)) await redeem(code)
-  const codes = await timed(`${algorithm}: /authorize to a code`, Number(COUNT), authorize)
-  await timed(`${algorithm}: a code to tokens`, codes.length, (n) => redeem(codes[n] ?? ''))
+  const first = await sendAll(server.port, asks(WARM_UP), 303, CONNECTIONS)
+  await sendAll(server.port, first.map(exchange), 200, CONNECTIONS)
+  const answers = await timed(`${algorithm}: /authorize to a code`, server, {
+    requests: asks(Number(COUNT)),
+    status: 303,
+  })
+  await timed(`${algorithm}: a code to tokens`, server, { requests: answers.map(exchange), status: 200 })
 }
 
-async function timed<Value>(name: string, count: number, one: (n: number) => Promise<Value>): Promise<Value[]> {
-  const startedAt = performance.now()
-  const values = await inTurn(count, one)
-  const seconds = (performance.now() - startedAt) / 1_000
-  console.log(
-    `${name.padEnd(30)} ${Math.round(count / seconds)
-      .toString()
-      .padStart(6)} a second`,
-  )
-  return values
-}
-
-/** Does something this often, on all connections. */
-async function inTurn<Value>(count: number, one: (n: number) => Promise<Value>): Promise<Value[]> {
-  const values: Value[] = []
-  let next = 0
-  const connection = async () => {
-    while (next < count) {
-      const n = next++
-      values[n] = await one(n)
-    }
-  }
-  await Promise.all(Array.from({ length: CONNECTIONS }, connection))
-  return values
-}
-
-async function send(options: RequestOptions, status: number, body?: string) {
-  const [answer] = await once(request(options).end(body), 'response')
-  const said = await text(answer)
-  if (answer.statusCode !== status) throw new Error(`${options.path}: ${answer.statusCode} ${said}`)
-  return answer.headers
+/** Sends all requests, and says how many a second were answered and what each took of a processor. */
+async function timed(name: string, server: Server, { requests, status }: { requests: Buffer[]; status: number }) {
+  const [startedAt, cpuBefore] = [performance.now(), server.cpu()]
+  const answers = await sendAll(server.port, requests, status, CONNECTIONS)
+  const perSecond = requests.length / ((performance.now() - startedAt) / 1_000)
+  const cpu = ((server.cpu() ?? Number.NaN) - (cpuBefore ?? Number.NaN)) / requests.length
+  console.log(`${name.padEnd(30)} ${perSecond.toFixed(0).padStart(6)} a second   ${cpu.toFixed(2)} ms of a processor`)
+  return answers
 }
 
 function askFor(client: string): string {

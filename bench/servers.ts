@@ -9,6 +9,7 @@ import { PYTHON, PYTHON_PEERS, pythonSettings, type TutorialPeer } from './pytho
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 5_000
+const TICK_MS = 10
 
 /** A user of a server, with tokens. */
 export interface Person {
@@ -22,6 +23,8 @@ export interface Server {
   port: number
   /** What the server printed at its start. */
   people: Person[]
+  /** Processor time of all threads up to now in milliseconds; undefined on systems without /proc. */
+  cpu(): number | undefined
   /** Resident memory in MiB, with the unshared memory of workers; undefined on systems without /proc. */
   memory(): number | undefined
   stop(): Promise<void>
@@ -102,6 +105,12 @@ function serverOf(child: ChildProcess, port: number, people: Person[]): Server {
   return {
     port,
     people,
+    cpu() {
+      if (process.platform !== 'linux') return undefined
+      // proc(5): utime and stime are the 14th and 15th field, in ticks of 10 ms; the name before them may hold blanks.
+      const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
+      return sum([fields[11], fields[12]].map(Number)) * TICK_MS
+    },
     memory() {
       if (process.platform !== 'linux') return undefined
       const own = kibibytes(`/proc/${child.pid}/status`, /VmRSS:\s+(\d+)/g)
