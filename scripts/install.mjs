@@ -1,5 +1,6 @@
 // Installs the packages of a folder that has a lock file of its own, unless what the lock says is already there.
 //   node scripts/install.mjs test            tap, and what only tests, generators and the linters of the documents need
+//   node scripts/install.mjs test/coverage   what counts coverage
 //   node scripts/install.mjs bench           what Latchkey is measured against
 //   node scripts/install.mjs sqlite-node20   SQLite's driver for Node 20; a later Node has it from the root's lock
 import { spawnSync } from 'node:child_process'

@@ -6,7 +6,7 @@
 // What follows `--` goes to the files. Prints TAP, or a summary where the output is a terminal.
 //
 // tap's own runner would put three loaders into every process: for TypeScript, which esbuild has compiled, for mocks, which no
-// test uses, and for coverage (npm run coverage uses that runner). They took as long as a file takes by itself.
+// test uses, and for coverage, which V8 counts (scripts/coverage.mjs). They took as long as a file takes by itself.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -55,7 +55,8 @@ const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(file
 const failed = []
 const times = []
 
-// tap's library starts every process with a loader that counts coverage with V8's profiler, which is a quarter of the CPU.
+// tap's library starts every process with a loader that counts coverage with V8's profiler: a quarter of the CPU, and
+// it would reset what NODE_V8_COVERAGE counts (scripts/coverage.mjs).
 const { ProcessInfo } = await import('../test/node_modules/@tapjs/processinfo/dist/esm/index.js')
 Object.defineProperty(ProcessInfo, 'spawn', { value: spawn })
 if (process.env.TMPDIR === undefined && hasRoom(MEMORY)) process.env.TMPDIR = MEMORY
