@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { PASSWORD, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 const LAST_ADMIN = { status: 409, code: 'last_admin' }
 
@@ -34,7 +34,7 @@ t.test('what is neither role nor status is refused, and nothing is stored', asyn
     }
   }
   t.same(await rowOf(service, mina.id), before)
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('whoever is disabled is out at once, everywhere, and is answered like nobody', async (t) => {
@@ -42,33 +42,33 @@ t.test('whoever is disabled is out at once, everywhere, and is answered like nob
   const elsewhere = await service.logIn('mina')
   const disabled = await boss.patch(`/v1/users/${mina.id}`, { is_active: false })
   t.match(disabled.json(), { id: mina.id, is_active: false, role: 'user' })
-  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   const [refused, unknown] = [await logIn(service, 'mina'), await logIn(service, 'nobody')]
   t.match(refused.json(), { status: 401, code: 'invalid_credentials' })
   t.same({ ...refused.json(), request_id: '' }, { ...unknown.json(), request_id: '' })
   t.same(Object.keys(refused.headers).sort(), Object.keys(unknown.headers).sort())
   t.equal((await service.post('/v1/register', { username: 'Mina', password: PASSWORD })).statusCode, 409)
-  for (const person of [boss, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
 
   const enabled = await boss.patch(`/v1/users/${mina.id}`, { is_active: true })
   t.match(enabled.json(), { id: mina.id, is_active: true })
-  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD, 'the old sessions stay ended')
-  t.equal(await standing(await service.logIn('mina')), ALIVE)
+  for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD, 'the old sessions stay ended')
+  t.equal(await sessionStatus(await service.logIn('mina')), ALIVE)
 })
 
 t.test('whoever is demoted is out at once, and comes back as anybody', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   t.match((await boss.patch(`/v1/users/${mina.id}`, { role: 'admin' })).json(), { role: 'admin', is_active: true })
-  t.equal(await standing(mina), ALIVE, 'a promotion ends nothing')
+  t.equal(await sessionStatus(mina), ALIVE, 'a promotion ends nothing')
   const [admin, elsewhere] = [await service.logIn('mina'), await service.logIn('mina')]
   t.equal((await admin.get('/v1/users')).statusCode, 200)
   t.match((await boss.patch(`/v1/users/${mina.id}`, { role: 'user' })).json(), { role: 'user', is_active: true })
   t.match((await admin.get('/v1/users')).json(), { status: 401, code: 'invalid_token' })
-  for (const person of [admin, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const person of [admin, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   const again = await service.logIn('mina')
   t.equal((await again.get('/v1/users')).statusCode, 403)
   t.equal((await again.patch(`/v1/users/${mina.id}`, { role: 'admin' })).statusCode, 403)
-  t.equal(await standing(boss), ALIVE)
+  t.equal(await sessionStatus(boss), ALIVE)
 })
 
 t.test('whoever is deleted is gone with all that was theirs', async (t) => {
@@ -77,14 +77,14 @@ t.test('whoever is deleted is gone with all that was theirs', async (t) => {
   const deleted = await boss.delete(`/v1/users/${mina.id}`)
   t.equal(deleted.statusCode, 204)
   t.equal(deleted.body, '')
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
   t.equal((await logIn(service, 'mina')).statusCode, 401)
   t.equal((await boss.get(`/v1/users/${mina.id}`)).statusCode, 404)
   t.equal((await boss.delete(`/v1/users/${mina.id}`)).statusCode, 404)
   const { db, tables } = service.app.database
   t.match(await db.select({ title: tables.todos.title }).from(tables.todos), [{ title: `of ${joon.id}` }])
   t.ok((await service.signUp('mina')).id > joon.id)
-  for (const person of [boss, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('an admin logs somebody out everywhere, who may log in again', async (t) => {
@@ -93,10 +93,10 @@ t.test('an admin logs somebody out everywhere, who may log in again', async (t) 
   const ended = await boss.delete(`/v1/users/${mina.id}/sessions`)
   t.equal(ended.statusCode, 204)
   t.equal(ended.body, '')
-  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   t.equal((await boss.delete(`/v1/users/${mina.id}/sessions`)).statusCode, 204, 'there need not be any')
-  t.equal(await standing(await service.logIn('mina')), ALIVE)
-  for (const person of [boss, joon]) t.equal(await standing(person), ALIVE)
+  t.equal(await sessionStatus(await service.logIn('mina')), ALIVE)
+  for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('the last admin stays, whoever asks and however', async (t) => {
@@ -121,14 +121,14 @@ t.test('the last admin stays, whoever asks and however', async (t) => {
   await t.rejects(accounts.delete(boss.id, { id: null }), { code: 'last_admin' }, 'the command line')
   t.match((await boss.get(url)).json(), { role: 'admin', is_active: true })
   t.match((await boss.patch(url, { role: 'admin', is_active: true })).json(), { role: 'admin', is_active: true })
-  t.equal(await standing(boss), ALIVE, 'and is not logged out by it')
+  t.equal(await sessionStatus(boss), ALIVE, 'and is not logged out by it')
   t.equal((await boss.post('/v1/me/delete', { current_password: 'three loud lanterns' })).statusCode, 403)
   // Neither one who is disabled nor a user is another admin; one who is, is.
   t.equal((await boss.delete(`/v1/users/${other.id}`)).statusCode, 204)
   await boss.patch(`/v1/users/${mina.id}`, { role: 'admin' })
   const again = await service.logIn('boss')
   t.equal((await again.patch(url, { role: 'user' })).statusCode, 200)
-  t.equal(await standing(again), DEAD)
+  t.equal(await sessionStatus(again), DEAD)
 })
 
 t.test('of two admins one may go, and then the other is the last', async (t) => {
@@ -144,7 +144,7 @@ t.test('an access token alone, which may be stolen, does not delete the account 
   const other = await signUpAdmin(service, 'other')
   const refused = await other.delete(`/v1/users/${other.id}`)
   t.match(refused.json(), { status: 403, code: 'account_protected', detail: /\/v1\/me\/delete/ })
-  t.equal(await standing(other), ALIVE)
+  t.equal(await sessionStatus(other), ALIVE)
   t.equal((await boss.delete(`/v1/users/${mina.id}`)).statusCode, 204)
   const again = await service.logIn('other')
   t.equal((await again.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 204)

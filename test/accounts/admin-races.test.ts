@@ -4,7 +4,7 @@ import { and, eq, isNull } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { PASSWORD, Person, type Service, startService, temporaryFolder } from '../helper.js'
 import { type Child, serving } from '../support/child.js'
-import { DEAD, signUpAdmin, standing } from '../support/people.js'
+import { DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 // Starting a process takes a second on a busy machine.
 t.setTimeout(120_000)
@@ -74,7 +74,7 @@ t.test('a refresh or a log-in that meets the disabling leaves no live session', 
     t.equal((await disabled).statusCode, 200)
     t.equal(await countLiveSessions(service, id), 0)
     for (const answer of others) {
-      if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
+      if (answer.statusCode === 200) t.equal(await sessionStatus(new Person(service, answer.json())), DEAD)
     }
     await boss.patch(`/v1/users/${id}`, { is_active: true })
   }

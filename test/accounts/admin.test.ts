@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import type { InjectOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { PASSWORD, type Person, startService } from '../helper.js'
-import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, sessionStatus, signUpAdmin } from '../support/people.js'
 
 interface Page {
   items: { id: number; username: string | null }[]
@@ -79,7 +79,7 @@ t.test('people who are no admin may do none of it, to nobody, and nothing is don
   t.same((await boss.get('/v1/users')).json(), before)
   const { db, tables } = service.app.database
   t.equal(await db.$count(tables.oneTimeTokens), 0)
-  for (const person of [mina, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [mina, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('a role that a person claims for themselves is not one', async (t) => {

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 t.test('without the password nothing goes', async (t) => {
   const { service, mina, elsewhere } = await twoPeople(t)
@@ -13,7 +13,7 @@ t.test('without the password nothing goes', async (t) => {
   }
   t.equal((await service.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 401)
   t.equal((await mina.delete('/v1/me')).statusCode, 405)
-  t.equal(await standing(elsewhere), ALIVE)
+  t.equal(await sessionStatus(elsewhere), ALIVE)
   t.same(await rowsOf(service, mina.id), { users: 1, todos: 2, tutorials: 1, oneTimeTokens: 1, knownNetworks: 1 })
 })
 
@@ -22,13 +22,13 @@ t.test('with it the account goes, with all that is its own and nothing else', as
   const deleted = await mina.post('/v1/me/delete', { current_password: PASSWORD })
   t.equal(deleted.statusCode, 204)
   t.equal(deleted.body, '')
-  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   for (const url of ['/v1/todos', '/v1/tutorials', '/v1/sessions', '/v1/verify']) {
     t.equal((await mina.get(url)).statusCode, 401, url)
   }
   t.same(await rowsOf(service, mina.id), { users: 0, todos: 0, tutorials: 0, oneTimeTokens: 0, knownNetworks: 0 })
   t.same(await rowsOf(service, joon.id), { users: 1, todos: 2, tutorials: 1, oneTimeTokens: 1, knownNetworks: 1 })
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
   const [gone, unknown] = [await logIn(service, 'mina'), await logIn(service, 'nobody')]
   t.match(gone.json(), { status: 401, code: 'invalid_credentials' })
   t.same({ ...gone.json(), request_id: '' }, { ...unknown.json(), request_id: '' })
@@ -43,7 +43,7 @@ t.test('the name is free again, for somebody whom the old tokens do not reach', 
   const [minaAgain, lastAgain] = [await service.signUp('mina'), await service.signUp('last')]
   t.same([minaAgain.id, lastAgain.id], [last.id + 1, last.id + 2])
   await minaAgain.post('/v1/todos', { title: 'of the new Mina' })
-  for (const person of [mina, elsewhere, last]) t.equal(await standing(person), DEAD)
+  for (const person of [mina, elsewhere, last]) t.equal(await sessionStatus(person), DEAD)
   t.equal((await mina.patch('/v1/me', { name: 'x' })).statusCode, 401)
   t.match((await minaAgain.get('/v1/todos')).json().items, [{ title: 'of the new Mina' }], 'and nothing of the old one')
   t.equal((await minaAgain.get('/v1/todos')).json().items.length, 1)
@@ -74,7 +74,7 @@ t.test('a log-in, a refresh or a new row that meets the deletion leaves nothing'
     ])
     t.equal(deleted.statusCode, 204)
     for (const answer of [refreshed, ...logIns]) {
-      if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
+      if (answer.statusCode === 200) t.equal(await sessionStatus(new Person(service, answer.json())), DEAD)
     }
     const live = (await db.select().from(tables.sessions)).filter(({ revokedAt }) => revokedAt === null)
     t.same([live.length, await db.$count(tables.todos)], [0, 0])

@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
-import { ALIVE, standing } from '../support/people.js'
+import { ALIVE, sessionStatus } from '../support/people.js'
 
 const FIELDS = [
   'created_at',
@@ -48,7 +48,7 @@ t.test('the user name and the e-mail address need the current password', async (
   for (const name of ['mina.kim', 'MINA.KIM', 'mina@example.com', 'MINA@EXAMPLE.COM']) {
     t.match((await logIn(service, name)).json(), { user: { id: mina.id } }, name)
   }
-  t.equal(await standing(mina), ALIVE, 'the session goes on')
+  t.equal(await sessionStatus(mina), ALIVE, 'the session goes on')
 })
 
 t.test('wrong passwords have one budget for each session, apart from log-ins', async (t) => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 
 const NEXT = 'four louder lanterns'
 
@@ -11,11 +11,11 @@ t.test('a new password: the old one is out, and so are all other sessions', asyn
   const changed = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })
   t.equal(changed.statusCode, 204)
   t.equal(changed.body, '')
-  t.equal(await standing(elsewhere), DEAD)
-  t.equal(await standing(mina), ALIVE, 'the session that asked goes on')
+  t.equal(await sessionStatus(elsewhere), DEAD)
+  t.equal(await sessionStatus(mina), ALIVE, 'the session that asked goes on')
   t.match((await logIn(service, PASSWORD)).json(), { status: 401, code: 'invalid_credentials' })
   t.match((await logIn(service, NEXT)).json(), { user: { id: mina.id } })
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
   t.equal((await service.logIn('joon')).id, joon.id)
 })
 
@@ -47,7 +47,7 @@ t.test('without the right current password nothing changes', async (t) => {
   t.equal((await service.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })).statusCode, 401)
   t.equal((await logIn(service, NEXT)).statusCode, 401)
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
-  t.equal(await standing(elsewhere), ALIVE)
+  t.equal(await sessionStatus(elsewhere), ALIVE)
 })
 
 t.test('the rules for passwords hold, and a refused one changes nothing', async (t) => {
@@ -73,7 +73,7 @@ t.test('the rules for passwords hold, and a refused one changes nothing', async 
     t.equal((await logIn(service, new_password)).statusCode === 200, false, name)
   }
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
-  t.equal(await standing(elsewhere), ALIVE)
+  t.equal(await sessionStatus(elsewhere), ALIVE)
 })
 
 t.test('one form of a password is as good as the other', async (t) => {
@@ -124,7 +124,7 @@ t.test('a log-in with the old password that meets the change leaves no session',
     for (const answer of await Promise.all(logIns)) {
       // 503: they wait for each other, and on a busy machine for too long.
       t.ok([200, 401, 503].includes(answer.statusCode), `${answer.statusCode}`)
-      if (answer.statusCode === 200) t.equal(await standing(new Person(service, answer.json())), DEAD)
+      if (answer.statusCode === 200) t.equal(await sessionStatus(new Person(service, answer.json())), DEAD)
     }
     t.match((await served(() => mina.get('/v1/sessions'))).json().items, { length: 1 })
     ;[current, next] = [next, current]

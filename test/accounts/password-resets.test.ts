@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { SQLITE_ONLY } from '../support/databases.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { fileOf } from '../support/sqlite.js'
 
 const NEXT = 'four louder lanterns'
@@ -22,18 +22,18 @@ t.test('an admin makes a token, which its user sets a new password with', async 
   t.match(token, /^lkt_[\w-]{64}$/)
   const hours = (Date.parse(expires_at) - Date.now()) / 3_600_000
   t.ok(hours > 0.9 && hours <= 1, `${hours} hours`)
-  t.equal(await standing(mina), ALIVE, 'a token that is made changes nothing yet')
+  t.equal(await sessionStatus(mina), ALIVE, 'a token that is made changes nothing yet')
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
 
   const used = await reset(service, token)
   t.equal(used.statusCode, 204)
   t.equal(used.body, '')
-  for (const person of [mina, elsewhere]) t.equal(await standing(person), DEAD)
+  for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   t.match((await logIn(service, PASSWORD)).json(), { status: 401, code: 'invalid_credentials' })
   t.match((await logIn(service, NEXT)).json(), { user: { id: mina.id } })
   t.match((await reset(service, token, 'five loudest lanterns')).json(), REFUSED, 'it works once')
   t.equal((await logIn(service, NEXT)).statusCode, 200)
-  for (const person of [boss, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
   t.equal((await service.logIn('joon')).id, joon.id)
 })
 
@@ -97,7 +97,7 @@ t.test('a password that is refused does not use the token up', async (t) => {
     t.equal(answer.statusCode, 400, JSON.stringify(password))
     t.match(answer.json().code, /^(password_rejected|validation_failed)$/, JSON.stringify(password))
   }
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
   t.equal((await reset(service, token)).statusCode, 204)
 })

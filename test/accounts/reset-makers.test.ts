@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { PASSWORD, type Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 // Each case has a service of its own.
 t.setTimeout(240_000)
@@ -27,7 +27,7 @@ t.test('the command line makes one for an admin, once', async (t) => {
   const made = await service.app.administration.createPasswordReset(boss.id, { id: null })
   const token = made?.token ?? ''
   t.equal((await reset(service, token)).statusCode, 204)
-  t.equal(await standing(boss), DEAD)
+  t.equal(await sessionStatus(boss), DEAD)
   t.equal((await service.logIn('boss', NEXT)).id, boss.id)
   t.match((await reset(service, token)).json(), REFUSED)
 })
@@ -59,7 +59,7 @@ t.test('a token is void once its maker is no active admin', async (t) => {
     const token = await makeToken(ada, mina)
     await end(service, ada, boss)
     t.match((await reset(service, token)).json(), REFUSED, name)
-    t.equal(await standing(mina), ALIVE, name)
+    t.equal(await sessionStatus(mina), ALIVE, name)
     t.equal((await service.logIn('mina')).id, mina.id, 'the old password is in force')
     t.equal((await reset(service, await makeToken(boss, mina))).statusCode, 204, 'another admin helps')
   }
@@ -114,7 +114,7 @@ t.test('a token that expires while the new password is hashed sets nothing', asy
   await t.rejects(newPasswords.reset(grant, passwordHash, { ip: '192.0.2.7' }), {
     code: 'invalid_reset_token',
   })
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
   t.equal((await service.logIn('mina')).id, mina.id)
 })
 

@@ -6,7 +6,7 @@ import { type Person, type Service, startService } from '../helper.js'
 import { type Claims, openForge, token } from '../support/forge.js'
 import { clientToken, registerClient } from '../support/oauth.js'
 import { type Operation, operationsOf } from '../support/operations.js'
-import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, sessionStatus, signUpAdmin } from '../support/people.js'
 import { exampleOf, requestTo, rowsOf } from './requests.js'
 
 t.setTimeout(120_000)
@@ -59,7 +59,7 @@ t.test('every operation refuses the token of another client, unless the token ho
     }
   }
   t.same(await deedsOf(service), before, 'nothing has changed')
-  t.equal(await standing(boss), ALIVE)
+  t.equal(await sessionStatus(boss), ALIVE)
 })
 
 t.test('the scope that an operation names opens it, to its user alone', async (t) => {
@@ -163,7 +163,7 @@ t.test('a log-out with the token of another client ends nothing', async (t) => {
     const authorization = `Bearer ${tokenWith(mina, { scope })}`
     t.equal((await service.post('/v1/logout', {}, { authorization })).statusCode, 403)
   }
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 /** All rows, without the refusals that the audit log has of the attack itself. */

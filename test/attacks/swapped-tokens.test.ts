@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { type Person, type Service, startService } from '../helper.js'
 import { operationsOf } from '../support/operations.js'
-import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, sessionStatus, signUpAdmin } from '../support/people.js'
 import { requestTo, rowsOf } from './requests.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -23,7 +23,7 @@ t.test('a refresh token or a reset token opens no door that asks for an access t
     }
   }
   t.same(await rowsOf(service, TABLES), before)
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('an access token or a reset token refreshes nothing and ends nothing', async (t) => {
@@ -34,7 +34,7 @@ t.test('an access token or a reset token refreshes nothing and ends nothing', as
     t.match((await service.post('/v1/token', form, FORM)).json(), { error: 'invalid_grant' })
     t.equal((await service.post('/v1/logout', { refresh_token })).statusCode, 204, 'whatever it is, it is over')
   }
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('an access token or a refresh token sets no password, as a token or as one', async (t) => {
@@ -52,7 +52,7 @@ t.test('an access token or a refresh token sets no password, as a token or as on
     t.equal(login.statusCode, 401)
   }
   t.same(await rowsOf(service, TABLES), before)
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 async function start(t: Test): Promise<{ service: Service; mina: Person; resetToken: string }> {

@@ -7,7 +7,7 @@ import { isNull } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { packageRoot } from '../../src/package.js'
 import { PASSWORD, startService, temporaryFolder } from '../helper.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
@@ -114,7 +114,7 @@ t.test('accounts are listed, disabled, enabled and changed; one admin always sta
   t.notMatch(listed.join(), /hash|bcrypt/)
   t.equal(await run('disable', 'MINA'), '0 mina (id 2) is disabled, with the role user.')
   await service.app.revocations.poll()
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
   t.equal((await joon.get('/v1/me')).statusCode, 200, 'nobody else is')
   t.equal(await run('enable', '2'), '0 mina (id 2) is active, with the role user.')
@@ -153,14 +153,14 @@ t.test('a new password comes from standard input, and ends all sessions', async 
   const set = await command.run(['users', 'set-password', 'mina'], `${changed}\n`)
   t.match(set, { code: 0, stdout: 'Set a new password for mina (id 1), and ended all sessions.\n' })
   await service.app.revocations.poll()
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
   const again = await service.logIn('mina', changed)
   t.equal((await command.run(['users', 'set-password', 'mina'], 'mina\n')).code, 1, 'by the rules')
   t.equal((await command.run(['users', 'revoke-sessions', 'mina'], '')).code, 0)
   await service.app.revocations.poll()
-  t.equal(await standing(again), DEAD)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(again), DEAD)
+  t.equal(await sessionStatus(joon), ALIVE)
   const { db, tables } = service.app.database
   const events = await db.select({ type: tables.events.type }).from(tables.events).where(isNull(tables.events.actorId))
   t.match(
@@ -193,8 +193,8 @@ t.test('accounts are found by a part of a name, in bounds, and deleted for good'
   t.match(JSON.parse(deleted.stdout), { id: joon.id, username: 'joon_park' })
   t.same(await names(), ['mina', 'minari'])
   await service.app.revocations.poll()
-  t.equal(await standing(joon), DEAD)
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(joon), DEAD)
+  t.equal(await sessionStatus(mina), ALIVE)
   t.equal((await service.post('/v1/login', { username: 'joon_park', password: PASSWORD })).statusCode, 401)
   t.equal(await service.app.database.db.$count(service.app.database.tables.todos), 0)
   t.equal((await command.run(['users', 'delete', 'joon_park'], '')).code, 1, 'there is nobody any more')

@@ -3,7 +3,7 @@ import t from 'tap'
 import { loadConfig } from '../../src/config/config.js'
 import { PASSWORD, type Service } from '../helper.js'
 import { openForge, token } from '../support/forge.js'
-import { ALIVE, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, sessionStatus, signUpAdmin } from '../support/people.js'
 import { bearer } from '../support/replica.js'
 import { type Compat, type Sent, startCompat } from './wire.js'
 
@@ -68,7 +68,7 @@ t.test("with a tutorial's token an admin is let in as anybody, and does nothing 
     const remove = { method: 'DELETE', url: `/v1/users/${mina.id}`, headers: bearer(text) } as const
     t.equal((await compat.service.request(remove)).statusCode, 403)
   }
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
   for (const url of FOR_ADMINS) t.equal((await boss.get(url)).statusCode, 200, 'v1 is as before')
 })
 

@@ -6,7 +6,7 @@ import { giftsOf, newest } from '../mail/links.js'
 import { deliver, startMailing } from '../mail/people.js'
 import { type MailServer, startSmtp } from '../mail/servers.js'
 import { latchkey } from '../support/child.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { settingsOf, startSecond } from '../support/replica.js'
 import { Authenticator, addTotp, enroll, forget, ticketOf } from './people.js'
 import { addPasskey, question, SoftwarePasskey } from './software-passkey.js'
@@ -37,8 +37,8 @@ t.test('whoever needs a factor and has none adds TOTP in the middle of the log-i
   t.match(done.json(), { user: { id: mina.id }, recovery_codes: { length: 10 } })
   const enrolled = new Person(service, done.json())
   t.same(claimsOf(enrolled.token).amr, ['pwd', 'otp', 'mfa'])
-  t.equal(await standing(enrolled), ALIVE)
-  t.equal(await standing(new Person(service, mina.login)), DEAD, 'all older sessions have ended')
+  t.equal(await sessionStatus(enrolled), ALIVE)
+  t.equal(await sessionStatus(new Person(service, mina.login)), DEAD, 'all older sessions have ended')
   t.match((await confirm(phone.code(1))).json(), { status: 400, code: 'invalid_ticket' }, 'once')
   t.match((await service.post('/v1/login/enroll/totp', { ticket })).json(), { code: 'invalid_ticket' })
   t.equal((await joon.get('/v1/me')).statusCode, 200)

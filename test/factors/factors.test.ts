@@ -1,6 +1,6 @@
 import t from 'tap'
 import { claimsOf, countBy, PASSWORD, startService } from '../helper.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 import { startSecond } from '../support/replica.js'
 import { addTotp, forget, ticketOf } from './people.js'
 
@@ -52,9 +52,9 @@ t.test('the first factor ends the other sessions, and the own goes on', async (t
   const mina = await service.signUp('mina')
   const [other, joon] = [await service.logIn('mina'), await service.signUp('joon')]
   await addTotp(mina)
-  t.equal(await standing(other), DEAD)
-  t.equal(await standing(mina), ALIVE)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(other), DEAD)
+  t.equal(await sessionStatus(mina), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
 })
 
 t.test('a log-in needs the password and a code, and says so in its token', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { PASSWORD, startService } from '../helper.js'
 import { latchkey } from '../support/child.js'
-import { DEAD, signUpAdmin, standing } from '../support/people.js'
+import { DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { settingsOf } from '../support/replica.js'
 import { addTotp } from './people.js'
 
@@ -18,7 +18,7 @@ t.test('an admin removes the factors of somebody who has lost them, of nobody el
   }
   t.equal((await boss.delete('/v1/users/999999/factors')).statusCode, 404)
   t.equal((await boss.delete(`/v1/users/${mina.id}/factors`)).statusCode, 204)
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
   t.equal((await service.logIn('mina')).id, mina.id)
   t.equal((await boss.delete(`/v1/users/${mina.id}/factors`)).statusCode, 204, 'there is nothing to remove')
   t.equal((await service.post('/v1/login', { username: 'boss', password: PASSWORD })).statusCode, 403)

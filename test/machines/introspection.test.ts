@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { claimsOf, startService } from '../helper.js'
 import { basic, clientToken, postForm, registerClient } from '../support/oauth.js'
-import { ALIVE, standing } from '../support/people.js'
+import { ALIVE, sessionStatus } from '../support/people.js'
 
 t.setTimeout(120_000)
 
@@ -122,7 +122,7 @@ t.test('what is unknown or somebody else’s ends nothing', async (t) => {
   for (const token of [mina.token, mina.login.refresh_token]) {
     t.match((await end(service, billing, token)).json(), { error: 'invalid_grant' })
   }
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('the session of a client is refreshed, described and ended by that client alone', async (t) => {

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import t from 'tap'
 import { PASSWORD, Person, type Service, startService } from '../helper.js'
 import { browse } from '../pages/browsing.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
 import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
 import { deliver, startMailing } from './people.js'
@@ -33,8 +33,8 @@ t.test(
     t.match((await mina.get('/v1/me')).json(), { email_verified: false })
     t.equal((await confirm(mina, { email: ADDRESS, code })).statusCode, 204)
     t.match((await mina.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
-    t.equal(await standing(mina), ALIVE, 'the session that proved it goes on')
-    t.equal(await standing(phone), DEAD, 'and no earlier one')
+    t.equal(await sessionStatus(mina), ALIVE, 'the session that proved it goes on')
+    t.equal(await sessionStatus(phone), DEAD, 'and no earlier one')
     t.match((await confirm(mina, { token })).json(), REFUSED)
     const sent = server.received.length
     await service.post('/v1/email-verification', { email: ADDRESS })
@@ -124,7 +124,7 @@ t.test('whoever squats an address loses it to its owner', async (t) => {
   t.match((await confirm(squatter, { token })).json(), REFUSED)
   t.equal((await confirm(owner, { token })).statusCode, 204)
   t.match((await owner.get('/v1/me')).json(), { email: ADDRESS, email_verified: true, pending_email: null })
-  t.equal(await standing(squatter), DEAD)
+  t.equal(await sessionStatus(squatter), DEAD)
   t.equal((await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })).json().user.id, owner.id)
   const late = await signUp(service, { username: 'third', email: ADDRESS })
   t.match(late.json(), { status: 409, code: 'email_taken' }, 'what is confirmed is not lost')
@@ -153,7 +153,7 @@ t.test('another address waits until it is confirmed, and the old one can take th
   const [form] = formsOf((await open(service, link)).body)
   const undone = await submit(service, form?.action ?? '', { ...form?.fields, sure: 'yes' })
   t.match(undone.body, /The change was taken back/)
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
   const back = await service.logIn('mina')
   t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
 })
@@ -203,7 +203,7 @@ t.test('whoever wanted another address takes it back, and the mail that was sent
   const withdrawn = await db.select().from(events).where(isWithdrawal)
   t.equal(withdrawn.length, 4, 'once each time, and not where nothing waited')
   for (const event of withdrawn) t.match(event, { userId: mina.id, actorId: mina.id })
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 
   await change(mina)
   const { token } = await gifts(service, server)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { addTotp } from '../factors/people.js'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
 import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
 import { deliver, letTimePass, outboxOf, register, startMailing } from './people.js'
@@ -33,11 +33,11 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   const weak = await submit(service, form?.action ?? '', { ...form?.fields, new_password: 'password1' })
   t.equal(weak.statusCode, 400)
   t.match(weak.body, /role="alert"/)
-  t.equal(await standing(mina), ALIVE, 'nothing was used up')
+  t.equal(await sessionStatus(mina), ALIVE, 'nothing was used up')
   const done = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
   t.match(done.body, /The password is set/)
-  t.equal(await standing(mina), DEAD)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(mina), DEAD)
+  t.equal(await sessionStatus(joon), ALIVE)
   t.equal((await service.logIn('mina', NEXT)).id, mina.id)
   t.equal((await open(service, link)).statusCode, 400, 'a link works once')
   t.match((await reset(service, { token })).json(), REFUSED)
@@ -65,7 +65,7 @@ t.test(
     t.match((await reset(service, { token, recovery_code: phone.recoveryCodes[0] }, 'password1')).json(), {
       code: 'password_rejected',
     })
-    t.equal(await standing(mina), ALIVE)
+    t.equal(await sessionStatus(mina), ALIVE)
 
     const [form] = formsOf((await open(service, link)).body)
     const asked = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
@@ -80,7 +80,7 @@ t.test(
     const factor = phone.recoveryCodes[0] ?? ''
     const done = await submit(service, second?.action ?? '', { ...second?.fields, new_password: NEXT, factor })
     t.match(done.body, /The password is set/, 'the refused password has used up no recovery code')
-    t.equal(await standing(mina), DEAD)
+    t.equal(await sessionStatus(mina), DEAD)
     const login = await service.post('/v1/login', { username: 'mina', password: NEXT })
     t.match(login.json(), { code: 'mfa_required' }, 'the factor stays')
   },

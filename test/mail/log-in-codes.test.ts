@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { addTotp } from '../factors/people.js'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
-import { ALIVE, standing } from '../support/people.js'
+import { ALIVE, sessionStatus } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
 import { giftsOf, newest, WITH_PAGES } from './links.js'
 import { deliver, outboxOf, register, startMailing } from './people.js'
@@ -29,7 +29,7 @@ t.test('a code of a mail logs its owner in once, without a password', async (t) 
   t.match(answer.json(), { user: { id, email: ADDRESS } })
   const mina = new Person(service, answer.json())
   t.same(claimsOf(mina.token).amr, ['otp'])
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
   t.match((await logInWith(service, { email: ADDRESS, code })).json(), REFUSED, 'once')
   const { db, tables } = service.app.database
   const events = (await db.select().from(tables.events)).filter(({ type }) => type.startsWith('login.'))

@@ -5,7 +5,7 @@ import { withDefaults } from '../../src/clients/registration.js'
 import { addTotp, forget } from '../factors/people.js'
 import { PASSWORD, type Service, startService } from '../helper.js'
 import { formsOf, WITH_PAGES } from '../mail/links.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 import { Browser, browse } from './browsing.js'
 
 t.setTimeout(240_000)
@@ -98,7 +98,7 @@ t.test('forms of the account that another site, port or program sends are refuse
     t.equal(json.statusCode, 415, 'nothing but a form is taken')
   }
   t.same(await stateOf(service), before)
-  t.equal(await standing(person), ALIVE)
+  t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('people change their name, their language, their address and their password', async (t) => {
@@ -134,10 +134,10 @@ t.test('people change their name, their language, their address and their passwo
     t.equal((await mina.send('/account/password', { ...passwords, ...change })).statusCode, 400)
   }
   t.equal((await mina.send('/account/password', passwords)).statusCode, 303)
-  t.equal(await standing(person), DEAD)
+  t.equal(await sessionStatus(person), DEAD)
   t.equal((await mina.open('/account')).statusCode, 200, 'this browser stays logged in')
   t.equal((await service.logIn('mina', NEXT)).id, person.id)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
 })
 
 t.test('people see where they are logged in, and end it; nobody ends what is not theirs', async (t) => {
@@ -156,10 +156,10 @@ t.test('people see where they are logged in, and end it; nobody ends what is not
   t.equal((await phone.open('/account')).statusCode, 303)
   t.equal((await person.get('/v1/me')).statusCode, 200, 'the others go on')
   t.equal((await mina.send('/account/sessions', { deed: 'end-others' })).statusCode, 303)
-  t.equal(await standing(person), DEAD)
+  t.equal(await sessionStatus(person), DEAD)
   t.equal((await mina.open('/account')).statusCode, 200)
   t.match((await mina.open('/account/sessions')).body, /logged in nowhere else/)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
 })
 
 t.test(
@@ -184,7 +184,7 @@ t.test(
     const codes = await mina.send(url, { deed: 'confirm', uri, code: totp.generate() })
     const [, shown = ''] = /<p class="secret"[^>]*>([^<]+)</.exec(codes.body) ?? []
     t.equal(shown.split('\n').length, 10)
-    t.equal(await standing(person), DEAD, 'whoever has not shown it is logged out')
+    t.equal(await sessionStatus(person), DEAD, 'whoever has not shown it is logged out')
     t.equal(await service.app.factors.recoveryCodesLeft(person.id), 10)
 
     const list = await mina.open(url)
@@ -301,7 +301,7 @@ t.test('people delete their account, with the password and a tick', async (t) =>
   t.match(gone.headers['set-cookie'], /Max-Age=0/)
   await t.rejects(service.app.accounts.get(person.id), { code: 'not_found' })
   t.equal((await mina.open('/account')).statusCode, 303)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
 })
 
 /** Somebody lets an application use their account. */

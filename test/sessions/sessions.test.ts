@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
-import { ALIVE, DEAD, standing } from '../support/people.js'
+import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 
 interface Session {
   id: string
@@ -81,19 +81,19 @@ t.test('one session is ended: its tokens are dead at once, and nobody else is lo
   const ended = await phone.delete(`/v1/sessions/${sessionOf(laptop)}`)
   t.equal(ended.statusCode, 204)
   t.equal(ended.body, '')
-  t.equal(await standing(laptop), DEAD)
+  t.equal(await sessionStatus(laptop), DEAD)
   t.same(
     (await list(phone)).map(({ user_agent }) => user_agent),
     ['tablet/3', 'phone/1'],
   )
-  for (const person of [phone, tablet, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [phone, tablet, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('a session may end itself', async (t) => {
   const { phone, laptop } = await threeDevices(t)
   t.equal((await phone.delete(`/v1/sessions/${sessionOf(phone)}`)).statusCode, 204)
-  t.equal(await standing(phone), DEAD)
-  t.equal(await standing(laptop), ALIVE)
+  t.equal(await sessionStatus(phone), DEAD)
+  t.equal(await sessionStatus(laptop), ALIVE)
 })
 
 t.test("another's session, one that is over and one that never was are not there", async (t) => {
@@ -116,8 +116,8 @@ t.test("another's session, one that is over and one that never was are not there
     t.match(answer.json(), { status: 404, code: 'not_found' }, name)
     t.notMatch(answer.body, /joon|laptop/)
   }
-  t.equal(await standing(joon), ALIVE)
-  t.equal(await standing(phone), ALIVE)
+  t.equal(await sessionStatus(joon), ALIVE)
+  t.equal(await sessionStatus(phone), ALIVE)
 })
 
 t.test('what is no id of a session ends nothing', async (t) => {
@@ -133,7 +133,7 @@ t.test('what is no id of a session ends nothing', async (t) => {
   for (const text of ['x'.repeat(200), `${id}/`, `${id}/${id}`]) {
     t.match((await phone.delete(`/v1/sessions/${text}`)).json(), { status: 404 }, text)
   }
-  for (const person of [laptop, joon, phone]) t.equal(await standing(person), ALIVE)
+  for (const person of [laptop, joon, phone]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('all other sessions are ended, and the one that asks goes on', async (t) => {
@@ -141,13 +141,13 @@ t.test('all other sessions are ended, and the one that asks goes on', async (t) 
   const ended = await phone.delete('/v1/sessions')
   t.equal(ended.statusCode, 204)
   t.equal(ended.body, '')
-  for (const person of [laptop, tablet]) t.equal(await standing(person), DEAD)
+  for (const person of [laptop, tablet]) t.equal(await sessionStatus(person), DEAD)
   t.same(
     (await list(phone)).map(({ user_agent }) => user_agent),
     ['phone/1'],
   )
   t.equal((await phone.delete('/v1/sessions')).statusCode, 204, 'there need not be any')
-  for (const person of [phone, joon]) t.equal(await standing(person), ALIVE)
+  for (const person of [phone, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('without a token, or with one of an ended session, nothing ends', async (t) => {
@@ -157,7 +157,7 @@ t.test('without a token, or with one of an ended session, nothing ends', async (
     t.match((await service.request({ method: 'DELETE', url })).json(), { status: 401, code: 'missing_token' })
     t.match((await tablet.delete(url)).json(), { status: 401, code: 'invalid_token' })
   }
-  for (const person of [phone, laptop]) t.equal(await standing(person), ALIVE)
+  for (const person of [phone, laptop]) t.equal(await sessionStatus(person), ALIVE)
 })
 
 t.test('of a user agent 256 characters are kept', async (t) => {

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { openForge, token } from '../support/forge.js'
 import { operationsOf } from '../support/operations.js'
-import { DEAD, signUpAdmin, standing } from '../support/people.js'
+import { DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 t.setTimeout(120_000)
 
@@ -108,7 +108,7 @@ t.test('a proof that crosses a change of the account gives no token', async (t) 
   const caller = { userId: mina.id, sessionId: String(claimsOf(mina.token).sid) }
   await t.rejects(service.app.freshTokens.issue(caller, user, 'pwd', { ip: '192.0.2.7' }), { code: 'invalid_token' })
   await service.app.administration.change(mina.id, { isActive: false }, { id: null })
-  t.equal(await standing(mina), DEAD)
+  t.equal(await sessionStatus(mina), DEAD)
 })
 
 t.test('the token of a tutorial gets no token of Latchkey for a password', async (t) => {

@@ -8,7 +8,7 @@ export async function signUpAdmin(service: Service, username: string): Promise<P
 }
 
 /** Whether the access token and the refresh token of a session are still accepted. Uses up the refresh token. */
-export async function standing({ service, login, token }: Person): Promise<string> {
+export async function sessionStatus({ service, login, token }: Person): Promise<string> {
   const access = await service.get('/v1/me', { authorization: `Bearer ${token}` })
   const refresh = await service.post('/v1/refresh', { refresh_token: login.refresh_token })
   return `${outcome(access)} and ${outcome(refresh)}`
