@@ -13,15 +13,15 @@ export { temporaryFolder } from './support/databases.js'
 export const PASSWORD = 'three quiet lanterns'
 
 /**
- * A service on an empty database of its own (SQLite, or PostgreSQL in that run), with cheap hashes, and gone after the
- * test. Whatever the test sends to it, nothing of that which is secret may be in its log, at any level.
+ * A service with cheap hashes on an empty database of its own (SQLite, or PostgreSQL in that run), closed after the test. The test
+ * fails if the log has a secret in it at any level: a password, a token, a hash or a key.
  */
 export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
   const config = loadConfig({
     ...(settings.DATABASE_URL === undefined && (await migratedDatabase(t))),
     PUBLIC_URL: 'http://latchkey.test',
     RATE_LIMIT: 'off',
-    // A machine that is busy with other tests is late, and that is no fault of this one.
+    // The event loop lags on a machine that is busy with other tests.
     MAX_EVENT_LOOP_DELAY: 'off',
     LOG_LEVEL: 'silent',
     ...settings,
@@ -37,10 +37,10 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
   return new Service(app, contractOf(document))
 }
 
-/** The OpenAPI documents that were held against their rules, by the settings that they come from. */
+/** The OpenAPI documents that were checked against their rules, by the settings that they come from. */
 const documents = new Map<string, Record<string, unknown>>()
 
-/** Starts an app. Returns its document, which says the same where nothing but the database is another. */
+/** Starts an app. Returns its document, which is the same for apps that differ in their database alone. */
 async function describedDocument(app: FastifyInstance): Promise<Record<string, unknown>> {
   const { DATABASE_URL, ...settings } = app.config
   const key = JSON.stringify([isPostgres(DATABASE_URL), settings])
@@ -51,7 +51,7 @@ async function describedDocument(app: FastifyInstance): Promise<Record<string, u
   return document
 }
 
-/** The front door of a service under test. Every answer is held against the OpenAPI document on its way. */
+/** A client of a service under test. Every answer is checked against the OpenAPI document. */
 export class Service {
   constructor(
     readonly app: FastifyInstance,
@@ -78,14 +78,14 @@ export class Service {
     return this.request({ method: 'POST', url, headers, ...(payload !== undefined && { payload: payload as object }) })
   }
 
-  /** A new person, logged in. */
+  /** Registers a person, who is then logged in. */
   async signUp(username: string): Promise<Person> {
     const response = await this.post('/v1/register', { username, password: PASSWORD })
     if (response.statusCode !== 201) throw new Error(`register: ${response.statusCode} ${response.payload}`)
     return new Person(this, response.json())
   }
 
-  /** Another session of a person. */
+  /** Begins another session of a person. */
   async logIn(username: string, password = PASSWORD): Promise<Person> {
     const response = await this.post('/v1/login', { username, password })
     if (response.statusCode !== 200) throw new Error(`login: ${response.statusCode} ${response.payload}`)
@@ -100,7 +100,7 @@ export interface LoginAnswer {
   expires_in: number
 }
 
-/** Somebody who sends requests with their access token. */
+/** A person, whose requests carry the access token. */
 export class Person {
   constructor(
     readonly service: Service,
@@ -137,12 +137,12 @@ export class Person {
   }
 }
 
-/** The claims of a JWT, unverified. */
+/** The claims of a JWT, without verifying it. */
 export function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** How many of each, to compare the outcome of a race. */
+/** Counts items by a key, to compare the outcomes of a race. */
 export function countBy<Item>(items: Item[], key: (item: Item) => string | number): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const item of items) counts[key(item)] = (counts[key(item)] ?? 0) + 1

@@ -5,12 +5,12 @@ import type { Test } from 'tap'
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const QUIET = ['gpu', 'quic', 'background-networking', 'component-update', 'sync'].map((what) => `--disable-${what}`)
 
-/** Why a test that needs a browser is skipped; false where there is one. */
+/** The reason to skip a test that needs a browser; false where a browser is installed. */
 export const withoutBrowser = existsSync(CHROMIUM)
   ? false
   : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
 
-/** A browser that is gone after the test. */
+/** Starts a browser, which is closed after the test. */
 export async function startBrowser(t: Test): Promise<Browser> {
   const args = ['--headless', '--no-sandbox', '--no-first-run', ...QUIET]
   const browser = await chromium.launch({ executablePath: CHROMIUM, args })

@@ -7,25 +7,25 @@ import { packageRoot } from '../../src/package.js'
 import { temporaryFolder } from '../helper.js'
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
-/** For what takes a second on a machine that is idle: a test waits as long as it must, and its own limit ends it. */
+/** Starting takes a second on an idle machine. The test's own limit is what ends a wait. */
 const DEADLINE_MS = 120_000
 
 interface Surroundings {
   settings?: Record<string, string>
-  /** The working directory; an empty one of its own when it is not given. */
+  /** The working directory; by default a new and empty one. */
   folder?: string
   nodeOptions?: string[]
-  /** How many files and connections it may have open. */
+  /** The limit of open files and connections. */
   descriptors?: number
 }
 
-/** The built command in a process of its own, ended with the test. It sees no environment but these settings. */
+/** Runs the built command in a process of its own, which ends with the test. Its environment is PATH and these settings. */
 export async function latchkey(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run npm run build first`)
   return nodeProcess(t, [...(surroundings.nodeOptions ?? []), CLI, ...args], surroundings)
 }
 
-/** Another program for Node, in the same way. */
+/** Runs another program for Node in the same way. */
 export async function nodeProcess(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   const folder = surroundings.folder ?? (await temporaryFolder(t))
   const env = { PATH: process.env.PATH, ...surroundings.settings }
@@ -39,7 +39,7 @@ export async function nodeProcess(t: Test, args: string[], surroundings: Surroun
   return child
 }
 
-/** The service in a process of its own, listening on a free port. */
+/** Starts the service in a process of its own, on a free port. */
 export async function serving(t: Test, { settings, ...surroundings }: Surroundings = {}): Promise<Child> {
   const defaults = { PORT: '0', BCRYPT_COST: '10', RATE_LIMIT: 'off', MAX_EVENT_LOOP_DELAY: 'off' }
   const child = await latchkey(t, ['serve'], { ...surroundings, settings: { ...defaults, ...settings } })
@@ -47,7 +47,7 @@ export async function serving(t: Test, { settings, ...surroundings }: Surroundin
   return child
 }
 
-/** A process with all that it has written. */
+/** A process and its output. */
 export class Child {
   stdout = ''
   stderr = ''
@@ -69,7 +69,7 @@ export class Child {
     this.exit = new Promise((resolve) => process.on('close', (code, signal) => resolve(code ?? signal)))
   }
 
-  /** Where the service listens, as it says itself. */
+  /** The address that the service printed. */
   get address(): string {
     const [, address] =
       /listens on (http:\S+)/.exec(this.stderr) ?? /listening at (http:\/\/127\.0\.0\.1:\d+)/.exec(this.stdout) ?? []
@@ -95,19 +95,19 @@ export class Child {
     this.#process.kill(signal)
   }
 
-  /** Asks it to stop, and waits for its exit code. */
+  /** Sends SIGTERM. Resolves to the exit code. */
   stop(): Promise<number | NodeJS.Signals | null> {
     this.signal('SIGTERM')
     return this.exit
   }
 
-  /** Ends it at once, whatever it is doing. */
+  /** Sends SIGKILL. */
   async end(): Promise<void> {
     this.signal('SIGKILL')
     await this.exit
   }
 
-  /** Waits until it has written this, on either of its outputs. */
+  /** Waits until standard output or standard error matches. @throws Error when the process has ended, or after the deadline */
   async says(words: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
     const deadline = Date.now() + deadlineMs
     while (!words.test(this.stderr) && !words.test(this.stdout)) {

@@ -18,15 +18,15 @@ interface DocumentedResponse {
 type DocumentedOperation = { operationId: string; responses: Record<string, DocumentedResponse> }
 
 export interface Contract {
-  /** Throws when an answer is not one that the OpenAPI document declares: its status, its type, its body, its headers. */
+  /** @throws Error when the OpenAPI document does not declare the answer's status, content type, body or headers */
   check(exchange: Exchange): void
-  /** How many answers were held against it. */
+  /** The number of answers checked. */
   readonly checked: number
 }
 
-/** How a header that does not always come is described. */
+/** The description of an optional header begins so. */
 const CONDITIONAL = /^Only /
-/** Undocumented by intent: the page, the documents, the way to the page, and the metadata of an issuer with a path. */
+/** Not in the document by intent: /docs, the documents themselves, the redirect to /docs, the metadata of an issuer with a path. */
 const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json|\.well-known\/oauth-authorization-server\/.+)?$/
 const PROBLEM = '#/components/schemas/Problem'
 
@@ -37,10 +37,10 @@ interface Compiled {
   router: ReturnType<typeof findMyWay>
 }
 
-/** What a document says is compiled once, and shared by the services that have this document. */
+/** The compiled schemas of each document, shared by the services that have it. */
 const compiled = new WeakMap<Document, Compiled>()
 
-/** Holds answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
+/** Checks answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
 export function contractOf(document: Document): Contract {
   const { ajv, router } = compiled.get(document) ?? compile(document)
   let checked = 0
@@ -59,7 +59,7 @@ export function contractOf(document: Document): Contract {
     const name = (method === 'HEAD' ? 'get' : method).toLowerCase()
     const operation = found?.operations[name]
     checked += 1
-    // What is not HTTP is refused before any operation is.
+    // Bytes that are not HTTP are refused before routing.
     if (status === 400 && (method === 'HEAD' || JSON.parse(body).code === 'malformed_request')) return
     if (operation === undefined) {
       if (UNDOCUMENTED.test(path) && status < 400) return

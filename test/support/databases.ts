@@ -11,19 +11,19 @@ import { openDatabase } from '../../src/database/open.js'
 /** The server of a run on PostgreSQL (npm run test:postgres); undefined in a run on SQLite. */
 export const SERVER_URL = process.env.TEST_DATABASE === 'postgres' ? process.env.TEST_DATABASE_URL : undefined
 
-/** For `{ skip }` of tests that are about one engine alone. */
+/** For `{ skip }` of tests of one engine. */
 export const SQLITE_ONLY = SERVER_URL === undefined ? false : 'about SQLite alone'
 export const POSTGRES_ONLY = SERVER_URL === undefined ? 'needs PostgreSQL: npm run test:postgres' : false
 
-/** The settings of an empty database that is gone after the test. */
+/** The settings of an empty database, which is deleted after the test. */
 export async function freshDatabase(t: Test): Promise<{ DATABASE_URL: string } & Record<string, string>> {
   if (SERVER_URL === undefined) return { DATABASE_URL: `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}` }
   return postgresSettings(await createDatabase(t, SERVER_URL))
 }
 
 /**
- * The settings of a database that is up to date and was never used, gone after the test. It is a copy of one that was
- * migrated by the code under test: the first time in a process for SQLite, the first time on a server for PostgreSQL.
+ * The settings of a migrated and unused database, which is deleted after the test. It is a copy of a template, which the code under
+ * test migrates once in a process for SQLite, and once on a server for PostgreSQL.
  */
 export async function migratedDatabase(t: Test): Promise<{ DATABASE_URL: string } & Record<string, string>> {
   if (SERVER_URL === undefined) {
@@ -47,14 +47,14 @@ async function makeSqliteTemplate(): Promise<string> {
   return file
 }
 
-/** Named for its migrations, so that a server that outlives a run has one for each set of them. */
+/** The name has a hash of the migrations, so that a server that outlives a run has a template for each set of them. */
 async function makePostgresTemplate(serverUrl: string): Promise<string> {
   const hashes = readMigrations('pg').map(({ hash }) => hash)
   const name = `latchkey_template_${createHash('sha256').update(hashes.join()).digest('hex').slice(0, 16)}`
   const client = new pg.Client({ connectionString: serverUrl })
   await client.connect()
   try {
-    // Files that begin at the same time wait for the one that makes it.
+    // Processes that start at the same time wait for the first of them to make the template.
     await client.query('select pg_advisory_lock(hashtext($1))', [name])
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
     if (rowCount === 0) await migrateUnder(client, serverUrl, name)
@@ -64,7 +64,7 @@ async function makePostgresTemplate(serverUrl: string): Promise<string> {
   }
 }
 
-/** Under another name until it is whole: a process that ends meanwhile leaves no half of a template. */
+/** The template has another name until it is complete, so that a process that ends meanwhile leaves no half of one. */
 async function migrateUnder(client: pg.Client, serverUrl: string, name: string): Promise<void> {
   const draft = `${name}_draft`
   await client.query(`drop database if exists ${draft} with (force)`)
@@ -75,7 +75,7 @@ async function migrateUnder(client: pg.Client, serverUrl: string, name: string):
   await client.query(`alter database ${draft} rename to ${name}`)
 }
 
-/** What a service needs beside the address of a PostgreSQL database. */
+/** The settings that a service on PostgreSQL needs. */
 export function postgresSettings(url: string) {
   return { DATABASE_URL: url, SECRET_KEY: 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests', POOL_SIZE: '4' }
 }

@@ -4,7 +4,7 @@ import { type Service, startService, temporaryFolder } from '../helper.js'
 import { latchkey } from './child.js'
 import { freshDatabase } from './databases.js'
 
-/** A database of ours with the command that fills it, and a place for the source. */
+/** An empty database, the `latchkey` command for it, and a file name for the database to import from. */
 export async function installation(t: Test, extra: Record<string, string> = {}) {
   const folder = await temporaryFolder(t)
   const { POOL_SIZE, ...database } = await freshDatabase(t)
@@ -25,7 +25,7 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
   }
 }
 
-/** The answer to a log-in. */
+/** Tries to log in. */
 export function tryPassword(service: Service, username: string, password: string) {
   return service.post('/v1/login', { username, password })
 }

@@ -5,11 +5,11 @@ import { type Service, startService } from '../helper.js'
 export interface Listening {
   service: Service
   address: string
-  /** The usual fetch; each answer is held against the OpenAPI document before it is given back. */
+  /** `fetch`; each answer is checked against the OpenAPI document first. */
   fetch: typeof globalThis.fetch
 }
 
-/** A service as startService has it, listening on a free port of this machine. */
+/** A service of startService that listens on a free port of 127.0.0.1. */
 export async function startListening(
   t: Test,
   settings: Partial<Record<keyof Config, string>> = {},

@@ -2,7 +2,7 @@ import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import type { Service } from '../helper.js'
 import { contractOf } from './contract.js'
 
-/** As much of JSON Schema as the service's own requests are described with. */
+/** The part of JSON Schema that the service's own requests use. */
 export interface Schema {
   $ref?: string
   type?: string | string[]
@@ -25,21 +25,21 @@ export interface Parameter {
   schema: Schema
 }
 
-/** What a client may send to one operation of an OpenAPI document. */
+/** An operation of an OpenAPI document, and what a client may send to it. */
 export interface Operation {
   id: string
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** With its parameters in braces. */
+  /** Has parameters in braces. */
   path: string
   tags: string[]
-  /** Whether it stands in the document of the tutorials. */
+  /** Whether the operation is in the tutorials' document. */
   isCompat: boolean
-  /** Whether it asks for an access token. */
+  /** Whether the operation needs an access token. */
   isGuarded: boolean
   parameters: Parameter[]
-  /** The media types that its body may have; none where it takes no body. */
+  /** The media types of the request body; empty without a body. */
   types: string[]
-  /** The bodies that it takes, references followed; more than one where it stands in for two tutorials. */
+  /** The schemas of the request body, without references; more than one where the operation serves two tutorials. */
   bodies: Schema[]
 }
 
@@ -56,7 +56,7 @@ interface OpenApi {
   components: { schemas: Record<string, Schema> }
 }
 
-/** Every operation of both documents, so that one that is added tomorrow is attacked tomorrow. */
+/** Every operation of both documents, so that a new operation is attacked from its first day. */
 export function operationsOf({ app }: Service): Operation[] {
   const documents = [app.swagger(), app.openapiCompat()] as unknown as [OpenApi, OpenApi]
   return documents.flatMap(({ paths, components }, index) =>
@@ -88,14 +88,14 @@ function alternatives(schema: Schema, components: Record<string, Schema>): Schem
 
 export type Hold = (operation: Operation, request: InjectOptions, response: Response) => void
 
-/** How to hold an answer against the document that its operation stands in; it throws at what is not declared there. */
+/** Returns a check of an answer against the document of its operation, which throws for what the document does not declare. */
 export function holderOf(service: Service): Hold {
   const compat = contractOf(service.app.openapiCompat() as Record<string, unknown>)
   return (operation, { method = 'GET', url }, { statusCode: status, headers, payload: body }) => {
     const path = String(url).split('?')[0] ?? ''
     const exchange = { method, path, status, headers, body }
     if (!operation.isCompat) return service.contract.check(exchange)
-    // What cannot be decoded, or is too long, never reaches the tutorials; and an empty id makes another address.
+    // A path that cannot be decoded or is too long is refused before routing, and an empty id makes another path.
     const isUnrouted = status < 500 && /problem/.test(String(headers['content-type']))
     const isElsewhere = path.endsWith('/') && !operation.path.endsWith('/')
     if (!isUnrouted && !isElsewhere) compat.check(exchange)

@@ -1,6 +1,6 @@
 import type { Person, Service } from '../helper.js'
 
-/** An admin, with a token that has the role. */
+/** Registers an admin, whose access token has the role. */
 export async function signUpAdmin(service: Service, username: string): Promise<Person> {
   const { id } = await service.signUp(username)
   await service.app.administration.change(id, { role: 'admin' }, { id: null })

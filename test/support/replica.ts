@@ -5,7 +5,7 @@ import { buildApp } from '../../src/app.js'
 import type { Config } from '../../src/config/config.js'
 import { Service } from '../helper.js'
 
-/** Another replica in this process: the same database, and the same settings but for some; nothing shared in memory. */
+/** A second replica in this process: the same database and settings, except those given; no shared memory. */
 export async function startSecond(t: Test, first: Service, settings: Partial<Config> = {}): Promise<Service> {
   const app = await buildApp({ ...first.app.config, ...settings })
   t.teardown(() => app.close())
@@ -13,13 +13,13 @@ export async function startSecond(t: Test, first: Service, settings: Partial<Con
   return new Service(app, first.contract)
 }
 
-/** The settings that a replica in a process of its own must share with a service in this one. */
+/** The settings that a replica in another process must share with a service in this one. */
 export function settingsOf({ app }: Service): Record<string, string> {
   const { DATABASE_URL, SECRET_KEY, PUBLIC_URL } = app.config
   return { DATABASE_URL, PUBLIC_URL, ...(SECRET_KEY.length > 0 && { SECRET_KEY: SECRET_KEY.join() }) }
 }
 
-/** Waits until something is so. Returns how long it took, in milliseconds. */
+/** Polls until the condition holds. Resolves to the milliseconds waited. @throws Error after the deadline */
 export async function until(condition: () => Promise<boolean>, deadlineMs = 15_000, pauseMs = 10): Promise<number> {
   const startedAt = performance.now()
   while (!(await condition())) {
@@ -33,7 +33,7 @@ export function bearer(token: string): Record<string, string> {
   return { authorization: `Bearer ${token}` }
 }
 
-/** Whether something listens on this port of this machine. */
+/** Whether a process listens on this port of 127.0.0.1. */
 export function reaches(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')

@@ -8,7 +8,7 @@ import type { Service } from '../helper.js'
 
 export type Connection = BetterSqlite3.Database
 
-/** Another connection to a SQLite file, as another process would have it, with the driver that the service takes. */
+/** A second connection to a SQLite file, as another process would open it, by the service's own driver. */
 export async function openFile(t: Test, file: string): Promise<Connection> {
   const Sqlite = await loadDriver()
   const connection = new Sqlite(file)
@@ -21,21 +21,21 @@ interface Faces {
   execute(statement: SQL): Promise<{ rows: object[] }>
 }
 
-/** The rows of a statement on the connection that the service itself uses, on either engine. */
+/** Runs a statement on the service's own connection, on either engine. Returns its rows. */
 export async function ask({ app }: Service, statement: SQL): Promise<unknown[][]> {
   const db = app.database.db as unknown as Faces
   return db.all?.(statement) ?? (await db.execute(statement)).rows.map(Object.values)
 }
 
-/** Where a service keeps its database. */
+/** The SQLite file of a service. */
 export function fileOf({ app }: Service): string {
   return app.config.DATABASE_URL.slice('sqlite:'.length)
 }
 
-/** A copy of a database as it stands, in another folder: of a running service, what a power failure would leave. */
+/** Copies a SQLite file and its write-ahead log to another folder: of a running service, what a power failure would leave. */
 export async function copyDatabase(file: string, folder: string): Promise<string> {
   for (const name of await readdir(dirname(file))) {
-    // The memory shared between processes does not outlive them.
+    // The -shm file is shared memory, which does not outlive the processes.
     if (!name.endsWith('-shm')) await cp(join(dirname(file), name), join(folder, name))
   }
   return join(folder, file.slice(dirname(file).length + 1))
