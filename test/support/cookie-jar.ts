@@ -3,11 +3,11 @@ import { type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 
 const HOPS_MAX = 12
-/** What a browser says when somebody goes to a page; mod_auth_openidc sends nobody to log in without it. */
+/** The headers of a browser's navigation; without them mod_auth_openidc does not redirect to the log-in. */
 const NAVIGATION = { accept: 'text/html,*/*', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
 const FORM = { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' }
 
-/** A page that a visitor has come to. */
+/** A page that a visitor opened. */
 export interface Visited {
   url: URL
   status: number
@@ -16,12 +16,12 @@ export interface Visited {
 
 interface Sent {
   headers: Record<string, string>
-  /** The body of a POST; without it, it is a GET. */
+  /** The body of a POST; without a body the request is a GET. */
   form?: string
 }
 
 /**
- * Somebody at a browser, without one: keeps cookies by host (browsers do not separate them by port), follows redirects and the
+ * A visitor without a browser: keeps cookies by host (browsers do not separate them by port), follows redirects and the
  * `Refresh` of a page, and sends the form of the page that is open as a browser does.
  */
 export class Visitor {
@@ -37,7 +37,7 @@ export class Visitor {
     return this.#go(new URL(address), { headers: { 'sec-fetch-site': 'none' } })
   }
 
-  /** Sends the form of the page, with its hidden fields and these. */
+  /** Submits the form of the page with its hidden fields and these fields. */
   submit(fields: Record<string, string>): Promise<Visited> {
     const { body, url } = this.page
     const [, action = ''] = /<form[^>]*\baction="([^"]*)"/.exec(body) ?? []

@@ -1,11 +1,11 @@
 import { createDecipheriv, createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto'
 import { claimsOf, type Person, type Service } from '../helper.js'
 
-/** What a token is signed with: its first two parts in, the bytes of the signature out. */
+/** Signs a token: takes its first two parts, returns the bytes of the signature. */
 export type Seal = (input: string) => Buffer
 export type Claims = Record<string, unknown>
 
-/** What a forger may have, and the private key, which they may not: with it a token can be wrong in exactly one place. */
+/** What a forger may have, and the service's private key, with which a test makes a token that is wrong in exactly one place. */
 export interface Forge {
   kid: string
   pem: string
@@ -17,7 +17,7 @@ export interface Forge {
   refreshToken: string
 }
 
-/** A token that differs from a good one in these claims and header fields; undefined leaves one out. */
+/** A token that differs from a valid one in these claims and header fields; `undefined` leaves a field out. */
 export function token(forge: Forge, claims: Claims, header: Claims = {}): string {
   return sealed(forge, encode({ ...forge.claims, ...claims }), header)
 }
@@ -39,7 +39,7 @@ export function hmac(hash: string, secret: string): Seal {
   return (input) => createHmac(hash, secret).update(input).digest()
 }
 
-/** Opens the service's private key as the service does: with its secret, out of its own database. */
+/** Opens the service's private key with the service's secret, from its database. */
 export async function openForge({ app }: Service, person: Person): Promise<Forge> {
   const { db, tables } = app.database
   const [row] = await db.select().from(tables.signingKeys)

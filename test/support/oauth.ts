@@ -4,7 +4,7 @@ import type { Service } from '../helper.js'
 
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** A client registered by the command line, with its secret where it has one. */
+/** A client as the command line registers it, with its secret if it has one. */
 export async function registerClient(
   { app }: Service,
   id: string,
@@ -14,7 +14,7 @@ export async function registerClient(
   return { id, secret }
 }
 
-/** Sends a form, with the fields as they stand or as text. */
+/** Sends a form: fields, or text that is already encoded. */
 export function postForm(
   service: Service,
   url: string,
@@ -24,12 +24,12 @@ export function postForm(
   return service.post(url, new URLSearchParams(fields).toString(), { ...FORM, ...headers })
 }
 
-/** The header of client_secret_basic, with the credentials as they stand. */
+/** The header of client_secret_basic; the credentials are not percent-encoded. */
 export function basic(id: string, secret: string): { authorization: string } {
   return { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }
 }
 
-/** A token of client_credentials. */
+/** An access token of the client_credentials grant. */
 export async function clientToken(
   service: Service,
   { id, secret }: { id: string; secret: string },

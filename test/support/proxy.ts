@@ -11,14 +11,14 @@ import { until } from './replica.js'
 
 const run = promisify(execFile)
 
-/** Shorter than the drain of the replicas. */
+/** Shorter than the replicas' DRAIN_DELAY. */
 const IDLE_MS = 500
 const ASK_EVERY_MS = 200
 const STATUS_OF_NO_REPLICA = 502
 
 /**
- * What stands in front of the replicas, as Kubernetes does: those that say at /readyz that they are ready get requests in
- * turn, none is sent twice, and the client's own address stands in X-Forwarded-For.
+ * A load balancer like that of Kubernetes: replicas whose /readyz is 200 get requests in turn, no request is sent twice, and
+ * X-Forwarded-For has the client's address.
  */
 export async function startProxy(t: Test, replicas: string[]): Promise<string> {
   const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })
@@ -64,7 +64,7 @@ export async function startProxy(t: Test, replicas: string[]): Promise<string> {
   return `http://127.0.0.1:${(server.address() as { port: number }).port}`
 }
 
-/** Why HAProxy cannot be tried here; undefined where it can. */
+/** The reason to skip a test with HAProxy; undefined where HAProxy is installed. */
 export async function reasonNotToStartHaproxy(): Promise<string | undefined> {
   return run('haproxy', ['-v']).then(
     () => undefined,
@@ -72,7 +72,7 @@ export async function reasonNotToStartHaproxy(): Promise<string | undefined> {
   )
 }
 
-/** HAProxy with the configuration of this project; only where it listens and whom it calls are of this machine. */
+/** HAProxy with the project's configuration; only its address and those of the replicas are replaced. */
 export async function startHaproxy(t: Test, replicas: string[]): Promise<string> {
   const port = await freePort()
   const text = await readFile(join(packageRoot, 'deploy', 'haproxy', 'haproxy.cfg'), 'utf8')

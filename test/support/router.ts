@@ -5,7 +5,7 @@ export interface Route {
   path: string
 }
 
-/** The router prints itself as a tree of the parts of its paths, with the methods behind those that end there. */
+/** find-my-way prints its routes as a tree of path segments, with methods behind the last segment of a route. */
 export function routesOf(app: FastifyInstance): Route[] {
   const parts: string[] = []
   return app
@@ -18,7 +18,7 @@ export function routesOf(app: FastifyInstance): Route[] {
     })
 }
 
-/** A request to a route without a token, with ids that nobody has. */
+/** A request to a route without a token, with ids that do not exist. */
 export function without({ method, path }: Pick<Route, 'method' | 'path'>) {
   return { method: method as 'GET', url: path.replaceAll(/:\w+/g, '1').replace('*', 'nothing') }
 }

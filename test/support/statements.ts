@@ -5,15 +5,15 @@ import type { Test } from 'tap'
 import { loadDriver } from '../../src/database/sqlite/driver.js'
 import { packageRoot } from '../../src/package.js'
 
-/** What the service asks on its own: revocations, signing keys, how dear the stored hashes are, the outbox; and who shares a commit. */
+/** The service's background statements (revocations, signing keys, costs of stored hashes, the outbox) and those of shared commits. */
 const OF_UPKEEP =
   /^(begin|commit|select max\("id"\)|select "password_hash" from "users"|with "due")|set_config|^set |revoked|signing_keys|"clients"|^select .* from "api_keys"/i
 
 type Method = (this: { source: string }, ...args: unknown[]) => unknown
 
 /**
- * Hears the text of every statement that this process sends to a database, of either engine, but those of upkeep. Returns how to
- * take them.
+ * Records the text of every statement that this process sends to a database of either engine, except background statements. Returns
+ * a function that returns and forgets them.
  */
 export async function hearStatements(t: Test): Promise<() => string[]> {
   let texts: string[] = []
@@ -30,7 +30,7 @@ export async function hearStatements(t: Test): Promise<() => string[]> {
     })
   }
   connection.close()
-  // The service's own driver: the tests have another copy of it.
+  // The service's own driver, because the tests have another copy of the package.
   const driver: typeof pg = createRequire(join(packageRoot, 'package.json'))('pg')
   const client = driver.Client.prototype as unknown as Record<string, (query: unknown, ...rest: unknown[]) => unknown>
   const query = client.query as (query: unknown, ...rest: unknown[]) => unknown

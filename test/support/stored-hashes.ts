@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm'
 import type { Person, Service } from '../helper.js'
 
-// What is stored of somebody's password, looked at and changed as an import or another system would.
+// Reads and writes stored password hashes, as an import or another system would.
 
 export function tryPassword({ service, login }: Person, password: string, headers: Record<string, string> = {}) {
   return service.post('/v1/login', { username: login.user.username, password }, headers)

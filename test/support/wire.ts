@@ -1,12 +1,12 @@
 import { connect } from 'node:net'
 import type { Service } from '../helper.js'
 
-/** Lets a service listen on a free port of this machine. */
+/** Makes a service listen on a free port of 127.0.0.1. */
 export async function listen(service: Service): Promise<number> {
   return Number(new URL(await service.app.listen({ host: '127.0.0.1', port: 0 })).port)
 }
 
-/** Sends raw bytes and resolves to the whole answer, until the connection closes. No HTTP client corrects the request. */
+/** Sends raw bytes, which no HTTP client corrects. Resolves to all bytes of the answer when the connection closes. */
 export async function exchange(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the answer to ${bytes.slice(0, 80)}`)))
@@ -16,7 +16,7 @@ export async function exchange(port: number, bytes: string): Promise<string> {
   return answer
 }
 
-/** The bytes of a request that is the last of its connection: `GET /path`, further header lines, a body. */
+/** The bytes of a request with `Connection: close`: `GET /path`, further header lines, a body. */
 export function lastRequest(target: string, headers = '', body = ''): string {
   return `${target} HTTP/1.1\r\nHost: latchkey.test\r\nConnection: close\r\n${headers}\r\n${body}`
 }
