@@ -82,7 +82,7 @@ export class LogIn {
   async authenticate(identifier: string, password: string, client: Client, shown?: ShownFactor): Promise<LoggedIn> {
     const door: Door = { column: identifier.includes('@') ? 'email' : 'username', shown }
     const { user, step } = await this.#authenticate(door, identifier, password, client)
-    if (step === 'missing') throw await this.#factorMissing(user, 'pwd')
+    if (step === 'missing') throw this.#factorMissing(user, 'pwd', await this.#factorChecks.methodsOf(user.id))
     if (step === 'unenrolled') throw this.#enrollments.refusal(user, 'pwd')
     return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
   }
@@ -92,7 +92,8 @@ export class LogIn {
    * @throws Problem mfa_required, mfa_enrollment_required
    */
   async goOn(user: User, first: FirstFactor): Promise<LoggedIn> {
-    if ((await this.#factorChecks.methodsOf(user.id)).length > 0) throw await this.#factorMissing(user, first)
+    const methods = await this.#factorChecks.methodsOf(user.id)
+    if (methods.length > 0) throw this.#factorMissing(user, first, methods)
     if (this.#enrollments.isNeeded(user)) throw this.#enrollments.refusal(user, first)
     return { ...user, amr: first }
   }
@@ -187,8 +188,7 @@ export class LogIn {
     return checked
   }
 
-  async #factorMissing(user: User, first: FirstFactor): Promise<Problem> {
-    const methods = await this.#factorChecks.methodsOf(user.id)
+  #factorMissing(user: User, first: FirstFactor, methods: readonly string[]): Problem {
     return new Problem('mfa_required', { extension: { ticket: this.#tickets.make(user, first), methods } })
   }
 
