@@ -7,7 +7,7 @@
 //
 // tap's own runner would put three loaders into every process: for TypeScript, which esbuild has compiled, for mocks, which no
 // test uses, and for coverage, which V8 counts (scripts/coverage.mjs). They took as long as a file takes by itself.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
@@ -46,9 +46,10 @@ const { values, positionals: words } = parseArgs({
   },
 })
 const engines = values.engine ?? (words.length > 0 ? ['sqlite'] : ['sqlite', 'postgres'])
-for (const script of values.built ? [] : ['scripts/install.mjs', 'esbuild.config.mjs', 'esbuild.test.mjs']) {
-  const { status } = spawnSync(process.execPath, [script, 'test'], { stdio: 'inherit' })
-  if (status !== 0) process.exit(1)
+const steps = [['scripts/install.mjs'], ['esbuild.config.mjs', 'esbuild.test.mjs']]
+for (const scripts of values.built ? [] : steps) {
+  const codes = await Promise.all(scripts.map(runScript))
+  if (codes.some((code) => code !== 0)) process.exit(1)
 }
 const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(filesNamed))]
 
@@ -77,6 +78,12 @@ nameTheSlowest()
 nameWhatFailed()
 // Explicit, because the package that starts PostgreSQL ends the process with 0 whatever process.exitCode is.
 process.exit(t.passing() ? 0 : 1)
+
+/** Resolves to the exit code, or to null when a signal ended the script. */
+function runScript(script) {
+  const started = spawn(process.execPath, [script, 'test'], { stdio: 'inherit' })
+  return new Promise((resolve) => started.on('close', resolve))
+}
 
 async function runOnPostgres() {
   const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
