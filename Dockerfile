@@ -47,7 +47,9 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.
+# SQLITE_TMPDIR: its temporary files, where the root is read-only and nobody has mounted /tmp.
 ENV NODE_ENV=production \
+  SQLITE_TMPDIR=/data \
   HOST=0.0.0.0 \
   PORT=3000 \
   DRAIN_DELAY=5s

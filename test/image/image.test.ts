@@ -43,7 +43,8 @@ t.test('process 1 is the command itself, as a numeric user who is not root', asy
 })
 
 t.test('the settings are ones that exist, with values that are taken', async (t) => {
-  const { NODE_ENV, ...settings } = environmentOf(image)
+  const { NODE_ENV, SQLITE_TMPDIR, ...settings } = environmentOf(image)
+  t.equal(SQLITE_TMPDIR, '/data')
   const config = loadConfig(settings)
   t.same(Object.keys(settings).sort(), ['DRAIN_DELAY', 'HOST', 'PORT'], 'no setting that a file may give instead')
   t.match(config, { HOST: '0.0.0.0', PORT: 3000, DRAIN_DELAY: 5_000 })

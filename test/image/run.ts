@@ -14,7 +14,9 @@ import { Rehearsal, reasonNotToRehearse } from './rehearsal.js'
 
 t.setTimeout(300_000)
 
-const SETTINGS = { HOST: '127.0.0.1', PORT: '0', DRAIN_DELAY: '1s' }
+/** A machine that is busy with other work is not answered with 503. */
+const FOR_BUSY_MACHINES = { BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' }
+const SETTINGS = { HOST: '127.0.0.1', PORT: '0', DRAIN_DELAY: '1s', ...FOR_BUSY_MACHINES }
 const MEGABYTE = 1024
 
 t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) => {
@@ -136,15 +138,9 @@ class Container extends Child {
   }
 
   async signUp(username: string): Promise<string> {
-    const body = { username, password: PASSWORD }
-    let answer = await this.request('POST', '/v1/register', { body })
-    // A process on a busy machine may answer 503 overloaded.
-    await until(async () => {
-      if (answer.status === 503) answer = await this.request('POST', '/v1/register', { body })
-      return answer.status !== 503
-    })
-    if (answer.status !== 201) throw new Error(`register: ${answer.status}`)
-    return answer.body.access_token
+    const { status, body } = await this.request('POST', '/v1/register', { body: { username, password: PASSWORD } })
+    if (status !== 201) throw new Error(`register: ${status} ${body.code}`)
+    return body.access_token
   }
 }
 
