@@ -108,6 +108,10 @@ async function fillPostgres(databaseUrl: string, statements: string[]): Promise<
   const { default: pg } = await import('pg')
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()
-  for (const statement of [...statements, 'vacuum analyze', 'checkpoint']) await client.query(statement)
-  await client.end()
+  try {
+    for (const statement of [...statements, 'vacuum analyze', 'checkpoint']) await client.query(statement)
+  } finally {
+    // Or else the error of a statement is hidden behind that of a connection which the server ends.
+    await client.end()
+  }
 }
