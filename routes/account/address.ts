@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { emailKey } from '../../src/accounts/names.js'
-import { WITHDRAWN } from '../../src/accounts/profiles.js'
+import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
@@ -38,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { userId } = request.user
       const actor = { id: userId, client }
       if ('deed' in request.body) {
-        await app.profiles.update(userId, WITHDRAWN, actor)
+        await app.profiles.update(userId, NO_PENDING_EMAIL, actor)
         return doneOn(reply, 'address')
       }
       const { email, current_password } = request.body

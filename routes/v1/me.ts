@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { emailKey, usernameKey, withNameKey } from '../../src/accounts/names.js'
-import { WITHDRAWN } from '../../src/accounts/profiles.js'
+import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
 import { locale, toUser, User } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, nullable, ref } from '../../src/api/schemas.js'
@@ -112,7 +112,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         user.userId,
         {
           ...changes,
-          ...(pending === null && WITHDRAWN),
+          ...(pending === null && NO_PENDING_EMAIL),
           ...(changes.name !== undefined && withNameKey(changes.name)),
           ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
           ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),

@@ -8,7 +8,7 @@ import { Problem } from '../problems.js'
 import type { AccountAccess } from './account-access.js'
 import type { Notices } from './notices.js'
 import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
-import { lockUser, type User } from './user-rows.js'
+import { lockUser, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
 /** An account that registered where addresses must be proved has this long for it. */
 export const UNPROVEN_MS = 24 * 3_600_000
@@ -70,7 +70,7 @@ export class Addresses {
       if (unprovenUntil !== null) {
         await db.delete(users).where(eq(users.id, id))
         await access.end(db, { userId: id, extent: 'everything' })
-      } else await db.update(users).set({ pendingEmail: null, pendingEmailKey: null }).where(eq(users.id, id))
+      } else await db.update(users).set(NO_PENDING_EMAIL).where(eq(users.id, id))
       await events.record({ type: 'email.declined', userId: id, actorId: null }, client, db)
     })
   }
@@ -133,7 +133,7 @@ export class Addresses {
       await db
         .update(users)
         .set({
-          ...{ ...address, emailVerifiedAt: now, pendingEmail: null, pendingEmailKey: null, unprovenUntil: null },
+          ...{ ...address, ...NO_PENDING_EMAIL, emailVerifiedAt: now, unprovenUntil: null },
           updatedAt: now,
         })
         .where(eq(users.id, userId))

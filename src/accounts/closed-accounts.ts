@@ -2,7 +2,7 @@ import { and, eq, not } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
 import { ownedTables } from '../database/owned-tables.js'
-import { isKept } from './user-rows.js'
+import { isKept, NO_PENDING_EMAIL } from './user-rows.js'
 
 /** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
 const ROWS_DELETED_AT_ONCE = 1_000
@@ -23,8 +23,7 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
     .update(users)
     .set({
       ...names,
-      pendingEmail: null,
-      pendingEmailKey: null,
+      ...NO_PENDING_EMAIL,
       unprovenUntil: null,
       passwordHash: null,
       role: 'user',

@@ -6,14 +6,13 @@ import { Problem } from '../problems.js'
 import { normalizeName } from './names.js'
 import type { Notices } from './notices.js'
 import type { OneTimeTokens } from './one-time-tokens.js'
-import { isSame, lockAccount, type User } from './user-rows.js'
+import { isSame, lockAccount, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
 /** What people change of their own account. */
 type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
 type Pending = Pick<User, 'pendingEmail' | 'pendingEmailKey'>
-/** What takes back an address that waits to be proved. */
-export const WITHDRAWN = { pendingEmail: null, pendingEmailKey: null } as const
-type Wish = Partial<Profile & typeof WITHDRAWN>
+/** `NO_PENDING_EMAIL` takes back an address that waits to be proved. */
+type Wish = Partial<Profile & typeof NO_PENDING_EMAIL>
 
 interface Dependencies {
   database: Database
@@ -96,12 +95,7 @@ export class Profiles {
   /** What another address means beside itself: nobody has proved it, and log-ins under the old one begin no session. */
   get #ofNewAddress() {
     const { users } = this.#database.tables
-    return {
-      emailVerifiedAt: null,
-      pendingEmail: null,
-      pendingEmailKey: null,
-      authVersion: sql`${users.authVersion} + 1`,
-    }
+    return { emailVerifiedAt: null, ...NO_PENDING_EMAIL, authVersion: sql`${users.authVersion} + 1` }
   }
 }
 

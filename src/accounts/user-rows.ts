@@ -5,6 +5,9 @@ import { normalizeName } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
 
+/** No address waits to be proved. */
+export const NO_PENDING_EMAIL = { pendingEmail: null, pendingEmailKey: null } as const
+
 /** Every account has a name or an address, or waits for one; but those that are closed wait for their rows to be deleted. */
 export function isKept({ users }: Tables): SQL {
   const { usernameKey, emailKey, pendingEmailKey } = users
