@@ -4,7 +4,23 @@ import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import type { Registration } from '../../src/clients/registration.js'
 import { claimsOf, countBy, type Service } from '../helper.js'
-import { addressOf, answerOf, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
+import {
+  addressOf,
+  answerOf,
+  asks,
+  codeOf,
+  cookieOf,
+  errorOf,
+  exchange,
+  FORM,
+  GOOD,
+  ISSUER,
+  logIn,
+  OURS,
+  posts,
+  sessionOn,
+  start,
+} from './shop.js'
 
 t.setTimeout(120_000)
 
@@ -228,43 +244,17 @@ t.test('whoever comes without an id_token of theirs is asked, and nobody is sent
 
 const third = { client_id: 'third', redirect_uri: THIRD.redirect_uri }
 
-function asks(service: Service, change: Record<string, string>, cookie = ''): Promise<Response> {
-  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
-}
-
 function decides(
   service: Service,
   cookie: string,
   form: Record<string, string>,
   headers: Record<string, string> = OURS,
 ) {
-  const payload = new URLSearchParams(form).toString()
-  return service.app.inject({
-    method: 'POST',
-    url: addressOf({ ...GOOD, ...THIRD }),
-    headers: { ...headers, cookie },
-    payload,
-  })
+  return posts(service, { ...GOOD, ...THIRD }, form, { ...headers, cookie })
 }
 
 function leaves(service: Service, query: Record<string, string>, cookie = ''): Promise<Response> {
   return service.app.inject({ url: `/account/logout?${new URLSearchParams(query)}`, headers: { cookie } })
-}
-
-/** The session that the page for consent asks. */
-function sessionOn({ payload }: Response): string {
-  return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
-}
-
-function codeOf({ headers }: Response): string | undefined {
-  return headers.location === undefined
-    ? undefined
-    : (new URL(headers.location, ISSUER).searchParams.get('code') ?? undefined)
-}
-
-function errorOf({ headers }: Response): Record<string, string> {
-  const to = headers.location ?? String(headers.refresh).replace(/^0;url=/, '')
-  return Object.fromEntries(new URL(to).searchParams)
 }
 
 /** With an address for after the log-out, and an id_token of mina. */

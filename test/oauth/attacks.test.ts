@@ -1,7 +1,6 @@
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
-import type { Service } from '../helper.js'
-import { addressOf, cookieOf, FORM, GOOD, logIn, OURS, start } from './shop.js'
+import { asks, cookieOf, FORM, GOOD, logIn, OURS, posts, sessionOn, start } from './shop.js'
 
 // What the tests of the flow do not try on their way.
 
@@ -48,11 +47,11 @@ t.test('a form of another port, scheme or name logs nobody in, and agrees to not
       [403, undefined, undefined],
       origin,
     )
-    const agreed = await posts(service, { ...GOOD, ...THIRD }, consent, { cookie, origin })
+    const agreed = await posts(service, { ...GOOD, ...THIRD }, consent, { ...FORM, cookie, origin })
     t.match([agreed.statusCode, agreed.headers.refresh], [403, undefined], origin)
   }
   for (const site of ['none', 'cross-site', 'same-site', '', 'SAME-ORIGIN']) {
-    const headers = { cookie, origin: 'https://latchkey.test', 'sec-fetch-site': site }
+    const headers = { ...FORM, cookie, origin: 'https://latchkey.test', 'sec-fetch-site': site }
     t.equal((await posts(service, { ...GOOD, ...THIRD }, consent, headers)).statusCode, 403, `site ${site}`)
   }
   t.same((await mina.get('/v1/me/apps')).json().items, [])
@@ -103,10 +102,7 @@ t.test('a flood of requests by nobody leaves no row in any table', async (t) => 
   const before = await counts()
   for (let index = 0; index < FLOOD; index++) {
     const change = { state: `s${index}`, nonce: `n${index}`, client_id: ['shop', 'third', `nobody${index}`][index % 3] }
-    await service.app.inject({
-      url: addressOf({ ...GOOD, ...change }),
-      headers: { cookie: `__Host-latchkey=lkb_${index}` },
-    })
+    await asks(service, change, `__Host-latchkey=lkb_${index}`)
     await service.app.inject(`/account/logout?state=${index}&client_id=nobody${index}`)
   }
   t.same(await counts(), before)
@@ -115,19 +111,4 @@ t.test('a flood of requests by nobody leaves no row in any table', async (t) => 
 function refuses(t: Test, { statusCode, headers }: Response, what: string): void {
   const outcome = [statusCode, headers.location, headers.refresh, headers['set-cookie']]
   t.same(outcome, [400, undefined, undefined, undefined], what)
-}
-
-function asks(service: Service, change: Record<string, string>, cookie = ''): Promise<Response> {
-  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
-}
-
-/** Sends the form of the page for consent. */
-function posts(service: Service, query: Record<string, string>, form: Record<string, string>, headers: object) {
-  const payload = new URLSearchParams(form).toString()
-  return service.app.inject({ method: 'POST', url: addressOf(query), headers: { ...FORM, ...headers }, payload })
-}
-
-/** The session that the page for consent asks. */
-function sessionOn({ payload }: Response): string {
-  return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
 }

@@ -3,7 +3,7 @@ import type { LightMyRequestResponse as Response } from 'fastify'
 import t from 'tap'
 import { addTotp } from '../factors/people.js'
 import { claimsOf, PASSWORD, type Service } from '../helper.js'
-import { addressOf, answerOf, BACK, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
+import { addressOf, answerOf, asks, BACK, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
 
 t.setTimeout(120_000)
 
@@ -18,10 +18,11 @@ t.test('a log-in stays with the browser: the next client gets its code without a
   t.notOk((await service.app.inject(addressOf(GOOD))).headers['set-cookie'], 'a page sets none')
   const { db, tables } = service.app.database
   const before = [await db.$count(tables.sessions), await db.$count(tables.events)]
-  const again = await asks(service, cookieOf(page), {
-    client_id: 'game',
-    redirect_uri: 'https://game.example/callback',
-  })
+  const again = await asks(
+    service,
+    { client_id: 'game', redirect_uri: 'https://game.example/callback' },
+    cookieOf(page),
+  )
   t.equal(again.statusCode, 303)
   t.match(again.headers, { 'cache-control': 'no-store', location: /^https:\/\/game\.example\/callback\?/ })
   const answer = Object.fromEntries(new URL(String(again.headers.location)).searchParams)
@@ -42,8 +43,8 @@ t.test(
     const { service } = await start(t, { PUBLIC_URL: 'http://localhost:4711' })
     const page = await logIn(service, GOOD)
     t.match(page.headers['set-cookie'], /^latchkey-4711=lkb_[\w-]{64}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/)
-    t.equal((await asks(service, cookieOf(page))).statusCode, 303)
-    t.equal((await asks(service, cookieOf(page).replace('4711', '4712'))).statusCode, 200, 'that of a neighbour')
+    t.equal((await asks(service, {}, cookieOf(page))).statusCode, 303)
+    t.equal((await asks(service, {}, cookieOf(page).replace('4711', '4712'))).statusCode, 200, 'that of a neighbour')
     const { service: open } = await start(t, { PUBLIC_URL: 'http://login.example' })
     for (const url of [addressOf(GOOD), '/account/login']) t.equal((await open.app.inject(url)).statusCode, 404)
   },
@@ -62,11 +63,11 @@ t.test('nothing but the cookie lets in: not a forged one, not an id, not a token
     ...[mina.token, mina.login.refresh_token, mina.login.refresh_token.replace('lkr_', 'lkb_')],
     ...[4, 20, 40, 60].map((at) => `${value.slice(0, at)}${value[at] === 'A' ? 'B' : 'A'}${value.slice(at + 1)}`),
   ]
-  for (const text of forged) t.equal((await asks(service, `__Host-latchkey=${text}`)).statusCode, 200, text)
+  for (const text of forged) t.equal((await asks(service, {}, `__Host-latchkey=${text}`)).statusCode, 200, text)
   for (const name of ['latchkey', 'latchkey-80', '__host-latchkey', 'x__Host-latchkey']) {
-    t.equal((await asks(service, `${name}=${value}`)).statusCode, 200, name)
+    t.equal((await asks(service, {}, `${name}=${value}`)).statusCode, 200, name)
   }
-  t.equal((await asks(service, `a=b; __Host-latchkey=lkb_x; ${cookie}; c=d`)).statusCode, 303, 'among others')
+  t.equal((await asks(service, {}, `a=b; __Host-latchkey=lkb_x; ${cookie}; c=d`)).statusCode, 303, 'among others')
   for (const authorization of [`Bearer ${mina.token}`, `Bearer ${value}`]) {
     t.equal((await service.app.inject({ url: addressOf(GOOD), headers: { authorization } })).statusCode, 200)
   }
@@ -89,10 +90,10 @@ t.test('whoever ends the session of the browser ends what began in it, and codes
     const { access_token } = (await exchange(service, answerOf(page))).json()
     const authorization = `Bearer ${access_token}`
     t.equal((await service.get('/v1/me', { authorization })).statusCode, 200)
-    const location = String((await asks(service, cookie)).headers.location)
+    const location = String((await asks(service, {}, cookie)).headers.location)
     const code = new URL(location).searchParams.get('code') ?? ''
     await end(await browserOf(service, mina.id))
-    t.equal((await asks(service, cookie)).statusCode, 200, 'the page asks again')
+    t.equal((await asks(service, {}, cookie)).statusCode, 200, 'the page asks again')
     t.match((await service.get('/v1/me', { authorization })).json(), { code: 'invalid_token' })
     t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
   }
@@ -106,8 +107,8 @@ t.test('each log-in has a new id: a cookie that was planted is worth nothing aft
   const authorization = `Bearer ${own.json().access_token}`
   const second = await logIn(service, GOOD, {}, { ...OURS, cookie: planted })
   t.not(cookieOf(second), planted)
-  t.equal((await asks(service, planted)).statusCode, 200)
-  t.equal((await asks(service, cookieOf(second))).statusCode, 303)
+  t.equal((await asks(service, {}, planted)).statusCode, 200)
+  t.equal((await asks(service, {}, cookieOf(second))).statusCode, 303)
   t.equal((await service.get('/v1/me', { authorization })).statusCode, 200, 'what began in it goes on')
   const { sid } = claimsOf(own.json().access_token)
   const { db, tables } = service.app.database
@@ -135,7 +136,7 @@ t.test('on a device of somebody else it is over with the browser, and after twel
   t.same(await lifetimeOf(service, mina.id, page), { idle: 12 * HOUR_MS, absolute: 12 * HOUR_MS })
   const { db, tables } = service.app.database
   await db.update(tables.sessions).set({ idleExpiresAt: Date.now() - 1_000 })
-  t.equal((await asks(service, cookieOf(page))).statusCode, 200)
+  t.equal((await asks(service, {}, cookieOf(page))).statusCode, 200)
 })
 
 t.test('its use is written at most once an hour', async (t) => {
@@ -147,15 +148,15 @@ t.test('its use is written at most once an hour', async (t) => {
   const row = async () => (await db.select().from(tables.sessions).where(eq(tables.sessions.id, id)))[0]
   const recent = Date.now() - HOUR_MS / 2
   await set({ lastUsedAt: recent })
-  await asks(service, cookie)
+  await asks(service, {}, cookie)
   t.equal((await row())?.lastUsedAt, recent)
   await set({ lastUsedAt: Date.now() - 2 * HOUR_MS, idleExpiresAt: Date.now() + HOUR_MS })
-  await Promise.all([asks(service, cookie), asks(service, cookie)])
+  await Promise.all([asks(service, {}, cookie), asks(service, {}, cookie)])
   const touched = await row()
   t.ok((touched?.lastUsedAt ?? 0) > recent)
   t.ok((touched?.idleExpiresAt ?? 0) > Date.now() + 13 * DAY_MS)
   await set({ lastUsedAt: recent - HOUR_MS, expiresAt: Date.now() + HOUR_MS })
-  await asks(service, cookie)
+  await asks(service, {}, cookie)
   t.ok(((await row())?.idleExpiresAt ?? 0) < Date.now() + 2 * HOUR_MS, 'thirty days in all')
 })
 
@@ -208,10 +209,6 @@ t.test('the page to log in leads to the pages of the account and nowhere else', 
     t.notOk(foreign.headers['set-cookie'], 'nobody is logged in as somebody else by a form of another site')
   }
 })
-
-function asks(service: Service, cookie: string, change: Record<string, string> = {}): Promise<Response> {
-  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
-}
 
 /** The newest live session of a browser. */
 async function browserOf({ app }: Service, userId: number): Promise<string> {

@@ -6,6 +6,7 @@ import { bearer, startSecond, until } from '../support/replica.js'
 import {
   addressOf,
   answerOf,
+  asks,
   BACK,
   CHALLENGE,
   cookieOf,
@@ -14,7 +15,6 @@ import {
   GOOD,
   ISSUER,
   logIn,
-  open,
   start,
   VERIFIER,
 } from './shop.js'
@@ -157,7 +157,7 @@ t.test(
 t.test('a client with a secret shows it beside the code, and PKCE is no less needed', async (t) => {
   const { service, secret } = await start(t)
   const own = { client_id: 'secretive', redirect_uri: 'https://secretive.example/callback' }
-  t.equal((await open(service, { ...own, code_challenge: undefined })).statusCode, 303)
+  t.equal((await asks(service, { ...own, code_challenge: undefined })).statusCode, 303)
   const { code } = answerOf(await logIn(service, { ...GOOD, ...own }))
   for (const client_secret of [undefined, '', 'lks_wrong']) {
     t.match((await exchange(service, { ...own, code, client_secret })).json(), { error: 'invalid_client' })
@@ -227,20 +227,20 @@ t.test('nobody is sent to an address that its client has not registered, letter 
     ],
   ]
   for (const redirect_uri of variants) {
-    for (const answer of [await open(service, { redirect_uri }), await logIn(service, { ...GOOD, redirect_uri })]) {
+    for (const answer of [await asks(service, { redirect_uri }), await logIn(service, { ...GOOD, redirect_uri })]) {
       t.equal(answer.statusCode, 400, JSON.stringify(redirect_uri))
       t.notOk(answer.headers.location ?? answer.headers.refresh)
     }
   }
   for (const query of [{ client_id: 'nobody' }, { client_id: undefined }, { redirect_uri: undefined }]) {
-    t.equal((await open(service, query)).statusCode, 400, JSON.stringify(query))
+    t.equal((await asks(service, query)).statusCode, 400, JSON.stringify(query))
   }
   const twice = await service.app.inject(
     `${addressOf(GOOD)}&redirect_uri=${encodeURIComponent('https://evil.example/')}`,
   )
   t.equal(twice.statusCode, 400)
   for (const redirect_uri of ['http://127.0.0.1/cb', 'http://127.0.0.1:4000/cb', 'http://[::1]:5000/cb']) {
-    t.equal((await open(service, { redirect_uri })).statusCode, 200, redirect_uri)
+    t.equal((await asks(service, { redirect_uri })).statusCode, 200, redirect_uri)
   }
 })
 
@@ -270,7 +270,7 @@ t.test(
       [{ nonce: 'n'.repeat(513) }, 'invalid_request'],
     ]
     for (const [change, error] of wrong) {
-      for (const answer of [await open(service, change), await logIn(service, { ...GOOD, ...change })]) {
+      for (const answer of [await asks(service, change), await logIn(service, { ...GOOD, ...change })]) {
         t.equal(answer.statusCode, 303, JSON.stringify(change))
         const { searchParams, origin } = new URL(String(answer.headers.location))
         t.equal(origin, new URL(change.redirect_uri ?? BACK).origin)
@@ -279,7 +279,7 @@ t.test(
       }
     }
     const good = await logIn(service, GOOD)
-    const silent = await service.app.inject({ url: addressOf(GOOD), headers: { cookie: cookieOf(good) } })
+    const silent = await asks(service, {}, cookieOf(good))
     t.match(Object.fromEntries(new URL(String(silent.headers.location)).searchParams), { code: /^lkc_/, iss: ISSUER })
     t.match(answerOf(good), { code: /^lkc_/, iss: ISSUER }, 'as it hears what is right')
   },
@@ -304,7 +304,7 @@ t.test('a wrong password shows the form again, counts, and gives no code; anothe
     t.equal(foreign.statusCode, 403, JSON.stringify(headers))
     t.notOk(foreign.headers.refresh)
   }
-  const script = await open(service, { state: '"><script>alert(1)</script>' })
+  const script = await asks(service, { state: '"><script>alert(1)</script>' })
   t.notMatch(script.payload, '<script>')
 })
 
@@ -336,6 +336,6 @@ t.test('whoever has a second factor is asked for it on a page of its own, and ge
 
 t.test('without pages there is no such endpoint and no such grant', async (t) => {
   const { service } = await start(t, { PAGES: 'off' })
-  t.equal((await open(service, {})).statusCode, 404)
+  t.equal((await asks(service, {})).statusCode, 404)
   t.match((await exchange(service, { code: 'lkc_x' })).json(), { error: 'unsupported_grant_type' })
 })

@@ -6,7 +6,24 @@ import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
 import { hostileText } from '../fuzz/arbitraries.js'
 import { claimsOf, type Service } from '../helper.js'
-import { addressOf, answerOf, BACK, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
+import {
+  addressOf,
+  answerOf,
+  asks,
+  BACK,
+  codeOf,
+  cookieOf,
+  errorOf,
+  exchange,
+  FORM,
+  GOOD,
+  ISSUER,
+  logIn,
+  OURS,
+  posts,
+  sessionOn,
+  start,
+} from './shop.js'
 
 t.setTimeout(120_000)
 
@@ -56,7 +73,7 @@ t.test('consent is asked of the person that the client means, and of nobody else
   const joon = await service.signUp('joon')
   const { cookie } = await hintOf(service)
   const session = sessionOn(await asks(service, THIRD, cookie))
-  const first = answerOf(await decides(service, THIRD, { session, cookie }))
+  const first = answerOf(await agrees(service, THIRD, { session, cookie }))
   const hint = (await exchange(service, { ...THIRD, code: first.code })).json().id_token
   t.equal((await mina.delete('/v1/me/apps/third')).statusCode, 204)
 
@@ -67,10 +84,10 @@ t.test('consent is asked of the person that the client means, and of nobody else
   t.notMatch(page.payload, 'select_account', 'another account would get the client no answer')
   const joons = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
   const joonsPage = sessionOn(await asks(service, THIRD, joons))
-  const forged = await decides(service, asked, { session: joonsPage, cookie: joons })
+  const forged = await agrees(service, asked, { session: joonsPage, cookie: joons })
   t.match([forged.statusCode, forged.headers.location], [303, /^\/authorize\?/])
   t.same((await joon.get('/v1/me/apps')).json().items, [])
-  t.ok(answerOf(await decides(service, asked, { session: sessionOn(page), cookie })).code)
+  t.ok(answerOf(await agrees(service, asked, { session: sessionOn(page), cookie })).code)
 })
 
 t.test('an id_token is a hint when it has expired, and while its key is known', async (t) => {
@@ -193,19 +210,13 @@ function refuses(t: Test, answer: Response, hint: string, what: string): void {
   t.same([codeOf(answer), headers['set-cookie']], [undefined, undefined], what)
 }
 
-function asks(service: Service, change: Record<string, string>, cookie = ''): Promise<Response> {
-  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
-}
-
 /** Agrees to what a client of others asks for. */
-function decides(
+function agrees(
   service: Service,
   query: Record<string, string>,
   { session, cookie }: Record<'session' | 'cookie', string>,
 ): Promise<Response> {
-  const payload = new URLSearchParams({ consent: 'yes', session }).toString()
-  const headers = { ...OURS, cookie }
-  return service.app.inject({ method: 'POST', url: addressOf({ ...GOOD, ...query }), headers, payload })
+  return posts(service, { ...GOOD, ...query }, { consent: 'yes', session }, { ...OURS, cookie })
 }
 
 /** A browser that mina has logged in with, and the id_token that a client got. */
@@ -222,19 +233,6 @@ async function registerApp({ app }: Service): Promise<void> {
     ...{ first_party: true, scope: 'openid profile', id_token_signed_response_alg: 'ES256' },
   })
   await app.clients.create('app', registration, { id: null })
-}
-
-function sessionOn({ payload }: Response): string {
-  return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
-}
-
-function codeOf({ headers }: Response): string | undefined {
-  return new URL(headers.location ?? '', ISSUER).searchParams.get('code') ?? undefined
-}
-
-function errorOf({ headers }: Response): Record<string, string> {
-  const to = headers.location ?? String(headers.refresh).replace(/^0;url=/, '')
-  return Object.fromEntries(new URL(to, ISSUER).searchParams)
 }
 
 function headOf(token: string): Record<string, unknown> {

@@ -26,8 +26,9 @@ export function addressOf(query: Record<string, string | undefined>): string {
   return `/authorize?${new URLSearchParams(given)}`
 }
 
-export function open(service: Service, change: Record<string, string | undefined>): Promise<Response> {
-  return service.app.inject(addressOf({ ...GOOD, ...change }))
+/** Opens the address that a client sends its user to, in the browser that has this cookie. */
+export function asks(service: Service, change: Record<string, string | undefined>, cookie = ''): Promise<Response> {
+  return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
 }
 
 /** Posts the form of the page: the password's, unless `form` is that of the second factor. */
@@ -38,8 +39,34 @@ export function logIn(
   headers: Record<string, string> = OURS,
 ) {
   const filled: Record<string, string> = 'ticket' in form ? form : { username: 'mina', password: PASSWORD, ...form }
-  const payload = new URLSearchParams(filled).toString()
+  return posts(service, query, filled, headers)
+}
+
+/** Posts a form of a page that was opened at the address. */
+export function posts(
+  service: Service,
+  query: Record<string, string | undefined>,
+  form: Record<string, string>,
+  headers: Record<string, string>,
+): Promise<Response> {
+  const payload = new URLSearchParams(form).toString()
   return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
+}
+
+/** The session that the page for consent asks. */
+export function sessionOn({ payload }: Response): string {
+  return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
+}
+
+/** The code that a browser is sent back with; undefined where it is sent nowhere, or without one. */
+export function codeOf({ headers }: Response): string | undefined {
+  return headers.location === undefined ? undefined : (new URL(headers.location).searchParams.get('code') ?? undefined)
+}
+
+/** What the client is told, by a redirect or by a page that goes on. */
+export function errorOf({ headers }: Response): Record<string, string> {
+  const to = headers.location ?? String(headers.refresh).replace(/^0;url=/, '')
+  return Object.fromEntries(new URL(to).searchParams)
 }
 
 /** Where a page goes on to, and with what. */
