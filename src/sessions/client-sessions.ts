@@ -11,7 +11,7 @@ import type { Keys } from '../tokens/signing-keys.js'
 import { revocationColumns, sessionConditions } from './conditions.js'
 import type { Endings } from './endings.js'
 import { type Sessions, userAgentOf } from './sessions.js'
-import { newSession, numberParameter, textParameter } from './statements.js'
+import { newSession, numberParameter, sessionCount, textParameter } from './statements.js'
 import type { AccessToken, TokenPairs, Tokens } from './token-pairs.js'
 
 /** How many live sessions somebody has with one client at most: one more ends the oldest. */
@@ -102,8 +102,10 @@ export class ClientSessions {
       if (row === undefined) return undefined
       const reason = `code of ${clientId}`
       await this.#events.record({ type: 'login.succeeded', userId, sessionId, reason }, client, db)
-      const oldest = await within(db, endOldest).execute({ userId, clientId })
-      await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
+      if (row.sessionCount >= SESSIONS_PER_CLIENT) {
+        const oldest = await within(db, endOldest).execute({ userId, clientId })
+        await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
+      }
       afterCommit(db, () => tokens.publish({ grant: 'authorization_code', client: clientId }))
       return row
     })
@@ -179,6 +181,7 @@ function prepareInsert(database: Database, policy: FactorPolicy) {
     .returning({
       role: sql<Role>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`.as('role'),
       roles: sql<string>`(select ${users.roles} from ${users} where ${users.id} = ${sessions.userId})`.as('roles'),
+      sessionCount: sessionCount(database),
     })
     .prepare('insert_client_session')
 }

@@ -152,11 +152,14 @@ export class Sessions {
     // After the row of the user is locked, as by those who remove factors: another order could deadlock.
     await user.spend?.(db)
     await this.#knownNetworks.remember(user.id, ip, db)
-    const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
-    await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
+    const { sessionCount, ...proof } = row
+    if (sessionCount >= SESSIONS_PER_KIND) {
+      const oldest = await within(db, endOldest).execute({ userId: user.id, kind: plan.kind })
+      await this.#endings.record(db, oldest, OVER_THE_LIMIT, client)
+    }
     const grant = GRANTS[plan.kind]
     if (grant !== undefined) afterCommit(db, () => tokens.publish({ grant }))
-    return { userId: user.id, sessionId: id, role: user.role, roles: user.roles, proof: row }
+    return { userId: user.id, sessionId: id, role: user.role, roles: user.roles, proof }
   }
 
   /**

@@ -68,7 +68,7 @@ export function prepareSessionStatements(database: Database, policy: FactorPolic
             )} ${forShare}`,
           ),
       )
-      .returning({ amr: sessions.amr, authTime: sessions.authTime })
+      .returning({ amr: sessions.amr, authTime: sessions.authTime, sessionCount: sessionCount(database) })
       .prepare('insert_session'),
     endOldest: db
       .update(sessions)
@@ -157,6 +157,16 @@ export function newSession({ tables: { users }, now }: Database) {
     amr: textParameter('amr').as('amr'),
     authTime: sql`${now}`.as('auth_time'),
   }
+}
+
+/**
+ * For the row of a new session: how many its user has, living or over, without or with this one as the engine sees it. The index
+ * knows it; which of them live, only the rows do, and most people never have as many as they may.
+ */
+export function sessionCount({ tables: { sessions } }: Database) {
+  // drizzle leaves the table away before a column of RETURNING.
+  const isOfUser = sql`counted.user_id = ${sessions}.user_id`
+  return sql<number>`(select count(*) from ${sessions} as counted where ${isOfUser})`.as('session_count')
 }
 
 /** A parameter in the place of a column. The cast gives PostgreSQL its type. */
