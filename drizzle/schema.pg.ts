@@ -332,6 +332,7 @@ export const clients = pgTable(
     idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
       .notNull()
       .default('RS256'),
+    requiresPkce: boolean('requires_pkce').notNull().default(true),
     // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
     isFirstParty: boolean('is_first_party').notNull().default(false),
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),

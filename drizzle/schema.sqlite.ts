@@ -343,6 +343,7 @@ export const clients = sqliteTable(
     idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
       .notNull()
       .default('RS256'),
+    requiresPkce: integer('requires_pkce', { mode: 'boolean' }).notNull().default(true),
     // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
     isFirstParty: integer('is_first_party', { mode: 'boolean' }).notNull().default(false),
     createdAt: integer('created_at').notNull(),

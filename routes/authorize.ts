@@ -195,7 +195,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const { client, scope, resource, redirectUri, challenge, state, nonce } = authorization
     const { id: parentId, userId, authVersion, amr, authTime } = session
     const code = app.authorizationCodes.make({
-      ...{ clientId: client.id, scope, redirectUri, challenge, ...(resource !== undefined && { resource }) },
+      ...{ clientId: client.id, scope, redirectUri },
+      ...(challenge !== undefined && { challenge }),
+      ...(resource !== undefined && { resource }),
       ...(nonce !== undefined && { nonce }),
       ...{ parentId, userId, authVersion, amr, authTime },
     })

@@ -40,7 +40,7 @@ const OpenIdConfiguration = Type.Object(
     token_endpoint_auth_signing_alg_values_supported: texts('How an assertion of `private_key_jwt` is signed.'),
     claims_supported: texts('What id_tokens and the UserInfo endpoint can say.'),
     claim_types_supported: texts('No aggregated or distributed claims.'),
-    code_challenge_methods_supported: texts('PKCE, RFC 7636: every request needs it.'),
+    code_challenge_methods_supported: texts('PKCE, RFC 7636: every request needs it, unless its client is exempt.'),
     claims_parameter_supported: flag('`claims` is not read.'),
     request_parameter_supported: flag('Request objects are refused.'),
     request_uri_parameter_supported: flag('Request objects are refused.'),

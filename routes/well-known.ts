@@ -70,7 +70,9 @@ const AuthorizationServerMetadata = Type.Object(
       description: '`code`; none where there is no authorization endpoint.',
     }),
     code_challenge_methods_supported: Type.Optional(
-      Type.Array(Type.String(), { description: 'PKCE, RFC 7636: every request for a code needs it.' }),
+      Type.Array(Type.String(), {
+        description: 'PKCE, RFC 7636: every request for a code needs it, unless its client is exempt.',
+      }),
     ),
     authorization_response_iss_parameter_supported: Type.Optional(
       Type.Boolean({ description: 'Every answer of the authorization endpoint names the issuer: RFC 9207.' }),

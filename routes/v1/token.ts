@@ -147,7 +147,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const exchange = {
           code: required(request.body, 'code'),
           redirectUri: required(request.body, 'redirect_uri'),
-          verifier: required(request.body, 'code_verifier'),
+          verifier: verifierIn(request.body, client),
         }
         return app.codeGrant.redeem(exchange, client, clientOf(request))
       },
@@ -212,6 +212,11 @@ function required(
   const value = body[name]
   if (!value) throw new OAuthError('invalid_request', `The parameter ${name} is missing.`)
   return value
+}
+
+/** A parameter without a value counts as left out. */
+function verifierIn(body: TokenForm, client: OAuthClient): string | undefined {
+  return client.requiresPkce ? required(body, 'code_verifier') : body.code_verifier || undefined
 }
 
 /** Latchkey's own tokens are whole: there is nothing to ask for. */

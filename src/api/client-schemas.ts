@@ -47,6 +47,10 @@ const metadata = {
   post_logout_redirect_uris: uris('Where a browser may be sent after a log-out.'),
   jwks,
   id_token_signed_response_alg: oneOf(['RS256', 'ES256'], { description: 'The signature of its id_tokens.' }),
+  require_pkce: Type.Boolean({
+    description:
+      'Whether each log-in needs PKCE. False for software that has none and authenticates with a secret or a key: a challenge that it sends counts all the same.',
+  }),
   first_party: Type.Boolean({
     description: 'Your own application: nobody is asked for consent, and AUDIENCE may be the audience of its tokens.',
   }),
@@ -105,6 +109,7 @@ const EXAMPLE = {
   post_logout_redirect_uris: [],
   jwks: null,
   id_token_signed_response_alg: 'RS256',
+  require_pkce: true,
   first_party: false,
   is_active: true,
   secrets: 1,

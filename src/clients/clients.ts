@@ -222,6 +222,7 @@ export function toRegistration(client: OAuthClient): Registration {
     post_logout_redirect_uris: [...client.postLogoutRedirectUris],
     jwks: client.jwks === undefined ? null : { keys: [...client.jwks.keys] },
     id_token_signed_response_alg: client.idTokenAlgorithm,
+    require_pkce: client.requiresPkce,
     first_party: client.isFirstParty,
   }
 }

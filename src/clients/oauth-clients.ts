@@ -26,6 +26,8 @@ export interface OAuthClient {
   readonly redirectUris: readonly string[]
   readonly postLogoutRedirectUris: readonly string[]
   readonly idTokenAlgorithm: 'RS256' | 'ES256'
+  /** Whether it must prove by PKCE that a code is its own; one with a secret may be exempt (RFC 9700, 2.1.1). */
+  readonly requiresPkce: boolean
   readonly isFirstParty: boolean
   readonly createdAt: number
   readonly updatedAt: number
@@ -46,6 +48,7 @@ export function toOAuthClient(row: ClientRow): OAuthClient {
     redirectUris: wordsOf(row.redirectUris),
     postLogoutRedirectUris: wordsOf(row.postLogoutRedirectUris),
     idTokenAlgorithm: row.idTokenAlgorithm,
+    requiresPkce: row.requiresPkce,
     isFirstParty: row.isFirstParty,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,

@@ -17,7 +17,7 @@ export const URI_LONGEST = 512
 export const URIS_MAX = 20
 const RANDOM_ID_BYTES = 12
 
-/** The metadata of a client, in the names of RFC 7591 section 2; beside them `resources` and `first_party`. */
+/** The metadata of a client, in the names of RFC 7591 section 2; beside them `resources`, `require_pkce` and `first_party`. */
 export interface Registration {
   client_name: string
   token_endpoint_auth_method: AuthMethod
@@ -28,6 +28,7 @@ export interface Registration {
   post_logout_redirect_uris: string[]
   jwks: { keys: Record<string, unknown>[] } | null
   id_token_signed_response_alg: 'RS256' | 'ES256'
+  require_pkce: boolean
   first_party: boolean
 }
 
@@ -48,6 +49,7 @@ export function columnsOf(registration: Registration) {
     postLogoutRedirectUris: [...new Set(registration.post_logout_redirect_uris)].join(' '),
     jwks: registration.jwks && JSON.stringify({ keys: registration.jwks.keys }),
     idTokenAlgorithm: registration.id_token_signed_response_alg,
+    requiresPkce: registration.require_pkce,
     isFirstParty: registration.first_party,
   }
 }
@@ -64,6 +66,7 @@ export function withDefaults(given: Partial<Registration> & { client_name: strin
     post_logout_redirect_uris: [],
     jwks: null,
     id_token_signed_response_alg: 'RS256',
+    require_pkce: true,
     first_party: false,
     ...given,
   }
@@ -93,6 +96,11 @@ export function assertRegistration(registration: Registration, issuer: Issuer): 
   if (jwks !== null) refuseIf('jwks', flawOfJwks(jwks))
   if (isPublic && grants.includes('client_credentials')) {
     refuse('client_credentials is for clients that authenticate; a public client (none) cannot keep a secret.')
+  }
+  if (isPublic && !registration.require_pkce) {
+    refuse(
+      'require_pkce is false only for clients that authenticate: for a public client, PKCE proves that a code is its own.',
+    )
   }
   if (grants.includes('refresh_token') && !grants.includes('authorization_code')) {
     refuse('refresh_token comes with authorization_code alone: client_credentials gives no refresh tokens.')

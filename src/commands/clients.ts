@@ -13,6 +13,9 @@ import { ID_TOKEN_ALGORITHMS } from '../tokens/id-token-keys.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase } from './database-address.js'
 
+/** The words of --pkce. */
+const PKCE = ['required', 'optional'] as const
+
 export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
 
   create [<client_id>] --name <text>   register a client and print its secret, which is shown only once; without a
@@ -39,6 +42,7 @@ Options of create and update, which are the metadata of RFC 7591:
   --post-logout-redirect-uri <uri>
                            as --redirect-uri, after a log-out
   --id-token-alg <alg>     ${ID_TOKEN_ALGORITHMS.join(', ')}: how its id_tokens are signed
+  --pkce <when>            ${PKCE.join(', ')}: whether each log-in needs PKCE; optional is for software that has none
   --first-party            an application of your own
 
   --json   print clients as JSON, one per line, and a new secret as "client_secret"
@@ -59,6 +63,7 @@ export const options = {
   'redirect-uri': { type: 'string', multiple: true },
   'post-logout-redirect-uri': { type: 'string', multiple: true },
   'id-token-alg': { type: 'string' },
+  pkce: { type: 'string' },
   'first-party': { type: 'boolean' },
   'end-older': { type: 'boolean', default: false },
   now: { type: 'boolean', default: false },
@@ -75,6 +80,7 @@ interface Values {
   'redirect-uri'?: string[]
   'post-logout-redirect-uri'?: string[]
   'id-token-alg'?: string
+  pkce?: string
   'first-party'?: boolean
   'end-older'?: boolean
   now?: boolean
@@ -168,7 +174,7 @@ async function create({ clients }: FastifyInstance, id: string, values: Values):
 
 /** The registration that the options describe, in the names of RFC 7591. */
 function registrationOf(values: Values, readsFiles = true): Partial<Registration> {
-  const { name, scope, resource, grant, auth, jwks } = values
+  const { name, scope, resource, grant, auth, jwks, pkce } = values
   return {
     ...(name !== undefined && { client_name: name }),
     ...(scope !== undefined && { scope }),
@@ -183,6 +189,7 @@ function registrationOf(values: Values, readsFiles = true): Partial<Registration
     ...(values['id-token-alg'] !== undefined && {
       id_token_signed_response_alg: oneOf(ID_TOKEN_ALGORITHMS, values['id-token-alg'], '--id-token-alg'),
     }),
+    ...(pkce !== undefined && { require_pkce: oneOf(PKCE, pkce, '--pkce') === 'required' }),
     ...(values['first-party'] !== undefined && { first_party: values['first-party'] }),
   }
 }

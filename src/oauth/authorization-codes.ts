@@ -26,7 +26,7 @@ const AuthorizationCode = Type.Object({
   scope: Type.String(),
   resource: Type.Optional(Type.String()),
   redirectUri: Type.String(),
-  challenge: Type.String(),
+  challenge: Type.Optional(Type.String()),
   nonce: Type.Optional(Type.String()),
 })
 export type AuthorizationCode = Static<typeof AuthorizationCode>

@@ -35,7 +35,8 @@ export interface AuthorizationRequest {
   /** Words with a space between them, each one that the client may have. */
   scope: string
   resource: string | undefined
-  challenge: string
+  /** Of PKCE; undefined from a client that is exempt. */
+  challenge: string | undefined
   state: string | undefined
   nonce: string | undefined
   /** The `sub` that `id_token_hint` names: the client gets no answer about anybody else. */
@@ -92,9 +93,11 @@ export async function readAuthorizationRequest(
   if (!client.grantTypes.includes('authorization_code')) {
     refuse('unauthorized_client', 'Only clients with the grant authorization_code log people in.')
   }
-  const { code_challenge: challenge = '', code_challenge_method: method, resource, nonce } = parameters
-  if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
-  if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
+  const { code_challenge: challenge, code_challenge_method: method, resource, nonce } = parameters
+  if (client.requiresPkce || challenge !== undefined || method !== undefined) {
+    if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
+    if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
+  }
   if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is not known.')
   if ((nonce ?? '').length > NONCE_LONGEST) refuse('invalid_request', 'nonce is too long.')
   const flaw = flawOfInteraction(parameters)

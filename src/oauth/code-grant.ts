@@ -15,7 +15,8 @@ import { isVerifierOf } from './pkce.js'
 export interface CodeExchange {
   code: string
   redirectUri: string
-  verifier: string
+  /** Undefined from a client that is exempt from PKCE. */
+  verifier: string | undefined
 }
 
 /** The answer of the token endpoint. */

@@ -16,6 +16,8 @@ t.test('clients are registered, changed and deleted on the command line', async 
   t.match(rotated, { secrets: 2, client_secret: /^lks_/ })
   t.not(rotated.client_secret, made.client_secret)
   t.match(JSON.parse((await run('rotate', 'billing', '--now')).stdout), { secrets: 1, client_secret: /^lks_/ })
+  t.equal(made.require_pkce, true)
+  t.match(JSON.parse((await run('update', 'billing', '--pkce', 'optional')).stdout), { require_pkce: false })
   t.match(JSON.parse((await run('disable', 'billing')).stdout), { is_active: false })
   const listed = await run('list')
   t.match(JSON.parse(listed.stdout), { client_id: 'billing' })
@@ -32,6 +34,8 @@ t.test('what is refused says why', async (t) => {
     [['create', 'billing', '--name', 'X', '--scope', 'a  b'], 1, /one space between/],
     [['create', 'billing'], 64, /missing option --name/],
     [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant must be one of authorization_code/],
+    [['create', 'billing', '--name', 'X', '--auth', 'none', '--pkce', 'optional'], 1, /clients that authenticate/],
+    [['create', 'billing', '--name', 'X', '--pkce', 'off'], 64, /--pkce must be one of required, optional/],
     [['rotate'], 64, /missing argument <client_id>/],
     [['update', 'billing'], 64, /nothing to change/],
   ]

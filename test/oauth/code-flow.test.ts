@@ -10,6 +10,7 @@ import {
   BACK,
   CHALLENGE,
   cookieOf,
+  errorOf,
   exchange,
   FORM,
   GOOD,
@@ -166,6 +167,58 @@ t.test('a client with a secret shows it beside the code, and PKCE is no less nee
   t.match((await exchange(service, { ...right, code_verifier: 'w'.repeat(43) })).json(), { error: 'invalid_grant' })
   t.match((await exchange(service, right)).json(), { scope: 'openid profile todos:read' })
 })
+
+t.test(
+  'a client with a secret may be exempt from PKCE; a challenge that it sends counts, and none can be taken off',
+  async (t) => {
+    const { service, secret } = await start(t)
+    const own = { client_id: 'secretive', redirect_uri: 'https://secretive.example/callback' }
+    const exempt = (isExempt: boolean) =>
+      service.app.clients.update('secretive', { require_pkce: !isExempt }, { id: null })
+    await exempt(true)
+    const without = { ...own, code_challenge: undefined, code_challenge_method: undefined }
+    const codeOf = async (change: object) => answerOf(await logIn(service, { ...GOOD, ...own, ...change })).code
+    const redeem = (code: string, code_verifier: string | undefined) =>
+      exchange(service, { ...own, client_secret: secret, code, code_verifier })
+
+    const unprotected = await codeOf(without)
+    for (const verifier of [VERIFIER, 'w'.repeat(43), 'short']) {
+      t.match((await redeem(unprotected, verifier)).json(), { error: 'invalid_grant' }, `nobody asked with ${verifier}`)
+    }
+    t.match((await exchange(service, { ...own, code: unprotected })).json(), { error: 'invalid_client' })
+    t.match((await redeem(unprotected, undefined)).json(), { scope: 'openid profile todos:read' })
+    t.match((await redeem(unprotected, undefined)).json(), { error: 'invalid_grant' }, 'once')
+    t.match((await redeem(await codeOf(without), '')).json(), { token_type: 'Bearer' }, 'empty is left out')
+
+    const guarded = await codeOf({})
+    for (const verifier of [undefined, '', 'w'.repeat(43)]) {
+      t.match((await redeem(guarded, verifier)).json(), { error: 'invalid_grant' }, String(verifier))
+    }
+    t.match((await redeem(guarded, VERIFIER)).json(), { token_type: 'Bearer' })
+    for (const change of [
+      { code_challenge_method: undefined },
+      { code_challenge: undefined },
+      { code_challenge_method: 'plain' },
+    ]) {
+      t.match(
+        errorOf(await asks(service, { ...own, ...change })),
+        { error: 'invalid_request' },
+        'half of it, or weaker',
+      )
+    }
+
+    const late = await codeOf(without)
+    await exempt(false)
+    t.match(errorOf(await asks(service, without)), { error: 'invalid_request' })
+    t.match((await redeem(late, undefined)).json(), { error: 'invalid_request' })
+    t.match((await redeem(late, VERIFIER)).json(), { error: 'invalid_grant' })
+    for (const change of [{ require_pkce: false }, { token_endpoint_auth_method: 'none' as const }]) {
+      await exempt(!('require_pkce' in change))
+      const id = 'require_pkce' in change ? 'shop' : 'secretive'
+      await t.rejects(service.app.clients.update(id, change, { id: null }), { code: 'client_rejected' }, 'a public one')
+    }
+  },
+)
 
 t.test('a code lives for a minute', async (t) => {
   const { service, mina } = await start(t)

@@ -1,0 +1,1 @@
+ALTER TABLE "clients" ADD COLUMN "requires_pkce" boolean DEFAULT true NOT NULL;

@@ -1,0 +1,1 @@
+ALTER TABLE `clients` ADD `requires_pkce` integer DEFAULT true NOT NULL;
