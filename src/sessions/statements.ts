@@ -1,4 +1,5 @@
 import { and, desc, eq, inArray, isNotNull, isNull, lt, ne, or, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
@@ -164,9 +165,10 @@ export function newSession({ tables: { users }, now }: Database) {
  * knows it; which of them live, only the rows do, and most people never have as many as they may.
  */
 export function sessionCount({ tables: { sessions } }: Database) {
-  // drizzle leaves the table away before a column of RETURNING.
-  const isOfUser = sql`counted.user_id = ${sessions}.user_id`
-  return sql<number>`(select count(*) from ${sessions} as counted where ${isOfUser})`.as('session_count')
+  const counted = alias(sessions, 'counted')
+  const ofUser = sql`(select count(*) from ${sessions} as ${counted} where ${counted.userId} = ${sessions.userId})`
+  // A nested template, because drizzle drops the table name of columns in RETURNING.
+  return sql<number>`${ofUser}`.as('session_count')
 }
 
 /** A parameter in the place of a column. The cast gives PostgreSQL its type. */
