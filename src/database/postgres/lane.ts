@@ -21,7 +21,8 @@ export class Lane {
   #corked: Duplex | undefined
   #isRetired = false
 
-  private constructor(client: pg.Client) {
+  /** Of a client in pipeline mode that is connected, or is about to be. */
+  constructor(client: pg.Client) {
     this.#client = client
     // Without a listener a connection that the server ends would end this process too; its statements fail anyway.
     client.on('error', () => this.retire())

@@ -19,6 +19,10 @@ export class Lanes {
     this.#open = open
   }
 
+  add(lane: Lane): void {
+    this.#lanes.push(lane)
+  }
+
   /** The lane that others of this tick leave by, or else the one with the fewest; undefined when none would answer soon. */
   take(): Lane | undefined {
     let best: Lane | undefined
@@ -45,7 +49,7 @@ export class Lanes {
     try {
       const lane = await this.#open()
       if (this.#isClosed) lane.retire()
-      else this.#lanes.push(lane)
+      else this.add(lane)
       this.#pauseMs = FIRST_PAUSE_MS
     } catch {
       this.#pausedUntil = performance.now() + this.#pauseMs

@@ -10,7 +10,7 @@ import { pendingMigrations, readMigrations } from '../migrations.js'
 import { assertPostgresUrl } from './address.js'
 import { assertOwnSchema } from './own-schema.js'
 import { Pool, type Runner } from './pool.js'
-import { explorePassage } from './pooler.js'
+import { type Entrance, enter, explorePassage, type Passage } from './pooler.js'
 import { recordedOn } from './recorded.js'
 import { assertWritable, settleSession } from './session.js'
 
@@ -19,7 +19,6 @@ const DEFAULT_POOL_SIZE = 10
 const PATIENCE_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
-const CONNECTION = { connectionTimeoutMillis: 5_000, application_name: 'latchkey' }
 /** The advisory lock of migrations: "LKEY". */
 const MIGRATION_LOCK = 0x4c4b4559
 /** The advisory lock of long transactions: "LKEZ". */
@@ -35,25 +34,7 @@ const ANOTHERS_TABLE = new Set(['42P07', '42703'])
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
 export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
   assertPostgresUrl(url)
-  const client = await connectPatiently(url, options)
-  try {
-    // One query, before any other: a default time-out of the server or the role would end a long migration.
-    await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
-    await settleSession(client)
-    await assertUtf8(client)
-    // Without migrations the database may be one that is only read: the source of a copy.
-    if (options.migrate) await assertWritable(client)
-    await assertOwnSchema(client)
-    await migrate(client, options)
-    await assertOwnSchema(client)
-  } catch (error) {
-    throw asDatabaseError(error, url)
-  } finally {
-    await client.end().catch(() => {})
-  }
-  const passage = await explorePassage(url, CONNECTION).catch((error) => {
-    throw asDatabaseError(error, url)
-  })
+  const passage = await explorePatiently(url, options)
   for (const advice of passage.advice) options.onNotice?.(advice)
 
   const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE, passage)
@@ -108,11 +89,33 @@ function drizzleOn(runner: Runner): Db {
   return drizzle({ client: runner as unknown as pg.Client, schema: tables })
 }
 
-async function connectPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice }: OpenOptions): Promise<pg.Client> {
+/** Migrates on the connection that the passage is explored by. */
+async function explorePatiently(url: string, options: OpenOptions): Promise<Passage> {
+  const entrance = await enterPatiently(url, options)
+  const { client } = entrance
+  try {
+    // One query, before any other: a time-out of this process, the server or the role would end a long migration.
+    await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
+    await settleSession(client)
+    await assertUtf8(client)
+    // Without migrations the database may be one that is only read: the source of a copy.
+    if (options.migrate) await assertWritable(client)
+    await assertOwnSchema(client)
+    const isChanged = await migrate(client, options)
+    if (isChanged) await assertOwnSchema(client)
+    await client.query('reset statement_timeout; reset idle_in_transaction_session_timeout')
+    return await explorePassage(entrance, url)
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw asDatabaseError(error, url)
+  }
+}
+
+async function enterPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice }: OpenOptions): Promise<Entrance> {
   const deadline = performance.now() + patienceMs
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await connect(url)
+      return await enter(url)
     } catch (error) {
       const failure = asDatabaseError(error, url)
       if (!mayPass(error) || performance.now() + pauseMs > deadline) throw failure
@@ -122,14 +125,6 @@ async function connectPatiently(url: string, { patienceMs = PATIENCE_MS, onNotic
     }
     await sleep(pauseMs)
   }
-}
-
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, ...CONNECTION })
-  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
-  client.on('error', () => {})
-  await client.connect()
-  return client
 }
 
 /** Whether another attempt may succeed: not where a certificate, the password or the name of the database is wrong. */
@@ -145,8 +140,8 @@ async function assertUtf8(client: pg.Client): Promise<void> {
   if (encoding !== 'UTF8') throw new DatabaseError(`its encoding is ${encoding}: create it with ENCODING 'UTF8'.`)
 }
 
-/** Applies all pending migrations in one transaction, one process at a time. */
-async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<void> {
+/** Applies all pending migrations in one transaction, one process at a time. Resolves to whether there were any. */
+async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<boolean> {
   await client.query('begin')
   try {
     await client.query(`set local lock_timeout = '${MIGRATION_PATIENCE}'`)
@@ -171,6 +166,7 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
       )
     }
     await client.query('commit')
+    return pending.length > 0
   } catch (error) {
     await client.query('rollback').catch(() => {})
     throw error

@@ -17,12 +17,16 @@ export class Pipeline {
   readonly #writes: Lanes
   readonly #commits: SharedCommits
 
-  constructor(connection: pg.ClientConfig, connections: number) {
+  /** `first` is connected already: it becomes a lane, or is ended where there are none. */
+  constructor(connection: pg.ClientConfig, connections: number, first: pg.Client) {
     const isUsed = connections >= LEAST_CONNECTIONS
     const reads = isUsed ? Math.min(READ_LANES, Math.floor(connections / 4)) : 0
     const writes = isUsed ? 1 : 0
     this.size = reads + writes
     this.#reads = new Lanes(reads, () => Lane.open(connection, settleSession))
+    const lane = new Lane(first)
+    if (reads > 0) this.#reads.add(lane)
+    else lane.retire()
     this.#writes = new Lanes(writes, () =>
       Lane.open(connection, async (client) => {
         await settleSession(client)

@@ -45,7 +45,7 @@ export class Pool implements Runner {
       keepAlive: true,
       application_name: 'latchkey',
     }
-    this.#pipeline = new Pipeline(connection, passage.isDirect ? size : 0)
+    this.#pipeline = new Pipeline(connection, passage.isDirect ? size : 0, passage.client)
     const max = size - this.#pipeline.size
     this.#pool = new pg.Pool({ ...connection, max, idleTimeoutMillis: IDLE_CONNECTION_MS, onConnect: settleSession })
     // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
@@ -68,7 +68,8 @@ export class Pool implements Runner {
     if (!('name' in statement) || statement.name === undefined) return undefined
     assertText(params)
     try {
-      return await this.#pipeline.query({ ...statement, values: params, types: NUMBERS } as pg.QueryConfig)
+      const query = { ...statement, values: params, types: NUMBERS, query_timeout: ANSWER_TIMEOUT_MS }
+      return await this.#pipeline.query(query as pg.QueryConfig)
     } catch (error) {
       // A concurrent statement of the same name failed to prepare it.
       if (isLostStatement(error)) return undefined

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
-import { settleSession } from './session.js'
 
+const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
 /** Limits of a connection that the server keeps. */
 export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
 
@@ -13,51 +13,60 @@ export interface Passage {
   keepsPrepared: boolean
   /** Whether the settings of a connection are its own. Behind a pooler, they may be given to another's transaction. */
   isDirect: boolean
+  /** The connection that this was found out by. It has the limits, where it has any. */
+  client: pg.Client
   /** What the operator can do about the first two, one sentence each. */
   advice: string[]
 }
 
-/** Tries what the pool of connections will rely on. The server or a pooler may be at `url`. */
-export async function explorePassage(url: string, options: pg.ClientConfig): Promise<Passage> {
-  const advice: string[] = []
-  const connect = async (limits: object) => {
-    const client = new pg.Client({ connectionString: url, ...options, ...limits })
-    client.on('error', () => {})
-    await client.connect()
-    await settleSession(client)
-    return client
-  }
-  let limits: Passage['limits'] = SERVER_LIMITS
-  let first: pg.Client
+/** The first connection to what stands at an address, with the limits that it takes as startup parameters. */
+export interface Entrance {
+  client: pg.Client
+  limits: Passage['limits']
+}
+
+/** Connects. The server or a pooler may be at `url`. */
+export async function enter(url: string): Promise<Entrance> {
   try {
-    first = await connect(limits)
+    return { client: await connect(url, SERVER_LIMITS), limits: SERVER_LIMITS }
   } catch (error) {
     if (!/unsupported startup parameter/.test((error as Error).message)) throw error
-    limits = {}
-    first = await connect(limits)
+    return { client: await connect(url, {}), limits: {} }
+  }
+}
+
+/** Tries what the pool of connections will rely on. */
+export async function explorePassage({ client, limits }: Entrance, url: string): Promise<Passage> {
+  const isDirect = await isServer(client)
+  const keepsPrepared = isDirect || (await isPreparedForEach(client, url, limits))
+  const advice: string[] = []
+  if (limits !== SERVER_LIMITS) {
     advice.push(
       'The pooler in front of PostgreSQL refuses statement_timeout: statements are limited by this process alone. Set ignore_startup_parameters = extra_float_digits, statement_timeout, idle_in_transaction_session_timeout in it, and statement_timeout = 3s for the role.',
     )
   }
-  const second = await connect(limits)
-  try {
-    const keepsPrepared = await isPreparedForEach(first, second)
-    if (!keepsPrepared) {
-      advice.push(
-        'The pooler in front of PostgreSQL does not keep prepared statements: each one is parsed anew. Set max_prepared_statements in it (PgBouncer 1.21 or newer).',
-      )
-    }
-    return { limits, keepsPrepared, isDirect: await isServer(first), advice }
-  } finally {
-    await Promise.allSettled([first.end(), second.end()])
+  if (!keepsPrepared) {
+    advice.push(
+      'The pooler in front of PostgreSQL does not keep prepared statements: each one is parsed anew. Set max_prepared_statements in it (PgBouncer 1.21 or newer).',
+    )
   }
+  return { limits, keepsPrepared, isDirect, client, advice }
+}
+
+async function connect(url: string, limits: Passage['limits']): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, ...CONNECTION, ...limits })
+  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
+  client.on('error', () => {})
+  await client.connect()
+  return client
 }
 
 /**
  * Whether two connections can each prepare a statement of the same name. A pooler of transactions that does not keep track
  * lends one server connection to both, where the name is taken by the first.
  */
-async function isPreparedForEach(first: pg.Client, second: pg.Client): Promise<boolean> {
+async function isPreparedForEach(first: pg.Client, url: string, limits: Passage['limits']): Promise<boolean> {
+  const second = await connect(url, limits)
   const name = `latchkey_${randomBytes(6).toString('hex')}`
   try {
     // Twice each, because other clients may get in between and be lent the connection that would have told.
@@ -66,6 +75,8 @@ async function isPreparedForEach(first: pg.Client, second: pg.Client): Promise<b
   } catch (error) {
     if (!isLostStatement(error)) throw error
     return false
+  } finally {
+    await second.end().catch(() => {})
   }
 }
 

@@ -25,7 +25,7 @@ const PAIRS = Object.entries(SESSION)
 /** What this version of the server does not know is left out. A commit that may be lost is none: `off` becomes `local`. */
 const SETTLE = `
   select set_config(wanted.name, wanted.value, false)
-  from (values ${PAIRS}) as wanted (name, value) join pg_settings known on known.name = wanted.name
+  from (values ${PAIRS}) as wanted (name, value) where current_setting(wanted.name, true) is not null
   union all
   select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off'`
 
@@ -36,9 +36,9 @@ export async function settleSession(client: pg.ClientBase): Promise<void> {
 
 /** Settings that an operator has made on purpose, so that they are not changed here, and under which no accounts can be kept. */
 const OBSTACLES = `
-  select name, setting as value from pg_settings
-  where (name = 'default_transaction_read_only' and setting = 'on' and not pg_is_in_recovery())
-    or (name = 'session_replication_role' and setting = 'replica')`
+  select name, current_setting(name) as value
+  from (values ('default_transaction_read_only', 'on'), ('session_replication_role', 'replica')) as obstacle (name, value)
+  where current_setting(name) = value and (name = 'session_replication_role' or not pg_is_in_recovery())`
 
 /**
  * Refuses settings under which nothing can be written, or is written without triggers and foreign keys.
