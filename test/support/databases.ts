@@ -11,6 +11,14 @@ import { openDatabase } from '../../src/database/open.js'
 /** The server of a run on PostgreSQL (npm run test:postgres); undefined in a run on SQLite. */
 export const SERVER_URL = process.env.TEST_DATABASE === 'postgres' ? process.env.TEST_DATABASE_URL : undefined
 
+/**
+ * Connections to that server, kept until the process ends: to open one takes the server longer than to create a database or
+ * to drop it.
+ */
+const keptConnections = new pg.Pool({ connectionString: SERVER_URL, idleTimeoutMillis: 0, allowExitOnIdle: true })
+// Without a listener, the end of the server would end this process.
+keptConnections.on('error', () => {})
+
 /** For `{ skip }` of tests of one engine. */
 export const SQLITE_ONLY = SERVER_URL === undefined ? false : 'about SQLite alone'
 export const POSTGRES_ONLY = SERVER_URL === undefined ? 'needs PostgreSQL: npm run test:postgres' : false
@@ -97,8 +105,9 @@ export async function createDatabase(
   return url.href
 }
 
-/** Runs one statement on a connection of its own. */
+/** Runs one statement, on a connection of its own unless it is one to the server of the run. */
 export async function onServer(url: string, statement: string): Promise<Record<string, unknown>[]> {
+  if (url === SERVER_URL) return (await keptConnections.query(statement)).rows
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})
   await client.connect()

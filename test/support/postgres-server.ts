@@ -46,7 +46,7 @@ export class PostgresServer {
       port,
       password: PASSWORD,
       createPostgresUser: userInfo().uid === 0,
-      initdbFlags: ['--encoding=UTF8', '--locale=C'],
+      initdbFlags: ['--encoding=UTF8', '--locale=C', '-c', 'scram_iterations=1'],
       postgresFlags: Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       onLog: () => {},
       onError: () => {},
