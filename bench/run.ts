@@ -14,7 +14,7 @@ import { ROWS, type Row } from './rows.js'
 
 const HELP = `npm run bench -- [options]
 
-  --minutes <n>   how long the measuring takes, about (8)
+  --minutes <n>   how long the measuring takes, about (12)
   --rounds <n>    how often each is measured; the median counts (3)
   --rows <names>  only these rows, separated by commas: ${Object.keys(ROWS).join(', ')}
   --only <names>  only these contestants besides Latchkey
@@ -22,11 +22,11 @@ const HELP = `npm run bench -- [options]
   --dry           print, and leave bench/RESULTS.md as it is
 `
 /** The options of a run. */
-const OVERHEAD_S = 150
+const OVERHEAD_S = 330
 
 const { values } = parseArgs({
   options: {
-    minutes: { type: 'string', default: '8' },
+    minutes: { type: 'string', default: '12' },
     rounds: { type: 'string', default: '3' },
     rows: { type: 'string', default: Object.keys(ROWS).join(',') },
     only: { type: 'string' },

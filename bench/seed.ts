@@ -90,7 +90,7 @@ async function fill(databaseUrl: string, users: number, rows: number): Promise<v
     // PostgreSQL has a sequence; SQLite would give every row of one insert the same id.
     `insert into todos (${isSqlite ? 'id, ' : ''}user_id, title, description, done, due_at, version, created_at, updated_at)
      select ${isSqlite ? 'n, ' : ''}${TODOS.replace('USERS', String(users))}, case when n % 3 = 0 then ${yes} else ${no} end,
-     case when n % 4 = 0 then ${TIME} + n * 1000 end, 1, ${TIME} + n, ${TIME} + n from ${series(1, rows)}`,
+     case when n % 4 = 0 then ${TIME} + cast(n as bigint) * 1000 end, 1, ${TIME} + n, ${TIME} + n from ${series(1, rows)}`,
   ]
   await (isSqlite ? fillSqlite(databaseUrl, statements) : fillPostgres(databaseUrl, statements))
 }
