@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { newSessionId } from '../sessions/session-ids.js'
 import { seal, unseal } from '../tokens/sealing.js'
 import type { Secret } from '../tokens/secret.js'
 
@@ -41,7 +41,7 @@ export class AuthorizationCodes {
   }
 
   make(content: Omit<AuthorizationCode, 'jti' | 'expiresAt'>): string {
-    const code = { ...content, jti: randomUUID(), expiresAt: Date.now() + LIFETIME_MS }
+    const code = { ...content, jti: newSessionId(), expiresAt: Date.now() + LIFETIME_MS }
     return PREFIX + seal(JSON.stringify(code), PURPOSE, this.#keys)
   }
 

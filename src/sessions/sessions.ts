@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
@@ -12,6 +11,7 @@ import { COMPAT_TOKEN_TYPE, type Keys } from '../tokens/signing-keys.js'
 import type { Endings } from './endings.js'
 import type { KnownNetworks } from './known-networks.js'
 import type { Revocations } from './revocations.js'
+import { newSessionId } from './session-ids.js'
 import { endAllSessions, prepareSessionStatements, pruneSessions, SESSIONS_PER_KIND } from './statements.js'
 import type { TokenPairs, Tokens } from './token-pairs.js'
 
@@ -136,7 +136,7 @@ export class Sessions {
   async #begin(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     this.#keys.assertCanSign()
     const { ip } = client
-    const id = randomUUID()
+    const id = newSessionId()
     const { insert, endOldest } = this.#statements
     const [row] = await within(db, insert).execute({
       ...plan,
