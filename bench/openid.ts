@@ -17,7 +17,8 @@ import { requestBytes, sendAll } from './sockets.js'
 const [, , COUNT = '5000', POSTGRES] = process.argv
 /** So many that nobody has more sessions with a client than it may have. */
 const PEOPLE = 1_000
-const WARM_UP = 200
+/** As many as V8 needs to compile what each of them runs. */
+const WARM_UP = 3_000
 const BACK = 'https://shop.example.com/callback'
 const VERIFIER = 'v'.repeat(43)
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
