@@ -37,6 +37,8 @@ function install(folder) {
   const shell = command === 'npm' && process.platform === 'win32'
   const { status } = spawnSync(command, [...args, 'ci', ...OPTIONS], {
     cwd: fileURLToPath(folder),
+    // node-gyp compiles one file after the other unless it is told how many at once.
+    env: { JOBS: 'max', ...process.env },
     stdio: 'inherit',
     shell,
   })
