@@ -1,6 +1,6 @@
-// Runs test files, as many processes at once as there are processors. Files of a folder share processes; a file begins with
-// `// In a process of its own: <reason>.` where it changes or measures something of its process.
-//   npm test                         all of them on SQLite, then on a PostgreSQL server that it starts
+// Runs test files, in one process more than there are processors: some wait for a server or a sleep. Files of a folder share
+// processes; a file begins with `// In a process of its own: <reason>.` where it changes or measures something of its process.
+//   npm test                         all of them on SQLite and on a PostgreSQL server that it starts, at the same time
 //   npm test refresh attacks/        on SQLite, the files whose path has one of these words in it
 //   npm run test:postgres refresh    the same on PostgreSQL, on the server at TEST_DATABASE_URL if that is set
 // What follows `--` goes to the files. Prints TAP, or a summary where the output is a terminal.
@@ -19,8 +19,9 @@ const ONE_ENGINE = /^\/\/ On (SQLite|PostgreSQL) alone: (.+)\.\n/
 const ENGINES = { SQLite: 'sqlite', PostgreSQL: 'postgres' }
 const BUILT = 'dist-test/test'
 const APART = /^\/\/ In a process of its own: .+\.$/m
-/** Small, so that all processors finish at about the same time and a crash loses few files. */
-const FILES_A_PROCESS = 6
+const LIMIT = /^t\.setTimeout\(([\d_]+)\)/m
+/** A process takes seconds to start. Few, so that all processors finish at about the same time and a crash loses few files. */
+const FILES_A_PROCESS = 8
 const TOGETHER = `${BUILT}/support/together.js`
 /** The limit of the start of a process, which then reports the limit of each of its files. */
 const STARTING_MS = 30_000
@@ -38,7 +39,7 @@ const { values, positionals: words } = parseArgs({
   allowPositionals: true,
   options: {
     engine: { type: 'string', multiple: true },
-    jobs: { type: 'string', default: String(availableParallelism()) },
+    jobs: { type: 'string', default: String(availableParallelism() + 1) },
     timeout: { type: 'string', default: String(TIMEOUT_S) },
     kind: { type: 'string', default: 'test' },
     // A nested run must not build: that would delete the files which the outer run executes.
@@ -72,7 +73,7 @@ if (process.stdout.isTTY) {
 } else t.pipe(process.stdout)
 t.jobs = Number(values.jobs)
 passSignalsOn()
-for (const engine of engines) await (engine === 'postgres' ? runOnPostgres() : run(engine))
+await run()
 await t.end()
 nameTheSlowest()
 nameWhatFailed()
@@ -85,40 +86,48 @@ function runScript(script) {
   return new Promise((resolve) => started.on('close', resolve))
 }
 
-async function runOnPostgres() {
-  const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
-  const server = process.env.TEST_DATABASE_URL === undefined ? await PostgresServer.create() : undefined
+/** Resolves when all files have ended. Processes that may take the longest begin first. */
+async function run() {
+  const server = engines.includes('postgres') ? await startPostgres() : undefined
+  const processes = engines.flatMap((engine) => {
+    const groups = grouped(files.filter((file) => isFor(engine, file)))
+    return groups.map((group) => ({ group, engine, limit: group.reduce((sum, file) => sum + limitOf(file), 0) }))
+  })
   try {
-    await run('postgres', { TEST_DATABASE_URL: server?.url ?? process.env.TEST_DATABASE_URL })
+    await Promise.all(processes.sort((one, other) => other.limit - one.limit).map(runProcess))
   } finally {
     await server?.remove()
   }
 }
 
-/** Resolves when all of the files for this engine have ended. */
-async function run(engine, settings = {}) {
-  const env = { ...process.env, TAP: '1', TAP_TIMEOUT: values.timeout, TEST_DATABASE: engine, ...settings }
+/** Undefined where TEST_DATABASE_URL names a server. */
+async function startPostgres() {
+  const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
+  if (process.env.TEST_DATABASE_URL !== undefined) return undefined
+  const server = await PostgresServer.create()
+  process.env.TEST_DATABASE_URL = server.url
+  return server
+}
+
+async function runProcess({ group, engine }) {
+  const env = { ...process.env, TAP: '1', TAP_TIMEOUT: values.timeout, TEST_DATABASE: engine }
   const timeout = Number(values.timeout) * 1_000 + STARTING_MS
-  await Promise.all(
-    grouped(files.filter((file) => isFor(engine, file))).map(async (group) => {
-      const name = group.length === 1 ? sourceOf(group[0]) : `${dirname(sourceOf(group[0]))}: ${group.length} files`
-      const running = t.spawn(
-        process.execPath,
-        ['--enable-source-maps', TOGETHER, ...group, '--', ...passedOn],
-        { env, timeout, buffered: t.jobs > 1, at: null, stack: '' },
-        `${name} on ${engine}`,
-      )
-      const passed = new Set()
-      running.subtest.parser.on('assert', ({ ok, name, time }) => {
-        if (ok) passed.add(name)
-        times.push({ ms: time, name, engine })
-      })
-      if ((await running).ok) return
-      // A file that had not started when the process ended has failed too.
-      const failures = group.filter((file) => !passed.has(sourceOf(file)))
-      for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
-    }),
+  const name = group.length === 1 ? sourceOf(group[0]) : `${dirname(sourceOf(group[0]))}: ${group.length} files`
+  const running = t.spawn(
+    process.execPath,
+    ['--enable-source-maps', TOGETHER, ...group, '--', ...passedOn],
+    { env, timeout, buffered: t.jobs > 1, at: null, stack: '' },
+    `${name} on ${engine}`,
   )
+  const passed = new Set()
+  running.subtest.parser.on('assert', ({ ok, name, time }) => {
+    if (ok) passed.add(name)
+    times.push({ ms: time, name, engine })
+  })
+  if ((await running).ok) return
+  // A file that had not started when the process ended has failed too.
+  const failures = group.filter((file) => !passed.has(sourceOf(file)))
+  for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
 }
 
 /** The files of each process: several files of one folder, or one file that is to be apart. */
@@ -182,6 +191,12 @@ function builtFiles(folder = BUILT) {
     if (entry.isDirectory()) return builtFiles(path)
     return path.endsWith(`.${values.kind}.js`) ? [path] : []
   })
+}
+
+/** In ms: what the file sets. */
+function limitOf(file) {
+  const [, ms] = LIMIT.exec(readFileSync(sourceOf(file), 'utf8')) ?? []
+  return ms === undefined ? Number(values.timeout) * 1_000 : Number(ms.replaceAll('_', ''))
 }
 
 /** The comments of a file before its imports. */
