@@ -34,6 +34,7 @@ export const FLOORS = [
   'src/server.ts',
   'src/import',
   'src/commands',
+  'src/command-line.ts',
   'src/cli.ts',
 ] as const
 

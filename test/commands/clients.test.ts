@@ -3,13 +3,14 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Person, startService, temporaryFolder } from '../helper.js'
+import { call } from '../support/calls.js'
 import { latchkey } from '../support/child.js'
 
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
 
 t.test('clients are registered, changed and deleted on the command line', async (t) => {
-  const run = await installation(t)
+  const { run, settings } = await installation(t)
   const made = JSON.parse((await run('create', 'billing', '--name', 'Billing', '--scope', 'invoices:write')).stdout)
   t.match(made, { client_id: 'billing', client_name: 'Billing', scope: 'invoices:write', client_secret: /^lks_/ })
   const rotated = JSON.parse((await run('rotate', 'billing')).stdout)
@@ -22,12 +23,13 @@ t.test('clients are registered, changed and deleted on the command line', async 
   const listed = await run('list')
   t.match(JSON.parse(listed.stdout), { client_id: 'billing' })
   t.notMatch(listed.stdout, /lks_/)
-  t.equal((await run('delete', 'billing')).code, 0)
+  const deleted = await latchkey(t, ['clients', 'delete', 'billing'], { settings })
+  t.equal(await deleted.exit, 0, deleted.stderr)
   t.equal((await run('list')).stdout, '')
 })
 
 t.test('what is refused says why', async (t) => {
-  const run = await installation(t)
+  const { run } = await installation(t)
   const refused: [string[], number, RegExp][] = [
     [['show', 'nobody'], 1, /there is no client "nobody"/],
     [['create', 'latchkey', '--name', 'X'], 1, /is the service itself/],
@@ -57,11 +59,9 @@ t.test('the command line lists the API keys of anybody, and ends them', async (t
   const make = async (person: Person, name: string) =>
     (await person.post('/v1/me/api-keys', { name, scope: 'profile', expires_at })).json()
   const [backup, report, other] = [await make(mina, 'backup'), await make(mina, 'report'), await make(joon, 'other')]
-  const run = async (...args: string[]) => {
-    const child = await latchkey(t, ['api-keys', ...args], { settings: { DATABASE_URL } })
-    return { code: await child.exit, stdout: child.stdout, stderr: child.stderr }
-  }
-  const listed = await run('list', 'mina')
+  const run = (...args: string[]) => call(['api-keys', ...args], { DATABASE_URL })
+  const listed = await latchkey(t, ['api-keys', 'list', 'mina'], { settings: { DATABASE_URL } })
+  t.equal(await listed.exit, 0, listed.stderr)
   t.match(listed.stdout, `${backup.id}  expires ${expires_at}  never used  profile  backup`)
   t.match(listed.stdout, report.id)
   t.notMatch(listed.stdout, new RegExp(`lkk_|${other.id}`))
@@ -85,9 +85,8 @@ async function installation(t: Test) {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
   await startService(t, { DATABASE_URL })
-  return async (...args: string[]) => {
-    const child = await latchkey(t, ['clients', ...args, '--json'], { settings: { DATABASE_URL } })
-    const code = await child.exit
-    return { code, stdout: child.stdout, stderr: child.stderr }
+  return {
+    settings: { DATABASE_URL },
+    run: (...args: string[]) => call(['clients', ...args, '--json'], { DATABASE_URL }),
   }
 }

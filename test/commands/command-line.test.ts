@@ -198,7 +198,7 @@ t.test('a terminal gets text and tables with headers; --json is JSON there too',
 
 async function commandsOf(): Promise<[name: string, command: Command][]> {
   const [, list = ''] =
-    /const COMMANDS[^{]*\{([\s\S]*?)\n\}\n/.exec(await readFile(join(packageRoot, 'src/cli.ts'), 'utf8')) ?? []
+    /const COMMANDS[^{]*\{([\s\S]*?)\n\}\n/.exec(await readFile(join(packageRoot, 'src/command-line.ts'), 'utf8')) ?? []
   const names = [...list.matchAll(/^ {2}'?([\w-]+)'?: \{/gm)].map(([, name]) => `${name}`)
   return Promise.all(
     names.map(async (name): Promise<[string, Command]> => {
