@@ -1,19 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { getTableName, sql } from 'drizzle-orm'
 import type { PgTable } from 'drizzle-orm/pg-core'
 import type { LightMyRequestResponse as Response } from 'fastify'
+import pg from 'pg'
 import t, { type Test } from 'tap'
 import { PASSWORD, type Person, type Service, startService } from '../helper.js'
-import { onServer, POSTGRES_ONLY, SERVER_URL } from '../support/databases.js'
+import { POSTGRES_ONLY, SERVER_URL } from '../support/databases.js'
 import { signUpAdmin } from '../support/people.js'
 import { ask } from '../support/sqlite.js'
 
-// Every deed has a service of its own.
 t.setTimeout(240_000)
 
 const NEXT = 'four louder lanterns'
-/** Longer than a statement may take. */
-const LOCKED_S = 6
 
 interface People {
   service: Service
@@ -35,11 +32,11 @@ const DEEDS: Record<string, { status: number; act(people: People): Promise<Respo
   },
   'logging in': {
     status: 200,
-    act: ({ service }) => service.post('/v1/login', { username: 'mina', password: PASSWORD }),
+    act: ({ service, mina }) => service.post('/v1/login', credentialsOf(mina)),
   },
   'logging in with the tutorials': {
     status: 200,
-    act: ({ service }) => compat(service, '/login', { username: 'mina', password: PASSWORD }),
+    act: ({ service, mina }) => compat(service, '/login', credentialsOf(mina)),
   },
   refreshing: {
     status: 200,
@@ -85,10 +82,12 @@ const DEEDS: Record<string, { status: number; act(people: People): Promise<Respo
 }
 
 t.test('what cannot be recorded does not happen', async (t) => {
-  for (const [name, { status, act }] of Object.entries(DEEDS)) {
+  const service = await start(t)
+  const boss = await signUpAdmin(service, 'boss')
+  for (const [n, [name, { status, act }]] of Object.entries(DEEDS).entries()) {
     await t.test(name, { timeout: 60_000 }, async (t) => {
-      const people = await setUp(t)
-      const { service, boss, mina, phone } = people
+      const people = await meet(service, boss, `mina${n}`)
+      const { mina, phone } = people
       const before = await contentOf(service)
       await stopRecording(service)
       t.equal((await act(people)).statusCode, 500)
@@ -142,20 +141,18 @@ t.test(
   'a reset whose last step meets a lock is 503, and works when it is tried again',
   { skip: POSTGRES_ONLY },
   async (t) => {
-    for (const table of ['one_time_tokens', 'sessions', 'events']) {
-      const people = await setUp(t)
-      const { service, mina, phone, token } = people
+    // All at once: each waits as long as a statement may.
+    await Promise.all(['one_time_tokens', 'sessions', 'events'].map(resetAtLock))
+    async function resetAtLock(table: string) {
+      const { service, mina, phone, token } = await setUp(t)
       const before = await contentOf(service)
       const reset = () => service.post('/v1/password-reset', { token, new_password: NEXT })
-      const { DATABASE_URL } = service.app.config
-      const lock = onServer(
-        DATABASE_URL,
-        `begin; lock table ${table} in share row exclusive mode; select pg_sleep(${LOCKED_S})`,
-      )
-      await locked(DATABASE_URL, table)
+      const other = new pg.Client({ connectionString: service.app.config.DATABASE_URL })
+      await other.connect()
+      await other.query(`begin; lock table ${table} in share row exclusive mode`)
       t.match((await reset()).json(), { status: 503, code: 'database_unavailable' }, table)
       t.same(await contentOf(service), before, table)
-      await lock
+      await other.end()
       t.equal((await service.logIn('mina')).id, mina.id, 'the old password is in force')
       t.equal((await reset()).statusCode, 204)
       t.equal((await phone.get('/v1/me')).statusCode, 401)
@@ -164,20 +161,25 @@ t.test(
   },
 )
 
-/** Resolves when somebody holds the lock of this table. */
-async function locked(url: string, table: string): Promise<void> {
-  const isHeld = `select 1 from pg_locks where relation = '${table}'::regclass and mode = 'ShareRowExclusiveLock' and granted`
-  while ((await onServer(url, isHeld)).length === 0) await sleep(20)
+async function setUp(t: Test): Promise<People> {
+  const service = await start(t)
+  return meet(service, await signUpAdmin(service, 'boss'), 'mina')
 }
 
-/** Two people, one of them with two sessions, and a reset token that was not used yet. */
-async function setUp(t: Test): Promise<People> {
-  const service = await startService(t, { COMPAT: 'on', LOGIN_THROTTLE: 'off' })
-  const boss = await signUpAdmin(service, 'boss')
-  const mina = await service.signUp('mina')
-  const phone = await service.logIn('mina')
+function start(t: Test): Promise<Service> {
+  return startService(t, { COMPAT: 'on', LOGIN_THROTTLE: 'off' })
+}
+
+/** An admin, and somebody new with two sessions and a reset token that was not used yet. */
+async function meet(service: Service, boss: Person, username: string): Promise<People> {
+  const mina = await service.signUp(username)
+  const phone = await service.logIn(username)
   const { token } = (await boss.post(`/v1/users/${mina.id}/password-reset`)).json()
   return { service, boss, mina, phone, token }
+}
+
+function credentialsOf({ login }: Person) {
+  return { username: login.user.username, password: PASSWORD }
 }
 
 /** The tutorials have a document of their own. */

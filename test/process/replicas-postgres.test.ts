@@ -13,11 +13,14 @@ import { until } from '../support/replica.js'
 
 t.setTimeout(240_000)
 
+/** Of four starts that meet at the lock of the migrations. */
+const ROUNDS = 2
+
 t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
   const server = SERVER_URL ?? ''
 
   t.test('four replicas that start at the same moment on an empty database all come up', async (t) => {
-    for (let round = 0; round < 5; round += 1) {
+    for (let round = 0; round < ROUNDS; round += 1) {
       const url = await createDatabase(t, server)
       const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
       const startedAt = performance.now()
@@ -38,13 +41,13 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
       "update users set role = 'admin', auth_version = auth_version + 1",
       'delete from users',
     ]
-    for (const change of changes) {
-      const service = await startService(t)
-      await service.signUp('mina')
-      const other = await connect(t, service.app.config.DATABASE_URL)
+    const service = await startService(t)
+    const other = await connect(t, service.app.config.DATABASE_URL)
+    for (const [n, change] of changes.entries()) {
+      await service.signUp(`mina${n}`)
       await other.query('begin')
       await other.query(change)
-      const login = service.post('/v1/login', { username: 'mina', password: PASSWORD })
+      const login = service.post('/v1/login', { username: `mina${n}`, password: PASSWORD })
       t.equal(await Promise.race([login, sleep(500, 'waits')]), 'waits', change)
       await other.query('commit')
       t.equal((await login).statusCode, 401)

@@ -17,7 +17,7 @@ const REPLICAS = 3
 const NETWORK_TRIES = 100
 const CLIENTS = 8
 /** Of each client between two rounds: requests are always under way, and the replicas that start have the CPU for it. */
-const PAUSE_MS = 20
+const PAUSE_MS = 80
 
 const proxies = {
   'a proxy': { start: startProxy, skip: undefined },
