@@ -1,3 +1,5 @@
+// On SQLite alone: what other services are asked, before a database is.
+
 import { createHash, createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -1,3 +1,5 @@
+// On SQLite alone: prototypes of objects, which no database has.
+
 import t from 'tap'
 import { startService } from '../helper.js'
 import { operationsOf } from '../support/operations.js'

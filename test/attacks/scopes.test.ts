@@ -1,3 +1,5 @@
+// On SQLite alone: scopes of tokens, which are looked at before a database is asked.
+
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'

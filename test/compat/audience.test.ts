@@ -1,3 +1,5 @@
+// On SQLite alone: what the tutorials’ tokens say, and who takes them.
+
 import { createLocalJWKSet, decodeProtectedHeader, type JWTVerifyOptions, jwtVerify } from 'jose'
 import t from 'tap'
 import { loadConfig } from '../../src/config/config.js'

@@ -1,3 +1,5 @@
+// On SQLite alone: documents and addresses, which no database decides.
+
 import t from 'tap'
 import { startService } from '../helper.js'
 import { startCompat } from './wire.js'

@@ -1,3 +1,5 @@
+// On SQLite alone: what is refused before a route asks a database.
+
 import { METHODS } from 'node:http'
 import { join } from 'node:path'
 import { eq } from 'drizzle-orm'
