@@ -59,7 +59,7 @@ t.test('the command line lists the API keys of anybody, and ends them', async (t
   const make = async (person: Person, name: string) =>
     (await person.post('/v1/me/api-keys', { name, scope: 'profile', expires_at })).json()
   const [backup, report, other] = [await make(mina, 'backup'), await make(mina, 'report'), await make(joon, 'other')]
-  const run = (...args: string[]) => call(['api-keys', ...args], { DATABASE_URL })
+  const run = (...args: string[]) => call(['api-keys', ...args], { settings: { DATABASE_URL } })
   const listed = await latchkey(t, ['api-keys', 'list', 'mina'], { settings: { DATABASE_URL } })
   t.equal(await listed.exit, 0, listed.stderr)
   t.match(listed.stdout, `${backup.id}  expires ${expires_at}  never used  profile  backup`)
@@ -85,8 +85,6 @@ async function installation(t: Test) {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
   await startService(t, { DATABASE_URL })
-  return {
-    settings: { DATABASE_URL },
-    run: (...args: string[]) => call(['clients', ...args, '--json'], { DATABASE_URL }),
-  }
+  const settings = { DATABASE_URL }
+  return { settings, run: (...args: string[]) => call(['clients', ...args, '--json'], { settings }) }
 }

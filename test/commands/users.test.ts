@@ -251,7 +251,7 @@ async function commandIn(t: Test, settings: Record<string, string> = {}) {
   }
 
   async function run(args: string[], input: string) {
-    return withoutPassword(await call(args, { ...env, DATABASE_URL: `sqlite:${file}` }, input))
+    return withoutPassword(await call(args, { settings: env, folder, input }))
   }
 
   function withoutPassword<Ended extends { stdout: string; stderr: string }>(ended: Ended): Ended {

@@ -15,10 +15,10 @@ const WERKZEUG = 'sha256$abcdefgh$ca8f7db2123db6c495250b3e5dfec223f5770be71a3b81
 const WERKZEUG_PASSWORD = 'correct horse 배터리'
 
 t.test('people come with their passwords, their ids and their rows, and nobody else’s', async (t) => {
-  const { run, startService, file } = await installation(t)
+  const { start, run, startService, file } = await installation(t)
   await messyDatabase(t, file)
-  const result = await run(['import', file, '--plaintext', '--duplicates', 'oldest', '--apply', '--json'])
-  t.equal(result.code, 0, result.stderr)
+  const result = await start(['import', file, '--plaintext', '--duplicates', 'oldest', '--apply', '--json'])
+  t.equal(await result.exit, 0, result.stderr)
   t.match(JSON.parse(result.stdout), {
     users: {
       read: 11,

@@ -21,27 +21,37 @@ for (const name of ['stdout', 'stderr'] as const) {
   }
 }
 
+interface Surroundings {
+  settings: NodeJS.ProcessEnv
+  /** The working directory. */
+  folder?: string
+  /** Standard input. */
+  input?: string
+}
+
 let last: Promise<unknown> = Promise.resolve()
 
 /**
- * Calls the command line in this process, which spares the start of another: half a second. A process has one environment and
- * one standard input, so calls wait for each other.
+ * Calls the command line in this process, which spares the start of another: half a second. A process has one environment,
+ * one working directory and one standard input, so calls wait for each other.
  */
-export function call(args: string[], settings: NodeJS.ProcessEnv, input = ''): Promise<Ended> {
-  const ended = last.then(() => callNow(args, settings, input))
+export function call(args: string[], surroundings: Surroundings): Promise<Ended> {
+  const ended = last.then(() => callNow(args, surroundings))
   last = ended
   return ended
 }
 
-async function callNow(args: string[], settings: NodeJS.ProcessEnv, input: string): Promise<Ended> {
-  const before = { env: process.env, exitCode: process.exitCode, stdin: process.stdin }
-  process.env = settings
-  process.exitCode = undefined
+async function callNow(args: string[], { settings, folder = '.', input = '' }: Surroundings): Promise<Ended> {
+  const { env, exitCode, stdin } = process
+  const home = process.cwd()
+  process.chdir(folder)
+  Object.assign(process, { env: { PATH: env.PATH, ...settings }, exitCode: undefined })
   Object.defineProperty(process, 'stdin', { value: Readable.from([input]), configurable: true })
   const call: Ended = { code: 0, stdout: '', stderr: '' }
   await calls.run(call, () => main(args).catch(reportFailure))
   call.code = Number(process.exitCode ?? 0)
-  Object.assign(process, { env: before.env, exitCode: before.exitCode })
-  Object.defineProperty(process, 'stdin', { value: before.stdin, configurable: true })
+  process.chdir(home)
+  Object.assign(process, { env, exitCode })
+  Object.defineProperty(process, 'stdin', { value: stdin, configurable: true })
   return call
 }

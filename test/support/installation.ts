@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type Service, startService, temporaryFolder } from '../helper.js'
+import { call } from './calls.js'
 import { latchkey } from './child.js'
 import { freshDatabase } from './databases.js'
 
@@ -15,11 +16,9 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
     folder,
     file: join(folder, 'old.db'),
     start,
-    async run(args: string[], more: Record<string, string> = {}) {
-      const child = await start(args, more)
-      const code = await child.exit
-      return { code, stdout: child.stdout, stderr: child.stderr }
-    },
+    /** Calls the command in this process, which takes half a second less than to start one. */
+    run: (args: string[], more: Record<string, string> = {}) =>
+      call(args, { settings: { ...settings, ...more }, folder }),
     startService: (more: Record<string, string> = {}) =>
       startService(t, { ...database, LOGIN_THROTTLE: 'off', ...more }),
   }
