@@ -43,7 +43,10 @@ Options of create and update, which are the metadata of RFC 7591:
                            as --redirect-uri, after a log-out
   --id-token-alg <alg>     ${ID_TOKEN_ALGORITHMS.join(', ')}: how its id_tokens are signed
   --pkce <when>            ${PKCE.join(', ')}: whether each log-in needs PKCE; optional is for software that has none
-  --first-party            an application of your own
+  --first-party            an application of your own; --no-first-party: one of others again
+
+An empty value takes away what may be missing: --scope '', --resource '', --redirect-uri '', --post-logout-redirect-uri '' and
+--jwks ''.
 
   --json   print clients as JSON, one per line, and a new secret as "client_secret"
 
@@ -65,6 +68,7 @@ export const options = {
   'id-token-alg': { type: 'string' },
   pkce: { type: 'string' },
   'first-party': { type: 'boolean' },
+  'no-first-party': { type: 'boolean' },
   'end-older': { type: 'boolean', default: false },
   now: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
@@ -82,6 +86,7 @@ interface Values {
   'id-token-alg'?: string
   pkce?: string
   'first-party'?: boolean
+  'no-first-party'?: boolean
   'end-older'?: boolean
   now?: boolean
   json?: boolean
@@ -153,6 +158,8 @@ export async function run(values: Values, [action = '', id, extra]: string[]): P
 }
 
 function assertOptions(action: string, values: Values): void {
+  if (values['first-party'] && values['no-first-party'])
+    throw new UsageError('--first-party and --no-first-party cannot be used together')
   const isRegistration = action === 'create' || action === 'update'
   const registered = Object.keys(registrationOf(values, false))
   if (!isRegistration && registered.length > 0)
@@ -178,20 +185,26 @@ function registrationOf(values: Values, readsFiles = true): Partial<Registration
   return {
     ...(name !== undefined && { client_name: name }),
     ...(scope !== undefined && { scope }),
-    ...(resource !== undefined && { resources: resource }),
+    ...(resource !== undefined && { resources: listIn(resource) }),
     ...(grant !== undefined && { grant_types: grant.map((word) => oneOf(GRANT_TYPES, word, '--grant')) }),
     ...(auth !== undefined && { token_endpoint_auth_method: oneOf(AUTH_METHODS, auth, '--auth') }),
     ...(jwks !== undefined && { jwks: readsFiles ? readJwks(jwks) : null }),
-    ...(values['redirect-uri'] !== undefined && { redirect_uris: values['redirect-uri'] }),
+    ...(values['redirect-uri'] !== undefined && { redirect_uris: listIn(values['redirect-uri']) }),
     ...(values['post-logout-redirect-uri'] !== undefined && {
-      post_logout_redirect_uris: values['post-logout-redirect-uri'],
+      post_logout_redirect_uris: listIn(values['post-logout-redirect-uri']),
     }),
     ...(values['id-token-alg'] !== undefined && {
       id_token_signed_response_alg: oneOf(ID_TOKEN_ALGORITHMS, values['id-token-alg'], '--id-token-alg'),
     }),
     ...(pkce !== undefined && { require_pkce: oneOf(PKCE, pkce, '--pkce') === 'required' }),
-    ...(values['first-party'] !== undefined && { first_party: values['first-party'] }),
+    ...(values['first-party'] && { first_party: true }),
+    ...(values['no-first-party'] && { first_party: false }),
   }
+}
+
+/** The values of an option that may be repeated; an empty one alone takes all of them away. */
+function listIn(values: string[]): string[] {
+  return values.length === 1 && values[0] === '' ? [] : values
 }
 
 function oneOf<const Word extends string>(words: readonly Word[], given: string, option: string): Word {
@@ -201,6 +214,7 @@ function oneOf<const Word extends string>(words: readonly Word[], given: string,
 }
 
 function readJwks(file: string): Registration['jwks'] {
+  if (file === '') return null
   try {
     const { keys } = JSON.parse(readFileSync(file, 'utf8'))
     if (Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null)) return { keys }

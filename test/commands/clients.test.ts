@@ -1,5 +1,7 @@
 // On SQLite alone: the commands are given a SQLite file.
 
+import { generateKeyPairSync } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type Person, startService, temporaryFolder } from '../helper.js'
@@ -28,6 +30,27 @@ t.test('clients are registered, changed and deleted on the command line', async 
   t.equal((await run('list')).stdout, '')
 })
 
+t.test('what an option gives, the command line can take back', async (t) => {
+  const { run } = await installation(t)
+  const folder = await temporaryFolder(t)
+  const keys = join(folder, 'jwks.json')
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  await writeFile(keys, JSON.stringify({ keys: [publicKey.export({ format: 'jwk' })] }))
+  const [callback, home, api] = ['https://app.example/callback', 'https://app.example/', 'https://api.example']
+  const addresses = ['--redirect-uri', callback, '--post-logout-redirect-uri', home, '--resource', api]
+  const others = ['--auth', 'private_key_jwt', '--jwks', keys, '--scope', 'openid', '--first-party']
+  const made = JSON.parse((await run('create', 'shop', '--name', 'Shop', ...addresses, ...others)).stdout)
+  const given = { redirect_uris: [callback], post_logout_redirect_uris: [home], resources: [api], first_party: true }
+  t.match(made, { ...given, scope: 'openid', jwks: { keys: [{ kty: 'EC' }] } })
+  const emptied = ['--scope', '--resource', '--redirect-uri', '--post-logout-redirect-uri']
+  const taken = [...emptied.flatMap((option) => [option, '']), '--no-first-party']
+  const now = JSON.parse((await run('update', 'shop', ...taken, '--grant', 'client_credentials')).stdout)
+  const nothing = { redirect_uris: [], post_logout_redirect_uris: [], resources: [], first_party: false }
+  t.same(now, { ...now, ...nothing, scope: '' })
+  const publicNow = ['--auth', 'none', '--jwks', '', '--grant', 'authorization_code', '--redirect-uri', callback]
+  t.match(JSON.parse((await run('update', 'shop', ...publicNow)).stdout), { jwks: null })
+})
+
 t.test('what is refused says why', async (t) => {
   const { run } = await installation(t)
   const refused: [string[], number, RegExp][] = [
@@ -38,6 +61,7 @@ t.test('what is refused says why', async (t) => {
     [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant must be one of authorization_code/],
     [['create', 'billing', '--name', 'X', '--auth', 'none', '--pkce', 'optional'], 1, /clients that authenticate/],
     [['create', 'billing', '--name', 'X', '--pkce', 'off'], 64, /--pkce must be one of required, optional/],
+    [['create', 'x', '--name', 'X', '--first-party', '--no-first-party'], 64, /cannot be used together/],
     [['rotate'], 64, /missing argument <client_id>/],
     [['update', 'billing'], 64, /nothing to change/],
   ]
