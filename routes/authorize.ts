@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
       }
       if (!(await isConsentNeeded(authorization, session))) return redirect(reply, answerTo(authorization, session))
-      if (mayAsk) return askForConsent(request, reply, { authorization, session })
+      if (mayAsk) return askForConsent(request, reply, { authorization, session, query: flowOf(request) })
       return redirect(reply, refusalTo(authorization, 'consent_required', 'Nobody is asked for consent.'))
     },
   })
@@ -102,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         return hop(reply, refusalTo(authorization, 'login_required', 'Somebody else has logged in.'))
       }
       if (!(await isConsentNeeded(authorization, session))) return hop(reply, answerTo(authorization, session))
-      return askForConsent(request, reply, { authorization, session })
+      return askForConsent(request, reply, { authorization, session, query: afterLogIn(flowOf(request)) })
     } catch (error) {
       return reply.page(await logInPageAfter(toProblem(error), form, request, where), locale)
     }
@@ -143,15 +143,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   async function askForConsent(
     request: FastifyRequest,
     reply: FastifyReply,
-    { authorization, session }: { authorization: AuthorizationRequest; session: BrowserSession },
+    { authorization, session, query }: { authorization: AuthorizationRequest; session: BrowserSession; query: string },
   ) {
     const { client, redirectUri, scope, interaction, subject } = authorization
     const locale = languageAsked(request.headers, interaction.uiLocales)
-    const query = flowOf(request)
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
-      ...{ action: `${path}${afterLogIn(query)}`, client: client.name },
+      // A max_age that an earlier log-in met is asked again of the answer, which may come hours later.
+      ...{ action: `${path}${query}`, client: client.name },
       otherAccount: subject === undefined ? `${path}?${otherAccount}` : undefined,
       ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
     }

@@ -4,7 +4,7 @@ import { OAuthError } from '../oauth-error.js'
 import type { ClientTerms } from '../sessions/rotation.js'
 import { tokens } from '../telemetry/channels.js'
 import type { Keys } from '../tokens/signing-keys.js'
-import { audienceFor, refreshedScope, scopeForClient } from './grants.js'
+import { audienceFor, scopeForClient, scopeOfUser } from './grants.js'
 import type { GrantType, OAuthClient } from './oauth-clients.js'
 
 /** The answer of RFC 6749 section 4.4.3: no refresh token. */
@@ -56,8 +56,9 @@ export class ClientTokens {
   termsOf(client: OAuthClient, { scope, resource }: Asked): ClientTerms {
     return {
       clientId: client.id,
+      needsConsent: !client.isFirstParty,
       audience: audienceFor(client, resource, this.#config),
-      scopeWithin: (granted) => refreshedScope(client, granted, scope),
+      scopeWithin: (granted) => scopeOfUser(client, granted, scope),
     }
   }
 }

@@ -30,10 +30,10 @@ export function scopeForClient({ scopes }: OAuthClient, requested: string | unde
 }
 
 /**
- * The scope of a refreshed access token: no more than was granted, RFC 6749 section 6, and than the client may have now.
+ * The scope of the access token of a user: no more than was granted, RFC 6749 section 6, and than the client may have now.
  * @throws OAuthError invalid_scope for a word that was not granted
  */
-export function refreshedScope({ scopes }: OAuthClient, granted: string, requested: string | undefined): string {
+export function scopeOfUser({ scopes }: OAuthClient, granted: string, requested: string | undefined): string {
   const words = wordsOf(granted).filter((word) => scopes.includes(word))
   if (!requested) return words.join(' ')
   if (!wordsOf(requested).every((word) => words.includes(word))) {

@@ -1,6 +1,7 @@
 import type { Client } from '../audit/requester.js'
-import { audienceFor } from '../clients/grants.js'
+import { audienceFor, scopeOfUser } from '../clients/grants.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
+import { isRegisteredUri } from '../clients/redirect-uris.js'
 import { wordsOf } from '../clients/scopes.js'
 import type { Config } from '../config/settings.js'
 import { Problem } from '../problems.js'
@@ -45,8 +46,9 @@ export class CodeGrant {
 
   /**
    * Exchanges a code, for a client that has proved who it is. A second exchange with everything right ends what the first one began: one of the two is a thief's. One
-   * with the wrong verifier ends nothing, or whoever saw a code could log its owner out.
-   * @throws Problem invalid_grant
+   * with the wrong verifier ends nothing, or whoever saw a code could log its owner out. What was taken from the client since
+   * /authorize, an address, a scope or a resource, it does not get.
+   * @throws Problem invalid_grant, OAuthError invalid_target
    */
   async redeem({ code: text, redirectUri, verifier }: CodeExchange, by: OAuthClient, client: Client) {
     const code = this.#codes.open(text)
@@ -54,13 +56,14 @@ export class CodeGrant {
       code !== undefined &&
       code.clientId === by.id &&
       code.redirectUri === redirectUri &&
+      isRegisteredUri(redirectUri, by.redirectUris) &&
       isVerifierOf(verifier, code.challenge)
     if (!isRight) throw invalidCode()
-    const { jti: sessionId, resource, nonce, ...content } = code
-    // That the client is registered for the resource was seen at /authorize.
-    const audience = resource ?? audienceFor(by, undefined, this.#config)
+    const { jti: sessionId, resource, nonce, ...agreed } = code
+    const content = { ...agreed, scope: scopeOfUser(by, agreed.scope, undefined) }
+    const audience = audienceFor(by, resource, this.#config)
     const isRefreshable = by.grantTypes.includes('refresh_token')
-    const isOffline = isRefreshable && by.isFirstParty && wordsOf(code.scope).includes('offline_access')
+    const isOffline = isRefreshable && by.isFirstParty && wordsOf(content.scope).includes('offline_access')
     const begun = { ...content, sessionId, audience, isRefreshable, isOffline, needsConsent: !by.isFirstParty }
     const token = await this.#sessions.begin(begun, client)
     if (token === undefined) throw invalidCode()

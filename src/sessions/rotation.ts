@@ -1,4 +1,4 @@
-import { and, isNull, lt, not, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, eq, exists, isNull, lt, not, type SQLWrapper, sql } from 'drizzle-orm'
 import { type Events, ownEvent } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
@@ -31,6 +31,8 @@ interface Dependencies {
 export interface ClientTerms {
   clientId: string
   audience: string
+  /** Whether the user must have agreed, and not have taken it back. */
+  needsConsent: boolean
   /** The scope of the new access token. @throws OAuthError invalid_scope where more is asked for than was granted */
   scopeWithin(granted: string): string
 }
@@ -105,9 +107,11 @@ export class Rotation {
   }
 
   /** What another client gets. Asked before the token is used up: a scope that is refused costs nobody the session. */
-  async #grantTo({ clientId, audience, scopeWithin }: ClientTerms, sessionId: string) {
+  async #grantTo({ clientId, audience, needsConsent, scopeWithin }: ClientTerms, sessionId: string) {
     const [session] = await this.#statements.selectScope.execute({ sessionId, clientId })
-    if (session === undefined) throw new Problem('invalid_grant')
+    // A client may have been the operator's own when the session began, and have asked nobody.
+    const isAllowed = session !== undefined && (session.hasConsent === 1 || !needsConsent)
+    if (!isAllowed) throw new Problem('invalid_grant')
     return { clientId, audience, scope: scopeWithin(session.scope ?? '') }
   }
 
@@ -130,7 +134,7 @@ export class Rotation {
 /** Each change is one conditional statement, so that of concurrent refreshes one wins. */
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
-  const { sessions, users } = tables
+  const { consents, sessions, users } = tables
   const { sessionId, isOfClient, isLive, ofLiveParent, ofActiveUser } = sessionConditions(database, config.MFA)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
   const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
@@ -148,6 +152,12 @@ function prepareStatements(database: Database, config: Config) {
     amr: sessions.amr,
     authTime: sessions.authTime,
   }
+  const hasConsent = exists(
+    db
+      .select({ clientId: consents.clientId })
+      .from(consents)
+      .where(and(eq(consents.userId, sessions.userId), eq(consents.clientId, sessions.clientId))),
+  )
   const rotate = db
     .update(sessions)
     .set({
@@ -168,7 +178,7 @@ function prepareStatements(database: Database, config: Config) {
       values: ({ userId }) => ownEvent('session.refreshed', userId, database),
     }),
     selectScope: db
-      .select({ scope: sessions.scope })
+      .select({ scope: sessions.scope, hasConsent: sql`case when ${hasConsent} then 1 else 0 end`.mapWith(Number) })
       .from(sessions)
       .where(and(sessionId, isOfClient))
       .prepare('select_session_scope'),

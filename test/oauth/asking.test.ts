@@ -56,6 +56,23 @@ t.test('prompt and max_age say when somebody is asked who is logged in already',
   t.ok(Number(auth_time) * 1_000 > long + 60_000)
 })
 
+t.test('a page for consent that was left open is no way round max_age', async (t) => {
+  const { service } = await start(t)
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const recent = { ...GOOD, ...THIRD, max_age: '60' }
+  const page = await asks(service, recent, cookie)
+  const url = (/<form method="post" action="([^"]+)"/.exec(page.payload)?.[1] ?? '').replaceAll('&#38;', '&')
+  const { db, tables } = service.app.database
+  const agree = () => {
+    const payload = new URLSearchParams({ consent: 'yes', session: sessionOn(page) }).toString()
+    return service.app.inject({ method: 'POST', url, headers: { ...OURS, cookie }, payload })
+  }
+  await db.update(tables.sessions).set({ authTime: Date.now() - 120_000 })
+  t.match(await agree(), { statusCode: 303, headers: { location: addressOf(recent) } }, 'logs in again first')
+  await db.update(tables.sessions).set({ authTime: Date.now() })
+  t.ok(answerOf(await agree()).code)
+})
+
 t.test('what a request may say and nobody reads changes nothing of its answer', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))

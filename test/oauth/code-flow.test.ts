@@ -220,6 +220,36 @@ t.test(
   },
 )
 
+t.test('what is taken from a client while a code is on its way, it does not get', async (t) => {
+  const { service } = await start(t)
+  const [api, other] = ['https://api.example', 'https://other.example']
+  const change = (changes: object) => service.app.clients.update('shop', changes, { id: null })
+  await change({ resources: [api, other], grant_types: ['authorization_code', 'refresh_token'] })
+  const asked = { ...GOOD, scope: 'openid email todos:read', resource: api }
+  const begin = async () => answerOf(await logIn(service, asked)).code
+  const redeem = async (code: string) => (await exchange(service, { code })).json()
+  const whole = await redeem(await begin())
+  t.match([whole.scope, claimsOf(whole.access_token).aud], [asked.scope, api])
+
+  const [lessScope, noResource, noAddress] = [await begin(), await begin(), await begin()]
+  await change({ scope: 'openid todos:read' })
+  const less = await redeem(lessScope)
+  t.equal(less.scope, 'openid todos:read')
+  t.equal(claimsOf(less.access_token).scope, 'openid todos:read')
+  t.notHas(claimsOf(less.id_token), { email: String })
+  await change({ resources: [other] })
+  t.match(await redeem(noResource), { error: 'invalid_target' })
+  await change({ redirect_uris: ['https://shop.example/new'] })
+  t.match(await redeem(noAddress), { error: 'invalid_grant' })
+
+  const refresh = (refresh_token: string) => exchange(service, { grant_type: 'refresh_token', refresh_token })
+  const { refresh_token } = (await refresh(whole.refresh_token)).json()
+  await change({ first_party: false })
+  t.match((await refresh(refresh_token)).json(), { error: 'invalid_grant' }, 'nobody has agreed to a client of others')
+  await change({ first_party: true })
+  t.match((await refresh(refresh_token)).json(), { token_type: 'Bearer' }, 'and nothing is used up or ended')
+})
+
 t.test('a code lives for a minute', async (t) => {
   const { service, mina } = await start(t)
   const user = await service.app.accounts.get(mina.id)
