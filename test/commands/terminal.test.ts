@@ -6,7 +6,8 @@ import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { printable } from '../../src/terminal.js'
 import { PASSWORD, startService, temporaryFolder } from '../helper.js'
-import { type Child, latchkey } from '../support/child.js'
+import { call } from '../support/calls.js'
+import { latchkey } from '../support/child.js'
 import { ask } from '../support/sqlite.js'
 
 // Starting a process takes a second, and many more on a busy machine.
@@ -107,9 +108,12 @@ async function installation(t: Test) {
   return {
     folder,
     startService: () => startService(t, { DATABASE_URL }),
-    async run(args: string[], settings: Record<string, string> = {}): Promise<Child> {
-      const child = await latchkey(t, args, { folder, settings: { DATABASE_URL, ...settings } })
-      await child.exit
+    async run(args: string[], more: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+      const surroundings = { folder, settings: { DATABASE_URL, ...more } }
+      // A start may never end: it has a process of its own, which the test ends.
+      const isStart = args[0] === 'serve'
+      const child = isStart ? await latchkey(t, args, surroundings) : await call(args, surroundings)
+      if ('exit' in child) await child.exit
       const printed = child.stdout + child.stderr
       // An assertion whose text has a line separator is lost in tap's report.
       const said = printable(args.join(' '))

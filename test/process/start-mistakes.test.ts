@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { temporaryFolder } from '../helper.js'
+import { call } from '../support/calls.js'
 import { latchkey, serving } from '../support/child.js'
 
 // Starting a process takes a second, and many more on a busy machine.
@@ -50,13 +51,15 @@ t.test('a start that fails says what was given and what would work', async (t) =
     [['config'], { DATABASE_URL: 'postgres://a:********@host/db' }, 78, /DATABASE_URL holds \*{8}/],
   ]
   for (const [args, settings, code, says] of cases) {
-    const child = await latchkey(t, args, { settings })
+    const folder = await temporaryFolder(t)
+    const isStart = args[0] === 'serve'
+    const ended = isStart ? await ending(t, args, settings) : await call(args, { settings, folder })
     const name = `${args.join(' ')} ${Object.keys(settings)}`
-    t.equal(await child.exit, code, name)
-    t.match(child.stderr, says, name)
-    t.notMatch(child.stderr, secret, 'no secret is shown')
-    t.notMatch(child.stderr, /\n {4}at /, `${name}: no stack`)
-    if (args[0] !== 'serve') t.notOk(existsSync(join(child.folder, 'data')), `${name}: no database is made`)
+    t.equal(ended.code, code, name)
+    t.match(ended.stderr, says, name)
+    t.notMatch(ended.stderr, secret, 'no secret is shown')
+    t.notMatch(ended.stderr, /\n {4}at /, `${name}: no stack`)
+    if (!isStart) t.notOk(existsSync(join(folder, 'data')), `${name}: no database is made`)
   }
   const old = await latchkey(t, ['serve'], { nodeOptions: ['--import', OLD_NODE] })
   t.equal(await old.exit, 1)
@@ -113,6 +116,11 @@ t.test('latchkey config prints what a service accepts', async (t) => {
   t.match(first, settings)
   t.same(await config(t, { settings: first }), first, 'fed back, it is the same')
 })
+
+async function ending(t: Test, args: string[], settings: Record<string, string>) {
+  const child = await latchkey(t, args, { settings })
+  return { code: await child.exit, stderr: child.stderr }
+}
 
 /** The settings in force, as `latchkey config` prints them. */
 async function config(t: Test, surroundings: { folder?: string; settings: Record<string, string> }) {
