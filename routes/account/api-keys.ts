@@ -10,7 +10,9 @@ import { newKeyPage } from '../../src/pages/once-page.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
 
 const DAY_MS = 86_400_000
-const MENDABLE: readonly ProblemCode[] = ['key_rejected', 'name_rejected', 'too_many_rows', 'validation_failed']
+const MENDABLE: readonly ProblemCode[] = [
+  ...(['key_rejected', 'name_rejected', 'too_many_rows', 'validation_failed', 'not_found'] as const),
+]
 
 const Form = Type.Union([
   Type.Object({ deed: Type.Literal('end'), id: Type.String({ maxLength: 64 }) }),
@@ -42,11 +44,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { body } = request
       const { userId: id, role } = request.user
       const client = clientOf(request)
-      if (body.deed === 'end') {
-        if (!(await app.apiKeys.revoke(id, body.id, { actorId: id, client }))) throw new Problem('not_found')
-        return doneOn(reply, 'api-keys')
-      }
       try {
+        if (body.deed === 'end') {
+          if (!(await app.apiKeys.revoke(id, body.id, { actorId: id, client }))) throw new Problem('not_found')
+          return doneOn(reply, 'api-keys')
+        }
         const scope = scopeIn(body)
         if (scope === '') throw new Problem('validation_failed')
         const wanted = { name: withNameKey(body.name).name, scope, expiresAt: Date.now() + Number(body.days) * DAY_MS }
@@ -54,7 +56,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         return reply.page(newKeyPage(key, viewOf(request)))
       } catch (error) {
         const view = mendable(error, MENDABLE, request)
-        return reply.page(apiKeysPage({ keys: await app.apiKeys.list(id), role }, view))
+        const typed = body.deed === 'make' ? { ...body, scope: scopeIn(body) } : undefined
+        return reply.page(apiKeysPage({ keys: await app.apiKeys.list(id), role, typed }, view))
       }
     },
   })

@@ -53,7 +53,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const again = { token, username, isNameless: username !== undefined, error: sentenceOf(problem, locale) }
         return reply.page(invitationPage(again, site, locale))
       }
-      return reply.page(invitationDonePage(locale))
+      return reply.page(invitationDonePage(site, locale))
     },
   })
 }

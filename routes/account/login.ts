@@ -20,14 +20,19 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: LogInQuery },
     handler: async (request, reply) => {
-      const { to, again } = request.query
+      const { to, again, lost } = request.query
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
       if (session !== undefined && again === undefined) {
         return reply.redirect(`${path}${to}`, 303)
       }
       const user = session && (await app.accounts.find(session.userId))
       const username = user?.username ?? user?.email ?? undefined
-      const form = { ...placesOf(request.query), username, question: app.passkeyLogIn.offer() }
+      const form = {
+        ...placesOf(request.query),
+        username,
+        question: app.passkeyLogIn.offer(),
+        isLost: lost !== undefined,
+      }
       return reply.page(logInPage(form, languageOf(request.headers)))
     },
   })

@@ -27,7 +27,8 @@ const Form = Type.Object({ deed: Type.Literal('log_out') })
 /** The end session endpoint. A client that shows an id_token of whoever is logged in logs them out; everybody else is asked. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
-  const path = `${publicPath(app.config)}/account/logout`
+  const site = { path: publicPath(app.config) }
+  const path = `${site.path}/account/logout`
   const toGet = redirectToGet(path)
   await takeForms(app)
 
@@ -44,7 +45,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!isSentByClient && session !== undefined)
         return reply.page(logOutPage(`${path}${queryOf(request.url)}`, locale), locale)
       await end(request, reply)
-      if (!isSentByClient || address === undefined) return reply.page(loggedOutPage(address, locale), locale)
+      if (!isSentByClient || address === undefined) return reply.page(loggedOutPage(address, site, locale), locale)
       return reply.redirect(address, 303)
     },
   })
@@ -65,7 +66,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       await end(request, reply)
       const locale = languageAsked(headers, query.ui_locales)
       if (address !== undefined) reply.header('refresh', `0;url=${address}`)
-      return reply.page(loggedOutPage(address, locale), locale)
+      return reply.page(loggedOutPage(address, site, locale), locale)
     },
   })
 

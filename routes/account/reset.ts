@@ -67,7 +67,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           ),
         )
       }
-      return reply.page(resetDonePage(locale))
+      return reply.page(resetDonePage(site, locale))
     },
   })
 }

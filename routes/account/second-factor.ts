@@ -12,7 +12,7 @@ import { Done, doneOn, mendable, type View, viewOf } from '../../src/pages/accou
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { recoveryCodesPage } from '../../src/pages/once-page.js'
 import { PASSKEY_MAX_LENGTH, passkeyIn } from '../../src/pages/passkey-forms.js'
-import { scanPage, secondFactorPage } from '../../src/pages/second-factor-page.js'
+import { oldFormIn, scanPage, secondFactorPage } from '../../src/pages/second-factor-page.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
 import { FACTOR_NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -71,7 +71,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       try {
         await app.secondFactors.remove(owner, form.id)
       } catch (error) {
-        return reply.page(await listPage(request, mendable(error, ['last_factor'], request)))
+        return reply.page(await listPage(request, mendable(error, ['last_factor', 'not_found'], request)))
       }
       return doneOn(reply, 'second-factor')
     }
@@ -96,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!(await app.factors.rename(ownerOf(request).id, id, nameIn({ name: name ?? null }))))
         throw new Problem('not_found')
     } catch (error) {
-      return reply.page(await listPage(request, mendable(error, ['name_rejected'], request)))
+      return reply.page(await listPage(request, mendable(error, ['name_rejected', 'not_found'], request)))
     }
     return doneOn(reply, 'second-factor')
   }
@@ -110,6 +110,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return added(await app.secondFactors.confirm(ownerOf(request), code), request, reply)
     } catch (error) {
       const view = mendable(error, ['wrong_code'], request)
+      // Sent twice, or gone back to: the app is there, and its recovery codes went to the page that nobody saw.
+      if (!(await app.factors.hasBegun(request.user.userId)))
+        return reply.page(await listPage(request, viewOf(request, oldFormIn(view.locale))))
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, view))
     }
   }

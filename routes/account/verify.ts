@@ -72,7 +72,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         return reply.page(verifyPage({ token, email, error: sentenceOf(problem, locale) }, site, locale))
       }
       const done = { undo: 'undone', decline: 'declined', confirm: 'confirmed' } as const
-      return reply.page(verifyDonePage(done[deed ?? 'confirm'], locale))
+      return reply.page(verifyDonePage(done[deed ?? 'confirm'], site, locale))
     },
   })
 }

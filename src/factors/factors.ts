@@ -98,6 +98,11 @@ export class Factors {
     return { id, secret }
   }
 
+  /** Whether a factor is begun and waits for its first code. */
+  async hasBegun(userId: number): Promise<boolean> {
+    return (await this.#statements.begun.execute({ userId })).length > 0
+  }
+
   /** Confirms the factor that was begun, by its first code. Resolves to its id; undefined when the code is not its. */
   async confirm(db: Db, userId: number, text: string): Promise<string | undefined> {
     const [row] = await within(db, this.#statements.begun).execute({ userId })

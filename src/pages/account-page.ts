@@ -24,6 +24,8 @@ export interface View {
   isDone: boolean
   /** What is wrong with the form that was sent. */
   error?: string
+  /** The status of a page with an error; 400 without it. */
+  status?: number
 }
 
 export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'server'>, error?: string): View {
@@ -33,10 +35,10 @@ export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'serv
 }
 
 /** A page of the account: what went well or wrong, what the page says, and the way back. */
-export function accountPage(title: string, body: Html, { path, locale, isDone, error }: View): Page {
+export function accountPage(title: string, body: Html, { path, locale, isDone, error, status = 400 }: View): Page {
   return {
     title,
-    ...(error !== undefined && { status: 400 }),
+    ...(error !== undefined && { status }),
     body: html`${complaint(error)}${isDone && success(DONE[locale])}
 ${body}
 <p class="more"><a href="${path}/account">${BACK[locale]}</a></p>`,
@@ -47,7 +49,8 @@ ${body}
 export function mendable(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error
-  return viewOf(request, sentenceOf(problem, languageOf(request.headers)))
+  const view = viewOf(request, sentenceOf(problem, languageOf(request.headers)))
+  return problem.code === 'not_found' ? { ...view, status: problem.status } : view
 }
 
 /** Leads to the page again after its form was done, so that to load it again sends nothing again. */

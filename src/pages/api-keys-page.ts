@@ -1,5 +1,5 @@
 import type { ApiKeyRow } from '../clients/api-keys.js'
-import { isForKeys, OWN_SCOPES } from '../clients/scopes.js'
+import { isForKeys, OWN_SCOPES, wordsOf } from '../clients/scopes.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { accountPage, timeText, type View } from './account-page.js'
 import { button, checkbox, choice, field, hidden } from './forms.js'
@@ -42,11 +42,19 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, unknown>>
 
+interface Shown {
+  keys: readonly ApiKeyRow[]
+  role: Role
+  /** The form that was refused. */
+  typed?: { name: string; days: string; scope: string } | undefined
+}
+
 /** The keys of somebody, and the form for a new one. */
-export function apiKeysPage({ keys, role }: { keys: readonly ApiKeyRow[]; role: Role }, view: View): Page {
+export function apiKeysPage({ keys, role, typed }: Shown, view: View): Page {
   const { locale, path } = view
   const text = TEXTS[locale]
   const words = Object.keys(OWN_SCOPES).filter((word) => isForKeys(word, role))
+  const ticked = wordsOf(typed?.scope ?? '')
   const lifetimes = Object.fromEntries(LIFETIMES_DAYS.map((days) => [String(days), text.days(days)]))
   const body = html`${
     keys.length === 0 ? html`<p>${text.none}</p>` : html`<ul class="list">${keys.map((key) => item(key, view))}</ul>`
@@ -54,11 +62,11 @@ export function apiKeysPage({ keys, role }: { keys: readonly ApiKeyRow[]; role: 
 <h2>${text.make}</h2>
 <form method="post" action="${path}/account/api-keys">
 ${hidden('deed', 'make')}
-${field({ name: 'name', label: text.name, maxLength: 100 })}
+${field({ name: 'name', label: text.name, maxLength: 100, value: typed?.name })}
 <fieldset><legend class="label">${text.may}</legend>
-${words.map((word) => checkbox(`${SCOPE_FIELD}${word}`, describeScope(word, locale), { isRequired: false }))}
+${words.map((word) => checkbox(`${SCOPE_FIELD}${word}`, describeScope(word, locale), { isRequired: false, isTicked: ticked.includes(word) }))}
 </fieldset>
-${choice('days', text.lifetime, { options: lifetimes, value: '90' })}
+${choice('days', text.lifetime, { options: lifetimes, value: typed?.days ?? '90' })}
 ${button(text.submit)}
 </form>`
   return { ...accountPage(text.title, body, view), isWide: true }

@@ -12,6 +12,8 @@ export const LogInQuery = Type.Object({
   to: Type.String({ pattern: ACCOUNT_PATH_PATTERN, maxLength: 512, default: '/account' }),
   /** Asks also whoever is logged in: before something that changes how one logs in. */
   again: Type.Optional(Type.Literal('1')),
+  /** Tells whoever was logged out meanwhile that the form which led here was not taken. */
+  lost: Type.Optional(Type.Literal('1')),
   /** The token of an operator's link, with which somebody may add the first second factor. */
   enroll: Type.Optional(Type.String({ maxLength: 128 })),
 })

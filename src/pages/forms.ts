@@ -1,4 +1,7 @@
 import { type Html, html } from './html.js'
+import type { Locale, Translated } from './languages.js'
+
+const LOG_IN: Translated<string> = { en: 'Log in', ko: '로그인' }
 
 interface Field {
   name: string
@@ -57,6 +60,16 @@ export function accountName(value: string): Html {
 
 export function button(label: string, kind: '' | 'quiet' | 'danger' = ''): Html {
   return html`<button${kind !== '' && html` class="${kind}"`}>${label}</button>`
+}
+
+/** A link to what comes next, for a page at the end of something. */
+export function wayOn(address: string, label: string): Html {
+  return html`<p><a class="button" href="${address}">${label}</a></p>`
+}
+
+/** As `wayOn`, to the log-in of the service with this path. */
+export function wayToLogIn(path: string, locale: Locale): Html {
+  return wayOn(`${path}/account/login`, LOG_IN[locale])
 }
 
 /** What went wrong, read aloud as soon as the page is there. */

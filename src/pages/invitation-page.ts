@@ -1,4 +1,4 @@
-import { accountName, button, complaint, field, hidden, success } from './forms.js'
+import { accountName, button, complaint, field, hidden, success, wayToLogIn } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page, Site } from './layout.js'
@@ -68,7 +68,7 @@ ${button(text.submit)}
 }
 
 /** What is shown when it is accepted. */
-export function invitationDonePage(locale: Locale): Page {
+export function invitationDonePage({ path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
-  return { title: text.done, body: success(text.doneHint) }
+  return { title: text.done, body: html`${success(text.doneHint)}${wayToLogIn(path, locale)}` }
 }

@@ -8,7 +8,17 @@ import { passkeyButton, withoutPasskeys, withPasskeys } from './passkey-forms.js
 /** Longer than a code of an app, and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
-type Text = 'title' | 'goesOn' | 'username' | 'password' | 'shared' | 'submit' | 'emailCode' | 'forgot' | 'register'
+type Text =
+  | 'lost'
+  | 'title'
+  | 'goesOn'
+  | 'username'
+  | 'password'
+  | 'shared'
+  | 'submit'
+  | 'emailCode'
+  | 'forgot'
+  | 'register'
 type FactorText = 'factor' | 'code' | 'codeHint' | 'back' | 'link'
 type PasskeyText = 'passkey' | 'usePasskey' | 'noPasskey' | 'cannot'
 
@@ -16,6 +26,7 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
   en: {
     title: 'Log in',
     goesOn: 'You go on to',
+    lost: 'What you sent was not saved, because this browser had to log in again. Log in, and send it once more.',
     username: 'User name or e-mail address',
     password: 'Password',
     shared: 'This is not my device: keep me logged in for 12 hours at most',
@@ -35,6 +46,7 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
   },
   ko: {
     title: '로그인',
+    lost: '다시 로그인해야 해서, 보낸 내용이 저장되지 않았습니다. 로그인한 뒤 다시 보내 주세요.',
     goesOn: '로그인하면 다음으로 이동합니다:',
     username: '사용자 이름 또는 이메일 주소',
     password: '비밀번호',
@@ -75,6 +87,12 @@ interface Form {
   error?: string | undefined
 }
 
+interface FirstStep extends Form {
+  username?: string | undefined
+  /** Whether somebody sent a form, and was not logged in any more. */
+  isLost?: boolean
+}
+
 interface SecondStep {
   ticket: string
   /** Whether a code can be shown. */
@@ -83,7 +101,7 @@ interface SecondStep {
 
 /** The form to log in with. */
 export function logInPage(
-  { action, client, username, isShared = false, question, waysOut, error }: Form & { username?: string | undefined },
+  { action, client, username, isShared = false, isLost = false, question, waysOut, error }: FirstStep,
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
@@ -97,7 +115,7 @@ export function logInPage(
     title: text.title,
     ...(isAgain && { status: 400 }),
     usesPasskeys: question !== undefined,
-    body: html`${complaint(error)}
+    body: html`${complaint(error ?? (isLost ? text.lost : undefined))}
 ${destination(client, text)}
 <form method="post" action="${action}">
 ${field({

@@ -1,7 +1,7 @@
-import { button, hidden, success } from './forms.js'
+import { button, hidden, success, wayOn, wayToLogIn } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
-import type { Page } from './layout.js'
+import type { Page, Site } from './layout.js'
 
 type Text = 'title' | 'asks' | 'submit' | 'done' | 'gone' | 'link'
 
@@ -38,10 +38,8 @@ ${button(text.submit)}
 }
 
 /** The end, with the way back to the client where there is one. */
-export function loggedOutPage(address: string | undefined, locale: Locale): Page {
+export function loggedOutPage(address: string | undefined, { path }: Pick<Site, 'path'>, locale: Locale): Page {
   const text = TEXTS[locale]
-  return {
-    title: text.done,
-    body: html`${success(text.gone)}${address !== undefined && html`<p><a class="button" href="${address}">${text.link}</a></p>`}`,
-  }
+  const way = address === undefined ? wayToLogIn(path, locale) : wayOn(address, text.link)
+  return { title: text.done, body: html`${success(text.gone)}${way}` }
 }

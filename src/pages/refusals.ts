@@ -12,8 +12,8 @@ const GENERIC: Translated<string> = {
 /** Problems that people meet on pages, in their own words. Korean needs each; English has the title of the problem. */
 const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
   validation_failed: {
-    en: 'Something in the form is missing. Go back and fill it in.',
-    ko: '빠진 항목이 있습니다. 돌아가서 입력해 주세요.',
+    en: 'Something in the form is missing or too long. Go back and correct it.',
+    ko: '빠졌거나 너무 긴 항목이 있습니다. 돌아가서 고쳐 주세요.',
   },
   foreign_form: {
     en: 'This form was sent by another site. Open the page here and try again.',
@@ -39,7 +39,10 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'No codes are mailed here. Log in with your password.',
     ko: '코드를 메일로 보내지 않는 서비스입니다. 비밀번호로 로그인해 주세요.',
   },
-  not_found: { en: 'There is no such page.', ko: '페이지를 찾을 수 없습니다.' },
+  not_found: {
+    en: 'That is not there, or not any more.',
+    ko: '찾을 수 없습니다. 이미 없어졌을 수 있습니다.',
+  },
   invalid_reset_token: {
     en: 'The link or the code is not valid, was used before or has expired. Ask for a new one.',
     ko: '링크나 코드가 올바르지 않거나, 이미 사용되었거나, 만료되었습니다. 새로 요청해 주세요.',
@@ -79,6 +82,21 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
   username_taken: { ko: '이미 사용 중인 이름입니다.' },
   email_rejected: { ko: '사용할 수 없는 이메일 주소입니다.' },
   email_taken: { ko: '이미 사용 중인 이메일 주소입니다.' },
+  name_rejected: { ko: '사용할 수 없는 이름입니다. 보이지 않는 글자가 없는 다른 이름을 입력해 주세요.' },
+  key_rejected: { ko: '이 계정의 키로는 할 수 없는 일이 선택되었습니다. 다시 선택해 주세요.' },
+  too_many_rows: { ko: '더 만들 수 없습니다. 필요 없는 것을 먼저 끝내 주세요.' },
+  too_many_factors: { ko: '더 추가할 수 없습니다. 쓰지 않는 것을 먼저 제거해 주세요.' },
+  passkeys_unavailable: { ko: '패스키를 쓸 수 없는 서비스입니다.' },
+  no_factor: { ko: '이 계정에는 2단계 인증이 없습니다.' },
+  last_admin: { ko: '마지막 관리자입니다. 관리자는 한 명 이상 있어야 합니다.' },
+  signup_refused: { ko: '이 서비스에 가입할 수 없습니다. 운영자에게 문의해 주세요.' },
+  signup_check_unavailable: {
+    en: 'Nobody can register right now. Try again in a while.',
+    ko: '지금은 가입할 수 없습니다. 잠시 후 다시 시도해 주세요.',
+  },
+  body_too_large: { ko: '입력한 내용이 너무 깁니다. 돌아가서 줄여 주세요.' },
+  database_unavailable: { ko: '지금은 처리할 수 없습니다. 잠시 후 다시 시도해 주세요.' },
+  overloaded: { ko: '지금은 요청이 많습니다. 잠시 후 다시 시도해 주세요.' },
   rate_limited: {
     en: 'Too many requests. Wait a minute and try again.',
     ko: '요청이 너무 많습니다. 잠시 후 다시 시도해 주세요.',

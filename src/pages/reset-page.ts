@@ -1,5 +1,5 @@
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { accountName, button, complaint, field, hidden, success } from './forms.js'
+import { accountName, button, complaint, field, hidden, success, wayToLogIn } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page, Site } from './layout.js'
@@ -74,9 +74,9 @@ ${button(text.submit ?? '')}
 }
 
 /** What is shown when it is done. */
-export function resetDonePage(locale: Locale): Page {
+export function resetDonePage({ path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
-  return { title: text.done ?? '', body: success(text.ended ?? '') }
+  return { title: text.done ?? '', body: html`${success(text.ended ?? '')}${wayToLogIn(path, locale)}` }
 }
 
 function factorField(text: Record<string, string>): Html {

@@ -37,6 +37,7 @@ const TEXTS = {
     byHand: 'Or type this key into the app:',
     code: 'Code of the app',
     confirm: 'Confirm',
+    old: 'This form is out of date. An app in the list below is added. If you did not see your recovery codes, make new ones.',
   },
   ko: {
     title: '2단계 인증',
@@ -67,6 +68,7 @@ const TEXTS = {
     byHand: '또는 이 키를 앱에 입력하세요:',
     code: '앱의 코드',
     confirm: '확인',
+    old: '오래된 화면입니다. 아래 목록에 있는 앱은 이미 추가되었습니다. 복구 코드를 보지 못했다면 새로 만드세요.',
   },
 } satisfies Translated<Record<string, string>>
 
@@ -109,6 +111,11 @@ ${button(text.begin)}
 }
 ${making !== undefined && addPasskeyPart(making, { action, locale: view.locale, fields: hidden('deed', 'add-passkey') })}`
   return { ...accountPage(text.title, body, view), usesPasskeys: making !== undefined }
+}
+
+/** What the list says to the code of an app when none is waiting for one. */
+export function oldFormIn(locale: Locale): string {
+  return TEXTS[locale].old
 }
 
 /** The secret of a new factor and the form for its first code, on a page of the account. */

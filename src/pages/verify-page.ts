@@ -1,4 +1,4 @@
-import { accountName, button, checkbox, complaint, field, hidden, success } from './forms.js'
+import { accountName, button, checkbox, complaint, field, hidden, success, wayOn, wayToLogIn } from './forms.js'
 import { html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page, Site } from './layout.js'
@@ -27,6 +27,7 @@ const TEXTS = {
     undoSure: 'I did not change the address',
     undo: 'Take the change back',
     undone: 'The change was taken back',
+    newPassword: 'Set a new password',
     undoneHint: 'Set a new password next: whoever changed the address may know the old one.',
   },
   ko: {
@@ -52,6 +53,7 @@ const TEXTS = {
     undoSure: '제가 주소를 바꾸지 않았습니다',
     undo: '변경 되돌리기',
     undone: '변경을 되돌렸습니다',
+    newPassword: '새 비밀번호 설정',
     undoneHint: '이제 새 비밀번호를 설정하세요. 주소를 바꾼 사람이 비밀번호를 알고 있을 수 있습니다.',
   },
 } satisfies Translated<Record<string, string>>
@@ -118,10 +120,12 @@ ${button(text.undo)}
 }
 
 /** What is shown when it is done. */
-export function verifyDonePage(deed: 'confirmed' | 'declined' | 'undone', locale: Locale): Page {
+export function verifyDonePage(deed: 'confirmed' | 'declined' | 'undone', { path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
-  return {
-    title: text[deed],
-    body: success(text[`${deed}Hint`]),
+  const ways = {
+    confirmed: wayToLogIn(path, locale),
+    declined: '',
+    undone: wayOn(`${path}/account/forgot`, text.newPassword),
   }
+  return { title: text[deed], body: html`${success(text[`${deed}Hint`])}${ways[deed]}` }
 }

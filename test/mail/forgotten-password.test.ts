@@ -35,7 +35,7 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   t.match(weak.body, /role="alert"/)
   t.equal(await sessionStatus(mina), ALIVE, 'nothing was used up')
   const done = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
-  t.match(done.body, /The password is set/)
+  t.match(done.body, /The password is set.*href="\/account\/login">Log in</s)
   t.equal(await sessionStatus(mina), DEAD)
   t.equal(await sessionStatus(joon), ALIVE)
   t.equal((await service.logIn('mina', NEXT)).id, mina.id)

@@ -1,6 +1,6 @@
 // On SQLite alone: pages ask no database.
 
-import { writeFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { contrast } from '../../src/config/colors.js'
@@ -8,7 +8,9 @@ import { loadConfig } from '../../src/config/config.js'
 import { button, checkbox, field, hidden } from '../../src/pages/forms.js'
 import { html } from '../../src/pages/html.js'
 import { languageOf } from '../../src/pages/languages.js'
+import { sentenceOf } from '../../src/pages/refusals.js'
 import { stylesFor } from '../../src/pages/styles.js'
+import { PROBLEMS, Problem, type ProblemCode } from '../../src/problems.js'
 import { startService, temporaryFolder } from '../helper.js'
 import { open, submit, WITH_PAGES } from '../mail/links.js'
 
@@ -170,6 +172,22 @@ t.test('what goes wrong on a page is a page', async (t) => {
     t.match(body, /<h1>That did not work<\/h1>/)
     t.notMatch(body, /nonsense|yyy/)
   }
+})
+
+t.test('whatever the pages answer to people, they say in Korean too', async (t) => {
+  const folders = ['routes/account', 'src/pages']
+  const files = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8'))),
+  )
+  const texts = await Promise.all(files.flat())
+  const named = texts.flatMap((text) => [...text.matchAll(/'([a-z]+(?:_[a-z]+)+)'/g)].map(([, word = '']) => word))
+  const codes = [...new Set(named)].filter((word): word is ProblemCode => Object.hasOwn(PROBLEMS, word))
+  t.ok(codes.length > 20)
+  const unsaid = sentenceOf(new Problem('request_timeout'), 'ko')
+  // The log-in goes on after the first two, and leads to itself after the others.
+  const led = ['mfa_required', 'mfa_enrollment_required', 'missing_token', 'invalid_token', 'reauthentication_required']
+  const missing = codes.filter((code) => sentenceOf(new Problem(code), 'ko') === unsaid && !led.includes(code))
+  t.same(missing, [])
 })
 
 t.test('there are no pages where others could read what travels, and none where they are off', async (t) => {
