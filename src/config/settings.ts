@@ -28,6 +28,9 @@ export const MASK = '********'
 export const Settings = Type.Object({
   HOST: Type.String({
     default: 'localhost',
+    // Node listens on every address where the host is empty: a variable that was left empty must not open the service.
+    minLength: 1,
+    errorMessage: 'is empty: give it an address, such as 0.0.0.0 for all of them, or remove it',
     description: 'The address to listen on. `localhost` means both loopback addresses, `0.0.0.0` every IPv4 address.',
   }),
   PORT: wholeNumber(0, 65_535, { default: '3000', description: 'The port to listen on; 0 chooses a free port.' }),

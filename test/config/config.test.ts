@@ -69,7 +69,7 @@ t.test('weak passwords are for a reader at the same machine alone, unless the op
     ...['localhost', 'LOCALHOST', '127.0.0.1', '127.1.2.3', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'].map(
       (HOST): ['on', NodeJS.ProcessEnv] => ['on', { HOST }],
     ),
-    ...['0.0.0.0', '::', '', '192.168.0.10', '128.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '::2'].map(
+    ...['0.0.0.0', '::', '192.168.0.10', '128.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '::2'].map(
       (HOST): ['off', NodeJS.ProcessEnv] => ['off', { HOST }],
     ),
     ['off', { TRUST_PROXY: '127.0.0.1' }],
@@ -151,6 +151,7 @@ t.test('passkeys are for the host of PUBLIC_URL, unless another domain is set th
 
 t.test('a wrong setting is refused by its name, with what it should be', async (t) => {
   const cases: [string, string, RegExp][] = [
+    ['HOST', ' ', /is empty: give it an address/],
     ['PORT', '65536', /whole number from 0 to 65535/],
     ['PORT', '-1', /whole number from 0 to 65535/],
     ['PORT', '0x10', /whole number/],
