@@ -23,8 +23,11 @@ export class Lanes {
     this.#lanes.push(lane)
   }
 
-  /** The lane that others of this tick leave by, or else the one with the fewest; undefined when none would answer soon. */
-  take(): Lane | undefined {
+  /**
+   * The lane that others of this tick leave by, or else the one with the fewest; undefined when none would answer soon. One that
+   * is missing connects where it is wanted.
+   */
+  take(isWanted = true): Lane | undefined {
     let best: Lane | undefined
     let missing = this.#size
     for (const lane of this.#lanes) {
@@ -33,7 +36,7 @@ export class Lanes {
       missing -= 1
       if (lane.isOpen && (best === undefined || isBetter(lane, best))) best = lane
     }
-    if (missing > 0) this.#connect()
+    if (missing > 0 && isWanted) this.#connect()
     return best
   }
 

@@ -59,7 +59,8 @@ export class SharedCommits {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const lane = this.#lanes.take()
+      // A quiet service needs no connection for commits that none shares.
+      const lane = this.#lanes.take(this.#waiting.length > 1)
       if (lane === undefined) this.#giveAway()
       else await this.#commit(lane, this.#waiting.splice(0, BATCH_LIMIT))
     }
