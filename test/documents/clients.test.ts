@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
-import { serving } from '../support/child.js'
+import { type Child, serving } from '../support/child.js'
 import { openForge, token } from '../support/forge.js'
 import { startListening } from '../support/listening.js'
 
@@ -21,7 +21,11 @@ const DEADLINE_MS = 120_000
 // On a busy machine these take longer than tap's half minute.
 t.setTimeout(400_000)
 
+/** What is shipped. */
+let built: Child
+
 t.before(async () => {
+  built = await serving(t)
   await rm(GENERATED, { recursive: true, force: true })
   await mkdir(GENERATED)
   await Promise.all([
@@ -41,7 +45,6 @@ for (const name of NAMES) {
     const { secondFactor, walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
-    const built = await serving(t)
     await t.resolves(walk(built.address, globalThis.fetch), 'and with what is shipped')
     await t.resolves(
       secondFactor(address, fetch),
