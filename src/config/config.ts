@@ -136,6 +136,10 @@ function disagreements(config: Config): string[] {
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
     problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
   }
+  // HOST=localhost is two addresses: the service would get one of them, its metrics the other, and nobody a refusal.
+  if (config.METRICS_PORT === config.PORT && config.PORT !== 0) {
+    problems.push('METRICS_PORT must be another port than PORT')
+  }
   const objection = argon2Objection(config.ARGON2_MEMORY, config.ARGON2_PASSES)
   if (objection !== undefined) problems.push(objection)
   const { PUBLIC_URL, AUDIENCE, RP_ID, PASSKEY_ORIGINS } = withDefaults(config)

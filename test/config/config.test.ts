@@ -247,6 +247,12 @@ t.test('all wrong settings are named at once', async (t) => {
   }
 })
 
+t.test('the metrics have a port of their own', async (t) => {
+  t.throws(() => loadConfig({ PORT: '4000', METRICS_PORT: '4000' }), /METRICS_PORT must be another port than PORT/)
+  for (const METRICS_PORT of ['4001', 'off']) t.ok(loadConfig({ PORT: '4000', METRICS_PORT }))
+  t.ok(loadConfig({ PORT: '0', METRICS_PORT: '0' }), 'the system chooses two')
+})
+
 t.test('argon2id is never weaker than OWASP advises, nor dearer than a log-in may be', async (t) => {
   const cases: [memory: string, passes: string, problem?: string][] = [
     ['46MiB', '1'],
