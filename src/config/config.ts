@@ -136,7 +136,7 @@ function disagreements(config: Config): string[] {
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
     problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
   }
-  // HOST=localhost is two addresses: the service would get one of them, its metrics the other, and nobody a refusal.
+  // The service listens first: its metrics would be served nowhere, and only the log would say so.
   if (config.METRICS_PORT === config.PORT && config.PORT !== 0) {
     problems.push('METRICS_PORT must be another port than PORT')
   }
