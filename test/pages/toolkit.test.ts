@@ -174,6 +174,17 @@ t.test('what goes wrong on a page is a page', async (t) => {
   }
 })
 
+t.test('an address under /account that is not there is a page too, in the language of the browser', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  for (const url of ['/account/unknown', '/account/login/', '/account/sessions/7', '/account/%00']) {
+    const answer = await service.app.inject({ url, headers: { 'accept-language': 'ko' } })
+    t.match(answer, { statusCode: 404, headers: { 'content-type': /^text\/html/, 'content-language': 'ko' } }, url)
+    t.match(answer.payload, '찾을 수 없습니다', url)
+  }
+  const post = await service.app.inject({ method: 'POST', url: '/account/unknown' })
+  t.match(post, { statusCode: 405, headers: { allow: 'GET, HEAD' } })
+})
+
 t.test('whatever the pages answer to people, they say in Korean too', async (t) => {
   const folders = ['routes/account', 'src/pages']
   const files = await Promise.all(

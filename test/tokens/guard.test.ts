@@ -113,6 +113,7 @@ t.test('a route that says nothing of itself is closed, and one for admins refuse
 /** With pages: those that answer whoever comes, and those that answer whoever is logged in with a browser. */
 const PAGES = {
   open: [
+    'GET /account/*',
     'GET /account/email-code',
     'GET /account/forgot',
     'GET /account/icon.svg',
