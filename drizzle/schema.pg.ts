@@ -332,12 +332,12 @@ export const clients = pgTable(
     idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
       .notNull()
       .default('RS256'),
-    requiresPkce: boolean('requires_pkce').notNull().default(true),
     // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
     isFirstParty: boolean('is_first_party').notNull().default(false),
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),
     updatedAt: bigint('updated_at', { mode: 'number' }).notNull(),
     deletedAt: bigint('deleted_at', { mode: 'number' }),
+    requiresPkce: boolean('requires_pkce').notNull().default(true),
   },
   (table) => [index('clients_updated').on(table.updatedAt)],
 )

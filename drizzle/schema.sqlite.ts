@@ -343,12 +343,12 @@ export const clients = sqliteTable(
     idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
       .notNull()
       .default('RS256'),
-    requiresPkce: integer('requires_pkce', { mode: 'boolean' }).notNull().default(true),
     // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
     isFirstParty: integer('is_first_party', { mode: 'boolean' }).notNull().default(false),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     deletedAt: integer('deleted_at'),
+    requiresPkce: integer('requires_pkce', { mode: 'boolean' }).notNull().default(true),
   },
   (table) => [index('clients_updated').on(table.updatedAt)],
 )

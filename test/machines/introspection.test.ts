@@ -135,6 +135,8 @@ t.test('the session of a client is refreshed, described and ended by that client
   const { db, tables } = service.app.database
   await db.update(tables.users).set({ roles: 'editor' })
   await db.update(tables.sessions).set({ clientId: 'web', scope: 'profile todos:read' })
+  const agreed = await service.app.clients.get('web')
+  await service.app.consents.grant(agreed, { userId: mina.id, scope: 'profile todos:read' }, { ip: '127.0.0.1' })
   let token = mina.login.refresh_token
   const refresh = (client: typeof web, fields: Record<string, string> = {}) =>
     postForm(
