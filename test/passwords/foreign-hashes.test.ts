@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
 import { formatOf } from '../../src/passwords/hashes.js'
-import { countBy, type Service, startService } from '../helper.js'
+import { countBy, type Person, type Service, startService } from '../helper.js'
 import { hashOf, setHash, tryPassword } from '../support/stored-hashes.js'
 
 // A hundred log-ins, some of them dear.
@@ -90,7 +90,7 @@ t.test('twenty log-ins at once leave one hash that is good', async (t) => {
   const mina = await service.signUp('mina')
   for (const format of ['passlib scrypt', 'Django pbkdf2_sha256', 'argon2', 'passlib pbkdf2-sha512']) {
     await setHash(mina, VECTORS.find((vector) => vector.format === format)?.hash ?? '')
-    const answers = await Promise.all(Array.from({ length: 20 }, () => tryPassword(mina, VECTOR_PASSWORD)))
+    const answers = await Promise.all(Array.from({ length: 20 }, () => tryUntilTaken(mina)))
     t.strictSame(
       countBy(answers, ({ statusCode }) => statusCode),
       { 200: 20 },
@@ -177,6 +177,12 @@ t.test('what argon2 itself cannot read is a wrong password', async (t) => {
     t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, hash)
   }
 })
+
+/** A busy machine turns away whoever waits for too long. */
+async function tryUntilTaken(person: Person): ReturnType<typeof tryPassword> {
+  const answer = await tryPassword(person, VECTOR_PASSWORD)
+  return answer.statusCode === 503 ? tryUntilTaken(person) : answer
+}
 
 async function forgive({ app }: Service): Promise<void> {
   await app.database.db.delete(app.database.tables.throttle)
