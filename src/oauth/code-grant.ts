@@ -65,9 +65,9 @@ export class CodeGrant {
     const isRefreshable = by.grantTypes.includes('refresh_token')
     const isOffline = isRefreshable && by.isFirstParty && wordsOf(content.scope).includes('offline_access')
     const begun = { ...content, sessionId, audience, isRefreshable, isOffline, needsConsent: !by.isFirstParty }
-    const token = await this.#sessions.begin(begun, client)
-    if (token === undefined) throw invalidCode()
-    return this.#withIdToken(by, token, { ...content, nonce, sid: content.parentId })
+    const session = await this.#sessions.begin(begun, client)
+    if (session === undefined) throw invalidCode()
+    return this.#withIdToken(by, session.token, { ...content, user: session.user, nonce, sid: content.parentId })
   }
 
   /** What a refresh gets beside its pair: an id_token without nonce (OpenID Connect Core, section 12.2). */

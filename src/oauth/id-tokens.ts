@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto'
 import type { OAuthClient } from '../clients/oauth-clients.js'
 import { wordsOf } from '../clients/scopes.js'
 import type { Config } from '../config/config.js'
+import type { AuthorizedUser } from '../sessions/client-sessions.js'
 import type { IdTokenKeys } from '../tokens/id-token-keys.js'
-import type { UserClaimsReader } from './user-claims.js'
+import { claimsOf, type UserClaimsReader } from './user-claims.js'
 
 const HALF_OF_SHA256 = 16
 /** As much as the headers of a request may hold. */
@@ -18,6 +19,8 @@ export interface IdTokenHint {
 /** A log-in that a client learns of. */
 export interface LoginProof {
   userId: number
+  /** The user, where the log-in has just read it. */
+  user?: AuthorizedUser
   scope: string
   /** The session of the browser. */
   sid?: string | undefined
@@ -45,9 +48,9 @@ export class IdTokens {
   /** The id_token that goes with an access token; undefined without the scope `openid`. @throws Problem not_ready */
   async make(client: OAuthClient, accessToken: string, proof: LoginProof): Promise<string | undefined> {
     const { config, keys, claims } = this.#dependencies
-    const { userId, scope, sid, amr, authTime, nonce } = proof
+    const { userId, user: known, scope, sid, amr, authTime, nonce } = proof
     if (!wordsOf(scope).includes('openid')) return undefined
-    const user = await claims.read(userId, scope)
+    const user = known ? claimsOf({ id: userId, ...known }, scope) : await claims.read(userId, scope)
     if (user === undefined) return undefined
     const issuedAt = Math.floor(Date.now() / 1_000)
     return keys.sign(client.idTokenAlgorithm, {

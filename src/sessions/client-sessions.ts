@@ -1,9 +1,9 @@
-import { and, desc, eq, exists, gt, inArray, isNull, or, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, inArray, isNull, or, type SQLWrapper, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
-import { afterCommit, type Database, within } from '../database/database.js'
+import { afterCommit, type Database, type Tables, within } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { tokens } from '../telemetry/channels.js'
 import type { Role } from '../tokens/access-tokens.js'
@@ -39,6 +39,12 @@ export interface Authorization {
   /** Whether the user must have agreed, and not have taken it back. */
   needsConsent: boolean
 }
+
+/** What a client may learn of whose session began, as it was at that moment. */
+export type AuthorizedUser = Pick<
+  Tables['users']['$inferSelect'],
+  'name' | 'username' | 'locale' | 'email' | 'emailVerifiedAt' | 'roles'
+>
 
 interface Dependencies {
   config: Config
@@ -78,10 +84,13 @@ export class ClientSessions {
   }
 
   /**
-   * Begins the session of this id, once, and resolves to its access token. Where it began before, it ends. Undefined then, and
+   * Begins the session of this id, once, and resolves to its access token and its user. Where it began before, it ends. Undefined then, and
    * when the authorization has expired, the browser session is over or the account changed since.
    */
-  async begin(authorization: Authorization, client: Client): Promise<AccessToken | Tokens | undefined> {
+  async begin(
+    authorization: Authorization,
+    client: Client,
+  ): Promise<{ token: AccessToken | Tokens; user: AuthorizedUser } | undefined> {
     this.#keys.assertCanSign()
     const { sessionId, clientId, userId, scope, audience, amr, authTime } = authorization
     this.#statements ??= prepareStatements(this.#database, this.#policy)
@@ -113,8 +122,9 @@ export class ClientSessions {
       await this.#sessions.revoke(sessionId, client)
       return undefined
     }
-    const grant = { userId, sessionId, clientId, scope, audience, ...row, proof: { amr, authTime } }
-    return isRefreshable ? this.#pairs.make(grant, 0) : this.#pairs.accessToken(grant)
+    const { role, roles } = row
+    const grant = { userId, sessionId, clientId, scope, audience, role, roles, proof: { amr, authTime } }
+    return { token: isRefreshable ? this.#pairs.make(grant, 0) : this.#pairs.accessToken(grant), user: row }
   }
 }
 
@@ -146,6 +156,7 @@ function prepareInsert(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
   const { consents, sessions, users } = tables
   const parent = alias(sessions, 'parent')
+  const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const consent = db
     .select({ clientId: consents.clientId })
     .from(consents)
@@ -179,8 +190,13 @@ function prepareInsert(database: Database, policy: FactorPolicy) {
     )
     .onConflictDoNothing()
     .returning({
-      role: sql<Role>`(select ${users.role} from ${users} where ${users.id} = ${sessions.userId})`.as('role'),
-      roles: sql<string>`(select ${users.roles} from ${users} where ${users.id} = ${sessions.userId})`.as('roles'),
+      role: sql<Role>`${ofUser(users.role)}`.as('role'),
+      roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
+      name: sql<string | null>`${ofUser(users.name)}`.as('name'),
+      username: sql<string | null>`${ofUser(users.username)}`.as('username'),
+      locale: sql<string | null>`${ofUser(users.locale)}`.as('locale'),
+      email: sql<string | null>`${ofUser(users.email)}`.as('email'),
+      emailVerifiedAt: sql<number | null>`${ofUser(users.emailVerifiedAt)}`.as('email_verified_at'),
       sessionCount: sessionCount(database),
     })
     .prepare('insert_client_session')
