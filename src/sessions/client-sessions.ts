@@ -1,4 +1,4 @@
-import { and, desc, eq, exists, gt, inArray, isNull, or, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
@@ -6,9 +6,8 @@ import type { Config } from '../config/config.js'
 import { afterCommit, type Database, type Tables, within } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { tokens } from '../telemetry/channels.js'
-import type { Role } from '../tokens/access-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
-import { revocationColumns, sessionConditions } from './conditions.js'
+import { columnOfUser, hasConsent, revocationColumns, sessionConditions } from './conditions.js'
 import type { Endings } from './endings.js'
 import { type Sessions, userAgentOf } from './sessions.js'
 import { newSession, numberParameter, sessionCount, textParameter } from './statements.js'
@@ -84,8 +83,8 @@ export class ClientSessions {
   }
 
   /**
-   * Begins the session of this id, once, and resolves to its access token and its user. Where it began before, it ends. Undefined then, and
-   * when the authorization has expired, the browser session is over or the account changed since.
+   * Begins the session of this id, once, and resolves to its access token and its user. Where it began before, it ends.
+   * Undefined then, and when the authorization has expired, the browser session is over or the account changed since.
    */
   async begin(
     authorization: Authorization,
@@ -154,13 +153,9 @@ function prepareStatements(database: Database, policy: FactorPolicy) {
 /** One statement, so that of several exchanges of a code one wins. */
 function prepareInsert(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
-  const { consents, sessions, users } = tables
+  const { sessions, users } = tables
   const parent = alias(sessions, 'parent')
-  const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
-  const consent = db
-    .select({ clientId: consents.clientId })
-    .from(consents)
-    .where(and(eq(consents.userId, users.id), eq(consents.clientId, sql.placeholder('clientId'))))
+  const isAgreedTo = hasConsent(database, users.id, sql`${sql.placeholder('clientId')}`)
   return db
     .insert(sessions)
     .select(
@@ -184,19 +179,19 @@ function prepareInsert(database: Database, policy: FactorPolicy) {
             hasNeededFactor(database, policy),
             eq(users.authVersion, sql.placeholder('authVersion')),
             sql`${now} < ${numberParameter('expiresAt')}`,
-            or(sql`${numberParameter('needsConsent')} = 0`, exists(consent)),
+            or(sql`${numberParameter('needsConsent')} = 0`, isAgreedTo),
           )} ${forShare}`,
         ),
     )
     .onConflictDoNothing()
     .returning({
-      role: sql<Role>`${ofUser(users.role)}`.as('role'),
-      roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
-      name: sql<string | null>`${ofUser(users.name)}`.as('name'),
-      username: sql<string | null>`${ofUser(users.username)}`.as('username'),
-      locale: sql<string | null>`${ofUser(users.locale)}`.as('locale'),
-      email: sql<string | null>`${ofUser(users.email)}`.as('email'),
-      emailVerifiedAt: sql<number | null>`${ofUser(users.emailVerifiedAt)}`.as('email_verified_at'),
+      role: columnOfUser(tables, users.role),
+      roles: columnOfUser(tables, users.roles),
+      name: columnOfUser(tables, users.name),
+      username: columnOfUser(tables, users.username),
+      locale: columnOfUser(tables, users.locale),
+      email: columnOfUser(tables, users.email),
+      emailVerifiedAt: columnOfUser(tables, users.emailVerifiedAt),
       sessionCount: sessionCount(database),
     })
     .prepare('insert_client_session')

@@ -1,5 +1,5 @@
-import { and, eq, exists, gt, isNull, or, sql } from 'drizzle-orm'
-import { alias } from 'drizzle-orm/pg-core'
+import { and, eq, exists, type GetColumnData, gt, isNull, or, type SQLWrapper, sql } from 'drizzle-orm'
+import { alias, type PgColumn } from 'drizzle-orm/pg-core'
 import type { Database, Tables } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
@@ -39,6 +39,27 @@ export function sessionConditions(database: Database, policy: FactorPolicy) {
       hasNeededFactor(database, policy),
     )})`,
   }
+}
+
+/** That a user has agreed to what a client asks for. */
+export function hasConsent({ db, tables: { consents } }: Database, userId: SQLWrapper, clientId: SQLWrapper) {
+  return exists(
+    db
+      .select({ clientId: consents.clientId })
+      .from(consents)
+      .where(and(eq(consents.userId, userId), eq(consents.clientId, clientId))),
+  )
+}
+
+/** A column of the user of a session, for RETURNING. */
+export function columnOfUser<Column extends PgColumn>({ sessions, users }: Tables, column: Column) {
+  const ofUser = sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
+  return returned<GetColumnData<Column>>(ofUser, column.name)
+}
+
+/** An expression for RETURNING. A nested template, because drizzle drops the table name of columns there. */
+export function returned<Value>(expression: SQLWrapper, name: string) {
+  return sql<Value>`${expression}`.as(name)
 }
 
 /** The columns of a Revocation. */

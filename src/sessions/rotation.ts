@@ -1,4 +1,4 @@
-import { and, eq, exists, isNull, lt, not, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, isNull, lt, not, sql } from 'drizzle-orm'
 import { type Events, ownEvent } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
@@ -6,10 +6,10 @@ import { type Database, within } from '../database/database.js'
 import { isSameNetwork } from '../networks.js'
 import { Problem } from '../problems.js'
 import { tokens } from '../telemetry/channels.js'
-import { CLIENT_ID, type Role } from '../tokens/access-tokens.js'
+import { CLIENT_ID } from '../tokens/access-tokens.js'
 import type { RefreshClaims } from '../tokens/refresh-tokens.js'
 import type { Keys } from '../tokens/signing-keys.js'
-import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
+import { columnOfUser, hasConsent, revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
 import type { Endings } from './endings.js'
 import type { TokenPairs, Tokens } from './token-pairs.js'
 
@@ -134,30 +134,23 @@ export class Rotation {
 /** Each change is one conditional statement, so that of concurrent refreshes one wins. */
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
-  const { consents, sessions, users } = tables
+  const { sessions, users } = tables
   const { sessionId, isOfClient, isLive, ofLiveParent, ofActiveUser } = sessionConditions(database, config.MFA)
   const presented = sql`cast(${sql.placeholder('generation')} as bigint)`
-  const ofUser = (column: SQLWrapper) => sql`(select ${column} from ${users} where ${users.id} = ${sessions.userId})`
   const idleExpiry = sql`${now} + ${config.REFRESH_IDLE_TTL}`
   const tokenExpiry = sql`${now} + ${config.ACCESS_TOKEN_TTL + TOKEN_SLACK_MS}`
   const isInWindow = sql`(${sessions.generation} = ${presented} + 1 and ${sessions.lastUsedAt} + ${config.REFRESH_REUSE_WINDOW} > ${now})`
-  // A nested template, because drizzle drops the table name of columns in RETURNING.
   const rotation = {
     userId: sessions.userId,
     generation: sessions.generation,
-    role: sql<Role>`${ofUser(users.role)}`.as('role'),
-    roles: sql<string>`${ofUser(users.roles)}`.as('roles'),
+    role: columnOfUser(tables, users.role),
+    roles: columnOfUser(tables, users.roles),
     ip: sessions.ip,
     parentId: sessions.parentId,
     amr: sessions.amr,
     authTime: sessions.authTime,
   }
-  const hasConsent = exists(
-    db
-      .select({ clientId: consents.clientId })
-      .from(consents)
-      .where(and(eq(consents.userId, sessions.userId), eq(consents.clientId, sessions.clientId))),
-  )
+  const isAgreedTo = hasConsent(database, sessions.userId, sessions.clientId)
   const rotate = db
     .update(sessions)
     .set({
@@ -178,7 +171,7 @@ function prepareStatements(database: Database, config: Config) {
       values: ({ userId }) => ownEvent('session.refreshed', userId, database),
     }),
     selectScope: db
-      .select({ scope: sessions.scope, hasConsent: sql`case when ${hasConsent} then 1 else 0 end`.mapWith(Number) })
+      .select({ scope: sessions.scope, hasConsent: sql`case when ${isAgreedTo} then 1 else 0 end`.mapWith(Number) })
       .from(sessions)
       .where(and(sessionId, isOfClient))
       .prepare('select_session_scope'),

@@ -3,7 +3,7 @@ import { alias } from 'drizzle-orm/pg-core'
 import { deleteInBatches } from '../database/batches.js'
 import type { Database, Db } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
-import { revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
+import { returned, revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
 
 /**
  * How many live sessions of a kind a user has at most: one more ends the oldest of that kind. A script that logs in again
@@ -167,8 +167,7 @@ export function newSession({ tables: { users }, now }: Database) {
 export function sessionCount({ tables: { sessions } }: Database) {
   const counted = alias(sessions, 'counted')
   const ofUser = sql`(select count(*) from ${sessions} as ${counted} where ${counted.userId} = ${sessions.userId})`
-  // A nested template, because drizzle drops the table name of columns in RETURNING.
-  return sql<number>`${ofUser}`.as('session_count')
+  return returned<number>(ofUser, 'session_count')
 }
 
 /** A parameter in the place of a column. The cast gives PostgreSQL its type. */
