@@ -1,4 +1,4 @@
-import { button, complaint, field, hidden } from './forms.js'
+import { button, complaint, field, hidden, wayOn } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
@@ -100,7 +100,7 @@ export function appPage(secret: { uri: string; qr: string }, step: Step): Page {
 /** The end: the recovery codes, and the way on. A redirect would show them to nobody. */
 export function enrolledPage(codes: readonly string[], onwards: string, locale: Locale): Page {
   const { title, body } = recoveryCodesPart(codes, locale)
-  return { title, body: html`${body}<p><a class="button" href="${onwards}">${TEXTS[locale].onwards}</a></p>` }
+  return { title, body: html`${body}${wayOn(onwards, TEXTS[locale].onwards)}` }
 }
 
 function fieldsOf({ ticket, isShared }: Step, deed: string): Html {

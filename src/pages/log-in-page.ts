@@ -1,5 +1,5 @@
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { button, checkbox, complaint, field, hidden } from './forms.js'
+import { button, checkbox, complaint, field, hidden, wayOn } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
@@ -158,7 +158,7 @@ ${passkeyPart(question, { label: text.usePasskey, refused: text.noPasskey, kind:
  */
 export function hopPage(address: string, locale: Locale): Page {
   const text = TEXTS[locale]
-  return { title: text.back, body: html`<p><a class="button" href="${address}">${text.link}</a></p>` }
+  return { title: text.back, body: wayOn(address, text.link) }
 }
 
 function codePart(text: Record<'code' | 'codeHint' | 'submit', string>, isWrong: boolean): Html {

@@ -1,5 +1,5 @@
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
-import { button, complaint, field, success } from './forms.js'
+import { button, complaint, field, success, wayOn } from './forms.js'
 import { type Html, html } from './html.js'
 import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
@@ -96,7 +96,7 @@ export function registeredPage(logIn: string, locale: Locale): Page {
   return {
     title: text.done,
     body: html`${success(text.doneHint)}
-<p><a class="button" href="${logIn}">${text.continue}</a></p>`,
+${wayOn(logIn, text.continue)}`,
   }
 }
 
