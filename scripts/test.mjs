@@ -102,8 +102,8 @@ async function run() {
 
 /** Undefined where TEST_DATABASE_URL names a server. */
 async function startPostgres() {
-  const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
   if (process.env.TEST_DATABASE_URL !== undefined) return undefined
+  const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')
   const server = await PostgresServer.create()
   process.env.TEST_DATABASE_URL = server.url
   return server

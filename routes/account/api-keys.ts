@@ -11,7 +11,11 @@ import { Problem, type ProblemCode } from '../../src/problems.js'
 
 const DAY_MS = 86_400_000
 const MENDABLE: readonly ProblemCode[] = [
-  ...(['key_rejected', 'name_rejected', 'too_many_rows', 'validation_failed', 'not_found'] as const),
+  'key_rejected',
+  'name_rejected',
+  'not_found',
+  'too_many_rows',
+  'validation_failed',
 ]
 
 const Form = Type.Union([

@@ -68,6 +68,7 @@ export class Pool implements Runner {
     if (!('name' in statement) || statement.name === undefined) return undefined
     assertText(params)
     try {
+      // The limit of each statement: the first lane has none of its own, because it migrated.
       const query = { ...statement, values: params, types: NUMBERS, query_timeout: ANSWER_TIMEOUT_MS }
       return await this.#pipeline.query(query as pg.QueryConfig)
     } catch (error) {
