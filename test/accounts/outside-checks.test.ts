@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { loadConfig } from '../../src/config/config.js'
 import { PASSWORD, type Service, startService } from '../helper.js'
-import { formsOf, giftsOf, newest, open, submit, WITH_PAGES } from '../mail/links.js'
+import { formsOf, newestGifts, open, submit, WITH_PAGES } from '../mail/links.js'
 import { deliver, outboxOf, startMailing } from '../mail/people.js'
 import { startSmtp } from '../mail/servers.js'
 import { installation } from '../support/installation.js'
@@ -38,7 +38,7 @@ t.test(
     t.match((await mina.post('/v1/me/password', change)).json(), REFUSED)
     await service.post('/v1/password-reset/request', { email: 'mina@example.org' })
     await deliver(service)
-    const { link, token, code } = giftsOf(newest(server))
+    const { link, token, code } = newestGifts(server)
     t.match((await service.post('/v1/password-reset', { token, new_password: LEAKED })).json(), REFUSED)
     const byCode = { email: 'mina@example.org', code, new_password: LEAKED }
     t.match((await service.post('/v1/password-reset', byCode)).json(), REFUSED)
@@ -52,7 +52,7 @@ t.test(
       { finish: (user, db) => app.invitations.invite(db, user, { id: null }) },
     )
     await deliver(service)
-    const invitation = giftsOf(newest(server)).token
+    const invitation = newestGifts(server).token
     t.match((await service.post('/v1/invitations/accept', { token: invitation, password: LEAKED })).json(), REFUSED)
     t.equal((await service.post('/v1/invitations/accept', { token: invitation, password: NEXT })).statusCode, 200)
 

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import type { Config } from '../../src/config/config.js'
 import { claimsOf, type LoginAnswer, PASSWORD, Person, type Service, startService } from '../helper.js'
-import { giftsOf, newest } from '../mail/links.js'
+import { newest, newestGifts } from '../mail/links.js'
 import { deliver, startMailing } from '../mail/people.js'
 import { type MailServer, startSmtp } from '../mail/servers.js'
 import { latchkey } from '../support/child.js'
@@ -152,7 +152,7 @@ t.test('somebody with a confirmed address enrolls after a mailed code, never by 
   await deliver(service)
   t.same(newest(server).to, [ADDRESS])
   t.notMatch(newest(server).raw, /lkt_|https?:/)
-  const { code } = giftsOf(newest(server))
+  const { code } = newestGifts(server)
   const joon = await logIn(service, 'joon')
   t.match((await confirm({ code }, joon.ticket)).json(), { code: 'invalid_one_time_token' }, 'with a ticket of another')
   t.match((await service.post('/v1/password-reset', { email: ADDRESS, code, new_password: PASSWORD })).json(), {
@@ -172,13 +172,13 @@ t.test('five wrong codes end a code; a mailed code of a log-in needs no second m
   const { ticket } = await logIn(service, 'mina')
   await service.post('/v1/login/enroll/code/request', { ticket })
   await deliver(service)
-  const { code } = giftsOf(newest(server))
+  const { code } = newestGifts(server)
   for (let n = 0; n < 5; n += 1) await service.post('/v1/login/enroll/code', { ticket, code: '0000-0000' })
   t.match((await service.post('/v1/login/enroll/code', { ticket, code })).json(), { code: 'invalid_one_time_token' })
 
   await service.post('/v1/login/code/request', { email: ADDRESS })
   await deliver(service)
-  const refused = await service.post('/v1/login/code', { email: ADDRESS, code: giftsOf(newest(server)).code })
+  const refused = await service.post('/v1/login/code', { email: ADDRESS, code: newestGifts(server).code })
   t.match(refused.json(), { status: 403, code: 'mfa_enrollment_required', confirmation: 'none' })
   const { access_token } = await finish(service, refused.json().ticket)
   t.same(claimsOf(access_token).amr, ['otp', 'mfa'])

@@ -4,7 +4,7 @@ import { PASSWORD, Person, type Service, startService } from '../helper.js'
 import { browse } from '../pages/browsing.js'
 import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
-import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
+import { formsOf, giftsOf, newest, newestGifts, open, scan, submit, WITH_PAGES } from './links.js'
 import { deliver, startMailing } from './people.js'
 import { type MailServer, startSmtp } from './servers.js'
 
@@ -138,7 +138,7 @@ t.test('another address waits until it is confirmed, and the old one can take th
   t.match((await change('thief@example.net')).json(), { email: ADDRESS, pending_email: 'thief@example.net' })
   await deliver(service)
   t.same(newest(server).to, ['thief@example.net'])
-  t.equal((await confirm(mina, { token: giftsOf(newest(server)).token })).statusCode, 204)
+  t.equal((await confirm(mina, { token: newestGifts(server).token })).statusCode, 204)
   t.match((await mina.get('/v1/me')).json(), { email: 'thief@example.net', pending_email: null })
   await deliver(service)
   const undo = newest(server)
@@ -360,7 +360,7 @@ async function register(service: Service, username: string): Promise<Person> {
 
 async function gifts(service: Service, server: MailServer) {
   await deliver(service)
-  return giftsOf(newest(server))
+  return newestGifts(server)
 }
 
 function confirm(who: Service | Person, body: object) {

@@ -3,7 +3,7 @@ import { addTotp } from '../factors/people.js'
 import { countBy, PASSWORD, type Service, startService } from '../helper.js'
 import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
-import { formsOf, giftsOf, newest, open, scan, submit, WITH_PAGES } from './links.js'
+import { formsOf, newest, newestGifts, open, scan, submit, WITH_PAGES } from './links.js'
 import { deliver, letTimePass, outboxOf, register, startMailing } from './people.js'
 import { startSmtp } from './servers.js'
 
@@ -20,7 +20,7 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   const [mina, joon] = [await service.logIn('mina'), await service.signUp('joon')]
   t.equal((await ask(service, 'MINA@Example.org')).statusCode, 202)
   await deliver(service)
-  const { link, token, code } = giftsOf(newest(server))
+  const { link, token, code } = newestGifts(server)
   t.same(newest(server).to, [ADDRESS])
   t.equal(link, `https://login.example.com/account/reset?token=${token}`)
   t.match(code, /^[0-9A-Z]{4}-[0-9A-Z]{4}$/)
@@ -55,7 +55,7 @@ t.test(
     const phone = await addTotp(mina)
     await ask(service)
     await deliver(service)
-    const { link, token, code } = giftsOf(newest(server))
+    const { link, token, code } = newestGifts(server)
     for (const mail of [{ token }, { email: ADDRESS, code }]) {
       const refused = (await reset(service, mail)).json()
       t.match(refused, { status: 403, code: 'mfa_required', methods: ['totp', 'recovery_code'] })
@@ -92,7 +92,7 @@ t.test('or by its code, of which five wrong ones are no proof against the link',
   const id = await register(service, 'mina', ADDRESS)
   await ask(service)
   await deliver(service)
-  const { code, token } = giftsOf(newest(server))
+  const { code, token } = newestGifts(server)
   t.match((await reset(service, { email: ADDRESS, code }, 'password1')).json(), { code: 'password_rejected' })
   for (const email of ['joon@example.org', 'nobody@example.org']) {
     t.match((await reset(service, { email, code })).json(), REFUSED, email)
@@ -103,7 +103,7 @@ t.test('or by its code, of which five wrong ones are no proof against the link',
 
   await ask(service)
   await deliver(service)
-  const second = giftsOf(newest(server))
+  const second = newestGifts(server)
   t.not(second.token, token)
   for (let n = 0; n < 5; n += 1) t.match((await reset(service, { email: ADDRESS, code: '00000000' })).json(), REFUSED)
   t.match((await reset(service, { email: ADDRESS, code: second.code })).json(), REFUSED)
@@ -174,7 +174,7 @@ t.test('each attempt sends the same token, also after the process that made it h
   t.equal(tokens[1], tokens[0])
   isBusy = false
   await deliver(service)
-  t.equal((await reset(service, giftsOf(newest(server)))).statusCode, 204)
+  t.equal((await reset(service, newestGifts(server))).statusCode, 204)
 })
 
 t.test('a mail whose token was used or replaced meanwhile is not sent again', async (t) => {
@@ -191,7 +191,7 @@ t.test('a mail whose token was used or replaced meanwhile is not sent again', as
   await ask(service)
   await deliver(service)
   t.equal(server.received.length, 1)
-  t.equal((await reset(service, giftsOf(newest(server)))).statusCode, 204)
+  t.equal((await reset(service, newestGifts(server))).statusCode, 204)
   server.received.length = 0
   await letTimePass(service)
   await deliver(service)
@@ -227,7 +227,7 @@ t.test('an admin who resets somebody with an address sends a mail, and sees no t
   t.equal(answer.statusCode, 202)
   t.equal(answer.body, '')
   await deliver(service)
-  t.equal((await reset(service, { token: giftsOf(newest(server)).token })).statusCode, 204)
+  t.equal((await reset(service, { token: newestGifts(server).token })).statusCode, 204)
   t.equal((await service.logIn('mina', NEXT)).id, id)
   t.match((await boss.post(`/v1/users/${bare}/password-reset`)).json(), { token: /^lkt_/ }, 'there is no other way')
 })
@@ -249,7 +249,7 @@ t.test('no token and no code is in the log, the metrics, the events or the table
   await register(service, 'mina', ADDRESS)
   await ask(service)
   await deliver(service)
-  const { link, token, code } = giftsOf(newest(server))
+  const { link, token, code } = newestGifts(server)
   await open(service, link)
   const { db, tables } = service.app.database
   const rows = [

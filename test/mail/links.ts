@@ -13,11 +13,24 @@ export function newest({ received }: MailServer): Received {
 }
 
 /** What a mail gives to its reader. */
-export function giftsOf({ mail }: Pick<Received, 'mail'>): { link: string; token: string; code: string } {
+interface Gifts {
+  link: string
+  token: string
+  code: string
+}
+
+export function giftsOf({ mail }: Pick<Received, 'mail'>): Gifts {
   const text = mail.text ?? ''
   const link = /https?:\/\/\S+/.exec(text)?.[0] ?? ''
   const code = /^([0-9A-Z]{4}-[0-9A-Z]{4}|lkt_[\w-]+)$/m.exec(text)?.[1] ?? ''
   return { link, token: link === '' ? '' : (new URL(link).searchParams.get('token') ?? ''), code }
+}
+
+/** What the newest mail with a token or a code gives. Mails that leave at once arrive in any order, notices among them. */
+export function newestGifts({ received }: MailServer): Gifts {
+  const gifts = received.map(giftsOf).findLast(({ token, code }) => token !== '' || code !== '')
+  if (gifts === undefined) throw new Error('no mail with a token or a code has arrived')
+  return gifts
 }
 
 /** Opens a link as a browser does. */

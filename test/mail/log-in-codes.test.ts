@@ -4,7 +4,7 @@ import { addTotp } from '../factors/people.js'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
 import { ALIVE, sessionStatus } from '../support/people.js'
 import { hearStatements } from '../support/statements.js'
-import { giftsOf, newest, WITH_PAGES } from './links.js'
+import { newest, newestGifts, WITH_PAGES } from './links.js'
 import { deliver, outboxOf, register, startMailing } from './people.js'
 import { type MailServer, startSmtp } from './servers.js'
 
@@ -135,7 +135,7 @@ async function codeFor(service: Service, server: MailServer, email = ADDRESS): P
   const { statusCode, body } = await service.post('/v1/login/code/request', { email })
   if (`${statusCode} ${body}` !== '202 ') throw new Error(`${statusCode} ${body}`)
   await deliver(service)
-  return giftsOf(newest(server)).code
+  return newestGifts(server).code
 }
 
 function logInWith(service: Service, body: { email: string; code: string }) {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { addTotp, ticketOf } from '../factors/people.js'
 import { PASSWORD } from '../helper.js'
-import { giftsOf, newest } from './links.js'
+import { newestGifts } from './links.js'
 import { deliver, outboxOf, register, startMailing } from './people.js'
 import { startSmtp } from './servers.js'
 
@@ -32,7 +32,7 @@ t.test('whoever has an address is told of a new password and of another address'
   await deliver(service)
   const subjects = () => server.received.map(({ to, mail }) => [to, mail.subject])
   t.same(subjects(), [[['mina@example.net'], 'Confirm your new address for Example']])
-  const { code } = giftsOf(newest(server))
+  const { code } = newestGifts(server)
   await mina.post('/v1/email-verification/confirm', { email: 'mina@example.net', code })
   await deliver(service)
   t.same(subjects().at(-1), [['mina@example.org'], 'The address of your account at Example was changed'])

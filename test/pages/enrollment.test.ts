@@ -5,7 +5,7 @@ import type { Config } from '../../src/config/config.js'
 import { Authenticator } from '../factors/people.js'
 import { SoftwarePasskey } from '../factors/software-passkey.js'
 import { PASSWORD, type Person, type Service } from '../helper.js'
-import { formsOf, giftsOf, newest, submit, WITH_PAGES } from '../mail/links.js'
+import { formsOf, newestGifts, submit, WITH_PAGES } from '../mail/links.js'
 import { deliver, register, startMailing } from '../mail/people.js'
 import { startSmtp } from '../mail/servers.js'
 import { latchkey } from '../support/child.js'
@@ -84,7 +84,7 @@ t.test('a mailed code comes first where the address is confirmed; a new account 
   const wrong = await press(after, page, 'confirm-enrollment', { code: '0000-0000' })
   t.match([wrong.statusCode, wrong.body], [400, /Look at your mail/])
   await deliver(after)
-  const { code } = giftsOf(newest(server))
+  const { code } = newestGifts(server)
   t.match((await press(after, wrong, 'confirm-enrollment', { code })).body, 'enroll-app')
 
   const typed = { username: 'joon', email: '', password: PASSWORD }

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
 import { addTotp } from '../factors/people.js'
 import { PASSWORD, type Service } from '../helper.js'
-import { formsOf, giftsOf, newest, open, submit, WITH_PAGES } from '../mail/links.js'
+import { formsOf, newestGifts, open, submit, WITH_PAGES } from '../mail/links.js'
 import { deliver, register, startMailing } from '../mail/people.js'
 import { startSmtp } from '../mail/servers.js'
 import { AUTHORIZE } from './gallery.js'
@@ -135,7 +135,7 @@ t.test(
       ['mina@example.org'],
     )
 
-    const { code } = giftsOf(newest(server))
+    const { code } = newestGifts(server)
     const typed = (code: string) => ({ email: 'mina@example.org', code })
     for (const fields of [typed('0000-0000'), { ...typed(code), email: 'nina@example.org' }]) {
       const wrong = await send(service, known, fields)
@@ -158,7 +158,7 @@ t.test(
     )
     const sent = await send(service, there, { email: 'mina@example.org' })
     await deliver(service)
-    const half = await send(service, sent, typed(giftsOf(newest(server)).code))
+    const half = await send(service, sent, typed(newestGifts(server).code))
     t.match([half.statusCode, half.headers['set-cookie']], [200, undefined])
     t.match(half.body, /One more step/)
     const [second] = formsOf(half.body)
