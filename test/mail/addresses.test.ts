@@ -16,7 +16,7 @@ const REFUSED = { status: 400, code: 'invalid_one_time_token' }
 const DAY_MS = 86_400_000
 
 t.test(
-  'an address is confirmed by the mail and the account together, never by a click or a scanner alone',
+  'an address is confirmed by its logged-in account with the mailed token or code; a mail scanner confirms nothing',
   async (t) => {
     const { server, service } = await start(t, 'optional')
     const mina = await register(service, 'mina')
@@ -27,23 +27,23 @@ t.test(
     await scan(service, link)
     const alone = await confirm(service, { token })
     t.match(alone.json(), { status: 401, code: 'missing_token' })
-    t.match((await confirm(joon, { token })).json(), REFUSED, 'somebody else is logged in')
+    t.match((await confirm(joon, { token })).json(), REFUSED, 'logged in as another user')
     t.match((await confirm(service, { token, password: NEXT })).json(), { code: 'invalid_credentials' })
     t.match((await confirm(service, { email: 'x@example.org', code, password: PASSWORD })).json(), REFUSED)
     t.match((await mina.get('/v1/me')).json(), { email_verified: false })
     t.equal((await confirm(mina, { email: ADDRESS, code })).statusCode, 204)
     t.match((await mina.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
-    t.equal(await sessionStatus(mina), ALIVE, 'the session that proved it goes on')
-    t.equal(await sessionStatus(phone), DEAD, 'and no earlier one')
+    t.equal(await sessionStatus(mina), ALIVE, 'the session that confirmed the address stays alive')
+    t.equal(await sessionStatus(phone), DEAD, 'the other sessions of the account are ended')
     t.match((await confirm(mina, { token })).json(), REFUSED)
     const sent = server.received.length
     await service.post('/v1/email-verification', { email: ADDRESS })
     await deliver(service)
-    t.equal(server.received.length, sent, 'what is confirmed gets no further mail')
+    t.equal(server.received.length, sent, 'a confirmed address gets no further mail')
   },
 )
 
-t.test('whoever registers where addresses are required waits for the mail, whoever has the address', async (t) => {
+t.test('where addresses must be confirmed, registering any address returns 202; log-in needs the mail', async (t) => {
   const { server, service } = await start(t, 'required')
   t.match((await signUp(service, { username: 'mina' })).json(), { errors: [{ path: '/email' }] })
   const first = await signUp(service, { username: 'mina', email: ADDRESS })
@@ -66,7 +66,7 @@ t.test('whoever registers where addresses are required waits for the mail, whoev
   t.match(login.json(), { user: { email: ADDRESS, email_verified: true, pending_email: null } })
 
   const again = await signUp(service, { username: 'other', email: ADDRESS })
-  t.equal(`${again.statusCode} ${again.body}`, '202 ', 'the same answer')
+  t.equal(`${again.statusCode} ${again.body}`, '202 ', 'the same answer as for a new address')
   await deliver(service)
   t.equal(newest(server).mail.subject, 'You already have an account at Example')
   t.notMatch(newest(server).mail.text, /lkt_/)
@@ -75,7 +75,7 @@ t.test('whoever registers where addresses are required waits for the mail, whoev
   })
 })
 
-t.test('a registration costs the same statements whoever has the address', async (t) => {
+t.test('a registration runs the same SQL statements whether or not the address has an account', async (t) => {
   const { service } = await start(t, 'required')
   const { tables, db } = service.app.database
   await signUp(service, { email: ADDRESS })
@@ -91,7 +91,7 @@ t.test('a registration costs the same statements whoever has the address', async
   t.same(heard[1], heard[0])
 })
 
-t.test('an account that is not confirmed within a day is gone, and no other', async (t) => {
+t.test('an account that is not confirmed within a day is deleted, and no other account is', async (t) => {
   const { service } = await start(t, 'required')
   const { tables, db } = service.app.database
   await signUp(service, { username: 'mina', email: ADDRESS })
@@ -110,11 +110,11 @@ t.test('an account that is not confirmed within a day is gone, and no other', as
   t.equal(
     (await service.logIn('boss')).login.user.username,
     'boss',
-    'who was made by the command line logs in as before',
+    'an account made on the command line has no deadline',
   )
 })
 
-t.test('whoever squats an address loses it to its owner', async (t) => {
+t.test('an account that registered an unconfirmed address loses it to the user who confirms it', async (t) => {
   const { server, service } = await start(t, 'optional')
   const squatter = await register(service, 'squatter')
   await gifts(service, server)
@@ -127,10 +127,10 @@ t.test('whoever squats an address loses it to its owner', async (t) => {
   t.equal(await sessionStatus(squatter), DEAD)
   t.equal((await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })).json().user.id, owner.id)
   const late = await signUp(service, { username: 'third', email: ADDRESS })
-  t.match(late.json(), { status: 409, code: 'email_taken' }, 'what is confirmed is not lost')
+  t.match(late.json(), { status: 409, code: 'email_taken' }, 'a confirmed address cannot be taken over')
 })
 
-t.test('another address waits until it is confirmed, and the old one can take the change back', async (t) => {
+t.test('a changed address takes effect when it is confirmed, and the old address can undo the change', async (t) => {
   const { server, service } = await start(t, 'optional')
   const mina = await register(service, 'mina')
   await confirm(mina, { token: (await gifts(service, server)).token })
@@ -149,7 +149,7 @@ t.test('another address waits until it is confirmed, and the old one can take th
   await confirm(mina, { token: (await gifts(service, server)).token })
   await deliver(service)
   await scan(service, link)
-  t.match((await mina.get('/v1/me')).json(), { email: 'second@example.net' }, 'nothing was taken back by a scanner')
+  t.match((await mina.get('/v1/me')).json(), { email: 'second@example.net' }, 'a mail scanner does not undo the change')
   const [form] = formsOf((await open(service, link)).body)
   const undone = await submit(service, form?.action ?? '', { ...form?.fields, sure: 'yes' })
   t.match(undone.body, /The change was taken back.*href="\/account\/forgot">Set a new password</s)
@@ -158,7 +158,7 @@ t.test('another address waits until it is confirmed, and the old one can take th
   t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
 })
 
-t.test('whoever wanted another address takes it back, and the mail that was sent there opens nothing', async (t) => {
+t.test('a pending change of address can be withdrawn, and then its mailed token and code are rejected', async (t) => {
   const { server, service } = await start(t, 'optional')
   const mina = await register(service, 'mina')
   const joon = await service.signUp('joon')
@@ -188,26 +188,30 @@ t.test('whoever wanted another address takes it back, and the mail that was sent
     for (const shown of [{ token: mine.token }, { email: wanted, code: mine.code }]) {
       t.match((await confirm(mina, shown)).json(), REFUSED, name)
     }
-    t.equal((await open(service, mine.link)).statusCode, 400, 'the page of its link')
+    t.equal((await open(service, mine.link)).statusCode, 400, 'the page of the mailed link')
     t.equal(await db.$count(tables.oneTimeTokens, eq(tables.oneTimeTokens.userId, mina.id)), 0)
-    t.match((await joon.get('/v1/me')).json(), { pending_email: wanted }, 'who wants the same still may')
+    t.match(
+      (await joon.get('/v1/me')).json(),
+      { pending_email: wanted },
+      'the pending change of another user to the same address is unaffected',
+    )
     t.equal((await open(service, link)).statusCode, 200)
 
     await change(mina)
     await withdraw()
     const sent = server.received.length
     await deliver(service)
-    t.equal(server.received.length, sent, 'a mail that waits to be sent is not sent')
+    t.equal(server.received.length, sent, 'the unsent mail of a withdrawn change is not sent')
     await withdraw()
   }
   const withdrawn = await db.select().from(events).where(isWithdrawal)
-  t.equal(withdrawn.length, 4, 'once each time, and not where nothing waited')
+  t.equal(withdrawn.length, 4, 'one event for each withdrawal, and none where no change was pending')
   for (const event of withdrawn) t.match(event, { userId: mina.id, actorId: mina.id })
   t.equal(await sessionStatus(mina), ALIVE)
 
   await change(mina)
   const { token } = await gifts(service, server)
-  t.equal((await confirm(mina, { token })).statusCode, 204, 'whoever asks again may have it')
+  t.equal((await confirm(mina, { token })).statusCode, 204, 'the same address can be requested again')
   await db
     .update(tables.users)
     .set({
@@ -222,7 +226,7 @@ t.test('whoever wanted another address takes it back, and the mail that was sent
   t.match((await joon.patch('/v1/me', { pending_email: null })).json(), { errors: [{ path: '/email' }] })
 })
 
-t.test('a request for the address of somebody else tells nobody, and ends with "this was not me"', async (t) => {
+t.test('requesting an address in use does not reveal that, and a recipient can decline a confirmation', async (t) => {
   const { server, service } = await start(t, 'optional')
   const mina = await register(service, 'mina')
   await confirm(mina, { token: (await gifts(service, server)).token })
@@ -276,7 +280,7 @@ t.test('an invited person chooses a password and a name, on the page or through 
   t.match((await service.post('/v1/invitations/accept', { token, password: NEXT })).json(), REFUSED)
 })
 
-t.test('without mail nobody is invited through the API, and the command line gets the token', async (t) => {
+t.test('without mail, the API rejects invitations, and the command line gets the invitation token', async (t) => {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   t.match((await boss.post('/v1/users', { email: ADDRESS, invite: true })).json(), {
@@ -297,7 +301,7 @@ t.test('without mail nobody is invited through the API, and the command line get
   t.match(
     accepted.json(),
     { user: { email: ADDRESS, email_verified: false } },
-    'what was handed over proves no address',
+    'a token that was handed over does not confirm the address',
   )
 })
 
@@ -312,7 +316,7 @@ const DOORS: Record<string, [string, string, string]> = {
   'log in unconfirmed, older than the setting': ['200', '200', '200'],
 }
 
-t.test('a table of doors and states', async (t) => {
+t.test('answers to registration and log-in, by EMAIL_VERIFICATION and by the state of the address', async (t) => {
   for (const [index, mode] of (['off', 'optional', 'required'] as const).entries()) {
     const { service } = await start(t, mode)
     const { db, tables } = service.app.database

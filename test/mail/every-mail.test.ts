@@ -76,12 +76,12 @@ t.test('every mail that holds a token or a code', async (t) => {
   t.same(
     withToken.filter((name) => !sent.has(name)),
     [],
-    'each is sent here: add the cause of a new one',
+    'every purpose with a token is sent here: add the cause of a new one to CAUSES',
   )
   const gifts = server.received.map(giftsOf).filter(({ token, code }) => token !== '' || code !== '')
   t.ok(gifts.length >= withToken.length)
 
-  t.test('leads to PUBLIC_URL, whatever host a request names', async (t) => {
+  t.test('mails link to PUBLIC_URL, whatever host a request names', async (t) => {
     for (const { raw, mail, to } of server.received) {
       t.notMatch(raw, /evil/, String(mail.subject))
       t.equal(to.length, 1)
@@ -89,7 +89,7 @@ t.test('every mail that holds a token or a code', async (t) => {
     t.ok(gifts.every(({ link }) => link === '' || link.startsWith(`${ORIGIN}/account/`)))
   })
 
-  t.test('is safe from a scanner that opens every link and page, and sends every form as it stands', async (t) => {
+  t.test('a scanner that opens every link and page, and sends every form as it stands, uses nothing up', async (t) => {
     const links: string[] = []
     for (const { link } of gifts) if (link !== '' && (await get(service, link)).statusCode === 200) links.push(link)
     t.equal(links.length, withToken.filter((name) => definitionOf(name).page !== undefined).length)
@@ -97,16 +97,16 @@ t.test('every mail that holds a token or a code', async (t) => {
       .filter(({ method, path }) => method === 'GET' && /^\/(account|authorize)\b/.test(path))
       .map(({ path }) => ORIGIN + path.replace(/:\w+/g, '1').replace('*', 'x'))
     const before = await stateOf(service)
-    t.ok(before.tokens.length >= withToken.length, 'there is something to use up')
+    t.ok(before.tokens.length >= withToken.length, 'there are tokens to use up')
     for (const headers of [{}, { 'sec-fetch-site': 'same-origin', origin: ORIGIN }]) {
       const { opened, posted } = await crawl(service, [...links, ...pages], headers)
       t.ok(opened >= links.length + pages.length && posted >= links.length, `${opened} opened, ${posted} forms sent`)
       t.same(await stateOf(service), before, 'nothing is used up, confirmed, changed or begun')
     }
-    for (const link of links) t.equal((await get(service, link)).statusCode, 200, 'and each link works still')
+    for (const link of links) t.equal((await get(service, link)).statusCode, 200, 'each link still works')
   })
 
-  t.test('leaves its token and its code in no log, metric, event or table', async (t) => {
+  t.test('the tokens and codes of mails are in no log, metric, event or table', async (t) => {
     const { db, tables } = service.app.database
     // A mail under way, whose token is made already.
     await db.update(tables.throttle).set({ until: 0 })
@@ -116,7 +116,7 @@ t.test('every mail that holds a token or a code', async (t) => {
     const metrics = (await service.app.inject('/metrics')).body
     const seen = [takeLog(), JSON.stringify(rows), metrics].join('\n')
     t.match(metrics, /mails_total\{purpose="login",result="sent"\} 1/)
-    t.match(seen, /\/account\/reset/, 'the log was heard')
+    t.match(seen, /\/account\/reset/, 'the log was captured')
     for (const { token, code } of gifts) {
       for (const secret of [token, token.slice(26), code, code.replace('-', '')].filter((text) => text !== '')) {
         t.notOk(seen.includes(secret))
@@ -126,7 +126,7 @@ t.test('every mail that holds a token or a code', async (t) => {
   })
 })
 
-t.test('names and addresses that would add a header or a recipient add none', async (t) => {
+t.test('names and addresses cannot add a header or a recipient to a mail', async (t) => {
   const { service, server } = await start(t)
   const { db, tables } = service.app.database
   const { id } = (await signUp(service, 'mina')).json().user
@@ -166,7 +166,7 @@ t.test('names and addresses that would add a header or a recipient add none', as
   t.same(
     server.received.flatMap(({ to }) => to),
     [],
-    'what is not one address gets no mail',
+    'a value that is not exactly one address gets no mail',
   )
   t.same(await outboxOf(service), [])
 })

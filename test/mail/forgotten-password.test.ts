@@ -13,7 +13,7 @@ const NEXT = 'four louder lanterns'
 const REFUSED = { status: 400, code: 'invalid_reset_token' }
 const ADDRESS = 'mina@example.org'
 
-t.test('whoever forgot the password sets a new one by the link of the mail', async (t) => {
+t.test('a user who forgot the password sets a new one through the mailed link', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server, WITH_PAGES)
   await register(service, 'mina', ADDRESS)
@@ -33,7 +33,7 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   const weak = await submit(service, form?.action ?? '', { ...form?.fields, new_password: 'password1' })
   t.equal(weak.statusCode, 400)
   t.match(weak.body, /role="alert"/)
-  t.equal(await sessionStatus(mina), ALIVE, 'nothing was used up')
+  t.equal(await sessionStatus(mina), ALIVE, 'a rejected password ends no session')
   const done = await submit(service, form?.action ?? '', { ...form?.fields, new_password: NEXT })
   t.match(done.body, /The password is set.*href="\/account\/login">Log in</s)
   t.equal(await sessionStatus(mina), DEAD)
@@ -41,12 +41,12 @@ t.test('whoever forgot the password sets a new one by the link of the mail', asy
   t.equal((await service.logIn('mina', NEXT)).id, mina.id)
   t.equal((await open(service, link)).statusCode, 400, 'a link works once')
   t.match((await reset(service, { token })).json(), REFUSED)
-  t.ok((await service.app.accounts.get(mina.id)).emailVerifiedAt, 'whoever reads the mail has proved the address')
+  t.ok((await service.app.accounts.get(mina.id)).emailVerifiedAt, 'the reset confirms the address')
   t.same((await mailsAfter(service, server)).at(-1), 'Your password for Example was changed')
 })
 
 t.test(
-  'a mailbox alone gets nobody past a second factor: by link, by code and on the page it is asked for',
+  'a password reset still requires the second factor: by link, by code and on the page that asks for it',
   async (t) => {
     const server = await startSmtp(t)
     const service = await startMailing(t, server, WITH_PAGES)
@@ -59,7 +59,7 @@ t.test(
     for (const mail of [{ token }, { email: ADDRESS, code }]) {
       const refused = (await reset(service, mail)).json()
       t.match(refused, { status: 403, code: 'mfa_required', methods: ['totp', 'recovery_code'] })
-      t.equal(refused.ticket, undefined, 'nothing that a log-in takes')
+      t.equal(refused.ticket, undefined, 'no log-in ticket is returned')
       t.match((await reset(service, { ...mail, totp: phone.wrongCode() })).json(), { status: 403, code: 'wrong_code' })
     }
     t.match((await reset(service, { token, recovery_code: phone.recoveryCodes[0] }, 'password1')).json(), {
@@ -79,14 +79,14 @@ t.test(
     t.match(wrong.body, /role="alert"/)
     const factor = phone.recoveryCodes[0] ?? ''
     const done = await submit(service, second?.action ?? '', { ...second?.fields, new_password: NEXT, factor })
-    t.match(done.body, /The password is set/, 'the refused password has used up no recovery code')
+    t.match(done.body, /The password is set/, 'the rejected password used up no recovery code')
     t.equal(await sessionStatus(mina), DEAD)
     const login = await service.post('/v1/login', { username: 'mina', password: NEXT })
-    t.match(login.json(), { code: 'mfa_required' }, 'the factor stays')
+    t.match(login.json(), { code: 'mfa_required' }, 'the second factor is kept')
   },
 )
 
-t.test('or by its code, of which five wrong ones are no proof against the link', async (t) => {
+t.test('a user resets the password with a mailed code; five wrong codes end the code, but not the link', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server, WITH_PAGES)
   const id = await register(service, 'mina', ADDRESS)
@@ -99,7 +99,7 @@ t.test('or by its code, of which five wrong ones are no proof against the link',
   }
   t.equal((await reset(service, { email: 'Mina@EXAMPLE.org', code: code.toLowerCase() })).statusCode, 204)
   t.equal((await service.logIn('mina', NEXT)).id, id)
-  t.match((await reset(service, { email: ADDRESS, code })).json(), REFUSED, 'once')
+  t.match((await reset(service, { email: ADDRESS, code })).json(), REFUSED, 'a code works once')
 
   await ask(service)
   await deliver(service)
@@ -109,10 +109,14 @@ t.test('or by its code, of which five wrong ones are no proof against the link',
   t.match((await reset(service, { email: ADDRESS, code: second.code })).json(), REFUSED)
   t.equal((await reset(service, { token: second.token }, PASSWORD)).statusCode, 204)
   const body = { token: second.token, email: ADDRESS, code, new_password: NEXT }
-  t.match((await service.post('/v1/password-reset', body)).json(), { code: 'validation_failed' }, 'one of the two')
+  t.match(
+    (await service.post('/v1/password-reset', body)).json(),
+    { code: 'validation_failed' },
+    'a token and a code cannot be combined',
+  )
 })
 
-t.test('known and unknown addresses get the same answer by the same statements', async (t) => {
+t.test('known and unknown addresses get the same answer and run the same SQL statements', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', ADDRESS)
@@ -127,10 +131,10 @@ t.test('known and unknown addresses get the same answer by the same statements',
     t.equal(`${answer.statusCode} ${answer.body}`, '202 ')
     heard.push(take())
   }
-  t.ok((heard[0] ?? []).length >= 3, 'they were heard')
+  t.ok((heard[0] ?? []).length >= 3, 'the statements were recorded')
   t.same(heard[1], heard[0])
   t.same(heard[2], heard[0])
-  t.equal((await outboxOf(service)).length, 3, 'a row each, whoever owns the address')
+  t.equal((await outboxOf(service)).length, 3, 'one row for each request, whether or not the address has an account')
   await deliver(service)
   t.same(
     server.received.map(({ to }) => to),
@@ -138,7 +142,7 @@ t.test('known and unknown addresses get the same answer by the same statements',
   )
 })
 
-t.test('a code that is tried costs the same statements where nobody has the address', async (t) => {
+t.test('trying a code runs the same SQL statements whether or not the address has an account', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', ADDRESS)
@@ -154,7 +158,7 @@ t.test('a code that is tried costs the same statements where nobody has the addr
   t.same(heard[1], heard[0])
 })
 
-t.test('each attempt sends the same token, also after the process that made it has died', async (t) => {
+t.test('every attempt to deliver a reset mail uses the same token', async (t) => {
   let isBusy = true
   const server = await startSmtp(t, {
     onRcptTo: (_address, _session, done) =>
@@ -177,7 +181,7 @@ t.test('each attempt sends the same token, also after the process that made it h
   t.equal((await reset(service, newestGifts(server))).statusCode, 204)
 })
 
-t.test('a mail whose token was used or replaced meanwhile is not sent again', async (t) => {
+t.test('a mail whose token was used or replaced before a retry is not sent again', async (t) => {
   let isBusy = true
   const server = await startSmtp(t, {
     onRcptTo: (_address, _session, done) =>
@@ -201,7 +205,7 @@ t.test('a mail whose token was used or replaced meanwhile is not sent again', as
   )
 })
 
-t.test('past three an hour nothing is sent, and nobody is told', async (t) => {
+t.test('after three reset requests an hour for an address, no mail is sent, and the answer is still 202', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', ADDRESS)
@@ -217,7 +221,7 @@ t.test('past three an hour nothing is sent, and nobody is told', async (t) => {
   t.ok(mails >= 1 && mails <= 3, `${mails} mails`)
 })
 
-t.test('an admin who resets somebody with an address sends a mail, and sees no token', async (t) => {
+t.test('a reset by an admin mails the token to a user with an address, and the admin does not see it', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server, WITH_PAGES)
   const id = await register(service, 'mina', ADDRESS)
@@ -229,10 +233,14 @@ t.test('an admin who resets somebody with an address sends a mail, and sees no t
   await deliver(service)
   t.equal((await reset(service, { token: newestGifts(server).token })).statusCode, 204)
   t.equal((await service.logIn('mina', NEXT)).id, id)
-  t.match((await boss.post(`/v1/users/${bare}/password-reset`)).json(), { token: /^lkt_/ }, 'there is no other way')
+  t.match(
+    (await boss.post(`/v1/users/${bare}/password-reset`)).json(),
+    { token: /^lkt_/ },
+    'for a user without an address, the admin gets the token',
+  )
 })
 
-t.test('where no mail is sent, the request says so', async (t) => {
+t.test('a reset request is rejected where mail is off, and for an invalid address', async (t) => {
   const service = await startService(t)
   t.match((await ask(service)).json(), { status: 403, code: 'mail_disabled' })
   const mailing = await startMailing(t, await startSmtp(t))

@@ -13,31 +13,35 @@ t.setTimeout(120_000)
 const ADDRESS = 'mina@example.org'
 const REFUSED = { status: 400, code: 'invalid_one_time_token' }
 
-t.test('a code of a mail logs its owner in once, without a password', async (t) => {
+t.test('a mailed code logs its owner in once, without a password', async (t) => {
   const { server, service } = await start(t)
   const id = await registerConfirmed(service, 'mina', ADDRESS)
   await registerConfirmed(service, 'joon', 'joon@example.org')
   const code = await codeFor(service, server, 'MINA@Example.org')
   t.same(newest(server).to, [ADDRESS])
-  t.notMatch(newest(server).raw, /lkt_|https?:/, 'there is no link that could be opened by somebody else')
+  t.notMatch(newest(server).raw, /lkt_|https?:/, 'the mail has no link that another person could open')
   for (const email of ['joon@example.org', 'nobody@example.org']) {
     t.match((await logInWith(service, { email, code })).json(), REFUSED, email)
   }
-  t.match((await reset(service, { email: ADDRESS, code })).json(), { code: 'invalid_reset_token' }, 'no reset')
+  t.match(
+    (await reset(service, { email: ADDRESS, code })).json(),
+    { code: 'invalid_reset_token' },
+    'a log-in code does not reset the password',
+  )
 
   const answer = await logInWith(service, { email: 'Mina@example.ORG', code: ` ${code.toLowerCase()} ` })
   t.match(answer.json(), { user: { id, email: ADDRESS } })
   const mina = new Person(service, answer.json())
   t.same(claimsOf(mina.token).amr, ['otp'])
   t.equal(await sessionStatus(mina), ALIVE)
-  t.match((await logInWith(service, { email: ADDRESS, code })).json(), REFUSED, 'once')
+  t.match((await logInWith(service, { email: ADDRESS, code })).json(), REFUSED, 'a code works once')
   const { db, tables } = service.app.database
   const events = (await db.select().from(tables.events)).filter(({ type }) => type.startsWith('login.'))
   t.equal(events.filter(({ type, userId }) => type === 'login.succeeded' && userId === id).length, 1)
   t.ok(events.filter(({ type }) => type === 'login.failed').every(({ userId }) => userId === null))
 })
 
-t.test('of ten log-ins with one code at once, one succeeds; five wrong codes end a code', async (t) => {
+t.test('of ten simultaneous log-ins with one code, one succeeds; five wrong codes end a code', async (t) => {
   const { server, service } = await start(t)
   await registerConfirmed(service, 'mina', ADDRESS)
   const code = await codeFor(service, server)
@@ -48,7 +52,7 @@ t.test('of ten log-ins with one code at once, one succeeds; five wrong codes end
   t.match((await logInWith(service, { email: ADDRESS, code: second })).json(), REFUSED)
 })
 
-t.test('it never skips the second factor', async (t) => {
+t.test('a log-in with a mailed code still requires the second factor', async (t) => {
   const { server, service } = await start(t)
   await registerConfirmed(service, 'mina', ADDRESS)
   const phone = await addTotp(await service.logIn('mina'))
@@ -64,7 +68,7 @@ t.test('it never skips the second factor', async (t) => {
   t.same(claimsOf(done.json().access_token).amr, ['otp', 'mfa'])
 })
 
-t.test('nobody gets a code whose address is not theirs for sure, or who may not log in', async (t) => {
+t.test('a log-in code is sent only to a confirmed address of an active account, and works only for it', async (t) => {
   const { server, service } = await start(t)
   const { db, tables } = service.app.database
   await register(service, 'squatter', ADDRESS)
@@ -82,10 +86,14 @@ t.test('nobody gets a code whose address is not theirs for sure, or who may not 
     .update(tables.users)
     .set({ email: 'new@example.org', emailKey: 'new@example.org' })
     .where(eq(tables.users.id, mina))
-  t.match((await logInWith(service, { email: 'two@example.org', code })).json(), REFUSED, 'the address is another')
+  t.match(
+    (await logInWith(service, { email: 'two@example.org', code })).json(),
+    REFUSED,
+    'the address of the account has changed',
+  )
 })
 
-t.test('a request and a wrong code cost the same statements whoever has the address', async (t) => {
+t.test('a code request and a wrong code run the same SQL statements for a known and an unknown address', async (t) => {
   const { server, service } = await start(t)
   await registerConfirmed(service, 'mina', ADDRESS)
   await codeFor(service, server)
@@ -101,12 +109,12 @@ t.test('a request and a wrong code cost the same statements whoever has the addr
       const { statusCode, body } = await send(email, `198.51.100.${index + 1}`)
       heard.push({ statusCode, body: body.replace(/"request_id":"[^"]+"/, ''), statements: take() })
     }
-    t.ok((heard[0]?.statements ?? []).length >= 3, 'they were heard')
+    t.ok((heard[0]?.statements ?? []).length >= 3, 'the statements were recorded')
     t.same(heard[1], heard[0])
   }
 })
 
-t.test('it is off unless it is switched on', async (t) => {
+t.test('log-in by mailed code is off by default', async (t) => {
   for (const service of [await startService(t), await startMailing(t, await startSmtp(t))]) {
     for (const [path, body] of [
       ['/v1/login/code/request', { email: ADDRESS }],

@@ -8,7 +8,7 @@ import { startSmtp } from './servers.js'
 t.setTimeout(120_000)
 const NEW_PASSWORD = 'four louder lanterns'
 
-t.test('whoever has an address is told of a new password and of another address', async (t) => {
+t.test('a user is notified by mail of a new password and of a changed address', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', 'mina@example.org')
@@ -38,7 +38,7 @@ t.test('whoever has an address is told of a new password and of another address'
   t.same(subjects().at(-1), [['mina@example.org'], 'The address of your account at Example was changed'])
 })
 
-t.test('in the language of the account', async (t) => {
+t.test('a notice is in the language of the account', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', 'mina@example.org')
@@ -52,7 +52,7 @@ t.test('in the language of the account', async (t) => {
   t.match(received?.mail.html, /<html lang="ko">/)
 })
 
-t.test('an account without an address is told nothing', async (t) => {
+t.test('an account without an address gets no notice', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const mina = await service.signUp('mina')
@@ -60,7 +60,7 @@ t.test('an account without an address is told nothing', async (t) => {
   t.same(await outboxOf(service), [])
 })
 
-t.test('a service that listens sends by itself, and at once', async (t) => {
+t.test('a service that listens sends a notice at once', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server, { PORT: '0', HOST: '127.0.0.1' })
   await service.app.listen({ port: 0, host: '127.0.0.1' })
@@ -72,7 +72,7 @@ t.test('a service that listens sends by itself, and at once', async (t) => {
   t.same(server.received[0]?.to, ['mina@example.org'])
 })
 
-t.test('whoever has an address is told of each change of their second factors, and of an attack', async (t) => {
+t.test('a user is notified of each change of the second factors, and of repeated wrong codes', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', 'mina@example.org')

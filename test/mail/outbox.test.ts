@@ -6,14 +6,14 @@ import { startRaw, startSmtp } from './servers.js'
 
 t.setTimeout(120_000)
 
-t.test('a mail is written in the transaction of its deed, and sent once, to the account alone', async (t) => {
+t.test('a mail is written in the transaction of its change, and sent once, to its account only', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const userId = await register(service, 'mina', 'Mina@Example.org')
   await write(service, { purpose: 'password_changed', address: 'mina@example.org', userId })
   const [row] = await outboxOf(service)
   t.match(row, { purpose: 'password_changed', address: 'mina@example.org', userId, attempts: 0 })
-  t.equal(server.connections, 0, 'nobody waits for the server')
+  t.equal(server.connections, 0, 'writing a mail does not connect to the mail server')
 
   await deliver(service)
   t.same(await outboxOf(service), [])
@@ -31,7 +31,7 @@ t.test('a mail is written in the transaction of its deed, and sent once, to the 
   t.equal(server.received.length, 1)
 })
 
-t.test('a deed that does not happen sends nothing', async (t) => {
+t.test('a change that is rolled back sends no mail', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const userId = await register(service, 'mina', 'mina@example.org')
@@ -44,7 +44,7 @@ t.test('a deed that does not happen sends nothing', async (t) => {
   t.same(await outboxOf(service), [])
 })
 
-t.test('where mail is off, nothing is written and nothing runs', async (t) => {
+t.test('where mail is off, no mail is written and no delivery runs', async (t) => {
   const service = await startService(t)
   t.equal(service.app.mail.delivery, undefined)
   t.equal(service.app.mail.outbox.isOn, false)
@@ -54,7 +54,7 @@ t.test('where mail is off, nothing is written and nothing runs', async (t) => {
   t.same(await outboxOf(service), [])
 })
 
-t.test('an address without an account gets nothing, and the same row is written for it', async (t) => {
+t.test('a request for an unknown address writes the same row as for a known one, and sends no mail', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', 'mina@example.org')
@@ -76,7 +76,7 @@ t.test('an address without an account gets nothing, and the same row is written 
   t.same((await mailEvents(service)).sort(), ['mail.dropped account_exists', 'mail.sent account_exists'])
 })
 
-t.test('a mail whose account has another address by now is dropped; a notice goes where the account was', async (t) => {
+t.test('a mail is dropped if its account has changed the address; a notice goes to the old address', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const userId = await register(service, 'mina', 'new@example.org')
@@ -89,7 +89,7 @@ t.test('a mail whose account has another address by now is dropped; a notice goe
   )
 })
 
-t.test('the same statements for a known and an unknown address', async (t) => {
+t.test('requests for known and unknown addresses take from the same budgets, whose keys hide addresses', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   await register(service, 'mina', 'mina@example.org')
@@ -100,12 +100,12 @@ t.test('the same statements for a known and an unknown address', async (t) => {
   const known = (await service.app.database.db.select().from(throttle)).length - before
   await outbox.request({ purpose: 'account_exists', address: 'nobody@example.org' }, '192.0.2.2')
   const both = (await service.app.database.db.select().from(throttle)).length - before
-  t.same([known, both], [2, 4], 'a budget of the network and one of the address')
+  t.same([known, both], [2, 4], 'one budget for the network and one for the address')
   const keys = (await service.app.database.db.select().from(throttle)).map(({ key }) => key).join()
   t.notMatch(keys, /mina|nobody|192\.0\.2/)
 })
 
-t.test('three mails an hour to an address, twenty by a network, silently past it', async (t) => {
+t.test('three mails an hour go to an address and twenty for a network; further requests get no mail', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const { outbox } = service.app.mail
@@ -115,7 +115,7 @@ t.test('three mails an hour to an address, twenty by a network, silently past it
   await Promise.all(Array.from({ length: 30 }, (_, i) => ask(`b${i}@example.org`, '198.51.100.7')))
   t.equal((await outboxOf(service)).length, 3 + 20)
   await ask('c@example.org', '198.51.100.8')
-  t.equal((await outboxOf(service)).length, 3 + 20 + 1, 'another network has its own')
+  t.equal((await outboxOf(service)).length, 3 + 20 + 1, 'another network has its own budget')
 
   const { db, tables } = service.app.database
   await db.update(tables.throttle).set({ until: 0 })
@@ -123,7 +123,7 @@ t.test('three mails an hour to an address, twenty by a network, silently past it
   t.equal((await outboxOf(service)).length, 3 + 20 + 1 + 1, 'an hour later')
 })
 
-t.test('a stranger who uses an address up keeps no notice from its owner', async (t) => {
+t.test('a stranger who uses up the budget of an address does not suppress the notices to its owner', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server, { MAIL_ADDRESS_LIMIT: '1' })
   const userId = await register(service, 'mina', 'mina@example.org')
@@ -137,7 +137,7 @@ t.test('a stranger who uses an address up keeps no notice from its owner', async
   t.same((await outboxOf(service)).map(({ purpose }) => purpose).sort(), ['account_exists', 'password_changed'])
 })
 
-t.test('4xx is tried again later, with a growing pause, and the same Message-ID', async (t) => {
+t.test('after a 4xx answer a mail is retried, with a growing pause and the same Message-ID', async (t) => {
   let isBusy = true
   const server = await startSmtp(t, {
     onRcptTo: (_address, _session, callback) =>
@@ -167,7 +167,7 @@ t.test('4xx is tried again later, with a growing pause, and the same Message-ID'
   t.same(await mailEvents(service), ['mail.sent password_changed'])
 })
 
-t.test('5xx about the mail ends it; a refused log-in of ours does not', async (t) => {
+t.test('a 5xx answer to a mail fails it for good; a 5xx answer to the connection or the log-in does not', async (t) => {
   const cases: [string, Parameters<typeof startSmtp>[1], string[], number][] = [
     [
       'RCPT 550',
@@ -209,7 +209,7 @@ t.test('5xx about the mail ends it; a refused log-in of ours does not', async (t
   }
 })
 
-t.test('servers that are dead, silent, or stop in the middle leave the mail for later', async (t) => {
+t.test('after a mail server refuses, closes or breaks off the connection, the mail is tried again later', async (t) => {
   const dead = await startRaw(t, (socket) => socket.destroy())
   const stops = await startRaw(t, (socket) => {
     socket.write('220 hello\r\n')
@@ -225,7 +225,7 @@ t.test('servers that are dead, silent, or stop in the middle leave the mail for 
   }
 })
 
-t.test('a mail that is no use any more is not sent', async (t) => {
+t.test('a mail that has waited for too long is not sent', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const userId = await register(service, 'mina', 'mina@example.org')
@@ -237,7 +237,7 @@ t.test('a mail that is no use any more is not sent', async (t) => {
   t.same(await mailEvents(service), ['mail.failed account_exists: too late'])
 })
 
-t.test('of two processes that send at once, each mail is taken by one', async (t) => {
+t.test('when two processes deliver at once, each mail is sent once', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const { startSecond } = await import('../support/replica.js')
@@ -251,14 +251,14 @@ t.test('of two processes that send at once, each mail is taken by one', async (t
   t.equal(new Set(server.received.map(({ mail }) => mail.messageId)).size, 40)
 })
 
-t.test('a claim that took too long changes nothing of the next one', async (t) => {
+t.test('an expired claim can neither postpone nor remove its mail', async (t) => {
   const server = await startSmtp(t)
   const service = await startMailing(t, server)
   const userId = await register(service, 'mina', 'mina@example.org')
   await write(service, { purpose: 'password_changed', address: 'mina@example.org', userId })
   const { outbox } = service.app.mail
   const [slow] = await outbox.claim(5)
-  t.same(await outbox.claim(5), [], 'nobody else has it meanwhile')
+  t.same(await outbox.claim(5), [], 'a claimed mail cannot be claimed again')
   await letTimePass(service)
   const [next] = await outbox.claim(5)
   t.equal(next?.id, slow?.id)
@@ -268,7 +268,7 @@ t.test('a claim that took too long changes nothing of the next one', async (t) =
   t.equal(await service.app.database.transaction((db) => outbox.remove(db, slow)), false)
 })
 
-t.test('neither the address nor a name is in the log or the events', async (t) => {
+t.test('neither the address nor the user name of a mail is in the log or the events', async (t) => {
   const server = await startSmtp(t, { onRcptTo: ({ address }, _s, done) => done(refusal(450, `no ${address}`)) })
   const service = await startMailing(t, server)
   const { catchLogs } = await import('../support/logs.js')

@@ -52,7 +52,7 @@ t.test('hostile subjects and addresses add no header and no recipient', async (t
   t.notMatch(JSON.stringify(server.received.map(({ to }) => to)), /"b@example\.org"/)
 })
 
-t.test('no password and no mail without a good certificate, but on this machine', async (t) => {
+t.test('smtps:// rejects a self-signed certificate, which STARTTLS to this machine accepts', async (t) => {
   const { key, cert } = await makeCertificate(t)
   const server = await startSmtp(t, { key, cert })
   await send(await transportTo(`smtp://127.0.0.1:${server.port}`))
@@ -62,7 +62,7 @@ t.test('no password and no mail without a good certificate, but on this machine'
   t.equal(secure.received.length, 0)
 })
 
-t.test('a server that drips is given up by the clock of the mail', async (t) => {
+t.test('a server that never finishes its greeting is given up at the time limit of the mail', async (t) => {
   const port = await startRaw(t, (socket) => {
     socket.write('220-wait\r\n')
     const timer = setInterval(() => socket.write('220-wait\r\n'), 100)
@@ -71,7 +71,7 @@ t.test('a server that drips is given up by the clock of the mail', async (t) => 
   await t.rejects(send(await transportTo(`smtp://127.0.0.1:${port}`), {}, 1_500))
 })
 
-t.test('the hook: one signed POST, and what its answers mean', async (t) => {
+t.test('the webhook gets one signed POST; its answers 400 and 422 are final, and other errors are not', async (t) => {
   const posts: { headers: NodeJS.Dict<string | string[]>; body: string }[] = []
   let status = 204
   const server = createServer(async (request, response) => {
@@ -112,7 +112,7 @@ t.test('the hook: one signed POST, and what its answers mean', async (t) => {
   t.equal(posts.length, 7, 'a redirect is not followed')
 })
 
-t.test('files: for the owner alone, the same at each attempt, gone after a day', async (t) => {
+t.test('mail files are readable by their owner only, the same at each attempt, and deleted after a day', async (t) => {
   const folder = join(await temporaryFolder(t), 'mail')
   const transport = await transportTo(`file:${folder}`)
   await send(transport)
@@ -130,7 +130,7 @@ t.test('files: for the owner alone, the same at each attempt, gone after a day',
   t.same(await readdir(folder), ['mine.eml'])
 })
 
-t.test('settings that would leak or mislead are refused', async (t) => {
+t.test('unsafe and ambiguous mail settings are rejected, and secrets in MAIL_URL are masked', async (t) => {
   const refused = [
     'smtp://mail.example.com/?tls.rejectUnauthorized=false',
     'smtp://mail.example.com#x',

@@ -63,7 +63,7 @@ t.test(
     const proved = await mina.post('/v1/email-verification/confirm', { email: NEW_ADDRESS, code: proof })
     says(`POST /v1/email-verification/confirm, with the access token -> ${proved.statusCode}`)
     t.match((await mina.get('/v1/me')).json(), { email: NEW_ADDRESS, email_verified: true })
-    t.match((await mailed()).to, ADDRESS, 'the old address is told')
+    t.match((await mailed()).to, ADDRESS, 'the old address is notified')
 
     t.equal(await post('/v1/login/code/request', { email: NEW_ADDRESS }), 202)
     const login = await mailed()
@@ -72,18 +72,18 @@ t.test(
     const invited = await run(['users', 'invite', 'joon@example.org'])
     says(`latchkey users invite joon@example.org\n${invited.stdout.trim()}`)
     t.match(invited, { code: 0, stdout: /^Invited joon@example\.org \(id \d+\); the service sends the mail\.$/m })
-    t.notMatch(invited.stdout, /lkt_/, 'whoever runs the command cannot take the account')
+    t.notMatch(invited.stdout, /lkt_/, 'the output cannot be used to take over the account')
     const { token } = await mailed()
     t.equal(await post('/v1/invitations/accept', { token, username: 'joon', password: PASSWORD }), 200)
     t.match((await again(() => service.post('/v1/login', { username: 'joon', password: PASSWORD }))).json().user, {
       email: 'joon@example.org',
       email_verified: true,
     })
-    t.match((await run(['users', 'invite', 'joon@example.org'])).code, 1, 'nobody is invited twice')
+    t.match((await run(['users', 'invite', 'joon@example.org'])).code, 1, 'the same address cannot be invited twice')
   },
 )
 
-t.test('without mail, the command line shows the token to hand over', async (t) => {
+t.test('without mail, the command line prints the invitation token', async (t) => {
   const { startService, run } = await installation(t)
   const service = await startService()
   const { code, stdout } = await run(['users', 'invite', 'sora@example.org', '--json'])
@@ -93,7 +93,11 @@ t.test('without mail, the command line shows the token to hand over', async (t) 
   const accepted = await again(() =>
     service.post('/v1/invitations/accept', { token, username: 'sora', password: PASSWORD }),
   )
-  t.match(accepted.json(), { user: { id: user.id, email_verified: false } }, 'a token handed over proves no address')
+  t.match(
+    accepted.json(),
+    { user: { id: user.id, email_verified: false } },
+    'a token that was handed over does not confirm the address',
+  )
 })
 
 /** As a client does that is told to come again: a machine that is busy has no turn for a hash within two seconds. */
