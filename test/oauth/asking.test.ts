@@ -27,7 +27,7 @@ t.setTimeout(120_000)
 const THIRD = { client_id: 'third', redirect_uri: 'https://third.example/callback', scope: 'openid profile todos:read' }
 const HOME = 'https://shop.example/bye'
 
-t.test('prompt and max_age say when somebody is asked who is logged in already', async (t) => {
+t.test('prompt and max_age decide whether a user who is logged in has to log in again', async (t) => {
   const { service } = await start(t)
   const first = await logIn(service, GOOD)
   const cookie = cookieOf(first)
@@ -35,7 +35,11 @@ t.test('prompt and max_age say when somebody is asked who is logged in already',
   t.match(errorOf(await asks(service, { prompt: 'none' })), { error: 'login_required', state: GOOD.state, iss: ISSUER })
   for (const change of [{ prompt: 'none' }, { max_age: '60' }, { max_age: '10000' }]) {
     const code = codeOf(await asks(service, change, cookie)) ?? ''
-    t.match(claimsOf((await exchange(service, { code })).json().id_token), { sub, auth_time: since }, 'the same log-in')
+    t.match(
+      claimsOf((await exchange(service, { code })).json().id_token),
+      { sub, auth_time: since },
+      'the log-in is the same',
+    )
   }
   for (const change of [{ prompt: 'login' }, { prompt: 'login consent' }]) {
     const page = await asks(service, change, cookie)
@@ -56,7 +60,7 @@ t.test('prompt and max_age say when somebody is asked who is logged in already',
   t.ok(Number(auth_time) * 1_000 > long + 60_000)
 })
 
-t.test('a page for consent that was left open is no way round max_age', async (t) => {
+t.test('a consent page that was left open does not bypass max_age', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const recent = { ...GOOD, ...THIRD, max_age: '60' }
@@ -68,12 +72,16 @@ t.test('a page for consent that was left open is no way round max_age', async (t
     return service.app.inject({ method: 'POST', url, headers: { ...OURS, cookie }, payload })
   }
   await db.update(tables.sessions).set({ authTime: Date.now() - 120_000 })
-  t.match(await agree(), { statusCode: 303, headers: { location: addressOf(recent) } }, 'logs in again first')
+  t.match(
+    await agree(),
+    { statusCode: 303, headers: { location: addressOf(recent) } },
+    'a new log-in is required first',
+  )
   await db.update(tables.sessions).set({ authTime: Date.now() })
   t.ok(answerOf(await agree()).code)
 })
 
-t.test('what a request may say and nobody reads changes nothing of its answer', async (t) => {
+t.test('unsupported parameters and scopes, and the order of parameters, do not change the answer', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const unread: Record<string, string>[] = [
@@ -90,10 +98,13 @@ t.test('what a request may say and nobody reads changes nothing of its answer', 
     }
   }
   const reversed = new URLSearchParams([...new URLSearchParams(GOOD)].reverse())
-  t.ok(codeOf(await service.app.inject({ url: `/authorize?${reversed}`, headers: { cookie } })), 'in another order')
+  t.ok(
+    codeOf(await service.app.inject({ url: `/authorize?${reversed}`, headers: { cookie } })),
+    'the parameters in another order',
+  )
 })
 
-t.test('a client may post its request from its own site, and what a person typed gets into no address', async (t) => {
+t.test('a client may POST its authorization request, and what a user typed is never put into a URL', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const headers = { ...FORM, 'sec-fetch-site': 'cross-site', origin: 'https://shop.example' }
@@ -105,10 +116,10 @@ t.test('a client may post its request from its own site, and what a person typed
   t.ok(codeOf(await service.app.inject({ url: String(sent.headers.location), headers: { cookie } })))
   const out = await post('/account/logout', { state: 's' })
   t.match([out.statusCode, out.headers.location], [303, '/account/logout?state=s'])
-  t.ok(codeOf(await asks(service, {}, cookie)), 'nobody was logged out by that')
+  t.ok(codeOf(await asks(service, {}, cookie)), 'the request did not log the user out')
 })
 
-t.test('a client of others asks once for what it may do, and its user can take that back', async (t) => {
+t.test('a third-party client asks for consent once, and its user can revoke the consent', async (t) => {
   const { service, mina } = await start(t)
   const page = await logIn(service, { ...GOOD, ...THIRD })
   const cookie = cookieOf(page)
@@ -129,13 +140,17 @@ t.test('a client of others asks once for what it may do, and its user can take t
   t.match((await mina.get('/v1/me/apps')).json().items, [
     { client_id: 'third', client_name: 'The Third', scope: THIRD.scope, granted_at: String },
   ])
-  t.ok(codeOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), 'it is remembered')
-  t.equal((await asks(service, { ...THIRD, scope: 'openid email' }, cookie)).statusCode, 200, 'but not for more')
+  t.ok(codeOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), 'the consent is stored')
+  t.equal(
+    (await asks(service, { ...THIRD, scope: 'openid email' }, cookie)).statusCode,
+    200,
+    'the consent does not cover more scopes',
+  )
   t.equal((await asks(service, { ...THIRD, prompt: 'consent' }, cookie)).statusCode, 200)
   t.equal(
     (await asks(service, { ...THIRD, redirect_uri: 'http://127.0.0.1:4000/cb' }, cookie)).statusCode,
     200,
-    'nor on a device',
+    'the consent does not cover a loopback redirect URI',
   )
 
   const authorization = `Bearer ${tokens.json().access_token}`
@@ -148,7 +163,7 @@ t.test('a client of others asks once for what it may do, and its user can take t
   t.equal((await mina.delete('/v1/me/apps/third')).statusCode, 404)
   t.match((await service.get('/v1/todos', { authorization })).json(), { code: 'invalid_token' })
   t.match((await exchange(service, { ...third, code: String(onItsWay) })).json(), { error: 'invalid_grant' })
-  t.equal((await asks(service, THIRD, cookie)).statusCode, 200, 'it asks again')
+  t.equal((await asks(service, THIRD, cookie)).statusCode, 200, 'consent is asked for again')
   const { db, tables } = service.app.database
   const events = await db.select().from(tables.events).where(eq(tables.events.reason, 'third'))
   t.same(
@@ -157,7 +172,7 @@ t.test('a client of others asks once for what it may do, and its user can take t
   )
 })
 
-t.test('nobody agrees for somebody else: not by a form of another site, not after a change of accounts', async (t) => {
+t.test('consent is not accepted from another site, in another session or through a link', async (t) => {
   const { service, mina } = await start(t)
   await service.signUp('joon')
   const cookie = cookieOf(await logIn(service, GOOD))
@@ -179,10 +194,10 @@ t.test('nobody agrees for somebody else: not by a form of another site, not afte
   }
   t.same((await mina.get('/v1/me/apps')).json().items, [])
   const guess = await service.app.inject({ url: addressOf({ ...GOOD, ...THIRD, consent: 'yes' }), headers: { cookie } })
-  t.equal(guess.statusCode, 200, 'a link agrees to nothing')
+  t.equal(guess.statusCode, 200, 'a link cannot give consent')
 })
 
-t.test('a client that shows an id_token logs its user out, and gets the browser back', async (t) => {
+t.test('a client that sends an id_token_hint logs its user out, and the browser returns to the client', async (t) => {
   const { service, hint } = await startWithHint(t)
   const query = { id_token_hint: hint, post_logout_redirect_uri: HOME, state: 's 1' }
   const cookie = cookieOf(await logIn(service, GOOD))
@@ -190,15 +205,15 @@ t.test('a client that shows an id_token logs its user out, and gets the browser 
   const out = await leaves(service, query, cookie)
   t.match([out.statusCode, out.headers.location], [303, `${HOME}?state=s+1`])
   t.match(out.headers['set-cookie'], /^__Host-latchkey=; .*Secure.*Max-Age=0/)
-  t.equal((await asks(service, {}, cookie)).statusCode, 200, 'a copy of the cookie is worth nothing')
+  t.equal((await asks(service, {}, cookie)).statusCode, 200, 'a copy of the cookie no longer works')
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${access_token}` })).statusCode, 401)
-  t.equal((await leaves(service, query)).statusCode, 303, 'twice is no error')
+  t.equal((await leaves(service, query)).statusCode, 303, 'a second log-out is no error')
   t.match((await leaves(service, { id_token_hint: hint })).payload, /You are logged out\..*href="\/account\/login"/s)
   const silent = await leaves(service, { id_token_hint: hint, post_logout_redirect_uri: HOME })
   t.match([silent.statusCode, silent.headers.location], [303, HOME], 'without state')
 })
 
-t.test('whoever comes without an id_token of theirs is asked, and nobody is sent to a strange address', async (t) => {
+t.test('a log-out without a valid id_token_hint asks the user; unregistered addresses are rejected', async (t) => {
   const { service, hint } = await startWithHint(t)
   await service.signUp('joon')
   const cookie = cookieOf(await logIn(service, GOOD))
@@ -241,9 +256,13 @@ t.test('whoever comes without an id_token of theirs is asked, and nobody is sent
   for (const id_token_hint of [forged, none, foreign, undefined]) {
     const query = { post_logout_redirect_uri: HOME, state: 's', ...(id_token_hint && { id_token_hint }) }
     const { statusCode, headers } = await leaves(service, query, cookie)
-    t.match([statusCode, headers.location, headers.refresh], [400, undefined, undefined], 'nobody says whose address')
+    t.match(
+      [statusCode, headers.location, headers.refresh],
+      [400, undefined, undefined],
+      'neither a hint nor client_id names the client',
+    )
   }
-  t.ok(codeOf(await asks(service, {}, cookie)), 'still logged in')
+  t.ok(codeOf(await asks(service, {}, cookie)), 'the user is still logged in')
   const url = `/account/logout?${new URLSearchParams({ client_id: 'shop', post_logout_redirect_uri: HOME })}`
   const press = (headers: Record<string, string>) =>
     service.app.inject({ method: 'POST', url, headers: { ...headers, cookie }, payload: 'deed=log_out' })
@@ -284,7 +303,7 @@ async function startWithHint(t: Test) {
   return { ...started, hint: String(hint) }
 }
 
-t.test('a page from where a client has people sent back calls the token endpoint, and nothing beside', async (t) => {
+t.test('CORS admits the origins of redirect URIs to the token, revocation and UserInfo endpoints only', async (t) => {
   for (const settings of [{}, { CORS_ORIGINS: 'https://app.example.com' }]) {
     const { service, mina } = await start(t, settings)
     const origin = 'https://shop.example'
@@ -309,7 +328,7 @@ t.test('a page from where a client has people sent back calls the token endpoint
       }
     }
     const redeemed = await service.post('/v1/token', 'grant_type=authorization_code', { ...FORM, origin })
-    t.match(redeemed, { statusCode: 401, headers: allowed }, 'a page can read a refusal')
+    t.match(redeemed, { statusCode: 401, headers: allowed }, 'a page can read the error')
     const asked = await service.get('/v1/userinfo?x=1', { origin, authorization: `Bearer ${mina.login.access_token}` })
     t.match(asked.headers, { ...allowed, 'access-control-expose-headers': /www-authenticate/ })
     t.equal(asked.headers['access-control-allow-credentials'], undefined)
@@ -319,6 +338,10 @@ t.test('a page from where a client has people sent back calls the token endpoint
       }
     }
     await service.app.clients.update('shop', { is_active: false }, { id: null })
-    t.equal((await preflight('/v1/token', origin)).headers['access-control-allow-origin'], undefined, 'disabled')
+    t.equal(
+      (await preflight('/v1/token', origin)).headers['access-control-allow-origin'],
+      undefined,
+      'the client is disabled',
+    )
   }
 })

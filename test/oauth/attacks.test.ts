@@ -10,7 +10,7 @@ const THIRD = { client_id: 'third', redirect_uri: 'https://third.example/callbac
 const STRANGE = ['https://evil.example/', 'javascript:alert(1)', 'data:text/html,x', 'com.evil.app:/cb', 'about:blank']
 const FLOOD = 100
 
-t.test('an address that is not registered is refused before anybody is asked, logged in or let in', async (t) => {
+t.test('an unregistered redirect URI returns 400, whatever the prompt, the consent and the password', async (t) => {
   const { service } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const session = sessionOn(await asks(service, THIRD, cookie))
@@ -32,7 +32,7 @@ t.test('an address that is not registered is refused before anybody is asked, lo
   }
 })
 
-t.test('a form of another port, scheme or name logs nobody in, and agrees to nothing', async (t) => {
+t.test('a form from another port, scheme or host neither logs in nor gives consent', async (t) => {
   const { service, mina } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const consent = { consent: 'yes', session: sessionOn(await asks(service, THIRD, cookie)) }
@@ -52,16 +52,16 @@ t.test('a form of another port, scheme or name logs nobody in, and agrees to not
   }
   for (const site of ['none', 'cross-site', 'same-site', '', 'SAME-ORIGIN']) {
     const headers = { ...FORM, cookie, origin: 'https://latchkey.test', 'sec-fetch-site': site }
-    t.equal((await posts(service, { ...GOOD, ...THIRD }, consent, headers)).statusCode, 403, `site ${site}`)
+    t.equal((await posts(service, { ...GOOD, ...THIRD }, consent, headers)).statusCode, 403, `Sec-Fetch-Site: ${site}`)
   }
   t.same((await mina.get('/v1/me/apps')).json().items, [])
   t.ok(
     (await posts(service, { ...GOOD, ...THIRD }, consent, { ...OURS, cookie })).headers.refresh,
-    'and the own form does',
+    'the form of our own page gives consent',
   )
 })
 
-t.test('no answer is kept by a cache, shown in a frame or named to another site', async (t) => {
+t.test('pages and redirects are not cached and send no Referer to other sites; pages cannot be framed', async (t) => {
   const { service } = await start(t)
   const page = await logIn(service, GOOD)
   const cookie = cookieOf(page)
@@ -90,7 +90,7 @@ t.test('no answer is kept by a cache, shown in a frame or named to another site'
   }
 })
 
-t.test('a flood of requests by nobody leaves no row in any table', async (t) => {
+t.test('a flood of unauthenticated requests adds no row to any table', async (t) => {
   const { service } = await start(t)
   // The key of id_tokens is made beside, with the first client.
   const { signingKeys: _keys, ...tables } = service.app.database.tables

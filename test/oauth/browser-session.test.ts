@@ -10,12 +10,12 @@ t.setTimeout(120_000)
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 
-t.test('a log-in stays with the browser: the next client gets its code without a page', async (t) => {
+t.test('a log-in starts a browser session, in which the next client gets its code without a page', async (t) => {
   const { service, mina } = await start(t)
   const page = await logIn(service, GOOD)
   const setCookie = String(page.headers['set-cookie'])
   t.match(setCookie, /^__Host-latchkey=lkb_[\w-]{64}; Path=\/; HttpOnly; SameSite=Lax; Secure; Max-Age=2592000$/)
-  t.notOk((await service.app.inject(addressOf(GOOD))).headers['set-cookie'], 'a page sets none')
+  t.notOk((await service.app.inject(addressOf(GOOD))).headers['set-cookie'], 'showing the log-in page sets no cookie')
   const { db, tables } = service.app.database
   const before = [await db.$count(tables.sessions), await db.$count(tables.events)]
   const again = await asks(
@@ -34,23 +34,27 @@ t.test('a log-in stays with the browser: the next client gets its code without a
   const second = claimsOf((await exchange(service, other)).json().access_token)
   t.match(second, { sub: String(mina.id), client_id: 'game', auth_time: first.auth_time, amr: ['pwd'] })
   const sessions = (await mina.get('/v1/sessions')).json().items
-  t.equal(sessions.length, 4, 'the sign-up, the browser and two clients')
+  t.equal(sessions.length, 4, 'one session each for the sign-up, the browser and two clients')
 })
 
 t.test(
-  'on plain http the cookie has no Secure and the port in its name, and elsewhere there are no pages',
+  'over http on localhost the cookie is not Secure and names the port; on other http hosts there are no pages',
   async (t) => {
     const { service } = await start(t, { PUBLIC_URL: 'http://localhost:4711' })
     const page = await logIn(service, GOOD)
     t.match(page.headers['set-cookie'], /^latchkey-4711=lkb_[\w-]{64}; Path=\/; HttpOnly; SameSite=Lax; Max-Age=\d+$/)
     t.equal((await asks(service, {}, cookieOf(page))).statusCode, 303)
-    t.equal((await asks(service, {}, cookieOf(page).replace('4711', '4712'))).statusCode, 200, 'that of a neighbour')
+    t.equal(
+      (await asks(service, {}, cookieOf(page).replace('4711', '4712'))).statusCode,
+      200,
+      'the cookie of a service on another port',
+    )
     const { service: open } = await start(t, { PUBLIC_URL: 'http://login.example' })
     for (const url of [addressOf(GOOD), '/account/login']) t.equal((await open.app.inject(url)).statusCode, 404)
   },
 )
 
-t.test('nothing but the cookie lets in: not a forged one, not an id, not a token', async (t) => {
+t.test('/authorize accepts only a genuine cookie, no session id and no token; the API accepts no cookie', async (t) => {
   const { service, mina } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const value = cookie.slice(cookie.indexOf('=') + 1)
@@ -67,7 +71,11 @@ t.test('nothing but the cookie lets in: not a forged one, not an id, not a token
   for (const name of ['latchkey', 'latchkey-80', '__host-latchkey', 'x__Host-latchkey']) {
     t.equal((await asks(service, {}, `${name}=${value}`)).statusCode, 200, name)
   }
-  t.equal((await asks(service, {}, `a=b; __Host-latchkey=lkb_x; ${cookie}; c=d`)).statusCode, 303, 'among others')
+  t.equal(
+    (await asks(service, {}, `a=b; __Host-latchkey=lkb_x; ${cookie}; c=d`)).statusCode,
+    303,
+    'among other cookies',
+  )
   for (const authorization of [`Bearer ${mina.token}`, `Bearer ${value}`]) {
     t.equal((await service.app.inject({ url: addressOf(GOOD), headers: { authorization } })).statusCode, 200)
   }
@@ -77,7 +85,7 @@ t.test('nothing but the cookie lets in: not a forged one, not an id, not a token
   }
 })
 
-t.test('whoever ends the session of the browser ends what began in it, and codes that are on their way', async (t) => {
+t.test('ending a browser session also ends the sessions and the pending codes of its clients', async (t) => {
   const { service, mina } = await start(t)
   const ends: ((id: string) => Promise<unknown>)[] = [
     (id) => mina.delete(`/v1/sessions/${id}`),
@@ -93,13 +101,13 @@ t.test('whoever ends the session of the browser ends what began in it, and codes
     const location = String((await asks(service, {}, cookie)).headers.location)
     const code = new URL(location).searchParams.get('code') ?? ''
     await end(await browserOf(service, mina.id))
-    t.equal((await asks(service, {}, cookie)).statusCode, 200, 'the page asks again')
+    t.equal((await asks(service, {}, cookie)).statusCode, 200, 'the user has to log in again')
     t.match((await service.get('/v1/me', { authorization })).json(), { code: 'invalid_token' })
     t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
   }
 })
 
-t.test('each log-in has a new id: a cookie that was planted is worth nothing after it', async (t) => {
+t.test('every log-in has a new session id, and a cookie planted before the log-in stops working', async (t) => {
   const { service, mina } = await start(t)
   await service.signUp('joon')
   const first = await logIn(service, GOOD)
@@ -109,7 +117,7 @@ t.test('each log-in has a new id: a cookie that was planted is worth nothing aft
   t.not(cookieOf(second), planted)
   t.equal((await asks(service, {}, planted)).statusCode, 200)
   t.equal((await asks(service, {}, cookieOf(second))).statusCode, 303)
-  t.equal((await service.get('/v1/me', { authorization })).statusCode, 200, 'what began in it goes on')
+  t.equal((await service.get('/v1/me', { authorization })).statusCode, 200, 'the session of a client goes on')
   const { sid } = claimsOf(own.json().access_token)
   const { db, tables } = service.app.database
   const [child] = await db
@@ -120,10 +128,14 @@ t.test('each log-in has a new id: a cookie that was planted is worth nothing aft
 
   const third = await logIn(service, GOOD, { username: 'joon' }, { ...OURS, cookie: cookieOf(second) })
   t.equal(third.statusCode, 200)
-  t.equal((await service.get('/v1/me', { authorization })).statusCode, 401, 'but not with that of somebody else')
+  t.equal(
+    (await service.get('/v1/me', { authorization })).statusCode,
+    401,
+    'a log-in of another user ends the session of the client',
+  )
 })
 
-t.test('on a device of somebody else it is over with the browser, and after twelve hours', async (t) => {
+t.test('on a shared device the browser session ends with the browser, and after twelve hours', async (t) => {
   const { service, mina } = await start(t)
   const own = await lifetimeOf(service, mina.id, await logIn(service, GOOD))
   t.same(own, { idle: 14 * DAY_MS, absolute: 30 * DAY_MS })
@@ -139,7 +151,7 @@ t.test('on a device of somebody else it is over with the browser, and after twel
   t.equal((await asks(service, {}, cookieOf(page))).statusCode, 200)
 })
 
-t.test('its use is written at most once an hour', async (t) => {
+t.test('the last use of a browser session is written at most once an hour', async (t) => {
   const { service, mina } = await start(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const { db, tables } = service.app.database
@@ -157,10 +169,13 @@ t.test('its use is written at most once an hour', async (t) => {
   t.ok((touched?.idleExpiresAt ?? 0) > Date.now() + 13 * DAY_MS)
   await set({ lastUsedAt: recent - HOUR_MS, expiresAt: Date.now() + HOUR_MS })
   await asks(service, {}, cookie)
-  t.ok(((await row())?.idleExpiresAt ?? 0) < Date.now() + 2 * HOUR_MS, 'thirty days in all')
+  t.ok(
+    ((await row())?.idleExpiresAt ?? 0) < Date.now() + 2 * HOUR_MS,
+    'the idle time-out does not pass the absolute lifetime',
+  )
 })
 
-t.test('the page to log in leads to the pages of the account and nowhere else', async (t) => {
+t.test('the log-in page redirects to pages of the account only', async (t) => {
   const { service } = await start(t)
   const post = (url: string, form: Record<string, string> = {}, headers: Record<string, string> = OURS) =>
     service.app.inject({
@@ -206,7 +221,7 @@ t.test('the page to log in leads to the pages of the account and nowhere else', 
   for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { origin: 'https://evil.example' }]) {
     const foreign = await post('/account/login', {}, { ...FORM, ...headers })
     t.equal(foreign.statusCode, 403)
-    t.notOk(foreign.headers['set-cookie'], 'nobody is logged in as somebody else by a form of another site')
+    t.notOk(foreign.headers['set-cookie'], 'a form of another site cannot log the browser in')
   }
 })
 

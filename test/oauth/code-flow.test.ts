@@ -22,7 +22,7 @@ import {
 
 t.setTimeout(120_000)
 
-t.test('a person logs in here, and the client gets a code for a token of what it asked for', async (t) => {
+t.test('a user logs in at /authorize, and the client gets a code for a token with the requested scope', async (t) => {
   const { service, mina } = await start(t)
   const before = await service.app.database.db.$count(service.app.database.tables.sessions)
   const page = await service.app.inject(addressOf(GOOD))
@@ -34,10 +34,10 @@ t.test('a person logs in here, and the client gets a code for a token of what it
   t.match(page.payload, 'The Shop')
   t.equal(await service.app.database.db.$count(service.app.database.tables.sessions), before, 'a GET writes nothing')
   const [, action = ''] = /action="([^"]+)"/.exec(page.payload) ?? []
-  t.equal(action.replaceAll('&#38;', '&'), addressOf(GOOD), 'the request travels in the address of the form')
+  t.equal(action.replaceAll('&#38;', '&'), addressOf(GOOD), 'the action of the form contains the authorization request')
 
   const answer = await logIn(service, GOOD)
-  t.equal(answer.statusCode, 200, 'a page, which form-action does not keep from going on')
+  t.equal(answer.statusCode, 200, 'a page with a refresh, because form-action would block a redirect')
   const { code, ...others } = answerOf(answer)
   t.same(others, { state: GOOD.state, iss: ISSUER, to: BACK })
   const tokens = await exchange(service, { code })
@@ -62,7 +62,7 @@ t.test('a person logs in here, and the client gets a code for a token of what it
   t.equal((await service.get('/v1/sessions', { authorization })).statusCode, 403)
 })
 
-t.test('the metadata of the issuer says where and how', async (t) => {
+t.test('the metadata of the issuer describe the authorization endpoint', async (t) => {
   const { service } = await start(t)
   t.match((await service.get('/.well-known/oauth-authorization-server')).json(), {
     authorization_endpoint: `${ISSUER}/authorize`,
@@ -73,13 +73,17 @@ t.test('the metadata of the issuer says where and how', async (t) => {
   })
 })
 
-t.test('a code is good once: a second exchange gets nothing and ends what the first one began', async (t) => {
+t.test('a code is valid once; a second exchange is rejected and ends the session of the first', async (t) => {
   const { service } = await start(t)
   const { code } = answerOf(await logIn(service, GOOD))
   const { access_token } = (await exchange(service, { code })).json()
   const authorization = `Bearer ${access_token}`
   t.match((await exchange(service, { code, code_verifier: 'w'.repeat(43) })).json(), { error: 'invalid_grant' })
-  t.equal((await service.get('/v1/me', { authorization })).statusCode, 200, 'without the verifier nobody ends it')
+  t.equal(
+    (await service.get('/v1/me', { authorization })).statusCode,
+    200,
+    'a second exchange without the verifier does not end the session',
+  )
   t.match((await exchange(service, { code })).json(), { error: 'invalid_grant' })
   t.match((await service.get('/v1/me', { authorization })).json(), { code: 'invalid_token' })
 
@@ -93,7 +97,7 @@ t.test('a code is good once: a second exchange gets nothing and ends what the fi
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${winner}` })).statusCode, 401)
 })
 
-t.test('redeemed by twenty at once in two processes, one gets tokens, and what that one began ends', async (t) => {
+t.test('of twenty exchanges of one code in two processes, one gets tokens, and its session is ended', async (t) => {
   const { service } = await start(t)
   const second = await startSecond(t, service)
   for (let round = 0; round < 3; round++) {
@@ -112,12 +116,12 @@ t.test('redeemed by twenty at once in two processes, one gets tokens, and what t
       .select()
       .from(tables.sessions)
       .where(eq(tables.sessions.id, String(claimsOf(winner).sid)))
-    t.ok(row?.revokedAt, 'whichever process noticed')
+    t.ok(row?.revokedAt, 'the session is revoked in the database')
   }
 })
 
 t.test(
-  'a code is good for its client, its address and its verifier alone, and not after a change of the account',
+  'a code is bound to its client, redirect URI and verifier, and is void once the account or the client changes',
   async (t) => {
     const { service, mina } = await start(t)
     const { code } = answerOf(await logIn(service, GOOD))
@@ -144,7 +148,7 @@ t.test(
     for (const name of ['code', 'code_verifier', 'redirect_uri']) {
       t.match((await exchange(service, { code, [name]: undefined })).json(), { error: 'invalid_request' }, name)
     }
-    t.equal((await exchange(service, { code })).statusCode, 200, 'none of these used it up')
+    t.equal((await exchange(service, { code })).statusCode, 200, 'no failed exchange used up the code')
 
     const late = answerOf(await logIn(service, GOOD))
     await service.app.administration.change(mina.id, { roles: 'editor' }, { id: null })
@@ -155,7 +159,7 @@ t.test(
   },
 )
 
-t.test('a client with a secret shows it beside the code, and PKCE is no less needed', async (t) => {
+t.test('a client with a secret must send the secret with the code, and still needs PKCE', async (t) => {
   const { service, secret } = await start(t)
   const own = { client_id: 'secretive', redirect_uri: 'https://secretive.example/callback' }
   t.equal((await asks(service, { ...own, code_challenge: undefined })).statusCode, 303)
@@ -169,7 +173,7 @@ t.test('a client with a secret shows it beside the code, and PKCE is no less nee
 })
 
 t.test(
-  'a client with a secret may be exempt from PKCE; a challenge that it sends counts, and none can be taken off',
+  'a client with a secret may be exempt from PKCE; a challenge that it sends is checked, and cannot be removed',
   async (t) => {
     const { service, secret } = await start(t)
     const own = { client_id: 'secretive', redirect_uri: 'https://secretive.example/callback' }
@@ -183,12 +187,20 @@ t.test(
 
     const unprotected = await codeOf(without)
     for (const verifier of [VERIFIER, 'w'.repeat(43), 'short']) {
-      t.match((await redeem(unprotected, verifier)).json(), { error: 'invalid_grant' }, `nobody asked with ${verifier}`)
+      t.match(
+        (await redeem(unprotected, verifier)).json(),
+        { error: 'invalid_grant' },
+        `a verifier without a challenge: ${verifier}`,
+      )
     }
     t.match((await exchange(service, { ...own, code: unprotected })).json(), { error: 'invalid_client' })
     t.match((await redeem(unprotected, undefined)).json(), { scope: 'openid profile todos:read' })
-    t.match((await redeem(unprotected, undefined)).json(), { error: 'invalid_grant' }, 'once')
-    t.match((await redeem(await codeOf(without), '')).json(), { token_type: 'Bearer' }, 'empty is left out')
+    t.match((await redeem(unprotected, undefined)).json(), { error: 'invalid_grant' }, 'a code works once')
+    t.match(
+      (await redeem(await codeOf(without), '')).json(),
+      { token_type: 'Bearer' },
+      'an empty verifier counts as left out',
+    )
 
     const guarded = await codeOf({})
     for (const verifier of [undefined, '', 'w'.repeat(43)]) {
@@ -203,7 +215,7 @@ t.test(
       t.match(
         errorOf(await asks(service, { ...own, ...change })),
         { error: 'invalid_request' },
-        'half of it, or weaker',
+        'half of the PKCE parameters, or a weaker method',
       )
     }
 
@@ -215,12 +227,16 @@ t.test(
     for (const change of [{ require_pkce: false }, { token_endpoint_auth_method: 'none' as const }]) {
       await exempt(!('require_pkce' in change))
       const id = 'require_pkce' in change ? 'shop' : 'secretive'
-      await t.rejects(service.app.clients.update(id, change, { id: null }), { code: 'client_rejected' }, 'a public one')
+      await t.rejects(
+        service.app.clients.update(id, change, { id: null }),
+        { code: 'client_rejected' },
+        'a public client cannot be exempt',
+      )
     }
   },
 )
 
-t.test('what is taken from a client while a code is on its way, it does not get', async (t) => {
+t.test('a scope, a resource or a redirect URI that the client has lost is not granted for its code', async (t) => {
   const { service } = await start(t)
   const [api, other] = ['https://api.example', 'https://other.example']
   const change = (changes: object) => service.app.clients.update('shop', changes, { id: null })
@@ -245,12 +261,12 @@ t.test('what is taken from a client while a code is on its way, it does not get'
   const refresh = (refresh_token: string) => exchange(service, { grant_type: 'refresh_token', refresh_token })
   const { refresh_token } = (await refresh(whole.refresh_token)).json()
   await change({ first_party: false })
-  t.match((await refresh(refresh_token)).json(), { error: 'invalid_grant' }, 'nobody has agreed to a client of others')
+  t.match((await refresh(refresh_token)).json(), { error: 'invalid_grant' }, 'a third-party client needs consent')
   await change({ first_party: true })
-  t.match((await refresh(refresh_token)).json(), { token_type: 'Bearer' }, 'and nothing is used up or ended')
+  t.match((await refresh(refresh_token)).json(), { token_type: 'Bearer' }, 'the refresh token is still valid')
 })
 
-t.test('a code lives for a minute', async (t) => {
+t.test('an authorization code expires after a minute', async (t) => {
   const { service, mina } = await start(t)
   const user = await service.app.accounts.get(mina.id)
   const device = { cookie: undefined, isShared: false }
@@ -276,7 +292,7 @@ t.test('a code lives for a minute', async (t) => {
   t.equal((await exchange(service, { code: good })).statusCode, 200)
 })
 
-t.test('nobody is sent to an address that its client has not registered, letter for letter', async (t) => {
+t.test('only a redirect URI that is registered character for character is accepted', async (t) => {
   const { service } = await start(t)
   const variants = [
     ...[
@@ -328,7 +344,7 @@ t.test('nobody is sent to an address that its client has not registered, letter 
 })
 
 t.test(
-  'what else is wrong the client hears, with its state and the issuer, and nobody is asked to log in',
+  'any other error of a request is returned to the client with its state and the issuer, without a log-in page',
   async (t) => {
     const { service } = await start(t)
     const wrong: [Record<string, string | undefined>, string][] = [
@@ -364,11 +380,11 @@ t.test(
     const good = await logIn(service, GOOD)
     const silent = await asks(service, {}, cookieOf(good))
     t.match(Object.fromEntries(new URL(String(silent.headers.location)).searchParams), { code: /^lkc_/, iss: ISSUER })
-    t.match(answerOf(good), { code: /^lkc_/, iss: ISSUER }, 'as it hears what is right')
+    t.match(answerOf(good), { code: /^lkc_/, iss: ISSUER }, 'a successful answer has the issuer too')
   },
 )
 
-t.test('a wrong password shows the form again, counts, and gives no code; another site logs nobody in', async (t) => {
+t.test('a wrong password shows the form again and gives no code; a form of another site returns 403', async (t) => {
   const { service } = await start(t)
   const answer = await logIn(service, GOOD, { password: 'wrong <b>' })
   t.equal(answer.statusCode, 400)
@@ -391,7 +407,7 @@ t.test('a wrong password shows the form again, counts, and gives no code; anothe
   t.notMatch(script.payload, '<script>')
 })
 
-t.test('whoever has a second factor is asked for it on a page of its own, and gets no code without it', async (t) => {
+t.test('a user with a second factor is asked for it on a separate page, and gets no code without it', async (t) => {
   const { service, mina } = await start(t)
   const app = await addTotp(mina)
   const asked = await logIn(service, GOOD)
@@ -409,15 +425,15 @@ t.test('whoever has a second factor is asked for it on a page of its own, and ge
   }
   const forged = await show(app.code(), `${ticket.slice(0, -2)}xx`)
   t.equal(forged.statusCode, 400)
-  t.match(forged.payload, 'name="password"', 'it begins again')
+  t.match(forged.payload, 'name="password"', 'the log-in starts again')
   for (const code of [app.code(), String(app.recoveryCodes[0])]) {
     const { access_token } = (await exchange(service, answerOf(await show(code)))).json()
     t.same(claimsOf(access_token).amr, ['pwd', 'otp', 'mfa'])
   }
-  t.equal((await show(app.code())).statusCode, 400, 'a code is good once')
+  t.equal((await show(app.code())).statusCode, 400, 'a one-time code works once')
 })
 
-t.test('without pages there is no such endpoint and no such grant', async (t) => {
+t.test('with PAGES=off there is no authorization endpoint and no authorization_code grant', async (t) => {
   const { service } = await start(t, { PAGES: 'off' })
   t.equal((await asks(service, {})).statusCode, 404)
   t.match((await exchange(service, { code: 'lkc_x' })).json(), { error: 'unsupported_grant_type' })

@@ -33,7 +33,7 @@ const THIRD = { client_id: 'third', redirect_uri: 'https://third.example/callbac
 const RUNS = 150
 const LONGEST = 1_500
 
-t.test('a client that shows an id_token gets an answer about that person, or none', async (t) => {
+t.test('a client that sends an id_token_hint gets an answer for that user only', async (t) => {
   const { service, mina } = await start(t)
   await service.signUp('joon')
   for (const client of [{}, APP]) {
@@ -49,9 +49,9 @@ t.test('a client that shows an id_token gets an answer about that person, or non
       const silent = await asks(service, { ...asked, prompt: 'none' }, from)
       t.match([silent.statusCode, errorOf(silent)], [303, { error: 'login_required', state: GOOD.state, iss: ISSUER }])
       const page = await asks(service, asked, from)
-      t.match([page.statusCode, page.payload], [200, /name="password"/], 'somebody has to log in')
-      t.notMatch(page.payload, /value="(mina|joon)"/, 'and learns no name')
-      for (const answer of [silent, page]) t.notOk(answer.headers['set-cookie'], 'a hint lets nobody in')
+      t.match([page.statusCode, page.payload], [200, /name="password"/], 'the user has to log in')
+      t.notMatch(page.payload, /value="(mina|joon)"/, 'the page shows no user name')
+      for (const answer of [silent, page]) t.notOk(answer.headers['set-cookie'], 'a hint logs nobody in')
     }
     t.match((await asks(service, { ...asked, prompt: 'login' }, cookie)).payload, 'value="mina"')
 
@@ -65,10 +65,10 @@ t.test('a client that shows an id_token gets an answer about that person, or non
   const { cookie, hint } = await hintOf(service)
   await service.app.administration.change(mina.id, { isActive: false }, { id: null })
   const gone = await asks(service, { id_token_hint: hint, prompt: 'none' }, cookie)
-  t.match(errorOf(gone), { error: 'login_required' }, 'nor whoever is disabled')
+  t.match(errorOf(gone), { error: 'login_required' }, 'a disabled user is not logged in')
 })
 
-t.test('consent is asked of the person that the client means, and of nobody else', async (t) => {
+t.test('consent is asked only of the user that the id_token_hint names', async (t) => {
   const { service, mina } = await start(t)
   const joon = await service.signUp('joon')
   const { cookie } = await hintOf(service)
@@ -81,7 +81,7 @@ t.test('consent is asked of the person that the client means, and of nobody else
   t.match((await asks(service, THIRD, cookie)).payload, 'select_account')
   const page = await asks(service, asked, cookie)
   t.match(page.payload, 'name="consent"')
-  t.notMatch(page.payload, 'select_account', 'another account would get the client no answer')
+  t.notMatch(page.payload, 'select_account', 'the page does not offer another account')
   const joons = cookieOf(await logIn(service, GOOD, { username: 'joon' }))
   const joonsPage = sessionOn(await asks(service, THIRD, joons))
   const forged = await agrees(service, asked, { session: joonsPage, cookie: joons })
@@ -90,13 +90,13 @@ t.test('consent is asked of the person that the client means, and of nobody else
   t.ok(answerOf(await agrees(service, asked, { session: sessionOn(page), cookie })).code)
 })
 
-t.test('an id_token is a hint when it has expired, and while its key is known', async (t) => {
+t.test('an expired id_token is a valid hint as long as its signing key is known', async (t) => {
   const { service } = await start(t)
   const { app } = service
   const { cookie, hint } = await hintOf(service)
   const old = await app.idTokenKeys.sign('RS256', { ...claimsOf(hint), iat: 1_000_000_000, exp: 1_000_000_600 })
   const silent = async (id_token_hint: string) => asks(service, { id_token_hint, prompt: 'none' }, cookie)
-  t.ok(codeOf(await silent(old)), 'it is twenty years old')
+  t.ok(codeOf(await silent(old)), 'a hint that expired long ago')
 
   const [next] = await app.idTokenKeys.rotate()
   const { db, tables } = app.database
@@ -108,7 +108,8 @@ t.test('an id_token is a hint when it has expired, and while its key is known', 
   await app.idTokenKeys.reload()
   const { hint: newer } = await hintOf(service)
   t.not(headOf(newer).kid, headOf(hint).kid)
-  for (const one of [hint, old, newer]) t.ok(codeOf(await silent(one)), 'the key that was before still verifies')
+  for (const one of [hint, old, newer])
+    t.ok(codeOf(await silent(one)), 'a key from before the rotation still verifies hints')
   const posted = await service.app.inject({
     ...{ method: 'POST', url: '/authorize', headers: { ...FORM, 'sec-fetch-site': 'cross-site' } },
     payload: new URLSearchParams({ ...GOOD, id_token_hint: hint }).toString(),
@@ -116,11 +117,11 @@ t.test('an id_token is a hint when it has expired, and while its key is known', 
   t.ok(codeOf(await service.app.inject({ url: String(posted.headers.location), headers: { cookie } })))
 
   await app.idTokenKeys.retire(String(headOf(hint).kid))
-  t.match(errorOf(await silent(hint)), { error: 'invalid_request' }, 'a key that was ended ends its hints')
+  t.match(errorOf(await silent(hint)), { error: 'invalid_request' }, 'a retired key verifies no hint')
   t.ok(codeOf(await silent(newer)))
 })
 
-t.test('whatever else is shown as a hint is refused, to the client alone, and lets nobody in', async (t) => {
+t.test('an invalid id_token_hint is returned to the client as an error, and logs nobody in', async (t) => {
   const { service, mina } = await start(t)
   await registerApp(service)
   const { cookie, hint, tokens } = await hintOf(service)
@@ -170,10 +171,13 @@ t.test('whatever else is shown as a hint is refused, to the client alone, and le
   }
   const twice = await service.app.inject(`${addressOf({ ...GOOD, id_token_hint: hint })}&id_token_hint=${hint}`)
   refuses(t, twice, hint, 'twice')
-  t.ok(codeOf(await asks(service, { id_token_hint: '' }, cookie)), 'RFC 6749, 3.1: without a value it is left out')
+  t.ok(
+    codeOf(await asks(service, { id_token_hint: '' }, cookie)),
+    'RFC 6749, 3.1: an empty parameter counts as left out',
+  )
 })
 
-t.test('whatever stands in a request, nobody is led elsewhere, let in or answered with a fault', async (t) => {
+t.test('no generated request redirects elsewhere, logs in or causes a server error', async (t) => {
   const { service } = await start(t)
   const { hint } = await hintOf(service)
   await service.signUp('joon')
@@ -199,7 +203,7 @@ t.test('whatever stands in a request, nobody is led elsewhere, let in or answere
     })
   })
   await fc.assert(property, { numRuns: RUNS, seed: 1 })
-  t.match(await asks(service, {}, cookie), { statusCode: 303 }, 'still logged in')
+  t.match(await asks(service, {}, cookie), { statusCode: 303 }, 'the user is still logged in')
 })
 
 function refuses(t: Test, answer: Response, hint: string, what: string): void {

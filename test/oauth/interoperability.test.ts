@@ -56,11 +56,11 @@ t.test('openid-client: discovery, log-in, tokens with their signatures, UserInfo
     })
     t.equal((await visit(out)).href, `${HOME}?state=x`)
     await client.tokenRevocation(config, String(again.refresh_token))
-    await t.rejects(client.refreshTokenGrant(config, String(again.refresh_token)), 'a revoked token')
+    await t.rejects(client.refreshTokenGrant(config, String(again.refresh_token)), 'the refresh token was revoked')
   }
 })
 
-t.test('oauth4webapi: the same, step by step', async (t) => {
+t.test('oauth4webapi: discovery, log-in, id_token signature, UserInfo, refresh, silent log-in, log-out', async (t) => {
   const { issuer, secret, visit } = await start(t, {})
   const url = new URL(issuer)
   const server = await oauth.processDiscoveryResponse(
@@ -109,7 +109,7 @@ t.test('oauth4webapi: the same, step by step', async (t) => {
   t.equal(oauth.getValidatedIdTokenClaims(again)?.sub, sub)
   const silent = new URL(to)
   silent.searchParams.set('prompt', 'none')
-  t.ok((await visit(silent)).searchParams.get('code'), 'logged in already, and nobody is asked')
+  t.ok((await visit(silent)).searchParams.get('code'), 'with prompt=none a user who is logged in is not asked')
   const out = new URL(String(server.end_session_endpoint))
   out.search = new URLSearchParams({ id_token_hint: String(again.id_token), post_logout_redirect_uri: HOME }).toString()
   t.equal((await visit(out)).href, HOME)
@@ -162,7 +162,7 @@ t.test('openid-client and oauth4webapi refuse the nonce and the state of another
         /nonce/,
         `${name}: ${sent ?? 'no nonce'}`,
       )
-      t.equal(countExchanges(), before + 1, 'the code was good, and its id_token was not')
+      t.equal(countExchanges(), before + 1, 'the code was exchanged, and the id_token was rejected')
     }
     const before = countExchanges()
     const other = await begin('of another log-in', 'my nonce')
@@ -177,7 +177,7 @@ t.test('openid-client and oauth4webapi refuse the nonce and the state of another
       /iss/,
       `${name}: the answer of another issuer`,
     )
-    t.equal(countExchanges(), before, 'the code was shown to nobody')
+    t.equal(countExchanges(), before, 'the code was not exchanged')
   }
 })
 

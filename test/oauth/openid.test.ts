@@ -12,7 +12,7 @@ t.setTimeout(120_000)
 
 const SCOPE = 'openid profile email roles offline_access todos:read'
 
-t.test('an id_token says who logged in, to the client that asked, and any library verifies it', async (t) => {
+t.test('an id_token tells its client who logged in, and verifies with a standard library', async (t) => {
   const { service, mina } = await startOpenId(t)
   await service.app.administration.change(mina.id, { roles: 'editor' }, { id: null })
   await mina.patch('/v1/me', { name: 'Mina Kim', current_password: 'three quiet lanterns' })
@@ -49,7 +49,7 @@ t.test('an id_token says who logged in, to the client that asked, and any librar
       at_hash: createHash('sha256').update(answer.access_token).digest().subarray(0, 16).toString('base64url'),
     })
     t.equal(Number(payload.exp) - Number(payload.iat), answer.expires_in)
-    t.equal(payload.sid, await parentOf(service, String(access.sid)), 'the session of the browser')
+    t.equal(payload.sid, await parentOf(service, String(access.sid)), 'sid names the browser session')
     for (const missing of ['email', 'email_verified', 'role', 'locale']) t.notOk(missing in payload, missing)
   }
   const bare = await tokensOf(service, { scope: 'openid' })
@@ -58,7 +58,7 @@ t.test('an id_token says who logged in, to the client that asked, and any librar
   t.notOk('id_token' in (await tokensOf(service, { scope: 'profile' })))
 })
 
-t.test('UserInfo shows what the scope of the token shows', async (t) => {
+t.test('UserInfo returns the claims of the scopes that were granted', async (t) => {
   const { service, mina } = await startOpenId(t)
   await mina.patch('/v1/me', { email: 'mina@example.com', current_password: 'three quiet lanterns' })
   const ask = async (scope: string) => {
@@ -76,7 +76,7 @@ t.test('UserInfo shows what the scope of the token shows', async (t) => {
   const { access_token: wide } = await tokensOf(service, { scope: 'openid profile email roles' })
   await service.app.clients.update('shop', { scope: 'openid profile' }, { id: null })
   const less = (await service.get('/v1/userinfo', { authorization: `Bearer ${wide}` })).json()
-  t.same(Object.keys(less).sort(), ['preferred_username', 'sub'], 'what the client lost is not told')
+  t.same(Object.keys(less).sort(), ['preferred_username', 'sub'], 'scopes that the client has lost are left out')
   await service.app.clients.update('shop', { scope: SCOPE }, { id: null })
   t.match((await mina.get('/v1/userinfo')).json(), { sub: String(mina.id), email: 'mina@example.com', roles: [] })
   const { access_token } = await tokensOf(service, { scope: 'openid' })
@@ -85,7 +85,7 @@ t.test('UserInfo shows what the scope of the token shows', async (t) => {
   t.match((await service.get('/v1/userinfo')).json(), { code: 'missing_token' })
 })
 
-t.test('an id_token opens nothing, and its key verifies nothing but id_tokens', async (t) => {
+t.test('an id_token is not accepted as an access token, and its key verifies only id_tokens', async (t) => {
   const { service } = await startOpenId(t)
   for (const client_id of ['shop', 'app']) {
     const { id_token } = await tokensOf(service, { client_id, redirect_uri: `https://${client_id}.example/callback` })
@@ -113,13 +113,13 @@ t.test('an id_token opens nothing, and its key verifies nothing but id_tokens', 
   t.match(service.app.keys.warning(), `${row?.kid}`)
 })
 
-t.test('keys of id_tokens are made with the first client, rotate and retire by themselves', async (t) => {
+t.test('keys of id_tokens are made when a client needs them, and rotate apart from access token keys', async (t) => {
   const { service } = await start(t)
   const { app } = service
   const published = async () => (await service.get('/.well-known/openid-jwks.json')).json().keys
   for (const alg of app.knownClients.idTokenAlgorithms()) await app.idTokenKeys.ensure(alg)
   const [first, ...others] = await published()
-  t.match([first.alg, first.kty, others.length], ['RS256', 'RSA', 0], 'no key that no client needs')
+  t.match([first.alg, first.kty, others.length], ['RS256', 'RSA', 0], 'only the algorithm that the clients need')
   t.notOk('d' in first)
   const before = (await service.get('/.well-known/jwks.json')).json()
   const again = await IdTokenKeys.open(app.database, app.secret)
@@ -137,13 +137,13 @@ t.test('keys of id_tokens are made with the first client, rotate and retire by t
   const old = (await tokensOf(service, { scope: 'openid' })).id_token
   t.equal((await app.idTokenKeys.rotate()).length, 2)
   t.equal((await published()).length, 4)
-  t.equal(kidOf((await tokensOf(service, { scope: 'openid' })).id_token), first.kid, 'the next one does not sign yet')
+  t.equal(kidOf((await tokensOf(service, { scope: 'openid' })).id_token), first.kid, 'the next key does not sign yet')
   t.ok(await app.idTokenKeys.retire(first.kid))
   t.not(kidOf((await tokensOf(service, { scope: 'openid' })).id_token), first.kid)
   t.equal(app.idTokenKeys.read(old), undefined)
   t.notOk(await app.idTokenKeys.retire('unknown'))
-  t.notOk(await app.keys.retire((await published())[0].kid), 'by their own set alone')
-  t.same((await service.get('/.well-known/jwks.json')).json(), before, 'those of access tokens are as they were')
+  t.notOk(await app.keys.retire((await published())[0].kid), 'the key set of access tokens retires no key of id_tokens')
+  t.same((await service.get('/.well-known/jwks.json')).json(), before, 'the keys of access tokens are unchanged')
   const etag = String((await service.get('/.well-known/openid-jwks.json')).headers.etag)
   t.equal((await service.get('/.well-known/openid-jwks.json', { 'if-none-match': etag })).statusCode, 304)
 
@@ -154,12 +154,16 @@ t.test('keys of id_tokens are made with the first client, rotate and retire by t
 })
 
 t.test(
-  'a client with the refresh grant stays logged in as long as the browser does, and longer if it may',
+  'refresh tokens of a client end with the browser session, unless offline_access was granted to the client',
   async (t) => {
     const { service, mina } = await startOpenId(t)
     const page = await logIn(service, { ...GOOD, scope: SCOPE, nonce: 'n' })
     const short = (await exchange(service, answerOf(page))).json()
-    t.equal(short.scope, 'openid profile email roles todos:read', 'offline_access is for those with refresh tokens')
+    t.equal(
+      short.scope,
+      'openid profile email roles todos:read',
+      'offline_access is granted only to a client with the refresh_token grant',
+    )
     t.notOk('refresh_token' in short)
     const kept = await tokensOf(service, { ...APP, scope: 'openid profile', nonce: 'n' })
     const offline = await tokensOf(service, { ...APP, scope: SCOPE })
@@ -183,7 +187,7 @@ t.test(
     t.match(
       (await refresh(service, narrow.json().refresh_token)).json(),
       { error: 'invalid_grant' },
-      'with the browser',
+      'the refresh token ended with the browser session',
     )
     const outlives = await refresh(service, offline.refresh_token)
     t.equal(outlives.statusCode, 200)
@@ -193,7 +197,7 @@ t.test(
   },
 )
 
-t.test('somebody has twenty sessions with a client, and one more ends the oldest', async (t) => {
+t.test('the twenty-first session of a user with one client ends the oldest', async (t) => {
   const { service } = await startOpenId(t)
   const cookie = cookieOf(await logIn(service, GOOD))
   const all: string[] = []
@@ -202,7 +206,7 @@ t.test('somebody has twenty sessions with a client, and one more ends the oldest
   t.equal((await refresh(service, String(all[1]))).statusCode, 200)
 })
 
-t.test('of an issuer with a path the configuration is found behind it and before it', async (t) => {
+t.test('if the issuer has a path, the configuration is found both before and after the path', async (t) => {
   const { service } = await start(t, { PUBLIC_URL: 'https://latchkey.test/login' })
   for (const url of ['/.well-known/openid-configuration', '/.well-known/openid-configuration/login']) {
     const answer = await service.app.inject(url)

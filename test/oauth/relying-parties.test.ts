@@ -55,7 +55,11 @@ t.test('Express with Auth.js: log-in, UserInfo, refresh, log-out', async (t) => 
 
 t.test('Express with passport-openidconnect: log-in, UserInfo, log-out', async (t) => {
   const { visitor, at, logIn } = await start(t, [process.execPath, 'passport.mjs'], { require_pkce: false })
-  t.match(await logIn('/login'), { user: { username: 'mina' } }, 'from UserInfo, which the strategy asks itself')
+  t.match(
+    await logIn('/login'),
+    { user: { username: 'mina' } },
+    'the profile comes from UserInfo, which the strategy requests',
+  )
   t.match(await at('/'), { user: { username: 'mina' } })
   t.same(await at('/logout'), { user: null })
   await visitor.open(`${at.address}/login`)
