@@ -37,7 +37,7 @@ const FOREIGN: Record<string, string>[] = [
   {},
 ]
 
-t.test('the pages of an account are for whoever is logged in with the browser, and for nobody else', async (t) => {
+t.test('the pages of an account require its browser session; other requests lead to the log-in page', async (t) => {
   const service = await startService(t, WITH_PAGES)
   await service.signUp('mina')
   const mina = await browse(service, 'mina')
@@ -56,10 +56,10 @@ t.test('the pages of an account are for whoever is logged in with the browser, a
   const out = await mina.send('/account', { deed: 'log-out' })
   t.match([out.statusCode, out.headers.location], [303, '/account/login'])
   t.match(out.headers['set-cookie'], /Max-Age=0/)
-  t.equal((await mina.open('/account')).statusCode, 303, 'the cookie that was kept is of no use')
+  t.equal((await mina.open('/account')).statusCode, 303, 'a copy of the cookie no longer works')
 })
 
-t.test('forms of the account that another site, port or program sends are refused, and change nothing', async (t) => {
+t.test('account forms from another site, port or program are rejected, and change nothing', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const person = await service.signUp('mina')
   const mina = await browse(service, 'mina')
@@ -95,7 +95,7 @@ t.test('forms of the account that another site, port or program sends are refuse
       ...{ method: 'POST', url: `/account${page}`, payload: fields },
       headers: { cookie: mina.cookie, 'sec-fetch-site': 'same-origin' },
     })
-    t.equal(json.statusCode, 415, 'nothing but a form is taken')
+    t.equal(json.statusCode, 415, 'only a form body is accepted')
   }
   t.same(await stateOf(service), before)
   t.equal(await sessionStatus(person), ALIVE)
@@ -140,7 +140,7 @@ t.test('people change their name, their language, their address and their passwo
   t.equal(await sessionStatus(joon), ALIVE)
 })
 
-t.test('people see where they are logged in, and end it; nobody ends what is not theirs', async (t) => {
+t.test('users see and end their own sessions, and cannot end the sessions of other users', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const [mina, phone] = [await browse(service, 'mina', { 'user-agent': FIREFOX }), await browse(service, 'mina')]
@@ -155,9 +155,9 @@ t.test('people see where they are logged in, and end it; nobody ends what is not
   t.equal((await mina.send('/account/sessions', { deed: 'end', id: second })).statusCode, 303)
   const twice = await mina.send('/account/sessions', { deed: 'end', id: second })
   t.match(twice, { statusCode: 404, body: /role="alert">That is not there, or not any more/ })
-  t.equal(idsOf(twice.body).length, 2, 'a form that is sent twice leads to the list all the same')
+  t.equal(idsOf(twice.body).length, 2, 'a form that is sent twice still shows the list')
   t.equal((await phone.open('/account')).statusCode, 303)
-  t.equal((await person.get('/v1/me')).statusCode, 200, 'the others go on')
+  t.equal((await person.get('/v1/me')).statusCode, 200, 'the other sessions go on')
   t.equal((await mina.send('/account/sessions', { deed: 'end-others' })).statusCode, 303)
   t.equal(await sessionStatus(person), DEAD)
   t.equal((await mina.open('/account')).statusCode, 200)
@@ -166,7 +166,7 @@ t.test('people see where they are logged in, and end it; nobody ends what is not
 })
 
 t.test(
-  'people add an app as a second factor, and remove it; after five minutes they prove again who they are',
+  'users add an authenticator app and remove it; five minutes after the log-in they have to log in again',
   async (t) => {
     const service = await startService(t, WITH_PAGES)
     const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
@@ -179,7 +179,11 @@ t.test(
     const totp = OTPAuth.URI.parse(uri) as OTPAuth.TOTP
     const wrong = await mina.send(url, { deed: 'confirm', uri, code: '000000' })
     t.equal(wrong.statusCode, 400)
-    t.equal(/<path d="[^"]+"/.exec(wrong.body)?.[0], /<path d="[^"]+"/.exec(scan.body)?.[0], 'the same picture again')
+    t.equal(
+      /<path d="[^"]+"/.exec(wrong.body)?.[0],
+      /<path d="[^"]+"/.exec(scan.body)?.[0],
+      'the same QR code is shown again',
+    )
     t.same(await service.app.factors.list(person.id), [])
     for (const hostile of ['javascript:alert(1)', 'https://evil.example', `otpauth://totp/x ${HOSTILE}`]) {
       t.equal((await mina.send(url, { deed: 'confirm', uri: hostile, code: '000000' })).statusCode, 400)
@@ -187,12 +191,12 @@ t.test(
     const codes = await mina.send(url, { deed: 'confirm', uri, code: totp.generate() })
     const [, shown = ''] = /<p class="secret"[^>]*>([^<]+)</.exec(codes.body) ?? []
     t.equal(shown.split('\n').length, 10)
-    t.equal(await sessionStatus(person), DEAD, 'whoever has not shown it is logged out')
+    t.equal(await sessionStatus(person), DEAD, 'a session without the second factor is ended')
     t.equal(await service.app.factors.recoveryCodesLeft(person.id), 10)
     const twice = await mina.send(url, { deed: 'confirm', uri, code: totp.generate() })
     t.match(twice, { statusCode: 400, body: /out of date.*did not see your recovery codes/ })
     t.match(twice.body, /value="new-codes"/)
-    t.notMatch(twice.body, 'otpauth:', 'not the form for a code that can never be right')
+    t.notMatch(twice.body, 'otpauth:', 'the form for a secret that is out of date is not shown again')
 
     const list = await mina.open(url)
     t.match(list.body, /<bdi>&#60;script/)
@@ -231,7 +235,7 @@ t.test(
   },
 )
 
-t.test('people make API keys of what they choose, and end them', async (t) => {
+t.test('users create API keys with the scopes that they choose, and revoke them', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const [, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const expires_at = new Date(Date.now() + 86_400_000).toISOString()
@@ -240,9 +244,17 @@ t.test('people make API keys of what they choose, and end them', async (t) => {
   const url = '/account/api-keys'
   const making = { deed: 'make', name: HOSTILE, days: '30' }
   const again = await mina.send(url, making)
-  t.match(again, { statusCode: 400, body: /value="&#60;script&#62;alert.*value="30" selected/s }, 'a key for nothing')
+  t.match(
+    again,
+    { statusCode: 400, body: /value="&#60;script&#62;alert.*value="30" selected/s },
+    'a key without a scope is rejected',
+  )
   const admins = await mina.send(url, { ...making, 'scope-users:read': 'yes', 'scope-profile': 'yes' })
-  t.match(admins, { statusCode: 400, body: /name="scope-profile" value="yes" checked/ }, 'for admins alone')
+  t.match(
+    admins,
+    { statusCode: 400, body: /name="scope-profile" value="yes" checked/ },
+    'a scope for admins is rejected',
+  )
   t.equal((await mina.send(url, { ...making, 'scope-profile': 'yes', days: '9999' })).statusCode, 400)
   t.notMatch((await mina.open(url)).body, /users:read/)
   const made = await mina.send(url, { ...making, 'scope-todos:read': 'yes', 'scope-profile': 'yes' })
@@ -263,7 +275,7 @@ t.test('people make API keys of what they choose, and end them', async (t) => {
   t.match((await mina.open(url)).headers, { location: '/account/login?to=%2Faccount%2Fapi-keys&again=1' })
 })
 
-t.test('people see which applications have access, in plain words, and take it back from one alone', async (t) => {
+t.test('users see which applications have access, and revoke one; consents of other users stay', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const mina = await browse(service, 'mina')
@@ -278,7 +290,11 @@ t.test('people see which applications have access, in plain words, and take it b
   t.notMatch(body, /<script|The Bank|Read the e-mail address/)
   t.match((await mina.open(url, { 'accept-language': 'ko' })).body, /할 일 보기/)
   const foreign = await mina.send(url, { id: 'bank' })
-  t.match(foreign, { statusCode: 404, body: /not any more.*Back to your account/s }, 'what somebody else allowed')
+  t.match(
+    foreign,
+    { statusCode: 404, body: /not any more.*Back to your account/s },
+    'an application that only another user allowed',
+  )
   const taken = await mina.send(url, formsOf(body)[0]?.fields ?? {})
   t.match([taken.statusCode, taken.headers.location], [303, '/account/apps?done=1'])
   t.same(await service.app.consents.list(person.id), [])
@@ -303,7 +319,7 @@ t.test('people download what is stored about them, after a recent log-in', async
   t.match([late.statusCode, late.headers.location], [303, '/account/login?to=%2Faccount%2Fexport&again=1'])
 })
 
-t.test('people delete their account, with the password and a tick', async (t) => {
+t.test('deleting an account requires the password and a ticked checkbox', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const [person, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const mina = await browse(service, 'mina')

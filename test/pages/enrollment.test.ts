@@ -19,11 +19,15 @@ t.setTimeout(240_000)
 const LOG_IN = '/account/login?to=%2Faccount%2Fsessions'
 const FORM = { username: 'mina', password: PASSWORD }
 
-t.test('the log-in leads through an app and recovery codes to where it was going', async (t) => {
+t.test('a log-in that requires MFA adds an app, shows recovery codes and goes on to its destination', async (t) => {
   const { before, after } = await start(t)
   await before.signUp('mina')
   const old = await browse(before, 'mina')
-  t.equal((await new Browser(after, old.cookie).open('/account')).statusCode, 303, 'who was logged in logs in again')
+  t.equal(
+    (await new Browser(after, old.cookie).open('/account')).statusCode,
+    303,
+    'a user who was logged in has to log in again',
+  )
   const page = await submit(after, LOG_IN, FORM)
   t.equal(page.statusCode, 200)
   t.notOk(page.headers['set-cookie'])
@@ -33,14 +37,18 @@ t.test('the log-in leads through an app and recovery codes to where it was going
   const wrong = await press(after, scan, 'complete-enrollment', { code: phone.wrongCode() })
   t.equal(wrong.statusCode, 400)
   t.notOk(wrong.headers['set-cookie'])
-  t.equal(uriOf(wrong), uriOf(scan), 'the same secret again')
+  t.equal(uriOf(wrong), uriOf(scan), 'the same secret is shown again')
   const done = await press(after, wrong, 'complete-enrollment', { code: phone.code() })
   t.match(done.body, /[0-9A-Z]{5}-[0-9A-Z]{5}/)
   t.match(done.body, /href="\/account\/sessions">Continue</)
   t.match(done.headers, { 'cache-control': 'no-store' })
   const browser = new Browser(after, String(done.headers['set-cookie']).split(';')[0] ?? '')
   t.equal((await browser.open('/account/sessions')).statusCode, 200)
-  t.equal((await press(after, scan, 'complete-enrollment', { code: phone.code(1) })).statusCode, 400, 'once')
+  t.equal(
+    (await press(after, scan, 'complete-enrollment', { code: phone.code(1) })).statusCode,
+    400,
+    'an enrollment works once',
+  )
 
   const list = await browser.open('/account/second-factor')
   const remove = formsOf(list.body).find(({ fields }) => fields.deed === 'remove')
@@ -48,7 +56,7 @@ t.test('the log-in leads through an app and recovery codes to where it was going
   t.match([refused.statusCode, refused.body], [400, /Add another one before you remove this one/])
 })
 
-t.test('or through a passkey, also on the way to an application, and in Korean', async (t) => {
+t.test('the required factor may be a passkey, also on the way to an application, and in Korean', async (t) => {
   const { before, after } = await start(t)
   await before.signUp('mina')
   await before.app.clients.create('shop', withDefaults(SHOP), { id: null })
@@ -71,7 +79,7 @@ t.test('or through a passkey, also on the way to an application, and in Korean',
   t.match([back.statusCode, back.headers.location], [303, /^https:\/\/shop\.example\/callback\?code=/])
 })
 
-t.test('a mailed code comes first where the address is confirmed; a new account goes straight on', async (t) => {
+t.test('a confirmed address must first be proved with a mailed code; a new account skips this step', async (t) => {
   const { before, after, server } = await start(t)
   await register(before, 'mina', 'mina@example.org')
   const { db, tables } = before.app.database
@@ -80,7 +88,11 @@ t.test('a mailed code comes first where the address is confirmed; a new account 
   t.match(page.body, /Look at your mail/)
   t.notMatch(page.body, 'enroll-app')
   const ticket = formsOf(page.body)[0]?.fields.ticket ?? ''
-  t.not((await submit(after, LOG_IN, { deed: 'enroll-app', ticket })).statusCode, 200, 'no way round the code')
+  t.not(
+    (await submit(after, LOG_IN, { deed: 'enroll-app', ticket })).statusCode,
+    200,
+    'the mailed code cannot be skipped',
+  )
   const wrong = await press(after, page, 'confirm-enrollment', { code: '0000-0000' })
   t.match([wrong.statusCode, wrong.body], [400, /Look at your mail/])
   await deliver(after)
@@ -94,7 +106,7 @@ t.test('a mailed code comes first where the address is confirmed; a new account 
 })
 
 t.test(
-  'an admin without a confirmed address logs in with the link of the command line, and with no other',
+  'an admin without a confirmed address can log in only with the enrollment link of the command line',
   async (t) => {
     const { before, after } = await start(t, { MFA: 'required_for_admins' })
     await signUpAdmin(before, 'boss')
@@ -121,7 +133,7 @@ t.test(
   },
 )
 
-t.test('no other form is taken for one of these, nor a secret that is none shown', async (t) => {
+t.test('enrollment rejects other forms, invalid tickets and a secret that was not shown', async (t) => {
   const { before, after } = await start(t)
   await before.signUp('mina')
   const page = await submit(after, LOG_IN, FORM)

@@ -31,7 +31,7 @@ interface Log {
   pending: Promise<void>[]
 }
 
-t.test('every page is fit for all eyes, ears and screens, and asks nobody else for anything', { skip }, async (t) => {
+t.test('every page is accessible, fits any screen, and loads from its own origin only', { skip }, async (t) => {
   const { service, address } = await startListening(t, {
     PUBLIC_URL: 'http://localhost:3000',
     ...{ EMAIL_LOGIN: 'on', MFA: 'required_for_admins' },

@@ -18,7 +18,7 @@ const FOREIGN: Record<string, string>[] = [
   { origin: 'null' },
 ]
 
-t.test('a newcomer makes an account on the way to an application, and goes on to it', async (t) => {
+t.test('a new user creates an account on the way to an application, and continues to the application', async (t) => {
   const { service } = await start(t)
   const logIn = await open(service, `https://x${AUTHORIZE}`)
   const address = linkOf(logIn, 'Create an account')
@@ -39,7 +39,7 @@ t.test('a newcomer makes an account on the way to an application, and goes on to
   const again = await send(service, page, { username: 'MINA', email: '"><b>@x', password: PASSWORD })
   t.equal(again.statusCode, 400)
   t.match(again.body, /role="alert"/)
-  t.match(again.body, /value="&#34;&#62;&#60;b&#62;@x"/, 'what was typed is still there, as text')
+  t.match(again.body, /value="&#34;&#62;&#60;b&#62;@x"/, 'what was typed is shown again, escaped')
   t.notMatch(again.body, PASSWORD)
   const wrong: Record<string, string>[] = [
     { username: 'mina' },
@@ -59,7 +59,7 @@ t.test('a newcomer makes an account on the way to an application, and goes on to
   t.equal(await service.app.database.db.$count(service.app.database.tables.users), 1)
 })
 
-t.test('where addresses are confirmed, nobody learns whether one is known', async (t) => {
+t.test('where addresses must be confirmed, registration does not reveal whether an address is known', async (t) => {
   const { service, server } = await start(t, { EMAIL_VERIFICATION: 'required' })
   const page = await open(service, 'https://x/account/register')
   t.match(page.body, /<input id="email"[^>]* required/)
@@ -85,7 +85,7 @@ t.test('where addresses are confirmed, nobody learns whether one is known', asyn
   t.equal((await send(service, page, { username: 'sora', email: '', password: PASSWORD })).statusCode, 400)
 })
 
-t.test('whoever forgot the password gets a mail, and nobody learns whether the address is known', async (t) => {
+t.test('requesting a new password mails a link, and does not reveal whether the address is known', async (t) => {
   const { service, server } = await start(t)
   await register(service, 'mina', 'mina@example.org')
   const address = linkOf(await open(service, `https://x${AUTHORIZE}`), 'Forgot your password\\?')
@@ -110,7 +110,7 @@ t.test('whoever forgot the password gets a mail, and nobody learns whether the a
 })
 
 t.test(
-  'a mailed code logs in, on the way to an application or to a page, with the second factor behind it',
+  'a mailed code logs in, on the way to an application or to a page, and the second factor is still required',
   async (t) => {
     const { service, server } = await start(t, { EMAIL_LOGIN: 'on' })
     const mina = await register(service, 'mina', 'mina@example.org')
@@ -149,7 +149,7 @@ t.test(
     const done = await send(service, known, typed(code.toLowerCase()))
     t.match(done.headers['set-cookie'], /^__Host-latchkey=/)
     t.match(done.body, /shop\.example\/callback\?code=/)
-    t.equal((await send(service, known, typed(code))).statusCode, 400, 'once')
+    t.equal((await send(service, known, typed(code))).statusCode, 400, 'a code works once')
 
     await addTotp(await service.logIn('mina'))
     const there = await open(
@@ -173,7 +173,7 @@ t.test(
   },
 )
 
-t.test('what is off has no link, and says so', async (t) => {
+t.test('registration, reset and mailed codes return 403 while they are off, and no page links to them', async (t) => {
   const { service } = await start(t, { REGISTRATION: 'closed', MAIL_URL: 'off' })
   const logIn = await open(service, `https://x${AUTHORIZE}`)
   t.equal(logIn.statusCode, 200)
@@ -191,7 +191,7 @@ t.test('what is off has no link, and says so', async (t) => {
   t.equal(await service.app.database.db.$count(service.app.database.tables.users), 0)
 })
 
-t.test('no query leads anywhere but to pages of ours', async (t) => {
+t.test('no query makes a page link to another site', async (t) => {
   const { service } = await start(t, { EMAIL_LOGIN: 'on' })
   const queries = [
     '?client_id=x&return=https://evil.example',

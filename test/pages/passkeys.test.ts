@@ -29,7 +29,7 @@ const DEVICE = {
 
 t.setTimeout(240_000)
 
-t.test('people add a passkey on a page and log in with it, by a browser and its device', { skip }, async (t) => {
+t.test('users add a passkey on a page and log in with it, in a real browser', { skip }, async (t) => {
   const port = String(await freePort())
   const origin = `http://localhost:${port}`
   const { service } = await startListening(t, { PORT: port, PUBLIC_URL: origin })
@@ -44,7 +44,7 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   await page.fill('[name=passkey-name]', 'Laptop')
   await click(page, 'Make a passkey')
   t.equal((await page.locator('.secret').innerText()).trim().split('\n').length, 10, 'recovery codes')
-  t.equal(await sessionStatus(person), DEAD, 'whoever has not shown it is logged out')
+  t.equal(await sessionStatus(person), DEAD, 'a session without the second factor is ended')
   t.match(await factors(), [{ kind: 'passkey', name: 'Laptop', lastUsedAt: null }])
 
   await page.goto(`${origin}${FACTORS}`)
@@ -59,7 +59,7 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   t.equal(await page.getAttribute('#username', 'autocomplete'), 'username webauthn')
   await show(page, device, 'Log in with a passkey')
   t.equal(new URL(page.url()).pathname, '/account')
-  t.equal(await amrOf(service), 'hwk user mfa', 'without a name')
+  t.equal(await amrOf(service), 'hwk user mfa', 'the passkey logs in without a user name')
 
   await logOut(page, origin, device)
   await page.goto(`${origin}${LOG_IN}`)
@@ -67,27 +67,31 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   t.ok(await page.isVisible('[name=code]'))
   await show(page, device, 'Use a passkey')
   t.equal(new URL(page.url()).pathname, '/account')
-  t.equal(await amrOf(service), 'pwd hwk user mfa', 'as the second factor')
+  t.equal(await amrOf(service), 'pwd hwk user mfa', 'the passkey is the second factor')
 
   const { db, tables } = service.app.database
   await db.delete(tables.recoveryCodes)
   await logOut(page, origin, device)
   await page.goto(`${origin}${LOG_IN}`)
   await typePassword(page)
-  t.equal(await page.locator('[name=code]').count(), 0, 'there is nothing to type')
+  t.equal(await page.locator('[name=code]').count(), 0, 'no code is asked for')
   t.equal(await page.locator('.note').isVisible(), false)
   t.same(await violations(page), [])
   await device.isVerifying(false)
   await device.isThere(true)
   await page.getByRole('button', { name: 'Use a passkey' }).click()
   await status.getByText('No passkey was shown').waitFor()
-  t.equal((await page.context().cookies()).length, 0, 'whom the device does not know is not logged in')
+  t.equal((await page.context().cookies()).length, 0, 'a user whom the device has not verified is not logged in')
 
   await device.isVerifying(true)
   await page.route('https://shop.example/**', (route) => route.fulfill({ body: 'shop' }))
   await page.goto(`${origin}${AUTHORIZE}`)
   await page.waitForURL('https://shop.example/**')
-  t.match(new URL(page.url()).searchParams.get('code'), /./, 'what the browser offers by itself logs in too')
+  t.match(
+    new URL(page.url()).searchParams.get('code'),
+    /./,
+    'a passkey that the browser suggests by itself logs in too',
+  )
   t.equal(await amrOf(service), 'hwk user mfa')
 
   await db
@@ -96,7 +100,7 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
     .where(eq(tables.sessions.kind, 'browser'))
   await device.isThere(false)
   await page.goto(`${origin}${FACTORS}`)
-  t.equal(new URL(page.url()).pathname, LOG_IN, 'a log-in of long ago changes no factors')
+  t.equal(new URL(page.url()).pathname, LOG_IN, 'after an old log-in, factors cannot be changed')
   await show(page, device, 'Log in with a passkey')
   t.equal(new URL(page.url()).pathname, FACTORS)
   await page.locator('summary', { hasText: /Remove|제거/ }).click()
@@ -107,11 +111,11 @@ t.test('people add a passkey on a page and log in with it, by a browser and its 
   await logOut(page, origin, device)
   await page.goto(`${origin}${LOG_IN}`)
   await show(page, device, 'Log in with a passkey')
-  t.match(await page.locator('[role=alert]').innerText(), /not known here/, 'one that was removed')
+  t.match(await page.locator('[role=alert]').innerText(), /not known here/, 'a passkey that was removed')
   t.same(faults, [])
 })
 
-t.test('whatever a form brings as a passkey that is none is refused on its page', async (t) => {
+t.test('an invalid passkey in a form is rejected on the page', async (t) => {
   const service = await startService(t, ON_PAGES)
   const [mina, joon, sora] = [await service.signUp('mina'), await service.signUp('joon'), await service.signUp('sora')]
   const browser = await browse(service, 'sora')
@@ -144,7 +148,7 @@ t.test('whatever a form brings as a passkey that is none is refused on its page'
       t.equal(headers['set-cookie'], undefined)
       t.notMatch(body, PASSWORD)
     }
-    t.match(answers[1]?.body, 'name="ticket"', 'the second step goes on')
+    t.match(answers[1]?.body, 'name="ticket"', 'the second step can be tried again')
   }
   const asked = await submit(service, LOG_IN, { username: 'mina', password: PASSWORD })
   const { ticket = '' } = formsOf(asked.body)[0]?.fields ?? {}
@@ -162,7 +166,7 @@ t.test('whatever a form brings as a passkey that is none is refused on its page'
   t.equal((await service.app.factors.list(sora.id)).length, 0)
 })
 
-t.test('where there are no passkeys, and without the script, pages are as they were', async (t) => {
+t.test('without passkeys the pages do not mention them; with passkeys the button needs the script', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'http://127.0.0.1:3000' })
   await service.signUp('mina')
   const page = await service.app.inject(LOG_IN)
@@ -180,11 +184,15 @@ t.test('where there are no passkeys, and without the script, pages are as they w
   t.match(body, /<div class="passkeys" data-passkeys hidden><button/)
   const [, options = ''] = /data-options="([^"]+)"/.exec(body) ?? []
   t.match(JSON.parse(options.replaceAll('&#34;', '"')), { rpId: 'latchkey.test', userVerification: 'required' })
-  t.equal(await other.app.database.db.$count(other.app.database.tables.usedChallenges), 0, 'a page writes nothing')
+  t.equal(
+    await other.app.database.db.$count(other.app.database.tables.usedChallenges),
+    0,
+    'showing a page writes no row',
+  )
 })
 
 t.test(
-  "what docs/second-factor.md has in a page of one's own works there, with codes and with passkeys",
+  'the code samples of docs/second-factor.md work in a custom page, with one-time codes and with passkeys',
   { skip },
   async (t) => {
     const port = String(await freePort())
@@ -220,7 +228,11 @@ t.test(
     const { access_token: token } = complete as { access_token: string }
     const own = { authorization: `Bearer ${token}` }
     const second = await run(passkeys, "addPasskey(its.token, 'phone')", { token }, phone.page)
-    t.same((second as { recovery_codes: string[] }).recovery_codes, [], 'those of the first go on')
+    t.same(
+      (second as { recovery_codes: string[] }).recovery_codes,
+      [],
+      'the recovery codes of the first factor stay valid',
+    )
     const onPhone = () => run(passkeys, 'logInWithPasskey()', {}, phone.page)
     t.match(await onPhone(), { user: { id: mina.id } }, 'a second device')
     const factors: { id: string; name: string }[] = (await service.get('/v1/me/factors', own)).json().items
@@ -228,8 +240,8 @@ t.test(
     const laptop = factors.find(({ name }) => name === 'laptop')
     const removed = await service.request({ method: 'DELETE', url: `/v1/me/factors/${laptop?.id}`, headers: own })
     t.equal(removed.statusCode, 204)
-    await t.rejects(run(passkeys, 'logInWithPasskey()', {}), 'the one that was removed')
-    t.match(await onPhone(), { user: { id: mina.id } }, 'and the other stays')
+    await t.rejects(run(passkeys, 'logInWithPasskey()', {}), 'a passkey that was removed is rejected')
+    t.match(await onPhone(), { user: { id: mina.id } }, 'the other passkey still works')
     t.same([...faults, ...phone.faults], [])
   },
 )

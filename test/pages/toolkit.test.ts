@@ -19,7 +19,7 @@ const PAGE_CSP =
   "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; " +
   "base-uri 'none'; frame-ancestors 'none'"
 
-t.test('whatever is put into a page is text', async (t) => {
+t.test('text is escaped when it is put into a page', async (t) => {
   const parts = [
     html`<p title="${HOSTILE}">${HOSTILE}</p>`,
     field({ name: 'n', label: HOSTILE, value: HOSTILE, hint: HOSTILE }),
@@ -37,7 +37,7 @@ t.test('whatever is put into a page is text', async (t) => {
   )
 })
 
-t.test('a page speaks the language that its reader likes best', async (t) => {
+t.test('a page is in the language that Accept-Language prefers', async (t) => {
   const cases: Record<string, string> = {
     '': 'en',
     ko: 'ko',
@@ -58,7 +58,7 @@ t.test('a page speaks the language that its reader likes best', async (t) => {
   t.equal(page.headers['content-language'], 'ko')
 })
 
-t.test('pages have headers of their own, and the stylesheet is one small file', async (t) => {
+t.test('pages have their own security headers, and load one small stylesheet', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const page = await open(service, 'https://x/account/reset')
   t.match(page.headers, {
@@ -77,7 +77,7 @@ t.test('pages have headers of their own, and the stylesheet is one small file', 
   t.match((await open(service, `https://x${icon}`)).headers, { 'content-type': 'image/svg+xml' })
 })
 
-t.test('pages wear the brand: its name, its picture and its colour', async (t) => {
+t.test('pages show the name, the logo and the colour of the brand; unusable settings are rejected', async (t) => {
   const folder = await temporaryFolder(t)
   const [svg, text, large] = ['logo.svg', 'logo.txt', 'large.svg'].map((name) => join(folder, name))
   const picture = '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
@@ -96,7 +96,7 @@ t.test('pages wear the brand: its name, its picture and its colour', async (t) =
   t.match((await open(service, `https://x${styles}`)).body, /--accent: #0B6E4F/)
   t.match((await open(service, 'https://x/account/icon.svg')).body, /#0B6E4F/)
   const plain = await startService(t, WITH_PAGES)
-  t.notMatch((await open(plain, 'https://x/account/reset')).body, styles, 'another colour has another address')
+  t.notMatch((await open(plain, 'https://x/account/reset')).body, styles, 'another colour has another stylesheet URL')
   t.equal((await open(plain, 'https://x/account/logo')).statusCode, 404)
 
   const wrong: [Record<string, string>, RegExp][] = [
@@ -115,7 +115,7 @@ t.test('pages wear the brand: its name, its picture and its colour', async (t) =
   for (const [env, message] of wrong) t.throws(() => loadConfig(env), { message })
 })
 
-t.test('whatever the colour of the brand, its text can be read', async (t) => {
+t.test('text is readable on any brand colour', async (t) => {
   const value = (styles: string, name: string) => [...styles.matchAll(new RegExp(`--${name}: (#[0-9a-f]{6})`, 'gi'))]
   for (const BRAND_COLOR of ['', '#000000', '#0b6e4f', '#b00020', '#6a1b9a', '#7a5c00', '#1b1f24', '#0000ff']) {
     const styles = stylesFor({ BRAND_COLOR })
@@ -132,7 +132,7 @@ t.test('whatever the colour of the brand, its text can be read', async (t) => {
   }
 })
 
-t.test('forms are taken from our own pages, and from what is no browser', async (t) => {
+t.test('forms are accepted from our own pages, and from clients that are not browsers', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const cases: [headers: Record<string, string>, isTaken: boolean][] = [
     [{ 'sec-fetch-site': 'same-origin' }, true],
@@ -158,7 +158,7 @@ t.test('forms are taken from our own pages, and from what is no browser', async 
   }
 })
 
-t.test('what goes wrong on a page is a page', async (t) => {
+t.test('an error on a page is answered with a page', async (t) => {
   const service = await startService(t, WITH_PAGES)
   const answers = [
     await open(service, 'https://x/account/reset?token=nonsense'),
@@ -174,7 +174,7 @@ t.test('what goes wrong on a page is a page', async (t) => {
   }
 })
 
-t.test('an address under /account that is not there is a page too, in the language of the browser', async (t) => {
+t.test('an unknown address under /account returns a page in the language of the browser', async (t) => {
   const service = await startService(t, WITH_PAGES)
   for (const url of ['/account/unknown', '/account/login/', '/account/sessions/7', '/account/%00']) {
     const answer = await service.app.inject({ url, headers: { 'accept-language': 'ko' } })
@@ -185,7 +185,7 @@ t.test('an address under /account that is not there is a page too, in the langua
   t.match(post, { statusCode: 405, headers: { allow: 'GET, HEAD' } })
 })
 
-t.test('whatever the pages answer to people, they say in Korean too', async (t) => {
+t.test('every problem that a page can show has a Korean text', async (t) => {
   const folders = ['routes/account', 'src/pages']
   const files = await Promise.all(
     folders.map(async (folder) => (await readdir(folder)).map((name) => readFile(join(folder, name), 'utf8'))),
@@ -201,7 +201,7 @@ t.test('whatever the pages answer to people, they say in Korean too', async (t) 
   t.same(missing, [])
 })
 
-t.test('there are no pages where others could read what travels, and none where they are off', async (t) => {
+t.test('pages return 404 over http, except on localhost, and with PAGES=off', async (t) => {
   const rows = [
     [{ PUBLIC_URL: 'http://login.example.com' }, 404],
     [{ PUBLIC_URL: 'https://login.example.com', PAGES: 'off' }, 404],
