@@ -22,7 +22,7 @@ const WRONG = 'not the password'
 
 t.setTimeout(240_000)
 
-t.test('argon2id is stored as a PHC string, each with a salt of its own', async (t) => {
+t.test('an argon2id hash is stored as a PHC string, each with a salt of its own', async (t) => {
   const service = await startService(t, ARGON2ID)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -31,15 +31,15 @@ t.test('argon2id is stored as a PHC string, each with a salt of its own', async 
   t.not(hashes[0], hashes[1])
   await service.logIn('mina')
   t.equal((await tryPassword(mina, WRONG)).statusCode, 401)
-  t.equal(await hashOf(mina), hashes[0], 'a log-in leaves a hash in force alone')
+  t.equal(await hashOf(mina), hashes[0], 'a log-in does not change a current hash')
 })
 
-t.test('the default is argon2id as OWASP advises it, where nothing but its name is set', async (t) => {
+t.test('with PASSWORD_HASH=argon2id alone, the parameters are those that OWASP recommends', async (t) => {
   const passwords = new Passwords(loadConfig({ PASSWORD_HASH: 'argon2id' }))
   t.match(await passwords.hash(PASSWORD), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
 })
 
-t.test('people are upgraded at log-in, in both directions, once', async (t) => {
+t.test('a log-in upgrades a stored hash once, from bcrypt to argon2id and from argon2id to bcrypt', async (t) => {
   for (const [settings, own, other] of [
     [ARGON2ID, OWN_ARGON2ID, hashPassword(PASSWORD, BCRYPT)],
     [{}, OWN_BCRYPT, hashPassword(PASSWORD, PARAMETERS)],
@@ -58,7 +58,7 @@ t.test('people are upgraded at log-in, in both directions, once', async (t) => {
   }
 })
 
-t.test('argon2 with other parameters logs in and is made anew', async (t) => {
+t.test('an argon2 hash with other parameters verifies, and the log-in replaces it', async (t) => {
   const service = await startService(t, ARGON2ID)
   const mina = await service.signUp('mina')
   // The first three are of the reference implementation's own tests; the fourth of argon2-cffi, by its defaults.
@@ -78,7 +78,7 @@ t.test('argon2 with other parameters logs in and is made anew', async (t) => {
 })
 
 t.test(
-  'a password is the same in each of its spellings, at any length that is allowed, and nothing is cut off',
+  'a password matches in each of its Unicode forms, at any length that is allowed, and is never truncated',
   async (t) => {
     const service = await startService(t, ARGON2ID)
     const mina = await service.signUp('mina')
@@ -88,7 +88,7 @@ t.test(
     for (const form of ['NFC', 'NFD', 'NFKC', 'NFKD']) {
       t.equal((await tryPassword(mina, `${stem}ﬁn`.normalize(form))).statusCode, 200, form)
     }
-    t.equal(await hashOf(mina), before, 'it is stored by its NFKC')
+    t.equal(await hashOf(mina), before, 'the hash is of the NFKC form')
     t.equal((await tryPassword(mina, `${stem}fix`)).statusCode, 401)
     // Another system, with the same parameters, hashed what it was given: the next log-in stores the NFKC.
     const asTyped = argon2HashSync('les e\u0301te\u0301s', { memoryCost: 7_168, timeCost: 5 })
@@ -129,7 +129,7 @@ for (const [module, hash, verify] of [
     'import sys; from passlib.hash import argon2; print(argon2.verify(sys.argv[1], sys.argv[2]))',
   ],
 ] as const) {
-  t.test(`${module} of Python reads these hashes, and its own log in`, { skip: missing(module) }, async (t) => {
+  t.test(`${module} of Python verifies our hashes, and its hashes log in`, { skip: missing(module) }, async (t) => {
     const service = await startService(t, ARGON2ID)
     const mina = await service.signUp('mina')
     t.equal(python(verify, PASSWORD, await hashOf(mina)), 'True')
@@ -151,7 +151,7 @@ function costOf(stored: string | undefined, scheme: Parameters<typeof verifyPass
   return Math.min(...costs)
 }
 
-t.test('a wrong password costs one hash of the scheme in force, whatever cheaper hash is stored', async (t) => {
+t.test('a wrong password takes the CPU time of one hash of the current scheme, whatever hash is stored', async (t) => {
   for (const scheme of [
     { name: 'argon2id', memory: 32_768, passes: 4 },
     { name: 'bcrypt', cost: 10 },
@@ -172,7 +172,7 @@ t.test('a wrong password costs one hash of the scheme in force, whatever cheaper
   }
 })
 
-t.test('a wrong password rests until the dearest hash from before a change would be over', async (t) => {
+t.test('a wrong password is delayed by as much as the most expensive hash of an earlier scheme takes', async (t) => {
   const service = await startService(t, { ...ARGON2ID, LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   await service.signUp('joon')
@@ -180,7 +180,7 @@ t.test('a wrong password rests until the dearest hash from before a change would
   t.equal((await passwords.verify(WRONG, undefined)).restMs, 0)
   const costs = new StoredCosts(database, passwords)
   await costs.look()
-  t.equal((await passwords.verify(WRONG, undefined)).restMs, 0, 'hashes of the scheme in force make nothing slower')
+  t.equal((await passwords.verify(WRONG, undefined)).restMs, 0, 'hashes of the current scheme add no delay')
   const stored = hashPassword(PASSWORD, { name: 'bcrypt', cost: 12 })
   await setHash(mina, stored)
   await costs.look()
@@ -190,12 +190,15 @@ t.test('a wrong password rests until the dearest hash from before a change would
   const restsOfDear: number[] = []
   const isLess = () => restsOfDear.some((rest) => rest < restMs / 2)
   while (restsOfDear.length < 30 && !isLess()) restsOfDear.push((await passwords.verify(WRONG, stored)).restMs)
-  t.ok(isLess(), `who is dear rests less: ${restsOfDear.map(Math.round)} of ${Math.round(restMs)}`)
-  t.ok((await passwords.verify(WRONG, await hashOf(await service.logIn('joon')))).restMs > 20, 'and so does an own one')
+  t.ok(isLess(), `an expensive hash is delayed less: ${restsOfDear.map(Math.round)} of ${Math.round(restMs)}`)
+  t.ok(
+    (await passwords.verify(WRONG, await hashOf(await service.logIn('joon')))).restMs > 20,
+    'a hash of the current scheme is delayed too',
+  )
 })
 
 t.test(
-  'each slot has memory for the scheme in force; only what other hashes take is shared',
+  'each slot has its own memory for hashes of the current scheme; hashes of other schemes share a budget',
   { skip: availableParallelism() < 2 ? 'there is one slot' : false },
   async (t) => {
     const passwords = new Passwords(

@@ -19,7 +19,7 @@ const VECTORS: { format: string; hash: string }[] = JSON.parse(
 const OWN_FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=4\$/
 const A_SECOND_MS = 1_000
 
-t.test('every format logs in, is upgraded once, and logs in again', async (t) => {
+t.test('every format of other systems logs in, is upgraded once, and logs in again', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -34,13 +34,17 @@ t.test('every format logs in, is upgraded once, and logs in again', async (t) =>
     t.match(upgraded, OWN_FORMAT, `${format}: upgraded`)
     await service.logIn('mina', VECTOR_PASSWORD)
     t.equal(await hashOf(mina), upgraded, `${format}: once`)
-    t.equal((await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode, 401, `${format}: another one afterwards`)
+    t.equal(
+      (await tryPassword(mina, `${VECTOR_PASSWORD}!`)).statusCode,
+      401,
+      `${format}: another password after the upgrade`,
+    )
     await forgive(service)
   }
   t.equal(await hashOf(joon), hashOfJoon)
 })
 
-t.test('a hash whose bytes were stored as text is the hash itself', async (t) => {
+t.test('a hash whose bytes were stored as hexadecimal text or as a Python literal is recognized', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   for (const format of ['bcrypt', 'werkzeug sha256', 'argon2']) {
@@ -59,7 +63,7 @@ t.test('a hash whose bytes were stored as text is the hash itself', async (t) =>
   }
 })
 
-t.test('a hash that was tampered with is nobody', async (t) => {
+t.test('a stored hash that was tampered with matches no password', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   for (const { format, hash } of VECTORS) {
@@ -70,7 +74,7 @@ t.test('a hash that was tampered with is nobody', async (t) => {
   }
 })
 
-t.test('a foreign hash is tried with the password as it was typed first, then in NFKC', async (t) => {
+t.test('a foreign hash is tried with the password as it was typed, and then with its NFKC form', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   // hashlib.pbkdf2_hmac of 'ﬁve cafés' as given: a ligature and a combining accent, which NFKC both changes.
@@ -85,7 +89,7 @@ t.test('a foreign hash is tried with the password as it was typed first, then in
   }
 })
 
-t.test('twenty log-ins at once leave one hash that is good', async (t) => {
+t.test('twenty simultaneous log-ins with a foreign hash succeed, and leave one valid hash', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   for (const format of ['passlib scrypt', 'Django pbkdf2_sha256', 'argon2', 'passlib pbkdf2-sha512']) {
@@ -101,7 +105,7 @@ t.test('twenty log-ins at once leave one hash that is good', async (t) => {
   }
 })
 
-t.test('parameters beyond the bounds are a wrong password, at once', async (t) => {
+t.test('a hash with parameters out of bounds counts as a wrong password at once', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   const hex = 'ab'.repeat(64)
@@ -138,7 +142,7 @@ t.test('parameters beyond the bounds are a wrong password, at once', async (t) =
   }
 })
 
-t.test('they wait in the same queue, and stop no other request', async (t) => {
+t.test('foreign hashes wait in the same queue as our own, and do not block other requests', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off', HASH_QUEUE: '0' })
   const mina = await service.signUp('mina')
   for (const hash of [
@@ -156,11 +160,11 @@ t.test('they wait in the same queue, and stop no other request', async (t) => {
     const counts = countBy(answers, ({ statusCode }) => statusCode)
     t.same(Object.keys(counts), ['401', '503'], hash.slice(0, 20))
     t.ok(Number(counts[401]) < 12 / 2, 'no more at once than there are processors')
-    t.ok(turns > 3, `other things happened meanwhile, ${turns} times`)
+    t.ok(turns > 3, `the event loop ran ${turns} times meanwhile`)
   }
 })
 
-t.test('what argon2 itself cannot read is a wrong password', async (t) => {
+t.test('a hash that argon2 or scrypt cannot compute counts as a wrong password', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   const digest = Buffer.alloc(32).toString('base64').replace(/=+$/, '')

@@ -14,7 +14,7 @@ t.test('passwords are stored in the format of passlib, each with a salt of its o
   for (const stored of hashes) t.match(stored, OWN_FORMAT)
   t.not(hashes[0], hashes[1])
   await service.logIn('mina')
-  t.equal(await hashOf(mina), hashes[0], 'a log-in leaves a hash in force alone')
+  t.equal(await hashOf(mina), hashes[0], 'a log-in does not change a current hash')
 })
 
 t.test('a hash made by passlib verifies', async (t) => {
@@ -23,7 +23,7 @@ t.test('a hash made by passlib verifies', async (t) => {
   // Of passlib's own tests: passlib.hash.bcrypt_sha256, version 2.
   await setHash(mina, '$bcrypt-sha256$v=2,t=2b,r=5$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS')
   await service.logIn('mina', 'password')
-  t.match(await hashOf(mina), OWN_FORMAT, 'of the cost in force from then on')
+  t.match(await hashOf(mina), OWN_FORMAT, 'the log-in replaced the hash with one of the configured cost')
   await service.logIn('mina', 'password')
 })
 
@@ -49,7 +49,7 @@ t.test('plain bcrypt of other systems verifies, and is upgraded at the first goo
 })
 
 t.test(
-  'plain bcrypt is read as everybody reads it: 72 bytes, at whatever length, and a salt however it is written',
+  'plain bcrypt reads 72 bytes of a password of any length, and accepts a salt whose spare bits are set, as elsewhere',
   async (t) => {
     const service = await startService(t)
     const mina = await service.signUp('mina')
@@ -70,7 +70,7 @@ t.test(
   },
 )
 
-t.test('a hash of another cost is made anew', async (t) => {
+t.test('a log-in replaces a hash of another cost', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await setHash(mina, await bcryptHash(PASSWORD, 6))
@@ -78,7 +78,7 @@ t.test('a hash of another cost is made anew', async (t) => {
   t.match(await hashOf(mina), OWN_FORMAT)
 })
 
-t.test('passwords with composed letters verify against either form that another system hashed', async (t) => {
+t.test('a password with composed letters verifies against a foreign hash of its NFC or NFD form', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const password = 'les étés à la mer'
@@ -90,7 +90,7 @@ t.test('passwords with composed letters verify against either form that another 
   }
 })
 
-t.test('twenty log-ins at once of somebody with a foreign hash all succeed and leave one hash', async (t) => {
+t.test('twenty simultaneous log-ins of a user with a foreign hash all succeed, and leave one hash', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   const foreign = await bcryptHash(PASSWORD, 4)
@@ -108,7 +108,7 @@ t.test('twenty log-ins at once of somebody with a foreign hash all succeed and l
   t.equal((await tryPassword(mina, 'not her password')).statusCode, 401)
 })
 
-t.test('the upgrade does not undo a change of the password made meanwhile', async (t) => {
+t.test('the upgrade of a hash does not undo a change of the password made meanwhile', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   const theirs = await bcryptHash('a password of long ago', 4)
@@ -125,7 +125,7 @@ t.test('the upgrade does not undo a change of the password made meanwhile', asyn
   await service.logIn('mina')
 })
 
-t.test('what is no hash, or one too dear to compute, is a failed log-in at once', async (t) => {
+t.test('a stored hash that is malformed or too expensive to compute fails the log-in at once', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const mina = await service.signUp('mina')
   const own = await hashOf(mina)

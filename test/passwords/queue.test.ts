@@ -14,7 +14,7 @@ const LOG_INS = 6
 
 t.setTimeout(240_000)
 
-t.test('log-ins beyond what the processors can hash are told to come again, and count as no try', async (t) => {
+t.test('log-ins beyond the hashing capacity return 503 with Retry-After, and count as no failed log-in', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '0' })
   const people = Array.from({ length: 12 }, (_, index) => `person-${index}`)
   for (const person of people) await service.signUp(person)
@@ -27,7 +27,7 @@ t.test('log-ins beyond what the processors can hash are told to come again, and 
   for (const person of people) t.equal((await logIn(service, person)).statusCode, 200)
 })
 
-t.test('an overloaded moment neither spends nor widens the budget of failed log-ins', async (t) => {
+t.test('overload neither uses up nor extends the budget of failed log-ins', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '0' })
   await service.signUp('mina')
   for (const username of ['mina', 'nobody']) {
@@ -46,7 +46,7 @@ t.test('an overloaded moment neither spends nor widens the budget of failed log-
   }
 })
 
-t.test('every route that hashes says the same', async (t) => {
+t.test('every route that hashes returns 503 on overload, and stores nothing', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '0' })
   await service.signUp('mina')
   const flood = (ask: (index: number) => Promise<Response>) =>
@@ -67,11 +67,15 @@ t.test('every route that hashes says the same', async (t) => {
   for (const [index, answer] of registrations.entries()) {
     if (answer.statusCode === 503) assertOverloaded(t, answer)
     const retried = await service.post('/v1/register', { username: `person-${index}`, password: PASSWORD })
-    t.equal(retried.statusCode, answer.statusCode === 503 ? 201 : 409, 'one that was turned away left nothing')
+    t.equal(
+      retried.statusCode,
+      answer.statusCode === 503 ? 201 : 409,
+      'a registration that was turned away stored nothing',
+    )
   }
 })
 
-t.test('a queue lets a burst wait instead', async (t) => {
+t.test('a burst of log-ins waits in the queue, and all of them succeed', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   await service.signUp('mina')
   const answers = await Promise.all(Array.from({ length: 30 }, () => logIn(service, 'mina')))
@@ -90,7 +94,7 @@ function assertOverloaded(t: Test, answer: Response): void {
   t.equal(answer.headers['retry-after'], '1')
 }
 
-t.test('nobody is hashed for who has left, and leaving makes room', async (t) => {
+t.test('a waiting hash is skipped once its client has left, and frees its place in the queue', async (t) => {
   const queue = new HashQueue(2, 1)
   const done: string[] = []
   let finish = () => {}
@@ -149,7 +153,7 @@ function heldQueue(limit: number, slots = 1) {
 const MIB = 2 ** 20
 const names = (prefix: string, count: number) => Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 
-t.test('somebody else is next after the hashes at work, however many of one key wait', async (t) => {
+t.test('another user is next after the running hashes, however many of one account or network wait', async (t) => {
   const floods: Record<string, (index: number) => Turn> = {
     'one account from one network': () => ({ account: 'user:1', network: 'network:a' }),
     'one account with sessions': () => ({ account: 'user:1' }),
@@ -171,7 +175,7 @@ t.test('somebody else is next after the hashes at work, however many of one key 
   }
 })
 
-t.test('at most one hash of an account is at work, and the other slots serve others', async (t) => {
+t.test('at most one hash of an account runs at a time, and the other slots serve other accounts', async (t) => {
   const { started, ask, end } = heldQueue(32, 2)
   for (const name of names('flood', 8)) await ask(name, { account: 'user:1' })
   t.same(started, ['flood0'])
@@ -181,16 +185,16 @@ t.test('at most one hash of an account is at work, and the other slots serve oth
   t.same(started, ['flood0', 'victim', 'flood1'])
 })
 
-t.test('of a full queue, the newest of the greediest gives way to somebody who has nobody waiting', async (t) => {
+t.test('in a full queue, the newest hash of the busiest account gives way to an account that has none', async (t) => {
   const { queue, started, refused, ask, end } = heldQueue(4)
   for (const name of names('flood', 5)) await ask(name, { account: 'user:1', network: 'network:a' })
   t.equal(queue.waiting, 4)
   await ask('flood5', { account: 'user:1', network: 'network:b' })
-  t.same(refused, ['flood5'], 'the flood itself displaces nobody')
+  t.same(refused, ['flood5'], 'the flood itself displaces no hash')
   await ask('victim', { account: 'name:mina', network: 'network:a' })
   t.same(refused, ['flood5', 'flood4'])
   await ask('victim again', { account: 'name:mina', network: 'network:a' })
-  t.same(refused, ['flood5', 'flood4', 'victim again'], 'one who waits displaces nobody')
+  t.same(refused, ['flood5', 'flood4', 'victim again'], 'an account that already waits displaces no hash')
   t.equal(queue.waiting, 4)
   t.doesNotThrow(() => queue.assertRoom({ account: 'name:joon', network: 'network:c' }))
   t.throws(() => queue.assertRoom({ account: 'user:1' }), { code: 'hashing_overloaded' })
@@ -198,19 +202,19 @@ t.test('of a full queue, the newest of the greediest gives way to somebody who h
   t.equal(started[1], 'victim')
 })
 
-t.test('people who wait once each are not displaced', async (t) => {
+t.test('accounts with one waiting hash each are not displaced', async (t) => {
   const { refused, ask } = heldQueue(3)
   for (const name of names('person', 4)) await ask(name, { account: name, network: `network:${name}` })
   await ask('late', { account: 'late', network: 'network:late' })
   t.same(refused, ['late'])
 })
 
-t.test('hashes that need much memory share a budget, and do not hold up the others', async (t) => {
+t.test('hashes that need much memory share a budget, and do not block other hashes', async (t) => {
   const { started, ask, end } = heldQueue(32, 2)
   await ask('argon2', { account: 'a', memory: 100 * MIB })
   await ask('second argon2', { account: 'b', memory: 100 * MIB })
   await ask('small scrypt', { account: 'c', memory: 17 * MIB })
-  t.same(started, ['argon2'], 'the small one does not overtake: others like it would keep the large one out')
+  t.same(started, ['argon2'], 'the small hash does not overtake, because others like it would starve the large one')
   await ask('bcrypt', { account: 'd' })
   t.same(started, ['argon2', 'bcrypt'])
   await end('argon2')
@@ -219,7 +223,7 @@ t.test('hashes that need much memory share a budget, and do not hold up the othe
   t.same(started, ['argon2', 'bcrypt', 'second argon2', 'small scrypt'], 'both are within the budget')
 })
 
-t.test('the memory of a stored hash is known from its text', async (t) => {
+t.test('the memory that a stored hash needs is read from its text', async (t) => {
   const hashes: [hash: string, mebibytes: number][] = [
     ['$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$AAAA', 100],
     ['argon2$argon2id$v=19$m=65536,t=2,p=8$c2FsdHNhbHQ$AAAA', 64],
@@ -235,12 +239,12 @@ t.test('the memory of a stored hash is known from its text', async (t) => {
   t.equal(memoryOf(undefined), 0)
 })
 
-t.test('sixty connections of one account with the right password leave the log-in of others free', async (t) => {
+t.test('sixty connections of one account with the right password do not block log-ins of other users', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '32' })
   await floodWhileLoggingIn(t, service, { accounts: 1, connections: 60 })
 })
 
-t.test('many accounts of one network with the right password leave the log-in of others free', async (t) => {
+t.test('many accounts of one network with the right password do not block log-ins of other networks', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '8', TRUST_PROXY: '127.0.0.1' })
   await floodWhileLoggingIn(t, service, { accounts: 12, connections: 24 })
 })

@@ -29,7 +29,7 @@ t.test('a password is 8 to 256 characters long, however many bytes each takes', 
   t.match((await register(service, 'mina', 'lantern')).json(), { code: 'password_rejected', detail: /at least 8/ })
 })
 
-t.test('the shortest length is a setting', async (t) => {
+t.test('the minimum length of a password is a setting', async (t) => {
   const lax = await startService(t, { PASSWORD_MIN_LENGTH: '1' })
   t.equal((await register(lax, 'mina', '무')).statusCode, 201)
   t.ok(await lax.logIn('mina', '무'))
@@ -59,7 +59,7 @@ const OWN = [
   'MINA of the Lanterns 7',
 ]
 
-t.test("common passwords, one's own names and the name of the service are refused", async (t) => {
+t.test('common passwords, names of the user and the name of the service are rejected as passwords', async (t) => {
   const service = await startService(t)
   const mina = { username: 'minakim', email: 'mina.k.1990@example.com', name: 'Mina of the lanterns' }
   for (const [passwords, reason] of [
@@ -73,10 +73,10 @@ t.test("common passwords, one's own names and the name of the service are refuse
     }
   }
   t.equal((await service.post('/v1/register', { ...mina, password: PASSWORD })).statusCode, 201)
-  t.equal((await register(service, 'joon', 'minakim99')).statusCode, 201, 'the name of somebody else is no name of his')
+  t.equal((await register(service, 'joon', 'minakim99')).statusCode, 201, 'a name of another user is allowed')
 })
 
-t.test('a name or a common word is no bad beginning when more words follow', async (t) => {
+t.test('a password may begin with a name or a common word if more words follow', async (t) => {
   const service = await startService(t)
   for (const [username, password] of [
     ['minakim', 'minakim and the sea'],
@@ -89,7 +89,7 @@ t.test('a name or a common word is no bad beginning when more words follow', asy
   }
 })
 
-t.test('there are no rules for what kinds of characters a password has', async (t) => {
+t.test('a password may consist of any kinds of characters', async (t) => {
   const service = await startService(t)
   const passwords = [
     'onlysmallletters',
@@ -106,7 +106,7 @@ t.test('there are no rules for what kinds of characters a password has', async (
 })
 
 t.test(
-  'without the blocklist common passwords are allowed, and text that cannot be kept apart is still not',
+  'without the blocklist common passwords are allowed, but not NUL and not passwords that are too short',
   async (t) => {
     const service = await startService(t, { PASSWORD_BLOCKLIST: 'off' })
     for (const [index, password] of ['password1234567', 'latchkey', 'person-2'].entries()) {
@@ -117,7 +117,7 @@ t.test(
   },
 )
 
-t.test('NUL, half characters and undecodable bytes are refused in passwords that are set or tried', async (t) => {
+t.test('NUL, unpaired surrogates and undecodable bytes are rejected in passwords that are set or tried', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   // bcrypt repeats a short key with its NUL, and all half characters are one in UTF-8: different texts, one password.
@@ -136,7 +136,7 @@ t.test('NUL, half characters and undecodable bytes are refused in passwords that
   t.match((await service.post('/v1/login', { username: 'joon', password: PASSWORD })).json(), { status: 401 })
 })
 
-t.test('a password is the same however its letters are composed, and another with any other difference', async (t) => {
+t.test('a password matches in any Unicode composition, and not with any other difference', async (t) => {
   const service = await startService(t)
   const tries: { set: string; tried: string; status: number }[] = [
     { set: 'les étés à la mer', tried: 'les étés à la mer'.normalize('NFD'), status: 200 },

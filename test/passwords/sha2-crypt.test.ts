@@ -60,7 +60,7 @@ const PUBLISHED: [password: string, hash: string][] = [
   ],
 ]
 
-t.test('the vectors of the specification are right, and nothing beside them', async (t) => {
+t.test('the test vectors of the specification verify, and other passwords do not', async (t) => {
   for (const [password, hash] of PUBLISHED) {
     t.equal(isRight(password, hash), true, hash)
     t.equal(isRight(`${password}!`, hash), false)
@@ -77,7 +77,7 @@ const DIGESTS: Record<'sha256' | 'sha512', string[]> = JSON.parse(
 )
 const MARKS = { sha256: 5, sha512: 6 } as const
 
-t.test('passwords of every length are right as crypt(3) has them', async (t) => {
+t.test('passwords of every length verify against the hashes of crypt(3)', async (t) => {
   for (const algorithm of ['sha256', 'sha512'] as const) {
     t.equal(DIGESTS[algorithm].length, 201)
     for (const [length, digest] of DIGESTS[algorithm].entries()) {
@@ -89,7 +89,7 @@ t.test('passwords of every length are right as crypt(3) has them', async (t) => 
   }
 })
 
-t.test('somebody with such a hash logs in with a password of 32 or 64 characters', async (t) => {
+t.test('a user with a SHA-crypt hash logs in with a password of 31 to 128 characters', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   for (const length of [31, 32, 33, 64, 128]) {
@@ -103,7 +103,7 @@ t.test('somebody with such a hash logs in with a password of 32 or 64 characters
   }
 })
 
-t.test('the rounds times the bytes of a password are bounded', async (t) => {
+t.test('the product of the rounds and the bytes of a password is bounded', async (t) => {
   // A million rounds over kilobytes would take minutes: an answer within the time of this test is the proof.
   for (const [mark, length] of [
     [5, 43],

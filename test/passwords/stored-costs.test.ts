@@ -21,7 +21,7 @@ const ITERATIONS = 400_000
 const PASSWORD = 'correct horse lanterns'
 const DEAR = `pbkdf2:sha256:${ITERATIONS}$salt$${pbkdf2Sync(PASSWORD, 'salt', ITERATIONS, 32, 'sha256').toString('hex')}`
 
-t.test('a wrong password rests until the dearest hash would be over, and burns no processor for it', async (t) => {
+t.test('a wrong password is delayed until the most expensive hash would be done, without using CPU time', async (t) => {
   for (const stored of [undefined, 'no hash']) {
     const began = process.cpuUsage()
     const { restMs } = verifyPassword(PASSWORD, stored, SCHEME, 20 * 2 ** COST)
@@ -31,12 +31,12 @@ t.test('a wrong password rests until the dearest hash would be over, and burns n
     t.ok(restMs > 0)
     t.ok(user / 1_000 < 20 * restMs, 'one hash at the cost in force was computed')
   }
-  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** COST).restMs, 0, 'who is dear rests no more')
-  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** 30).restMs, 5_000, 'and nobody rests for long')
+  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** COST).restMs, 0, 'an expensive hash is not delayed further')
+  t.equal(verifyPassword('wrong', DEAR, SCHEME, 2 ** 30).restMs, 5_000, 'no delay exceeds five seconds')
   t.match(verifyPassword(PASSWORD, DEAR, SCHEME, 2 ** 30), { isRight: true, isOutdated: true, restMs: 0 })
 })
 
-t.test('a service learns what its imported hashes cost, and nobody is told from them by time', async (t) => {
+t.test('a service learns the cost of imported hashes, so that response times do not reveal them', async (t) => {
   const config = loadConfig({
     ...(await freshDatabase(t)),
     PUBLIC_URL: 'http://latchkey.test',
@@ -65,10 +65,10 @@ t.test('a service learns what its imported hashes cost, and nobody is told from 
   }
   const restOf = async (stored?: string) => (await app.passwords.verify('not the password', stored)).restMs
   await timeOf('nobody')
-  t.equal(await restOf(), 0, 'nothing is known of dearer hashes')
+  t.equal(await restOf(), 0, 'more expensive hashes are not yet known')
   await new StoredCosts(app.database, app.passwords).look()
-  t.ok((await restOf()) > 0, 'an unknown name takes the time of the dearest')
-  t.ok((await restOf(await hashOf(joon))) > 0, 'and so does somebody with a hash of our own')
+  t.ok((await restOf()) > 0, 'an unknown user name takes as long as the most expensive hash')
+  t.ok((await restOf(await hashOf(joon))) > 0, 'a user with a hash of our own takes as long, too')
   // Noise may hide what is there in one try, and cannot make it in five.
   let isAlike = false
   for (let n = 0; n < 5 && !isAlike; n += 1) {
@@ -79,7 +79,7 @@ t.test('a service learns what its imported hashes cost, and nobody is told from 
   t.ok(isAlike)
 })
 
-t.test('hashes of our own alone make nothing slower', async (t) => {
+t.test('a service without imported hashes adds no delay', async (t) => {
   const service = await startService(t)
   for (const name of ['mina', 'joon']) await service.signUp(name)
   const { database, passwords } = service.app

@@ -15,7 +15,7 @@ const LOWER = constants.priority.PRIORITY_BELOW_NORMAL
 const PASSWORD = 'three quiet lanterns'
 
 t.test(
-  'threads that hash leave the processor to everything else',
+  'threads that hash have a lower priority than the rest of the process',
   {
     skip: process.platform === 'linux' ? false : 'only Linux gives each thread a priority of its own',
   },
@@ -24,11 +24,11 @@ t.test(
     const priorities = readdirSync('/proc/self/task').map(niceOf)
     t.equal(priorities.filter((nice) => nice === LOWER).length, 1)
     t.ok(priorities.every((nice) => nice === LOWER || nice === 0))
-    t.equal(getPriority(), 0, 'the process itself keeps its own')
+    t.equal(getPriority(), 0, 'the process itself keeps its priority')
   },
 )
 
-t.test('a task that fails says so, and ends nobody else', async (t) => {
+t.test('a task that fails is rejected, and the other tasks go on', async (t) => {
   const stored = await inThread('hashPassword', [PASSWORD, SCHEME])
   const results = await Promise.allSettled([
     inThread('verifyPassword', [PASSWORD, stored, SCHEME]),
@@ -54,11 +54,11 @@ t.test('a hash that takes too long ends its thread, and no other task', { timeou
   const others = Array.from({ length: 2 }, () => inThread('verifyPassword', [PASSWORD, stored, SCHEME]))
   await t.rejects(dear, { name: 'HashDeadlineError' })
   for (const verdict of await Promise.all(others)) t.equal(verdict.isRight, true)
-  t.equal(await ends(), true, 'its thread takes no processor any more')
+  t.equal(await ends(), true, 'the thread no longer uses the processor')
   t.match(await inThread('verifyPassword', [PASSWORD, stored, SCHEME]), { isRight: true })
 })
 
-t.test('a hash that takes too long is a wrong password, and its slot is free again', async (t) => {
+t.test('a hash that takes too long counts as a wrong password, and its slot is free again', async (t) => {
   const config = { ...loadConfig({ HASH_QUEUE: '0' }), BCRYPT_COST: COST }
   const quick = new Passwords(config, { deadlineMs: SHORT_DEADLINE_MS })
   const patient = new Passwords(config)
@@ -73,7 +73,7 @@ t.test('a hash that takes too long is a wrong password, and its slot is free aga
     await t.rejects(
       overloaded.verify(PASSWORD, hash),
       { code: 'hashing_overloaded' },
-      'which says nothing of the password',
+      'the error does not say that the password is wrong',
     )
   }
   await t.rejects(overloaded.hash(PASSWORD), { code: 'hashing_overloaded' })
