@@ -18,25 +18,25 @@ const KEYS_ALONE = { ...NONE, key: true }
 
 const DEEDS: Record<string, { held: Held; act(person: Person, service: Service): Promise<unknown> }> = {
   nothing: { held: ALL, act: async () => {} },
-  'a role is given': {
+  'a role is added': {
     held: { ...ALL, ticket: false },
     act: ({ id }, { app }) => app.administration.change(id, { roles: 'editor' }, OPERATOR),
   },
-  'a role is taken': {
+  'a role is removed': {
     held: NONE,
     act: async ({ id }, { app }) => {
       await app.administration.change(id, { roles: 'editor' }, OPERATOR)
       await app.administration.change(id, { roles: '' }, OPERATOR)
     },
   },
-  'it is disabled, and enabled again': {
+  'the account is disabled and enabled again': {
     held: NONE,
     act: async ({ id }, { app }) => {
       await app.administration.change(id, { isActive: false }, OPERATOR)
       await app.administration.change(id, { isActive: true }, OPERATOR)
     },
   },
-  'its owner has another password': {
+  'the owner changes the password': {
     held: KEYS_ALONE,
     act: (person) =>
       person.post('/v1/me/password', { current_password: PASSWORD, new_password: 'six louder lanterns' }),
@@ -48,16 +48,16 @@ const DEEDS: Record<string, { held: Held; act(person: Person, service: Service):
       await app.newPasswords.overwrite({ user, passwordHash: await app.newPasswords.hash(user, 'six louder lanterns') })
     },
   },
-  'its owner logs out everywhere else': { held: KEYS_ALONE, act: (person) => person.delete('/v1/sessions') },
-  'an admin logs it out everywhere': {
+  'the owner logs out everywhere else': { held: KEYS_ALONE, act: (person) => person.delete('/v1/sessions') },
+  'an admin logs the account out everywhere': {
     held: KEYS_ALONE,
     act: ({ id }, { app }) => app.accounts.endSessions(id, OPERATOR),
   },
-  'its factors are removed': { held: NONE, act: ({ id }, { app }) => app.secondFactors.removeAll(id, OPERATOR) },
-  'it is deleted': { held: NONE, act: ({ id }, { app }) => app.accounts.delete(id, OPERATOR) },
+  'the factors are removed': { held: NONE, act: ({ id }, { app }) => app.secondFactors.removeAll(id, OPERATOR) },
+  'the account is deleted': { held: NONE, act: ({ id }, { app }) => app.accounts.delete(id, OPERATOR) },
 }
 
-t.test('each deed ends what it should of an account, and leaves the rest', async (t) => {
+t.test('each change to an account revokes exactly the sessions, API keys and tokens that it should', async (t) => {
   const service = await startService(t)
   for (const [index, [deed, { held, act }]] of Object.entries(DEEDS).entries()) {
     const name = `person${index}`
@@ -66,7 +66,7 @@ t.test('each deed ends what it should of an account, and leaves the rest', async
     const key = await keyOf(person)
     const phone = await addTotp(person)
     t.equal((await before.get('/v1/me')).statusCode, 401, 'the first factor ends the other sessions')
-    t.equal(await opens(service, key), true, 'and leaves the keys')
+    t.equal(await opens(service, key), true, 'the first factor leaves the API keys valid')
     const [code = '', another = ''] = phone.recoveryCodes
     const begun = await complete(service, await ticketOf(service, name), code)
     const ticket = await ticketOf(service, name)
@@ -82,7 +82,7 @@ t.test('each deed ends what it should of an account, and leaves the rest', async
   }
 })
 
-t.test('a new password from outside ends what the account made for others as an admin', async (t) => {
+t.test('a password set by an operator voids the reset tokens that the account made as an admin', async (t) => {
   const service = await startService(t)
   const { administration, accounts, newPasswords } = service.app
   const [ada, mina] = [await signUpAdmin(service, 'ada'), await service.signUp('mina')]

@@ -5,7 +5,7 @@ import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 const LAST_ADMIN = { status: 409, code: 'last_admin' }
 
-t.test('what is neither role nor status is refused, and nothing is stored', async (t) => {
+t.test('a change to other fields, or to an invalid role or status, is rejected and not stored', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const before = await rowOf(service, mina.id)
   const refused = [
@@ -37,7 +37,7 @@ t.test('what is neither role nor status is refused, and nothing is stored', asyn
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('whoever is disabled is out at once, everywhere, and is answered like nobody', async (t) => {
+t.test('disabling an account ends all its sessions at once, and log-ins fail as for an unknown user', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const elsewhere = await service.logIn('mina')
   const disabled = await boss.patch(`/v1/users/${mina.id}`, { is_active: false })
@@ -56,10 +56,10 @@ t.test('whoever is disabled is out at once, everywhere, and is answered like nob
   t.equal(await sessionStatus(await service.logIn('mina')), ALIVE)
 })
 
-t.test('whoever is demoted is out at once, and comes back as anybody', async (t) => {
+t.test('a demoted admin loses all sessions at once, and logs in again as a normal user', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   t.match((await boss.patch(`/v1/users/${mina.id}`, { role: 'admin' })).json(), { role: 'admin', is_active: true })
-  t.equal(await sessionStatus(mina), ALIVE, 'a promotion ends nothing')
+  t.equal(await sessionStatus(mina), ALIVE, 'a promotion ends no session')
   const [admin, elsewhere] = [await service.logIn('mina'), await service.logIn('mina')]
   t.equal((await admin.get('/v1/users')).statusCode, 200)
   t.match((await boss.patch(`/v1/users/${mina.id}`, { role: 'user' })).json(), { role: 'user', is_active: true })
@@ -71,7 +71,7 @@ t.test('whoever is demoted is out at once, and comes back as anybody', async (t)
   t.equal(await sessionStatus(boss), ALIVE)
 })
 
-t.test('whoever is deleted is gone with all that was theirs', async (t) => {
+t.test('a deleted account is gone, with its sessions and rows', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   for (const person of [mina, joon]) await person.post('/v1/todos', { title: `of ${person.id}` })
   const deleted = await boss.delete(`/v1/users/${mina.id}`)
@@ -87,19 +87,19 @@ t.test('whoever is deleted is gone with all that was theirs', async (t) => {
   for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('an admin logs somebody out everywhere, who may log in again', async (t) => {
+t.test('an admin ends all sessions of a user, who can log in again', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const elsewhere = await service.logIn('mina')
   const ended = await boss.delete(`/v1/users/${mina.id}/sessions`)
   t.equal(ended.statusCode, 204)
   t.equal(ended.body, '')
   for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
-  t.equal((await boss.delete(`/v1/users/${mina.id}/sessions`)).statusCode, 204, 'there need not be any')
+  t.equal((await boss.delete(`/v1/users/${mina.id}/sessions`)).statusCode, 204, 'also when there are no sessions')
   t.equal(await sessionStatus(await service.logIn('mina')), ALIVE)
   for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('the last admin stays, whoever asks and however', async (t) => {
+t.test('the last admin cannot be demoted, disabled or deleted, over the API or the command line', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const other = await signUpAdmin(service, 'other')
   await boss.patch(`/v1/users/${other.id}`, { is_active: false })
@@ -121,7 +121,7 @@ t.test('the last admin stays, whoever asks and however', async (t) => {
   await t.rejects(accounts.delete(boss.id, { id: null }), { code: 'last_admin' }, 'the command line')
   t.match((await boss.get(url)).json(), { role: 'admin', is_active: true })
   t.match((await boss.patch(url, { role: 'admin', is_active: true })).json(), { role: 'admin', is_active: true })
-  t.equal(await sessionStatus(boss), ALIVE, 'and is not logged out by it')
+  t.equal(await sessionStatus(boss), ALIVE, 'the rejected attempts end no session of the admin')
   t.equal((await boss.post('/v1/me/delete', { current_password: 'three loud lanterns' })).statusCode, 403)
   // Neither one who is disabled nor a user is another admin; one who is, is.
   t.equal((await boss.delete(`/v1/users/${other.id}`)).statusCode, 204)
@@ -131,7 +131,7 @@ t.test('the last admin stays, whoever asks and however', async (t) => {
   t.equal(await sessionStatus(again), DEAD)
 })
 
-t.test('of two admins one may go, and then the other is the last', async (t) => {
+t.test('one of two admins can delete their account, and then the other cannot', async (t) => {
   const { service, boss } = await threePeople(t)
   const other = await signUpAdmin(service, 'other')
   t.equal((await boss.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 204)
@@ -139,7 +139,7 @@ t.test('of two admins one may go, and then the other is the last', async (t) => 
   t.equal((await other.get('/v1/users')).statusCode, 200)
 })
 
-t.test('an access token alone, which may be stolen, does not delete the account of its admin', async (t) => {
+t.test('admins delete their own account only with the password, not with an access token alone', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const other = await signUpAdmin(service, 'other')
   const refused = await other.delete(`/v1/users/${other.id}`)
@@ -151,7 +151,7 @@ t.test('an access token alone, which may be stolen, does not delete the account 
 })
 
 // Another process learns of it within a second; in that second an admin could make themselves one again, for good.
-t.test('who is an admin no more, but has a token that this process still takes, changes no account', async (t) => {
+t.test('a former admin whose access token this process still accepts cannot change any account', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const evil = await signUpAdmin(service, 'evil')
   const { db, tables } = service.app.database
@@ -163,11 +163,11 @@ t.test('who is an admin no more, but has a token that this process still takes, 
       .set({ role: 'admin', isActive: true, ...blow })
       .where(isEvil)
     const attempts = {
-      'themselves, an admin again': await evil.patch(`/v1/users/${evil.id}`, { role: 'admin', is_active: true }),
-      'a friend, an admin': await evil.patch(`/v1/users/${mina.id}`, { role: 'admin' }),
-      'a way into an account': await evil.post(`/v1/users/${boss.id}/password-reset`),
-      'somebody logged out': await evil.delete(`/v1/users/${boss.id}/sessions`),
-      'somebody deleted': await evil.delete(`/v1/users/${boss.id}`),
+      'promote themselves again': await evil.patch(`/v1/users/${evil.id}`, { role: 'admin', is_active: true }),
+      'promote a friend': await evil.patch(`/v1/users/${mina.id}`, { role: 'admin' }),
+      'create a password reset': await evil.post(`/v1/users/${boss.id}/password-reset`),
+      'log out another user': await evil.delete(`/v1/users/${boss.id}/sessions`),
+      'delete another user': await evil.delete(`/v1/users/${boss.id}`),
     }
     for (const [name, { statusCode, body }] of Object.entries(attempts)) {
       t.ok([401, 403].includes(statusCode), `${name}: ${statusCode} ${body}`)

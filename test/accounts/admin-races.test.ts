@@ -13,13 +13,13 @@ const ROUNDS = 20
 const FEWER_ROUNDS = 8
 const ALLOWED = [200, 204, 401, 403, 404, 409]
 
-t.test('of two admins who demote or disable each other at once, one stays', async (t) => {
+t.test('when two admins demote or disable each other at once, exactly one admin remains', async (t) => {
   const service = await startService(t)
   await fight(t, service, (person, url, payload) => person.patch(url, payload))
 })
 
 // Within one process SQLite answers before anybody else has a turn: only another process can come between.
-t.test('so it is through two processes', async (t) => {
+t.test('when two admins demote or disable each other through two processes, exactly one admin remains', async (t) => {
   const folder = await temporaryFolder(t)
   const service = await startService(t, { DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}` })
   const settings = { DATABASE_URL: 'sqlite:./latchkey.db', PUBLIC_URL: service.app.config.PUBLIC_URL }
@@ -32,7 +32,7 @@ t.test('so it is through two processes', async (t) => {
   })
 })
 
-t.test('of three admins who delete, demote and disable each other at once, one stays', async (t) => {
+t.test('when three admins delete, demote and disable each other at once, at least one admin remains', async (t) => {
   const service = await startService(t)
   for (let round = 0; round < FEWER_ROUNDS; round += 1) {
     const [a, b, c] = [await admin(service, 'anna'), await admin(service, 'boram'), await admin(service, 'chul')]
@@ -49,7 +49,7 @@ t.test('of three admins who delete, demote and disable each other at once, one s
   }
 })
 
-t.test('of two admins who delete themselves at once, one stays', async (t) => {
+t.test('when two admins delete their own accounts at once, one gets 409 and remains an admin', async (t) => {
   const service = await startService(t)
   for (let round = 0; round < FEWER_ROUNDS; round += 1) {
     const admins = [await admin(service, 'anna'), await admin(service, 'boram')]
@@ -61,7 +61,7 @@ t.test('of two admins who delete themselves at once, one stays', async (t) => {
   }
 })
 
-t.test('a refresh or a log-in that meets the disabling leaves no live session', async (t) => {
+t.test('a refresh or log-in at the moment the account is disabled leaves no live session', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const boss = await signUpAdmin(service, 'boss')
   const { id } = await service.signUp('mina')
@@ -80,7 +80,7 @@ t.test('a refresh or a log-in that meets the disabling leaves no live session', 
   }
 })
 
-t.test('a log-in that meets the demotion brings no admin token that lives', async (t) => {
+t.test('a refresh or log-in at the moment of a demotion yields no valid admin token', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const boss = await signUpAdmin(service, 'boss')
   for (let round = 0; round < FEWER_ROUNDS; round += 1) {

@@ -45,7 +45,7 @@ const DOORS: Record<string, (id: number) => InjectOptions> = {
   endClientSecret: () => ({ method: 'DELETE', url: '/v1/clients/shop/secrets' }),
 }
 
-t.test('the doors below are all that are for admins', async (t) => {
+t.test('the list of admin operations in this file is complete', async (t) => {
   const { service } = await threePeople(t)
   const paths = Object.values(service.app.swagger().paths ?? {}) as Record<string, unknown>[]
   const operations = paths.flatMap((path) => Object.values(path)) as { operationId: string; tags: string[] }[]
@@ -53,7 +53,7 @@ t.test('the doors below are all that are for admins', async (t) => {
   t.same(forAdmins.sort(), Object.keys(DOORS).sort())
 })
 
-t.test('people who are no admin may do none of it, to nobody, and nothing is done', async (t) => {
+t.test('without the admin role every admin operation is rejected for any account, and nothing changes', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const before = (await boss.get('/v1/users')).json()
   for (const [operation, door] of Object.entries(DOORS)) {
@@ -73,7 +73,7 @@ t.test('people who are no admin may do none of it, to nobody, and nothing is don
   t.equal(
     (await mina.patch(`/v1/users/${joon.id}`, { nonsense: true })).statusCode,
     403,
-    'before the body is looked at',
+    'the role is checked before the body',
   )
   t.equal((await mina.get('/v1/users/garbage')).statusCode, 403)
   t.same((await boss.get('/v1/users')).json(), before)
@@ -82,7 +82,7 @@ t.test('people who are no admin may do none of it, to nobody, and nothing is don
   for (const person of [mina, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('a role that a person claims for themselves is not one', async (t) => {
+t.test('users cannot promote themselves, and a promotion takes effect with the next access token', async (t) => {
   const { service, mina } = await threePeople(t)
   for (const body of [{ role: 'admin' }, { is_admin: true }, { isAdmin: true }, { id: 1 }]) {
     const payload = { username: 'hana', password: PASSWORD, ...body }
@@ -99,7 +99,7 @@ t.test('a role that a person claims for themselves is not one', async (t) => {
   t.equal((await service.get('/v1/users', headers)).statusCode, 200)
 })
 
-t.test('the list shows accounts, the newest first, and nothing of passwords or keys', async (t) => {
+t.test('the list shows accounts, newest first, without password hashes or internal fields', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const changes = { email: 'Mina@Example.com', name: 'Mina Kim', current_password: PASSWORD }
   await mina.patch('/v1/me', changes)
@@ -125,7 +125,7 @@ t.test('the list shows accounts, the newest first, and nothing of passwords or k
   }
 })
 
-t.test('whom there is not cannot be got, changed, deleted or logged out', async (t) => {
+t.test('admin operations return 404 for an unknown user id, and 400 for an invalid one', async (t) => {
   const { boss } = await threePeople(t)
   for (const [operation, door] of Object.entries(DOORS)) {
     if (!String(door(4711).url).startsWith('/v1/users/4711')) continue
@@ -138,7 +138,7 @@ t.test('whom there is not cannot be got, changed, deleted or logged out', async 
   }
 })
 
-t.test('a search finds part of a user name, an e-mail address or a name, and takes no wildcards', async (t) => {
+t.test('a search matches part of a user name, e-mail address or name, and treats wildcards as text', async (t) => {
   const { service, boss } = await threePeople(t)
   const people = [
     { username: 'under_score', email: 'first@example.com', name: 'One Hundred%' },
@@ -199,7 +199,7 @@ t.test('a search finds a name in letters beyond ASCII', async (t) => {
   }
 })
 
-t.test('?is_active tells those who can log in from those who cannot', async (t) => {
+t.test('?is_active lists active or disabled accounts, and an invalid filter is rejected', async (t) => {
   const { boss, mina, joon } = await threePeople(t)
   await boss.patch(`/v1/users/${joon.id}`, { is_active: false })
   const filters: Record<string, number[]> = {
@@ -226,7 +226,7 @@ t.test('?is_active tells those who can log in from those who cannot', async (t) 
   }
 })
 
-t.test('a walk by cursor meets each account once, and keeps to its filter', async (t) => {
+t.test('paging with the cursor returns each account once, and keeps the filter', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const { db, tables } = service.app.database
   const rows = Array.from({ length: 20 }, (_, n) => ({

@@ -4,7 +4,7 @@ import { signUpAdmin } from '../support/people.js'
 
 t.setTimeout(120_000)
 
-t.test('an admin creates an account, which nobody logs in to before a token sets its password', async (t) => {
+t.test('an account that an admin creates accepts no password until a reset token sets one', async (t) => {
   const service = await startService(t, { REGISTRATION: 'closed' })
   const { id } = await service.app.registration.create({ username: 'boss', password: PASSWORD }, { role: 'admin' })
   const boss = await service.logIn('boss')
@@ -25,7 +25,7 @@ t.test('an admin creates an account, which nobody logs in to before a token sets
   t.match(items, [{ actor_id: id }])
 })
 
-t.test('an account needs a name, takes no password and no status from somebody else, and no name twice', async (t) => {
+t.test('creating an account without a name, with a password or status, or with a taken name is rejected', async (t) => {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   const mina = await service.signUp('mina')
@@ -47,7 +47,7 @@ t.test('an account needs a name, takes no password and no status from somebody e
   t.equal((await boss.get('/v1/users')).json().items.length, 2)
 })
 
-t.test('accounts are found by name, address and role, exactly and in any spelling', async (t) => {
+t.test('accounts are listed by exact user name, e-mail address and role, in any letter case', async (t) => {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   await boss.post('/v1/users', { username: 'hana', email: 'hana@example.com' })

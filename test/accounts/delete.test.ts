@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { countBy, PASSWORD, Person, type Service, startService } from '../helper.js'
 import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
-t.test('without the password nothing goes', async (t) => {
+t.test('an account is not deleted without its password', async (t) => {
   const { service, mina, elsewhere } = await twoPeople(t)
   const wrong = await mina.post('/v1/me/delete', { current_password: 'three loud lanterns' })
   t.match(wrong.json(), { status: 403, code: 'wrong_password' })
@@ -17,7 +17,7 @@ t.test('without the password nothing goes', async (t) => {
   t.same(await rowsOf(service, mina.id), { users: 1, todos: 2, tutorials: 1, oneTimeTokens: 1, knownNetworks: 1 })
 })
 
-t.test('with it the account goes, with all that is its own and nothing else', async (t) => {
+t.test('with the password the account, its sessions and its rows are deleted, and nothing else', async (t) => {
   const { service, mina, elsewhere, joon } = await twoPeople(t)
   const deleted = await mina.post('/v1/me/delete', { current_password: PASSWORD })
   t.equal(deleted.statusCode, 204)
@@ -34,7 +34,7 @@ t.test('with it the account goes, with all that is its own and nothing else', as
   t.same({ ...gone.json(), request_id: '' }, { ...unknown.json(), request_id: '' })
 })
 
-t.test('the name is free again, for somebody whom the old tokens do not reach', async (t) => {
+t.test('a deleted user name can be registered again, and the old tokens do not open the new account', async (t) => {
   const { service, mina, elsewhere } = await twoPeople(t)
   await service.signUp('hana')
   // The highest id of all is the one that a database might give out again.
@@ -45,12 +45,16 @@ t.test('the name is free again, for somebody whom the old tokens do not reach', 
   await minaAgain.post('/v1/todos', { title: 'of the new Mina' })
   for (const person of [mina, elsewhere, last]) t.equal(await sessionStatus(person), DEAD)
   t.equal((await mina.patch('/v1/me', { name: 'x' })).statusCode, 401)
-  t.match((await minaAgain.get('/v1/todos')).json().items, [{ title: 'of the new Mina' }], 'and nothing of the old one')
+  t.match(
+    (await minaAgain.get('/v1/todos')).json().items,
+    [{ title: 'of the new Mina' }],
+    'the new account has no todo of the deleted one',
+  )
   t.equal((await minaAgain.get('/v1/todos')).json().items.length, 1)
   t.match((await minaAgain.get('/v1/sessions')).json().items, { length: 1 })
 })
 
-t.test('of five deletions at once one does it, and the others come too late', async (t) => {
+t.test('of five deletions at once, one succeeds and the others get 401', async (t) => {
   const { mina } = await twoPeople(t)
   const answers = await Promise.all(
     Array.from({ length: 5 }, () => mina.post('/v1/me/delete', { current_password: PASSWORD })),
@@ -61,7 +65,7 @@ t.test('of five deletions at once one does it, and the others come too late', as
   )
 })
 
-t.test('a log-in, a refresh or a new row that meets the deletion leaves nothing', async (t) => {
+t.test('a log-in, refresh or new row during the deletion leaves no live session and no row', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const { db, tables } = service.app.database
   for (let round = 0; round < 10; round += 1) {

@@ -36,7 +36,7 @@ const KINDS = ['v1 log-in', 'exact name, Flask-RESTful', 'exact address, Flask']
 type Door = (typeof DOORS)[string]
 
 for (const [title, door] of Object.entries(DOORS)) {
-  t.test(`fifteen tries tell nobody from somebody: ${title}`, async (t) => {
+  t.test(`fifteen wrong passwords do not reveal whether an account exists: ${title}`, async (t) => {
     const service = await startPeople(t)
     for (const [known, unknown] of PAIRS) {
       const there = await walk(service, Array(TRIES).fill([door, unknown]))
@@ -47,7 +47,7 @@ for (const [title, door] of Object.entries(DOORS)) {
 }
 
 // What one door uses up, another refuses: or going from one to the other would tell who is known by which name.
-t.test('nor do tries at one door and then at another', async (t) => {
+t.test('wrong passwords at one endpoint and then another do not reveal whether an account exists', async (t) => {
   const service = await startPeople(t)
   const kinds = Object.entries(DOORS).filter(([title]) => KINDS.includes(title))
   for (const [first, one] of kinds) {

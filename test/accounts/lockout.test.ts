@@ -10,12 +10,12 @@ const HOME = '198.51.100.7'
 const AWAY = '192.0.2.9'
 const STRANGER = '203.0.113.66'
 
-t.test('a stranger keeps the owner out of nowhere that the owner logged in from lately', async (t) => {
+t.test('failed log-ins of a stranger do not lock the owner out of networks with a recent log-in', async (t) => {
   const service = await startService(t)
   await lived(service, 'mina', HOME)
   t.strictSame(await guess(service, 'mina', STRANGER, 12), { 401: TRIES, 429: 2 })
   t.equal(await status(service, 'mina', HOME), 200)
-  t.equal(await status(service, 'mina', AWAY), 429, 'from elsewhere the owner waits too')
+  t.equal(await status(service, 'mina', AWAY), 429, 'the owner has to wait on an unknown network')
   // After each wait the stranger sends one, and keeps the lock on.
   for (let wait = 0; wait < 4; wait += 1) {
     await endWaits(service)
@@ -25,37 +25,34 @@ t.test('a stranger keeps the owner out of nowhere that the owner logged in from 
   await endWaits(service)
   t.equal(await status(service, 'mina', AWAY), 200)
   t.strictSame(await guess(service, 'mina', STRANGER, 12), { 401: TRIES, 429: 2 })
-  t.equal(await status(service, 'mina', AWAY), 200, 'now known there')
+  t.equal(await status(service, 'mina', AWAY), 200, 'the log-in has made the network known')
 })
 
-t.test(
-  'what a stranger may guess does not grow by it, over all networks and with each log-in of the owner',
-  async (t) => {
-    const service = await startService(t)
-    await lived(service, 'mina', HOME)
-    let looked = 0
-    for (let network = 0; network < 15; network += 1) {
-      looked += (await guess(service, 'mina', `203.0.113.${network}`, 2))[401] ?? 0
-      t.equal(await status(service, 'mina', HOME), 200)
-    }
-    t.equal(looked, TRIES)
-    await endWaits(service)
-    const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, n) => logIn(service, 'mina', `2001:db8:${n}::1`, WRONG)),
-    )
-    t.strictSame(
-      countBy(answers, ({ statusCode }) => statusCode),
-      { 401: 1, 429: 9 },
-    )
-  },
-)
+t.test('strangers share one guessing budget over all networks, which log-ins of the owner do not reset', async (t) => {
+  const service = await startService(t)
+  await lived(service, 'mina', HOME)
+  let looked = 0
+  for (let network = 0; network < 15; network += 1) {
+    looked += (await guess(service, 'mina', `203.0.113.${network}`, 2))[401] ?? 0
+    t.equal(await status(service, 'mina', HOME), 200)
+  }
+  t.equal(looked, TRIES)
+  await endWaits(service)
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, (_, n) => logIn(service, 'mina', `2001:db8:${n}::1`, WRONG)),
+  )
+  t.strictSame(
+    countBy(answers, ({ statusCode }) => statusCode),
+    { 401: 1, 429: 9 },
+  )
+})
 
-t.test('each known network has a budget of its own, and it is no larger', async (t) => {
+t.test('each known network has a budget of its own, of the same size', async (t) => {
   const service = await startService(t)
   await lived(service, 'mina', HOME)
   await lived(service, 'mina', AWAY)
   t.strictSame(await guess(service, 'mina', HOME, 12), { 401: TRIES, 429: 2 })
-  t.equal(await status(service, 'mina', HOME), 429, 'whoever is there can be guessing')
+  t.equal(await status(service, 'mina', HOME), 429, 'the known network has used up its budget')
   t.equal(await status(service, 'mina', AWAY), 200)
   t.equal(await status(service, 'mina', STRANGER), 200)
 })
@@ -68,7 +65,7 @@ t.test('a known network is the /64 of an IPv6 address', async (t) => {
   t.equal(await status(service, 'mina', '2001:db8:7:1::1'), 429)
 })
 
-t.test('an address that more than twenty accounts log in from is nobody’s own', async (t) => {
+t.test('an address that more than twenty accounts log in from is not treated as a known network', async (t) => {
   const service = await startService(t)
   const mina = await lived(service, 'mina', HOME)
   const { db, tables } = service.app.database
@@ -89,7 +86,7 @@ t.test('an address that more than twenty accounts log in from is nobody’s own'
     .update(tables.knownNetworks)
     .set({ lastLoginAt: lastLoginAt - 31 * DAY_MS })
     .where(ne(tables.knownNetworks.userId, mina.id))
-  t.equal(await status(service, 'mina', HOME), 200, 'those who came long ago do not count')
+  t.equal(await status(service, 'mina', HOME), 200, 'accounts that last logged in 31 days ago do not count')
 })
 
 t.test('a network is known for thirty days, then forgotten and deleted', async (t) => {
@@ -109,7 +106,7 @@ t.test('a network is known for thirty days, then forgotten and deleted', async (
   t.equal(await db.$count(tables.knownNetworks), 0)
 })
 
-t.test('every door makes a network known, also that of a registration', async (t) => {
+t.test('a log-in at any endpoint, or a registration, makes the network known', async (t) => {
   const service = await startService(t)
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   const credentials = `username=mina&password=${encodeURIComponent(PASSWORD)}`
@@ -131,7 +128,7 @@ t.test('every door makes a network known, also that of a registration', async (t
     t.equal(await status(service, 'mina', `198.51.100.${index}`), 200, door.url)
 })
 
-t.test('a stranger keeps no live session from confirming the password', async (t) => {
+t.test('failed log-ins of a stranger do not stop a live session from confirming the password', async (t) => {
   const { service, here, there } = await twoSessions(t)
   await guess(service, 'mina', STRANGER, TRIES + 1)
   await guess(service, 'mina', HOME, TRIES + 1)
@@ -140,7 +137,7 @@ t.test('a stranger keeps no live session from confirming the password', async (t
   t.equal((await there.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 204)
 })
 
-t.test('whoever guesses in one session has ten tries there, and keeps out nobody else', async (t) => {
+t.test('a session has ten tries to confirm the password, and does not lock log-ins or other sessions', async (t) => {
   const { service, here, there } = await twoSessions(t)
   const guesses = Array.from({ length: 15 }, () => there.patch('/v1/me', { email: null, current_password: WRONG }))
   t.strictSame(
@@ -154,7 +151,7 @@ t.test('whoever guesses in one session has ten tries there, and keeps out nobody
   t.equal((await here.post('/v1/me/password', next)).statusCode, 204)
 })
 
-t.test('a new password has whole budgets everywhere', async (t) => {
+t.test('a password change resets every budget of the account', async (t) => {
   const { service, here } = await twoSessions(t)
   await guess(service, 'mina', STRANGER, TRIES + 1)
   await guess(service, 'mina', HOME, TRIES + 1)
@@ -164,7 +161,7 @@ t.test('a new password has whole budgets everywhere', async (t) => {
 })
 
 // One guesser in an office would otherwise keep its people out.
-t.test('what others at the same address have used up does not keep out whom it is known of', async (t) => {
+t.test('a network whose budget is used up still admits accounts that logged in from it recently', async (t) => {
   const service = await startService(t)
   await lived(service, 'mina', HOME)
   await lived(service, 'joon', AWAY)
@@ -179,7 +176,7 @@ t.test('what others at the same address have used up does not keep out whom it i
   t.strictSame(await guess(service, 'mina', HOME, 12), { 401: TRIES, 429: 2 })
 })
 
-t.test('replicas agree on who is known where, and on every budget', async (t) => {
+t.test('replicas share known networks and budgets', async (t) => {
   const first = await startService(t)
   const second = await startSecond(t, first)
   await lived(first, 'mina', HOME)
@@ -190,7 +187,7 @@ t.test('replicas agree on who is known where, and on every budget', async (t) =>
   t.equal(await looked(everywhere(HOME)), TRIES)
 })
 
-t.test('a /48 of IPv6 has sixteen times the failed log-ins of a /64, not 65,536 times', async (t) => {
+t.test('the budget of an IPv6 /48 is sixteen times that of a /64, not 65,536 times', async (t) => {
   const service = await startService(t)
   await logIn(service, 'nobody', '2001:db8:1::1', WRONG)
   const { db, tables } = service.app.database
@@ -209,7 +206,7 @@ t.test('a /48 of IPv6 has sixteen times the failed log-ins of a /64, not 65,536 
   )
   t.equal((await logIn(service, 'nobody-5', '2001:db8:2::1', WRONG)).statusCode, 401)
   const refused = await db.select().from(tables.throttle).where(eq(tables.throttle.key, 'network:2001:db8:1:300::/64'))
-  t.same(refused, [], 'what is refused takes nothing')
+  t.same(refused, [], 'a rejected log-in does not count against its /64')
 })
 
 /** How many of twenty guesses at once, and of others until one is refused, had their password looked at. */

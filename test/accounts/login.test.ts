@@ -30,7 +30,7 @@ t.test('people log in with any spelling of their name or address, each time into
   t.equal(sessions.size, spellings.length + 1)
 })
 
-t.test('unknown, wrong and disabled get the same answer to the last byte', async (t) => {
+t.test('an unknown user, a wrong password and a disabled account get byte-identical answers', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   await service.post('/v1/register', MINA)
   const joon = await service.signUp('joon')
@@ -67,7 +67,7 @@ t.test('unknown, wrong and disabled get the same answer to the last byte', async
   t.equal((await db.select().from(tables.sessions)).length, 2, 'no session but those of the registrations')
 })
 
-t.test('a disabled person is known again when enabled', async (t) => {
+t.test('a disabled account can log in again once it is enabled', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await disable(service, mina.id)
@@ -77,7 +77,7 @@ t.test('a disabled person is known again when enabled', async (t) => {
   t.equal((await service.logIn('mina')).id, mina.id)
 })
 
-t.test('a log-in of another shape is refused, and says nothing about the person', async (t) => {
+t.test('a log-in that does not match the schema is rejected, without password or token in the answer', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const good = { username: 'mina', password: PASSWORD }
@@ -109,7 +109,7 @@ t.test('a log-in of another shape is refused, and says nothing about the person'
   t.equal((await service.get('/v1/login?username=mina&password=three+quiet+lanterns')).statusCode, 405)
 })
 
-t.test('no answer holds a hash', async (t) => {
+t.test('no answer contains the password, its hash or internal fields', async (t) => {
   const service = await startService(t)
   const registered = await service.post('/v1/register', MINA)
   const mina = await service.logIn('mina')
@@ -131,7 +131,7 @@ t.test('no answer holds a hash', async (t) => {
 })
 
 // While a password is hashed, somebody may change it, disable the account or take its role away.
-t.test('a change made while a password was verified lets no session begin', async (t) => {
+t.test('no session starts if the account changed while the password was verified', async (t) => {
   const service = await startService(t)
   const { app } = service
   const mina = await service.signUp('mina')

@@ -78,7 +78,7 @@ t.test('no operation normalises a text before its length is known', async (t) =>
   t.ok(sent > 500, `${sent} requests`)
 })
 
-t.test('no thread that hashes normalises a text that is longer than a password', async (t) => {
+t.test('password hashing does not normalise a text that is longer than a password may be', async (t) => {
   const schemes = [
     { name: 'bcrypt', cost: 4 },
     { name: 'argon2id', memory: 64, passes: 1 },
@@ -108,7 +108,7 @@ const LOG_INS: [url: string, body: (password: string) => Record<string, string> 
   ['/api/user/login', (password) => new URLSearchParams({ username: 'mina', password })],
 ]
 
-t.test('a new password that is too long is refused by the rule, whatever it is made of', async (t) => {
+t.test('a new password may have 256 characters of any kind, and a longer one is rejected', async (t) => {
   const service = await startService(t)
   for (const [url, body] of SIGN_UPS) {
     for (const [kind, text] of [...Object.entries(TEXTS), ['one more than allowed', 'x'.repeat(257)] as const]) {
@@ -121,7 +121,7 @@ t.test('a new password that is too long is refused by the rule, whatever it is m
   }
 })
 
-t.test('a password that is too long is a wrong one, and counts as a failed log-in', async (t) => {
+t.test('a log-in with an overlong password gets 401, and counts as a failed log-in', async (t) => {
   const service = await startService(t, { BODY_LIMIT: '1MiB' })
   const mina = await service.signUp('mina')
   const stored = await hashOf(mina)
@@ -141,7 +141,7 @@ t.test('a password that is too long is a wrong one, and counts as a failed log-i
   await service.logIn('mina')
 })
 
-t.test('the command line refuses a name that is too long', async (t) => {
+t.test('the command line rejects names and passwords that are too long', async (t) => {
   const service = await startService(t)
   for (const text of Object.values(TEXTS)) {
     for (const names of [{ username: text }, { email: text }, { username: 'mina', name: text }]) {
@@ -157,7 +157,7 @@ t.test('the command line refuses a name that is too long', async (t) => {
   t.equal(await db.$count(tables.users), 0)
 })
 
-t.test('a body that cannot be read is no object with a field for each byte', async (t) => {
+t.test('a malformed body of 1 MiB is rejected about as fast at /login as at /login/', async (t) => {
   const service = await startService(t, { BODY_LIMIT: '1MiB' })
   const payload = 'x'.repeat(2 ** 20)
   const headers = { 'content-type': 'application/json' }

@@ -29,13 +29,13 @@ t.test('getMe shows exactly the public fields, of the caller', async (t) => {
   t.notMatch(answer.body, /bcrypt|hash|is_active|_key|joon/i)
 })
 
-t.test('what was not given at the registration is null', async (t) => {
+t.test('a field that was not given at the registration is null', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   t.match((await mina.get('/v1/me')).json(), { username: 'mina', email: null, name: null, role: 'user' })
 })
 
-t.test('without a token, and for somebody who is gone or disabled, there is nobody to show', async (t) => {
+t.test('getMe returns 401 without a token, and for a deleted or disabled account', async (t) => {
   const service = await startService(t)
   const [mina, joon, hana] = [await service.signUp('mina'), await service.signUp('joon'), await service.signUp('hana')]
   const { db, tables } = service.app.database

@@ -2,7 +2,7 @@ import t from 'tap'
 import { printable } from '../../src/terminal.js'
 import { PASSWORD, type Service, startService } from '../helper.js'
 
-t.test('user names are letters of one script, digits and signs between them', async (t) => {
+t.test('a user name may have letters of one script, digits, and punctuation between them', async (t) => {
   const service = await startService(t)
   const names = [
     'abc',
@@ -106,7 +106,7 @@ t.test('other user names are refused with the rule that they break', async (t) =
 })
 
 // They belong to the script of Hangul and are drawn as nothing: "admin" and a filler look like "admin".
-t.test('letters that cannot be seen are refused', async (t) => {
+t.test('invisible letters are rejected in user names and e-mail addresses', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (const username of [
@@ -143,10 +143,14 @@ t.test('all spellings of a user name are one name', async (t) => {
       t.equal((await service.logIn(other)).login.user.username, username)
     }
   }
-  t.equal((await register(service, { username: 'jose' })).statusCode, 201, 'a letter without its mark is another')
+  t.equal(
+    (await register(service, { username: 'jose' })).statusCode,
+    201,
+    'a letter without its accent is another name',
+  )
 })
 
-t.test('e-mail addresses of every usual kind are taken', async (t) => {
+t.test('e-mail addresses of every usual kind are accepted', async (t) => {
   const service = await startService(t)
   const addresses = [
     'a@b.co',
@@ -165,7 +169,7 @@ t.test('e-mail addresses of every usual kind are taken', async (t) => {
   }
 })
 
-t.test('what is no e-mail address is refused, also what only normalising makes one', async (t) => {
+t.test('an invalid e-mail address is rejected, even if normalisation would make it valid', async (t) => {
   const service = await startService(t)
   const addresses = [
     'a＠b.co',
@@ -226,7 +230,7 @@ t.test('all spellings of an e-mail address are one account', async (t) => {
     t.equal((await service.logIn(email)).id, mina.json().user.id)
   }
   for (const email of ['a+1@b.co', 'a@b.com', 'b@b.co']) {
-    t.equal((await register(service, { email })).statusCode, 201, `${email} is another`)
+    t.equal((await register(service, { email })).statusCode, 201, `${email} is another account`)
   }
 })
 
@@ -234,7 +238,7 @@ function register(service: Service, who: { username?: string; email?: string; na
   return service.post('/v1/register', { ...who, password: PASSWORD })
 }
 
-t.test('a display name is one line of text that runs in one direction', async (t) => {
+t.test('a display name with control characters, line breaks or direction marks is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const refused = [

@@ -12,7 +12,7 @@ const ADDRESS = 'mina@example.org'
 const PURPOSES = ['password_reset'] as const
 const HOUR_MS = 3_600_000
 
-t.test('a code is found in any spelling, five wrong ones end it, and the link stays good', async (t) => {
+t.test('a code is accepted in any spelling and void after five wrong tries, while its link stays valid', async (t) => {
   const service = await startService(t)
   const { id } = await service.signUp('mina')
   const made = await create(service, { userId: id, target: ADDRESS })
@@ -26,7 +26,7 @@ t.test('a code is found in any spelling, five wrong ones end it, and the link st
   }
   const wrong = Array.from({ length: 8 }, (_, n) => byCode(service, `0000-000${n}`).catch(({ code }) => code))
   t.same(countBy(await Promise.all(wrong), String), { invalid_reset_token: 8 })
-  t.equal((await rows(service))[0]?.tries, 5, 'of eight at once five are compared')
+  t.equal((await rows(service))[0]?.tries, 5, 'of eight wrong codes at once, five are compared')
   await t.rejects(byCode(service, made.code), { code: 'invalid_reset_token' })
   const grant = await byToken(service, made.token)
   await use(service, grant)
@@ -34,7 +34,7 @@ t.test('a code is found in any spelling, five wrong ones end it, and the link st
   t.same(await rows(service), [])
 })
 
-t.test('a code belongs to one address, and to nobody where there is none', async (t) => {
+t.test('a code is valid only for its address and purpose, and never if its token has no address', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const made = await create(service, { userId: mina.id, target: ADDRESS })
@@ -54,7 +54,7 @@ t.test('a code belongs to one address, and to nobody where there is none', async
   )
 })
 
-t.test('a row that is changed, copied or brought back opens nothing for anybody else', async (t) => {
+t.test('a token is void once the user, address, purpose, expiry or id in its row was changed', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const { db, tables } = service.app.database
@@ -79,7 +79,7 @@ t.test('a row that is changed, copied or brought back opens nothing for anybody 
   }
 })
 
-t.test('whoever reads the table or the outbox without the secret makes no token', async (t) => {
+t.test('a token cannot be derived from the table or the outbox without the secret', async (t) => {
   const service = await startService(t)
   const { id: userId } = await service.signUp('mina')
   const { token, code } = await create(service, { userId, target: ADDRESS })
@@ -91,7 +91,7 @@ t.test('whoever reads the table or the outbox without the secret makes no token'
   t.notMatch(JSON.stringify(row), token.slice(30))
 })
 
-t.test('a token of the old secret is taken while the old secret is in the list', async (t) => {
+t.test('a token of an old secret is valid as long as that secret is in the list', async (t) => {
   const service = await startService(t)
   const { id: userId } = await service.signUp('mina')
   const { database } = service.app
@@ -105,12 +105,16 @@ t.test('a token of the old secret is taken while the old secret is in the list',
   }
 })
 
-t.test('the last one asked for counts, and one that expired is good for nothing', async (t) => {
+t.test('only the token requested last is valid, and an expired token is rejected', async (t) => {
   const service = await startService(t)
   const { id: userId } = await service.signUp('mina')
   const now = Date.now()
   const second = await create(service, { userId, createdAt: now - 1_000 })
-  t.equal(await tryCreate(service, { userId, createdAt: now - 2_000 }), undefined, 'a mail that was late')
+  t.equal(
+    await tryCreate(service, { userId, createdAt: now - 2_000 }),
+    undefined,
+    'a delayed mail does not replace a newer token',
+  )
   t.equal((await byToken(service, second.token)).user.id, userId)
   const third = await create(service, { userId, createdAt: now })
   await t.rejects(byToken(service, second.token))
@@ -122,7 +126,7 @@ t.test('the last one asked for counts, and one that expired is good for nothing'
   await create(service, { userId, createdAt: now - HOUR_MS / 2 })
 })
 
-t.test('the first undo of an address stays for its week', async (t) => {
+t.test('the first undo token of an e-mail address is not replaced by a later one', async (t) => {
   const service = await startService(t)
   const { id: userId } = await service.signUp('mina')
   const first = await create(service, { purpose: 'email_undo', userId, target: ADDRESS })
@@ -131,7 +135,7 @@ t.test('the first undo of an address stays for its week', async (t) => {
   t.equal((await service.app.oneTimeTokens.find(['email_undo'], shown, IP)).row.target, ADDRESS)
 })
 
-t.test('a network types a hundred codes, and is then told to wait', async (t) => {
+t.test('a network can try a hundred codes, and then gets too_many_attempts', async (t) => {
   const service = await startService(t)
   const answers = []
   for (let n = 0; n < 101; n += 1) answers.push(await byCode(service, '00000000').catch(({ code }) => code))

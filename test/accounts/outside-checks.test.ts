@@ -18,62 +18,59 @@ const NEXT = 'four louder lanterns'
 const REFUSED = { status: 400, code: 'password_rejected', detail: /known from a breach/ }
 const SECRET = Buffer.alloc(32, 7)
 
-t.test(
-  'a password of a breach is refused wherever a new one is taken, and five characters of its hash are told',
-  async (t) => {
-    const ranges = await startRanges(t)
-    const server = await startSmtp(t)
-    const settings = { PASSWORD_BREACH_URL: ranges.url, COMPAT_WEAK_PASSWORDS: 'off', METRICS: 'public' }
-    const service = await startMailing(t, server, { ...WITH_PAGES, ...settings })
-    const register = (password: string) =>
-      service.post('/v1/register', { username: 'mina', email: 'mina@example.org', password })
-    t.match((await register(LEAKED)).json(), REFUSED)
-    t.equal((await register(PASSWORD)).statusCode, 201)
-    const tutorial = { name: 'joon', email: 'joon@example.org', password: LEAKED }
-    const signUp = await service.app.inject({ method: 'POST', url: '/register', payload: tutorial })
-    t.match(signUp.payload, /known from a breach/, 'a sign-up of a tutorial')
+t.test('a breached password is rejected wherever one is set; only five characters of its hash are sent', async (t) => {
+  const ranges = await startRanges(t)
+  const server = await startSmtp(t)
+  const settings = { PASSWORD_BREACH_URL: ranges.url, COMPAT_WEAK_PASSWORDS: 'off', METRICS: 'public' }
+  const service = await startMailing(t, server, { ...WITH_PAGES, ...settings })
+  const register = (password: string) =>
+    service.post('/v1/register', { username: 'mina', email: 'mina@example.org', password })
+  t.match((await register(LEAKED)).json(), REFUSED)
+  t.equal((await register(PASSWORD)).statusCode, 201)
+  const tutorial = { name: 'joon', email: 'joon@example.org', password: LEAKED }
+  const signUp = await service.app.inject({ method: 'POST', url: '/register', payload: tutorial })
+  t.match(signUp.payload, /known from a breach/, 'the sign-up of a tutorial rejects the password too')
 
-    const mina = await service.logIn('mina')
-    const change = { current_password: PASSWORD, new_password: LEAKED }
-    t.match((await mina.post('/v1/me/password', change)).json(), REFUSED)
-    await service.post('/v1/password-reset/request', { email: 'mina@example.org' })
-    await deliver(service)
-    const { link, token, code } = newestGifts(server)
-    t.match((await service.post('/v1/password-reset', { token, new_password: LEAKED })).json(), REFUSED)
-    const byCode = { email: 'mina@example.org', code, new_password: LEAKED }
-    t.match((await service.post('/v1/password-reset', byCode)).json(), REFUSED)
-    const [form] = formsOf((await open(service, link)).body)
-    t.equal((await submit(service, form?.action ?? '', { ...form?.fields, new_password: LEAKED })).statusCode, 400)
-    t.equal((await service.post('/v1/password-reset', { token, new_password: NEXT })).statusCode, 204)
+  const mina = await service.logIn('mina')
+  const change = { current_password: PASSWORD, new_password: LEAKED }
+  t.match((await mina.post('/v1/me/password', change)).json(), REFUSED)
+  await service.post('/v1/password-reset/request', { email: 'mina@example.org' })
+  await deliver(service)
+  const { link, token, code } = newestGifts(server)
+  t.match((await service.post('/v1/password-reset', { token, new_password: LEAKED })).json(), REFUSED)
+  const byCode = { email: 'mina@example.org', code, new_password: LEAKED }
+  t.match((await service.post('/v1/password-reset', byCode)).json(), REFUSED)
+  const [form] = formsOf((await open(service, link)).body)
+  t.equal((await submit(service, form?.action ?? '', { ...form?.fields, new_password: LEAKED })).statusCode, 400)
+  t.equal((await service.post('/v1/password-reset', { token, new_password: NEXT })).statusCode, 204)
 
-    const { app } = service
-    await app.registration.create(
-      { email: 'sora@example.org' },
-      { finish: (user, db) => app.invitations.invite(db, user, { id: null }) },
-    )
-    await deliver(service)
-    const invitation = newestGifts(server).token
-    t.match((await service.post('/v1/invitations/accept', { token: invitation, password: LEAKED })).json(), REFUSED)
-    t.equal((await service.post('/v1/invitations/accept', { token: invitation, password: NEXT })).statusCode, 200)
+  const { app } = service
+  await app.registration.create(
+    { email: 'sora@example.org' },
+    { finish: (user, db) => app.invitations.invite(db, user, { id: null }) },
+  )
+  await deliver(service)
+  const invitation = newestGifts(server).token
+  t.match((await service.post('/v1/invitations/accept', { token: invitation, password: LEAKED })).json(), REFUSED)
+  t.equal((await service.post('/v1/invitations/accept', { token: invitation, password: NEXT })).statusCode, 200)
 
-    const prefix = sha1(LEAKED).slice(0, 5)
-    t.equal(ranges.asked.filter((path) => path === `/range/${prefix}`).length, 7, 'once for each')
-    t.ok(ranges.asked.every((path) => /^\/range\/[0-9A-F]{5}$/.test(path)))
-    const metrics = (await app.inject('/metrics')).body
-    t.match(metrics, /password_breach_checks_total\{result="breached"\} 7/)
-    const taken = ranges.asked.length
-    await service.logIn('mina', NEXT)
-    t.equal(ranges.asked.length, taken, 'a log-in asks nobody')
-  },
-)
+  const prefix = sha1(LEAKED).slice(0, 5)
+  t.equal(ranges.asked.filter((path) => path === `/range/${prefix}`).length, 7, 'one lookup for each rejected password')
+  t.ok(ranges.asked.every((path) => /^\/range\/[0-9A-F]{5}$/.test(path)))
+  const metrics = (await app.inject('/metrics')).body
+  t.match(metrics, /password_breach_checks_total\{result="breached"\} 7/)
+  const taken = ranges.asked.length
+  await service.logIn('mina', NEXT)
+  t.equal(ranges.asked.length, taken, 'a log-in makes no lookup')
+})
 
-t.test('the command line refuses it too', async (t) => {
+t.test('the command line rejects a breached password', async (t) => {
   const ranges = await startRanges(t)
   const { app } = await startService(t, { PASSWORD_BREACH_URL: ranges.url })
   await t.rejects(app.registration.create({ username: 'boss', password: LEAKED }), { code: 'password_rejected' })
 })
 
-t.test('a service of breaches that hangs, fails or talks nonsense keeps nobody from a new password', async (t) => {
+t.test('a new password is accepted when the breach service hangs, fails or sends nonsense', async (t) => {
   const answers: Record<string, (response: ServerResponse) => void> = {
     hangs: () => {},
     'hangs in the middle': (response) => void response.writeHead(200).write(`${'0'.repeat(35)}:1\r\n`),
@@ -101,14 +98,18 @@ t.test('a service of breaches that hangs, fails or talks nonsense keeps nobody f
     t.equal(statusCode, 201, name)
   }
   const away = await startService(t, { PASSWORD_BREACH_URL: 'http://127.0.0.1:1/range' })
-  t.equal((await away.post('/v1/register', { username: 'mina', password: LEAKED })).statusCode, 201, 'nobody is there')
+  t.equal(
+    (await away.post('/v1/register', { username: 'mina', password: LEAKED })).statusCode,
+    201,
+    'nothing listens at the address',
+  )
   const failed = /password_breach_checks_total\{result="failed"\} (\d+)/.exec(
     (await service.app.inject('/metrics')).body,
   )
   t.equal(Number(failed?.[1]), Object.keys(answers).length + 1)
 })
 
-t.test('padding is no password of a breach', async (t) => {
+t.test('a padding entry of the breach service does not count as a breach', async (t) => {
   const { url } = await startHttp(t, (_request, response) => {
     response.writeHead(200).end(`${'0'.repeat(35)}:7\r\n${sha1(LEAKED).slice(5)}:0`)
   })
@@ -116,7 +117,7 @@ t.test('padding is no password of a breach', async (t) => {
   t.equal((await service.post('/v1/register', { username: 'mina', password: LEAKED })).statusCode, 201)
 })
 
-t.test('a sign-up is asked about once, signed, before anything is written or mailed', async (t) => {
+t.test('the sign-up check gets one signed request, and can refuse before anything is stored or mailed', async (t) => {
   const posts: { headers: IncomingMessage['headers']; body: string }[] = []
   let status = 204
   const { url } = await startHttp(t, async (request, response) => {
@@ -153,16 +154,16 @@ t.test('a sign-up is asked about once, signed, before anything is written or mai
     t.equal(refusal.headers['retry-after'], '1')
   }
   t.same(await rowsOf(service), before, 'no account and no mail')
-  t.equal(posts.length, 7, 'and no redirect is followed')
+  t.equal(posts.length, 7, 'no redirect is followed')
   t.equal(
     (await service.post('/v1/register', { username: 'weak', email: 'w@example.org', password: '1' })).statusCode,
     400,
   )
   t.equal((await service.post('/v1/login', { username: 'x', password: PASSWORD })).statusCode, 401)
-  t.equal(posts.length, 7, 'what is refused anyway asks nobody')
+  t.equal(posts.length, 7, 'a request that is rejected anyway is not checked')
 })
 
-t.test('by default nobody is asked', async (t) => {
+t.test('outside checks are off by default; SIGNUP_CHECK_URL must be https, and its path is masked', async (t) => {
   const service = await startService(t)
   const { PASSWORD_BREACH_URL, SIGNUP_CHECK_URL } = service.app.config
   t.same([PASSWORD_BREACH_URL, SIGNUP_CHECK_URL], ['', ''])

@@ -18,7 +18,7 @@ const FIELDS = [
 ]
 const WRONG = 'three loud lanterns'
 
-t.test('the name is changed without the password, and cleared with null', async (t) => {
+t.test('the display name is changed without the password, and cleared with null', async (t) => {
   const { mina, joon } = await twoPeople(t)
   for (const name of ['Mina Kim', '김미나', null, 'x'.repeat(250)]) {
     const changed = await mina.patch('/v1/me', { name })
@@ -39,7 +39,7 @@ t.test('the user name and the e-mail address need the current password', async (
     const wrong = await mina.patch('/v1/me', { ...change, name: 'Mina', current_password: WRONG })
     t.match(wrong.json(), { status: 403, code: 'wrong_password' }, name)
   }
-  t.match((await mina.get('/v1/me')).json(), { username: 'mina', email: null, name: null }, 'nothing of it is stored')
+  t.match((await mina.get('/v1/me')).json(), { username: 'mina', email: null, name: null }, 'nothing is stored')
   const changes = { username: 'Mina.Kim', email: 'Mina@Example.com', name: 'Mina' }
   const changed = await mina.patch('/v1/me', { ...changes, current_password: PASSWORD })
   t.match(changed.json(), { ...changes, id: mina.id, role: 'user' })
@@ -51,7 +51,7 @@ t.test('the user name and the e-mail address need the current password', async (
   t.equal(await sessionStatus(mina), ALIVE, 'the session goes on')
 })
 
-t.test('wrong passwords have one budget for each session, apart from log-ins', async (t) => {
+t.test('wrong passwords in a session share one budget, separate from log-ins and other accounts', async (t) => {
   const { service, mina, joon } = await twoPeople(t)
   const doors = [
     (current_password: string) => mina.patch('/v1/me', { username: 'mina2', current_password }),
@@ -66,12 +66,12 @@ t.test('wrong passwords have one budget for each session, apart from log-ins', a
     t.equal(answer.headers['retry-after'], '900')
   }
   t.match((await mina.get('/v1/me')).json(), { username: 'mina' })
-  t.equal((await mina.patch('/v1/me', { name: 'Mina' })).statusCode, 200, 'what needs no password goes on')
+  t.equal((await mina.patch('/v1/me', { name: 'Mina' })).statusCode, 200, 'a change that needs no password still works')
   t.equal((await joon.patch('/v1/me', { username: 'joon2', current_password: PASSWORD })).statusCode, 200)
   t.equal((await logIn(service, 'mina')).statusCode, 200)
 })
 
-t.test('a parallel burst of guesses does not pass the budget', async (t) => {
+t.test('a parallel burst of guesses does not exceed the budget', async (t) => {
   const { mina } = await twoPeople(t)
   const guesses = Array.from({ length: 20 }, () => mina.patch('/v1/me', { username: 'x', current_password: WRONG }))
   t.same(
@@ -80,7 +80,7 @@ t.test('a parallel burst of guesses does not pass the budget', async (t) => {
   )
 })
 
-t.test('null takes a user name or an e-mail address away, but one must stay', async (t) => {
+t.test('null removes the user name or the e-mail address, but not both', async (t) => {
   const { service, mina } = await twoPeople(t)
   const current_password = PASSWORD
   const nothingLeft = { status: 400, code: 'validation_failed' }
@@ -98,7 +98,7 @@ t.test('null takes a user name or an e-mail address away, but one must stay', as
   t.match(swapped.json(), { username: 'mina', email: null })
 })
 
-t.test('of two changes at once, each of which takes one of the two away, one is refused', async (t) => {
+t.test('of two simultaneous requests to remove the user name and the e-mail address, one is rejected', async (t) => {
   const { mina } = await twoPeople(t)
   const current_password = PASSWORD
   for (let round = 0; round < 5; round += 1) {
@@ -114,7 +114,7 @@ t.test('of two changes at once, each of which takes one of the two away, one is 
   }
 })
 
-t.test('what somebody else has is taken, in any spelling', async (t) => {
+t.test('the user name or e-mail address of another account is rejected in any spelling', async (t) => {
   const { service, mina, joon } = await twoPeople(t)
   const current_password = PASSWORD
   await joon.patch('/v1/me', { email: 'Joon@Example.com', current_password })
@@ -139,7 +139,7 @@ t.test('what somebody else has is taken, in any spelling', async (t) => {
   t.match((await logIn(service, 'joon')).json(), { user: { id: mina.id } }, 'a name that was given up is free')
 })
 
-t.test('of two people who take the same name at once one gets it', async (t) => {
+t.test('when two users claim the same name at once, one of them gets it', async (t) => {
   const { mina, joon } = await twoPeople(t)
   for (let round = 0; round < 5; round += 1) {
     const change = { username: `wanted${round}`, email: `wanted${round}@example.com`, current_password: PASSWORD }
@@ -151,7 +151,7 @@ t.test('of two people who take the same name at once one gets it', async (t) => 
   }
 })
 
-t.test('the rules for names hold here too', async (t) => {
+t.test('a change to a name or address that breaks the rules is rejected', async (t) => {
   const { mina } = await twoPeople(t)
   const usernames = ['ab', 'a'.repeat(33), 'admin', 'ＡＤＭＩＮ', 'root', 'me', 'mina@home', 'mi na', 'аdmin', '_mina']
   const refused = [
@@ -176,7 +176,7 @@ t.test('the rules for names hold here too', async (t) => {
   t.match((await mina.get('/v1/me')).json(), { username: 'mina', email: null, name: null })
 })
 
-t.test('fields that are not theirs to change are refused, and nothing is stored', async (t) => {
+t.test('fields that users may not change are rejected, and nothing is stored', async (t) => {
   const { service, mina, joon } = await twoPeople(t)
   const before = await rowOf(service, mina.id)
   const foreign = [
@@ -205,7 +205,7 @@ t.test('fields that are not theirs to change are refused, and nothing is stored'
   t.same(await rowOf(service, mina.id), before)
 })
 
-t.test('whose account is gone gets no further, whatever they ask for', async (t) => {
+t.test('requests to change a deleted account return 401', async (t) => {
   const { service, mina } = await twoPeople(t)
   const { db, tables } = service.app.database
   await db.delete(tables.users).where(eq(tables.users.id, mina.id))

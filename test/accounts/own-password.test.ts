@@ -6,13 +6,13 @@ import { ALIVE, DEAD, sessionStatus } from '../support/people.js'
 
 const NEXT = 'four louder lanterns'
 
-t.test('a new password: the old one is out, and so are all other sessions', async (t) => {
+t.test('a password change invalidates the old password and ends all other sessions', async (t) => {
   const { service, mina, elsewhere, joon } = await twoPeople(t)
   const changed = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })
   t.equal(changed.statusCode, 204)
   t.equal(changed.body, '')
   t.equal(await sessionStatus(elsewhere), DEAD)
-  t.equal(await sessionStatus(mina), ALIVE, 'the session that asked goes on')
+  t.equal(await sessionStatus(mina), ALIVE, 'the session that changed the password stays alive')
   t.match((await logIn(service, PASSWORD)).json(), { status: 401, code: 'invalid_credentials' })
   t.match((await logIn(service, NEXT)).json(), { user: { id: mina.id } })
   t.equal(await sessionStatus(joon), ALIVE)
@@ -24,7 +24,7 @@ t.test('without the right current password nothing changes', async (t) => {
   for (const current_password of ['x', NEXT, PASSWORD.toUpperCase(), `${PASSWORD} `, PASSWORD.slice(0, -1)]) {
     const answer = await mina.post('/v1/me/password', { current_password, new_password: NEXT })
     t.match(answer.json(), { status: 403, code: 'wrong_password' }, current_password)
-    t.equal(answer.headers['www-authenticate'], undefined, 'the token is not what is wrong')
+    t.equal(answer.headers['www-authenticate'], undefined, 'no challenge, as the token is valid')
   }
   const json = { 'content-type': 'application/json' }
   const malformed = [
@@ -50,7 +50,7 @@ t.test('without the right current password nothing changes', async (t) => {
   t.equal(await sessionStatus(elsewhere), ALIVE)
 })
 
-t.test('the rules for passwords hold, and a refused one changes nothing', async (t) => {
+t.test('a new password that breaks the rules is rejected, and nothing changes', async (t) => {
   const { service, mina, elsewhere } = await twoPeople(t)
   await mina.patch('/v1/me', { name: 'Wintergarten', email: 'quietlantern@example.com', current_password: PASSWORD })
   const refused = {
@@ -60,10 +60,10 @@ t.test('the rules for passwords hold, and a refused one changes nothing', async 
     'the service': 'Latchkey2026!',
     'the own name': 'wintergarten',
     'the own address': 'QuietLantern@example.com',
-    'its first half': 'quietlantern',
+    'the local part of the own address': 'quietlantern',
     NUL: 'four\0louder lanterns',
-    'the mark of bytes that are no text': 'four louder\ufffd lanterns',
-    'the longest and one more': 'x'.repeat(257),
+    'the replacement character U+FFFD': 'four louder\ufffd lanterns',
+    'one character more than allowed': 'x'.repeat(257),
   }
   for (const [name, new_password] of Object.entries(refused)) {
     const answer = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password })
@@ -76,7 +76,7 @@ t.test('the rules for passwords hold, and a refused one changes nothing', async 
   t.equal(await sessionStatus(elsewhere), ALIVE)
 })
 
-t.test('one form of a password is as good as the other', async (t) => {
+t.test('the composed and decomposed forms of a password are equivalent', async (t) => {
   const { service, mina } = await twoPeople(t)
   const [composed, decomposed] = ['조용한 등불 세 개'.normalize('NFC'), '조용한 등불 세 개'.normalize('NFD')]
   t.not(composed, decomposed)
@@ -88,7 +88,7 @@ t.test('one form of a password is as good as the other', async (t) => {
   t.equal((await mina.post('/v1/me/password', { current_password: composed, new_password: NEXT })).statusCode, 204)
 })
 
-t.test('of five changes at once from the same password one wins, and it is the one that counts', async (t) => {
+t.test('of five password changes at once, one succeeds, and only its password logs in', async (t) => {
   const { service, mina } = await twoPeople(t)
   const wanted = Array.from({ length: 5 }, (_, n) => `${NEXT} ${n}`)
   const answers = await Promise.all(
@@ -105,7 +105,7 @@ t.test('of five changes at once from the same password one wins, and it is the o
 })
 
 // A log-in that read the row before the change and begins its session after it: such a session must not be born.
-t.test('a log-in with the old password that meets the change leaves no session', { timeout: 300_000 }, async (t) => {
+t.test('a log-in with the old password during the change leaves no live session', { timeout: 300_000 }, async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   let [current, next] = [PASSWORD, NEXT]

@@ -11,7 +11,7 @@ import { fileOf } from '../support/sqlite.js'
 const NEXT = 'four louder lanterns'
 const REFUSED = { status: 400, code: 'invalid_reset_token' }
 
-t.test('an admin makes a token, which its user sets a new password with', async (t) => {
+t.test('a reset token that an admin creates sets a new password once and ends all sessions of the user', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const elsewhere = await service.logIn('mina')
   const made = await boss.post(`/v1/users/${mina.id}/password-reset`)
@@ -22,7 +22,7 @@ t.test('an admin makes a token, which its user sets a new password with', async 
   t.match(token, /^lkt_[\w-]{64}$/)
   const hours = (Date.parse(expires_at) - Date.now()) / 3_600_000
   t.ok(hours > 0.9 && hours <= 1, `${hours} hours`)
-  t.equal(await sessionStatus(mina), ALIVE, 'a token that is made changes nothing yet')
+  t.equal(await sessionStatus(mina), ALIVE, 'creating a token changes nothing')
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
 
   const used = await reset(service, token)
@@ -31,7 +31,7 @@ t.test('an admin makes a token, which its user sets a new password with', async 
   for (const person of [mina, elsewhere]) t.equal(await sessionStatus(person), DEAD)
   t.match((await logIn(service, PASSWORD)).json(), { status: 401, code: 'invalid_credentials' })
   t.match((await logIn(service, NEXT)).json(), { user: { id: mina.id } })
-  t.match((await reset(service, token, 'five loudest lanterns')).json(), REFUSED, 'it works once')
+  t.match((await reset(service, token, 'five loudest lanterns')).json(), REFUSED, 'a token works once')
   t.equal((await logIn(service, NEXT)).statusCode, 200)
   for (const person of [boss, joon]) t.equal(await sessionStatus(person), ALIVE)
   t.equal((await service.logIn('joon')).id, joon.id)
@@ -46,7 +46,7 @@ t.test(
     const dump = await dumpOf(service)
     const bytes = Buffer.from(token.slice('lkt_'.length), 'base64url')
     const [id, mac] = [bytes.subarray(0, 16), bytes.subarray(16)]
-    t.ok(dump.includes(id.toString('base64url')), 'what is kept is its id')
+    t.ok(dump.includes(id.toString('base64url')), 'the database holds the id of the token')
     for (const text of [token, bytes, mac, mac.toString('hex'), mac.toString('base64url')]) {
       t.notOk(dump.includes(text))
     }
@@ -55,7 +55,7 @@ t.test(
   },
 )
 
-t.test('what is not a token resets nothing', async (t) => {
+t.test('a reset with an invalid token or a malformed body is rejected', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const token = await makeToken(boss, mina)
   const hash = createHash('sha256').update(token).digest('base64url')
@@ -85,7 +85,7 @@ t.test('what is not a token resets nothing', async (t) => {
     t.match((await service.post('/v1/password-reset', body)).json(), { status: 400 }, JSON.stringify(body).slice(0, 60))
   }
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
-  t.equal((await reset(service, token)).statusCode, 204, 'and the good one is still good')
+  t.equal((await reset(service, token)).statusCode, 204, 'the valid token still works')
 })
 
 t.test('a password that is refused does not use the token up', async (t) => {
@@ -102,7 +102,7 @@ t.test('a password that is refused does not use the token up', async (t) => {
   t.equal((await reset(service, token)).statusCode, 204)
 })
 
-t.test('nor does a moment at which there is no room for one more hash', async (t) => {
+t.test('a reset that gets 503 because the hash queue is full does not use the token up', async (t) => {
   const service = await startService(t, { HASH_QUEUE: '0' })
   const boss = await signUpAdmin(service, 'boss')
   const people = []
@@ -111,10 +111,10 @@ t.test('nor does a moment at which there is no room for one more hash', async (t
   const answers = await Promise.all(tokens.map((token) => reset(service, token)))
   const tooMany = tokens.filter((_token, index) => answers[index]?.statusCode === 503)
   t.ok(tooMany.length > 0)
-  for (const token of tooMany) t.equal((await reset(service, token)).statusCode, 204, 'told to try again')
+  for (const token of tooMany) t.equal((await reset(service, token)).statusCode, 204, 'the token works on the next try')
 })
 
-t.test('a token does not outlive its hour', async (t) => {
+t.test('a token expires after an hour, and only expired tokens are deleted', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const { db, tables } = service.app.database
   const old = { purpose: 'password_reset', userId: mina.id, createdAt: Date.now() - 3_600_000 } as const
@@ -124,11 +124,11 @@ t.test('a token does not outlive its hour', async (t) => {
   t.equal((await logIn(service, PASSWORD)).statusCode, 200)
   const fresh = await makeToken(boss, mina)
   await service.app.oneTimeTokens.prune()
-  t.equal(await db.$count(tables.oneTimeTokens), 1, 'expired ones are deleted, and no other')
+  t.equal(await db.$count(tables.oneTimeTokens), 1, 'only expired tokens are deleted')
   t.equal((await reset(service, fresh)).statusCode, 204)
 })
 
-t.test('of ten uses at once one sets the password', async (t) => {
+t.test('of ten simultaneous resets with one token, one sets the password', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const token = await makeToken(boss, mina)
   const wanted = Array.from({ length: 10 }, (_, n) => `${NEXT} ${n}`)
@@ -143,7 +143,7 @@ t.test('of ten uses at once one sets the password', async (t) => {
   }
 })
 
-t.test('with one token all others of its user are used up, and nobody else’s', async (t) => {
+t.test('a reset voids all other tokens of the user, and none of other users', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const [first, second, joons] = [await makeToken(boss, mina), await makeToken(boss, mina), await makeToken(boss, joon)]
   t.equal((await reset(service, second)).statusCode, 204)
@@ -160,7 +160,7 @@ t.test('once the person has changed the password themselves, older tokens are vo
   t.equal((await logIn(service, NEXT)).statusCode, 200)
 })
 
-t.test('whoever is disabled or deleted gets in by no token', async (t) => {
+t.test('a token of a disabled or deleted account is rejected', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const [token, joons] = [await makeToken(boss, mina), await makeToken(boss, joon)]
   await boss.patch(`/v1/users/${mina.id}`, { is_active: false })
@@ -172,7 +172,7 @@ t.test('whoever is disabled or deleted gets in by no token', async (t) => {
   t.equal(await db.$count(tables.oneTimeTokens, eq(tables.oneTimeTokens.userId, joon.id)), 0)
 })
 
-t.test('who is no admin makes none, also not for themselves', async (t) => {
+t.test('users who are not admins cannot create reset tokens, not even for themselves', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   for (const id of [mina.id, joon.id, boss.id, 4711]) {
     const answer = await mina.post(`/v1/users/${id}/password-reset`)
@@ -184,7 +184,7 @@ t.test('who is no admin makes none, also not for themselves', async (t) => {
   t.equal(await db.$count(tables.oneTimeTokens), 0)
 })
 
-t.test('whom failed log-ins keep out is let in by the new password', async (t) => {
+t.test('a password reset ends the lock that failed log-ins caused', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const token = await makeToken(boss, mina)
   for (let n = 0; n < 10; n += 1) await logIn(service, 'three loud lanterns')

@@ -44,7 +44,7 @@ t.test('people register with a user name, an e-mail address or both, and are log
   t.equal(ids.size, ways.length)
 })
 
-t.test('somebody without a user name and an e-mail address is refused', async (t) => {
+t.test('a registration without a user name and an e-mail address is rejected', async (t) => {
   const service = await startService(t)
   const response = await service.post('/v1/register', { name: 'Mina', password: PASSWORD })
   t.match(response.json(), {
@@ -55,7 +55,7 @@ t.test('somebody without a user name and an e-mail address is refused', async (t
   t.equal(await countUsers(service), 0)
 })
 
-t.test('what is taken is refused with the word for which, and leaves nothing behind', async (t) => {
+t.test('a taken user name or e-mail address is rejected with its own code, and nothing is stored', async (t) => {
   const service = await startService(t)
   const mina = { username: 'mina', email: 'mina@example.com', name: 'Mina' }
   t.equal((await service.post('/v1/register', { ...mina, password: PASSWORD })).statusCode, 201)
@@ -73,10 +73,10 @@ t.test('what is taken is refused with the word for which, and leaves nothing beh
     const response = await service.post('/v1/register', { ...given, password: 'another good phrase' })
     t.equal(response.statusCode, 409, JSON.stringify(given))
     t.equal(response.json().code, code)
-    t.notMatch(response.payload, /token|"id"|example/, 'nothing of the person who has it')
+    t.notMatch(response.payload, /token|"id"|example/, 'the answer reveals nothing about the existing account')
   }
   t.equal(await countUsers(service), 1)
-  t.equal((await service.logIn('mina')).id, 1, 'her password is still hers')
+  t.equal((await service.logIn('mina')).id, 1, 'the password of the existing account is unchanged')
   const joon = await service.post('/v1/register', { username: 'joon', email: 'joon@example.com', password: PASSWORD })
   t.equal(joon.statusCode, 201, 'a name from a refused registration is free')
 })
@@ -105,7 +105,7 @@ t.test('fields that nobody may choose are refused and not stored', async (t) => 
   t.equal((await service.signUp('mina')).login.user.role, 'user')
 })
 
-t.test('a body that would reach into prototypes is refused', async (t) => {
+t.test('a body that would pollute object prototypes is rejected', async (t) => {
   const service = await startService(t)
   const start = `{"username":"mina","password":"${PASSWORD}",`
   for (const rest of [
@@ -117,10 +117,10 @@ t.test('a body that would reach into prototypes is refused', async (t) => {
     t.match(response.json(), { status: 400, code: /^(malformed_body|validation_failed)$/ }, rest)
   }
   t.equal(await countUsers(service), 0)
-  t.notOk('role' in {}, 'objects have not changed')
+  t.notOk('role' in {}, 'Object.prototype is unchanged')
 })
 
-t.test('values are taken as they are and never turned into text', async (t) => {
+t.test('values of another type are rejected, and never converted to text', async (t) => {
   const service = await startService(t)
   const good = { username: 'mina', password: PASSWORD }
   const bodies: unknown[] = [
@@ -143,7 +143,7 @@ t.test('values are taken as they are and never turned into text', async (t) => {
   t.equal(await countUsers(service), 0)
 })
 
-t.test('closed registration refuses everybody alike, and those who are in still log in', async (t) => {
+t.test('closed registration rejects every name alike, and existing users still log in', async (t) => {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const open = await startService(t, { DATABASE_URL })
   await open.signUp('mina')
@@ -158,7 +158,7 @@ t.test('closed registration refuses everybody alike, and those who are in still 
   t.equal(await countUsers(closed), 1)
 })
 
-t.test('of twenty who take one name at the same moment, one gets it', async (t) => {
+t.test('of twenty simultaneous registrations of one name, one succeeds', async (t) => {
   const races: { code: string; given: (index: number) => object }[] = [
     { code: 'username_taken', given: (index) => ({ username: index % 2 ? 'mina' : 'Mina' }) },
     {

@@ -9,7 +9,7 @@ t.setTimeout(240_000)
 const NEXT = 'four louder lanterns'
 const REFUSED = { status: 400, code: 'invalid_reset_token' }
 
-t.test('no admin makes a token for themselves or for another admin', async (t) => {
+t.test('admins cannot create reset tokens for themselves or for other admins', async (t) => {
   const { service, boss } = await people(t)
   const other = await signUpAdmin(service, 'other')
   for (const { id } of [boss, other]) {
@@ -22,7 +22,7 @@ t.test('no admin makes a token for themselves or for another admin', async (t) =
   t.same((await boss.get('/v1/events?type=password_reset.created')).json().items, [])
 })
 
-t.test('the command line makes one for an admin, once', async (t) => {
+t.test('the command line creates a reset token for an admin, which works once', async (t) => {
   const { service, boss } = await people(t)
   const made = await service.app.administration.createPasswordReset(boss.id, { id: null })
   const token = made?.token ?? ''
@@ -32,7 +32,7 @@ t.test('the command line makes one for an admin, once', async (t) => {
   t.match((await reset(service, token)).json(), REFUSED)
 })
 
-t.test('a token is void once its maker is no active admin', async (t) => {
+t.test('a reset token is void once the admin who created it is demoted, disabled or deleted', async (t) => {
   const ends: Record<string, (service: Service, ada: Person, boss: Person) => unknown> = {
     demoted: (_service, ada, boss) => boss.patch(`/v1/users/${ada.id}`, { role: 'user' }),
     'demoted and promoted again': async (_service, ada, boss) => {
@@ -42,12 +42,12 @@ t.test('a token is void once its maker is no active admin', async (t) => {
     disabled: (_service, ada, boss) => boss.patch(`/v1/users/${ada.id}`, { is_active: false }),
     deleted: (_service, ada, boss) => boss.delete(`/v1/users/${ada.id}`),
     'deleted by themselves': (_service, ada) => ada.post('/v1/me/delete', { current_password: PASSWORD }),
-    'no admin any more, by the row alone': ({ app }, ada) =>
+    'demoted in the database alone': ({ app }, ada) =>
       app.database.db
         .update(app.database.tables.users)
         .set({ role: 'user' })
         .where(eq(app.database.tables.users.id, ada.id)),
-    'not active any more, by the row alone': ({ app }, ada) =>
+    'disabled in the database alone': ({ app }, ada) =>
       app.database.db
         .update(app.database.tables.users)
         .set({ isActive: false })
@@ -60,12 +60,12 @@ t.test('a token is void once its maker is no active admin', async (t) => {
     await end(service, ada, boss)
     t.match((await reset(service, token)).json(), REFUSED, name)
     t.equal(await sessionStatus(mina), ALIVE, name)
-    t.equal((await service.logIn('mina')).id, mina.id, 'the old password is in force')
-    t.equal((await reset(service, await makeToken(boss, mina))).statusCode, 204, 'another admin helps')
+    t.equal((await service.logIn('mina')).id, mina.id, 'the old password still works')
+    t.equal((await reset(service, await makeToken(boss, mina))).statusCode, 204, 'a token of another admin works')
   }
 })
 
-t.test('a token that an admin made for somebody who has become an admin is void', async (t) => {
+t.test('a reset token made by an admin is void once its user has become an admin', async (t) => {
   const { service, boss, mina } = await people(t)
   const token = await makeToken(boss, mina)
   await boss.patch(`/v1/users/${mina.id}`, { role: 'admin' })
@@ -76,7 +76,7 @@ t.test('a token that an admin made for somebody who has become an admin is void'
 t.test('a token is void once its account was logged out everywhere or disabled', async (t) => {
   const ends: Record<string, (mina: Person, boss: Person) => unknown> = {
     'logged out by an admin': (mina, boss) => boss.delete(`/v1/users/${mina.id}/sessions`),
-    'its other sessions ended, of which there is none': (mina) => mina.delete('/v1/sessions'),
+    'its other sessions ended, although there were none': (mina) => mina.delete('/v1/sessions'),
     'disabled and enabled': async (mina, boss) => {
       await boss.patch(`/v1/users/${mina.id}`, { is_active: false })
       await boss.patch(`/v1/users/${mina.id}`, { is_active: true })
@@ -88,11 +88,11 @@ t.test('a token is void once its account was logged out everywhere or disabled',
     await end(mina, boss)
     t.match((await reset(service, token)).json(), REFUSED, name)
     t.equal((await service.logIn('mina')).id, mina.id)
-    t.equal((await reset(service, joons)).statusCode, 204, 'and nobody else’s is')
+    t.equal((await reset(service, joons)).statusCode, 204, 'the token of another user stays valid')
   }
 })
 
-t.test('an account has one token: the last', async (t) => {
+t.test('only the newest reset token of an account is valid', async (t) => {
   const { service, boss, mina } = await people(t)
   const other = await signUpAdmin(service, 'other')
   const first = await makeToken(boss, mina)
@@ -101,7 +101,7 @@ t.test('an account has one token: the last', async (t) => {
   t.equal((await reset(service, second)).statusCode, 204)
   await Promise.all(Array.from({ length: 8 }, (_, n) => makeToken(n % 2 ? boss : other, mina)))
   const { db, tables } = service.app.database
-  t.equal(Number(await db.$count(tables.oneTimeTokens)), 1, 'also of those made at once')
+  t.equal(Number(await db.$count(tables.oneTimeTokens)), 1, 'one token is left of eight created at once')
 })
 
 t.test('a token that expires while the new password is hashed sets nothing', async (t) => {

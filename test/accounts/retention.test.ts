@@ -10,7 +10,7 @@ t.setTimeout(180_000)
 const MANY = 2_500
 const goOn = new AbortController().signal
 
-t.test('what is over is deleted however much there is, in statements that are short', async (t) => {
+t.test('pruning deletes all expired events, however many there are, and counts them in the metrics', async (t) => {
   const service = await startService(t, { METRICS: 'public' })
   const mina = await service.signUp('mina')
   const { db, tables } = service.app.database
@@ -19,7 +19,7 @@ t.test('what is over is deleted however much there is, in statements that are sh
   }
   await service.app.events.prune()
   t.equal(await db.$count(tables.events, sql`${tables.events.createdAt} = 1`), 0)
-  t.ok((await db.$count(tables.events)) > 0, 'what is not over stays')
+  t.ok((await db.$count(tables.events)) > 0, 'newer events stay')
   t.match(
     (await service.app.inject('/metrics')).payload,
     new RegExp(`^pruned_rows_total\\{table="events"\\} ${MANY}$`, 'm'),
@@ -27,7 +27,7 @@ t.test('what is over is deleted however much there is, in statements that are sh
   t.equal((await mina.get('/v1/me')).statusCode, 200)
 })
 
-t.test('a prune that fails does not stop the others, and is told', async (t) => {
+t.test('a prune that fails does not stop the others, and its error is reported', async (t) => {
   const service = await startService(t)
   const { db, tables } = service.app.database
   await db.insert(tables.events).values({ type: 'login.failed', createdAt: 1 })
@@ -36,7 +36,7 @@ t.test('a prune that fails does not stop the others, and is told', async (t) => 
   t.equal(await db.$count(tables.events, sql`${tables.events.createdAt} = 1`), 0)
 })
 
-t.test('an account with many rows is closed at once, and its rows go in batches, also after a crash', async (t) => {
+t.test('an account with many rows is closed at once, and any replica deletes its rows later', async (t) => {
   const service = await startService(t)
   const admin = await service.signUp('ada')
   await makeAdmin(service, admin)
@@ -71,7 +71,7 @@ t.test('an account with many rows is closed at once, and its rows go in batches,
   )
   const next = await service.signUp('mina')
   t.not(next.id, mina.id)
-  t.same((await next.get('/v1/todos')).json().items, [], 'the name is free, and brings nothing along')
+  t.same((await next.get('/v1/todos')).json().items, [], 'the name is free, and the new account has no rows')
 
   const second = await startSecond(t, service)
   await Promise.all([sweepClosedAccounts(second.app.database), sweepClosedAccounts(service.app.database)])
@@ -79,12 +79,12 @@ t.test('an account with many rows is closed at once, and its rows go in batches,
     await sweepClosedAccounts(second.app.database)
     return (await db.$count(tables.users, sql`${tables.users.id} = ${mina.id}`)) === 0
   })
-  t.equal(await db.$count(tables.todos), 1, "Joon's alone")
+  t.equal(await db.$count(tables.todos), 1, "only Joon's row is left")
   t.equal(await db.$count(tables.tutorials), 0)
-  t.ok(Number((await next.post('/v1/todos', { title: 'x' })).json().id) > last + MANY, 'no id is given out again')
+  t.ok(Number((await next.post('/v1/todos', { title: 'x' })).json().id) > last + MANY, 'no id is reused')
 })
 
-t.test('a sweep that is ended goes on where it was', async (t) => {
+t.test('a sweep that is aborted is completed by the next one', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await mina.post('/v1/todos', { title: 'first' })
@@ -93,7 +93,7 @@ t.test('a sweep that is ended goes on where it was', async (t) => {
   await db.update(tables.users).set(closed).where(sql`${tables.users.id} = ${mina.id}`)
   await sweepClosedAccounts(service.app.database, AbortSignal.abort())
   t.equal(await db.$count(tables.todos), 1)
-  t.equal(await db.$count(tables.users), 1, 'not before its rows')
+  t.equal(await db.$count(tables.users), 1, 'an account is deleted after its rows')
   await sweepClosedAccounts(service.app.database, goOn)
   t.same([await db.$count(tables.todos), await db.$count(tables.users)], [0, 0])
 })

@@ -10,7 +10,7 @@ const QUARTER_S = 900
 const HOUR_S = 3_600
 const WRONG = 'not the password'
 
-t.test('after ten wrong passwords an account waits, and the right one has to wait too', async (t) => {
+t.test('after ten wrong passwords an account is locked, for the right password too', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await service.signUp('joon')
@@ -22,8 +22,8 @@ t.test('after ten wrong passwords an account waits, and the right one has to wai
     t.equal(response.json().code, 'too_many_attempts')
     t.notMatch(response.payload, /token"|"user"/)
   }
-  t.equal((await logIn(service, 'joon')).statusCode, 200, 'nobody else waits')
-  t.equal((await mina.get('/v1/me')).statusCode, 200, 'her session goes on')
+  t.equal((await logIn(service, 'joon')).statusCode, 200, 'other accounts are not locked')
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'a live session stays valid')
   await endWaits(service)
   t.equal((await logIn(service, 'mina')).statusCode, 200)
 })
@@ -37,7 +37,7 @@ t.test('the wait doubles with each wrong password, to a quarter of an hour', asy
     t.equal(row.until - row.updatedAt, seconds * SECOND_MS)
     // Not the seconds that are left: they would tell a stranger when to send the next try.
     assertWaits(t, await logIn(service, 'mina'), QUARTER_S)
-    t.strictSame(await accountRow(service), row, 'asking during the wait makes it no longer')
+    t.strictSame(await accountRow(service), row, 'a try during the wait does not extend the wait')
     await endWaits(service)
     t.equal((await logIn(service, 'mina', WRONG)).statusCode, 401, 'one try after each wait')
   }
@@ -61,11 +61,11 @@ t.test('after a hundred wrong passwords in a row there is one try an hour', asyn
     assertWaits(t, await logIn(service, 'mina'), seconds)
     await endWaits(service)
   }
-  t.equal((await logIn(service, 'mina')).statusCode, 200, 'no wait is for ever')
+  t.equal((await logIn(service, 'mina')).statusCode, 200, 'after the wait the right password works')
   t.strictSame(await statuses(service, 'mina', TRIES + 1), { 401: TRIES, 429: 1 })
 })
 
-t.test('a right password makes the budget whole again', async (t) => {
+t.test('the right password resets the budget', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (let round = 0; round < 3; round += 1) {
@@ -76,7 +76,7 @@ t.test('a right password makes the budget whole again', async (t) => {
   t.strictSame(await statuses(service, 'mina', TRIES + 1), { 401: TRIES, 429: 1 })
 })
 
-t.test('what was quiet for a day starts anew; after thirty wrong passwords for a month', async (t) => {
+t.test('the count of wrong passwords is forgotten after a day, and from thirty on after thirty days', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (const [tries, days, isForgotten] of [
@@ -97,7 +97,7 @@ t.test('what was quiet for a day starts anew; after thirty wrong passwords for a
   }
 })
 
-t.test('all doors and all names of an account share one budget', async (t) => {
+t.test('all endpoints and all names of an account share one budget', async (t) => {
   const service = await startService(t)
   await service.post('/v1/register', { username: 'Mina', email: 'mina@example.com', password: PASSWORD })
   const doors = [
@@ -119,7 +119,7 @@ t.test('all doors and all names of an account share one budget', async (t) => {
 })
 
 // A budget that the right password made whole would tell which accounts are disabled, and that it was right.
-t.test('the right password of somebody disabled is a failed try', async (t) => {
+t.test('the right password of a disabled account counts as a failed try', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const { db, tables } = service.app.database
@@ -128,7 +128,7 @@ t.test('the right password of somebody disabled is a failed try', async (t) => {
   assertWaits(t, await logIn(service, 'mina'))
 })
 
-t.test('of many guesses at the same moment no more than the budget is looked at', async (t) => {
+t.test('of many simultaneous guesses, no more passwords are checked than the budget allows', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (const username of ['mina', 'nobody']) {
@@ -144,7 +144,7 @@ t.test('of many guesses at the same moment no more than the budget is looked at'
   }
 })
 
-t.test('a log-in that is refused for its shape costs no try', async (t) => {
+t.test('a log-in that does not match the schema does not count as a failed try', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (let times = 0; times < TRIES + 1; times += 1) {
@@ -154,7 +154,7 @@ t.test('a log-in that is refused for its shape costs no try', async (t) => {
   t.equal((await rowsOf(service, '%')).length, 0)
 })
 
-t.test('what throttles nobody any more is deleted', async (t) => {
+t.test('throttle rows that no longer have an effect are deleted', async (t) => {
   const service = await startService(t)
   await logIn(service, 'mina', WRONG)
   await logIn(service, 'nobody', WRONG)
@@ -171,7 +171,7 @@ t.test('what throttles nobody any more is deleted', async (t) => {
 })
 
 // People type their password into the field of the name.
-t.test('what was typed as a name is not in the database', async (t) => {
+t.test('a name typed at a failed log-in is not stored in plain text', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const typed = ['three-quiet-lanterns', 'private.person@example.com', 'mina']
@@ -182,7 +182,7 @@ t.test('what was typed as a name is not in the database', async (t) => {
     await service.app.inject({ method: 'POST', url: '/login', payload: { username: name, password: WRONG } })
   }
   const rows = await accountRows(service)
-  t.equal(rows.length, typed.length + 1, 'each name has one budget, and mina another where she is known')
+  t.equal(rows.length, typed.length + 1, 'each name has one budget, and mina has another on her known network')
   for (const { key } of rows) t.match(key, /^account:[\w-]{43}$/)
   const { db, tables } = service.app.database
   for (const table of [tables.throttle, tables.knownNetworks, tables.events]) {
