@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService } from './helper.js'
 
-t.test('register, log in, add something to do, list it, refresh, log out, and be refused', async (t) => {
+t.test('a user registers, adds and lists a todo, refreshes, logs out, and is then rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const created = await mina.post('/v1/todos', { title: 'Water the plants' })

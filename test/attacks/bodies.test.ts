@@ -14,7 +14,7 @@ const ODD_BODIES: [name: string, type: string, payload: string][] = [
   ['too large, and of another type', 'text/plain', 'x'.repeat(70_000)],
 ]
 
-t.test('a body that nobody asked for is answered with a status that the document declares', async (t) => {
+t.test('an unexpected body gets a status that the OpenAPI document declares', async (t) => {
   const service = await startService(t)
   const hold = holderOf(service)
   const operations = operationsOf(service).filter(({ method }) => method !== 'GET')

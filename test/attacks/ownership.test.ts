@@ -22,7 +22,7 @@ const CONDITIONS: Record<string, string>[] = [
 /** What must be in no answer to anybody else. */
 const PRIVATE = 'private-to-mina'
 
-t.test('whatever has an id is not there for anybody else, with any verb, condition or body', async (t) => {
+t.test('other users cannot read or change a resource by its id, with any method, condition or body', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const boss = await signUpAdmin(service, 'boss')
@@ -63,7 +63,7 @@ t.test('whatever has an id is not there for anybody else, with any verb, conditi
   t.same(
     paths.filter((path) => ids[path] === undefined),
     [],
-    'every address with an id is attacked: add one here that is not of a table of ownedTables',
+    'every path with an id is tested: add a path here unless its table is one of ownedTables',
   )
   const mine = ['api_keys', 'factors', 'recovery_codes']
   const kept = ['users', 'sessions', 'clients', ...mine, ...Object.values(tables).map(getTableName)]

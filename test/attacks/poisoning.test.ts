@@ -26,7 +26,7 @@ const FORM_POISONS = [
 const MULTIPART = 'multipart/form-data; boundary=seam'
 const TABLES = ['users', 'sessions', 'todos', 'tutorials']
 
-t.test('no body and no query of any operation reaches the prototypes of objects', async (t) => {
+t.test('no body or query of any operation pollutes object prototypes', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   for (const operation of operationsOf(service)) {
     // Of their own, because some of what is sent logs people out.

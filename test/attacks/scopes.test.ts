@@ -42,7 +42,7 @@ const OF_LOGINS = ['openid', 'offline_access', 'roles', 'users:write']
 /** Looks at the token after what the mail holds. */
 const AFTER_THE_MAIL = 'confirmEmail'
 
-t.test('every operation refuses the token of another client, unless the token holds the scope it names', async (t) => {
+t.test('every operation rejects the token of another client without the scope of the operation', async (t) => {
   const { service, boss, tokenWith } = await start(t)
   const before = await deedsOf(service)
   for (const operation of guardedIn(service)) {
@@ -64,7 +64,7 @@ t.test('every operation refuses the token of another client, unless the token ho
   t.equal(await sessionStatus(boss), ALIVE)
 })
 
-t.test('the scope that an operation names opens it, to its user alone', async (t) => {
+t.test('a token with the scope of an operation is accepted, and grants no more than its user may do', async (t) => {
   const { service, mina, boss, tokenWith } = await start(t)
   const todo = (await mina.post('/v1/todos', { title: 'private-to-mina' })).json()
   for (const operation of guardedIn(service)) {
@@ -80,27 +80,24 @@ t.test('the scope that an operation names opens it, to its user alone', async (t
   t.equal((await service.get(`/v1/todos/${todo.id}`, { authorization })).statusCode, 404)
 })
 
-t.test(
-  'the token of a client that acts for itself opens what names a scope of it, and no row that has an owner',
-  async (t) => {
-    const { service, tokenWith, boss, robot } = await start(t)
-    const real = await clientToken(service, robot)
-    const more = tokenWith(boss, { sub: 'robot', client_id: 'robot', scope: ALL, sid: undefined, role: undefined })
-    for (const operation of guardedIn(service)) {
-      const isOpen = OF_CLIENTS.includes(OPEN[operation.id] ?? '')
-      for (const bearer of [real, more]) {
-        const response = await send(service, operation, bearer)
-        if (isOpen) t.notOk([401, 403].includes(response.statusCode), `${operation.id}: ${response.statusCode}`)
-        else refused(t, operation, response)
-      }
-      for (const scope of isOpen ? OF_CLIENTS.filter((word) => word !== OPEN[operation.id]) : []) {
-        refused(t, operation, await send(service, operation, await clientToken(service, robot, { scope })))
-      }
+t.test('a client credentials token opens only the operations of its scopes, and no row with an owner', async (t) => {
+  const { service, tokenWith, boss, robot } = await start(t)
+  const real = await clientToken(service, robot)
+  const more = tokenWith(boss, { sub: 'robot', client_id: 'robot', scope: ALL, sid: undefined, role: undefined })
+  for (const operation of guardedIn(service)) {
+    const isOpen = OF_CLIENTS.includes(OPEN[operation.id] ?? '')
+    for (const bearer of [real, more]) {
+      const response = await send(service, operation, bearer)
+      if (isOpen) t.notOk([401, 403].includes(response.statusCode), `${operation.id}: ${response.statusCode}`)
+      else refused(t, operation, response)
     }
-  },
-)
+    for (const scope of isOpen ? OF_CLIENTS.filter((word) => word !== OPEN[operation.id]) : []) {
+      refused(t, operation, await send(service, operation, await clientToken(service, robot, { scope })))
+    }
+  }
+})
 
-t.test('a key opens what names a scope of it, and nothing else', async (t) => {
+t.test('an API key opens only the operations of its scopes', async (t) => {
   const { service, mina, boss } = await start(t)
   const ofKeys = ALL.split(' ').filter((word) => !OF_LOGINS.includes(word))
   const bosses = await keyOf(boss, ofKeys.join(' '))
@@ -121,7 +118,7 @@ t.test('a key opens what names a scope of it, and nothing else', async (t) => {
   t.same(await deedsOf(service), before, 'nothing has changed')
 })
 
-t.test('no claims make a client out of a user, or a user out of a client', async (t) => {
+t.test('a token that mixes the claims of a user and of a client is rejected', async (t) => {
   const { service, tokenWith, boss } = await start(t)
   const id = String(boss.id)
   const odd: Claims[] = [
@@ -146,7 +143,7 @@ t.test('no claims make a client out of a user, or a user out of a client', async
   }
 })
 
-t.test('another client sees the address and the roles of its user only with their scopes', async (t) => {
+t.test('another client sees the address and roles of its user only with the scopes email and roles', async (t) => {
   const { service, mina, tokenWith } = await start(t)
   await mina.patch('/v1/me', { email: 'mina@example.com', current_password: 'three quiet lanterns' })
   await service.app.administration.change(mina.id, { roles: 'editor' }, { id: null })
@@ -159,7 +156,7 @@ t.test('another client sees the address and the roles of its user only with thei
   t.match(await seenWith('profile roles'), { email: null, roles: ['editor'] })
 })
 
-t.test('a log-out with the token of another client ends nothing', async (t) => {
+t.test('a log-out with the token of another client returns 403 and ends no session', async (t) => {
   const { service, mina, tokenWith } = await start(t)
   for (const scope of ['', ALL]) {
     const authorization = `Bearer ${tokenWith(mina, { scope })}`

@@ -9,7 +9,7 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const AFTER_THE_MAIL = 'confirmEmail'
 const TABLES = ['users', 'todos', 'tutorials', 'one_time_tokens']
 
-t.test('a refresh token or a reset token opens no door that asks for an access token', async (t) => {
+t.test('a refresh token or reset token is rejected where an access token is required', async (t) => {
   const { service, mina, resetToken } = await start(t)
   const guarded = operationsOf(service).filter(({ id, isGuarded }) => isGuarded && id !== AFTER_THE_MAIL)
   t.ok(guarded.length >= 25)
@@ -26,18 +26,22 @@ t.test('a refresh token or a reset token opens no door that asks for an access t
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('an access token or a reset token refreshes nothing and ends nothing', async (t) => {
+t.test('an access token or reset token cannot refresh or end a session', async (t) => {
   const { service, mina, resetToken } = await start(t)
   for (const refresh_token of [mina.token, resetToken, `lkr_${mina.token}`]) {
     const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token }).toString()
     t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
     t.match((await service.post('/v1/token', form, FORM)).json(), { error: 'invalid_grant' })
-    t.equal((await service.post('/v1/logout', { refresh_token })).statusCode, 204, 'whatever it is, it is over')
+    t.equal(
+      (await service.post('/v1/logout', { refresh_token })).statusCode,
+      204,
+      'a log-out returns 204 for any token',
+    )
   }
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('an access token or a refresh token sets no password, as a token or as one', async (t) => {
+t.test('an access or refresh token is accepted neither as a reset token nor as a password', async (t) => {
   const { service, mina } = await start(t)
   const before = await rowsOf(service, TABLES)
   for (const token of [mina.token, mina.login.refresh_token]) {

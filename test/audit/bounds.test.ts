@@ -2,7 +2,7 @@ import t from 'tap'
 import { type Person, startService } from '../helper.js'
 import { signUpAdmin } from '../support/people.js'
 
-t.test('acts that change nothing are in no audit log', async (t) => {
+t.test('requests that change nothing are not recorded in the audit log', async (t) => {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   const mina = await service.signUp('mina')
@@ -18,7 +18,7 @@ t.test('acts that change nothing are in no audit log', async (t) => {
   t.equal((await boss.get(`/v1/users/${mina.id}`)).json().updated_at, updated_at)
 })
 
-t.test('one account cannot flood the audit log, and keeps nobody else from acting', async (t) => {
+t.test('one account cannot flood the audit log, and its rate limit does not affect other accounts', async (t) => {
   const service = await startService(t, { RATE_LIMIT: '20' })
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -31,7 +31,7 @@ t.test('one account cannot flood the audit log, and keeps nobody else from actin
   t.equal(statuses.filter((status) => status === 429).length, 10)
   t.match((await mina.patch('/v1/me', { name: 'x' })).json(), { status: 429, code: 'rate_limited' })
   t.ok((await eventsOf(boss, mina)).length <= 21)
-  t.equal((await mina.get('/v1/me')).statusCode, 200, 'reading goes on')
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'reads are not limited')
   t.equal((await joon.patch('/v1/me', { name: 'Joon' })).statusCode, 200)
 })
 

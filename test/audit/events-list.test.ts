@@ -22,7 +22,7 @@ const FIELDS = [
 const DAY = 86_400_000
 const NOON = Date.UTC(2026, 10, 20, 12)
 
-t.test('the newest come first, each with exactly the public fields', async (t) => {
+t.test('events are listed newest first, each with exactly the public fields', async (t) => {
   const { boss, mina } = await setUp(t)
   await mina.patch('/v1/me', { name: 'Mina' })
   const { items, next_cursor } = (await boss.get('/v1/events')).json()
@@ -35,7 +35,7 @@ t.test('the newest come first, each with exactly the public fields', async (t) =
   t.match(items[0], { type: 'user.updated', user_id: mina.id })
 })
 
-t.test('filters by type, by user and by time, alone and together', async (t) => {
+t.test('events are filtered by type, user and time, alone and combined', async (t) => {
   const { service, boss } = await setUp(t)
   await replaceEvents(service, [
     { type: 'login.succeeded', userId: 7, createdAt: NOON },
@@ -63,7 +63,7 @@ t.test('filters by type, by user and by time, alone and together', async (t) => 
   for (const [query, expected] of Object.entries(filters)) t.same(await numbers(boss, query), expected, query)
 })
 
-t.test('what is no filter is refused, rather than taken for none', async (t) => {
+t.test('an invalid filter is rejected rather than ignored', async (t) => {
   const { boss } = await setUp(t)
   const refused = [
     'type=',
@@ -97,7 +97,7 @@ t.test('what is no filter is refused, rather than taken for none', async (t) => 
 })
 
 // RFC 3339 allows times that the language's own dates do not know: an empty log would look like a quiet one.
-t.test('a time at the edge of the format is refused or meant, never taken for nothing', async (t) => {
+t.test('an unusual time is rejected or applied as a filter, and never yields an empty list', async (t) => {
   const { boss } = await setUp(t)
   for (const time of ['2016-12-31T23:59:60Z', '2016-12-31 23:59:00Z', '2016-12-31T23:59:00%2B0900']) {
     const answer = await boss.get(`/v1/events?since=${time}`)
@@ -105,7 +105,7 @@ t.test('a time at the edge of the format is refused or meant, never taken for no
   }
 })
 
-t.test('a walk by cursor meets each event once, and keeps to its filter', async (t) => {
+t.test('paging with the cursor returns each event once, and keeps the filter', async (t) => {
   const { service, boss } = await setUp(t)
   const types = ['login.failed', 'login.succeeded']
   const rows = Array.from({ length: 30 }, (_, n) => ({ type: types[n % 2] ?? '', userId: 7, createdAt: NOON }))
@@ -125,7 +125,7 @@ t.test('a walk by cursor meets each event once, and keeps to its filter', async 
   }
 })
 
-t.test('the events of somebody who is gone stay', async (t) => {
+t.test('the events of a deleted account are kept', async (t) => {
   const { boss, mina } = await setUp(t)
   await mina.patch('/v1/me', { name: 'Mina' })
   await mina.post('/v1/me/delete', { current_password: PASSWORD })
@@ -136,7 +136,7 @@ t.test('the events of somebody who is gone stay', async (t) => {
   )
 })
 
-t.test('what is older than EVENTS_RETENTION is deleted, and nothing else', async (t) => {
+t.test('only events older than EVENTS_RETENTION are deleted', async (t) => {
   for (const [setting, days] of Object.entries({ '90d': 90, '1d': 1 })) {
     const { service, boss } = await setUp(t, { EVENTS_RETENTION: setting })
     const row = { type: 'login.succeeded', userId: 7 }
@@ -152,7 +152,7 @@ t.test('what is older than EVENTS_RETENTION is deleted, and nothing else', async
   }
 })
 
-t.test('no secret is ever in the log, also when it was typed into the wrong field', async (t) => {
+t.test('the audit log never contains a secret, not even one typed into the wrong field', async (t) => {
   const { service, boss, mina } = await setUp(t)
   const secrets = [PASSWORD, 'four louder lanterns', 'five loudest lanterns', 'a wrong password']
   const [, second = '', third = '', wrong = ''] = secrets

@@ -21,7 +21,7 @@ interface Expected {
 
 type Logged = Expected & { id: number; ip: string | null; request_id: string | null; created_at: string }
 
-t.test('registering and logging in', async (t) => {
+t.test('registrations and log-ins are recorded, and failed log-ins with their reason', async (t) => {
   const { walk, boss, mina } = await setUp(t)
   const { id: user_id } = mina
   const credentials = { username: 'mina', password: PASSWORD }
@@ -49,7 +49,7 @@ t.test('registering and logging in', async (t) => {
   await walk.check(t, boss)
 })
 
-t.test('the lock of an account, and what is turned away without a look', async (t) => {
+t.test('the lock of an account and the first throttled log-in are recorded', async (t) => {
   const { walk, boss, mina } = await setUp(t)
   const nobody = { user_id: mina.id, actor_id: null }
   const failed = { type: 'login.failed', ...nobody, reason: 'wrong_password' }
@@ -61,12 +61,12 @@ t.test('the lock of an account, and what is turned away without a look', async (
   walk.expect({ type: 'login.throttled', ...nobody, reason: 'account' })
   t.equal((await walk.step('POST /v1/login', undefined, { username: 'mina', password: PASSWORD })).statusCode, 429)
   const confirmed = { email: 'mina@example.com', current_password: PASSWORD }
-  t.equal((await walk.step('PATCH /v1/me', mina, confirmed)).statusCode, 200, 'her session has a budget of its own')
+  t.equal((await walk.step('PATCH /v1/me', mina, confirmed)).statusCode, 200, 'a session has a budget of its own')
   walk.expect({ type: 'user.updated', user_id: mina.id })
   await walk.check(t, boss)
 })
 
-t.test('sessions: refreshed, stolen, ended', async (t) => {
+t.test('refreshes, reused refresh tokens and ended sessions are recorded', async (t) => {
   const { service, walk, boss, mina, joon } = await setUp(t)
   const { refresh_token } = joon.login
   const [phone, laptop] = [await service.logIn('mina'), await service.logIn('mina')]
@@ -89,7 +89,7 @@ t.test('sessions: refreshed, stolen, ended', async (t) => {
   await walk.check(t, boss)
 })
 
-t.test('what people do to their own account', async (t) => {
+t.test('the actions of users on their own account are recorded', async (t) => {
   const { walk, boss, mina } = await setUp(t)
   const { id: user_id } = mina
   const current_password = PASSWORD
@@ -118,7 +118,7 @@ t.test('what people do to their own account', async (t) => {
   await walk.check(t, boss)
 })
 
-t.test('what admins do', async (t) => {
+t.test('the actions of admins are recorded', async (t) => {
   const { service, walk, boss, mina, joon } = await setUp(t)
   const theirs = { user_id: mina.id, actor_id: boss.id }
   const url = `/v1/users/${mina.id}`
@@ -151,7 +151,7 @@ t.test('what admins do', async (t) => {
   await walk.check(t, boss)
 })
 
-t.test('what the command line does has no request, and nobody who did it', async (t) => {
+t.test('events of the command line have no actor, session, address or request id', async (t) => {
   const { service, boss } = await setUp(t)
   const { id: user_id } = await service.app.registration.create(
     { username: 'ada', password: PASSWORD },

@@ -28,7 +28,7 @@ async function eventsOf(boss: Person, type: string, expected: number): Promise<L
   return items
 }
 
-t.test('tries that are turned away are in the audit log once, however many there are', async (t) => {
+t.test('throttled log-ins are recorded once for each name, however many there are', async (t) => {
   const service = await startService(t)
   const [boss, mina] = [await signUpAdmin(service, 'boss'), await service.signUp('mina')]
   const tryAs = (username: string) => service.post('/v1/login', { username, password: WRONG })
@@ -42,10 +42,10 @@ t.test('tries that are turned away are in the audit log once, however many there
     { user_id: mina.id, actor_id: null, reason: 'account', ip: '127.0.0.1' },
   ])
   t.equal(events.length, 2)
-  t.equal((await eventsOf(boss, 'login.failed', 20)).length, 20, 'and no try of them is a failed log-in')
+  t.equal((await eventsOf(boss, 'login.failed', 20)).length, 20, 'throttled log-ins are not recorded as failed')
 })
 
-t.test('a network whose budget is used up is in the audit log once, over all names', async (t) => {
+t.test('the throttling of a network is recorded once, over all names', async (t) => {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   let refused = 0
@@ -73,7 +73,7 @@ t.test('a network or an account over its rate limit is in the audit log once', a
   t.equal(events.length, 2)
 })
 
-t.test('who is no admin and tries an admin’s doors is in the audit log, once for each door', async (t) => {
+t.test('a user without the admin role is recorded once for each admin operation tried', async (t) => {
   const service = await startService(t)
   const [boss, mina, joon] = [
     await signUpAdmin(service, 'boss'),
@@ -98,7 +98,7 @@ t.test('who is no admin and tries an admin’s doors is in the audit log, once f
   t.ok(events.every(({ session_id }) => session_id !== null))
 })
 
-t.test('a log-in says by which door and how', async (t) => {
+t.test('the event of a log-in names its endpoint and the kind of credential', async (t) => {
   const service = await startService(t)
   const [boss, mina] = [await signUpAdmin(service, 'boss'), await service.signUp('mina')]
   const credentials = { username: 'mina', password: PASSWORD }
@@ -123,20 +123,23 @@ t.test('a log-in says by which door and how', async (t) => {
   )
 })
 
-t.test('of refusals a process records so many an hour, one of each client, and says when there are more', async (t) => {
-  const recorded: unknown[] = []
-  const notices: string[] = []
-  let now = 0
-  const events = { record: async (event: unknown) => void recorded.push(event) } as unknown as Events
-  const refusals = new Refusals({ events, onLost: (notice) => notices.push(notice), now: () => now })
-  const note = (whom: string, type: 'login.throttled' | 'access.refused') =>
-    refusals.note(whom, { type, userId: null }, { ip: '192.0.2.7' })
-  for (let n = 0; n < 2_000; n += 1) note(`network:${n}`, 'login.throttled')
-  t.equal(recorded.length, 500)
-  t.match(notices, [/no more login.throttled/])
-  note('user:1', 'access.refused')
-  t.equal(recorded.length, 501, 'those of another kind have room of their own')
-  now += 3_600_000
-  for (let n = 0; n < 3; n += 1) note('network:0', 'login.throttled')
-  t.equal(recorded.length, 502)
-})
+t.test(
+  'a process records one refusal of each client and at most 500 of each type an hour, with a notice',
+  async (t) => {
+    const recorded: unknown[] = []
+    const notices: string[] = []
+    let now = 0
+    const events = { record: async (event: unknown) => void recorded.push(event) } as unknown as Events
+    const refusals = new Refusals({ events, onLost: (notice) => notices.push(notice), now: () => now })
+    const note = (whom: string, type: 'login.throttled' | 'access.refused') =>
+      refusals.note(whom, { type, userId: null }, { ip: '192.0.2.7' })
+    for (let n = 0; n < 2_000; n += 1) note(`network:${n}`, 'login.throttled')
+    t.equal(recorded.length, 500)
+    t.match(notices, [/no more login.throttled/])
+    note('user:1', 'access.refused')
+    t.equal(recorded.length, 501, 'another event type has a limit of its own')
+    now += 3_600_000
+    for (let n = 0; n < 3; n += 1) note('network:0', 'login.throttled')
+    t.equal(recorded.length, 502)
+  },
+)
