@@ -89,7 +89,7 @@ export async function secondFactor(address: string, fetch: typeof globalThis.fet
   assert.deepEqual(error.methods, ['totp', 'recovery_code'])
   const { ticket } = error
   const wrong = await latchkey.completeLogin({ body: { ticket, totp: codeOf(totp.uri) } })
-  assert.equal(wrong.error?.code, 'wrong_code', 'each code counts once')
+  assert.equal(wrong.error?.code, 'wrong_code', 'each code is accepted once')
   const { data: login } = await latchkey.completeLogin({ body: { ticket, totp: codeOf(totp.uri, 1) } })
   assert.ok(login)
   accessToken = login.access_token

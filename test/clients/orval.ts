@@ -97,7 +97,7 @@ export async function secondFactor(address: string, fetch: typeof globalThis.fet
   assert.deepEqual(methods, ['totp', 'recovery_code'])
   const wrong = await latchkey.completeLogin({ ticket, totp: codeOf(uri) })
   assert.ok(wrong.status === 403)
-  assert.equal(wrong.data.code, 'wrong_code', 'each code counts once')
+  assert.equal(wrong.data.code, 'wrong_code', 'each code is accepted once')
   const login = await latchkey.completeLogin({ ticket, totp: codeOf(uri, 1) })
   assert.ok(login.status === 200)
   settings.token = login.data.access_token

@@ -8,7 +8,7 @@ import { latchkey, serving } from '../support/child.js'
 
 t.setTimeout(120_000)
 
-t.test('a backup is made while people write, is whole, and a service starts on it', async (t) => {
+t.test('a backup made during writes is intact, and a service starts on it', async (t) => {
   const folder = await temporaryFolder(t)
   const service = await serving(t, { folder, settings: { DATABASE_URL: 'sqlite:./latchkey.db' } })
   const body = { username: 'mina', password: PASSWORD }
@@ -42,7 +42,7 @@ t.test('a backup is made while people write, is whole, and a service starts on i
   await restored.logIn('mina')
 })
 
-t.test('what cannot be backed up leaves no file', async (t) => {
+t.test('a backup that fails leaves no file', async (t) => {
   const folder = await temporaryFolder(t)
   await writeFile(join(folder, 'broken.db'), 'x'.repeat(5_000))
   const postgres = {

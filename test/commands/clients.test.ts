@@ -30,7 +30,7 @@ t.test('clients are registered, changed and deleted on the command line', async 
   t.equal((await run('list')).stdout, '')
 })
 
-t.test('what an option gives, the command line can take back', async (t) => {
+t.test('client settings can be cleared again on the command line', async (t) => {
   const { run } = await installation(t)
   const folder = await temporaryFolder(t)
   const keys = join(folder, 'jwks.json')
@@ -51,7 +51,7 @@ t.test('what an option gives, the command line can take back', async (t) => {
   t.match(JSON.parse((await run('update', 'shop', ...publicNow)).stdout), { jwks: null })
 })
 
-t.test('what is refused says why', async (t) => {
+t.test('a rejected clients command prints the reason and changes nothing', async (t) => {
   const { run } = await installation(t)
   const refused: [string[], number, RegExp][] = [
     [['show', 'nobody'], 1, /there is no client "nobody"/],
@@ -74,7 +74,7 @@ t.test('what is refused says why', async (t) => {
   t.equal((await run('list')).stdout, '')
 })
 
-t.test('the command line lists the API keys of anybody, and ends them', async (t) => {
+t.test('the command line lists and revokes the API keys of any user', async (t) => {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
   const service = await startService(t, { DATABASE_URL })
@@ -91,7 +91,11 @@ t.test('the command line lists the API keys of anybody, and ends them', async (t
   t.notMatch(listed.stdout, new RegExp(`lkk_|${other.id}`))
   const json = (await run('list', 'joon', '--json')).stdout
   t.match(JSON.parse(json), { id: other.id, name: 'other', scope: 'profile', expires_at, last_used_at: null })
-  t.match(await run('revoke', 'mina', other.id), { code: 1, stderr: /mina .*has no API key/ }, 'it is not hers')
+  t.match(
+    await run('revoke', 'mina', other.id),
+    { code: 1, stderr: /mina .*has no API key/ },
+    'the key belongs to another user',
+  )
   t.match(await run('revoke', 'mina'), { code: 64, stderr: /missing argument <id>/ })
   t.match(await run('list', 'nobody'), { code: 1 })
   t.match(await run('revoke', 'mina', backup.id), { code: 0, stdout: `Revoked ${backup.id}.` })

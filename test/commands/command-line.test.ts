@@ -43,7 +43,7 @@ complete() {
 }
 `
 
-t.test('every command has --json, and says how it ends by codes that the table in the docs has', async (t) => {
+t.test('every command has --json, and its --help lists all options and only documented exit codes', async (t) => {
   const commands = await commandsOf()
   t.ok(commands.length >= 11, `${commands.length} commands`)
   const page = await readFile(join(packageRoot, 'docs/operations.md'), 'utf8')
@@ -65,7 +65,7 @@ t.test('every command has --json, and says how it ends by codes that the table i
   }
 })
 
-t.test('help <command> is <command> --help, and each code means one thing', async (t) => {
+t.test('help <command> prints the same as <command> --help, and each failure has its exit code', async (t) => {
   const folder = await temporaryFolder(t)
   const end = async (args: string[], settings: Record<string, string> = {}) => {
     const child = await latchkey(t, args, { folder, settings })
@@ -128,7 +128,7 @@ t.test('the Tab key of bash completes commands, actions and options', async (t) 
 
 const withoutZsh = existsSync(ZSH) ? false : `no ${ZSH}: apt-get install zsh`
 
-t.test('zsh itself completes what is typed into it', { skip: withoutZsh }, async (t) => {
+t.test('zsh completes commands, actions, options and file names', { skip: withoutZsh }, async (t) => {
   const folder = await temporaryFolder(t)
   await writeFile(join(folder, 'completion.zsh'), await completion(t, 'zsh'))
   for (const name of ['people.csv', 'backup-of-monday']) await writeFile(join(folder, name), '')
@@ -152,7 +152,7 @@ t.test('zsh itself completes what is typed into it', { skip: withoutZsh }, async
   )
 })
 
-t.test('a log for people is a line a request, with nothing in it that a terminal obeys', async (t) => {
+t.test('the text log has one line for each request, without control characters', async (t) => {
   const service = await serving(t, { settings: { LOG_FORMAT: 'text' } })
   await service.request('POST', '/v1/register', { body: { username: 'mina', password: PASSWORD } })
   await service.request('GET', '/nowhere')

@@ -16,7 +16,7 @@ t.setTimeout(120_000)
 
 const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests'
 
-t.test('a copied installation goes on where the first one was, there and back', async (t) => {
+t.test('accounts, sessions, keys and rows survive a copy to another database and back', async (t) => {
   const sqlite = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const first = await startService(t, { DATABASE_URL: sqlite, SECRET_KEY })
   const [mina, joon, ended] = [await first.signUp('mina'), await first.signUp('joon'), await first.logIn('joon')]
@@ -37,14 +37,14 @@ t.test('a copied installation goes on where the first one was, there and back', 
   process.env.COPY_TARGET_FILE = join(await temporaryFolder(t), 'address')
   await writeFile(process.env.COPY_TARGET_FILE, `${target}\n`)
   await copy(sqlite, 'COPY_TARGET')
-  t.same(await contentOf(first), before, 'the source is as it was')
+  t.same(await contentOf(first), before, 'the source is unchanged')
 
   const second = await startService(t, { DATABASE_URL: target, SECRET_KEY })
   t.same(await contentOf(second), before)
   t.equal((await second.logIn('mina')).id, mina.id)
   t.equal((await second.post('/v1/refresh', { refresh_token: joon.login.refresh_token })).statusCode, 200)
   t.match((await second.get('/v1/todos', bearer(mina.token))).json().items, [{ title: '물 주기' }])
-  t.match((await second.get('/v1/todos', bearer(key))).json().items, [{ title: '물 주기' }], 'by an API key')
+  t.match((await second.get('/v1/todos', bearer(key))).json().items, [{ title: '물 주기' }], 'with an API key')
   const [recovery_code] = authenticator.recoveryCodes
   for (const factor of [{ totp: authenticator.code() }, { recovery_code }]) {
     const answer = await second.post('/v1/login/factor', { ticket: await ticketOf(second, 'hana'), ...factor })
@@ -58,10 +58,10 @@ t.test('a copied installation goes on where the first one was, there and back', 
   await copy(target, back)
   const third = await startService(t, { DATABASE_URL: back, SECRET_KEY })
   t.same(await contentOf(third), await contentOf(second))
-  for (const service of [second, third]) t.equal((await service.signUp('later')).id, gone.id + 1, 'no id comes twice')
+  for (const service of [second, third]) t.equal((await service.signUp('later')).id, gone.id + 1, 'no id is reused')
 })
 
-t.test('a copy of more rows than are read at once, to either engine, each with its owner', async (t) => {
+t.test('a copy of more rows than are read at once keeps every row with its owner', async (t) => {
   const first = await startService(t, { SECRET_KEY })
   const people = [await first.signUp('mina'), await first.signUp('joon')]
   const { db, tables } = first.app.database
@@ -84,12 +84,16 @@ t.test('a copy of more rows than are read at once, to either engine, each with i
   const second = await startService(t, { DATABASE_URL: back, SECRET_KEY })
   t.same(await contentOf(second), await contentOf(first))
   const joon = await second.logIn('joon')
-  t.equal((await joon.post('/v1/todos', { title: 'later' })).json().id, 5_001, 'ids go on after those that are gone')
+  t.equal(
+    (await joon.post('/v1/todos', { title: 'later' })).json().id,
+    5_001,
+    'new ids follow the highest id ever used',
+  )
   t.equal((await joon.get('/v1/todos/1')).statusCode, 404)
   t.equal((await joon.get('/v1/todos/2')).statusCode, 200)
 })
 
-t.test('what cannot be copied is refused, and nothing is changed', async (t) => {
+t.test('a copy that is not possible is rejected, and nothing is changed', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const { DATABASE_URL: full } = service.app.config
@@ -103,7 +107,7 @@ t.test('what cannot be copied is refused, and nothing is changed', async (t) => 
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
 })
 
-t.test('an installation in which a user name is the address of somebody else is not begun', async (t) => {
+t.test('a copy is rejected if a user name is the e-mail address of another account', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const first = await startService(t, { DATABASE_URL: `sqlite:${file}`, SECRET_KEY })
   const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]

@@ -17,7 +17,7 @@ const SCRIPT = '/usr/bin/script'
 const PROMPT = /(?:Password|The same again): /g
 const CREATE = ['users', 'create', '--username', 'ada']
 
-t.test('the mark and the end of a line are no part of a password', async (t) => {
+t.test('a byte order mark and a line end are not part of the password', async (t) => {
   for (const input of [`\ufeff${PASSWORD}\r\n`, `\ufeff${PASSWORD}`, `${PASSWORD}\r\n`, `${PASSWORD}\nmore`]) {
     const { folder, run } = await installation(t)
     const made = await run(process.execPath, [CLI, ...CREATE], { input })
@@ -29,7 +29,7 @@ t.test('the mark and the end of a line are no part of a password', async (t) => 
   }
 })
 
-t.test('blanks at an end, and text in another encoding, are refused and make nobody', async (t) => {
+t.test('a password with blanks at either end or not in UTF-8 is rejected, and no account is created', async (t) => {
   const { folder, run } = await installation(t)
   const utf16 = Buffer.from(`\ufeff${PASSWORD}\r\n`, 'utf16le')
   const refused: [input: string | Buffer, says: RegExp][] = [
@@ -49,7 +49,7 @@ t.test('blanks at an end, and text in another encoding, are refused and make nob
 
 const skip = existsSync(SCRIPT) ? false : `no ${SCRIPT}`
 
-t.test('a terminal is asked twice, shows nothing, and Ctrl-C ends it quietly', { skip }, async (t) => {
+t.test('a terminal prompts twice without echo, and Ctrl-C ends the command quietly', { skip }, async (t) => {
   const { run } = await installation(t)
   const command = ['-qec', [process.execPath, CLI, ...CREATE].join(' '), '/dev/null']
   const mistyped = await run(SCRIPT, command, { keys: [`${PASSWORD}\r`, 'three quiet lantern\r'] })

@@ -55,7 +55,11 @@ t.test('accounts whose names attack the terminal are printed escaped', async (t)
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line))
-  t.match(first, { username: EVERYTHING, email: `${EVERYTHING}@x`, name: EVERYTHING }, 'a program reads what is there')
+  t.match(
+    first,
+    { username: EVERYTHING, email: `${EVERYTHING}@x`, name: EVERYTHING },
+    'the JSON has the names unchanged',
+  )
   t.equal(JSON.parse((await run(['users', 'show', 'zed', '--json'])).stdout).username, EVERYTHING)
 
   t.equal((await run(['users', 'disable', 'zed'])).stdout, `${ESCAPED} (id 2) is disabled, with the role user.\n`)

@@ -15,7 +15,7 @@ t.setTimeout(600_000)
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
 
-t.test('the first admin comes from the command line, and logs in over the API', async (t) => {
+t.test('the command line creates the first admin, who logs in over the API', async (t) => {
   const command = await commandIn(t)
   const made = await command.spawn(['users', 'create', '--username', 'admin', '--admin'], `${PASSWORD}\n`)
   t.equal(made.code, 0, made.stderr)
@@ -29,17 +29,21 @@ t.test('the first admin comes from the command line, and logs in over the API', 
   t.match(items.at(-1), { type: 'user.created', actor_id: null, ip: null })
 })
 
-t.test('without --admin it is a person like any other, with an address and a name', async (t) => {
+t.test('without --admin the new account has the role user, with its e-mail address and name', async (t) => {
   const command = await commandIn(t)
   const names = ['--email', 'Ada@Example.com', '--name', 'Ada L.']
-  t.equal((await command.spawn(['users', 'create', ...names], PASSWORD)).code, 0, 'the line need not end')
+  t.equal(
+    (await command.spawn(['users', 'create', ...names], PASSWORD)).code,
+    0,
+    'the input needs no line break at its end',
+  )
   const service = await command.startService()
   const ada = await service.logIn('ada@example.com', PASSWORD)
   t.match(ada.login.user, { username: null, email: 'Ada@Example.com', name: 'Ada L.', role: 'user' })
   t.equal((await ada.get('/v1/users')).statusCode, 403)
 })
 
-t.test('while registration is closed, and while the service runs', async (t) => {
+t.test('accounts are created while registration is closed and the service is running', async (t) => {
   const command = await commandIn(t, { REGISTRATION: 'closed' })
   const service = await command.startService()
   t.equal((await service.post('/v1/register', { username: 'mina', password: PASSWORD })).statusCode, 403)
@@ -49,7 +53,7 @@ t.test('while registration is closed, and while the service runs', async (t) => 
   t.match((await service.logIn('mina', PASSWORD)).login.user, { username: 'mina', role: 'user' })
 })
 
-t.test('what is refused says why, ends with another code, and leaves nothing', async (t) => {
+t.test('a rejected users command prints the reason, exits with 1 or 64, and changes nothing', async (t) => {
   const command = await commandIn(t)
   t.equal((await command.run(['users', 'create', '--username', 'mina'], PASSWORD)).code, 0)
   const create = ['users', 'create']
@@ -92,7 +96,7 @@ t.test('what is refused says why, ends with another code, and leaves nothing', a
       t.match(stderr, says, name)
       t.equal(stdout, '', name)
       t.notMatch(stderr, /\n\s+at /, `${name}: no stack`)
-      if (input.trim() !== '') t.notMatch(stderr, input.trim(), `${name}: nor the password`)
+      if (input.trim() !== '') t.notMatch(stderr, input.trim(), `${name}: the password is not printed`)
     }),
   )
   const { db, tables } = (await command.startService()).app.database
@@ -120,7 +124,7 @@ t.test('accounts are listed, disabled, enabled and changed; one admin always sta
   await service.app.revocations.poll()
   t.equal(await sessionStatus(mina), DEAD)
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
-  t.equal((await joon.get('/v1/me')).statusCode, 200, 'nobody else is')
+  t.equal((await joon.get('/v1/me')).statusCode, 200, 'other accounts are not disabled')
   t.equal(await run('enable', '2'), '0 mina (id 2) is active, with the role user.')
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 200)
 
@@ -160,7 +164,7 @@ t.test('a new password comes from standard input, and ends all sessions', async 
   t.equal(await sessionStatus(mina), DEAD)
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 401)
   const again = await service.logIn('mina', changed)
-  t.equal((await command.run(['users', 'set-password', 'mina'], 'mina\n')).code, 1, 'by the rules')
+  t.equal((await command.run(['users', 'set-password', 'mina'], 'mina\n')).code, 1, 'the password rules apply')
   t.equal((await command.run(['users', 'revoke-sessions', 'mina'], '')).code, 0)
   await service.app.revocations.poll()
   t.equal(await sessionStatus(again), DEAD)
@@ -173,7 +177,7 @@ t.test('a new password comes from standard input, and ends all sessions', async 
   )
 })
 
-t.test('accounts are found by a part of a name, in bounds, and deleted for good', async (t) => {
+t.test('accounts are found by part of a name, up to --limit, and deleted permanently', async (t) => {
   const command = await commandIn(t)
   const service = await command.startService()
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon_park')]
@@ -186,7 +190,7 @@ t.test('accounts are found by a part of a name, in bounds, and deleted for good'
   }
   t.same(await names(), ['mina', 'joon_park', 'minari'])
   t.same(await names('--search', 'MIN'), ['mina', 'minari'])
-  t.same(await names('--search', '_'), ['joon_park'], 'no wildcard')
+  t.same(await names('--search', '_'), ['joon_park'], '_ is no wildcard')
   t.same(await names('--search', '%'), [])
   t.same(await names('--search', '!'), [])
   t.same(await names('--limit', '2'), ['mina', 'joon_park'])
@@ -201,10 +205,10 @@ t.test('accounts are found by a part of a name, in bounds, and deleted for good'
   t.equal(await sessionStatus(mina), ALIVE)
   t.equal((await service.post('/v1/login', { username: 'joon_park', password: PASSWORD })).statusCode, 401)
   t.equal(await service.app.database.db.$count(service.app.database.tables.todos), 0)
-  t.equal((await command.run(['users', 'delete', 'joon_park'], '')).code, 1, 'there is nobody any more')
+  t.equal((await command.run(['users', 'delete', 'joon_park'], '')).code, 1, 'the account is gone')
 })
 
-t.test('every action prints the account as JSON where it is asked to, and says which database it used', async (t) => {
+t.test('every action prints the account as JSON with --json, and names the database that it used', async (t) => {
   const command = await commandIn(t)
   const json = async (args: string[], input = '') => {
     const { code, stdout, stderr } = await command.run(['users', ...args, '--json'], input)
@@ -226,7 +230,7 @@ t.test('every action prints the account as JSON where it is asked to, and says w
   t.match(shown.stdout, /^id +2\nusername +mina\nemail +-\n/)
 })
 
-t.test('--help explains itself, and does nothing', async (t) => {
+t.test('users --help prints the usage and exits with 0', async (t) => {
   const command = await commandIn(t)
   const { code, stdout } = await command.spawn(['users', '--help'], '')
   t.equal(code, 0)

@@ -48,26 +48,23 @@ function knock({ send }: Compat, door: Door, password = PASSWORD): Promise<Answe
   return send(door.line, door.logIn(door === BY_EMAIL ? 'mina@example.com' : 'mina', password))
 }
 
-t.test(
-  'who registered at v1 logs in at every door, for as long as its tutorial meant, and logs out at v1',
-  async (t) => {
-    const compat = await startCompat(t)
-    await register(compat)
-    for (const door of [...BY_USERNAME, BY_EMAIL]) {
-      const token: string = JSON.parse((await knock(compat, door)).text).access_token
-      const claims = claimsOf(token)
-      t.equal((Number(claims.exp) - Number(claims.iat)) / 60, door.minutes, door.line)
-      t.equal(claims.aud, 'http://latchkey.test/compat', 'no other service takes it')
-      const headers = { authorization: `Bearer ${token}` }
-      t.equal((await compat.service.get('/v1/me', headers)).json().username, 'mina')
-      t.equal((await compat.service.post('/v1/logout', undefined, headers)).statusCode, 204)
-      const after = await compat.send('GET /tutorials', { headers })
-      t.same([after.status, JSON.parse(after.text)], [401, { msg: 'Token has been revoked' }])
-    }
-  },
-)
+t.test('v1 accounts log in at each tutorial with the token lifetime of that tutorial, and log out at v1', async (t) => {
+  const compat = await startCompat(t)
+  await register(compat)
+  for (const door of [...BY_USERNAME, BY_EMAIL]) {
+    const token: string = JSON.parse((await knock(compat, door)).text).access_token
+    const claims = claimsOf(token)
+    t.equal((Number(claims.exp) - Number(claims.iat)) / 60, door.minutes, door.line)
+    t.equal(claims.aud, 'http://latchkey.test/compat', 'no other service accepts the token')
+    const headers = { authorization: `Bearer ${token}` }
+    t.equal((await compat.service.get('/v1/me', headers)).json().username, 'mina')
+    t.equal((await compat.service.post('/v1/logout', undefined, headers)).statusCode, 204)
+    const after = await compat.send('GET /tutorials', { headers })
+    t.same([after.status, JSON.parse(after.text)], [401, { msg: 'Token has been revoked' }])
+  }
+})
 
-t.test('who registered at a tutorial logs in at the others and at v1', async (t) => {
+t.test('an account registered at a tutorial logs in at all tutorials and at v1', async (t) => {
   const compat = await startCompat(t)
   await compat.send('POST /users/add_user/', { json: { username: 'mina', password: PASSWORD } })
   await compat.send('POST /register', { json: { name: 'Mina', email: 'mina@example.com', password: PASSWORD } })
@@ -77,7 +74,7 @@ t.test('who registered at a tutorial logs in at the others and at v1', async (t)
   }
 })
 
-t.test('wrong passwords at all doors together have one budget', async (t) => {
+t.test('wrong passwords at all log-in endpoints share one budget', async (t) => {
   const compat = await startCompat(t, { LOGIN_THROTTLE: 'on' })
   await register(compat)
   for (const door of [...BY_USERNAME, BY_EMAIL]) {
@@ -92,7 +89,7 @@ t.test('wrong passwords at all doors together have one budget', async (t) => {
   t.equal((await compat.service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 429)
 })
 
-t.test('a full queue and a bug are answered under the key of the tutorial', async (t) => {
+t.test('a full hash queue and an internal error are answered in the error format of the tutorial', async (t) => {
   const compat = await startCompat(t)
   const { logIn } = compat.service.app
   for (const door of [...BY_USERNAME, BY_EMAIL]) {
@@ -113,7 +110,7 @@ t.test('a full queue and a bug are answered under the key of the tutorial', asyn
   }
 })
 
-t.test('RATE_LIMIT is one budget for these doors and those of v1', async (t) => {
+t.test('RATE_LIMIT is one budget for the tutorial endpoints and those of v1', async (t) => {
   const signUps = ['POST /register', 'POST /users/add_user/']
   const compat = await startCompat(t, { RATE_LIMIT: String(BY_USERNAME.length + signUps.length) })
   for (const door of BY_USERNAME) t.equal((await knock(compat, door)).status, 401, door.line)
@@ -128,7 +125,7 @@ t.test('RATE_LIMIT is one budget for these doors and those of v1', async (t) => 
   t.equal((await compat.service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 429)
 })
 
-t.test('a tutorial is a row of the common table, its owner’s alone', async (t) => {
+t.test('a tutorial row is stored in the common table, and only its owner can change it', async (t) => {
   const compat = await startCompat(t)
   const [mina, jun] = [await compat.service.signUp('mina'), await compat.service.signUp('jun')]
   const json = { name: 'New Video', description: '1234' }

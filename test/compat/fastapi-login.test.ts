@@ -48,7 +48,7 @@ const ROWS: Row[] = [
   [30, 'should', 'GET /nope', {}, 404],
 ]
 
-t.test('the rows of the FastAPI log-in', async (t) => {
+t.test('the recorded requests of the FastAPI log-in get the recorded answers', async (t) => {
   const compat = await startCompat(t)
   const { service } = compat
   await addUser(service, carol.username, carol.password)
@@ -56,7 +56,7 @@ t.test('the rows of the FastAPI log-in', async (t) => {
   await holdRows(t, compat, ROWS)
 })
 
-t.test('forms that are not quite forms', async (t) => {
+t.test('unusual and malformed form bodies get a defined answer', async (t) => {
   const compat = await startCompat(t)
   const { service, send } = compat
   await addUser(service, 'carol', 'carol-pw')
@@ -90,6 +90,6 @@ t.test('forms that are not quite forms', async (t) => {
   await holdRows(t, compat, rows)
   t.equal((await send(`OPTIONS ${PATH}`)).status, 405)
   const refused = await compat.service.app.inject({ method: 'POST', url: `${PATH}/`, headers: { host: 'a"b' } })
-  t.equal(refused.statusCode, 400, 'a Host that is no host is told nothing back')
+  t.equal(refused.statusCode, 400, 'an invalid Host header is rejected')
   t.equal(refused.headers.location, undefined)
 })

@@ -116,7 +116,7 @@ const LOG_IN: Row[] = [
   [55, 'should', 'PUT /token', { form: dave }, 405, wrongMethod, allow],
 ]
 
-t.test('the rows of the FastAPI TODO application', async (t) => {
+t.test('the recorded requests of the FastAPI TODO application get the recorded answers', async (t) => {
   const compat = await startCompat(t)
   const { service, send } = compat
   await addUser(service, dave.username, dave.password)
@@ -125,7 +125,7 @@ t.test('the rows of the FastAPI TODO application', async (t) => {
   await holdRows(t, compat, [...SIGN_UP, ...LOG_IN], (row) => ({ uniq: `row${row}`, added: 'dup-1' }))
 })
 
-t.test('where the tutorial crashes or takes anything', async (t) => {
+t.test('input that crashes the tutorial, or that it accepts without a check, gets a defined answer', async (t) => {
   const compat = await startCompat(t, { PASSWORD_MIN_LENGTH: '8', PASSWORD_BLOCKLIST: 'on' })
   const short = { type: 'string_too_short', msg: 'String should have at least 1 character', ctx: { min_length: 1 } }
   const flaw = (field: string, rest: object) => ({ detail: [{ loc: ['body', field], input: null, ...rest }] })
@@ -194,7 +194,7 @@ t.test('four equal sign-ups at once make one user', async (t) => {
   )
 })
 
-t.test('a closed registration is closed here too', async (t) => {
+t.test('REGISTRATION=closed closes the tutorial sign-up too', async (t) => {
   const { send } = await startCompat(t, { REGISTRATION: 'closed' })
   const answer = await send(`POST ${ADD}`, { json: { username: 'eve', password: 'pw1' } })
   t.equal(answer.status, 403)

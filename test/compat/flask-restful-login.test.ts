@@ -37,7 +37,7 @@ const ROWS: Row[] = [
   [28, 'should', 'POST /logins', { json: {} }, 404],
 ]
 
-t.test('the rows of the Flask-RESTful log-in', async (t) => {
+t.test('the recorded requests of the Flask-RESTful log-in get the recorded answers', async (t) => {
   const compat = await startCompat(t)
   const { service } = compat
   await addUser(service, john.username, john.password)
@@ -45,7 +45,7 @@ t.test('the rows of the Flask-RESTful log-in', async (t) => {
   await holdRows(t, compat, ROWS)
 })
 
-t.test('where the tutorial lets people in', async (t) => {
+t.test('credentials of another type or spelling get 401', async (t) => {
   const { service, send } = await startCompat(t)
   await addUser(service, 'john', '1234')
   for (const json of [

@@ -47,7 +47,7 @@ const ROWS: Row[] = [
   [30, 'should', 'GET /nope', {}, 404],
 ]
 
-t.test('the rows of the Flask-Smorest log-in', async (t) => {
+t.test('the recorded requests of the Flask-Smorest log-in get the recorded answers', async (t) => {
   const compat = await startCompat(t)
   const { service } = compat
   await addUser(service, alice.username, alice.password)
@@ -55,7 +55,7 @@ t.test('the rows of the Flask-Smorest log-in', async (t) => {
   await holdRows(t, compat, ROWS)
 })
 
-t.test('where the tutorial crashes', async (t) => {
+t.test('input that crashes the tutorial gets a defined answer', async (t) => {
   const { service, send } = await startCompat(t)
   await addUser(service, 'alice', 'alice-pw')
   const cases: [unknown, number, object][] = [

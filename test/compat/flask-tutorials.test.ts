@@ -111,12 +111,12 @@ async function withGone(compat: Compat, row: number): Promise<Values> {
   return values
 }
 
-t.test('the rows of the Flask tutorials API', async (t) => {
+t.test('the recorded requests of the Flask tutorials API get the recorded answers', async (t) => {
   const compat = await startCompat(t)
   await holdRows(t, compat, [...ACCOUNTS, ...TUTORIALS], (row) => withGone(compat, row))
 })
 
-t.test('where the tutorial crashes or lets others in', async (t) => {
+t.test('input that crashes the tutorial, or gives access to other users, gets a defined answer', async (t) => {
   const compat = await startCompat(t, { PASSWORD_MIN_LENGTH: '4' })
   const wrong = { msg: 'Bad email or password' }
   const noLogin = { msg: 'Missing email or password' }

@@ -66,7 +66,7 @@ const BODIES = [
   '--seam\r\nContent-Disposition: form-data; name="username"; filename="x"\r\n\r\na\r\n--seam--\r\n',
 ]
 
-t.test('no body of any type is a 500', async (t) => {
+t.test('no body of any content type causes a 5xx answer', async (t) => {
   const { send, service } = await startCompat(t, { LOG_LEVEL: 'silent' })
   const { token } = await service.signUp('mina')
   for (const line of LINES) {
@@ -86,7 +86,7 @@ t.test('no body of any type is a 500', async (t) => {
   }
 })
 
-t.test('no Authorization header is a 500, and none but a token of ours is let in', async (t) => {
+t.test('every malformed Authorization header gets 401 or 422', async (t) => {
   const { send } = await startCompat(t)
   const odd = [
     'Bearer',
@@ -108,7 +108,7 @@ t.test('no Authorization header is a 500, and none but a token of ours is let in
   }
 })
 
-t.test('what is closed: each person’s rows, and nothing else', async (t) => {
+t.test('only the tutorial routes to rows of a user need a token', async (t) => {
   const { service } = await startCompat(t)
   const closed: string[] = []
   for (const url of [...PATHS, ...FASTAPI_PATHS]) {

@@ -14,7 +14,7 @@ const REVOKED = '401 {"msg":"Token has been revoked"}'
 const STRANGER = '422 {"msg":"Signature verification failed"}'
 const PASSWORD = 'three quiet lanterns'
 
-t.test('an old token is its user’s until the cut-off, at the tutorials’ addresses alone', async (t) => {
+t.test('a legacy token is valid until the cut-off, for its user and at the tutorial endpoints alone', async (t) => {
   const cutOff = Math.ceil(Date.now() / 1_000) + 3_600
   const until = new Date(cutOff * 1_000).toISOString().replace('.000', '')
   const { compat, mina, joon, ask } = await movedIn(t, { LEGACY_TOKENS: `${SECRET}@${until}` })
@@ -23,9 +23,9 @@ t.test('an old token is its user’s until the cut-off, at the tutorials’ addr
   const made = await compat.send('POST /tutorials', { headers, json })
   t.match(JSON.parse(made.text), { user_id: mina, ...json })
   t.match(await ask({ sub: 2 }), /^200 \[\{.*"New Video"/)
-  t.match(await ask({ sub: 'mina' }), /^200 \[\{/, 'by the name it had there')
-  t.match(await ask({ sub: '2' }), /^200 \[\{/, 'by the id as text')
-  t.equal(await ask({ sub: 3 }), '200 []', 'joon, who has none')
+  t.match(await ask({ sub: 'mina' }), /^200 \[\{/, 'sub is the old user name')
+  t.match(await ask({ sub: '2' }), /^200 \[\{/, 'sub is the old id as text')
+  t.equal(await ask({ sub: 3 }), '200 []', 'joon has no tutorials')
   const id = JSON.parse(made.text).id
   const ofJoon = { headers: { authorization: `Bearer ${oldToken({ sub: 3 })}` } }
   t.equal((await compat.send(`DELETE /tutorials/${id}`, ofJoon)).status, 404)
@@ -40,10 +40,10 @@ t.test('an old token is its user’s until the cut-off, at the tutorials’ addr
     Date.now = now
   })
   Date.now = () => cutOff * 1_000 + 50
-  t.equal(await ask({ sub: 2 }), STRANGER, 'after the cut-off it is a stranger’s')
+  t.equal(await ask({ sub: 2 }), STRANGER, 'after the cut-off the secret is not accepted')
 })
 
-t.test('whom an old token may name', async (t) => {
+t.test('a legacy token is rejected if it names no imported user, is expired or is not yet valid', async (t) => {
   const { compat, mina, ask } = await movedIn(t)
   const now = Math.floor(Date.now() / 1_000)
   for (const [claims, answer] of [
@@ -75,7 +75,7 @@ t.test('whom an old token may name', async (t) => {
   t.equal(await ask({ sub: 51 }), REVOKED)
 })
 
-t.test('each secret is for the people of its own import', async (t) => {
+t.test('each legacy secret is valid only for users of its own import', async (t) => {
   const LEGACY_TOKENS = `${SECRET}@${FOREVER},${OTHER_SECRET}@${FOREVER}@other`
   const { compat, mina, joon, ask } = await movedIn(t, { LEGACY_TOKENS })
   const { db, tables } = compat.service.app.database
@@ -89,7 +89,7 @@ t.test('each secret is for the people of its own import', async (t) => {
   t.ok(mina)
 })
 
-t.test('logging out everywhere, a new password and being disabled end old tokens for good', async (t) => {
+t.test('a log-out everywhere, a password change, disabling or a promotion ends legacy tokens for good', async (t) => {
   const { compat, mina, ask } = await movedIn(t)
   const { accounts, administration, registration, database } = compat.service.app
   const { importedIds } = database.tables
@@ -99,10 +99,10 @@ t.test('logging out everywhere, a new password and being disabled end old tokens
   const person = await compat.service.logIn('mina')
 
   await person.delete('/v1/sessions')
-  t.equal(await isIn(), '401', 'all other sessions')
-  t.equal(await isIn({ iat: undefined }), '401', 'without a time it may be older')
-  t.equal(await isIn({ iat: iat + 120 }), '401', 'nor with one that has not come')
-  t.equal((await ask({ sub: 3, iat })).slice(0, 3), '200', 'nobody else’s')
+  t.equal(await isIn(), '401', 'after a log-out of all other sessions')
+  t.equal(await isIn({ iat: undefined }), '401', 'a token without iat may be older')
+  t.equal(await isIn({ iat: iat + 120 }), '401', 'a token with iat in the future is rejected')
+  t.equal((await ask({ sub: 3, iat })).slice(0, 3), '200', 'tokens of other users stay valid')
   await reset()
   t.equal(await isIn(), '200')
   const changed = await person.patch('/v1/me', {})
@@ -110,34 +110,34 @@ t.test('logging out everywhere, a new password and being disabled end old tokens
   t.equal(await isIn(), '200')
 
   await accounts.endSessions(mina, { id: null })
-  t.equal(await isIn(), '401', 'by an admin')
+  t.equal(await isIn(), '401', 'after a log-out by an admin')
   await reset()
   const again = await compat.service.logIn('mina')
   const set = await again.post('/v1/me/password', { current_password: PASSWORD, new_password: 'four louder lanterns' })
   t.equal(set.statusCode, 204, set.payload)
-  t.equal(await isIn(), '401', 'a new password')
+  t.equal(await isIn(), '401', 'after a password change')
   await reset()
 
   await administration.change(mina, { isActive: false }, { id: null })
-  t.equal(await isIn(), '401', 'disabled')
+  t.equal(await isIn(), '401', 'after the account was disabled')
   await administration.change(mina, { isActive: true }, { id: null })
-  t.equal(await isIn(), '401', 'and enabled again')
+  t.equal(await isIn(), '401', 'after the account was enabled again')
   await reset()
   await administration.change(mina, { role: 'admin' }, { id: null })
-  t.equal(await isIn(), '401', 'an admin is never let in')
+  t.equal(await isIn(), '401', 'a legacy token of an admin is rejected')
   await administration.change(
     (await registration.create({ username: 'other', password: PASSWORD })).id,
     { role: 'admin' },
     { id: null },
   )
   await accounts.delete(mina, { id: null })
-  t.equal(await isIn(), '401', 'deleted')
+  t.equal(await isIn(), '401', 'after the account was deleted')
   t.same(await database.db.select({ name: importedIds.oldName }).from(importedIds).where(eq(importedIds.newId, mina)), [
     { name: null },
   ])
 })
 
-t.test('no other way of signing passes for HS256', async (t) => {
+t.test('a legacy token with any other algorithm or key than HS256 and the secret is rejected', async (t) => {
   const { compat, mina } = await movedIn(t)
   const forge = await openForge(compat.service, await compat.service.logIn('mina'))
   const claims = { sub: 2, exp: Math.floor(Date.now() / 1_000) + 600 }
@@ -199,7 +199,7 @@ t.test('no other way of signing passes for HS256', async (t) => {
   )
 })
 
-t.test('secrets that everybody may know are refused, in any spelling', async (t) => {
+t.test('published, weak and reused legacy secrets are rejected, in any spelling', async (t) => {
   const published = [
     '437374e9d2dc467abe0d0ab9b985c742',
     'super-secret-key',
@@ -229,7 +229,7 @@ t.test('secrets that everybody may know are refused, in any spelling', async (t)
     try {
       loadConfig({ LEGACY_TOKENS })
     } catch (error) {
-      t.notMatch((error as Error).message, SECRET.slice(0, 20), 'and the message does not repeat it')
+      t.notMatch((error as Error).message, SECRET.slice(0, 20), 'the message does not repeat the secret')
     }
   }
   const base64 = Buffer.from(SECRET, 'hex').toString('base64')

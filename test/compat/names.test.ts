@@ -25,7 +25,7 @@ const REFUSED_USERNAMES: Record<string, string[]> = {
   ],
 }
 
-t.test('the tutorials’ sign-up refuses the user names that v1 refuses, in its own shape', async (t) => {
+t.test('the tutorial sign-up rejects the user names that v1 rejects, in its own error format', async (t) => {
   const { send, service } = await startCompat(t)
   for (const [rule, names] of Object.entries(REFUSED_USERNAMES)) {
     for (const username of names) {
@@ -41,17 +41,17 @@ t.test('the tutorials’ sign-up refuses the user names that v1 refuses, in its 
     }
   }
   const { db, tables } = service.app.database
-  t.equal(await db.$count(tables.users), 0, 'nobody was made')
+  t.equal(await db.$count(tables.users), 0, 'no account was created')
 })
 
-t.test('the tutorials’ own lengths stay', async (t) => {
+t.test('the tutorial sign-up accepts user names of 1 to 250 characters', async (t) => {
   const { send } = await startCompat(t)
   for (const username of ['a', 'ab', '민', 'x'.repeat(250), '가'.repeat(250), '한글사용자']) {
     t.equal((await send(ADD, { json: { username, password: PASSWORD } })).status, 200, username)
   }
 })
 
-t.test('an address is an address, and a display name is one line', async (t) => {
+t.test('the tutorial sign-ups reject invalid e-mail addresses and control characters in display names', async (t) => {
   const { send, service } = await startCompat(t)
   const addresses = [
     'x@example.com\r\nBcc: all@example.com',
@@ -88,7 +88,7 @@ t.test('an address is an address, and a display name is one line', async (t) => 
     t.match(JSON.parse(fastapi.text).detail, [{ type: 'value_error', loc: ['body', 'fullname'] }], shown)
   }
   const { db, tables } = service.app.database
-  t.equal(await db.$count(tables.users), 0, 'nobody was made')
+  t.equal(await db.$count(tables.users), 0, 'no account was created')
   const good = { name: '홍길동 (Hong) 👩‍🚀', email: 'Hong@example.com', password: PASSWORD }
   t.equal((await send(REGISTER, { json: good })).status, 200)
 })

@@ -27,7 +27,7 @@ interface Document {
 
 const operationsOf = ({ paths }: Document) => Object.values(paths).flatMap((operations) => Object.values(operations))
 
-t.test('the tutorials have a document of their own', async (t) => {
+t.test('the tutorial operations have an OpenAPI document of their own', async (t) => {
   const service = await startService(t)
   const compat: Document = (await service.get('/openapi-compat.json')).json()
   const operations = operationsOf(compat)
@@ -55,7 +55,7 @@ t.test('the tutorials have a document of their own', async (t) => {
   t.match((await service.get('/docs/static/swagger-initializer.js')).payload, /openapi-compat\.json/)
 })
 
-t.test('nothing of the tutorials shows in v1', async (t) => {
+t.test('v1 answers are not affected by the tutorial endpoints', async (t) => {
   const { service, send } = await startCompat(t)
   const form = new URLSearchParams({ username: 'mina', password: 'x' }).toString()
   const answers = [
@@ -73,7 +73,7 @@ t.test('nothing of the tutorials shows in v1', async (t) => {
   t.equal((await send('GET /', { headers: { accept: 'text/html,*/*' } })).headers.location, '/docs')
 })
 
-t.test('COMPAT=off removes them', async (t) => {
+t.test('COMPAT=off removes the tutorial endpoints', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   for (const url of ['/login', '/login/', '/register', '/token', '/api/user/login', '/users/add_user/', '/tutorials']) {
     const answer = await service.post(url, {})

@@ -14,7 +14,7 @@ const START_DEADLINE_MS = 60_000
 
 t.setTimeout(240_000)
 
-t.test('Flask tutorials API: the calls of its steps 11 to 16', async (t) => {
+t.test('the calls of steps 11 to 16 of the Flask tutorials API work with default settings', async (t) => {
   const service = await start(t)
   const { name: _name, ...login } = TUTORIAL_USER
   t.match(await sendJson(service, '/register', TUTORIAL_USER), { status: 200, body: { access_token: TOKEN } })
@@ -43,7 +43,7 @@ t.test('Flask tutorials API: the calls of its steps 11 to 16', async (t) => {
   t.equal((await service.request('DELETE', path, { token })).status, 204)
 })
 
-t.test('FastAPI TODO application: sign-up, log-in at /token and the page at /docs', async (t) => {
+t.test('sign-up, log-in at /token and /docs of the FastAPI TODO application work with default settings', async (t) => {
   const service = await start(t)
   t.strictSame((await service.request('GET', '/')).body, { message: 'Hello, FastAPI!' })
   const dave = { username: 'dave', fullname: 'Dave', password: '1234' }
@@ -64,7 +64,7 @@ t.test('FastAPI TODO application: sign-up, log-in at /token and the page at /doc
   t.equal((await fetch(`${service.address}/docs`)).status, 200)
 })
 
-t.test('the three texts with a log-in alone, for john, who comes as docs/tutorials.md says', async (t) => {
+t.test('the three log-in tutorials work for a user registered as docs/tutorials.md says', async (t) => {
   const service = await start(t)
   t.match(await sendJson(service, '/v1/register', JOHN), { status: 201, body: { user: { username: 'john' } } })
 
@@ -96,13 +96,13 @@ t.test('the three texts with a log-in alone, for john, who comes as docs/tutoria
   t.equal(wrong.headers.get('www-authenticate'), 'Bearer')
 })
 
-t.test('weak passwords bind again on all addresses, in the words of each tutorial', async (t) => {
+t.test('a service that listens on all addresses rejects weak passwords in the format of each tutorial', async (t) => {
   const service = await start(t, { HOST: '0.0.0.0' })
   t.notMatch(service.stderr, 'COMPAT_WEAK_PASSWORDS')
   await refusesWeak(t, service)
 })
 
-t.test('weak passwords are taken nowhere but at the tutorials, and the start says where', async (t) => {
+t.test('weak passwords are accepted only at the tutorial endpoints, and a start message says so', async (t) => {
   const service = await start(t)
   const lines = service.stderr.split('\n').filter((line) => line.includes('COMPAT_WEAK_PASSWORDS'))
   t.equal(lines.length, 1)

@@ -11,7 +11,7 @@ import { packageRoot } from '../../src/package.js'
 const MINUTE = 60_000
 const DAY = 86_400_000
 
-t.test('without any setting there are sensible ones', async (t) => {
+t.test('without any setting the defaults apply', async (t) => {
   const config = loadConfig({})
   t.match(config, {
     HOST: 'localhost',
@@ -45,25 +45,22 @@ t.test('without any setting there are sensible ones', async (t) => {
   t.ok(Object.isFrozen(config))
 })
 
-t.test(
-  'ten times the requests pass while only this machine sends them, unless the operator says otherwise',
-  async (t) => {
-    const cases: [expected: number | undefined, env: NodeJS.ProcessEnv][] = [
-      [600, {}],
-      [600, { HOST: '::1', PUBLIC_URL: 'http://localhost:3000' }],
-      [60, { HOST: '0.0.0.0' }],
-      [60, { HOST: '192.168.0.10' }],
-      [60, { TRUST_PROXY: '127.0.0.1' }],
-      [60, { PUBLIC_URL: 'https://login.example.com' }],
-      [60, { RATE_LIMIT: '60' }],
-      [7, { RATE_LIMIT: '7' }],
-      [undefined, { RATE_LIMIT: 'off' }],
-    ]
-    for (const [expected, env] of cases) t.equal(loadConfig(env).RATE_LIMIT, expected, JSON.stringify(env))
-  },
-)
+t.test('the default RATE_LIMIT is ten times as high while the service is reachable only locally', async (t) => {
+  const cases: [expected: number | undefined, env: NodeJS.ProcessEnv][] = [
+    [600, {}],
+    [600, { HOST: '::1', PUBLIC_URL: 'http://localhost:3000' }],
+    [60, { HOST: '0.0.0.0' }],
+    [60, { HOST: '192.168.0.10' }],
+    [60, { TRUST_PROXY: '127.0.0.1' }],
+    [60, { PUBLIC_URL: 'https://login.example.com' }],
+    [60, { RATE_LIMIT: '60' }],
+    [7, { RATE_LIMIT: '7' }],
+    [undefined, { RATE_LIMIT: 'off' }],
+  ]
+  for (const [expected, env] of cases) t.equal(loadConfig(env).RATE_LIMIT, expected, JSON.stringify(env))
+})
 
-t.test('weak passwords are for a reader at the same machine alone, unless the operator says otherwise', async (t) => {
+t.test('weak passwords are off by default unless the service is reachable only locally', async (t) => {
   const cases: [expected: 'on' | 'off', env: NodeJS.ProcessEnv][] = [
     ['on', {}],
     ...['localhost', 'LOCALHOST', '127.0.0.1', '127.1.2.3', '::1', '0:0:0:0:0:0:0:1', '::ffff:127.0.0.1'].map(
@@ -116,14 +113,14 @@ t.test('each setting is taken in the form it is documented in', async (t) => {
   }
 })
 
-t.test('the issuer is the public address, or where it listens; the audience is the issuer', async (t) => {
+t.test('the issuer defaults to the listening address, and the audience to the issuer', async (t) => {
   t.match(loadConfig({ HOST: '::1', PORT: '8080' }), { PUBLIC_URL: 'http://[::1]:8080', AUDIENCE: 'http://[::1]:8080' })
   const both = { PUBLIC_URL: 'https://login.example.com', AUDIENCE: 'urn:api' }
   t.match(loadConfig(both), both)
   t.match(loadConfig({ PUBLIC_URL: 'https://login.example.com' }), { AUDIENCE: 'https://login.example.com' })
 })
 
-t.test('passkeys are for the host of PUBLIC_URL, unless another domain is set that their origins share', async (t) => {
+t.test('RP_ID defaults to the host of PUBLIC_URL, and must be a domain of every passkey origin', async (t) => {
   const read = (env: Record<string, string>) => {
     const { RP_ID, PASSKEY_ORIGINS } = loadConfig(env)
     return [RP_ID, ...PASSKEY_ORIGINS]
@@ -149,7 +146,7 @@ t.test('passkeys are for the host of PUBLIC_URL, unless another domain is set th
   }
 })
 
-t.test('a wrong setting is refused by its name, with what it should be', async (t) => {
+t.test('an invalid setting is rejected with its name and the valid values', async (t) => {
   const cases: [string, string, RegExp][] = [
     ['HOST', ' ', /is empty: give it an address/],
     ['PORT', '65536', /whole number from 0 to 65535/],
@@ -227,7 +224,7 @@ t.test('a wrong setting is refused by its name, with what it should be', async (
   }
 })
 
-t.test('every setting that has bounds refuses what is nothing of the kind', async (t) => {
+t.test('every setting with bounds rejects a value of another type', async (t) => {
   const bounded = Object.entries(Settings.properties).flatMap(([name, { bounds }]) => (bounds ? [name] : []))
   t.ok(bounded.length >= 15)
   for (const name of bounded) t.match(problemsOf({ [name]: '?' })[0], new RegExp(`^${name} must be`), name)
@@ -241,19 +238,19 @@ t.test('all wrong settings are named at once', async (t) => {
   )
   try {
     loadConfig({ PORT: 'x', DOCS: 'maybe' })
-    t.fail('was taken')
+    t.fail('the settings were accepted')
   } catch (error) {
     t.match(error, { message: /^Latchkey cannot start with these settings:\n {2}- PORT .*\n {2}- DOCS [^\n]*$/ })
   }
 })
 
-t.test('the metrics have a port of their own', async (t) => {
+t.test('METRICS_PORT must differ from PORT, unless both are 0', async (t) => {
   t.throws(() => loadConfig({ PORT: '4000', METRICS_PORT: '4000' }), /METRICS_PORT must be another port than PORT/)
   for (const METRICS_PORT of ['4001', 'off']) t.ok(loadConfig({ PORT: '4000', METRICS_PORT }))
-  t.ok(loadConfig({ PORT: '0', METRICS_PORT: '0' }), 'the system chooses two')
+  t.ok(loadConfig({ PORT: '0', METRICS_PORT: '0' }), 'the system chooses two ports')
 })
 
-t.test('argon2id is never weaker than OWASP advises, nor dearer than a log-in may be', async (t) => {
+t.test('argon2id settings that are weaker than OWASP advises or too costly for a log-in are rejected', async (t) => {
   const cases: [memory: string, passes: string, problem?: string][] = [
     ['46MiB', '1'],
     ['45MiB', '1', 'ARGON2_PASSES must be at least 2 with this ARGON2_MEMORY, as OWASP advises'],
@@ -270,7 +267,7 @@ t.test('argon2id is never weaker than OWASP advises, nor dearer than a log-in ma
   }
 })
 
-t.test('the example of an environment holds every setting at its default', async (t) => {
+t.test('.env.example holds every setting at its default', async (t) => {
   const text = await readFile(join(packageRoot, '.env.example'), 'utf8')
   t.equal(text, exampleEnvironment())
   const assignments = [...text.matchAll(/^# ([A-Z0-9_]+)=(.*)$/gm)].map(([, name = '', value = '']) => [name, value])

@@ -12,7 +12,7 @@ import { freePort } from '../support/postgres-server.js'
 
 t.setTimeout(120_000)
 
-t.test('PUBLIC_URL is taken in its normal form, or refused', async (t) => {
+t.test('PUBLIC_URL is normalised, or rejected if it is invalid', async (t) => {
   const cases: Record<string, string | undefined> = {
     'https://login.example.com': 'https://login.example.com',
     'https://login.example.com/': 'https://login.example.com',
@@ -39,7 +39,7 @@ t.test('PUBLIC_URL is taken in its normal form, or refused', async (t) => {
   }
 })
 
-t.test('what a file from Windows leaves behind a value is not part of it, and inside one is refused', async (t) => {
+t.test('a line break after a value is removed, and a control character inside a value is rejected', async (t) => {
   const config = loadConfig({ HOST: '127.0.0.1\r', AUDIENCE: 'api\r\n', DATABASE_URL: 'sqlite:./x.db\r' })
   t.match(config, { HOST: '127.0.0.1', AUDIENCE: 'api', DATABASE_URL: 'sqlite:./x.db' })
   t.throws(() => loadConfig({ AUDIENCE: 'a\u0000b' }), { message: /AUDIENCE holds a control character/ })
@@ -48,7 +48,7 @@ t.test('what a file from Windows leaves behind a value is not part of it, and in
   })
 })
 
-t.test('behind a proxy that takes a path off, every address that is given out has it', async (t) => {
+t.test('behind a proxy that strips a path prefix, every address given out includes the prefix', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'https://example.test/auth' })
   const mina = await service.signUp('mina')
   const registered = await service.post('/v1/register', { username: 'joon', password: PASSWORD })
@@ -94,7 +94,7 @@ t.test('an OAuth client finds an issuer with a path by the rule of RFC 8414', as
   t.same(asked, ['/.well-known/oauth-authorization-server/auth'])
 })
 
-t.test('without settings it is localhost, on both loopback addresses, until it stops', async (t) => {
+t.test('without settings the service listens as localhost, on both loopback addresses, until it stops', async (t) => {
   const service = await serving(t, { settings: { PORT: String(await freePort()) } })
   t.match(service.address, /^http:\/\/localhost:\d+$/)
   const { body: mina } = await service.request('POST', '/v1/register', {
@@ -115,7 +115,7 @@ t.test('without settings it is localhost, on both loopback addresses, until it s
   idle.destroy()
 })
 
-t.test('tokens of 127.0.0.1, which earlier versions issued, still count; none is issued', async (t) => {
+t.test('tokens with the issuer 127.0.0.1 of earlier versions are accepted, and no longer issued', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'http://localhost:3000' })
   const mina = await service.signUp('mina')
   t.match(decodeJwt(mina.token), { iss: 'http://localhost:3000', aud: 'http://localhost:3000' })
@@ -128,7 +128,7 @@ t.test('tokens of 127.0.0.1, which earlier versions issued, still count; none is
   }
 })
 
-t.test('a port that is taken is told in a line', async (t) => {
+t.test('a start on a port in use fails with EADDRINUSE in one line', async (t) => {
   const first = await serving(t)
   const second = await latchkey(t, ['serve'], { settings: { PORT: String(first.port) } })
   t.equal(await second.exit, 1)

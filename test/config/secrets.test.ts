@@ -38,14 +38,14 @@ t.test('a secret that others know or could guess is refused', async (t) => {
   }
 })
 
-t.test('a secret of 32 bytes is taken, in any spelling', async (t) => {
+t.test('a secret of at least 32 bytes is accepted, in any encoding', async (t) => {
   const hex = '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'
   for (const secret of [GOOD, hex, hex.toUpperCase(), `${GOOD}+/=`, '열쇠는화분밑에둡니다물주는날에']) {
     t.same(loadConfig({ SECRET_KEY: secret }).SECRET_KEY, [secret], secret)
   }
 })
 
-t.test('a list is new and old, and each must be good', async (t) => {
+t.test('a SECRET_KEY list holds new and old secrets, and each must be valid', async (t) => {
   t.same(loadConfig({ SECRET_KEY: `${GOOD}, ${OTHER}` }).SECRET_KEY, [GOOD, OTHER])
   t.match(problemWith({ SECRET_KEY: `${GOOD},super-secret-key` }), /public tutorial/)
   t.match(problemWith({ SECRET_KEY: `secret,${GOOD}` }), /at least 32 bytes/)
@@ -82,7 +82,7 @@ t.test('a NAME_FILE that holds nothing, cannot be read or is set beside NAME is 
   t.match(problemWith({ SECRET_KEY_FILE: file }), /^SECRET_KEY is printed in a public tutorial/)
 })
 
-t.test('a file with a secret that others than its owner may open is refused, as ssh refuses its keys', async (t) => {
+t.test('a secret file that its group or others can access is rejected, as ssh does with its keys', async (t) => {
   const file = join(await temporaryFolder(t), 'secret')
   for (const [name, secret] of [
     ['SECRET_KEY', GOOD],
@@ -103,11 +103,11 @@ t.test('a file with a secret that others than its owner may open is refused, as 
   }
   await writeFile(file, '8080\n')
   await chmod(file, 0o644)
-  t.equal(problemWith({ PORT_FILE: file }), '', 'what is no secret may be read by anybody')
+  t.equal(problemWith({ PORT_FILE: file }), '', 'a file without a secret may be readable by all users')
 })
 
 t.test(
-  'the mode of a mounted secret, which belongs to another user, is left to the platform',
+  'the mode of a secret file that belongs to another user is not checked',
   { skip: process.getuid?.() === 0 ? false : 'only root can give a file away' },
   async (t) => {
     const file = join(await temporaryFolder(t), 'secret')
@@ -118,7 +118,7 @@ t.test(
   },
 )
 
-t.test('the refusal of a short secret says how long one is', async (t) => {
+t.test('the rejection of a short secret states the required length', async (t) => {
   for (const secret of ['short', 'ab12'.repeat(8)]) {
     t.match(problemWith({ SECRET_KEY: secret }), 'at least 32 bytes: 64 hex digits or 44 base64 characters')
   }
