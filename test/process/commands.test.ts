@@ -14,7 +14,7 @@ t.setTimeout(600_000)
 
 const SECRET = 'qM3v0zJ1Xy7Rk5wT9cLbN2sHdF8gPaUe'
 
-t.test('what the commands say, and how they end', async (t) => {
+t.test('commands end with the right exit code, and write to the right stream', async (t) => {
   const wrong = { PORT: 'x', DOCS: 'maybe', SECRET_KEY: 'super-secret-key', TRUST_PROXY: 'true' }
   const allWrong = /PORT[\s\S]*SECRET_KEY[\s\S]*DOCS[\s\S]*TRUST_PROXY/
   const cases: { args: string[]; settings?: Record<string, string>; exit: number; stdout: RegExp; stderr: RegExp }[] = [
@@ -36,13 +36,13 @@ t.test('what the commands say, and how they end', async (t) => {
       t.equal(await child.exit, exit, name)
       t.match(child.stdout, stdout, name)
       t.match(child.stderr, stderr, name)
-      t.notMatch(child.stderr, /\n {4}at /, `${name}: no stack`)
-      t.same(await readdir(child.folder), [], `${name}: nothing is made`)
+      t.notMatch(child.stderr, /\n {4}at /, `${name}: no stack trace`)
+      t.same(await readdir(child.folder), [], `${name}: no file is made`)
     }),
   )
 })
 
-t.test('config shows what is in force, and never the secret', async (t) => {
+t.test('latchkey config shows the settings in force, and never the secret', async (t) => {
   const file = join(await temporaryFolder(t), 'secret')
   await writeFile(file, `${SECRET}\n`, { mode: 0o600 })
   for (const secret of [{ SECRET_KEY: SECRET }, { SECRET_KEY: `${SECRET},${SECRET}x` }, { SECRET_KEY_FILE: file }]) {
@@ -54,7 +54,7 @@ t.test('config shows what is in force, and never the secret', async (t) => {
   }
 })
 
-t.test('healthcheck asks the service of this machine', async (t) => {
+t.test('healthcheck reports whether the service of this machine is ready', async (t) => {
   const service = await serving(t)
   const settings = { PORT: String(service.port), SECRET_KEY: 'not even looked at' }
   const up = await latchkey(t, ['healthcheck'], { settings })
@@ -67,7 +67,7 @@ t.test('healthcheck asks the service of this machine', async (t) => {
   t.match(down.stdout, `No answer from http://localhost:${service.port}/readyz`)
 })
 
-t.test('healthcheck says no while the service drains', async (t) => {
+t.test('healthcheck fails while the service drains', async (t) => {
   const service = await serving(t, { settings: { DRAIN_DELAY: '1m' } })
   service.signal('SIGTERM')
   await service.says(/"msg":"stopping"/)
@@ -76,7 +76,7 @@ t.test('healthcheck says no while the service drains', async (t) => {
   t.match(child.stdout, 'not_ready')
 })
 
-t.test('a start that cannot succeed ends with a line, not a stack', async (t) => {
+t.test('a start that cannot succeed ends with a message, not with a stack trace', async (t) => {
   const taken = createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
   await new Promise((resolve) => taken.once('listening', resolve))
@@ -93,13 +93,13 @@ t.test('a start that cannot succeed ends with a line, not a stack', async (t) =>
     const child = await latchkey(t, ['serve'], { settings: { PORT: '0', BCRYPT_COST: '10', ...settings } })
     t.equal(await child.exit, 1, JSON.stringify(settings))
     t.match(child.stderr, says)
-    t.notMatch(child.stderr, /\n {4}at /, 'no stack')
+    t.notMatch(child.stderr, /\n {4}at /, 'no stack trace')
     t.notMatch(child.stderr, /listens on/)
   }
   t.equal(await readFile(join(folder, 'empty.db'), 'utf8'), '')
 })
 
-t.test('migrate makes the database, and repeating it is no error', async (t) => {
+t.test('migrate creates the database, and a second run is no error', async (t) => {
   const first = await latchkey(t, ['migrate'])
   t.equal(await first.exit, 0)
   t.match(first.stdout, /up to date/)
@@ -108,7 +108,7 @@ t.test('migrate makes the database, and repeating it is no error', async (t) => 
   t.equal((await service.request('GET', '/readyz')).status, 200)
 })
 
-t.test('processes that start at the same moment on a new file all succeed', async (t) => {
+t.test('processes that start at the same moment on a new database file all succeed', async (t) => {
   const folder = await temporaryFolder(t)
   const built = (name: string) => JSON.stringify(pathToFileURL(join(packageRoot, 'dist-test', 'src', name)).href)
   const startAt = Date.now() + 2_000

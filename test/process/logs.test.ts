@@ -10,7 +10,7 @@ import { exchange, lastRequest } from '../support/wire.js'
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
 
-t.test('the log is one line of JSON a request, and holds nothing that people sent in confidence', async (t) => {
+t.test('the log has one JSON line for each request, and nothing that a user sent in confidence', async (t) => {
   const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
   const credentials = { username: 'mina', password: PASSWORD }
   const { body: first } = await service.request('POST', '/v1/register', { body: credentials })
@@ -49,7 +49,7 @@ t.test('the log is one line of JSON a request, and holds nothing that people sen
   }
 })
 
-t.test('nothing that people send can forge a line of the log', async (t) => {
+t.test('a request cannot forge a line of the log', async (t) => {
   const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
   const forged = '\n{"level":60,"msg":"forged"}\n'
   const control = '\u001b[31mred\u0000\r'
@@ -67,14 +67,14 @@ t.test('nothing that people send can forge a line of the log', async (t) => {
   for (const text of ['forged', '\\"level', '[31m', '1.2.3.4']) t.notOk(service.stdout.includes(text), text)
 })
 
-t.test('a request id that a proxy gives is kept where it is harmless, and answered', async (t) => {
+t.test('the request id of a trusted proxy is logged and returned', async (t) => {
   const service = await serving(t, { settings: { TRUST_PROXY: '127.0.0.1,::1' } })
   const answer = await exchange(service.port, lastRequest('GET /livez', 'X-Request-Id: from-the-proxy-1\r\n'))
   t.match(answer, /^x-request-id: from-the-proxy-1\r$/im)
   t.ok((await logOf(service)).some(({ request_id }) => request_id === 'from-the-proxy-1'))
 })
 
-t.test('LOG_LEVEL decides how much is said', async (t) => {
+t.test('with LOG_LEVEL=silent the log is empty', async (t) => {
   const service = await serving(t, { settings: { LOG_LEVEL: 'silent' } })
   await service.request('GET', '/livez')
   t.same(await logOf(service), [])

@@ -13,7 +13,7 @@ t.setTimeout(600_000)
 
 const run = promisify(execFile)
 
-t.test('without any setting it comes up, and tells the newcomer what to try', async (t) => {
+t.test('without any setting the service starts, and prints commands to try', async (t) => {
   const service = await latchkey(t, ['serve'], { settings: { PORT: '0' } })
   await service.says(/Latchkey listens on[\s\S]*Water the plants/)
   t.match(service.address, /^http:\/\/localhost:\d+$/)
@@ -28,7 +28,7 @@ t.test('without any setting it comes up, and tells the newcomer what to try', as
   t.equal((await fetch(`${service.address}/docs`)).status, 200)
 })
 
-t.test('the commands that it prints do what they say', async (t) => {
+t.test('the commands that a first start prints succeed', async (t) => {
   const service = await serving(t)
   const commands = service.stderr.split('\n').filter((line) => line.startsWith('  '))
   const { stdout } = await run('sh', ['-e', '-c', commands.join('\n')], { timeout: 240_000 })
@@ -38,7 +38,7 @@ t.test('the commands that it prints do what they say', async (t) => {
 })
 
 t.test(
-  'a script that makes forty people on a fresh start is not told to wait, and guesses are still counted',
+  'a script may create forty users on a fresh start without being throttled, and guesses are still counted',
   async (t) => {
     const service = await latchkey(t, ['serve'], {
       settings: { PORT: '0', BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' },
@@ -56,7 +56,7 @@ t.test(
   },
 )
 
-t.test('after SIGTERM and another start the rows, the tokens and the keys are the same', async (t) => {
+t.test('after SIGTERM and a new start, the rows, the tokens and the keys are the same', async (t) => {
   const first = await serving(t)
   const { body: mina } = await first.request('POST', '/v1/register', { body: { username: 'mina', password: PASSWORD } })
   const { body: joon } = await first.request('POST', '/v1/register', { body: { username: 'joon', password: PASSWORD } })
@@ -75,11 +75,15 @@ t.test('after SIGTERM and another start the rows, the tokens and the keys are th
   const refreshed = await refresh(mina.refresh_token)
   t.equal(refreshed.status, 200)
   t.equal((await second.request('GET', '/v1/me', { token: refreshed.body.access_token })).body.id, mina.user.id)
-  t.equal((await second.request('GET', '/v1/todos', { token: joon.access_token })).status, 401, 'ended is ended')
+  t.equal(
+    (await second.request('GET', '/v1/todos', { token: joon.access_token })).status,
+    401,
+    'a session that has ended stays ended',
+  )
   t.equal((await refresh(joon.refresh_token)).status, 400)
 })
 
-t.test('after kill -9 in the middle of writing every acknowledged row is there', async (t) => {
+t.test('after kill -9 in the middle of writing, every acknowledged row is there', async (t) => {
   const first = await serving(t)
   const { body: mina } = await first.request('POST', '/v1/register', { body: { username: 'mina', password: PASSWORD } })
   const acknowledged: string[] = []

@@ -16,7 +16,7 @@ t.setTimeout(240_000)
 /** Of four starts that meet at the lock of the migrations. */
 const ROUNDS = 2
 
-t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
   const server = SERVER_URL ?? ''
 
   t.test('four replicas that start at the same moment on an empty database all come up', async (t) => {
@@ -34,7 +34,7 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     }
   })
 
-  t.test('a log-in that meets an uncommitted change of its user waits for it', async (t) => {
+  t.test('a log-in waits for an uncommitted change of its user', async (t) => {
     const changes = [
       'update users set is_active = false',
       "update users set password_hash = 'another', auth_version = auth_version + 1",
@@ -55,7 +55,7 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
   })
 
   t.test(
-    'every replica knows a client that was registered elsewhere, and refuses it once it is disabled',
+    'every replica knows a client that was registered in another process, and rejects it once it is disabled',
     async (t) => {
       const settings = { ...postgresSettings(await createDatabase(t, server)), PUBLIC_URL: 'http://latchkey.test' }
       const replicas = [await serving(t, { settings }), await serving(t, { settings })]
@@ -81,11 +81,15 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     },
   )
 
-  t.test('an edited, a newer and an old database are refused, as on SQLite', async (t) => {
+  t.test('an edited, a newer and an old database are rejected, as on SQLite', async (t) => {
     const url = await createDatabase(t, server)
     const open = async (migrate: boolean) => (await openDatabase(url, { migrate })).close()
     await t.rejects(open(false), { constructor: DatabaseError, message: /no installation in it.*latchkey migrate/ })
-    t.same(await onServer(url, "select to_regclass('migrations') as is"), [{ is: null }], 'and left alone')
+    t.same(
+      await onServer(url, "select to_regclass('migrations') as is"),
+      [{ is: null }],
+      'the empty database is unchanged',
+    )
     await open(true)
     await open(false)
     await onServer(url, "insert into migrations values ('9999_later', '', 0)")
@@ -95,7 +99,7 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     await t.rejects(open(true), { constructor: DatabaseError, message: /was a file edited/ })
   })
 
-  t.test('a migration that fails leaves nothing behind', async (t) => {
+  t.test('a migration that fails is rolled back completely', async (t) => {
     const url = await createDatabase(t, server)
     await onServer(url, 'create table tutorials (id int)')
     await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /already exists/ })
@@ -103,12 +107,12 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     t.same(tables, [{ tablename: 'tutorials' }])
   })
 
-  t.test('a database in another encoding than UTF-8 is refused', async (t) => {
+  t.test('a database with an encoding other than UTF-8 is rejected', async (t) => {
     const url = await createDatabase(t, server, { encoding: 'LATIN1' })
     await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /LATIN1/ })
   })
 
-  t.test('what cannot be reached is said without the password', async (t) => {
+  t.test('the error for an unreachable database does not contain the password', async (t) => {
     const url = new URL(server)
     url.password = 'not-the-password'
     const wrong = await t.rejects(openDatabase(url.href, { migrate: true }))
@@ -117,7 +121,7 @@ t.test('what only a server can show', { skip: POSTGRES_ONLY }, async (t) => {
     const startedAt = performance.now()
     const away = await t.rejects(openDatabase(url.href, { migrate: true, patienceMs: 1_000 }))
     t.match(away, { constructor: DatabaseError, message: /127\.0\.0\.1:1.*ECONNREFUSED/ })
-    t.ok(performance.now() - startedAt > 500, 'it was tried more than once')
+    t.ok(performance.now() - startedAt > 500, 'the connection was tried more than once')
     for (const error of [wrong, away]) t.notMatch((error as Error).message, /not-the-password/)
   })
 })

@@ -9,7 +9,7 @@ t.setTimeout(120_000)
 
 const CLOCK_AHEAD = 'data:text/javascript,const now=Date.now.bind(Date);Date.now=()=>now()+20000'
 
-t.test('a session ended in one replica is refused in the other within a second', async (t) => {
+t.test('a session that ends in one replica is rejected in the other within a second', async (t) => {
   const first = await startService(t)
   const second = await startSecond(t, first)
   await first.signUp('mina')
@@ -26,7 +26,7 @@ t.test('a session ended in one replica is refused in the other within a second',
   t.ok(Math.max(...delays) < 1_500)
 })
 
-t.test('the key changes in one replica while the other verifies: nobody is refused', async (t) => {
+t.test('while the signing key changes in one replica, the other rejects no token', async (t) => {
   const first = await startService(t)
   const second = await startSecond(t, first)
   let { refresh_token: refreshToken } = (await first.signUp('mina')).login
@@ -57,7 +57,7 @@ t.test('the key changes in one replica while the other verifies: nobody is refus
   t.ok(kids.has(kid))
 })
 
-t.test('the budget of failed log-ins is common', async (t) => {
+t.test('replicas share the budget of failed log-ins', async (t) => {
   const first = await startService(t)
   const second = await startSecond(t, first)
   await first.signUp('mina')
@@ -70,7 +70,7 @@ t.test('the budget of failed log-ins is common', async (t) => {
   )
 })
 
-t.test('of 20 refreshes at once in two replicas one wins', async (t) => {
+t.test('of twenty refreshes of one token at once in two replicas, one succeeds', async (t) => {
   const first = await startService(t, { REFRESH_REUSE_WINDOW: '0s' })
   const second = await startSecond(t, first)
   for (let round = 0; round < 5; round += 1) {
@@ -85,7 +85,7 @@ t.test('of 20 refreshes at once in two replicas one wins', async (t) => {
   }
 })
 
-t.test('a replica whose clock is 20 s ahead gives the same child for the same refresh token', async (t) => {
+t.test('a replica whose clock is 20 s ahead returns the same next token for the same refresh token', async (t) => {
   const here = await startService(t)
   const { address } = await serving(t, { settings: settingsOf(here), nodeOptions: ['--import', CLOCK_AHEAD] })
   const { refresh_token } = (await here.signUp('mina')).login
@@ -111,7 +111,7 @@ t.test('a replica whose clock is 20 s ahead gives the same child for the same re
   }
 })
 
-t.test('no log-in survives that its user was disabled at the same moment', async (t) => {
+t.test('no session survives if its user is disabled at the moment of the log-in', async (t) => {
   const first = await startService(t, { LOGIN_THROTTLE: 'off' })
   const second = await startSecond(t, first)
   for (let round = 0; round < 20; round += 1) {
@@ -125,7 +125,7 @@ t.test('no log-in survives that its user was disabled at the same moment', async
   }
 })
 
-t.test('of two admins demoted at once in two replicas one stays', async (t) => {
+t.test('of two admins who are demoted at once in two replicas, one stays an admin', async (t) => {
   const first = await startService(t)
   const second = await startSecond(t, first)
   const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]

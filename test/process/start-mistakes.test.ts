@@ -15,7 +15,7 @@ t.setTimeout(600_000)
 const OLD_NODE =
   "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})"
 
-t.test('a start that fails says what was given and what would work', async (t) => {
+t.test('a start that fails says what is wrong and what would work', async (t) => {
   const { port, close } = await occupiedPort()
   t.teardown(close)
   const secret = 'a secret that is far too s'
@@ -58,7 +58,7 @@ t.test('a start that fails says what was given and what would work', async (t) =
     t.equal(ended.code, code, name)
     t.match(ended.stderr, says, name)
     t.notMatch(ended.stderr, secret, 'no secret is shown')
-    t.notMatch(ended.stderr, /\n {4}at /, `${name}: no stack`)
+    t.notMatch(ended.stderr, /\n {4}at /, `${name}: no stack trace`)
     if (!isStart) t.notOk(existsSync(join(folder, 'data')), `${name}: no database is made`)
   }
   const old = await latchkey(t, ['serve'], { nodeOptions: ['--import', OLD_NODE] })
@@ -66,7 +66,7 @@ t.test('a start that fails says what was given and what would work', async (t) =
   t.equal(old.stderr, 'latchkey: this is Node 18.20.8, and Latchkey needs Node 20.20 or newer\n')
 })
 
-t.test('a name that is nearly a setting is told, and names of other programs are not', async (t) => {
+t.test('a misspelled setting is reported, and variables of other programs are not', async (t) => {
   const near = {
     CORS_ORIGIN: 'x',
     PUBLICURL: 'x',
@@ -90,12 +90,12 @@ t.test('a name that is nearly a setting is told, and names of other programs are
   t.notMatch(child.stderr, 'PUBLIC_URL is not set')
 })
 
-t.test('an address that others can reach, without PUBLIC_URL, is worth a warning', async (t) => {
+t.test('a service that other machines can reach warns if PUBLIC_URL is not set', async (t) => {
   const open = await latchkey(t, ['serve'], { settings: { HOST: '0.0.0.0', PORT: '0' } })
   await open.says(/PUBLIC_URL is not set: every token says that it was issued by http:\/\//, 60_000)
 })
 
-t.test('the file .env in the working folder is read, and what is set already wins', async (t) => {
+t.test('the file .env in the working folder is read, and variables that are already set take precedence', async (t) => {
   const folder = await temporaryFolder(t)
   await writeFile(join(folder, 'port'), '6000\n')
   await writeFile(join(folder, '.env'), '\ufeffPORT=4000\r\nRATE_LIMIT="7" # a day\r\nLOG_LEVEL=warn\r\n')
@@ -104,7 +104,7 @@ t.test('the file .env in the working folder is read, and what is set already win
   t.match(await config(t, { folder, settings: { PORT_FILE: join(folder, 'port') } }), { PORT: '6000' })
 })
 
-t.test('latchkey config prints what a service accepts', async (t) => {
+t.test('latchkey config prints settings that the service accepts', async (t) => {
   const settings = {
     ACCESS_TOKEN_TTL: '90s',
     BODY_LIMIT: '32KiB',
@@ -114,7 +114,7 @@ t.test('latchkey config prints what a service accepts', async (t) => {
   }
   const first = await config(t, { settings })
   t.match(first, settings)
-  t.same(await config(t, { settings: first }), first, 'fed back, it is the same')
+  t.same(await config(t, { settings: first }), first, 'the output is accepted as settings, and gives the same output')
 })
 
 async function ending(t: Test, args: string[], settings: Record<string, string>) {

@@ -11,7 +11,7 @@ t.setTimeout(600_000)
 
 const BODY = JSON.stringify({ username: 'mina', password: PASSWORD })
 
-t.test('a request in flight at SIGTERM is answered, and its connection closed', async (t) => {
+t.test('a request in flight at SIGTERM is answered, and its connection is closed', async (t) => {
   const service = await serving(t)
   const client = await Client.connect(t, service)
   await client.beginRegistration()
@@ -33,7 +33,7 @@ t.test('a log-in that is being hashed at SIGTERM is answered', async (t) => {
   t.equal(await service.exit, 0)
 })
 
-t.test('a connection that is idle after its last answer does not hold it', async (t) => {
+t.test('a connection that is idle after an answer does not delay the stop', async (t) => {
   const service = await serving(t)
   const client = await Client.connect(t, service)
   client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n')
@@ -46,7 +46,7 @@ t.test('a connection that is idle after its last answer does not hold it', async
 })
 
 // As browsers and load balancers open them, to have one at hand.
-t.test('a connection on which nothing was ever sent does not hold it', async (t) => {
+t.test('a connection on which nothing was ever sent does not delay the stop', async (t) => {
   const service = await serving(t)
   const client = await Client.connect(t, service)
   t.equal((await service.request('GET', '/livez')).status, 200)
@@ -57,7 +57,7 @@ t.test('a connection on which nothing was ever sent does not hold it', async (t)
   t.equal(client.text, '')
 })
 
-t.test('a request that never ends is cut off when its time is over', async (t) => {
+t.test('a request that never ends is cut off after SHUTDOWN_TIMEOUT', async (t) => {
   const service = await serving(t, { settings: { SHUTDOWN_TIMEOUT: '1s' } })
   const client = await Client.connect(t, service)
   await client.beginRegistration()
@@ -66,7 +66,7 @@ t.test('a request that never ends is cut off when its time is over', async (t) =
   t.notMatch(client.text, /HTTP\/1\.1 2/)
 })
 
-t.test('during the drain delay readyz says 503 and everything else is served', async (t) => {
+t.test('during DRAIN_DELAY, /readyz returns 503 and all other requests are served', async (t) => {
   const service = await serving(t, { settings: { DRAIN_DELAY: '1s' } })
   service.signal('SIGTERM')
   await service.says(/"msg":"stopping"/)
@@ -78,7 +78,7 @@ t.test('during the drain delay readyz says 503 and everything else is served', a
   t.equal(await service.exit, 0)
 })
 
-t.test('a second signal ends it at once', async (t) => {
+t.test('a second signal ends the process at once', async (t) => {
   const service = await serving(t, { settings: { DRAIN_DELAY: '5m' } })
   service.signal('SIGTERM')
   await service.says(/"msg":"stopping"/)
@@ -86,7 +86,7 @@ t.test('a second signal ends it at once', async (t) => {
   t.equal(await service.exit, 1)
 })
 
-t.test('SIGINT stops it as well', async (t) => {
+t.test('SIGINT stops the service as well', async (t) => {
   const service = await serving(t)
   service.signal('SIGINT')
   t.equal(await service.exit, 0)

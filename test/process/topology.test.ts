@@ -40,7 +40,7 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
     const front = new Client(await start(t, addresses), '127.0.0.2')
     const [first = '', second = '', third = ''] = addresses
 
-    t.test('who registers through one logs in through another, and is logged out of all', async (t) => {
+    t.test('a user registers at one replica, logs in at another, and a log-out holds at all of them', async (t) => {
       const mina = await new Client(first).register('mina')
       const login = await new Client(second).post('/v1/login', { username: 'mina', password: PASSWORD })
       t.equal(login.status, 200)
@@ -50,28 +50,36 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
       t.equal((await new Client(third).post('/v1/logout', undefined, login.body.access_token)).status, 204)
       const refused = () => everywhere(login.body.access_token).then((statuses) => `${statuses}` === '401,401,401')
       t.comment(`refused by all after ${await until(refused)} ms`)
-      t.same(await everywhere(mina.access_token), [204, 204, 204], 'the other session lives')
+      t.same(await everywhere(mina.access_token), [204, 204, 204], 'the other session is still alive')
     })
 
-    t.test('the replicas take turns', async (t) => {
+    t.test('the proxy spreads requests over all replicas', async (t) => {
       const ids = await Promise.all(
         Array.from({ length: 12 }, async () => (await front.get('/v1/me')).body.request_id.slice(0, 8)),
       )
       t.equal(new Set(ids).size, REPLICAS)
     })
 
-    t.test('an address in X-Forwarded-For counts where the proxy says it, and nowhere else', async (t) => {
+    t.test('an address in X-Forwarded-For counts only if the trusted proxy sent it', async (t) => {
       const claim = { 'x-forwarded-for': '203.0.113.9' }
       const seen = async (client: Client, username: string) => {
         const { body } = await client.post('/v1/register', { username, password: PASSWORD }, undefined, claim)
         return (await client.get('/v1/sessions', body.access_token)).body.items[0].ip
       }
-      t.equal(await seen(front, 'joon'), '127.0.0.2', 'the proxy says who called it, not what that one claims')
-      t.equal(await seen(new Client(first, '127.0.0.3'), 'sora'), '127.0.0.3', 'from anybody else it is hearsay')
-      t.equal(await seen(new Client(first, '127.0.0.1'), 'haru'), '203.0.113.9', 'from the proxy it is believed')
+      t.equal(await seen(front, 'joon'), '127.0.0.2', 'the proxy replaces the address that the client claims')
+      t.equal(
+        await seen(new Client(first, '127.0.0.3'), 'sora'),
+        '127.0.0.3',
+        'a header from any other address is ignored',
+      )
+      t.equal(
+        await seen(new Client(first, '127.0.0.1'), 'haru'),
+        '203.0.113.9',
+        'a header from the address of the proxy is trusted',
+      )
     })
 
-    t.test('the budget of a network is that of the client, over all replicas', async (t) => {
+    t.test('the budget of a network belongs to the address of the client, and all replicas share it', async (t) => {
       const guesser = new Client(front.address, '127.0.0.5')
       const statuses: number[] = []
       const guess = async (worker: number) => {
@@ -83,7 +91,7 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
       await Promise.all([1, 2, 3, 4].map(guess))
       t.same(countBy(statuses, String), { 401: NETWORK_TRIES, 429: statuses.length - NETWORK_TRIES })
       const other = await front.post('/v1/login', { username: 'mina', password: PASSWORD })
-      t.equal(other.status, 200, 'another client of the same proxy is not held')
+      t.equal(other.status, 200, 'another client of the same proxy is not throttled')
     })
 
     t.test('a rolling restart under load fails no request', async (t) => {
@@ -109,7 +117,7 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
       await sleep(500)
       for (const [index, replica] of replicas.entries()) {
         const { address } = replica
-        t.equal(await replica.stop(), 0, `replica ${index + 1} ends well`)
+        t.equal(await replica.stop(), 0, `replica ${index + 1} exits with 0`)
         await serving(t, { settings: { ...settings, PORT: new URL(address).port } })
         await until(async () => (await fetch(`${address}/readyz`)).status === 200)
         await sleep(500)
