@@ -52,7 +52,7 @@ t.test('every table that refers to a user is in the account export, or is listed
   }
 })
 
-t.test('an export holds all that is stored about its owner, nothing of anybody else, and no secret', async (t) => {
+t.test('an export holds everything stored about its owner, nothing about other users, and no secret', async (t) => {
   const service = await startService(t)
   const { mina, joon, boss, secrets } = await furnished(service)
   await mina.post('/v1/tutorials', { name: 'Knots', description: 'Five knots' })

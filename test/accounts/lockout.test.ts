@@ -99,7 +99,7 @@ t.test('a network is known for thirty days, then forgotten and deleted', async (
   await service.app.knownNetworks.prune()
   t.equal(await status(service, 'mina', HOME), 200)
   const [renewed] = await db.select().from(tables.knownNetworks).where(eq(tables.knownNetworks.userId, mina.id))
-  t.ok(Date.now() - (renewed?.lastLoginAt ?? 0) < DAY_MS, 'each log-in renews it')
+  t.ok(Date.now() - (renewed?.lastLoginAt ?? 0) < DAY_MS, 'each log-in renews the network')
   await age(31)
   t.equal(await status(service, 'mina', HOME), 429)
   await service.app.knownNetworks.prune()

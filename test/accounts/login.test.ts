@@ -6,7 +6,7 @@ const MINA = { username: 'Mina', email: 'Mina@Example.com', password: PASSWORD }
 /** The same for every request, so that answers can be compared to the last byte. */
 const REQUEST_ID = { 'x-request-id': 'the-same-request' }
 
-t.test('people log in with any spelling of their name or address, each time into a session of its own', async (t) => {
+t.test('users log in with any spelling of their name or address, and each log-in starts a session', async (t) => {
   const service = await startService(t)
   const registered = (await service.post('/v1/register', MINA)).json()
   await service.signUp('joon')

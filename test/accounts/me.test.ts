@@ -16,7 +16,7 @@ const FIELDS = [
   'updated_at',
 ]
 
-t.test('getMe shows exactly the public fields, of the caller', async (t) => {
+t.test('getMe returns exactly the public fields of the caller', async (t) => {
   const service = await startService(t)
   await service.signUp('joon')
   await service.post('/v1/register', { username: 'Mina', email: 'Mina@Example.com', name: '미나', password: PASSWORD })

@@ -91,7 +91,7 @@ const REFUSED: Record<string, string[]> = {
   'begins and ends': ['.mina', 'mina.', '-mina', 'mina-', '_mina', 'mina_', '...', '_-_'],
 }
 
-t.test('other user names are refused with the rule that they break', async (t) => {
+t.test('other user names are rejected, and the message names the broken rule', async (t) => {
   const service = await startService(t)
   for (const [rule, names] of Object.entries(REFUSED)) {
     for (const username of names) {
@@ -126,7 +126,7 @@ t.test('invisible letters are rejected in user names and e-mail addresses', asyn
   }
 })
 
-t.test('all spellings of a user name are one name', async (t) => {
+t.test('all spellings of a user name belong to one account', async (t) => {
   const service = await startService(t)
   const spellings = {
     minakim: ['MinaKim', 'MINAKIM', 'ｍｉｎａｋｉｍ', '𝓶𝓲𝓷𝓪𝓴𝓲𝓶', 'mina\u212aim', 'minaⓚim'],
@@ -221,7 +221,7 @@ t.test('an invalid e-mail address is rejected, even if normalisation would make 
   }
 })
 
-t.test('all spellings of an e-mail address are one account', async (t) => {
+t.test('all spellings of an e-mail address belong to one account', async (t) => {
   const service = await startService(t)
   const mina = await register(service, { email: 'A@B.CO' })
   t.equal(mina.json().user.email, 'A@B.CO', 'shown as it was registered')

@@ -152,7 +152,7 @@ t.test('a reset voids all other tokens of the user, and none of other users', as
   t.equal((await reset(service, joons)).statusCode, 204)
 })
 
-t.test('once the person has changed the password themselves, older tokens are void', async (t) => {
+t.test('reset tokens are void once the user has changed the password', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const token = await makeToken(boss, mina)
   await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })

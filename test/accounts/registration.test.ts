@@ -81,7 +81,7 @@ t.test('a taken user name or e-mail address is rejected with its own code, and n
   t.equal(joon.statusCode, 201, 'a name from a refused registration is free')
 })
 
-t.test('fields that nobody may choose are refused and not stored', async (t) => {
+t.test('fields that users may not set are rejected and not stored', async (t) => {
   const service = await startService(t)
   const fields: [string, unknown][] = [
     ['role', 'admin'],

@@ -104,7 +104,7 @@ t.test('only the newest reset token of an account is valid', async (t) => {
   t.equal(Number(await db.$count(tables.oneTimeTokens)), 1, 'one token is left of eight created at once')
 })
 
-t.test('a token that expires while the new password is hashed sets nothing', async (t) => {
+t.test('a token that expires while the new password is hashed is rejected', async (t) => {
   const { service, boss, mina } = await people(t)
   const token = await makeToken(boss, mina)
   const { database, oneTimeTokens, newPasswords } = service.app

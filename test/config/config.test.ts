@@ -83,7 +83,7 @@ t.test('weak passwords are off by default unless the service is reachable only l
   t.throws(() => loadConfig({ COMPAT_WEAK_PASSWORDS: 'yes' }), /COMPAT_WEAK_PASSWORDS must be one of auto, on, off/)
 })
 
-t.test('each setting is taken in the form it is documented in', async (t) => {
+t.test('each setting is accepted in its documented form', async (t) => {
   const cases: [string, string, unknown][] = [
     ['PORT', '0', 0],
     ['PORT', '65535', 65_535],

@@ -111,7 +111,7 @@ t.test('without settings the service listens as localhost, on both loopback addr
   await t.resolves(jwtVerify(mina.access_token, keys, { issuer: service.address, audience: service.address }))
   const idle = connect(service.port, '::1')
   await new Promise((resolve) => idle.once('connect', resolve))
-  t.equal(await service.stop(), 0, 'an idle connection to the second address does not hold it')
+  t.equal(await service.stop(), 0, 'an idle connection to the second address does not delay the stop')
   idle.destroy()
 })
 

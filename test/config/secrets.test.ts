@@ -34,7 +34,7 @@ t.test('a secret that others know or could guess is refused', async (t) => {
     const problem = problemWith({ SECRET_KEY: secret })
     t.match(problem, /^SECRET_KEY /, secret)
     t.match(problem, words, secret)
-    if (secret.length > 8) t.notOk(problem.includes(secret), 'the message does not repeat it')
+    if (secret.length > 8) t.notOk(problem.includes(secret), 'the message does not repeat the secret')
   }
 })
 
