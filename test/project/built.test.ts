@@ -13,7 +13,7 @@ import { routesOf, without } from '../support/router.js'
 
 t.setTimeout(240_000)
 
-t.test('what is built answers at every kind of door', async (t) => {
+t.test('the build serves its documents, every way to log in, and the tutorials API', async (t) => {
   const address = 'https://login.test'
   const service = await serving(t, { settings: { METRICS: 'public', PUBLIC_URL: address } })
   for (const document of ['openapi.json', 'openapi-3.0.json', 'openapi-compat.json']) {
@@ -62,7 +62,7 @@ t.test('what is built answers at every kind of door', async (t) => {
 })
 
 // The bundle has a list of the routes, and the sources read the folder (src/routes.ts).
-t.test('what is built has every route of the sources', async (t) => {
+t.test('the build has every route of the sources', async (t) => {
   const settings = { METRICS: 'public', RATE_LIMIT: 'off' }
   // Both on localhost, so that both have pages.
   const own = { ...settings, PUBLIC_URL: 'http://localhost:3000' }
@@ -87,7 +87,7 @@ const LISTS_FILES = `data:text/javascript,${encodeURIComponent(
 /** A file of letters that are not all ASCII takes twice the memory, and longer to read; a small one does not matter. */
 const SMALL_FILE = 100_000
 
-t.test('a start loads large files of ASCII alone, and no library for passkeys before the first', async (t) => {
+t.test('a start loads no large file that is not ASCII, and no passkey library before the first passkey', async (t) => {
   const service = await serving(t, { settings: { PUBLIC_URL: ORIGIN }, nodeOptions: ['--import', LISTS_FILES] })
   const loaded = async () => {
     const urls = [...new Set((await readFile(join(service.folder, 'loaded.txt'), 'utf8')).split('\n'))]

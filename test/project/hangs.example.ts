@@ -2,7 +2,7 @@ import t from 'tap'
 
 // Run by runner.test.ts, with a short time-out.
 
-t.test('it never ends', async () => {
+t.test('a test that never ends', async () => {
   setInterval(() => {}, 1_000)
   await new Promise(() => {})
 })

@@ -24,7 +24,7 @@ const LONGER = ['routes/v1/todos.ts']
 const files = readSources(SERVICE)
 const tools = readSources(TOOLS)
 
-t.test('there is something to look at', async (t) => {
+t.test('the checks below find source files and imports', async (t) => {
   for (const floor of FLOORS)
     t.ok(
       files.some(({ path }) => floorOf(path) === floor),
@@ -35,19 +35,19 @@ t.test('there is something to look at', async (t) => {
   t.ok(tools.flatMap(({ imports }) => imports).length > 300)
 })
 
-t.test('every folder of src has its place among the floors', async (t) => {
+t.test('every folder of src is listed in FLOORS', async (t) => {
   const folders = readdirSync(join(packageRoot, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
   t.same(folders.map(({ name }) => `src/${name}`).sort(), FLOORS.filter((floor) => /^src\/[^.]+$/.test(floor)).sort())
 })
 
-t.test('imports point down', async (t) => {
+t.test('imports point down the list of FLOORS', async (t) => {
   for (const source of files) t.same(upward(source), [], source.path)
   t.same(upward({ path: 'src/config/a.ts', text: '', imports: ['src/http/b.ts', 'src/problems.ts'] }), [
     'src/http/b.ts',
   ])
 })
 
-t.test('no file imports itself through others', async (t) => {
+t.test('no file imports itself through other files', async (t) => {
   const source = (path: string, ...imports: string[]) => ({ path, text: '', imports })
   t.same(circleOf([source('a', 'b'), source('b', 'c'), source('c', 'd', 'b'), source('d')]), ['b', 'c', 'b'])
   t.equal(circleOf([source('a', 'b', 'c'), source('b', 'c'), source('c')]), undefined)
@@ -65,7 +65,7 @@ const KNOWN_TO: Partial<Record<Floor, Floor[]>> = {
   'src/routes.ts': ['src/app.ts'],
 }
 
-t.test('plugins and routes know neither each other nor themselves', async (t) => {
+t.test('plugins and routes import neither each other nor files of their own folder', async (t) => {
   for (const { path, imports } of files) {
     const floor = floorOf(path)
     const known = imports.map(floorOf)
@@ -81,7 +81,7 @@ t.test('plugins and routes know neither each other nor themselves', async (t) =>
   }
 })
 
-t.test('every file of routes is a route', async (t) => {
+t.test('every file in routes/ is registered as a route, once', async (t) => {
   const files = readdirSync(join(packageRoot, 'routes'), { recursive: true, encoding: 'utf8' })
   t.equal(routes.length, files.filter((file) => file.endsWith('.ts')).length)
   t.ok(routes.every((route) => typeof route === 'function'))
@@ -103,7 +103,7 @@ const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
   { what: 'SQL from text', pattern: /\bsql\.(raw|identifier)\b/, places: ['src/database/postgres/recorded.ts'] },
 ]
 
-t.test('some things are done in one place', async (t) => {
+t.test('the environment, the sessions table and SQL from text are used in named places only', async (t) => {
   const code = files.filter(({ path }) => floorOf(path) !== 'drizzle')
   for (const { what, pattern, places } of KEPT_TO) {
     const found = code.filter(({ text }) => pattern.test(text)).map(({ path }) => path)
@@ -121,7 +121,7 @@ t.test('some things are done in one place', async (t) => {
   }
 })
 
-t.test('a file can be read in one go', async (t) => {
+t.test('no source file is longer than the line limit', async (t) => {
   for (const { path, text } of files) {
     const longest = LONGER.includes(path) ? LONGEST_OF_THOSE : LONGEST
     if (floorOf(path) !== 'drizzle') t.ok(text.split('\n').length <= longest, `${path} has at most ${longest} lines`)

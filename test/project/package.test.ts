@@ -28,7 +28,7 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   t.same(
     paths.filter((path) => /^(src|test|bench|data|examples)\/|secret|\.db$/.test(path)),
     [],
-    'nothing else is taken along',
+    'the package contains no source, test, data or secret',
   )
   const operations = await readFile(join(packageRoot, 'docs', 'operations.md'), 'utf8')
   const installedFiles = [...operations.matchAll(/\/opt\/latchkey\/node_modules\/latchkey\/([\w./@-]+)/g)]
@@ -59,12 +59,12 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
 
 // npm would start node-gyp for it, fail where there is no Python, and leave the optional driver of SQLite out in silence. npm
 // itself loses this line of the lock file when it installs the package anew.
-t.test('the lock file says that the driver of SQLite comes ready built', async (t) => {
+t.test('the lock file says that the SQLite driver is prebuilt', async (t) => {
   const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
   t.equal(packages['node_modules/better-sqlite3'].gypfile, false)
 })
 
-t.test('what a file imports is in the lock file of its folder or in that of the root', async (t) => {
+t.test('every imported package is a dependency in the package.json of its folder or of the root', async (t) => {
   const root = await dependenciesOf('.')
   const own: Record<string, Set<string>> = {
     test: await dependenciesOf('test'),
@@ -84,7 +84,7 @@ t.test('what a file imports is in the lock file of its folder or in that of the 
   }
 })
 
-t.test('no page tells anybody to run a package of this name from the registry', async (t) => {
+t.test('no page tells readers to run a package of this name from the registry', async (t) => {
   const found = await Promise.all(
     ['docs', 'examples'].map(async (folder) =>
       (await readdir(join(packageRoot, folder), { recursive: true })).map((name) => join(folder, name)),

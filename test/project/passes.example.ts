@@ -2,6 +2,6 @@ import t from 'tap'
 
 // Run by runner.test.ts.
 
-t.test('it passes', async (t) => {
+t.test('a test that passes', async (t) => {
   t.ok(true)
 })

@@ -17,7 +17,7 @@ const START_DEADLINE_MS = 60_000
 const run = promisify(execFile)
 
 t.test(
-  'a resource that is added by the recipe answers, is described, owned, bounded, backed up and copied',
+  'a resource that is added by the recipe works, and is documented, owned, limited, backed up and copied',
   async (t) => {
     const one = `thing${randomBytes(4).toString('hex').replaceAll(/\d/g, 'x')}`
     const many = `${one}s`

@@ -16,7 +16,7 @@ const MIXED = ['throws', 'rejects', 'hangs', 'fails']
 const hanging = run('hangs', '--timeout=2')
 const mixed = run('passes', ...MIXED, '--timeout=2')
 
-t.test('the exit code of a run', async (t) => {
+t.test('a run exits with 1 if a file fails, throws, hangs or does not exist', async (t) => {
   t.same(await run('passes'), { code: 0, failed: [] })
   t.same(await run('throws'), { code: 1, failed: ['test/project/throws.example.ts'] })
   t.same(await run('passes', 'fails'), { code: 1, failed: ['test/project/fails.example.ts'] })
@@ -24,18 +24,22 @@ t.test('the exit code of a run', async (t) => {
   t.same(await hanging, { code: 1, failed: ['test/project/hangs.example.ts'] })
 })
 
-t.test('files that share a process are told apart', async (t) => {
+t.test('failures of files that share a process are reported for each file', async (t) => {
   t.same(await mixed, {
     code: 1,
     failed: MIXED.map((name) => `test/project/${name}.example.ts`),
   })
   const { code, failed } = await run('ends', 'passes')
   t.equal(code, 1)
-  t.match(failed, ['test/project/ends.example.ts', 'test/project/passes.example.ts'], 'what never began did not pass')
+  t.match(
+    failed,
+    ['test/project/ends.example.ts', 'test/project/passes.example.ts'],
+    'a file that never began did not pass',
+  )
 })
 
 // The package that starts PostgreSQL has hooks that end a process with 0. A server is not needed: nothing connects to it.
-t.test('the exit code of a run on PostgreSQL', async (t) => {
+t.test('a run that fails on PostgreSQL exits with 1', async (t) => {
   t.same(await run('fails', '--engine=postgres'), { code: 1, failed: ['test/project/fails.example.ts'] })
 })
 
