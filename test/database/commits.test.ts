@@ -10,7 +10,7 @@ const WAL_HEADER_BYTES = 32
 const WAL_FRAME_BYTES = 4_096 + 24
 
 t.test(
-  'writes at the same moment share a commit, and are there for others to see when they are answered',
+  'concurrent writes share commits, and each row is visible to other connections when its request is answered',
   async (t) => {
     const { service, mina, other } = await watched(t)
     const pagesOf = async (work: () => Promise<unknown>) => {
@@ -37,7 +37,7 @@ t.test(
   },
 )
 
-t.test('a write that is refused is refused alone', async (t) => {
+t.test('a rejected write does not affect the other writes of its batch', async (t) => {
   const { service, mina } = await watched(t)
   const outcomes = await Promise.allSettled([insert(service, mina.id), insert(service, 999), insert(service, mina.id)])
   t.match(outcomes, [
@@ -48,7 +48,7 @@ t.test('a write that is refused is refused alone', async (t) => {
   t.equal((await mina.get('/v1/todos')).json().items.length, 2)
 })
 
-t.test('a commit that fails fails for all that shared it, and leaves nothing behind', async (t) => {
+t.test('a failed commit rejects every write of the batch, and none of them is stored', async (t) => {
   const { service, mina, other } = await watched(t)
   other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
   // The commit alone finds that this row has no owner.
@@ -63,30 +63,27 @@ t.test('a commit that fails fails for all that shared it, and leaves nothing beh
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
 })
 
-t.test(
-  'reads of the same moment share a lock: one that fails fails alone, and none is older than itself',
-  async (t) => {
-    const { service, mina, other } = await watched(t)
-    const count = () => ask(service, sql`select count(*) from todos`)
-    // The absolute value of the smallest integer is none.
-    const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
-    const outcomes = await Promise.allSettled([count(), failing(), count()])
-    t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
-    const byAnother = other.prepare(
-      `insert into todos (id, user_id, title, created_at, updated_at)
+t.test('a failed read of a batch fails alone, and every read sees what was committed before it began', async (t) => {
+  const { service, mina, other } = await watched(t)
+  const count = () => ask(service, sql`select count(*) from todos`)
+  // The absolute value of the smallest integer is none.
+  const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
+  const outcomes = await Promise.allSettled([count(), failing(), count()])
+  t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
+  const byAnother = other.prepare(
+    `insert into todos (id, user_id, title, created_at, updated_at)
        select last + 1, ${mina.id}, 'x', 0, 0 from row_ids where name = 'todos'`,
-    )
-    for (let written = 1; written <= 20; written += 1) {
-      const earlier = [count(), count()]
-      await earlier[0]
-      byAnother.run()
-      t.same(await count(), [[written]])
-      await Promise.all(earlier)
-    }
-  },
-)
+  )
+  for (let written = 1; written <= 20; written += 1) {
+    const earlier = [count(), count()]
+    await earlier[0]
+    byAnother.run()
+    t.same(await count(), [[written]])
+    await Promise.all(earlier)
+  }
+})
 
-t.test('a refresh is one commit with its event, also beside others', async (t) => {
+t.test('a refresh and its audit event are one commit, shared with other refreshes of the batch', async (t) => {
   const { service, mina, other } = await watched(t)
   const joon = await service.signUp('joon')
   const commitsOf = async (work: () => Promise<unknown>) => {
@@ -105,7 +102,7 @@ t.test('a refresh is one commit with its event, also beside others', async (t) =
   t.same(refreshesOf(other), [mina.id, joon.id])
 })
 
-t.test('an event that cannot be written fails its refresh, and nobody else who shares the commit', async (t) => {
+t.test('an audit event that cannot be written fails its own refresh, not the other writes of the batch', async (t) => {
   const { service, mina, other } = await watched(t)
   const joon = await service.signUp('joon')
   other.exec(
@@ -119,11 +116,11 @@ t.test('an event that cannot be written fails its refresh, and nobody else who s
   )
   t.same(refreshesOf(other), [joon.id])
   other.exec('drop trigger full')
-  t.equal((await refresh(mina)).statusCode, 200, 'the answer that was lost is given again')
+  t.equal((await refresh(mina)).statusCode, 200, 'the retried refresh succeeds')
   t.same(refreshesOf(other), [joon.id, mina.id])
 })
 
-t.test('a full disk takes a refresh back whole: its token works later', async (t) => {
+t.test('a full disk rolls a refresh back, and the same refresh token works later', async (t) => {
   const { service, mina, other } = await watched(t)
   const refresh = (token: string) => service.post('/v1/refresh', { refresh_token: token })
   await ask(service, sql`pragma max_page_count = 1`)
@@ -141,7 +138,7 @@ t.test('a full disk takes a refresh back whole: its token works later', async (t
   t.equal(generation(), refreshesOf(other).length)
 })
 
-t.test('nobody reads what a transaction wrote before the commit of its batch', async (t) => {
+t.test('rows of a transaction are invisible to other reads until the batch is committed', async (t) => {
   const { service, mina, other } = await watched(t)
   const { transaction } = service.app.database
   other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
@@ -158,7 +155,7 @@ t.test('nobody reads what a transaction wrote before the commit of its batch', a
   t.same(await meanwhile, [[0]])
 })
 
-t.test('of the transactions and statements of one tick, one that fails is undone alone', async (t) => {
+t.test('a failed transaction of a batch is rolled back alone', async (t) => {
   const { service, mina } = await watched(t)
   const { transaction } = service.app.database
   const fail = async (owners: number[], error?: Error) =>
@@ -183,7 +180,7 @@ t.test('of the transactions and statements of one tick, one that fails is undone
   t.equal((await mina.get('/v1/todos')).json().items.length, 3)
 })
 
-t.test('a transaction that waits for anything but its statements fails, alone', async (t) => {
+t.test('a transaction that awaits anything but its own statements fails alone', async (t) => {
   const { service, mina } = await watched(t)
   const { transaction, db: outside } = service.app.database
   const waits = [
@@ -206,11 +203,11 @@ t.test('a transaction that waits for anything but its statements fails, alone', 
     t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
     for (const error of await Promise.all(late)) t.match(error, { cause: { message: /is over/ } })
     const { length } = (await mina.get('/v1/todos')).json().items
-    t.ok(length - before <= 3, `${length - before} rows: the two beside it, and what it did outside`)
+    t.ok(length - before <= 3, `${length - before} rows: two beside the transaction, one outside it`)
   }
 })
 
-t.test('a full disk that ends the transaction of a batch is a failure of all in it', async (t) => {
+t.test('when a full disk ends the transaction of a batch, exactly the acknowledged writes are stored', async (t) => {
   const { service, mina, other } = await watched(t)
   const { transaction } = service.app.database
   await ask(service, sql`pragma max_page_count = 1`)
@@ -231,7 +228,7 @@ t.test('a full disk that ends the transaction of a batch is a failure of all in 
   const fulfilled = outcomes.filter(({ status }) => status === 'fulfilled').length
   t.equal(outcomes[1]?.status, 'rejected')
   t.match(outcomes[1], { reason: { code: 'database_unavailable' } })
-  t.equal(inserted, fulfilled, 'who is told of success has it')
+  t.equal(inserted, fulfilled, 'every acknowledged write is stored, and no other')
   await ask(service, sql`pragma max_page_count = 1000000`)
   t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
 })

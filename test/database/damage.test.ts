@@ -12,7 +12,7 @@ import { ask, copyDatabase, fileOf, openFile } from '../support/sqlite.js'
 
 const PAGE_BYTES = 4096
 
-t.test('a file that cannot be used is refused with what to do, and left as it is', async (t) => {
+t.test('an empty, truncated or overwritten database file is rejected with advice and left unchanged', async (t) => {
   const good = await stoppedDatabase(t)
   const { size } = await stat(good)
   const cases: { name: string; spoil: (file: string) => Promise<void>; says: RegExp }[] = [
@@ -32,18 +32,18 @@ t.test('a file that cannot be used is refused with what to do, and left as it is
   }
 })
 
-t.test('the file of another application is refused, and not made into ours', async (t) => {
+t.test('the SQLite file of another application is rejected and left unchanged', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const other = await openFile(t, file)
   other.exec('create table users (id integer primary key); insert into users values (1)')
-  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'plain')
+  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'without an application_id')
   other.pragma('application_id = 7')
-  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'marked')
+  await assertRefused(t, file, /not a Latchkey database.*DATABASE_URL/, 'with another application_id')
   t.same(other.pragma('journal_mode'), [{ journal_mode: 'delete' }])
   t.same(other.prepare('select name from sqlite_schema').all(), [{ name: 'users' }])
 })
 
-t.test('a path that holds no file is refused', async (t) => {
+t.test('a path that is a folder, or lies below a file, is rejected', async (t) => {
   const folder = await temporaryFolder(t)
   await mkdir(join(folder, 'data.db'))
   await writeFile(join(folder, 'file'), 'x')
@@ -54,20 +54,20 @@ t.test('a path that holds no file is refused', async (t) => {
   }
 })
 
-t.test('after an unclean stop a damaged page is found, at every start until somebody mends it', async (t) => {
+t.test('after an unclean stop, every start rejects the file while one of its pages is damaged', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const mina = await service.signUp('mina')
   // In the audit log, which nothing reads while starting.
   await service.post('/v1/login', { username: 'mina', password: PASSWORD }, { 'x-request-id': 'the-needle' })
   const file = await copyWithLog(t, mina, await temporaryFolder(t))
-  await t.resolves(openAndClose(await copyDatabase(file, await temporaryFolder(t))), 'the copy itself is sound')
+  await t.resolves(openAndClose(await copyDatabase(file, await temporaryFolder(t))), 'the undamaged copy opens')
   const page = Math.floor((await readFile(file)).indexOf('the-needle') / PAGE_BYTES)
   t.ok(page > 0)
   await overwrite(page * PAGE_BYTES, PAGE_BYTES)(file)
   await assertRefused(t, file, /damaged.*restore.*backup/, 'a damaged page')
 })
 
-t.test('after an unclean stop with sound pages everything that was acknowledged is there', async (t) => {
+t.test('after an unclean stop with undamaged pages, a row that was only in the write-ahead log is there', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const file = await copyWithLog(t, mina, await temporaryFolder(t))
@@ -75,7 +75,7 @@ t.test('after an unclean stop with sound pages everything that was acknowledged 
   t.match((await (await restarted.logIn('mina')).get('/v1/todos')).json().items, [{ title: 'in the log' }])
 })
 
-t.test('pages that break under a running service are 503, and it lives on', async (t) => {
+t.test('pages that are damaged while the service runs cause 503, and the process keeps running', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await writeLogBack(t, service)
@@ -128,7 +128,7 @@ async function assertRefused(t: Test, file: string, says: RegExp, name: string):
     t.match(error, { message: says }, name)
     t.match(error, { message: file }, name)
   }
-  t.equal(await fingerprint(file), before, `${name}: is left as it is`)
+  t.equal(await fingerprint(file), before, `${name}: the file is unchanged`)
 }
 
 async function fingerprint(file: string): Promise<string> {

@@ -7,7 +7,7 @@ import t from 'tap'
 import { startService, temporaryFolder } from '../helper.js'
 import { ask, fileOf, openFile } from '../support/sqlite.js'
 
-t.test('every table of ours is strict', async (t) => {
+t.test('every table is STRICT', async (t) => {
   const service = await startService(t)
   const tables = await ask(service, sql`select name, strict from pragma_table_list where schema = 'main'`)
   const own = tables.filter(([name]) => !String(name).startsWith('sqlite_'))
@@ -18,7 +18,7 @@ t.test('every table of ours is strict', async (t) => {
   )
 })
 
-t.test('an acknowledged row is on the disk, and rows cannot lose their owner: also after a restart', async (t) => {
+t.test('synchronous = FULL, WAL mode and foreign keys are on at the first start and after a restart', async (t) => {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   for (const start of ['first', 'second']) {
     const service = await startService(t, { DATABASE_URL })
@@ -31,12 +31,12 @@ t.test('an acknowledged row is on the disk, and rows cannot lose their owner: al
   }
 })
 
-t.test('the file is marked as ours', async (t) => {
+t.test('the file has the application_id of Latchkey', async (t) => {
   const service = await startService(t)
   t.same(await ask(service, sql`pragma application_id`), [[0x4c4b4559]])
 })
 
-t.test('nobody but the owner of the process can read what it keeps', async (t) => {
+t.test('only the owner of the process can access the data folder and its files', async (t) => {
   const umask = process.umask(0)
   t.teardown(() => process.umask(umask))
   const folder = join(await temporaryFolder(t), 'deep', 'data')
@@ -49,14 +49,14 @@ t.test('nobody but the owner of the process can read what it keeps', async (t) =
   for (const name of names) t.equal(await mode(join(folder, name)), '600', name)
 })
 
-t.test('a folder that is there keeps its mode', async (t) => {
+t.test('an existing data folder keeps its mode', async (t) => {
   const folder = join(await temporaryFolder(t), 'data')
   await mkdir(folder, { mode: 0o750 })
   await startService(t, { DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}` })
   t.equal((await stat(folder)).mode & 0o777, 0o750)
 })
 
-t.test('an id is never given out again, also after a restart', async (t) => {
+t.test('the id of a deleted row is never given out again, not even after a restart', async (t) => {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const ids: Record<string, number[]> = { users: [], todos: [], tutorials: [] }
   for (let start = 1; start <= 2; start += 1) {
@@ -98,7 +98,7 @@ t.test('the newest row is deleted, the service restarts, and its id does not com
   }
 })
 
-t.test('rows that are inserted together without ids are refused: two people would have the same one', async (t) => {
+t.test('rows inserted in one statement without ids are rejected: both owners would get the same id', async (t) => {
   const service = await startService(t)
   const people = [await service.signUp('mina'), await service.signUp('joon')]
   const { db, tables } = service.app.database
@@ -111,7 +111,7 @@ t.test('rows that are inserted together without ids are refused: two people woul
   t.equal((await people[0]?.post('/v1/todos', { title: 'y' }))?.json().id, 8)
 })
 
-t.test('a token of somebody who was deleted does not name the next one of that name', async (t) => {
+t.test('a token of a deleted account does not work for a new account with the same name', async (t) => {
   const service = await startService(t)
   const { db, tables } = service.app.database
   const before = await service.signUp('mina')
@@ -123,7 +123,7 @@ t.test('a token of somebody who was deleted does not name the next one of that n
   t.same((await before.get('/v1/todos')).json().items, [])
 })
 
-t.test('a column takes its own type alone, and a row its owner', async (t) => {
+t.test('a value of the wrong type, or an owner who does not exist, cannot be stored', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const other = await openFile(t, fileOf(service))
@@ -134,7 +134,7 @@ t.test('a column takes its own type alone, and a row its owner', async (t) => {
   t.equal(insert.run(1n, 'x', 0n).changes, 1)
 })
 
-t.test('a service that has stopped leaves the database in one file, and the secret', async (t) => {
+t.test('a stopped service leaves only the database file and the secret file', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   await service.app.close()

@@ -60,7 +60,7 @@ const DEEDS: Record<string, { status: number; act(people: People): Promise<Respo
     status: 204,
     act: ({ mina }) => mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT }),
   },
-  'deleting the own account': {
+  'deleting your own account': {
     status: 204,
     act: ({ mina }) => mina.post('/v1/me/delete', { current_password: PASSWORD }),
   },
@@ -81,7 +81,7 @@ const DEEDS: Record<string, { status: number; act(people: People): Promise<Respo
   },
 }
 
-t.test('what cannot be recorded does not happen', async (t) => {
+t.test('a change whose audit event cannot be written is rolled back', async (t) => {
   const service = await start(t)
   const boss = await signUpAdmin(service, 'boss')
   for (const [n, [name, { status, act }]] of Object.entries(DEEDS).entries()) {
@@ -92,7 +92,7 @@ t.test('what cannot be recorded does not happen', async (t) => {
       await stopRecording(service)
       t.equal((await act(people)).statusCode, 500)
       t.same(await contentOf(service), before)
-      for (const person of [boss, mina, phone]) t.equal((await person.get('/v1/me')).statusCode, 200, 'logged in')
+      for (const person of [boss, mina, phone]) t.equal((await person.get('/v1/me')).statusCode, 200, 'still logged in')
 
       await startRecording(service)
       const [[events] = []] = await ask(service, sql`select count(*) from events`)
@@ -104,7 +104,7 @@ t.test('what cannot be recorded does not happen', async (t) => {
   }
 })
 
-t.test('an operator who sets a password: all or nothing', async (t) => {
+t.test('a password set by an operator is stored together with its audit event, or not at all', async (t) => {
   const people = await setUp(t)
   const { service, mina, phone } = people
   const { accounts, newPasswords } = service.app
@@ -121,7 +121,7 @@ t.test('an operator who sets a password: all or nothing', async (t) => {
   t.equal((await service.logIn('mina', NEXT)).id, mina.id)
 })
 
-t.test('an operator who adds an admin: all or nothing', async (t) => {
+t.test('an admin added by an operator is stored together with all audit events, or not at all', async (t) => {
   const service = await startService(t)
   const { registration } = service.app
   const before = await contentOf(service)
@@ -138,7 +138,7 @@ t.test('an operator who adds an admin: all or nothing', async (t) => {
 })
 
 t.test(
-  'a reset whose last step meets a lock is 503, and works when it is tried again',
+  'a password reset that meets a locked table returns 503, changes nothing, and works when it is retried',
   { skip: POSTGRES_ONLY },
   async (t) => {
     // All at once: each waits as long as a statement may.

@@ -10,7 +10,7 @@ import { domain, openDomain } from '../../src/domain.js'
 import { PASSWORD, startService, temporaryFolder } from '../helper.js'
 import { ask, fileOf, openFile } from '../support/sqlite.js'
 
-t.test('a lock that stays: writing is 503 soon, reading goes on, and it heals', async (t) => {
+t.test('while another process holds the write lock, writes return 503, reads work, and both work later', async (t) => {
   const { service, mina, lock } = await lockable(t)
   await mina.post('/v1/todos', { title: 'before' })
   lock.exec('begin immediate')
@@ -19,7 +19,7 @@ t.test('a lock that stays: writing is 503 soon, reading goes on, and it heals', 
   const login = service.post('/v1/login', { username: 'mina', password: 'three quiet lanterns' })
   const livez = await service.get('/livez')
   t.equal(livez.statusCode, 200)
-  t.ok(performance.now() - startedAt < 1_000, 'a lock is not waited for with the whole process')
+  t.ok(performance.now() - startedAt < 1_000, 'waiting for the lock does not block the event loop')
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'before', done: false }])
   t.equal((await service.get('/readyz')).statusCode, 200)
   for (const answer of await Promise.all([...refused, login])) {
@@ -34,7 +34,7 @@ t.test('a lock that stays: writing is 503 soon, reading goes on, and it heals', 
   t.equal((await mina.get('/v1/todos')).json().items.length, 2)
 })
 
-t.test('a short lock is only waited for', async (t) => {
+t.test('writes wait for a short lock and then succeed', async (t) => {
   const { service, mina, lock } = await lockable(t)
   lock.exec('begin immediate')
   const writes = [
@@ -51,7 +51,7 @@ t.test('a short lock is only waited for', async (t) => {
   t.equal((await mina.get('/v1/todos')).json().items.length, 2)
 })
 
-t.test('a command waits where a request is refused: for the write lock, and for its hash', async (t) => {
+t.test('a command waits longer than a request, for the write lock and for its hash', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const config = { ...loadConfig({ DATABASE_URL: `sqlite:${file}` }), BCRYPT_COST: 4 }
   const commands = await openDomain(config)
@@ -61,27 +61,27 @@ t.test('a command waits where a request is refused: for the write lock, and for 
   another.exec('begin immediate')
   const created = commands.registration.create({ username: 'mina', password: PASSWORD }, { role: 'admin' })
   const refused = await requests.post('/v1/register', { username: 'joon', password: PASSWORD })
-  t.match(refused.json(), { status: 503, code: 'database_unavailable' }, 'a request has waited in vain')
+  t.match(refused.json(), { status: 503, code: 'database_unavailable' }, 'the request has given up waiting')
   another.exec('commit')
   t.match(await created, { username: 'mina', role: 'admin' })
   t.ok(commands.patience.hashMs > 50 * requests.app.patience.hashMs)
-  t.equal(commands.initialConfig.pluginTimeout, 0, 'Fastify does not end its start before the database is given up')
+  t.equal(commands.initialConfig.pluginTimeout, 0, 'Fastify has no timeout of its own for the start')
 
   const dearest = { ...config, DATABASE_URL: `sqlite:${file}.2`, BCRYPT_COST: 15 }
   const hurried = Fastify().decorate('config', dearest).decorate('patience', { hashMs: 20, lockMs: 1_000 })
   t.teardown(() => hurried.close())
   for (const part of domain) await hurried.register(part)
-  await t.rejects(hurried.passwords.hash(PASSWORD), { code: 'hashing_overloaded' }, 'so it is the hash that waits')
+  await t.rejects(hurried.passwords.hash(PASSWORD), { code: 'hashing_overloaded' }, 'the hash is rejected after 20 ms')
 })
 
-t.test('what others wrote meanwhile is seen at once', async (t) => {
+t.test('a write by another process is visible to the next request', async (t) => {
   const { mina, lock } = await lockable(t)
   await mina.post('/v1/todos', { title: 'x' })
   lock.exec("begin immediate; update todos set title = 'of another process'; commit")
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'of another process' }])
 })
 
-t.test('a full disk: writing is 503 and leaves nothing behind, reading goes on, and it heals', async (t) => {
+t.test('on a full disk, writes return 503 and store nothing, reads work, and both work with more room', async (t) => {
   const { service, mina } = await lockable(t)
   const body = { title: 'x', description: 'x'.repeat(10_000) }
   // SQLite does not go below what there is: the file may not grow from here.

@@ -21,7 +21,7 @@ const SESSION_ID = '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1'
 
 for (let done = 0; done <= MIGRATIONS.length; done += 1) {
   t.test(
-    `a database after ${done} of ${MIGRATIONS.length} migrations keeps every row on its way to the last`,
+    `a database with ${done} of ${MIGRATIONS.length} migrations applied keeps its rows when the rest are applied`,
     async (t) => {
       const file = join(await temporaryFolder(t), 'latchkey.db')
       const old = await openFile(t, file)
@@ -47,7 +47,7 @@ for (let done = 0; done <= MIGRATIONS.length; done += 1) {
   )
 }
 
-t.test('an old database is refused where it may not be migrated, and stays old', async (t) => {
+t.test('a database that needs a migration is rejected if migrating is off, and stays unchanged', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, MIGRATIONS.slice(0, 1))
@@ -59,14 +59,14 @@ t.test('an old database is refused where it may not be migrated, and stays old',
   await t.resolves(openAndClose(file, false))
 })
 
-t.test('a new database is refused too where it may not be migrated, and can be made afterwards', async (t) => {
+t.test('a new database file is rejected if migrating is off, and can be created afterwards', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   t.match(await reasonToRefuse(file, false), { message: /latchkey migrate/ })
   await t.resolves(openAndClose(file, true))
   await t.resolves(openAndClose(file, false))
 })
 
-t.test('a database that had another migration than ours is refused', async (t) => {
+t.test('a database with an edited, missing or newer migration is rejected', async (t) => {
   const cases = [
     { change: "update migrations set hash = 'of an edited file' where name like '0000%'", says: /0000.*edited/ },
     { change: "update migrations set hash = 'of an edited file' where name like '0001%'", says: /0001.*edited/ },
@@ -86,7 +86,7 @@ t.test('a database that had another migration than ours is refused', async (t) =
   }
 })
 
-t.test('a migration that fails leaves the database as it was', async (t) => {
+t.test('a migration that fails is rolled back as a whole, and can be run again', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, MIGRATIONS.slice(0, 1))
@@ -100,7 +100,7 @@ t.test('a migration that fails leaves the database as it was', async (t) => {
   await t.resolves(openAndClose(file, true))
 })
 
-t.test('rows without their parent are found after a migration, before anybody is served', async (t) => {
+t.test('a migration that leaves rows without their parent row fails and is rolled back', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, BEFORE_ROWS_BY_OWNER)
@@ -111,7 +111,7 @@ t.test('rows without their parent are found after a migration, before anybody is
 })
 
 t.test(
-  'rows that come to be stored by owner keep all they have, and ids of rows that are gone stay gone',
+  'the migration to tables stored by owner keeps every column, and the ids of deleted rows stay unused',
   async (t) => {
     const file = join(await temporaryFolder(t), 'latchkey.db')
     const old = await openFile(t, file)
@@ -156,7 +156,7 @@ t.test(
   },
 )
 
-t.test('accounts keep their ids, their names apart and their sessions when a password may be missing', async (t) => {
+t.test('the migration to optional passwords keeps account ids, unique names and sessions', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, BEFORE_AUTH_VERSIONS)
@@ -191,14 +191,14 @@ t.test('accounts keep their ids, their names apart and their sessions when a pas
     service.app.secret.derive('refresh-token'),
   )
   const refreshed = await service.post('/v1/refresh', { refresh_token })
-  t.equal(refreshed.statusCode, 200, 'whoever was logged in stays so')
+  t.equal(refreshed.statusCode, 200, 'the session from before the migration goes on')
   t.match(claimsOf(refreshed.json().access_token), { sub: '1', sid: SESSION_ID, role: 'user' })
   t.equal((await service.signUp('nara')).id, 4, 'an id is never given out twice')
   t.throws(() => old.exec("update users set email_key = 'joon' where id = 1"), /user name of somebody else/)
   t.equal((await service.logIn('mina')).id, 1)
 })
 
-t.test('an empty table of accounts remembers which ids it gave out', async (t) => {
+t.test('the migration of an empty accounts table does not give out the ids of deleted accounts again', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, BEFORE_AUTH_VERSIONS)
@@ -209,7 +209,7 @@ t.test('an empty table of accounts remembers which ids it gave out', async (t) =
   t.equal((await service.signUp('mina')).id, 2)
 })
 
-t.test('one after another and at once: the same new file opens', async (t) => {
+t.test('a new file that is opened four times at once is migrated once', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const databases = await Promise.all([1, 2, 3, 4].map(() => openDatabase(`sqlite:${file}`, { migrate: true })))
   for (const database of databases) t.teardown(() => database.close())

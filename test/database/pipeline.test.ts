@@ -25,7 +25,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
   let warm = 0
   await untilShared(() => insert.execute({ key: `warm ${++warm}` }))
 
-  t.test('of reads that leave together, one that fails takes no other along', async (t) => {
+  t.test('a failed read of a pipeline does not affect the other reads', async (t) => {
     const divisors = Array.from({ length: 60 }, (_, index) => index % 10)
     const outcomes = await Promise.allSettled(divisors.map((by) => divide.execute({ by })))
     outcomes.forEach((outcome, index) => {
@@ -36,7 +36,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.ok(pidsOf(outcomes).size <= 2, 'over two connections at most')
   })
 
-  t.test('of writes that leave together, one that fails takes no other along', async (t) => {
+  t.test('a failed write of a pipeline does not affect the other writes', async (t) => {
     const keys = Array.from({ length: 60 }, (_, index) => `key ${index - (index % 10 === 9 ? 1 : 0)}`)
     const outcomes = await Promise.allSettled(keys.map((key) => insert.execute({ key })))
     const failed = outcomes.filter(({ status }) => status === 'rejected')
@@ -47,7 +47,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.equal(pidsOf(outcomes).size, 1, 'over one connection')
   })
 
-  t.test('one that cannot be prepared takes no other of its name along for longer than it is so', async (t) => {
+  t.test('a statement that cannot be prepared affects no others, and works once its table exists', async (t) => {
     const late = database.db.select({ is: sql`late.is` }).from(sql`late`).prepare('select_late')
     const outcomes = await Promise.allSettled([late.execute(), late.execute(), divide.execute({ by: 1 })])
     t.match(outcomes, [{ reason: { cause: { code: '42P01' } } }, { reason: { cause: { code: '42P01' } } }, {}])
@@ -56,7 +56,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.same(await late.execute(), [{ is: 1 }])
   })
 
-  t.test('what would stand behind a row that is locked goes another way', async (t) => {
+  t.test('statements do not queue behind a statement that waits for a row lock', async (t) => {
     const other = await begin(t, url, "update throttle set tries = 0 where key = 'key 1'")
     const locked = add.execute({ key: 'key 1' })
     let isWaiting = true
@@ -74,7 +74,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.match(await locked, [{ tries: 1 }])
   })
 
-  t.test('what would stand behind a table that is locked goes another way', async (t) => {
+  t.test('statements do not queue behind a statement that waits for a table lock', async (t) => {
     const other = await begin(t, url, 'lock table todos')
     const { todos } = database.tables
     const locked = database.db.select({ pid }).from(todos).prepare('select_locked').execute()
@@ -99,7 +99,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.ok(Number(n) <= POOL_SIZE, `${n}`)
   })
 
-  t.test('a connection that dies rejects what was sent over it, and another takes its place', async (t) => {
+  t.test('a terminated connection rejects its statements, and a new connection replaces it', async (t) => {
     const sent = [pause.execute({ seconds: 5 }), divide.execute({ by: 1 })]
     await until(async () => (await onServer(url, SLEEPING)).length > 0)
     const outcomes = Promise.allSettled(sent)

@@ -14,12 +14,12 @@ t.setTimeout(240_000)
 const PATIENCE_MS = 7_000
 const MINA = { username: 'mina', password: PASSWORD }
 
-t.test('when the server fails', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('failures of the PostgreSQL server', { skip: POSTGRES_ONLY }, async (t) => {
   // A server of its own, because it will be stopped.
   const server = await PostgresServer.create()
   t.teardown(() => server.remove())
 
-  t.test('stopped, every request that needs it is 503, and all is well when it is back', async (t) => {
+  t.test('with the server stopped, requests that need it return 503, and work again once it is back', async (t) => {
     const { service, mina } = await start(t, server)
     await server.stop()
     await assertUnavailable(t, service, mina)
@@ -30,7 +30,7 @@ t.test('when the server fails', { skip: POSTGRES_ONLY }, async (t) => {
     t.comment(`well again after ${await untilWell(service, mina)} ms`)
   })
 
-  t.test('frozen, nobody waits for ever, and what needs no database goes on', async (t) => {
+  t.test('with the server frozen, requests are answered in time, and /v1/verify works for 4 s more', async (t) => {
     const { service, mina } = await start(t, server)
     await server.freeze()
     const frozenAt = performance.now()
@@ -41,7 +41,7 @@ t.test('when the server fails', { skip: POSTGRES_ONLY }, async (t) => {
     t.comment(`well again after ${await untilWell(service, mina)} ms`)
   })
 
-  t.test('frozen, of very many requests those that cannot be served in time are told at once', async (t) => {
+  t.test('with the server frozen, each of 1,300 concurrent requests returns 503 in time', async (t) => {
     const { service, mina } = await start(t, server)
     await server.freeze()
     const startedAt = performance.now()
@@ -58,7 +58,7 @@ t.test('when the server fails', { skip: POSTGRES_ONLY }, async (t) => {
     await untilWell(service, mina)
   })
 
-  t.test('restarted or its connections cut, under load, answers are 200 or 503', async (t) => {
+  t.test('while the server restarts or cuts its connections under load, answers are 200 or 503', async (t) => {
     const { service, mina } = await start(t, server)
     const faults = [
       () =>
@@ -86,7 +86,7 @@ t.test('when the server fails', { skip: POSTGRES_ONLY }, async (t) => {
     }
   })
 
-  t.test('a table that is locked is 503 after three seconds, for those who need it', async (t) => {
+  t.test('requests that need a locked table return 503 after about 3 s, and other requests work', async (t) => {
     const { service, mina } = await start(t, server)
     const lock = onServer(service.app.config.DATABASE_URL, 'begin; lock table users; select pg_sleep(5)')
     await sleep(300)
@@ -131,7 +131,7 @@ async function assertUnavailable(t: Test, service: Service, mina: Person, isFres
   t.comment(answers.map(({ path, ms, answer }) => `${path} ${answer.statusCode} after ${ms} ms`).join(', '))
   for (const { path, answer, ms } of answers) {
     if (path === '/livez') t.equal(answer.statusCode, 200)
-    else if (path === '/v1/verify') t.equal(answer.statusCode, 204, 'what is in memory still counts')
+    else if (path === '/v1/verify') t.equal(answer.statusCode, 204, '/v1/verify is answered from memory')
     else assertProblem(t, answer)
     t.ok(ms < (path === '/readyz' ? 2_500 : PATIENCE_MS), `${path}: ${ms} ms`)
   }

@@ -36,7 +36,7 @@ const ODD: Record<string, string> = {
   lc_messages: 'C',
 }
 
-t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('settings of the PostgreSQL database', { skip: POSTGRES_ONLY }, async (t) => {
   const odd = async (t: Test, settings: Record<string, string>) => {
     const url = await createDatabase(t, SERVER_URL ?? '')
     const name = new URL(url).pathname.slice(1)
@@ -47,7 +47,7 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
     return url
   }
 
-  t.test('changes nothing: many people at once register, log in, and keep rows', async (t) => {
+  t.test('unusual settings change nothing: twelve users at once register, log in and keep rows', async (t) => {
     const service = await startService(t, postgresSettings(await odd(t, ODD)))
     const names = Array.from({ length: 12 }, (_, index) => `mina_${index}`)
     const people = await Promise.all(names.map((name) => service.signUp(name)))
@@ -67,7 +67,7 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
     const [first] = people
     t.match((await first?.get('/v1/todos'))?.json(), { items: [{ title: 'a \\ and a é 한' }] })
     const created = Date.parse((await first?.get('/v1/todos'))?.json().items[0].created_at)
-    t.ok(Math.abs(created - Date.now()) < 600_000, 'in UTC')
+    t.ok(Math.abs(created - Date.now()) < 600_000, 'created_at is in UTC')
     await service.app.administration.change(first?.id ?? 0, { role: 'admin' }, { id: null })
     const admin = await service.logIn('mina_0')
     t.equal((await admin.get(`/v1/users?search=${encodeURIComponent('neil \\ 한')}`)).json().items.length, 12)
@@ -81,13 +81,13 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
     })
   })
 
-  t.test('a stronger synchronous_commit stays', async (t) => {
+  t.test('a stronger synchronous_commit is kept', async (t) => {
     const database = await openDatabase(await odd(t, { synchronous_commit: 'remote_apply' }), { migrate: true })
     t.teardown(() => database.close())
     t.match(await database.db.execute(sql`show synchronous_commit`), { rows: [{ synchronous_commit: 'remote_apply' }] })
   })
 
-  t.test('is refused with its name where no account could be kept', async (t) => {
+  t.test('a read-only default or a replica role is rejected, and the error names the setting', async (t) => {
     for (const [name, value] of [
       ['default_transaction_read_only', 'on'],
       ['session_replication_role', 'replica'],
@@ -99,11 +99,11 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
       const child = await latchkey(t, ['serve'], { settings })
       t.equal(await child.exit, 1)
       t.match(child.stderr, reason)
-      t.notMatch(child.stderr, /\n {4}at /, 'no stack')
+      t.notMatch(child.stderr, /\n {4}at /, 'no stack trace')
     }
   })
 
-  t.test('a command that reads makes no installation in an empty database', async (t) => {
+  t.test('listing, disabling, rotating and importing create no tables in an empty database', async (t) => {
     const url = await odd(t, {})
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
     for (const args of [
@@ -121,7 +121,7 @@ t.test('what an operator has set for the database', { skip: POSTGRES_ONLY }, asy
   })
 })
 
-t.test('what lost against others is tried again', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('a conflict with another transaction is retried', { skip: POSTGRES_ONLY }, async (t) => {
   const url = await createDatabase(t, SERVER_URL ?? '')
   const database = await openDatabase(url, { migrate: true, poolSize: 2 })
   t.teardown(() => database.close())
@@ -130,7 +130,7 @@ t.test('what lost against others is tried again', { skip: POSTGRES_ONLY }, async
   await db.execute(sql`insert into counters values (1, 0), (2, 0)`)
   const counts = async () => (await onServer(url, 'select n from counters order by id')).map(({ n }) => n)
 
-  t.test('a transaction that ended in a deadlock', async (t) => {
+  t.test('a transaction that ended in a deadlock runs again', async (t) => {
     let runs = 0
     let bothHaveOne: () => void = () => {}
     const meeting = new Promise<void>((resolve) => {
@@ -149,7 +149,7 @@ t.test('what lost against others is tried again', { skip: POSTGRES_ONLY }, async
     t.equal(runs, 3, 'the loser ran twice')
   })
 
-  t.test('a statement that could not be serialized', async (t) => {
+  t.test('a statement that could not be serialized runs again', async (t) => {
     // As behind a pooler of transactions, where settings of a connection are not kept.
     const serializable = sql`select set_config('default_transaction_isolation', 'serializable', false), pg_sleep(0.5)`
     await Promise.all([db.execute(serializable), db.execute(serializable)])

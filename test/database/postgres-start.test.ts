@@ -12,7 +12,7 @@ t.setTimeout(120_000)
 
 const A_SECOND = 1_000
 
-t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
   const database = (t: Test) => createDatabase(t, SERVER_URL ?? '')
   const nameOf = (url: string) => new URL(url).pathname.slice(1)
   const refuses = (t: Test, url: string, reason: RegExp) =>
@@ -21,7 +21,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
       message: reason,
     })
 
-  t.test('in a schema of its own, beside another application that has the same tables', async (t) => {
+  t.test('a schema of its own works beside another application with the same table names', async (t) => {
     const url = await database(t)
     await onServer(url, 'create table users (id bigint primary key, note text)')
     await onServer(url, 'create table migrations (id bigint primary key, migration text)')
@@ -34,7 +34,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     t.same(await onServer(url, 'select * from public.users'), [])
   })
 
-  t.test('a search path that leads past its tables is refused', async (t) => {
+  t.test('a search_path that does not begin with the schema of the tables is rejected', async (t) => {
     const url = await database(t)
     await (await openDatabase(url, { migrate: true })).close()
     await onServer(url, 'create schema other')
@@ -44,7 +44,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     await refuses(t, url, /no schema of its search_path is there/)
   })
 
-  t.test("rows that are tied to another application's people are refused, and the cure given works", async (t) => {
+  t.test("a foreign key to another application's users is rejected, and the SQL in the error fixes it", async (t) => {
     const url = await database(t)
     await onServer(url, 'create table users (id bigint primary key)')
     await onServer(url, 'create schema auth')
@@ -64,7 +64,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     await t.resolves(openDatabase(url, { migrate: true }).then((database) => database.close()))
   })
 
-  t.test("another application's tables are not taken for ours", async (t) => {
+  t.test("a schema that holds another application's tables is rejected", async (t) => {
     for (const table of ['migrations (id bigint, migration text)', 'users (id bigint)']) {
       const url = await database(t)
       await onServer(url, `create table ${table}`)
@@ -72,7 +72,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     }
   })
 
-  t.test('an address that would be misread is refused, and its password never shown', async (t) => {
+  t.test('a database address that would be misread is rejected without showing its password', async (t) => {
     const address = 'postgres://lea:se/cret@db.test'
     await refuses(t, `${address}/x`, /^(?!.*cret).*in a password write \/ as %2F/)
     await refuses(t, 'postgres://lea:secret@one.test,two.test/x', /^(?!.*secret).*several hosts/)
@@ -84,7 +84,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     await refuses(t, 'postgres://one.test/x?target_session_attrs=primary', /target_session_attrs, which does nothing/)
   })
 
-  t.test('a server that is away: the cause is told at once, and again at the end', async (t) => {
+  t.test('if the server is unreachable, the cause is reported at once and again when the start fails', async (t) => {
     const notices: string[] = []
     const url = `postgres://lea:secret@127.0.0.1:${await freePort()}/x`
     const opening = openDatabase(url, {
@@ -97,7 +97,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     t.match(notices[0], /ECONNREFUSED.*trying again for up to 1 s/)
   })
 
-  t.test('a start that fails says why in one line, and the process ends', async (t) => {
+  t.test('a failed start prints the cause in one line, and the process ends', async (t) => {
     const url = await database(t)
     await (await startService(t, postgresSettings(url))).app.close()
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', PORT: '0' }
@@ -108,7 +108,7 @@ t.test('how a start on PostgreSQL succeeds and fails', { skip: POSTGRES_ONLY }, 
     await assertEnds(t, other, /^latchkey: The signing keys in the database do not open with this SECRET_KEY/m)
   })
 
-  t.test('an address that cannot be listened on is one line too', async (t) => {
+  t.test('a port or host that cannot be listened on is reported in one line', async (t) => {
     const url = await database(t)
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
     await assertEnds(t, { ...settings, PORT: new URL(url).port }, /^latchkey: listen EADDRINUSE/m)

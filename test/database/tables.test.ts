@@ -56,7 +56,7 @@ t.test('the migrations make the tables that the schema describes', async (t) => 
   }
 })
 
-t.test('a table whose key is an owner and an id is stored by owner on SQLite, and its ids are counted', async (t) => {
+t.test('on SQLite, a table keyed by owner and id is WITHOUT ROWID and has a counter in row_ids', async (t) => {
   const file = join(await temporaryFolder(t), 'latchkey.db')
   await (await openDatabase(`sqlite:${file}`, { migrate: true })).close()
   const connection = await openFile(t, file)

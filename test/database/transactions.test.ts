@@ -3,11 +3,11 @@ import t, { type Test } from 'tap'
 import { type Db, within } from '../../src/database/database.js'
 import { type Person, type Service, startService } from '../helper.js'
 
-t.test('a transaction returns what its work does, and all that it wrote is there', async (t) => {
+t.test('a transaction returns the result of its callback, and its rows are stored', async (t) => {
   const { service, mina } = await start(t)
   const title = await service.app.database.transaction(async (db) => {
     await insert(service, mina, db, 'first')
-    t.equal(await countRows(service, mina, db), 1, 'it sees its own rows')
+    t.equal(await countRows(service, mina, db), 1, 'the transaction sees its own rows')
     await insert(service, mina, db, 'second')
     return 'returned'
   })
@@ -15,7 +15,7 @@ t.test('a transaction returns what its work does, and all that it wrote is there
   t.equal(await countRows(service, mina), 2)
 })
 
-t.test('work that throws leaves nothing behind', async (t) => {
+t.test('a callback that throws rolls the transaction back', async (t) => {
   const { service, mina } = await start(t)
   const work = service.app.database.transaction(async (db) => {
     await insert(service, mina, db)
@@ -25,7 +25,7 @@ t.test('work that throws leaves nothing behind', async (t) => {
   t.equal(await countRows(service, mina), 0)
 })
 
-t.test('a statement that fails fails the transaction, also where its error is caught', async (t) => {
+t.test('a failed statement rolls the transaction back even if its error is caught', async (t) => {
   const { service, mina } = await start(t)
   const failures = [
     { code: 'invalid_token', act: (db: Db) => insert(service, { id: 4711 }, db) },
@@ -44,7 +44,7 @@ t.test('a statement that fails fails the transaction, also where its error is ca
   }
 })
 
-t.test('after its end the connection of a transaction performs nothing', async (t) => {
+t.test('a transaction that has ended rejects further statements', async (t) => {
   const { service, mina } = await start(t)
   for (const outcome of ['good', 'bad']) {
     let kept: Db | undefined
@@ -80,7 +80,7 @@ t.test('a prepared statement runs within a transaction, and on its own afterward
   t.equal(await titleOf(service, mina), 'alone')
 })
 
-t.test('many at once are all or nothing each', async (t) => {
+t.test('40 concurrent transactions each store all of their rows or none', async (t) => {
   const { service, mina } = await start(t)
   const outcomes = await Promise.allSettled(
     Array.from({ length: 40 }, (_, index) =>
