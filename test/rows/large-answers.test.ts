@@ -21,7 +21,7 @@ const ONCE = { skip: SQLITE_ONLY }
 /** The rows of somebody with large ones. */
 const ROWS = 150
 
-t.test('a page stops at 256 KiB, and its cursor leads through all the rest', async (t) => {
+t.test('a page stops at 256 KiB, and its cursor leads to the remaining rows', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (let n = 0; n < 24; n += 1) {
@@ -70,14 +70,14 @@ t.test('the list of the tutorials API has all rows, the oldest first, however ma
   }
 })
 
-t.test('an account may have so many rows of a kind, at every door together', async (t) => {
+t.test('an account has at most MAX_ROWS_PER_USER rows of a kind, over all endpoints together', async (t) => {
   const service = await startService(t, { MAX_ROWS_PER_USER: '5' })
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const todos = await Promise.all(Array.from({ length: 12 }, (_, n) => mina.post('/v1/todos', { title: `todo ${n}` })))
-  t.equal(todos.filter(({ statusCode }) => statusCode === 201).length, 5, 'of twelve at once')
+  t.equal(todos.filter(({ statusCode }) => statusCode === 201).length, 5, 'of twelve simultaneous requests')
   t.match(await mina.post('/v1/todos', { title: 'x' }), { statusCode: 409 })
   t.match((await mina.post('/v1/todos', { title: 'x' })).json(), { status: 409, code: 'too_many_rows' })
-  t.equal((await joon.post('/v1/todos', { title: 'x' })).statusCode, 201, 'others are not concerned')
+  t.equal((await joon.post('/v1/todos', { title: 'x' })).statusCode, 201, 'other users are not affected')
   t.equal((await mina.get('/v1/todos')).json().items.length, 5)
 
   const compat = (person: Person) =>
@@ -96,12 +96,12 @@ t.test('an account may have so many rows of a kind, at every door together', asy
   t.equal((await mina.post('/v1/tutorials', { name: 'x', description: '' })).statusCode, 409)
   const [first] = (await mina.get('/v1/tutorials')).json().items
   t.equal((await mina.delete(`/v1/tutorials/${first.id}`)).statusCode, 204)
-  t.equal((await compat(mina)).statusCode, 200, 'a row that is gone makes room')
+  t.equal((await compat(mina)).statusCode, 200, 'deleting a row makes room')
   t.equal((await compat(mina)).statusCode, 409)
 })
 
 t.test(
-  'rows that were there before count too, also beyond the thousand that are not counted',
+  'the thousand rows that were there before a process started count towards the limit',
   { skip: SQLITE_ONLY },
   async (t) => {
     const service = await startService(t, { MAX_ROWS_PER_USER: '1003' })
@@ -125,7 +125,7 @@ t.test(
   },
 )
 
-t.test('sixty connections of one account that read nothing fill no memory', ONCE, async (t) => {
+t.test('sixty connections of one account that do not read their answers do not fill the memory', ONCE, async (t) => {
   const { service, token, victim } = await largeLists(t)
   const before = residentMiB(service)
   // 6 MB an answer of the tutorials' list, and 64 pages of 256 KiB on each of the other connections.
@@ -143,13 +143,13 @@ t.test('sixty connections of one account that read nothing fill no memory', ONCE
   for (const socket of sockets) socket.destroy()
   for (const host of ['127.0.0.1', 'localhost']) {
     const answers = Array.from({ length: 6 }, () => listed(`http://${host}:${service.port}`, token))
-    for (const rows of await Promise.all(answers)) t.equal(rows, ROWS, `who reads at ${host} gets all rows`)
+    for (const rows of await Promise.all(answers)) t.equal(rows, ROWS, `a client that reads at ${host} gets all rows`)
     peak = Math.max(peak, residentMiB(service))
   }
   t.ok(peak < 420, `from ${before} to at most ${peak} MiB`)
 })
 
-t.test('clients that all begin to read at once end no process, and whoever reads on gets all', ONCE, async (t) => {
+t.test('clients that all begin to read at once crash no process, and later clients get all rows', ONCE, async (t) => {
   const { service, token, victim } = await largeLists(t)
   const sockets = [
     ...Array.from({ length: 60 }, () => unread(t, service, listOf(token))),
@@ -172,7 +172,7 @@ t.test('clients that all begin to read at once end no process, and whoever reads
   for (const rows of await Promise.all(answers)) t.equal(rows, ROWS)
 })
 
-t.test('what a client asked for and has gone away from is not worked on, and not kept', ONCE, async (t) => {
+t.test('requests of a client that has disconnected are dropped, and their answers are not kept', ONCE, async (t) => {
   const { service, token } = await largeLists(t)
   for (let round = 0; round < 4; round += 1) {
     const sockets = Array.from({ length: 30 }, () => unread(t, service, pageOf(token).repeat(32)))
@@ -185,7 +185,7 @@ t.test('what a client asked for and has gone away from is not worked on, and not
   t.ok(residentMiB(service) < 420, `${residentMiB(service)} MiB`)
 })
 
-t.test('an account that asks for hundreds of large pages keeps nobody else waiting for theirs', ONCE, async (t) => {
+t.test('an account that requests hundreds of large pages does not delay the pages of other users', ONCE, async (t) => {
   const { service, token, victim } = await largeLists(t)
   const title = 'Water the plants'
   t.equal((await service.request('POST', '/v1/todos', { token: victim, body: { title } })).status, 201)
@@ -194,7 +194,7 @@ t.test('an account that asks for hundreds of large pages keeps nobody else waiti
   const answer = await service.request('GET', '/v1/todos?limit=100', { token: victim })
   t.equal(answer.body.items[0].title, title)
   const pages = flood.reduce((sum, { pages }) => sum + pages(), 0)
-  t.ok(pages < 60 * 16, `theirs came after ${pages} of 1,920 pages`)
+  t.ok(pages < 60 * 16, `the page of the other user came after ${pages} of 1,920 pages`)
 })
 
 /** A service with a small heap, and the token of an account with 6 MB of tutorials. */

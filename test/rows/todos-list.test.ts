@@ -17,7 +17,7 @@ t.test('a list holds your own rows, the newest first', async (t) => {
   t.same(titles(await page(joon)), ['third of Joon', 'second of Joon', 'first of Joon'])
 })
 
-t.test('?done tells the done from the others, in any usual spelling of true and false', async (t) => {
+t.test('?done filters by state, and accepts the usual spellings of true and false', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (const done of [true, false, true]) await mina.post('/v1/todos', { title: done ? 'done' : 'open', done })
@@ -32,7 +32,7 @@ t.test('?done tells the done from the others, in any usual spelling of true and 
   }
 })
 
-t.test('?limit is a whole number from 1 to 100, and 20 without it', async (t) => {
+t.test('?limit is a whole number from 1 to 100, and 20 by default', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await add(mina, 101)
@@ -58,7 +58,7 @@ t.test('?limit is a whole number from 1 to 100, and 20 without it', async (t) =>
   }
 })
 
-t.test('what the query does not know is refused', async (t) => {
+t.test('an unknown query parameter is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (const query of [
@@ -74,7 +74,7 @@ t.test('what the query does not know is refused', async (t) => {
   }
 })
 
-t.test('a walk by cursor meets each of 45 rows once, whatever is added or deleted meanwhile', async (t) => {
+t.test('paging by cursor returns each of 45 rows once, whatever is added or deleted meanwhile', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await add(mina, 45, joon)
@@ -94,7 +94,7 @@ t.test('a walk by cursor meets each of 45 rows once, whatever is added or delete
   )
 })
 
-t.test('a walk keeps to its filter', async (t) => {
+t.test('paging by cursor keeps the filter', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (let n = 1; n <= 9; n += 1) await mina.post('/v1/todos', { title: `todo ${n}`, done: n % 2 === 0 })
@@ -104,7 +104,7 @@ t.test('a walk keeps to its filter', async (t) => {
   t.equal(second.next_cursor, null)
 })
 
-t.test('the last page says so, also when it is full', async (t) => {
+t.test('the last page has no next_cursor, even when the page is full', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   t.same(await page(mina), { items: [], next_cursor: null })
@@ -115,7 +115,7 @@ t.test('the last page says so, also when it is full', async (t) => {
   t.equal((await page(mina, `?limit=2&cursor=${next_cursor}`)).next_cursor, null)
 })
 
-t.test('a cursor that the list did not give out is refused', async (t) => {
+t.test('a cursor that the list did not issue is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await mina.post('/v1/todos', { title: 'x' })
@@ -141,7 +141,7 @@ t.test('a cursor that the list did not give out is refused', async (t) => {
   t.equal((await mina.get(`/v1/todos?cursor=${'a'.repeat(65)}`)).statusCode, 400)
 })
 
-t.test('a cursor of another list is refused', async (t) => {
+t.test('a cursor of another list is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (const name of ['first', 'second']) await mina.post('/v1/tutorials', { name, description: 'x' })
@@ -151,7 +151,7 @@ t.test('a cursor of another list is refused', async (t) => {
   t.match((await mina.get(`/v1/todos?cursor=${next_cursor}`)).json(), { status: 400, code: 'invalid_cursor' })
 })
 
-t.test('the cursor of somebody else shows nothing of theirs', async (t) => {
+t.test('the cursor of another user shows no row of that user', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await add(mina, 3)

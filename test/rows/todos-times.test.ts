@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService } from '../helper.js'
 
-t.test('a time with an offset is answered in UTC', async (t) => {
+t.test('a time with an offset is returned in UTC', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   const times: [string, string][] = [
     ['2026-12-01T09:00:00+09:00', '2026-12-01T00:00:00.000Z'],
@@ -20,7 +20,7 @@ t.test('a time with an offset is answered in UTC', async (t) => {
   }
 })
 
-t.test('a time that there is not, or that is not complete, is refused', async (t) => {
+t.test('an impossible or incomplete time is rejected', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   const { location } = (await mina.post('/v1/todos', { title: 'x' })).headers
   const impossible = ['2026-02-30T00:00:00Z', '2027-02-29T00:00:00Z', '2026-13-01T00:00:00Z', '2026-12-00T00:00:00Z']
@@ -34,7 +34,7 @@ t.test('a time that there is not, or that is not complete, is refused', async (t
 })
 
 // RFC 3339 allows what the language's own dates do not know; such a time must not become none without a word.
-t.test('a time at the edge of the format is refused or kept, never lost', async (t) => {
+t.test('a time at the edge of the format is rejected or stored, never silently dropped', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   const edges = ['2016-12-31T23:59:60Z', '2026-12-01T09:00:00+09', '2026-12-01T09:00:00+0900', '2026-12-01 09:00:00Z']
   for (const due_at of [...edges, '9999-12-31T23:59:59-23:59', '0000-01-01T00:00:00+01:00']) {
@@ -43,7 +43,7 @@ t.test('a time at the edge of the format is refused or kept, never lost', async 
   }
 })
 
-t.test('a change is later than the creation, or of the same moment', async (t) => {
+t.test('a change keeps created_at, and updated_at is not earlier', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   const created = await mina.post('/v1/todos', { title: 'x' })
   const changed = (await mina.patch(String(created.headers.location), { done: true })).json()

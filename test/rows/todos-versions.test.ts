@@ -12,7 +12,7 @@ t.test('the ETag changes with every change, and only then', async (t) => {
   t.not(again.headers.etag, changed.headers.etag)
 })
 
-t.test('If-Match: only the tag of now and * let a change through', async (t) => {
+t.test('If-Match: only the current ETag and * allow a change', async (t) => {
   const { mina, url, etag } = await oneTodo(t)
   const changed = await mina.patch(url, { title: 'second' }, { 'if-match': etag })
   t.equal(changed.statusCode, 200)
@@ -45,7 +45,7 @@ t.test('If-Match: only the tag of now and * let a change through', async (t) => 
   t.equal((await mina.get(url)).statusCode, 404)
 })
 
-t.test('If-Match takes a list of tags, and any of them will do', async (t) => {
+t.test('If-Match accepts a list of ETags, of which any may match', async (t) => {
   const { mina, url, etag } = await oneTodo(t)
   const tutorial = await mina.post('/v1/tutorials', { name: 'Knots', description: '' })
   for (const [row, change] of [
@@ -69,12 +69,12 @@ t.test('If-Match takes a list of tags, and any of them will do', async (t) => {
   }
 })
 
-t.test('a tag that a proxy has made weak is 412, which says so', async (t) => {
+t.test('a weak ETag in If-Match returns 412, with a hint to remove W/', async (t) => {
   const { mina, url, etag } = await oneTodo(t)
   const weak = await mina.patch(url, { done: true }, { 'if-match': `W/${etag}` })
   t.match(weak.json(), { status: 412, code: 'precondition_failed', detail: /weak.*without W\// })
   const stale = await mina.patch(url, { done: true }, { 'if-match': 'W/"7"' })
-  t.equal(stale.json().detail, undefined, 'another version is another version')
+  t.equal(stale.json().detail, undefined, 'an ETag of another version gets no hint')
 })
 
 t.test('If-None-Match: 304 with the ETag and without a body, until the row changes', async (t) => {
@@ -96,7 +96,7 @@ t.test('If-None-Match: 304 with the ETag and without a body, until the row chang
   t.match(fresh.json(), { done: true })
 })
 
-t.test("If-None-Match with the tag of somebody else's row is 404, not 304", async (t) => {
+t.test("If-None-Match with the ETag of another user's row returns 404, not 304", async (t) => {
   const { service, url, etag } = await oneTodo(t)
   const joon = await service.signUp('joon')
   for (const header of [etag, '*']) {
@@ -104,7 +104,7 @@ t.test("If-None-Match with the tag of somebody else's row is 404, not 304", asyn
   }
 })
 
-t.test('of 20 changes at once from the same version one wins', async (t) => {
+t.test('of twenty simultaneous changes with the same If-Match, one succeeds', async (t) => {
   const { mina, url, etag } = await oneTodo(t)
   const titles = Array.from({ length: 20 }, (_, n) => `change ${n}`)
   const answers = await Promise.all(titles.map((title) => mina.patch(url, { title }, { 'if-match': etag })))
@@ -116,7 +116,7 @@ t.test('of 20 changes at once from the same version one wins', async (t) => {
   t.same((await mina.get(url)).json(), winner?.json())
 })
 
-t.test('of 20 changes at once without a condition each counts', async (t) => {
+t.test('twenty simultaneous changes without If-Match all succeed, each with its own ETag', async (t) => {
   const { mina, url } = await oneTodo(t)
   const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => mina.patch(url, { title: `change ${n}` })))
   t.same(

@@ -4,7 +4,7 @@ import { type Person, startService } from '../helper.js'
 
 const FIELDS = ['id', 'title', 'description', 'done', 'due_at', 'created_at', 'updated_at']
 
-t.test('a new todo has an address, an ETag and exactly the public fields', async (t) => {
+t.test('a new todo has a Location, an ETag and exactly the public fields', async (t) => {
   const { mina } = await twoPeople(t)
   const due_at = '2026-12-01T08:00:00.000Z'
   const created = await mina.post('/v1/todos', { title: 'Water the plants', description: 'The fern too', due_at })
@@ -20,13 +20,13 @@ t.test('a new todo has an address, an ETag and exactly the public fields', async
   t.equal(got.headers.etag, created.headers.etag)
 })
 
-t.test('what is left out of a new todo is null, and it is not done', async (t) => {
+t.test('fields that are left out of a new todo are null, and done is false', async (t) => {
   const { mina } = await twoPeople(t)
   t.match((await mina.post('/v1/todos', { title: 'x' })).json(), { description: null, done: false, due_at: null })
   t.match((await mina.post('/v1/todos', { title: 'x', done: true })).json(), { done: true })
 })
 
-t.test('the rows of somebody else are not there for any verb, and stay as they are', async (t) => {
+t.test('a row of another user returns 404 for every method, and is unchanged', async (t) => {
   const { mina, joon } = await twoPeople(t)
   const created = await mina.post('/v1/todos', { title: "Mina's" })
   const url = String(created.headers.location)
@@ -57,7 +57,7 @@ t.test('the rows of somebody else are not there for any verb, and stay as they a
   t.equal((await mina.get(url)).headers.etag, created.headers.etag)
 })
 
-t.test('a row is deleted once, by its owner, and nothing else goes with it', async (t) => {
+t.test('deleting a row deletes no other row, and deleting it again returns 404', async (t) => {
   const { mina, joon } = await twoPeople(t)
   await joon.post('/v1/todos', { title: "Joon's" })
   const kept = await mina.post('/v1/todos', { title: 'kept' })
@@ -72,7 +72,7 @@ t.test('a row is deleted once, by its owner, and nothing else goes with it', asy
   t.equal((await joon.get('/v1/todos')).json().items.length, 1)
 })
 
-t.test('a change of one field keeps the others, and null clears what may be empty', async (t) => {
+t.test('a change of one field keeps the others, and null clears an optional field', async (t) => {
   const { mina } = await twoPeople(t)
   const full = { title: 'Pay', description: 'the rent', done: false, due_at: '2026-12-01T08:00:00.000Z' }
   const { location } = (await mina.post('/v1/todos', full)).headers
@@ -93,7 +93,7 @@ t.test('a change of one field keeps the others, and null clears what may be empt
   }
 })
 
-t.test('bodies that say more, less or other than they may are refused, and nothing is stored', async (t) => {
+t.test('a body that does not match the schema is rejected, and nothing is stored', async (t) => {
   const { mina, joon } = await twoPeople(t)
   const { location } = (await mina.post('/v1/todos', { title: 'as it was' })).headers
   const url = String(location)
@@ -150,7 +150,7 @@ t.test('text comes back as it was sent, in any script', async (t) => {
   }
 })
 
-t.test('characters that databases stumble over are no server error', async (t) => {
+t.test('characters that databases may reject cause no server error', async (t) => {
   const { mina } = await twoPeople(t)
   for (const title of ['"a\\u0000b"', '"\\ud800"', '"\\uffff"']) {
     const { statusCode } = await mina.post('/v1/todos', `{"title":${title}}`, { 'content-type': 'application/json' })
@@ -158,7 +158,7 @@ t.test('characters that databases stumble over are no server error', async (t) =
   }
 })
 
-t.test('an id that cannot be one is 400 or 404, for every verb', async (t) => {
+t.test('an invalid id returns 400 or 404 for every method', async (t) => {
   const { mina } = await twoPeople(t)
   await mina.post('/v1/todos', { title: 'x' })
   const ids = ['99999999999', '9007199254740993', '9'.repeat(30), '1e20', '1e0', '0x1', '0x10', '%20', '%201', '1%20']
@@ -185,7 +185,7 @@ t.test('an id that cannot be one is 400 or 404, for every verb', async (t) => {
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'x', done: false }])
 })
 
-t.test('with a user go their todos, and a token that is still valid cannot add any', async (t) => {
+t.test('the todos of a deleted user are deleted, and a token that is still valid cannot add any', async (t) => {
   const { service, mina, joon } = await twoPeople(t)
   const { db, tables } = service.app.database
   const { location } = (await mina.post('/v1/todos', { title: "Mina's" })).headers
@@ -198,7 +198,7 @@ t.test('with a user go their todos, and a token that is still valid cannot add a
   t.match(await db.select({ title: tables.todos.title }).from(tables.todos), [{ title: "Joon's" }])
 })
 
-t.test('without a token nothing is told and nothing is done', async (t) => {
+t.test('without a token nothing is shown and nothing is changed', async (t) => {
   const { service, mina } = await twoPeople(t)
   const url = String((await mina.post('/v1/todos', { title: "Mina's" })).headers.location)
   const answers = [

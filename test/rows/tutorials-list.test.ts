@@ -6,7 +6,7 @@ interface Page {
   next_cursor: string | null
 }
 
-t.test('a walk by cursor meets each of your rows once, and nobody else’s', async (t) => {
+t.test('paging by cursor returns each of your rows once, and no row of another user', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await add(mina, 25, joon)
@@ -28,7 +28,7 @@ t.test('a walk by cursor meets each of your rows once, and nobody else’s', asy
   )
 })
 
-t.test('the last page says so, also when it is full', async (t) => {
+t.test('the last page has no next_cursor, even when the page is full', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   t.same(await page(mina), { items: [], next_cursor: null })
   await add(mina, 4)
@@ -37,7 +37,7 @@ t.test('the last page says so, also when it is full', async (t) => {
   t.equal((await page(mina, `?limit=2&cursor=${next_cursor}`)).next_cursor, null)
 })
 
-t.test('the cursor of somebody else shows nothing of theirs', async (t) => {
+t.test('the cursor of another user shows no row of that user', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await add(mina, 3)
@@ -48,7 +48,7 @@ t.test('the cursor of somebody else shows nothing of theirs', async (t) => {
   t.equal((await page(joon, `?cursor=${next_cursor}`)).items.length, 1)
 })
 
-t.test('?limit is a whole number from 1 to 100, and 20 without it', async (t) => {
+t.test('?limit is a whole number from 1 to 100, and 20 by default', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   await add(mina, 21)
   t.equal((await page(mina)).items.length, 20)
@@ -60,7 +60,7 @@ t.test('?limit is a whole number from 1 to 100, and 20 without it', async (t) =>
   }
 })
 
-t.test('cursors that the list did not give out, and queries that it does not know, are refused', async (t) => {
+t.test('cursors that the list did not issue and unknown query parameters are rejected', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   await add(mina, 1)
   const texts = ['before:', 'before:-1', 'before:0', 'before:1e3', 'before:9007199254740993', 'before:1 or 1=1']

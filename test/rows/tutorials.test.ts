@@ -5,7 +5,7 @@ import { countBy, type Person, startService } from '../helper.js'
 const FIELDS = ['description', 'id', 'name', 'user_id']
 const KNOTS = { name: 'Knots', description: 'Five knots that hold' }
 
-t.test('a new tutorial has an address, an ETag and exactly its four fields', async (t) => {
+t.test('a new tutorial has a Location, an ETag and exactly its four fields', async (t) => {
   const { mina } = await twoPeople(t)
   const created = await mina.post('/v1/tutorials', KNOTS)
   t.equal(created.statusCode, 201)
@@ -31,7 +31,7 @@ t.test('a change of one field keeps the other', async (t) => {
   }
 })
 
-t.test('a tutorial is deleted once, and nothing else goes with it', async (t) => {
+t.test('deleting a tutorial deletes no other tutorial, and deleting it again returns 404', async (t) => {
   const { mina, joon, url } = await twoPeople(t)
   const kept = (await mina.post('/v1/tutorials', KNOTS)).json()
   const deleted = await mina.delete(url)
@@ -44,7 +44,7 @@ t.test('a tutorial is deleted once, and nothing else goes with it', async (t) =>
   t.equal((await joon.get('/v1/tutorials')).json().items.length, 1)
 })
 
-t.test('the rows of somebody else are not there for any verb, and stay as they are', async (t) => {
+t.test('a row of another user returns 404 for every method, and is unchanged', async (t) => {
   const { mina, joon, url } = await twoPeople(t)
   const before = await mina.get(url)
   const missing = '/v1/tutorials/4711'
@@ -71,7 +71,7 @@ t.test('the rows of somebody else are not there for any verb, and stay as they a
   t.equal(after.headers.etag, before.headers.etag)
 })
 
-t.test('bodies that say more, less or other than they may are refused, and nothing is stored', async (t) => {
+t.test('a body that does not match the schema is rejected, and nothing is stored', async (t) => {
   const { mina, joon, url } = await twoPeople(t)
   const before = (await mina.get('/v1/tutorials')).json()
   const refused: { body: unknown; of: 'both' | 'create' | 'change' }[] = [
@@ -106,7 +106,7 @@ t.test('bodies that say more, less or other than they may are refused, and nothi
   t.equal((await joon.get('/v1/tutorials')).json().items.length, 1)
 })
 
-t.test('what is just within the bounds is kept as it was sent', async (t) => {
+t.test('values just within the bounds are stored as they were sent', async (t) => {
   const { mina } = await twoPeople(t)
   const name = '가'.repeat(250)
   for (const text of ['', '가'.repeat(10_000), "'; drop table tutorials; --", 'e\u0301 and é stay two']) {
@@ -115,7 +115,7 @@ t.test('what is just within the bounds is kept as it was sent', async (t) => {
   }
 })
 
-t.test('an id that cannot be one is 400 or 404, for every verb', async (t) => {
+t.test('an invalid id returns 400 or 404 for every method', async (t) => {
   const { mina } = await twoPeople(t)
   const ids = ['99999999999', '9007199254740993', '9'.repeat(30), '1e20', '1e0', '0x1', '%20', '%201', '-1', '0', '1.0']
   for (const id of [...ids, '+1', 'abc', 'null', '%00', '1%00', "1'--", '１', 'a'.repeat(120), '']) {
@@ -127,7 +127,7 @@ t.test('an id that cannot be one is 400 or 404, for every verb', async (t) => {
   t.match((await mina.get('/v1/tutorials')).json().items, [{ name: "Mina's" }])
 })
 
-t.test('If-Match: only the tag of now and * let a change through', async (t) => {
+t.test('If-Match: only the current ETag and * allow a change', async (t) => {
   const { mina, url } = await twoPeople(t)
   const first = String((await mina.get(url)).headers.etag)
   const changed = await mina.patch(url, { name: 'second' }, { 'if-match': first })
@@ -160,7 +160,7 @@ t.test('If-None-Match: 304 with the ETag and without a body, until the tutorial 
   t.equal((await mina.get(url, { 'if-none-match': etag })).statusCode, 200)
 })
 
-t.test('of 20 changes at once from the same version one wins', async (t) => {
+t.test('of twenty simultaneous changes with the same If-Match, one succeeds', async (t) => {
   const { mina, url } = await twoPeople(t)
   const headers = { 'if-match': String((await mina.get(url)).headers.etag) }
   const names = Array.from({ length: 20 }, (_, n) => `change ${n}`)
@@ -171,7 +171,7 @@ t.test('of 20 changes at once from the same version one wins', async (t) => {
   )
 })
 
-t.test('without a token nothing is told and nothing is done', async (t) => {
+t.test('without a token nothing is shown and nothing is changed', async (t) => {
   const { service, mina, url } = await twoPeople(t)
   const answers = [
     await service.get('/v1/tutorials'),
@@ -187,7 +187,7 @@ t.test('without a token nothing is told and nothing is done', async (t) => {
   t.match((await mina.get('/v1/tutorials')).json().items, [{ name: "Mina's" }])
 })
 
-t.test('with a user go their tutorials, and a token that is still valid cannot add any', async (t) => {
+t.test('the tutorials of a deleted user are deleted, and a token that is still valid cannot add any', async (t) => {
   const { service, mina, url } = await twoPeople(t)
   const { db, tables } = service.app.database
   await db.delete(tables.users).where(eq(tables.users.id, mina.id))
