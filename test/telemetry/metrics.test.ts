@@ -12,13 +12,13 @@ import { until } from '../support/replica.js'
 
 t.setTimeout(60_000)
 
-t.test('off by default: no address, and nothing is counted', async (t) => {
+t.test('by default /metrics returns 404, and no metrics are collected', async (t) => {
   const service = await startService(t)
   t.equal((await service.get('/metrics')).statusCode, 404)
   t.equal(service.app.metrics, undefined)
 })
 
-t.test('on: for admins alone', async (t) => {
+t.test('with METRICS=on, /metrics is for admins only', async (t) => {
   const service = await startService(t, { METRICS: 'on' })
   const mina = await service.signUp('mina')
   t.match((await scrape(service)).json(), { status: 401, code: 'missing_token' })
@@ -26,10 +26,10 @@ t.test('on: for admins alone', async (t) => {
   const answer = await scrape(service, await promoted(service, 'joon'))
   t.equal(answer.statusCode, 200)
   t.match(answer.headers['content-type'], /^text\/plain; version=0\.0\.4/)
-  t.equal(service.app.swagger().paths?.['/metrics'], undefined, 'no operation of the API')
+  t.equal(service.app.swagger().paths?.['/metrics'], undefined, '/metrics is not in the OpenAPI document')
 })
 
-t.test('the requests of clients are counted by client, and names that nobody has under none', async (t) => {
+t.test('requests of clients are counted by client, and requests of unknown clients without a name', async (t) => {
   const service = await startService(t, { METRICS: 'public' })
   const billing = await registerClient(service, 'billing', { scope: 'invoices:read' })
   const token = await clientToken(service, billing)
@@ -55,7 +55,7 @@ t.test('the requests of clients are counted by client, and names that nobody has
   t.notMatch(payload, /made-up-name|lks_/)
 })
 
-t.test('what happens is counted, under patterns and without names, addresses or tokens', async (t) => {
+t.test('requests, log-ins, tokens and hashes are counted without user names, addresses or tokens', async (t) => {
   const service = await startService(t, { METRICS: 'public' })
   const mina = await service.signUp('mina')
   await service.logIn('mina')
@@ -85,7 +85,7 @@ t.test('what happens is counted, under patterns and without names, addresses or 
   for (const secret of ['mina', '4711', 'lanterns', mina.token, mina.login.refresh_token]) t.notMatch(text, secret)
 })
 
-t.test('a log-in that is held back is counted as such', async (t) => {
+t.test('a throttled log-in is counted as throttled', async (t) => {
   const service = await startService(t, { METRICS: 'public' })
   await service.signUp('mina')
   const guess = () => service.post('/v1/login', { username: 'mina', password: 'not her password' })
@@ -95,7 +95,7 @@ t.test('a log-in that is held back is counted as such', async (t) => {
   t.equal(sample(text, 'login_attempts_total', 'result="throttled"'), 2)
 })
 
-t.test('METRICS_PORT: a port of its own, and nothing of it on the usual one', async (t) => {
+t.test('with METRICS_PORT, metrics are served on that port only', async (t) => {
   const port = await freePort()
   const service = await startService(t, { METRICS_PORT: String(port) })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
@@ -108,7 +108,7 @@ t.test('METRICS_PORT: a port of its own, and nothing of it on the usual one', as
   await t.rejects(ask(port, '/metrics'), { code: 'ECONNREFUSED' })
 })
 
-t.test('the alerts and the dashboard ask for metrics that there are', async (t) => {
+t.test('the alerts and the dashboard use metrics that exist', async (t) => {
   const service = await startService(t, { METRICS: 'public' })
   await service.get('/livez')
   const text = (await scrape(service)).payload

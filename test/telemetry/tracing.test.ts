@@ -21,7 +21,7 @@ const PARENT = '00f067aa0ba902b7'
 const SERVER = 2
 const ERROR = 2
 
-t.test('a request is a span under its caller, its statements and hashes are children', async (t) => {
+t.test('a request is a span below its caller, with its statements and hashes as child spans', async (t) => {
   const receiver = await startReceiver(t)
   const { service, address, fetch } = await startListening(t, {
     OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint,
@@ -59,15 +59,15 @@ t.test('a request is a span under its caller, its statements and hashes are chil
   t.same(new Set(children.map(({ traceId }) => traceId)), new Set([TRACE]))
   t.equal(children.filter(({ name }) => name === 'password hash').length, 1)
   const statements = children.filter(({ name }) => name === 'database statement')
-  t.ok(statements.length > 1, 'the account is read, the session written')
+  t.ok(statements.length > 1, 'statements that read the account and write the session')
   for (const { attributes } of statements) {
     t.same(attributes, { 'db.system.name': isPostgres(databaseUrl) ? 'postgresql' : 'sqlite' })
   }
 
   const lost = spans.find(({ attributes }) => attributes['http.response.status_code'] === 404)
-  t.equal(lost?.name, 'GET', 'an address is no name')
+  t.equal(lost?.name, 'GET', 'the URL is not part of the name')
   t.equal(lost?.attributes['http.route'], undefined)
-  t.notOk(lost?.parentSpanId, 'whoever sends no traceparent begins a trace')
+  t.notOk(lost?.parentSpanId, 'a request without traceparent starts a trace')
   t.not(lost?.traceId, TRACE)
 
   for (const secret of ['mina', '4711', PASSWORD, login.access_token, login.refresh_token, '127.0.0.1', 'select']) {
@@ -75,7 +75,7 @@ t.test('a request is a span under its caller, its statements and hashes are chil
   }
 })
 
-t.test('statements are children of their own request, also of those that share a transaction', async (t) => {
+t.test('statements are child spans of their own request, even when requests share a transaction', async (t) => {
   const receiver = await startReceiver(t)
   const service = await startService(t, { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.endpoint })
   const mina = await service.signUp('mina')
@@ -93,7 +93,7 @@ t.test('statements are children of their own request, also of those that share a
   t.same(counts, [1, 1, 1])
 })
 
-t.test('the log names the trace; a bug is an error of the span, without its message', async (t) => {
+t.test('the log contains the trace id; a server error marks its span, without the error message', async (t) => {
   const receiver = await startReceiver(t)
   const service = await startService(t, { OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.endpoint}/` })
   const takeLog = catchLogs(service.app)
@@ -119,10 +119,10 @@ t.test('the log names the trace; a bug is an error of the span, without its mess
   const alive = receiver.spans().find(({ name }) => name === 'GET /livez')
   t.match(livez, { route: '/livez', trace_id: alive?.traceId })
   t.not(alive?.traceId, TRACE)
-  t.notOk(alive?.status.code, 'what went well has no status')
+  t.notOk(alive?.status.code, 'a successful span has no status')
 })
 
-t.test('off by default: nothing is loaded', async (t) => {
+t.test('tracing is off by default, and its packages are not loaded', async (t) => {
   const script = `
     const { buildApp } = await import(${JSON.stringify(new URL('src/app.js', DIST))})
     const { loadConfig } = await import(${JSON.stringify(new URL('src/config/config.js', DIST))})
@@ -139,10 +139,13 @@ t.test('off by default: nothing is loaded', async (t) => {
     return Number(child.stdout)
   }
   t.equal(await modulesLoaded({}), 0)
-  t.ok((await modulesLoaded({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' })) > 10, 'they would be seen')
+  t.ok(
+    (await modulesLoaded({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9' })) > 10,
+    'with tracing on, the packages are loaded',
+  )
 })
 
-t.test('a receiver that is away or silent disturbs nobody and does not hold up the stop', async (t) => {
+t.test('an unreachable or silent trace receiver affects no request and does not delay the stop', async (t) => {
   const silent = createServer(() => {}).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.teardown(() => {
