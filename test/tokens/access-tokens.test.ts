@@ -12,7 +12,7 @@ const EXPIRED = 'The access token has expired.'
 /** A look-up that goes astray hangs for ever; a good machine refuses in a millisecond. */
 const QUICK_MS = 2_000
 
-t.test('a token that is wrong in one place is refused, quickly, and never breaks anything', async (t) => {
+t.test('a token with any one defect is rejected quickly, and a good token still works afterwards', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const forge = await openForge(service, mina)
@@ -33,10 +33,10 @@ t.test('a token that is wrong in one place is refused, quickly, and never breaks
     t.equal(response.headers['www-authenticate'], `${CHALLENGE}"${detail}"`, name)
     t.equal(response.headers['x-latchkey-subject'], undefined, name)
   }
-  t.equal((await mina.get('/v1/me')).statusCode, 200, 'after all of them the good one is still good')
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'the good token still works')
 })
 
-t.test('the address of a key in a token is never visited', async (t) => {
+t.test('the URL of a key in a token is never fetched', async (t) => {
   const service = await startService(t)
   const forge = await openForge(service, await service.signUp('mina'))
   let visits = 0
@@ -82,7 +82,7 @@ t.test('other services verify a token offline, with the public keys alone', asyn
   await t.rejects(jwtVerify([head, joon.token.split('.')[1], signature].join('.'), keys, expected))
 })
 
-t.test('a token that was taken a moment ago is refused when it has expired', async (t) => {
+t.test('a token that was accepted a moment ago is rejected once it has expired', async (t) => {
   const service = await startService(t, { ACCESS_TOKEN_TTL: '2s' })
   const mina = await service.signUp('mina')
   t.equal((await mina.get('/v1/verify')).statusCode, 204)
@@ -91,7 +91,7 @@ t.test('a token that was taken a moment ago is refused when it has expired', asy
   t.match((await mina.get('/v1/verify')).json(), { code: 'invalid_token' })
 })
 
-t.test('the same token in another spelling ends with its session', async (t) => {
+t.test('a token in another spelling is rejected, too, once its session has ended', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   // The last letter of a signature carries four bits that mean nothing.

@@ -9,28 +9,28 @@ t.setTimeout(120_000)
 const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
 const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
 
-t.test('the data key is random, the same in every replica, and outlives the secret', async (t) => {
+t.test('the data key is random, the same in every replica, and survives a change of the secret', async (t) => {
   const [first, other] = [await startService(t, { SECRET_KEY: OLD }), await startService(t, { SECRET_KEY: OLD })]
   const key = keyOf(first)
-  t.notSame(key, keyOf(other), 'the same secret, and another key')
+  t.notSame(key, keyOf(other), 'the same secret does not give the same data key')
   t.notSame(key, first.app.dataKey.derive('recovery-code'), 'each use has a key of its own')
   t.same(keyOf(await startSecond(t, first)), key)
   await first.app.close()
 
-  t.match(await list(t, first, `${OLD},${NEW}`), 'The first secret opens everything.', 'the first round')
+  t.match(await list(t, first, `${OLD},${NEW}`), 'The first secret opens everything.', 'with the old secret first')
   t.match(await list(t, first, `${NEW},${OLD}`), 'The old secrets are needed')
   const both = await restart(t, first, `${NEW},${OLD}`)
   t.same(keyOf(both), key)
   t.match(await list(t, both, `${NEW},${OLD}`), /opens everything. The old secrets may go on 20/)
   await both.app.close()
   const alone = await restart(t, first, NEW)
-  t.same(keyOf(alone), key, 'the old secret is gone')
+  t.same(keyOf(alone), key, 'without the old secret')
   await alone.app.close()
   await t.rejects(restart(t, first, OLD), { message: /do not open/ })
 })
 
 t.test(
-  'a data key that another secret sealed is no reason to make a new one: what hangs on it would be lost',
+  'a data key that is sealed with another secret stops the start and is not replaced, so that no data is lost',
   async (t) => {
     const service = await startService(t, { SECRET_KEY: OLD })
     const { db, tables } = service.app.database
@@ -43,7 +43,7 @@ t.test(
   },
 )
 
-t.test('keys reseal seals both kinds anew, once', async (t) => {
+t.test('keys reseal encrypts the signing keys and the data key again, once', async (t) => {
   const service = await startService(t, { SECRET_KEY: OLD })
   const key = keyOf(service)
   t.match(
@@ -55,7 +55,7 @@ t.test('keys reseal seals both kinds anew, once', async (t) => {
   t.same(keyOf(await restart(t, service, NEW)), key)
 })
 
-t.test('after a leak, the command that ends all signing keys also takes the data key along', async (t) => {
+t.test('keys rotate --now also encrypts the data key with the new secret', async (t) => {
   const service = await startService(t, { SECRET_KEY: OLD })
   const key = keyOf(service)
   const child = await latchkey(t, ['keys', 'rotate', '--now'], {

@@ -6,7 +6,7 @@ import { exchange, lastRequest, listen } from '../support/wire.js'
 
 const CHALLENGE = 'Bearer realm="latchkey"'
 
-t.test('the Authorization header has one form, and nothing else is a token', async (t) => {
+t.test('only one form of the Authorization header is accepted as a token', async (t) => {
   const service = await startService(t)
   const { token } = await service.signUp('mina')
   const cases: [header: string, status: number, code?: string][] = [
@@ -47,7 +47,7 @@ t.test('the Authorization header has one form, and nothing else is a token', asy
   }
 })
 
-t.test('nothing but that header is looked at: not the address, not the cookies, not a proxy header', async (t) => {
+t.test('a token is read only from the Authorization header, not from the URL, cookies or proxy headers', async (t) => {
   const service = await startService(t)
   const { token } = await service.signUp('mina')
   const port = await listen(service)

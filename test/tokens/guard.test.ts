@@ -58,7 +58,7 @@ const OPEN = [
 ]
 const CHALLENGE = 'Bearer realm="latchkey"'
 
-t.test('the routes that answer without a token are these and no others', async (t) => {
+t.test('only the listed routes answer without a token', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const answers = await answersWithout(service)
   const open = answers.filter(({ response }) => response.statusCode !== 401)
@@ -73,7 +73,7 @@ t.test('the routes that answer without a token are these and no others', async (
   }
 })
 
-t.test('no method at all gets through a closed address without a token', async (t) => {
+t.test('no HTTP method reaches a protected route without a token', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const answers = await answersWithout(service)
   const closed = new Set(answers.filter(({ response }) => response.statusCode === 401).map(({ path }) => path))
@@ -88,7 +88,7 @@ t.test('no method at all gets through a closed address without a token', async (
   }
 })
 
-t.test('a route that says nothing of itself is closed, and one for admins refuses everybody else', async (t) => {
+t.test('a route needs a token by default, and a route for admins rejects all other users', async (t) => {
   const service = await startWith(t, (app) => {
     app.get('/silent', async ({ user }) => user)
     app.get('/admins', { config: { role: 'admin' } }, async ({ user }) => user)
@@ -160,7 +160,7 @@ const PAGES = {
   ],
 }
 
-t.test('the pages that answer everybody are these, and these lead to the log-in', async (t) => {
+t.test('only the listed pages answer without a log-in; the other pages redirect to the log-in page', async (t) => {
   const service = await startService(t, { COMPAT: 'off', PUBLIC_URL: 'https://latchkey.test' })
   const pages = routesOf(service.app).filter(
     ({ method, path }) => /^\/(account|authorize)/.test(path) && method !== 'HEAD',
@@ -177,7 +177,7 @@ t.test('the pages that answer everybody are these, and these lead to the log-in'
   t.same(names(answers.filter((answer) => !toLogIn.includes(answer))), PAGES.open.sort())
 })
 
-t.test('a page takes the cookie of a browser where it says so, and never a token', async (t) => {
+t.test('a page accepts the cookie of a browser only if its route says so, and never a token', async (t) => {
   const service = await startWith(
     t,
     (app) => {
@@ -239,7 +239,7 @@ t.test('a page takes the cookie of a browser where it says so, and never a token
   t.match((await post('/account/script', { 'sec-fetch-site': 'same-origin' })).json(), { code: 'missing_token' })
 })
 
-t.test('a handler cannot change who the next request comes from', async (t) => {
+t.test('a handler cannot change the user of the next request', async (t) => {
   const service = await startWith(t, (app) => {
     app.get('/greedy', async ({ user }) => ({ succeeded: Reflect.set(user, 'role', 'admin'), ...user }))
   })
@@ -255,7 +255,7 @@ t.test('a handler cannot change who the next request comes from', async (t) => {
   t.ok(Object.isFrozen(caller))
 })
 
-t.test('a body is not read before the token: two megabytes without one are 401', async (t) => {
+t.test('the token is checked before the body is read: two megabytes without a token return 401', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const injected = await service.post('/v1/todos', { title: 'x'.repeat(2_000_000) })
   t.match(injected.json(), { status: 401, code: 'missing_token' })

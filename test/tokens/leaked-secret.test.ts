@@ -26,7 +26,7 @@ t.test(
     const [boss, mina] = [await signUpAdmin(first, 'boss'), await first.signUp('mina')]
     const thief = await steal(first, boss, mina)
     for (const service of [first, second]) {
-      t.same(await reachOf(service, thief), { users: 200, refresh: 200 }, 'the thief is in')
+      t.same(await reachOf(service, thief), { users: 200, refresh: 200 }, 'the tokens of the thief work at first')
       thief.generation += 1
     }
 
@@ -37,7 +37,7 @@ t.test(
     t.equal(await rotated.exit, 0, rotated.stderr)
     for (const service of [first, second]) {
       await until(async () => (await reachOf(service, thief)).users === 401)
-      t.same(await reachOf(service, thief), { users: 401, refresh: 503 }, 'between the steps nothing is exchanged')
+      t.same(await reachOf(service, thief), { users: 401, refresh: 503 }, 'no token is exchanged between the steps')
       t.match((await service.get('/readyz')).json(), { status: 503, detail: /no signing key/ })
     }
     await t.rejects(buildApp(loadConfig({ ...settings, SECRET_KEY: OLD, LOG_LEVEL: 'silent' })), {
@@ -73,7 +73,11 @@ t.test('the recipe for a planned change of SECRET_KEY logs nobody out', { timeou
   const during = await startService(t, settings)
   const resealed = await latchkey(t, ['keys', 'reseal'], { settings })
   t.equal(await resealed.exit, 0, resealed.stderr)
-  t.match(resealed.stdout, 'Everything is encrypted with the first secret already.', 'the start has')
+  t.match(
+    resealed.stdout,
+    'Everything is encrypted with the first secret already.',
+    'the start has encrypted everything',
+  )
   const { refresh_token } = (await during.post('/v1/refresh', { refresh_token: mina.login.refresh_token })).json()
   await during.app.close()
   const after = await startService(t, { ...settings, SECRET_KEY: NEW })

@@ -7,7 +7,7 @@ import { SQLITE_ONLY } from '../support/databases.js'
 const PREFIX = 'lkr_'
 
 // After a restore or a failover the database may be behind what was handed out: nobody is a thief for that.
-t.test('a generation that the row has not reached is refused and ends nothing', async (t) => {
+t.test('a refresh token of a future generation is rejected, and ends no session', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const keys = service.app.secret.derive('refresh-token')
@@ -23,7 +23,7 @@ t.test('a generation that the row has not reached is refused and ends nothing', 
   t.equal((await refresh(service, mina.login.refresh_token)).statusCode, 200)
 })
 
-t.test('an authentic token of a session that is not there is refused', async (t) => {
+t.test('a genuine refresh token of a session that does not exist is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { db, tables } = service.app.database
@@ -31,7 +31,7 @@ t.test('an authentic token of a session that is not there is refused', async (t)
   t.match((await refresh(service, mina.login.refresh_token)).json(), { status: 400, code: 'invalid_grant' })
 })
 
-t.test('nothing else is taken for a refresh token, and none of it ends a session', async (t) => {
+t.test('an altered or forged refresh token is rejected, and ends no session', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -80,7 +80,7 @@ t.test('nothing else is taken for a refresh token, and none of it ends a session
   t.equal((await refresh(service, token)).statusCode, 200)
 })
 
-t.test('a body of another shape is refused', async (t) => {
+t.test('a body that does not match the schema is rejected', async (t) => {
   const service = await startService(t)
   const { refresh_token } = (await service.signUp('mina')).login
   for (const body of [{}, { refresh_token: '' }, { refresh_token: null }, { refresh_token: [refresh_token] }, []]) {
@@ -90,7 +90,7 @@ t.test('a body of another shape is refused', async (t) => {
   t.match(more.json(), { status: 400, code: 'validation_failed' })
 })
 
-t.test('a refresh token is no access token', async (t) => {
+t.test('a refresh token is not accepted as an access token', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const response = await me(service, mina.login.refresh_token)
@@ -98,7 +98,7 @@ t.test('a refresh token is no access token', async (t) => {
   t.match(response.headers['www-authenticate'], /error="invalid_token"/)
 })
 
-t.test('a copy of the database lets nobody in', async (t) => {
+t.test('a copy of the database contains no token that logs anybody in', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const next = (await refresh(service, mina.login.refresh_token)).json().refresh_token
@@ -115,7 +115,7 @@ t.test('a copy of the database lets nobody in', async (t) => {
     for (const form of forms) t.notOk(dump.includes(form) || files.includes(form))
     t.notOk(files.includes(mac))
   }
-  t.notOk(files.includes(mina.token.split('.')[2] ?? mina.token), 'nor an access token')
+  t.notOk(files.includes(mina.token.split('.')[2] ?? mina.token), 'no access token is stored')
 })
 
 function refresh(service: Service, refresh_token: string) {

@@ -14,7 +14,7 @@ const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
 const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
 
 t.test(
-  'the database holds nothing that lets anybody in: no private key, no secret, no token, no password',
+  'the database contains nothing that could log anybody in: no private key, secret, token or password',
   async (t) => {
     const service = await startService(t)
     const mina = await service.signUp('mina')
@@ -34,7 +34,7 @@ t.test(
       'the password': PASSWORD,
     }
     const dump = await dumpOf(service)
-    t.ok(dump.includes(forge.kid) && dump.includes('mina'), 'it is the database')
+    t.ok(dump.includes(forge.kid) && dump.includes('mina'), 'the dump is of the database')
     for (const [name, text] of Object.entries(absent)) {
       t.ok(text.length >= 4, name)
       t.notOk(dump.includes(text), name)
@@ -42,7 +42,7 @@ t.test(
   },
 )
 
-t.test('a database whose keys were sealed with another secret is refused, and left as it was', async (t) => {
+t.test('a database with keys that another secret sealed stops the start, and is unchanged', async (t) => {
   const service = await startService(t, { SECRET_KEY: OLD })
   const mina = await service.signUp('mina')
   await service.app.close()
@@ -54,7 +54,7 @@ t.test('a database whose keys were sealed with another secret is refused, and le
   t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
 })
 
-t.test('the secret is changed by a list, and nobody is logged out by it', async (t) => {
+t.test('listing the new and the old secret replaces the secret; tokens stay valid while both are listed', async (t) => {
   const service = await startService(t, { SECRET_KEY: OLD })
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await service.app.close()
@@ -63,7 +63,7 @@ t.test('the secret is changed by a list, and nobody is logged out by it', async 
   t.equal((await both.get('/v1/me', bearer(mina.token))).statusCode, 200)
   const refreshed = await both.post('/v1/refresh', { refresh_token: mina.login.refresh_token })
   t.equal(refreshed.statusCode, 200)
-  t.same(await both.app.keys.reseal(), [], 'the start has sealed them anew')
+  t.same(await both.app.keys.reseal(), [], 'the start has encrypted the keys again')
   t.equal(await both.app.dataKey.reseal(), false)
   await both.app.close()
 
@@ -75,7 +75,7 @@ t.test('the secret is changed by a list, and nobody is logged out by it', async 
   t.equal((await alone.logIn('joon')).id, joon.id)
 })
 
-t.test('without SECRET_KEY one is made beside the database, for its owner alone', async (t) => {
+t.test('without SECRET_KEY a secret is created beside the database, for its owner only', async (t) => {
   const [service, other] = [await startService(t), await startService(t)]
   const file = `${fileOf(service)}.secret`
   t.equal((await stat(file)).mode & 0o777, 0o600)
@@ -86,10 +86,10 @@ t.test('without SECRET_KEY one is made beside the database, for its owner alone'
   await service.app.close()
   const again = await restart(t, service)
   t.equal((await again.post('/v1/refresh', { refresh_token: mina.login.refresh_token })).statusCode, 200)
-  t.equal((await readFile(file, 'utf8')).trim(), secret, 'it is made once')
+  t.equal((await readFile(file, 'utf8')).trim(), secret, 'the secret is created once')
 })
 
-t.test('a lost secret file is not replaced by another: that would lock the keys for good', async (t) => {
+t.test('a lost secret file stops the start and is not replaced, which would lock the keys for good', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await service.app.close()
@@ -105,7 +105,7 @@ t.test('a lost secret file is not replaced by another: that would lock the keys 
   t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
 })
 
-t.test('a secret file that is empty, known to others or open to others stops the start and says why', async (t) => {
+t.test('a secret file that is empty, known to others or open to others stops the start with a reason', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await service.app.close()
@@ -130,7 +130,7 @@ t.test('a secret file that is empty, known to others or open to others stops the
     t.match(error.message, reason, JSON.stringify([content.slice(0, 12), mode.toString(8)]))
     t.match(error.message, file)
     t.notMatch(error.message, good.trim())
-    t.equal(await readFile(file, 'utf8'), content, 'it is left as it was')
+    t.equal(await readFile(file, 'utf8'), content, 'the file is unchanged')
   }
   await writeFile(file, good)
   await chmod(file, 0o600)
@@ -138,7 +138,7 @@ t.test('a secret file that is empty, known to others or open to others stops the
   t.equal((await again.get('/v1/me', bearer(mina.token))).statusCode, 200)
 })
 
-t.test('an empty secret file does not become the secret of a new database either', async (t) => {
+t.test('an empty secret file is not used for a new database either', async (t) => {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'new.db')}`
   await writeFile(join(folder, 'new.db.secret'), '', { mode: 0o600 })

@@ -55,7 +55,7 @@ t.test(
   },
 )
 
-t.test('a database that an older version left without a successor is mended at the start', async (t) => {
+t.test('a start repairs a database that an older version left without a next signing key', async (t) => {
   const service = await startService(t, { SECRET_KEY })
   const soon = sql`${service.app.database.now} + ${60 * MINUTE_MS}`
   await setAll(service, { retiresAt: soon })
@@ -68,7 +68,7 @@ t.test('a database that an older version left without a successor is mended at t
   t.equal((await (await later.signUp('mina')).get('/v1/me')).statusCode, 200)
 })
 
-t.test('without any key nobody is let in, and the process says that it is not ready and why', async (t) => {
+t.test('without a signing key, tokens are rejected, log-ins return 503, and /readyz names the reason', async (t) => {
   const service = await startService(t, { SECRET_KEY })
   const mina = await service.signUp('mina')
   const { keys, database } = service.app
@@ -82,13 +82,13 @@ t.test('without any key nobody is let in, and the process says that it is not re
   t.match(login.json(), { status: 503, code: 'not_ready', detail: 'There is no signing key.' })
 
   const other = await Keys.open(database, service.app.secret)
-  t.equal((await other.list()).length, 1, 'any command makes one')
+  t.equal((await other.list()).length, 1, 'opening the keys creates a key')
   await keys.reload()
   t.equal((await service.get('/readyz')).statusCode, 200)
   t.equal((await (await service.logIn('mina')).get('/v1/me')).statusCode, 200)
 })
 
-t.test('of processes that rotate or retire at the same moment none leaves a gap', async (t) => {
+t.test('processes that rotate or retire keys at the same moment leave a key that signs', async (t) => {
   const service = await startService(t, { SECRET_KEY })
   const all = await Promise.all(Array.from({ length: 4 }, () => Keys.open(service.app.database, service.app.secret)))
   t.equal((await service.app.keys.list()).length, 1)

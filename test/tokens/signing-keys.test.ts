@@ -12,7 +12,7 @@ import { claimsOf, type Person, Service, startService } from '../helper.js'
 const JWKS = '/.well-known/jwks.json'
 const METADATA = '/.well-known/oauth-authorization-server'
 
-t.test('the public keys are published, and nothing of the private ones', async (t) => {
+t.test('the public keys are published, without any part of the private keys', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const response = await service.get(JWKS)
@@ -27,7 +27,7 @@ t.test('the public keys are published, and nothing of the private ones', async (
   t.equal(key.kid, kidOf(mina))
 })
 
-t.test('whoever has the public keys is told so, until they change', async (t) => {
+t.test('the JWKS returns 304 for its current ETag, until the keys change', async (t) => {
   const service = await startService(t)
   const { etag } = (await service.get(JWKS)).headers
   t.match(etag, /^"[^"]+"$/)
@@ -59,7 +59,7 @@ t.test('the next key is published before it signs, and nobody is logged out by t
   for (const person of [mina, joon, later]) t.equal((await person.get('/v1/me')).statusCode, 200)
 
   const rows = await rowsOf(service)
-  t.ok(Number(rows[0]?.retiresAt) > Date.now() + 24 * 3_600_000, 'it verifies for longer than any token lives')
+  t.ok(Number(rows[0]?.retiresAt) > Date.now() + 24 * 3_600_000, 'the old key verifies for longer than any token lives')
   t.equal(rows[1]?.retiresAt, null)
   await setTimes(service, first, { retiresAt: 1 })
   t.same(await kidsOf(service), [next])
@@ -67,11 +67,12 @@ t.test('the next key is published before it signs, and nobody is logged out by t
   t.equal((await later.get('/v1/me')).statusCode, 200)
 })
 
-t.test('a key that leaked is ended at once, with every token it signed', async (t) => {
+t.test('a leaked key is retired at once, with every token that it signed', async (t) => {
   const service = await startService(t)
   const { keys } = service.app
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
-  for (const person of [mina, joon]) t.equal((await person.get('/v1/me')).statusCode, 200, 'known, and remembered')
+  for (const person of [mina, joon])
+    t.equal((await person.get('/v1/me')).statusCode, 200, 'the token is verified and cached')
   const leaked = kidOf(mina)
   t.equal(await keys.retire('unknown'), false)
   t.equal((await mina.get('/v1/me')).statusCode, 200)
@@ -92,7 +93,7 @@ t.test('a key that leaked is ended at once, with every token it signed', async (
   t.not(kidOf(await service.logIn('joon')), leaked)
 })
 
-t.test('whoever can write to the database, and has no secret, adds no key and changes none', async (t) => {
+t.test('a writer to the database who has no secret can neither add a signing key nor change one', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { database, keys } = service.app
@@ -117,7 +118,7 @@ t.test('whoever can write to the database, and has no secret, adds no key and ch
   }
   t.same(await kidsOf(service), [own.kid])
   t.notMatch((await service.get(JWKS)).payload, JSON.parse(publicJwk).x)
-  t.equal((await mina.get('/v1/me')).statusCode, 200, 'the key of this installation goes on')
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'the key of this installation is still used')
   t.equal(kidOf(await service.logIn('mina')), own.kid)
   t.equal((await service.get('/readyz')).statusCode, 200)
   t.match(keys.warning(), /are not used: planted, garbage, empty\./)
@@ -132,7 +133,7 @@ t.test('whoever can write to the database, and has no secret, adds no key and ch
   t.equal(keys.warning(), undefined)
 })
 
-t.test('keys are sealed anew with the first secret, and the second is not needed any more', async (t) => {
+t.test('the keys are encrypted again with the first secret, and the second secret is no longer needed', async (t) => {
   const [OLD, NEW] = ['r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja', 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc']
   const service = await startService(t, { SECRET_KEY: OLD })
   const mina = await service.signUp('mina')
@@ -150,7 +151,7 @@ t.test('keys are sealed anew with the first secret, and the second is not needed
   t.equal(after.app.keys.warning(), undefined)
 })
 
-t.test('another process learns of a new key and of a retired one by itself', async (t) => {
+t.test('other processes learn of a new key and of a retired key without a restart', async (t) => {
   const service = await startService(t)
   const app = await buildApp(service.app.config)
   t.teardown(() => app.close())
@@ -169,7 +170,7 @@ t.test('another process learns of a new key and of a retired one by itself', asy
   t.equal(kidOf(await other.logIn('mina')), kidOf(await service.logIn('mina')))
 })
 
-t.test('OAuth clients find out where everything is', async (t) => {
+t.test('the OAuth metadata names every endpoint', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'https://login.example.com/' })
   const response = await service.get(METADATA)
   t.match(response.headers, { 'content-type': /^application\/json/, 'cache-control': /^public, max-age=\d+$/ })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { claimsOf, startService } from '../helper.js'
 
-t.test('a good token: 204 without a body, and who it is in the headers', async (t) => {
+t.test('a valid token returns 204 without a body, and its user in the headers', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   for (const person of [mina, joon]) {
@@ -15,7 +15,7 @@ t.test('a good token: 204 without a body, and who it is in the headers', async (
   }
 })
 
-t.test('no token, a bad one or one whose session has ended: 401, and nobody in the headers', async (t) => {
+t.test('a missing or invalid token, or a token of an ended session, returns 401 without a user header', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   t.equal((await mina.get('/v1/verify')).statusCode, 204)
@@ -42,7 +42,7 @@ t.test('no token, a bad one or one whose session has ended: 401, and nobody in t
   t.equal((await joon.get('/v1/verify')).statusCode, 204)
 })
 
-t.test('any Authorization header that is no token is 401: of a 400 nginx makes a 500', async (t) => {
+t.test('/v1/verify returns 401 for a malformed Authorization header: nginx would make a 500 of a 400', async (t) => {
   const service = await startService(t)
   const { token } = await service.signUp('mina')
   const odd = [
@@ -73,10 +73,14 @@ t.test('any Authorization header that is no token is 401: of a 400 nginx makes a
     t.match(answer.headers['www-authenticate'], /^Bearer realm="latchkey"/)
     t.equal(answer.headers['x-latchkey-subject'], undefined)
   }
-  t.match((await service.get('/v1/me', { authorization: 'Bearer a b' })).json(), { status: 400 }, 'elsewhere as before')
+  t.match(
+    (await service.get('/v1/me', { authorization: 'Bearer a b' })).json(),
+    { status: 400 },
+    'other endpoints return 400',
+  )
 })
 
-t.test('a token in the address is not looked at', async (t) => {
+t.test('a token in the URL is ignored', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   t.match((await service.get(`/v1/verify?access_token=${mina.token}`)).json(), { status: 401, code: 'missing_token' })
