@@ -54,14 +54,16 @@ const CHANGES: Change[] = [
   },
   { name: 'another name', do: ({ mina }) => mina.patch('/v1/me', { name: 'Mina', locale: 'ko' }), letsIn: true },
   {
-    name: 'the roles that were there',
+    name: 'an update to the same roles',
     do: ({ boss, mina }) => boss.patch(`/v1/users/${mina.id}`, { roles: [], role: 'user', is_active: true }),
     letsIn: true,
   },
 ]
 
 for (const change of CHANGES) {
-  const outcome = change.letsIn ? 'leaves a log-in in progress alone' : 'lets no log-in in progress begin a session'
+  const outcome = change.letsIn
+    ? 'does not affect a log-in in progress'
+    : 'prevents a log-in in progress from starting a session'
   t.test(`${change.name} ${outcome}`, async (t) => {
     const { service, mina, boss } = await threePeople(t)
     const { logIn, sessions } = service.app
@@ -73,7 +75,7 @@ for (const change of CHANGES) {
   })
 }
 
-t.test('a hash that is renewed for the same password is no such change', async (t) => {
+t.test('renewing the hash of the same password does not affect a log-in in progress', async (t) => {
   const { service, mina } = await threePeople(t)
   const { logIn, sessions } = service.app
   const old = await hash(PASSWORD, 4)
@@ -82,12 +84,12 @@ t.test('a hash that is renewed for the same password is no such change', async (
     logIn.authenticate('mina', PASSWORD, CLIENT),
     logIn.authenticate('mina', PASSWORD, CLIENT),
   ])
-  t.not(first.passwordHash, old, 'it is renewed')
+  t.not(first.passwordHash, old, 'the hash is renewed')
   for (const proven of [first, second]) await t.resolves(sessions.issue(proven, CLIENT))
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('of two new passwords at once, each with the old one as its proof, one is set', async (t) => {
+t.test('of two simultaneous changes of the password with the old password, one succeeds', async (t) => {
   const { service, mina } = await threePeople(t)
   const other = await service.logIn('mina')
   const answers = await Promise.all([
@@ -97,7 +99,7 @@ t.test('of two new passwords at once, each with the old one as its proof, one is
   t.same(answers.map(({ statusCode }) => statusCode).sort(), [204, 403])
 })
 
-t.test('nobody logs in to an account without a password, which is answered as one nobody has', async (t) => {
+t.test('an account without a password answers a log-in like an account that does not exist', async (t) => {
   const { service, mina } = await threePeople(t)
   const { db, tables } = service.app.database
   await db.update(tables.users).set({ passwordHash: null }).where(eq(tables.users.id, mina.id))
@@ -110,10 +112,10 @@ t.test('nobody logs in to an account without a password, which is answered as on
   const change = await mina.post('/v1/me/password', { current_password: PASSWORD, new_password: NEXT })
   t.match(change.json(), { status: 403, code: 'wrong_password' })
   t.equal((await mina.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 403)
-  t.equal(await sessionStatus(mina), ALIVE, 'the session that is there goes on')
+  t.equal(await sessionStatus(mina), ALIVE, 'the existing session stays alive')
 })
 
-t.test('admins give words to people, which are in the access tokens from the next refresh on', async (t) => {
+t.test('admins assign roles to users, and access tokens contain the roles from the next refresh on', async (t) => {
   const { service, mina, boss, joon } = await threePeople(t)
   t.equal(claimsOf(mina.token).roles, undefined)
   const given = await boss.patch(`/v1/users/${mina.id}`, { roles: ['writer', 'billing:read'] })
@@ -125,13 +127,13 @@ t.test('admins give words to people, which are in the access tokens from the nex
   t.match((await mina.get('/v1/me')).json(), { roles: ['billing:read', 'writer'] })
   t.same((await joon.get('/v1/me')).json().roles, [])
   t.same(claimsOf((await service.logIn('mina')).token).roles, ['billing:read', 'writer'])
-  t.equal((await mina.get('/v1/users')).statusCode, 403, 'they open nothing here')
+  t.equal((await mina.get('/v1/users')).statusCode, 403, 'the roles grant nothing in Latchkey itself')
 
   const { items } = (await boss.get('/v1/events?type=user.roles_changed')).json()
   t.match(items, [{ user_id: mina.id, actor_id: boss.id, reason: '+billing:read +writer' }])
 })
 
-t.test('a word that is called admin is a word', async (t) => {
+t.test('an assigned role that is named admin does not make its user an admin', async (t) => {
   const { service, mina, boss } = await threePeople(t)
   await boss.patch(`/v1/users/${mina.id}`, { roles: ['admin'] })
   const again = await service.logIn('mina')
@@ -139,7 +141,7 @@ t.test('a word that is called admin is a word', async (t) => {
   t.match((await again.get('/v1/users')).json(), { status: 403, code: 'insufficient_scope' })
 })
 
-t.test('one word less ends the sessions, one more does not', async (t) => {
+t.test('removing a role ends the sessions of the user, and adding a role does not', async (t) => {
   const { service, mina, boss, joon } = await threePeople(t)
   await boss.patch(`/v1/users/${mina.id}`, { roles: ['a'] })
   t.equal(await sessionStatus(mina), ALIVE)
@@ -153,7 +155,7 @@ t.test('one word less ends the sessions, one more does not', async (t) => {
   t.equal(await sessionStatus(joon), ALIVE)
 })
 
-t.test('what are no such words is refused, and nobody gives them to themselves', async (t) => {
+t.test('malformed roles are rejected, and users cannot assign roles to themselves', async (t) => {
   const { mina, boss } = await threePeople(t)
   const refused = [
     'admin',
@@ -179,7 +181,7 @@ t.test('what are no such words is refused, and nobody gives them to themselves',
   t.same((await mina.get('/v1/me')).json().roles, [])
 })
 
-t.test('the language of a person is theirs to say', async (t) => {
+t.test('users set, change and remove their own language', async (t) => {
   const service = await startService(t)
   const registered = await service.post('/v1/register', { username: 'mina', password: PASSWORD, locale: 'ko-KR' })
   t.match(registered.json(), { user: { locale: 'ko-KR' } })

@@ -20,7 +20,7 @@ t.test('access tokens say how and when their user logged in, also after a refres
   }
 })
 
-t.test('the tokens of the tutorials say nothing of it', async (t) => {
+t.test('access tokens of the tutorials API have no auth_time, no amr and no roles', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const form = new URLSearchParams({ username: 'mina', password: 'three quiet lanterns' }).toString()
@@ -31,7 +31,7 @@ t.test('the tokens of the tutorials say nothing of it', async (t) => {
   for (const name of ['auth_time', 'amr', 'role', 'roles']) t.notOk(name in claims, name)
 })
 
-t.test('a session of another client is not refreshed as one of ours, and lives on', async (t) => {
+t.test('the refresh token of another client is rejected, and the session of that client stays alive', async (t) => {
   const { service, mina } = await twoPeople(t)
   await change(service, sidOf(mina), { clientId: 'shop' })
   const { refresh_token } = mina.login
@@ -44,7 +44,7 @@ t.test('a session of another client is not refreshed as one of ours, and lives o
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('a token that was used before ends no session of another client', async (t) => {
+t.test('a refresh token that is used again does not end the session of another client', async (t) => {
   const { service, mina } = await twoPeople(t)
   const { refresh_token } = mina.login
   await change(service, sidOf(mina), { clientId: 'shop', generation: 7 })
@@ -56,9 +56,9 @@ const ENDS: Record<string, (parent: Person, service: Service) => Promise<unknown
   'a log-out': (parent) => parent.post('/v1/logout'),
   'a log-out by refresh token': ({ login }, service) =>
     service.post('/v1/logout', { refresh_token: login.refresh_token }),
-  'its owner elsewhere': async (parent, service) =>
+  'a request from another session of its owner': async (parent, service) =>
     (await service.logIn('mina')).delete(`/v1/sessions/${sidOf(parent)}`),
-  'the cap': async (parent, service) => {
+  'the limit of sessions': async (parent, service) => {
     const { db, tables } = service.app.database
     const [row] = await db
       .select()
@@ -72,7 +72,7 @@ const ENDS: Record<string, (parent: Person, service: Service) => Promise<unknown
 }
 
 for (const [name, end] of Object.entries(ENDS)) {
-  t.test(`what ended by ${name} takes the sessions under it along, and no other`, async (t) => {
+  t.test(`ending a session by ${name} also ends its child sessions, and no other session`, async (t) => {
     const { service, mina, joon } = await twoPeople(t)
     const [child, other] = [await service.logIn('mina'), await service.logIn('joon')]
     await change(service, sidOf(child), { parentId: sidOf(mina), createdAt: Date.now() + HOUR_MS })
@@ -85,11 +85,11 @@ for (const [name, end] of Object.entries(ENDS)) {
     const { db, tables } = service.app.database
     const ended = await db.select().from(tables.events).where(eq(tables.events.type, 'session.ended'))
     const ids = ended.map(({ sessionId }) => sessionId)
-    for (const person of [mina, child]) t.ok(ids.includes(sidOf(person)), 'each has its event')
+    for (const person of [mina, child]) t.ok(ids.includes(sidOf(person)), 'each session has its event')
   })
 }
 
-t.test('the end of a session ends nothing above it', async (t) => {
+t.test('ending a session does not end its parent session', async (t) => {
   const { service, mina } = await twoPeople(t)
   const child = await service.logIn('mina')
   await change(service, sidOf(child), { parentId: sidOf(mina) })

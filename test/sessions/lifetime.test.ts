@@ -8,7 +8,7 @@ import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
 const MINUTE = 60_000
 
-t.test('of 101 sessions the oldest ends, and it alone', async (t) => {
+t.test('the 101st session of a user ends the oldest session, and no other', async (t) => {
   const service = await startService(t)
   const joon = await service.signUp('joon')
   const oldest = await service.signUp('mina')
@@ -16,7 +16,7 @@ t.test('of 101 sessions the oldest ends, and it alone', async (t) => {
   const second = await service.logIn('mina')
   await addSessions(service, 98, { userId: oldest.id, createdAt: Date.now() + MINUTE })
   t.equal((await oldest.get('/v1/sessions')).json().items.length, 100)
-  t.equal((await oldest.get('/v1/me')).statusCode, 200, 'a hundred are no more than allowed')
+  t.equal((await oldest.get('/v1/me')).statusCode, 200, 'a hundred sessions are allowed')
   const newest = await service.logIn('mina')
   t.equal(await sessionStatus(oldest), DEAD)
   for (const person of [second, newest, joon]) t.equal(await sessionStatus(person), ALIVE)
@@ -26,7 +26,7 @@ t.test('of 101 sessions the oldest ends, and it alone', async (t) => {
   t.equal((await endingsOf(service)).length, 1)
 })
 
-t.test('a script that logs in at the tutorials without end ends no browser, and a browser no script', async (t) => {
+t.test('sessions of the tutorials API and other sessions of a user have separate limits', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const browser = await service.signUp('mina')
   const script = () =>
@@ -35,7 +35,11 @@ t.test('a script that logs in at the tutorials without end ends no browser, and 
   await sleep(2)
   const createdAt = Date.now() + MINUTE
   await addSessions(service, 99, { userId: browser.id, createdAt, kind: 'compat' })
-  t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 200, 'a hundred are allowed')
+  t.equal(
+    (await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode,
+    200,
+    'a hundred sessions are allowed',
+  )
   const last: string = (await script()).json().access_token
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${first}` })).statusCode, 401)
   t.equal((await service.get('/v1/me', { authorization: `Bearer ${last}` })).statusCode, 200)
@@ -47,7 +51,7 @@ t.test('a script that logs in at the tutorials without end ends no browser, and 
   t.equal((await endingsOf(service)).length, 1)
 })
 
-t.test('log-ins at the same moment do not pass the cap', async (t) => {
+t.test('simultaneous log-ins do not exceed the limit of sessions', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const { id: userId } = await service.signUp('mina')
   await addSessions(service, 95, { userId })
@@ -57,7 +61,7 @@ t.test('log-ins at the same moment do not pass the cap', async (t) => {
   for (const person of people) t.equal((await person.get('/v1/me')).statusCode, 200)
 })
 
-t.test('sessions that are over, and those of others, do not count towards the cap', async (t) => {
+t.test('sessions that are over and sessions of other users do not count towards the limit', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await addSessions(service, 100, { userId: mina.id, createdAt: Date.now() + MINUTE, revokedAt: 1 })
@@ -83,7 +87,7 @@ t.test('an expired session is not listed, and cannot be refreshed', async (t) =>
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('only sessions that are over, and their access tokens too, are deleted in the end', async (t) => {
+t.test('pruning deletes only sessions that are over and whose access tokens have expired', async (t) => {
   const service = await startService(t)
   const { db, tables } = service.app.database
   const now = Date.now()
@@ -103,7 +107,7 @@ t.test('only sessions that are over, and their access tokens too, are deleted in
   t.same(left.map(({ id }) => id).sort(), rows.flatMap(({ id, stays }) => (stays ? [id] : [])).sort())
 })
 
-t.test('pruning lets nobody back in and nobody out', async (t) => {
+t.test('pruning neither revives an ended session nor ends a live one', async (t) => {
   const service = await startService(t)
   const [mina, elsewhere, joon] = [
     await service.signUp('mina'),
@@ -116,7 +120,7 @@ t.test('pruning lets nobody back in and nobody out', async (t) => {
   for (const person of [mina, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('whatever ends a session ends it in the other processes within a second', async (t) => {
+t.test('a session that ends for any reason ends in other processes within a second', async (t) => {
   const service = await startService(t)
   const other = await startSecond(t, service)
   const boss = await signUpAdmin(service, 'boss')

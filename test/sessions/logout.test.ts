@@ -32,7 +32,7 @@ t.test('repeating a log-out is no error', async (t) => {
   await assertEnded(t, service, racing.login)
 })
 
-t.test('the refresh token in the body will do, of any generation and also when repeated', async (t) => {
+t.test('a log-out accepts the refresh token in the body, of any generation and repeatedly', async (t) => {
   const service = await startService(t)
   const joon = await service.signUp('joon')
   for (const used of [false, true]) {
@@ -48,7 +48,7 @@ t.test('the refresh token in the body will do, of any generation and also when r
   await assertAlive(t, joon)
 })
 
-t.test('what is no refresh token ends nothing, and is no error', async (t) => {
+t.test('a text that is not a refresh token ends no session, and is no error', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { refresh_token, access_token } = mina.login
@@ -60,7 +60,7 @@ t.test('what is no refresh token ends nothing, and is no error', async (t) => {
   await assertAlive(t, mina)
 })
 
-t.test('somebody without any token is refused', async (t) => {
+t.test('a log-out without a valid token is rejected', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   for (const body of [undefined, {}]) {
@@ -87,7 +87,7 @@ t.test('somebody without any token is refused', async (t) => {
   await assertAlive(t, mina)
 })
 
-t.test('nobody ends the session of somebody else', async (t) => {
+t.test('a log-out does not end the session of another user', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -97,7 +97,7 @@ t.test('nobody ends the session of somebody else', async (t) => {
   await assertEnded(t, service, joon.login)
 })
 
-t.test('of a log-out and a refresh at the same moment, the child is dead too', async (t) => {
+t.test('when a log-out and a refresh run at once, the refreshed tokens are rejected as well', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const seen = new Set<number>()

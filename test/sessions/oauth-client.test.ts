@@ -9,7 +9,7 @@ import { type Listening, startListening } from '../support/listening.js'
 
 const client: oauth.Client = { client_id: 'a-first-party-app' }
 
-t.test('an OAuth client finds its way, logs in with a password, and refreshes', async (t) => {
+t.test('an OAuth client discovers the endpoints, logs in with a password, and refreshes', async (t) => {
   const { service, issuer, options, fetch } = await startIssuer(t)
   const mina = await service.signUp('mina')
   const server = await discover(issuer, options)
@@ -58,10 +58,10 @@ t.test('an OAuth client finds its way, logs in with a password, and refreshes', 
     options,
   )
   t.match(await me.json(), { id: mina.id, username: 'mina' })
-  t.ok(service.contract.checked >= 6, `${service.contract.checked} answers were held against the document`)
+  t.ok(service.contract.checked >= 6, `${service.contract.checked} answers were checked against the document`)
 })
 
-t.test('what is refused, the library reads as OAuth 2 errors', async (t) => {
+t.test('an OAuth library reads rejections as OAuth 2 errors', async (t) => {
   const { service, issuer, options } = await startIssuer(t)
   await service.signUp('mina')
   const server = await discover(issuer, options)

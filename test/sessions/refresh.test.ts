@@ -5,7 +5,7 @@ import { claimsOf, countBy, type LoginAnswer, type Person, type Service, startSe
 const MINUTE_MS = 60_000
 const REUSE_WINDOW_MS = 10_000
 
-t.test('each refresh gives the next pair of the same session', async (t) => {
+t.test('each refresh returns the next pair of tokens of the same session', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -25,11 +25,11 @@ t.test('each refresh gives the next pair of the same session', async (t) => {
     tokens.add(token)
   }
   t.equal(tokens.size, 6)
-  t.equal((await mina.get('/v1/me')).statusCode, 200, 'older access tokens live on')
+  t.equal((await mina.get('/v1/me')).statusCode, 200, 'older access tokens stay valid')
   t.equal((await rowOf(joon)).generation, 0)
 })
 
-t.test('the parent gets the same child again within the window, three times, and no more', async (t) => {
+t.test('a used refresh token returns the same next token three more times within the reuse window', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   let parent = mina.login.refresh_token
@@ -42,16 +42,20 @@ t.test('the parent gets the same child again within the window, three times, and
       t.equal((await me(service, again.json().access_token)).statusCode, 200)
     }
     for (let times = 0; times < 2; times += 1) {
-      t.match((await refresh(service, parent)).json(), { status: 400, code: 'invalid_grant' }, 'one too many')
+      t.match(
+        (await refresh(service, parent)).json(),
+        { status: 400, code: 'invalid_grant' },
+        'the fourth repetition is rejected',
+      )
     }
     t.equal((await rowOf(mina)).generation, generation)
     t.equal((await mina.get('/v1/me')).statusCode, 200, 'the session goes on')
     parent = refresh_token
   }
-  t.equal((await refresh(service, parent)).statusCode, 200, 'and the child works')
+  t.equal((await refresh(service, parent)).statusCode, 200, 'the next token works')
 })
 
-t.test('twenty refreshes of one token at once give one child', async (t) => {
+t.test('twenty simultaneous refreshes of one token return one next token', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(service, mina.login.refresh_token)))
@@ -66,7 +70,7 @@ t.test('twenty refreshes of one token at once give one child', async (t) => {
   t.equal((await refresh(service, child)).statusCode, 200)
 })
 
-t.test('whoever changes networks in the middle of a refresh stays logged in, and it is on record', async (t) => {
+t.test('a refresh that is repeated from another network succeeds, and is recorded as an event', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -85,15 +89,15 @@ t.test('whoever changes networks in the middle of a refresh stays logged in, and
   t.match(await repetitionsOf(service), [
     { userId: mina.id, sessionId: sessionOf(mina), ip: '203.0.113.66', reason: 'first used from 2001:db8:1:2::7' },
   ])
-  t.equal((await rowOf(mina)).ip, '2001:db8:1:2::7', 'the address of who came first stays')
+  t.equal((await rowOf(mina)).ip, '2001:db8:1:2::7', 'the session keeps the address of the first use')
 
   t.equal((await refreshFrom(service, refresh_token, '203.0.113.66')).statusCode, 200)
   t.equal((await rowOf(mina)).ip, '203.0.113.66', 'the next refresh is from the new network')
-  t.equal((await repetitionsOf(service)).length, 1, 'which is no repetition')
+  t.equal((await repetitionsOf(service)).length, 1, 'a refresh with the next token is no repetition')
   t.not((await rowOf(joon)).ip, '203.0.113.66')
 })
 
-t.test('a thief who follows each refresh within the window is on record each time', async (t) => {
+t.test('a thief who repeats each refresh within the reuse window is recorded each time', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   let token = mina.login.refresh_token
@@ -108,7 +112,7 @@ t.test('a thief who follows each refresh within the window is on record each tim
   }
 })
 
-t.test('without a window one of twenty refreshes wins, and the others end the session', async (t) => {
+t.test('without a reuse window one of twenty refreshes succeeds, and the others end the session', async (t) => {
   const service = await startService(t, { REFRESH_REUSE_WINDOW: '0s' })
   const mina = await service.signUp('mina')
   const answers = await Promise.all(Array.from({ length: 20 }, () => refresh(service, mina.login.refresh_token)))
@@ -121,7 +125,7 @@ t.test('without a window one of twenty refreshes wins, and the others end the se
   }
 })
 
-t.test('any other token that was used before ends the session, and no other one', async (t) => {
+t.test('any other use of a used refresh token ends its session, and no other session', async (t) => {
   const reuses: { name: string; settings: Record<string, string>; refreshes: number; ageMs: number }[] = [
     { name: 'the grandparent', settings: {}, refreshes: 2, ageMs: 0 },
     { name: 'an ancestor', settings: {}, refreshes: 5, ageMs: 0 },
@@ -162,7 +166,7 @@ t.test('a session ends when it was idle for too long', async (t) => {
   t.equal((await rowOf(mina)).generation, 1)
 })
 
-t.test('no chain of refreshes passes the absolute limit', async (t) => {
+t.test('refreshes do not extend a session beyond its absolute limit', async (t) => {
   const service = await startService(t, { REFRESH_IDLE_TTL: '1h', REFRESH_ABSOLUTE_TTL: '2h' })
   const mina = await service.signUp('mina')
   const born = await rowOf(mina)
@@ -182,7 +186,7 @@ t.test('no chain of refreshes passes the absolute limit', async (t) => {
   t.match((await refresh(service, token)).json(), { status: 400, code: 'invalid_grant' })
 })
 
-t.test('a disabled person cannot refresh, with a new token or with the last one', async (t) => {
+t.test('a disabled user cannot refresh, neither with the newest refresh token nor with the one before', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')

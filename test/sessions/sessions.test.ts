@@ -16,7 +16,7 @@ interface Session {
 const HOUR_MS = 3_600_000
 const FIELDS = ['created_at', 'current', 'id', 'ip', 'last_used_at', 'user_agent']
 
-t.test('the list holds your own live sessions, the newest first, and says which one asks', async (t) => {
+t.test('the list contains your own live sessions, the newest first, and marks the current session', async (t) => {
   const { service, phone, laptop, joon } = await threeDevices(t)
   const seen = await list(laptop)
   t.same(
@@ -38,12 +38,12 @@ t.test('the list holds your own live sessions, the newest first, and says which 
     [sessionOf(joon)],
   )
   const { body } = await laptop.get('/v1/sessions')
-  t.notMatch(body, /lkr_|eyJ|token|generation|revoked|user_id/, 'nothing that lets anybody in')
+  t.notMatch(body, /lkr_|eyJ|token|generation|revoked|user_id/, 'the list contains no token and no secret')
   t.notMatch(body, sessionOf(joon))
   t.equal((await service.get('/v1/sessions')).statusCode, 401)
 })
 
-t.test('a refresh is the same session, used later and from another place', async (t) => {
+t.test('a refresh updates the last use and the address of the same session', async (t) => {
   const { service, phone, laptop } = await threeDevices(t)
   await change(phone, { lastUsedAt: Date.now() - HOUR_MS, createdAt: Date.now() - 2 * HOUR_MS })
   const before = (await list(laptop)).at(-1)
@@ -57,7 +57,7 @@ t.test('a refresh is the same session, used later and from another place', async
 })
 
 t.test(
-  'the last use is told to the minute, and a token does not tell when its own session was refreshed',
+  'the last use is shown to the minute, and does not reveal when the current session was last refreshed',
   async (t) => {
     const { service, phone, laptop } = await threeDevices(t)
     const createdAt = Date.now() - 2 * HOUR_MS
@@ -76,7 +76,7 @@ t.test(
   },
 )
 
-t.test('one session is ended: its tokens are dead at once, and nobody else is logged out', async (t) => {
+t.test('ending one session rejects its tokens at once, and ends no other session', async (t) => {
   const { phone, laptop, tablet, joon } = await threeDevices(t)
   const ended = await phone.delete(`/v1/sessions/${sessionOf(laptop)}`)
   t.equal(ended.statusCode, 204)
@@ -96,7 +96,7 @@ t.test('a session may end itself', async (t) => {
   t.equal(await sessionStatus(laptop), ALIVE)
 })
 
-t.test("another's session, one that is over and one that never was are not there", async (t) => {
+t.test('ending a session that is over, unknown or of another user returns 404', async (t) => {
   const { service, phone, laptop, tablet, joon } = await threeDevices(t)
   const { db, tables } = service.app.database
   await phone.delete(`/v1/sessions/${sessionOf(laptop)}`)
@@ -120,7 +120,7 @@ t.test("another's session, one that is over and one that never was are not there
   t.equal(await sessionStatus(phone), ALIVE)
 })
 
-t.test('what is no id of a session ends nothing', async (t) => {
+t.test('an invalid session id ends no session', async (t) => {
   const { phone, laptop, joon } = await threeDevices(t)
   const id = sessionOf(laptop)
   // An empty one must not be read as "all".
@@ -136,7 +136,7 @@ t.test('what is no id of a session ends nothing', async (t) => {
   for (const person of [laptop, joon, phone]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('all other sessions are ended, and the one that asks goes on', async (t) => {
+t.test('DELETE /v1/sessions ends all other sessions, and the current session stays alive', async (t) => {
   const { phone, laptop, tablet, joon } = await threeDevices(t)
   const ended = await phone.delete('/v1/sessions')
   t.equal(ended.statusCode, 204)
@@ -146,11 +146,11 @@ t.test('all other sessions are ended, and the one that asks goes on', async (t) 
     (await list(phone)).map(({ user_agent }) => user_agent),
     ['phone/1'],
   )
-  t.equal((await phone.delete('/v1/sessions')).statusCode, 204, 'there need not be any')
+  t.equal((await phone.delete('/v1/sessions')).statusCode, 204, 'it is no error if there are no other sessions')
   for (const person of [phone, joon]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('without a token, or with one of an ended session, nothing ends', async (t) => {
+t.test('without a token, or with a token of an ended session, no session is ended', async (t) => {
   const { service, phone, laptop, tablet } = await threeDevices(t)
   await phone.delete(`/v1/sessions/${sessionOf(tablet)}`)
   for (const url of ['/v1/sessions', `/v1/sessions/${sessionOf(laptop)}`]) {
@@ -160,7 +160,7 @@ t.test('without a token, or with one of an ended session, nothing ends', async (
   for (const person of [phone, laptop]) t.equal(await sessionStatus(person), ALIVE)
 })
 
-t.test('of a user agent 256 characters are kept', async (t) => {
+t.test('a user agent is stored up to 256 characters', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const mina = await logInWith(service, 'mina', `${'a'.repeat(256)}${'b'.repeat(300)}`)

@@ -37,7 +37,7 @@ t.test('every change that an admin makes needs a log-in of the last five minutes
     t.equal(refused.headers['www-authenticate'], CHALLENGE)
   }
   const authorization = `Bearer ${old}`
-  t.equal((await service.get('/v1/users', { authorization })).statusCode, 200, 'reading needs none')
+  t.equal((await service.get('/v1/users', { authorization })).statusCode, 200, 'reading needs no recent log-in')
   const again = await service.post('/v1/reauthenticate', { current_password: PASSWORD }, { authorization })
   const fresh = { authorization: `Bearer ${again.json().access_token}` }
   const change = { method: 'PATCH', url: `/v1/users/${mina.id}`, payload: { roles: ['editor'] } } as const
@@ -45,7 +45,7 @@ t.test('every change that an admin makes needs a log-in of the last five minutes
 })
 
 t.test(
-  'a proof is a token of the same session with a new auth_time, which its refresh token does not get',
+  'reauthentication returns a token of the same session with a new auth_time, which a refresh does not keep',
   async (t) => {
     const { service, mina, aged } = await start(t)
     const old = await aged(mina)
@@ -61,11 +61,11 @@ t.test(
     t.ok(Number(claimsOf(access_token).auth_time) < Number(auth_time) - FIVE_MINUTES_S)
     await mina.post('/v1/logout')
     const ended = await service.get('/v1/me', { authorization: `Bearer ${answer.json().access_token}` })
-    t.match(ended.json(), { code: 'invalid_token' }, 'it ends with its session')
+    t.match(ended.json(), { code: 'invalid_token' }, 'the token ends with its session')
   },
 )
 
-t.test('a wrong proof gives no token, counts, and is on record', async (t) => {
+t.test('a wrong password at reauthentication returns no token, counts as a failed try, and is recorded', async (t) => {
   const { service, mina } = await start(t)
   t.match((await mina.post('/v1/reauthenticate', { current_password: 'wrong' })).json(), { code: 'wrong_password' })
   t.match((await mina.post('/v1/reauthenticate', {})).json(), { code: 'validation_failed' })
@@ -79,7 +79,7 @@ t.test('a wrong proof gives no token, counts, and is on record', async (t) => {
   t.ok(answers.includes(429))
 })
 
-t.test('without the password nobody changes how one logs in, not even a moment after the log-in', async (t) => {
+t.test('changes of credentials need the current password, even right after the log-in', async (t) => {
   const { service, mina, aged } = await start(t)
   const changes = [
     ['PATCH', '/v1/me', { username: 'mina2' }],
@@ -100,7 +100,7 @@ t.test('without the password nobody changes how one logs in, not even a moment a
   t.equal((await service.logIn('mina')).id, mina.id)
 })
 
-t.test('a proof that crosses a change of the account gives no token', async (t) => {
+t.test('a reauthentication that crosses a change of the account returns no token', async (t) => {
   const { service, mina } = await start(t)
   const [user] = await usersNamed(service, 'mina')
   if (user === undefined) throw new Error('no user')
@@ -111,7 +111,7 @@ t.test('a proof that crosses a change of the account gives no token', async (t) 
   t.equal(await sessionStatus(mina), DEAD)
 })
 
-t.test('the token of a tutorial gets no token of Latchkey for a password', async (t) => {
+t.test('a token of the tutorials API cannot be exchanged for a token of Latchkey with the password', async (t) => {
   const { service } = await start(t)
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const payload = new URLSearchParams({ username: 'mina', password: PASSWORD }).toString()

@@ -6,7 +6,7 @@ import { claimsOf, PASSWORD, Person, type Service, startService } from '../helpe
 const FORM = 'application/x-www-form-urlencoded'
 const GOOD = { grant_type: 'password', username: 'mina', password: PASSWORD }
 
-t.test('both grants answer as RFC 6749 has it', async (t) => {
+t.test('the password grant and the refresh_token grant answer as RFC 6749 requires', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await service.signUp('joon')
@@ -30,7 +30,7 @@ t.test('both grants answer as RFC 6749 has it', async (t) => {
   t.not(second.json().refresh_token, first.json().refresh_token)
 })
 
-t.test('a refresh token of either door works at the other', async (t) => {
+t.test('a refresh token from /v1/token works at /v1/refresh, and the other way round', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { refresh_token } = mina.login
@@ -57,7 +57,7 @@ t.test('people log in by e-mail address and by names that need encoding', async 
   t.equal((await ask(service, unencoded)).statusCode, 200)
 })
 
-t.test('what is missing, repeated, unknown or wrong has the error code of RFC 6749', async (t) => {
+t.test('missing, repeated, unknown and wrong parameters get the error codes of RFC 6749', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { refresh_token } = mina.login
@@ -99,10 +99,10 @@ t.test('what is missing, repeated, unknown or wrong has the error code of RFC 67
     assertError(t, response, 400, error, JSON.stringify(form).slice(0, 90))
     t.equal(response.headers['www-authenticate'], undefined)
   }
-  t.equal((await ask(service, refresh)).statusCode, 200, 'none of them used the refresh token up')
+  t.equal((await ask(service, refresh)).statusCode, 200, 'no failed request used up the refresh token')
 })
 
-t.test('unknown, wrong and disabled get the same answer to the last byte', async (t) => {
+t.test('an unknown user, a wrong password and a disabled user get the same answer to the last byte', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -118,7 +118,7 @@ t.test('unknown, wrong and disabled get the same answer to the last byte', async
   t.equal(answers.size, 1)
 })
 
-t.test('parameters that are not known are ignored, and the names of prototypes are refused', async (t) => {
+t.test('unknown parameters are ignored, and names such as __proto__ are rejected', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const ignored = { client_id: 'web', client_secret: '', scope: '', role: 'admin', 'user[role]': 'admin', sub: '2' }
@@ -131,7 +131,7 @@ t.test('parameters that are not known are ignored, and the names of prototypes a
   t.notOk('role' in {})
 })
 
-t.test('an empty Basic header is no client, and one with a secret is refused', async (t) => {
+t.test('an empty Basic header counts as no client, and a Basic header with a secret is rejected', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   // Swagger UI sends the first, OAuth libraries with a client_id and no secret the second.
@@ -145,7 +145,7 @@ t.test('an empty Basic header is no client, and one with a secret is refused', a
   }
 })
 
-t.test('bodies of other types and sizes are refused in the same shape', async (t) => {
+t.test('a body of another type or of a wrong size is rejected with an OAuth error', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   for (const type of ['application/json', 'text/plain', 'multipart/form-data; boundary=x', 'application/x-www-form']) {
