@@ -24,7 +24,7 @@ t.test('the page at /docs', { skip }, async (t) => {
     const { page, requests, errors } = await openPage(t, context, `${address}/docs`)
 
     t.equal(await page.title(), 'Latchkey API')
-    t.equal(await execute(page, 'me', 'getMe'), '401', 'before the log-in')
+    t.equal(await execute(page, 'me', 'getMe'), '401', 'without a token')
     t.equal(await execute(page, 'auth', 'register'), '201', 'with the example as it stands')
     await authorize(page, 'mina', PASSWORD)
     t.equal(await execute(page, 'me', 'getMe'), '200')
@@ -54,19 +54,19 @@ t.test('the page at /docs', { skip }, async (t) => {
 
   // The example is registered once more.
   await service.app.accounts.delete(1, { id: null })
-  await t.test('on a phone nothing is wider than the page, and the walk is there in both languages', async (t) => {
+  await t.test('on a phone the page is not too wide and has the walkthrough in both languages', async (t) => {
     const { page, errors } = await openPage(t, context, `${address}/docs`)
     await page.setViewportSize({ width: 390, height: 844 })
     await page.locator('#operations-auth-register').waitFor()
     const tooWide = () => page.evaluate('document.documentElement.scrollWidth - innerWidth')
-    t.ok(Number(await tooWide()) <= 0, 'the list')
+    t.ok(Number(await tooWide()) <= 0, 'the list of operations')
     t.equal(await execute(page, 'auth', 'register'), '201')
     await page.locator('#operations-auth-register .opblock-summary-control').click()
-    t.ok(Number(await tooWide()) <= 0, 'an operation')
+    t.ok(Number(await tooWide()) <= 0, 'an open operation')
     for (const words of ['A first walk', '첫걸음'])
       t.equal(await page.locator('.info').getByText(words).count(), 1, words)
     const color = await page.evaluate("getComputedStyle(document.querySelector('.topbar')).backgroundColor")
-    t.equal(color, 'rgb(26, 86, 196)', 'the colours are ours')
+    t.equal(color, 'rgb(26, 86, 196)', 'the top bar has the colour of the project')
     t.same(errors, [])
     if (process.env.SCREENSHOT_PHONE) {
       await page.evaluate('scrollTo(0, 0)')

@@ -35,17 +35,17 @@ t.before(async () => {
   ])
 })
 
-t.test('all of them compile under tsc --strict, together with what uses them', async (t) => {
+t.test('the generated clients compile under tsc --strict, together with the code that uses them', async (t) => {
   await t.resolves(run('tsc', '-p', CLIENTS))
 })
 
 for (const name of NAMES) {
-  t.test(`${name} goes the whole walk`, async (t) => {
+  t.test(`the client that ${name} generates runs the whole walkthrough`, async (t) => {
     const { service, address, fetch } = await startListening(t)
     const { secondFactor, walk } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     await t.resolves(walk(address, fetch))
     t.ok(service.contract.checked > 30, `${service.contract.checked} answers were held against the document`)
-    await t.resolves(walk(built.address, globalThis.fetch), 'and with what is shipped')
+    await t.resolves(walk(built.address, globalThis.fetch), 'against the built service')
     await t.resolves(
       secondFactor(address, fetch),
       'a second factor: its ticket and its methods are read without a cast',
@@ -53,7 +53,7 @@ for (const name of NAMES) {
   })
 }
 
-t.test('each of them renews tokens with the fetch of examples/refreshing-fetch', async (t) => {
+t.test('each generated client renews its tokens with examples/refreshing-fetch', async (t) => {
   const { refreshingFetch } = await import(join(packageRoot, 'examples/refreshing-fetch/refreshing-fetch.js'))
   const { service, address } = await startListening(t)
   for (const name of NAMES) {
@@ -67,11 +67,11 @@ t.test('each of them renews tokens with the fetch of examples/refreshing-fetch',
     const fetch = refreshingFetch(address, { get: () => tokens, set })
     const { whoAmI } = await import(join(GENERATED, 'compiled', 'clients', `${name}.js`))
     t.equal(await whoAmI(address, fetch), `${name}-user`, name)
-    t.not(tokens, login, `${name} has the next tokens`)
+    t.not(tokens, login, `${name} stores the new tokens`)
   }
 })
 
-t.test('docs/clients.md shows what was run here, and the versions that it was run with', async (t) => {
+t.test('docs/clients.md shows the code that these tests run, and the versions they run with', async (t) => {
   const page = await readFile(join(packageRoot, 'docs', 'clients.md'), 'utf8')
   const { dependencies } = JSON.parse(await readFile(join(packageRoot, 'test', 'package.json'), 'utf8'))
   const versions = [...page.matchAll(/(?:npx|npm install) (\S+)@([\d.]+)/g)]

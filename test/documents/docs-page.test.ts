@@ -7,7 +7,7 @@ import { exchange, lastRequest, listen } from '../support/wire.js'
 const PARTS = ['/docs', '/docs/', '/docs/json', '/docs/yaml', '/docs/static/index.html', '/docs/static/swagger-ui.css']
 const DOCUMENTS = ['/openapi.json', '/openapi-3.0.json']
 
-t.test('the page has rules of its own, and names no other host', async (t) => {
+t.test('the docs page has its own content security policy and refers to no other host', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const page = await service.get('/docs')
   t.equal(page.statusCode, 200)
@@ -19,20 +19,20 @@ t.test('the page has rules of its own, and names no other host', async (t) => {
   t.notMatch(policy, /https?:|\*|script-src[^;]*unsafe/)
 
   const sources = [...page.payload.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, source]) => String(source))
-  t.ok(sources.length >= 4, 'it has its scripts and styles')
+  t.ok(sources.length >= 4, 'the page has scripts and styles')
   for (const source of sources) {
     t.notMatch(source, /^(https?:)?\/\//)
     const part = await service.get(new URL(source, 'http://latchkey.test/docs/').pathname)
     t.equal(part.statusCode, 200, source)
     t.match(part.headers, { 'content-security-policy': policy, 'x-content-type-options': 'nosniff' }, source)
   }
-  t.notMatch(page.payload, /<script[^>]*>\s*[^\s<]|\son\w+=/, 'no script in the page itself: its rules forbid them')
+  t.notMatch(page.payload, /<script[^>]*>\s*[^\s<]|\son\w+=/, 'no inline script: the policy forbids them')
   const start = await service.get('/docs/static/swagger-initializer.js')
   t.notMatch(start.payload, /persistAuthorization":true|validatorUrl":"|"url":"(?!\/)/)
   for (const url of DOCUMENTS) t.match(start.payload, url)
 })
 
-t.test('everywhere else the rules stay as strict as before', async (t) => {
+t.test('every other path keeps the strict content security policy', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   for (const url of ['/livez', '/v1/me', '/nothing', ...DOCUMENTS]) {
     t.equal(
@@ -43,7 +43,7 @@ t.test('everywhere else the rules stay as strict as before', async (t) => {
   }
 })
 
-t.test('a browser that asks for nothing in particular is sent to the page, and a program is not', async (t) => {
+t.test('GET / redirects a browser to the docs page and returns 404 to a program', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const browser = await service.request({ method: 'GET', url: '/', headers: { accept: 'text/html,*/*;q=0.8' } })
   t.equal(browser.statusCode, 302)
@@ -56,7 +56,7 @@ t.test('a browser that asks for nothing in particular is sent to the page, and a
   t.match((await service.get('/')).json(), { status: 404, code: 'not_found' })
 })
 
-t.test('the documents are for everybody, and name only what is there', async (t) => {
+t.test('the OpenAPI documents need no token and name nothing internal', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   for (const url of DOCUMENTS) {
     const { statusCode, payload } = await service.get(url)
@@ -66,7 +66,7 @@ t.test('the documents are for everybody, and name only what is there', async (t)
   }
 })
 
-t.test('DOCS=off leaves nothing of the page or the documents', async (t) => {
+t.test('with DOCS=off, the page and the documents return 404', async (t) => {
   const service = await startService(t, { DOCS: 'off', COMPAT: 'off' })
   for (const url of [...PARTS, ...DOCUMENTS, '/']) {
     t.match((await service.get(url, { accept: 'text/html' })).json(), { status: 404, code: 'not_found' }, url)
@@ -74,7 +74,7 @@ t.test('DOCS=off leaves nothing of the page or the documents', async (t) => {
   t.equal((await service.get('/livez')).statusCode, 200)
 })
 
-t.test('a path out of the folder of the page is not there, and no fault of this service', async (t) => {
+t.test('a path that leads out of the folder of the page returns 404', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const port = await listen(service)
   // On a socket: clients tidy such paths up.
@@ -93,7 +93,7 @@ t.test('a path out of the folder of the page is not there, and no fault of this 
   }
 })
 
-t.test('the documents have an ETag, and are not sent again to whoever has them', async (t) => {
+t.test('the documents have an ETag, and a matching If-None-Match returns 304', async (t) => {
   const service = await startService(t)
   for (const url of [...DOCUMENTS, '/openapi-compat.json']) {
     const first = await service.get(url)
@@ -110,7 +110,7 @@ t.test('the documents have an ETag, and are not sent again to whoever has them',
   }
 })
 
-t.test('a served document has absolute addresses, and the page one for wherever it is opened', async (t) => {
+t.test('a served document has absolute addresses, and the docs page gets relative ones', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'https://login.example.com/auth' })
   for (const [url, token] of [
     ['/openapi.json', 'v1/token'],
@@ -130,7 +130,7 @@ t.test('a served document has absolute addresses, and the page one for wherever 
   }
 })
 
-t.test('every id is of 64 bits', async (t) => {
+t.test('every integer id in the documents has the format int64', async (t) => {
   const service = await startService(t)
   for (const url of [...DOCUMENTS, '/openapi-compat.json']) {
     const narrow: string[] = []
@@ -147,7 +147,7 @@ t.test('every id is of 64 bits', async (t) => {
   }
 })
 
-t.test('the page fits a phone', async (t) => {
+t.test('the page has a viewport meta tag for phones', async (t) => {
   const service = await startService(t)
   for (const url of ['/docs', '/docs/']) {
     t.match((await service.get(url)).payload, '<meta name="viewport" content="width=device-width, initial-scale=1">')

@@ -21,12 +21,12 @@ const GOOD = {
 }
 const Nameless = Type.Object({}, { description: 'Nothing.' })
 
-t.test('an app with a route that says enough of itself starts', async (t) => {
+t.test('an app with a fully described route starts', async (t) => {
   const app = await appWith(t, { notes: GOOD })
   await t.resolves(async () => app.ready())
 })
 
-t.test('an app with routes that say too little does not start in the tests, and names each', async (t) => {
+t.test('an app with incompletely described routes does not start in the tests, and names each of them', async (t) => {
   const { operationId: _operationId, ...withoutId } = GOOD
   const { response, ...withoutAnswers } = GOOD
   const cases: Record<string, [FastifySchema, RegExp]> = {
@@ -50,10 +50,10 @@ t.test('an app with routes that say too little does not start in the tests, and 
     const own = flaws.filter((line) => line.startsWith(`GET /v1/${name}`))
     t.match(own.join('\n'), flaw, name)
   }
-  t.notMatch(message, /GET \/v1\/todos/, 'and nothing is said of those that say enough')
+  t.notMatch(message, /GET \/v1\/todos/, 'a fully described route is not named')
 })
 
-t.test('what is wrong with a shape is seen', async (t) => {
+t.test('a flaw in a schema is reported', async (t) => {
   const { app } = await startService(t)
   const documents = () => JSON.parse(JSON.stringify([app.swagger(), app.openapiCompat()])) as [Document, Document]
   t.same(flawsOf(...documents()), [])

@@ -41,7 +41,7 @@ interface Lock {
   packages: Record<string, Locked>
 }
 
-t.test('what is generated is fresh: npm run docs', async (t) => {
+t.test('the generated documents are up to date with npm run docs', async (t) => {
   for (const { path, text } of await generatedDocuments()) {
     t.equal(await readFile(path, 'utf8'), text, relative(packageRoot, path))
   }
@@ -67,11 +67,11 @@ t.test('the first column of a generated table is the same in both languages', as
   }
 })
 
-t.test('the README is a page that somebody reads: at most 150 lines', async (t) => {
+t.test('the README has at most 150 lines', async (t) => {
   t.ok(readme.split('\n').length <= 151)
 })
 
-t.test('links between the pages lead somewhere, anchors included', async (t) => {
+t.test('links between the pages lead to an existing file and heading', async (t) => {
   for (const path of await pages()) {
     const text = await readFile(join(packageRoot, path), 'utf8')
     for (const [, target = ''] of text.replaceAll(/```.*?```|`[^`\n]*`/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -85,7 +85,7 @@ t.test('links between the pages lead somewhere, anchors included', async (t) => 
   }
 })
 
-t.test('the commands of the pages exist', async (t) => {
+t.test('the npm commands that the pages name exist', async (t) => {
   const texts = await Promise.all(PAGES_WITH_COMMANDS.map((path) => readFile(join(packageRoot, path), 'utf8')))
   const commands = [...texts.join('\n').matchAll(/npm run ([\w:]+)|npm (start|test)/g)].map(
     ([, script, short]) => script ?? short,
@@ -94,7 +94,7 @@ t.test('the commands of the pages exist', async (t) => {
   for (const command of new Set(commands)) t.type(manifest.scripts[`${command}`], 'string', `${command}`)
 })
 
-t.test('versions are exact, and the lock file says nothing of where it was made', async (t) => {
+t.test('package versions are exact, and the lock files name no registry', async (t) => {
   for (const folder of INSTALLED) {
     const { dependencies, devDependencies, optionalDependencies } = await readJson(`${folder}/package.json`)
     const ranges: Record<string, string> = { ...dependencies, ...devDependencies, ...optionalDependencies }
@@ -108,7 +108,7 @@ t.test('versions are exact, and the lock file says nothing of where it was made'
   }
 })
 
-t.test('a package may run a script when it is installed only if it is named', async (t) => {
+t.test('only packages named in allowScripts may run a script when they are installed', async (t) => {
   for (const folder of INSTALLED) {
     const { allowScripts = {} } = await readJson(`${folder}/package.json`)
     const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
@@ -120,7 +120,7 @@ t.test('a package may run a script when it is installed only if it is named', as
   }
 })
 
-t.test('what npm start needs runs on every Node that is supported', async (t) => {
+t.test('every package that npm start needs runs on Node 20', async (t) => {
   const strange = Object.entries(lock.packages)
     // npm leaves out an optional package that does not suit the machine, without a word.
     .filter(([, { optional, devOptional }]) => !optional && !devOptional)
@@ -141,7 +141,7 @@ t.test('every platform package that a locked package may need is locked too', as
   }
 })
 
-t.test('no package is older than the version that closed its last known hole', async (t) => {
+t.test('no package is older than the version that fixed its last known vulnerability', async (t) => {
   const floors = {
     fastify: '5.12.5',
     'fast-jwt': '6.3.1',

@@ -10,7 +10,7 @@ const FILE = /`((?:src|plugins|routes|test|scripts|drizzle|docs|bench)\/[\w./-]+
 /** What the recipe for a new resource has its reader make. */
 const TO_BE_MADE = ['routes/v1/notes.ts', 'test/rows/notes.test.ts']
 
-t.test('files that the documents name are there', async (t) => {
+t.test('the files that the documents name exist', async (t) => {
   const found = (await readdir(join(packageRoot, 'docs'), { recursive: true })).map((name) => join('docs', name))
   const pages = ['README.md', 'CONTRIBUTING.md', 'STYLE.md', 'SECURITY.md', ...found].filter((page) =>
     /\.md$/.test(page),
@@ -26,7 +26,7 @@ t.test('files that the documents name are there', async (t) => {
 })
 
 // Of every page, also of those that the map of the README does not name.
-t.test('links between the documents lead to a file, and to a heading of it', async (t) => {
+t.test('links between the documents lead to an existing file and heading', async (t) => {
   const folders = ['docs', 'examples', 'bench']
   const inFolders = await Promise.all(
     folders.map(async (folder) =>

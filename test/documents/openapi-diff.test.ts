@@ -22,7 +22,7 @@ const set = (tree: Tree | undefined, values: object) => Object.assign(tree ?? {}
 const list = (tree: Tree | undefined) => tree as unknown as unknown[]
 const remove = (tree: Tree | undefined, name: string) => delete tree?.[name]
 
-t.test('what breaks a client is named, with the operation it breaks', async (t) => {
+t.test('every breaking change is named, with its operation', async (t) => {
   const cases: [string, Change][] = [
     ['GET /v1/verify: the operation is gone', (d) => remove(d.paths, '/v1/verify')],
     ['POST /v1/todos: the operation is gone', (d) => remove(todos(d), 'post')],
@@ -105,7 +105,7 @@ t.test('what breaks a client is named, with the operation it breaks', async (t) 
   }
 })
 
-t.test('what only adds breaks nobody', async (t) => {
+t.test('a change that only adds something is not breaking', async (t) => {
   const cases: Record<string, Change> = {
     'nothing at all': () => {},
     'an operation': (d) => set(d.paths, { '/v1/notes': todos(d) }),
@@ -123,7 +123,7 @@ t.test('what only adds breaks nobody', async (t) => {
   }
 })
 
-t.test('the command fails when something breaks, and says what', async (t) => {
+t.test('the command fails on a breaking change and names it', async (t) => {
   const base = join(await temporaryFolder(t), 'base.json')
   await writeFile(base, text)
   t.match(await run(base), { status: 0, output: 'Nothing breaks.\n' })

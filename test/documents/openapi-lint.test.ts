@@ -25,7 +25,7 @@ const SEEN_BY_SPECTRAL = [
 // On a busy machine these take longer than tap's half minute.
 t.setTimeout(180_000)
 
-t.test('Redocly has nothing to say, but for the places that .redocly.lint-ignore.yaml names', async (t) => {
+t.test('Redocly reports nothing but the places that .redocly.lint-ignore.yaml names', async (t) => {
   const { status, output } = await run('redocly', 'lint')
   t.equal(status, 0, output)
   for (const name of DOCUMENTS) t.match(output, `${name}: validated`)
@@ -35,20 +35,20 @@ t.test('Redocly has nothing to say, but for the places that .redocly.lint-ignore
   t.match(output, /\n *31 problems are explicitly ignored/)
 })
 
-t.test('Spectral has not even a hint', async (t) => {
+t.test('Spectral reports nothing, not even a hint', async (t) => {
   const { status, output } = await run('spectral', 'lint', ...DOCUMENTS, '--fail-severity=hint')
   t.equal(status, 0, output)
   t.match(output, /No results with a severity of 'hint' or higher found/)
 })
 
-t.test('they are documents of the OpenAPI version that they say', async (t) => {
+t.test('each document is valid for the OpenAPI version that it declares', async (t) => {
   for (const name of DOCUMENTS) {
     const { valid, errors } = await new Validator().validate(await read(name))
     t.ok(valid, `${name}: ${JSON.stringify(errors)}`)
   }
 })
 
-t.test('the linters see what is wrong', async (t) => {
+t.test('the linters report the flaws of a broken document', async (t) => {
   const document = await read('openapi.json')
   const { get, post } = document.paths['/v1/todos'] ?? {}
   if (get === undefined || post === undefined) throw new Error('no /v1/todos')

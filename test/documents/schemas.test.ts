@@ -10,7 +10,7 @@ import { startService } from '../helper.js'
 
 // The service itself does not look (src/http/validation.ts, src/http/serialization.ts): it would cost a fifth of each start.
 
-t.test('every schema of a route is a schema', async (t) => {
+t.test('every schema in the documents is a valid JSON Schema', async (t) => {
   const { app } = await startService(t)
   const ajv = new Ajv2020({ strict: false })
   for (const document of [app.swagger(), app.openapiCompat()]) {
@@ -22,14 +22,14 @@ t.test('every schema of a route is a schema', async (t) => {
 })
 
 // The documents know the schemas of every file of routes; a route knows those that its own file adds.
-t.test('every route can be validated and serialized with the schemas that its file has', async (t) => {
+t.test('every route compiles with the schemas that its own file registers', async (t) => {
   const routes = routesOfNextApp()
   await startService(t, { METRICS: 'on' })
   t.ok(routes.length > 80)
   t.same(flawsOf(routes), [])
 })
 
-t.test('a reference to a schema that is not there is found', async (t) => {
+t.test('a reference to a missing schema is reported', async (t) => {
   const routes = routesOfNextApp()
   const app = Fastify()
   t.teardown(() => app.close())

@@ -48,7 +48,7 @@ const EXAMPLES: Record<string, Example> = {
 }
 
 for (const [name, { command, skip }] of Object.entries(EXAMPLES)) {
-  t.test(`${name} takes good access tokens and nothing else`, { skip }, async (t) => {
+  t.test(`the ${name} example accepts valid access tokens and nothing else`, { skip }, async (t) => {
     const [here, port] = [await freePort(), await freePort()]
     const PUBLIC_URL = `http://127.0.0.1:${here}`
     const { service } = await startListening(t, { PORT: String(here), PUBLIC_URL })
@@ -66,13 +66,13 @@ for (const [name, { command, skip }] of Object.entries(EXAMPLES)) {
       t.equal(answer.status, 200)
       t.same(await answer.json(), { user_id: String(person.id), role: 'user' })
     }
-    t.equal((await hello(`bearer ${mina.token}`)).status, 200, 'schemes have no case')
+    t.equal((await hello(`bearer ${mina.token}`)).status, 200, 'the scheme is case-insensitive')
     for (const [what, forged] of Object.entries(forgeries(await openForge(service, mina), PUBLIC_URL))) {
       const { status, headers } = await hello(forged)
       t.equal(status, 401, what)
       t.match(headers.get('www-authenticate'), /^Bearer/, what)
     }
-    t.equal((await hello(`Bearer ${mina.token}`)).status, 200, 'and a good one still')
+    t.equal((await hello(`Bearer ${mina.token}`)).status, 200, 'a valid token is still accepted')
   })
 }
 
@@ -83,23 +83,23 @@ function forgeries(forge: Forge, issuer: string): Record<string, string | undefi
   const [head, , signature] = forge.token.split('.')
   const tokens = {
     'a refresh token': forge.refreshToken,
-    'no token': 'x',
+    'not a JWT': 'x',
     expired: token(forge, { iat: now - 900, exp: now - 300 }),
-    'without an end': token(forge, { exp: undefined }),
+    'without an expiry': token(forge, { exp: undefined }),
     'of another issuer': token(forge, { iss: 'https://evil.test' }),
     'without an issuer': token(forge, { iss: undefined }),
     'for another service': token(forge, { aud: 'https://other.test' }),
-    "of the tutorials' addresses": token(forge, { aud: `${issuer}/compat`, role: undefined }, { typ: 'JWT' }),
+    'with the audience of the tutorials': token(forge, { aud: `${issuer}/compat`, role: undefined }, { typ: 'JWT' }),
     'of another type': token(forge, {}, { typ: 'JWT' }),
     'an ID token': token(forge, { aud: 'app' }, { typ: 'JWT' }),
     'without a type': token(forge, {}, { typ: undefined }),
-    'signed by nobody': `${sealed({ ...forge, seal: () => Buffer.alloc(0) }, encode(forge.claims), { alg: 'none' })}`,
+    'without a signature': `${sealed({ ...forge, seal: () => Buffer.alloc(0) }, encode(forge.claims), { alg: 'none' })}`,
     'signed with the public key': sealed({ ...forge, seal: hmac('sha256', forge.pem) }, encode(forge.claims), {
       alg: 'HS256',
     }),
     'signed with another key': sealed({ ...forge, seal: es256(privateKey) }, encode(forge.claims)),
     'with an unknown key': sealed({ ...forge, kid: 'x', seal: es256(privateKey) }, encode(forge.claims)),
-    'with a key of its own': sealed({ ...forge, seal: es256(privateKey) }, encode(forge.claims), {
+    'signed with the key in its header': sealed({ ...forge, seal: es256(privateKey) }, encode(forge.claims), {
       jwk: JSON.parse(forge.jwk),
     }),
     'with other claims': `${head}.${encode({ ...forge.claims, sub: '2' })}.${signature}`,

@@ -8,7 +8,7 @@ import { packageRoot } from '../../src/package.js'
 const EXAMPLES = join(packageRoot, 'examples')
 const read = (...path: string[]) => readFile(join(EXAMPLES, ...path), 'utf8')
 
-t.test('each example can be copied as it is, and says in five lines what it is', async (t) => {
+t.test('each example needs nothing outside its folder and has a README of five lines', async (t) => {
   const entries = await readdir(EXAMPLES, { withFileTypes: true })
   const names = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
   t.ok(names.length >= 12)

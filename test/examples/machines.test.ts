@@ -15,7 +15,7 @@ t.setTimeout(120_000)
 const run = promisify(execFile)
 const EXAMPLES = join(packageRoot, 'examples')
 
-t.test('the worker lists accounts as itself, and nothing without its secret or its scope', async (t) => {
+t.test('the worker lists accounts with its own token, and fails without its secret or its scope', async (t) => {
   const { service, address } = await startListening(t)
   await service.signUp('mina')
   const reader = await registerClient(service, 'worker', { scope: 'users:read' })
@@ -30,7 +30,7 @@ t.test('the worker lists accounts as itself, and nothing without its secret or i
   await t.rejects(worker(other.id, other.secret, 'invoices:read'), /403/)
 })
 
-t.test('the script prints what belongs to whoever made the key, until it is revoked', async (t) => {
+t.test('the script prints the todos of the owner of the API key until the key is revoked', async (t) => {
   const { service, address } = await startListening(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await mina.post('/v1/todos', { title: 'of mina' })

@@ -57,7 +57,7 @@ const PROXIES = {
 for (const [name, proxy] of Object.entries(PROXIES)) {
   const { binary, user } = proxy
   const skip = existsSync(binary) ? false : `no ${binary}: apt-get install ${name}`
-  t.test(`${name} lets in whom Latchkey knows, and says who it is`, { skip }, async (t) => {
+  t.test(`${name} passes requests with a valid token on to the API and names their user`, { skip }, async (t) => {
     const [here, api] = [await freePort(), await echo(t)]
     const { service } = await startListening(t, { PORT: String(here) })
     const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
@@ -68,10 +68,10 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
       const { status, body } = await call(bearer(person.token))
       t.equal(status, 200)
       t.equal(body?.headers[user], String(person.id))
-      t.ok(Object.values(body?.headers ?? {}).includes('user'), 'and the role')
+      t.ok(Object.values(body?.headers ?? {}).includes('user'), 'the role is passed on')
     }
     const forged = await call({ ...bearer(joon.token), [user]: '1', [user.replace(/id$|subject$/, 'role')]: 'admin' })
-    t.equal(forged.body?.headers[user], String(joon.id), 'nobody says who they are but Latchkey')
+    t.equal(forged.body?.headers[user], String(joon.id), 'a user id sent by the client is replaced')
     t.notMatch(JSON.stringify(forged.body?.headers), 'admin')
     const posted = await call(bearer(mina.token), { method: 'POST', body: 'some text' })
     t.match(posted.body, { method: 'POST', content: 'some text' })
@@ -104,7 +104,7 @@ for (const [name, proxy] of Object.entries(PROXIES)) {
   })
 }
 
-t.test('the file of Traefik asks the same door, and hands on what it answers', async (t) => {
+t.test('the Traefik file calls /v1/verify and forwards its response headers', async (t) => {
   const { http } = parse(await readFile(join(packageRoot, 'examples/traefik/dynamic.yml'), 'utf8'))
   const { forwardAuth } = http.middlewares.latchkey
   t.equal(new URL(forwardAuth.address).pathname, '/v1/verify')
@@ -114,7 +114,7 @@ t.test('the file of Traefik asks the same door, and hands on what it answers', a
   for (const header of forwardAuth.authResponseHeaders) t.ok(answer.headers[header.toLowerCase()], header)
 })
 
-t.test('the file of Envoy names the keys, and takes from clients what it says of them itself', async (t) => {
+t.test('the Envoy file names the JWKS and removes from requests the headers that it sets', async (t) => {
   const file = await readFile(join(packageRoot, 'examples/envoy/envoy.yaml'), 'utf8')
   const [listener] = parse(file).static_resources.listeners
   const filters = listener.filter_chains[0].filters[0].typed_config.http_filters

@@ -21,7 +21,7 @@ const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const DEADLINE_MS = 30_000
 const skip = existsSync(CHROMIUM) ? false : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
 
-t.test('a person logs in on the page of Latchkey, works, refreshes and logs out', { skip }, async (t) => {
+t.test('a user logs in on the page of Latchkey, adds todos, refreshes tokens and logs out', { skip }, async (t) => {
   const port = await freePort()
   const app = await serveExample(t)
   const settings = { PORT: `${port}`, CORS_ORIGINS: app }
@@ -53,12 +53,12 @@ t.test('a person logs in on the page of Latchkey, works, refreshes and logs out'
   await page.waitForSelector('li:has-text("from React")')
   const second = await tokens()
   t.not(second.access_token, first.access_token)
-  t.not(second.refresh_token, first.refresh_token, 'refreshed')
+  t.not(second.refresh_token, first.refresh_token, 'the refresh token is rotated')
 
   await page.click('text=Log out')
   await page.waitForSelector('text=Log in')
   t.equal(page.url(), `${app}/`, 'Latchkey has sent the browser back')
-  t.equal(await tokens(), null, 'nothing is kept')
+  t.equal(await tokens(), null, 'no token is kept')
   const after = await service.request('GET', '/v1/me', { token: second.access_token })
   t.equal(after.status, 401, 'Latchkey has ended the session')
   await page.click('text=Log in')

@@ -29,11 +29,11 @@ interface Tokens {
 
 const { refreshingFetch } = await import(join(EXAMPLES, 'refreshing-fetch', 'refreshing-fetch.js'))
 
-t.test('an expired token is renewed once, by one of many calls, and the body is sent again', async (t) => {
+t.test('concurrent calls with an expired token refresh once, and each call is sent again with its body', async (t) => {
   const { address, store, fetch, refreshes, expire } = await person(t)
   const first = store.tokens
   t.equal((await fetch(`${address}/v1/me`)).status, 200)
-  t.equal(await refreshes(), 0, 'nothing is renewed before it has to be')
+  t.equal(await refreshes(), 0, 'a valid token is not refreshed')
   await expire()
   const headers = { 'content-type': 'application/json' }
   const titles = ['one', 'two', 'three', 'four']
@@ -45,36 +45,36 @@ t.test('an expired token is renewed once, by one of many calls, and the body is 
     [201, 201, 201, 201],
   )
   t.equal(await refreshes(), 1)
-  t.not(store.tokens?.refresh_token, first?.refresh_token, 'rotated')
+  t.not(store.tokens?.refresh_token, first?.refresh_token, 'the refresh token is rotated')
   await expire()
   const { items } = (await (await fetch(new Request(`${address}/v1/todos`))).json()) as { items: { title: string }[] }
   t.same(items.map(({ title }) => title).sort(), titles.toSorted())
   t.equal(await refreshes(), 2)
 })
 
-t.test('an answer that is lost on its way is asked for again', async (t) => {
+t.test('a refresh whose response is lost is retried, and the session goes on', async (t) => {
   const { service, address } = await startListening(t, PATIENT)
   const lossy = await proxyThatLoses(t, address, '/v1/refresh')
   const { store, fetch, refreshes, expire } = await person(t, { service, address: lossy.address })
   await expire()
   t.equal((await fetch(`${lossy.address}/v1/me`)).status, 200)
   t.equal(lossy.lost(), 1)
-  t.equal(await refreshes(), 2, 'both are on record, and the second got the same successor')
+  t.equal(await refreshes(), 2, 'both refreshes are recorded')
   await expire()
-  t.equal((await fetch(`${lossy.address}/v1/me`)).status, 200, 'and the session lives')
+  t.equal((await fetch(`${lossy.address}/v1/me`)).status, 200, 'the session goes on')
   t.ok(store.tokens)
 })
 
-t.test('when the session has ended there is one 401, nobody is logged in, and nothing loops', async (t) => {
+t.test('after the session has ended, a call returns 401 and the stored tokens are removed', async (t) => {
   const { service, mina, address, store, fetch } = await person(t)
   t.equal((await mina.post('/v1/logout')).statusCode, 204)
   t.equal((await fetch(`${address}/v1/me`)).status, 401)
   t.equal(store.tokens, null)
-  t.equal((await fetch(`${address}/v1/me`)).status, 401, 'without a token now')
+  t.equal((await fetch(`${address}/v1/me`)).status, 401, 'no token is left to send')
   t.equal((await service.get('/v1/me')).statusCode, 401)
 })
 
-t.test('a service that is away for a while ends nothing, and a wrong password is asked once', async (t) => {
+t.test('an unreachable service does not remove the tokens, and a failed log-in is not retried', async (t) => {
   const { service, address, store, fetch, expire } = await person(t)
   const headers = { 'content-type': 'application/json' }
   const body = JSON.stringify({ username: 'mina', password: 'not the right one' })
@@ -88,7 +88,7 @@ t.test('a service that is away for a while ends nothing, and a wrong password is
   t.equal(store.tokens, kept)
 })
 
-t.test('no other server sees the token, but those that are named', async (t) => {
+t.test('the token is sent only to Latchkey and to the servers that are named', async (t) => {
   const seen: (string | undefined)[] = []
   const server = createServer(({ headers }, response) => {
     seen.push(headers.authorization)
@@ -105,7 +105,7 @@ t.test('no other server sees the token, but those that are named', async (t) => 
 
 const skip = existsSync(CHROMIUM) ? false : `no browser at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM`
 
-t.test('two tabs of the browser example share a session, and one of them renews it', { skip }, async (t) => {
+t.test('two tabs of the browser example share a session, and only one of them refreshes it', { skip }, async (t) => {
   const files = createServer(async (request, response) => {
     const { pathname } = new URL(`${request.url}`, 'http://localhost')
     const file = pathname === '/' ? '/index.html' : pathname
