@@ -308,12 +308,12 @@ t.test('without mail, the API rejects invitations, and the command line gets the
 /** What each door answers to an account in each state: [off, optional, required]. */
 const DOORS: Record<string, [string, string, string]> = {
   'register with a free address': ['201', '201', '202'],
-  'register with a confirmed one': ['409 email_taken', '409 email_taken', '202'],
-  'register with an unconfirmed one': ['409 email_taken', '201', '202'],
-  'register with a name alone': ['201', '201', '400 validation_failed'],
-  'the tutorials sign up': ['200', '200', '403'],
-  'log in with a name alone': ['200', '200', '200'],
-  'log in unconfirmed, older than the setting': ['200', '200', '200'],
+  'register with a confirmed address': ['409 email_taken', '409 email_taken', '202'],
+  'register with an unconfirmed address': ['409 email_taken', '201', '202'],
+  'register with a user name only': ['201', '201', '400 validation_failed'],
+  'register at the tutorials API': ['200', '200', '403'],
+  'log in with a user name only': ['200', '200', '200'],
+  'log in with an unconfirmed address from before the setting': ['200', '200', '200'],
 }
 
 t.test('answers to registration and log-in, by EMAIL_VERIFICATION and by the state of the address', async (t) => {
@@ -327,10 +327,10 @@ t.test('answers to registration and log-in, by EMAIL_VERIFICATION and by the sta
     await db.update(tables.users).set({ emailVerifiedAt: 1 }).where(eq(tables.users.username, 'proven'))
     const answers: Record<string, string> = {
       'register with a free address': said(await signUp(service, { email: 'free@example.org' })),
-      'register with a confirmed one': said(await signUp(service, { email: 'proven@example.org' })),
-      'register with an unconfirmed one': said(await signUp(service, { email: 'old@example.org' })),
-      'register with a name alone': said(await signUp(service, { username: 'nameless' })),
-      'the tutorials sign up': String(
+      'register with a confirmed address': said(await signUp(service, { email: 'proven@example.org' })),
+      'register with an unconfirmed address': said(await signUp(service, { email: 'old@example.org' })),
+      'register with a user name only': said(await signUp(service, { username: 'nameless' })),
+      'register at the tutorials API': String(
         (
           await service.app.inject({
             ...{ method: 'POST', url: '/register' },
@@ -338,8 +338,8 @@ t.test('answers to registration and log-in, by EMAIL_VERIFICATION and by the sta
           })
         ).statusCode,
       ),
-      'log in with a name alone': said(await service.post('/v1/login', { username: 'bare', password: PASSWORD })),
-      'log in unconfirmed, older than the setting': said(
+      'log in with a user name only': said(await service.post('/v1/login', { username: 'bare', password: PASSWORD })),
+      'log in with an unconfirmed address from before the setting': said(
         await service.post('/v1/login', { username: 'old', password: PASSWORD }),
       ),
     }

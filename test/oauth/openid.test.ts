@@ -171,7 +171,7 @@ t.test(
     const again = await refresh(service, kept.refresh_token)
     const [before, after] = [claimsOf(kept.id_token), claimsOf(again.json().id_token)]
     t.match(after, { sub: String(mina.id), aud: 'app', auth_time: before.auth_time, sid: before.sid, amr: ['pwd'] })
-    t.notOk('nonce' in after, 'OpenID Connect Core, 12.2')
+    t.notOk('nonce' in after, 'OpenID Connect Core, 12.2: a refreshed id_token has no nonce')
     const narrow = await refresh(service, again.json().refresh_token, { scope: 'profile' })
     t.match(narrow.json(), { scope: 'profile', id_token: undefined })
     for (const client_id of ['shop', 'game', undefined]) {

@@ -43,7 +43,7 @@ t.test('users add a passkey on a page and log in with it, in a real browser', { 
   await typePassword(page)
   await page.fill('[name=passkey-name]', 'Laptop')
   await click(page, 'Make a passkey')
-  t.equal((await page.locator('.secret').innerText()).trim().split('\n').length, 10, 'recovery codes')
+  t.equal((await page.locator('.secret').innerText()).trim().split('\n').length, 10, 'ten recovery codes are shown')
   t.equal(await sessionStatus(person), DEAD, 'a session without the second factor is ended')
   t.match(await factors(), [{ kind: 'passkey', name: 'Laptop', lastUsedAt: null }])
 

@@ -71,7 +71,7 @@ t.test(
     for (const refreshed of [false, true]) {
       if (refreshed) await service.post('/v1/refresh', { refresh_token: phone.login.refresh_token })
       const [from, seen, until] = [minute(), await mine(), minute()]
-      t.ok(seen >= from && seen <= until, refreshed ? 'a refresh changes nothing' : 'it is in use now')
+      t.ok(seen >= from && seen <= until, refreshed ? 'after a refresh' : 'before a refresh')
     }
   },
 )

@@ -89,7 +89,7 @@ t.test('without SECRET_KEY a secret is created beside the database, for its owne
   t.equal((await readFile(file, 'utf8')).trim(), secret, 'the secret is created once')
 })
 
-t.test('a lost secret file stops the start and is not replaced, which would lock the keys for good', async (t) => {
+t.test('a lost secret file stops the start: a new secret would lock the keys for good', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await service.app.close()

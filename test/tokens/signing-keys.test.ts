@@ -127,7 +127,7 @@ t.test('a writer to the database who has no secret can neither add a signing key
   t.match(
     await keys.list(),
     [{ kid: own.kid, retiresAt: null, opens: true }, {}, {}, {}],
-    'a planted row is no successor',
+    'a planted row is not used as the next key',
   )
   for (const kid of ['planted', 'garbage', 'empty']) t.equal(await keys.retire(kid), true)
   t.equal(keys.warning(), undefined)
