@@ -29,16 +29,16 @@ const DOORS: Record<string, Door> = {
 }
 const COMPAT = Object.keys(DOORS).filter((door) => !door.startsWith('/v1/'))
 
-t.test('every door by the state of the account: no factor, TOTP, TOTP that is not confirmed', async (t) => {
+t.test('every log-in endpoint asks for a code once TOTP is confirmed, not before or after its removal', async (t) => {
   const service = await start(t)
   const mina = await signUp(service)
   for (const [name, open] of Object.entries(DOORS)) {
     t.equal(await open(service, PASSWORD), '200 token', `${name}: no factor`)
-    t.match(await open(service, `${PASSWORD}123456`), /^40[01] /, `${name}: digits behind the password are part of it`)
+    t.match(await open(service, `${PASSWORD}123456`), /^40[01] /, `${name}: digits after the password are part of it`)
   }
   await mina.post('/v1/me/totp')
   for (const [name, open] of Object.entries(DOORS))
-    t.equal(await open(service, PASSWORD), '200 token', `${name}: begun`)
+    t.equal(await open(service, PASSWORD), '200 token', `${name}: TOTP not confirmed`)
 
   const phone = await addTotp(mina)
   t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
@@ -53,7 +53,7 @@ t.test('every door by the state of the account: no factor, TOTP, TOTP that is no
       phone.code(),
       `${PASSWORD}${phone.recoveryCodes[0]}`,
     ]) {
-      t.equal(await open(door, service, typed), wrong, `${door}: a wrong password and nothing more`)
+      t.equal(await open(door, service, typed), wrong, `${door}: answered like a wrong password`)
     }
     t.equal(await withCode(phone, (code) => open(door, service, `${PASSWORD}${code}`)), '200 token', door)
   }
@@ -61,15 +61,15 @@ t.test('every door by the state of the account: no factor, TOTP, TOTP that is no
     t.match(
       await open(door, service, `${PASSWORD}${phone.code()}`),
       /^40[01] invalid/,
-      `${door} takes no digits behind the password`,
+      `${door} takes no digits after the password`,
     )
   }
   await mina.delete(`/v1/me/factors/${phone.id}`)
   for (const [name, open] of Object.entries(DOORS))
-    t.equal(await open(service, PASSWORD), '200 token', `${name}: removed`)
+    t.equal(await open(service, PASSWORD), '200 token', `${name}: TOTP removed`)
 })
 
-t.test('every door under MFA=required, without a factor: no token, and none says more than it can', async (t) => {
+t.test('with MFA=required, an account without a factor gets no token at any endpoint or by refresh', async (t) => {
   const before = await start(t)
   const [mina] = [await signUp(before)]
   const boss = await signUpAdmin(before, 'boss')
@@ -86,13 +86,13 @@ t.test('every door under MFA=required, without a factor: no token, and none says
   }
   for (const door of Object.keys(DOORS))
     t.match(await open(door, service, 'wrong password 123'), /^40[01] (?!mfa)/, door)
-  t.match((await todos(service)).statusCode, /^4/, 'a token of a tutorial from before')
+  t.match((await todos(service)).statusCode, /^4/, 'an older token of a tutorial')
   const { refresh_token } = mina.login
   t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
-  t.match((await mina.service.post('/v1/refresh', { refresh_token })).statusCode, 200, 'nothing has ended')
+  t.match((await mina.service.post('/v1/refresh', { refresh_token })).statusCode, 200, 'the session has not ended')
   const renewed = { current_password: PASSWORD }
   const prove = (at: Service) => at.post('/v1/reauthenticate', renewed, bearer(mina.token))
-  t.match((await prove(service)).json(), { code: 'invalid_token' }, 'nor is an access token renewed for ever')
+  t.match((await prove(service)).json(), { code: 'invalid_token' }, 're-authentication does not renew the access token')
   t.equal((await prove(before)).statusCode, 200)
 
   const forAdmins = await startSecond(t, before, { MFA: 'required_for_admins' })
@@ -104,7 +104,7 @@ t.test('every door under MFA=required, without a factor: no token, and none says
   })
 })
 
-t.test('an account with a passkey alone: no door takes its password by itself, nor digits behind it', async (t) => {
+t.test('with only a passkey, no log-in endpoint accepts the password, alone or with digits after it', async (t) => {
   const service = await start(t)
   const mina = await signUp(service)
   const before = await service.logIn('mina')
@@ -124,7 +124,7 @@ t.test('an account with a passkey alone: no door takes its password by itself, n
   t.equal(said(await service.post('/v1/login/passkey', answer)), '200 token')
 })
 
-t.test('the token endpoint takes the factor beside the password, and a wrong one is a wrong password', async (t) => {
+t.test('the token endpoint takes password and factor, and answers a wrong factor like a wrong password', async (t) => {
   const service = await start(t)
   const phone = await addTotp(await signUp(service))
   const wrong = await open('/v1/token', service, 'wrong password')
@@ -133,13 +133,13 @@ t.test('the token endpoint takes the factor beside the password, and a wrong one
   t.equal(await send(PASSWORD, { totp: phone.wrongCode() }), wrong)
   t.equal(await send(PASSWORD, { recovery_code: 'AAAAA-AAAAA' }), wrong)
   t.equal(await send('wrong password', { totp: phone.code() }), wrong)
-  t.equal(await send(PASSWORD, { totp: '', recovery_code: '' }), '400 mfa_required', 'forms send fields that are empty')
+  t.equal(await send(PASSWORD, { totp: '', recovery_code: '' }), '400 mfa_required', 'empty fields count as absent')
   t.equal(await withCode(phone, async (totp) => String(await send(PASSWORD, { totp }))), '200 token')
   t.equal(await send(PASSWORD, { recovery_code: phone.recoveryCodes[0] ?? '' }), '200 token')
-  t.equal(await send(PASSWORD, { recovery_code: phone.recoveryCodes[0] ?? '' }), wrong, 'once')
+  t.equal(await send(PASSWORD, { recovery_code: phone.recoveryCodes[0] ?? '' }), wrong, 'a recovery code works once')
 })
 
-t.test('a refresh token from before the first factor is refused; one of a log-in with the factor is not', async (t) => {
+t.test('a refresh token from before the first factor is rejected, and one from a log-in with it works', async (t) => {
   const service = await start(t)
   const mina = await signUp(service)
   const before = await service.logIn('mina')
@@ -153,7 +153,7 @@ t.test('a refresh token from before the first factor is refused; one of a log-in
 })
 
 t.test(
-  'wrong codes are wrong log-ins: they lock the account, and a right password alone unlocks nothing',
+  'wrong codes count as failed log-ins and lock the account, even with correct passwords in between',
   async (t) => {
     const service = await start(t, 'on')
     const phone = await addTotp(await signUp(service))
@@ -177,7 +177,7 @@ t.test(
   },
 )
 
-t.test('after a hundred wrong tries in a row an unknown network needs a recovery code', async (t) => {
+t.test('after a hundred wrong tries in a row, a log-in from an unknown network needs a recovery code', async (t) => {
   const service = await start(t, 'on')
   const phone = await addTotp(await signUp(service))
   const { db, tables } = service.app.database

@@ -17,7 +17,7 @@ const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
 const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
 const ADDRESS = 'mina@example.org'
 
-t.test('whoever needs a factor and has none adds TOTP in the middle of the log-in, which it completes', async (t) => {
+t.test('an account that needs a factor and has none adds TOTP during the log-in, which completes it', async (t) => {
   const before = await startService(t)
   const [mina, joon] = [await before.signUp('mina'), await before.signUp('joon')]
   const service = await startSecond(t, before, { MFA: 'required' })
@@ -32,14 +32,14 @@ t.test('whoever needs a factor and has none adds TOTP in the middle of the log-i
   const phone = new Authenticator(mina, begun.json().id, begun.json().uri, [])
   const confirm = (code: string) => service.post('/v1/login/enroll/totp/confirm', { ticket, code })
   t.match((await confirm(phone.wrongCode())).json(), { status: 403, code: 'wrong_code' })
-  t.match(await logIn(service, 'mina'), { code: 'mfa_enrollment_required' }, 'it does not count yet')
+  t.match(await logIn(service, 'mina'), { code: 'mfa_enrollment_required' }, 'unconfirmed TOTP does not count')
   const done = await confirm(phone.code())
   t.match(done.json(), { user: { id: mina.id }, recovery_codes: { length: 10 } })
   const enrolled = new Person(service, done.json())
   t.same(claimsOf(enrolled.token).amr, ['pwd', 'otp', 'mfa'])
   t.equal(await sessionStatus(enrolled), ALIVE)
   t.equal(await sessionStatus(new Person(service, mina.login)), DEAD, 'all older sessions have ended')
-  t.match((await confirm(phone.code(1))).json(), { status: 400, code: 'invalid_ticket' }, 'once')
+  t.match((await confirm(phone.code(1))).json(), { status: 400, code: 'invalid_ticket' }, 'the ticket works once')
   t.match((await service.post('/v1/login/enroll/totp', { ticket })).json(), { code: 'invalid_ticket' })
   t.equal((await joon.get('/v1/me')).statusCode, 200)
   await forget(service, mina.id)
@@ -54,7 +54,7 @@ t.test('whoever needs a factor and has none adds TOTP in the middle of the log-i
   t.match(events.findLast(({ type }) => type === 'login.succeeded')?.reason, 'password and second factor')
 })
 
-t.test('or a passkey, made in this log-in and in no other', async (t) => {
+t.test('a passkey can be added during the log-in, only with the ticket that it was created for', async (t) => {
   const service = await startService(t, { MFA: 'required' })
   const [first, other] = [await register(service, 'mina'), await register(service, 'joon')]
   const options = async (ticket: string) => (await service.post('/v1/login/enroll/passkey/options', { ticket })).json()
@@ -62,7 +62,7 @@ t.test('or a passkey, made in this log-in and in no other', async (t) => {
     service.post('/v1/login/enroll/passkey', { ticket, name: 'laptop', passkey })
   const passkey = new SoftwarePasskey()
   const made = passkey.create(await options(first))
-  t.match((await send(other, made)).json(), { status: 403, code: 'passkey_rejected' }, 'by somebody else')
+  t.match((await send(other, made)).json(), { status: 403, code: 'passkey_rejected' }, 'by another user')
   const done = await send(first, made)
   t.match(done.json(), { user: { username: 'mina' }, recovery_codes: { length: 10 } })
   t.same(claimsOf(done.json().access_token).amr, ['pwd', 'swk', 'user', 'mfa'])
@@ -71,7 +71,7 @@ t.test('or a passkey, made in this log-in and in no other', async (t) => {
   t.equal((await service.post('/v1/login/passkey', answer)).statusCode, 200)
 })
 
-t.test('of ten who enroll at once with one ticket, one succeeds', async (t) => {
+t.test('of ten concurrent enrollments with one ticket, exactly one succeeds', async (t) => {
   const service = await startService(t, { MFA: 'required' })
   const ticket = await register(service, 'mina')
   const { uri, id } = (await service.post('/v1/login/enroll/totp', { ticket })).json()
@@ -80,7 +80,7 @@ t.test('of ten who enroll at once with one ticket, one succeeds', async (t) => {
   t.equal((await Promise.all(tries)).filter(({ statusCode }) => statusCode === 200).length, 1)
 })
 
-t.test('a ticket ends with a new password, a disabled account and time; that of a log-in is none', async (t) => {
+t.test('only an enrollment ticket enrolls, for 15 minutes and while its account is active', async (t) => {
   const service = await startService(t, { MFA: 'required' })
   const ticket = await register(service, 'mina')
   const begin = (ticket: string) => service.post('/v1/login/enroll/totp', { ticket })
@@ -93,35 +93,32 @@ t.test('a ticket ends with a new password, a disabled account and time; that of 
   Date.now = now
   t.equal((await begin(ticket)).statusCode, 201)
   const { user } = await enroll(service, 'mina')
-  t.match((await begin(await ticketOf(service, 'mina'))).json(), { code: 'invalid_ticket' }, 'of a log-in')
+  t.match((await begin(await ticketOf(service, 'mina'))).json(), { code: 'invalid_ticket' }, 'a log-in ticket')
   const joon = await register(service, 'joon')
   await service.app.administration.change(user.id + 1, { isActive: false }, { id: null })
   t.match((await begin(joon)).json(), { code: 'invalid_ticket' })
 })
 
-t.test(
-  'the last factor stays where one is required, of whichever kind; an operator removes it all the same',
-  async (t) => {
-    const service = await startService(t, { MFA: 'required' })
-    await register(service, 'mina')
-    const { user, access_token, id } = await enroll(service, 'mina')
-    const mina = new Person(service, { user, access_token, refresh_token: '', expires_in: 0 })
-    const refused = (await mina.delete(`/v1/me/factors/${id}`)).json()
-    t.match(refused, { status: 409, code: 'last_factor' })
-    t.match((await mina.get('/v1/me/factors')).json(), { items: { length: 1 }, recovery_codes_left: 10 })
-    const { id: passkey } = await addPasskey(mina)
-    t.equal((await mina.delete(`/v1/me/factors/${id}`)).statusCode, 204)
-    t.match((await mina.delete(`/v1/me/factors/${passkey}`)).json(), { code: 'last_factor' })
-    const run = await latchkey(t, ['users', 'remove-factors', 'mina'], { settings: settingsOf(service) })
-    t.equal(await run.exit, 0)
-    t.match(await logIn(service, 'mina'), { code: 'mfa_enrollment_required' })
-    const forAdmins = await startSecond(t, service, { MFA: 'required_for_admins' })
-    const joon = await forAdmins.signUp('joon')
-    t.equal((await joon.delete(`/v1/me/factors/${(await addTotp(joon)).id}`)).statusCode, 204, 'who needs none')
-  },
-)
+t.test('with MFA=required, a user cannot remove the last factor of any kind, and an operator can', async (t) => {
+  const service = await startService(t, { MFA: 'required' })
+  await register(service, 'mina')
+  const { user, access_token, id } = await enroll(service, 'mina')
+  const mina = new Person(service, { user, access_token, refresh_token: '', expires_in: 0 })
+  const refused = (await mina.delete(`/v1/me/factors/${id}`)).json()
+  t.match(refused, { status: 409, code: 'last_factor' })
+  t.match((await mina.get('/v1/me/factors')).json(), { items: { length: 1 }, recovery_codes_left: 10 })
+  const { id: passkey } = await addPasskey(mina)
+  t.equal((await mina.delete(`/v1/me/factors/${id}`)).statusCode, 204)
+  t.match((await mina.delete(`/v1/me/factors/${passkey}`)).json(), { code: 'last_factor' })
+  const run = await latchkey(t, ['users', 'remove-factors', 'mina'], { settings: settingsOf(service) })
+  t.equal(await run.exit, 0)
+  t.match(await logIn(service, 'mina'), { code: 'mfa_enrollment_required' })
+  const forAdmins = await startSecond(t, service, { MFA: 'required_for_admins' })
+  const joon = await forAdmins.signUp('joon')
+  t.equal((await joon.delete(`/v1/me/factors/${(await addTotp(joon)).id}`)).statusCode, 204, 'not an admin')
+})
 
-t.test('MFA=off adds none, and still asks for those that are there', async (t) => {
+t.test('with MFA=off, no factor can be added, and existing factors are still asked for', async (t) => {
   const before = await startService(t)
   const phone = await addTotp(await before.signUp('mina'))
   const service = await startSecond(t, before, { MFA: 'off' })
@@ -135,7 +132,7 @@ t.test('MFA=off adds none, and still asks for those that are there', async (t) =
   t.equal((await mina.delete(`/v1/me/factors/${phone.id}`)).statusCode, 204)
 })
 
-t.test('somebody with a confirmed address enrolls after a mailed code, never by a stolen password alone', async (t) => {
+t.test('an account with a confirmed address needs a mailed code to enroll, not the password alone', async (t) => {
   const { service, server } = await startConfirmed(t)
   const { ticket, confirmation } = await logIn(service, 'mina')
   t.equal(confirmation, 'email')
@@ -154,20 +151,20 @@ t.test('somebody with a confirmed address enrolls after a mailed code, never by 
   t.notMatch(newest(server).raw, /lkt_|https?:/)
   const { code } = newestGifts(server)
   const joon = await logIn(service, 'joon')
-  t.match((await confirm({ code }, joon.ticket)).json(), { code: 'invalid_one_time_token' }, 'with a ticket of another')
+  t.match((await confirm({ code }, joon.ticket)).json(), { code: 'invalid_one_time_token' }, "another user's ticket")
   t.match((await service.post('/v1/password-reset', { email: ADDRESS, code, new_password: PASSWORD })).json(), {
     code: 'invalid_reset_token',
   })
   const { ticket: good } = (await confirm({ code: ` ${code.toLowerCase()} ` })).json()
   const login = await finish(service, good)
   t.equal(login.user.username, 'mina')
-  t.match((await confirm({ code })).json(), { code: 'invalid_ticket' }, 'the code has ended with it')
+  t.match((await confirm({ code })).json(), { code: 'invalid_ticket' }, 'the ticket has ended')
   const { db, tables } = service.app.database
   t.same(await db.select().from(tables.oneTimeTokens), [])
   for (let n = 0; n < 5; n += 1) await confirm({ code: '0000-0000' }, joon.ticket)
 })
 
-t.test('five wrong codes end a code; a mailed code of a log-in needs no second mail', async (t) => {
+t.test('five wrong tries end a mailed code; a log-in by mailed code needs no second code to enroll', async (t) => {
   const { service, server } = await startConfirmed(t)
   const { ticket } = await logIn(service, 'mina')
   await service.post('/v1/login/enroll/code/request', { ticket })
@@ -185,7 +182,7 @@ t.test('five wrong codes end a code; a mailed code of a log-in needs no second m
 })
 
 t.test(
-  'an admin without a confirmed address enrolls with what the command line prints, and with nothing less',
+  'an admin without a confirmed address can enroll only with the token that users enroll-link prints',
   async (t) => {
     const before = await startService(t)
     await before.signUp('joon')
@@ -209,12 +206,12 @@ t.test(
     t.match(login.user, { username: 'boss', role: 'admin' })
     t.match((await confirm(token)).json(), { code: 'invalid_ticket' })
     const refused = await latchkey(t, ['users', 'enroll-link', 'boss'], { settings: settingsOf(service) })
-    t.equal(await refused.exit, 1, 'there is a factor')
+    t.equal(await refused.exit, 1, 'the account has a factor')
     t.match(refused.stderr, 'remove-factors')
   },
 )
 
-t.test('registration and an invitation lead to the ticket, and give no token', async (t) => {
+t.test('registration and an accepted invitation return an enrollment ticket and no token', async (t) => {
   const service = await startService(t, { MFA: 'required', COMPAT: 'on' })
   const ticket = await register(service, 'mina')
   t.equal((await finish(service, ticket)).user.username, 'mina')
@@ -223,7 +220,7 @@ t.test('registration and an invitation lead to the ticket, and give no token', a
   t.equal(tutorial.statusCode, 403)
   t.notMatch(tutorial.payload, 'token')
   const { db, tables } = service.app.database
-  t.same(await db.select().from(tables.users).where(eq(tables.users.email, 'dana@example.com')), [], 'nor an account')
+  t.same(await db.select().from(tables.users).where(eq(tables.users.email, 'dana@example.com')), [], 'no account')
 
   const invite = await latchkey(t, ['users', 'invite', ADDRESS, '--json'], { settings: settingsOf(service) })
   t.equal(await invite.exit, 0)
@@ -236,7 +233,7 @@ t.test('registration and an invitation lead to the ticket, and give no token', a
   t.match((await finish(service, refused.json().ticket)).user, { username: 'guest', role: 'admin' })
 })
 
-t.test('a factor that was added in a log-in outlives a new SECRET_KEY', async (t) => {
+t.test('a factor that was added during a log-in still works after SECRET_KEY is rotated', async (t) => {
   const service = await startService(t, { MFA: 'required', SECRET_KEY: OLD })
   await register(service, 'mina')
   const mina = await enroll(service, 'mina')

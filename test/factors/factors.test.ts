@@ -6,7 +6,7 @@ import { addTotp, forget, ticketOf } from './people.js'
 
 t.setTimeout(120_000)
 
-t.test('TOTP is begun, confirmed by its first code, listed, named and removed', async (t) => {
+t.test('TOTP is added, confirmed by its first code, listed, renamed and removed by its owner alone', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   t.same((await mina.get('/v1/me/factors')).json(), { items: [], recovery_codes_left: 0 })
@@ -16,7 +16,7 @@ t.test('TOTP is begun, confirmed by its first code, listed, named and removed', 
     uri: /^otpauth:\/\/totp\/.*:mina\?issuer=/,
     qr: /^<svg [^<]*><path [^<]*\/><path [^<]*\/><\/svg>$/,
   })
-  t.same((await mina.get('/v1/me/factors')).json().items, [], 'it does not count yet')
+  t.same((await mina.get('/v1/me/factors')).json().items, [], 'unconfirmed TOTP is not listed')
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 200)
   t.match((await mina.post('/v1/me/totp/confirm', { code: '000000' })).json(), { status: 403, code: 'wrong_code' })
   t.match((await joon.post('/v1/me/totp/confirm', { code: '000000' })).json(), { status: 403, code: 'wrong_code' })
@@ -37,7 +37,7 @@ t.test('TOTP is begun, confirmed by its first code, listed, named and removed', 
     const payload = method === 'PATCH' ? { name: 'hers' } : undefined
     const url = `/v1/me/factors/${phone.id}${path}`
     const response = await joon.request({ method, url, ...(payload && { payload }) })
-    t.match(response.json(), { status: 404, code: 'not_found' }, `${method} by somebody else`)
+    t.match(response.json(), { status: 404, code: 'not_found' }, `${method} by another user`)
   }
   t.equal((await mina.patch(`/v1/me/factors/${phone.id}`, { name: 'old phone' })).statusCode, 204)
   t.match((await mina.get('/v1/me/factors')).json(), { items: [{ name: 'old phone' }], recovery_codes_left: 10 })
@@ -47,7 +47,7 @@ t.test('TOTP is begun, confirmed by its first code, listed, named and removed', 
   t.equal((await service.logIn('mina')).id, mina.id)
 })
 
-t.test('the first factor ends the other sessions, and the own goes on', async (t) => {
+t.test('the first factor ends the other sessions of the user and keeps the current one', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const [other, joon] = [await service.logIn('mina'), await service.signUp('joon')]
@@ -57,7 +57,7 @@ t.test('the first factor ends the other sessions, and the own goes on', async (t
   t.equal(await sessionStatus(joon), ALIVE)
 })
 
-t.test('a log-in needs the password and a code, and says so in its token', async (t) => {
+t.test('with TOTP, a log-in needs the password and a code, and its tokens name both in amr', async (t) => {
   const service = await startService(t)
   const phone = await addTotp(await service.signUp('mina'))
   const wrong = await service.post('/v1/login', { username: 'mina', password: 'four louder lanterns' })
@@ -75,7 +75,7 @@ t.test('a log-in needs the password and a code, and says so in its token', async
     ['/v1/me', { authorization: `Bearer ${ticket}` }],
     ['/v1/verify', { authorization: `Bearer ${ticket}` }],
   ] as const) {
-    t.equal((await service.get(url, headers)).statusCode, 401, 'a ticket is no token')
+    t.equal((await service.get(url, headers)).statusCode, 401, 'a ticket is no access token')
   }
   t.match((await service.post('/v1/login/factor', { ticket, totp: phone.wrongCode() })).json(), {
     status: 403,
@@ -89,7 +89,7 @@ t.test('a log-in needs the password and a code, and says so in its token', async
   t.same(claimsOf(refreshed.json().access_token).amr, ['pwd', 'otp', 'mfa'])
 })
 
-t.test('codes typed with blanks or in full width are taken, and those of the step before and after', async (t) => {
+t.test('codes with spaces or full-width digits, and codes of the step before and after, are accepted', async (t) => {
   const service = await startService(t)
   const phone = await addTotp(await service.signUp('mina'))
   const ways = [
@@ -109,7 +109,7 @@ t.test('codes typed with blanks or in full width are taken, and those of the ste
   }
 })
 
-t.test('a code counts once: not again, not an older one, and of 20 at once in two processes one', async (t) => {
+t.test('a code works once, an older one not at all, and of 20 concurrent uses in two processes one', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const second = await startSecond(t, service)
   const phone = await addTotp(await service.signUp('mina'))
@@ -125,8 +125,8 @@ t.test('a code counts once: not again, not an older one, and of 20 at once in tw
 
   const next = phone.code(1)
   t.equal(await use({ totp: next }), 200)
-  t.equal(await use({ totp: next }), 403, 'again')
-  t.equal(await use({ totp: phone.code(-1) }), 403, 'an older one')
+  t.equal(await use({ totp: next }), 403, 'the same code again')
+  t.equal(await use({ totp: phone.code(-1) }), 403, 'an older code')
   await forget(service, phone.person.id)
   const code = phone.code(1)
   const race = await Promise.all(Array.from({ length: 20 }, (_, index) => use({ totp: code }, index)))
@@ -143,7 +143,7 @@ t.test('a code counts once: not again, not an older one, and of 20 at once in tw
   t.equal((await phone.person.get('/v1/me/factors')).json().recovery_codes_left, 9)
 })
 
-t.test('recovery codes: never without the password, never somebody else’s, and new ones end the old', async (t) => {
+t.test('a recovery code works for its own user only, and new recovery codes end the old ones', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await addTotp(await service.signUp('mina')), await addTotp(await service.signUp('joon'))]
   const ticket = await ticketOf(service, 'mina')
@@ -156,7 +156,7 @@ t.test('recovery codes: never without the password, never somebody else’s, and
   t.match(
     (await service.post('/v1/login/factor', { ticket, recovery_code: replaced[0] })).json(),
     { code: 'invalid_ticket' },
-    'a ticket ends with what it was made under',
+    'new recovery codes end the ticket',
   )
   t.equal(
     (await service.post('/v1/login/factor', { ticket: again, recovery_code: mina.recoveryCodes[1] })).statusCode,
@@ -167,7 +167,7 @@ t.test('recovery codes: never without the password, never somebody else’s, and
   t.match((await stranger.post('/v1/me/recovery-codes')).json(), { status: 409, code: 'no_factor' })
 })
 
-t.test('a ticket is of one account and one time, and nothing else is a ticket', async (t) => {
+t.test('a log-in ticket is for one active account, and no other token is accepted as a ticket', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await addTotp(await service.signUp('mina')), await addTotp(await service.signUp('joon'))]
   const ticket = await ticketOf(service, 'mina')
@@ -183,7 +183,7 @@ t.test('a ticket is of one account and one time, and nothing else is a ticket', 
   t.match((await send({ ticket, totp: mina.code() })).json(), { code: 'invalid_ticket' })
 })
 
-t.test('the table holds no secret and no code', async (t) => {
+t.test('the tables hold no TOTP secret and no recovery code in plain text', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { secret } = (await mina.post('/v1/me/totp')).json()

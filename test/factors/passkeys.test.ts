@@ -7,7 +7,7 @@ import { addPasskey, DEVICE_BOUND, ORIGIN, question, SoftwarePasskey, SYNCED } f
 
 t.setTimeout(120_000)
 
-t.test('a passkey logs in without a name, is a second factor behind the password, and proves who one is', async (t) => {
+t.test('a passkey logs in without a user name, is a second factor, and re-authenticates its user', async (t) => {
   const service = await start(t)
   const mina = await service.signUp('mina')
   const before = await service.logIn('mina')
@@ -46,7 +46,7 @@ t.test('a passkey logs in without a name, is a second factor behind the password
   t.equal((await service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 200)
 })
 
-t.test('whatever a passkey answers that is not right is refused, and the log says why', async (t) => {
+t.test('an invalid passkey answer is rejected, and the audit log says why', async (t) => {
   const service = await start(t)
   const { passkey, id } = await addPasskey(await service.signUp('mina'))
   const joon = await service.signUp('joon')
@@ -93,13 +93,13 @@ t.test('whatever a passkey answers that is not right is refused, and the log say
     const response = await service.post('/v1/login/passkey', { passkey: await answer() })
     t.equal(response.statusCode, 403, `${name}: ${response.payload}`)
     t.match(response.json(), { code: 'passkey_rejected' }, name)
-    t.notMatch(response.payload, /evil|handle|counter/, `${name}: nothing is told`)
+    t.notMatch(response.payload, /evil|handle|counter/, `${name}: the response reveals nothing`)
   }
   const { db, tables } = service.app.database
   const failed = await db.select().from(tables.events).where(eq(tables.events.type, 'login.failed'))
   t.equal(failed.length, Object.keys(answers).length)
   t.match(failed[0]?.reason, /^passkey: .*origin "https:\/\/evil\.example"/)
-  t.equal((await logInWith(service, passkey)).statusCode, 200, 'it still works')
+  t.equal((await logInWith(service, passkey)).statusCode, 200, 'the passkey still works')
   t.equal((await logInWith(service, bound)).statusCode, 200)
 
   await db.update(tables.users).set({ isActive: false })
@@ -109,7 +109,7 @@ t.test('whatever a passkey answers that is not right is refused, and the log say
   t.equal(await service.app.passkeys.countOrphans(), 1)
 })
 
-t.test('an answer is taken once, by one of two processes; what it counts is logged and no gate', async (t) => {
+t.test('a passkey answer works once in two processes; a counter that falls is recorded, not rejected', async (t) => {
   const service = await start(t)
   const other = await startSecond(t, service)
   const mina = await service.signUp('mina')
@@ -149,13 +149,13 @@ t.test('an answer is taken once, by one of two processes; what it counts is logg
 
   await db.update(tables.usedChallenges).set({ expiresAt: Date.now() - 50_000 })
   await service.app.passkeys.prune()
-  t.ok((await db.select().from(tables.usedChallenges)).length > 5, 'kept for clocks that run behind')
+  t.ok((await db.select().from(tables.usedChallenges)).length > 5, 'challenges are kept for clocks that run behind')
   await db.update(tables.usedChallenges).set({ expiresAt: Date.now() - 70_000 })
   await service.app.passkeys.prune()
   t.equal((await db.select().from(tables.usedChallenges)).length, 0)
 })
 
-t.test('a new passkey is taken from whoever asked, for this service, once, with three algorithms', async (t) => {
+t.test('a new passkey is accepted once, from the user who asked, for this origin and three algorithms', async (t) => {
   const service = await start(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const options = async (person: Person) => (await person.post('/v1/me/passkeys/options')).json()
@@ -176,7 +176,7 @@ t.test('a new passkey is taken from whoever asked, for this service, once, with 
     authenticatorSelection: { residentKey: 'required', userVerification: 'required' },
   })
   t.equal(asked.excludeCredentials.length, 3)
-  t.equal(asked.user.id, (await options(mina)).user.id, 'the handle stays')
+  t.equal(asked.user.id, (await options(mina)).user.id, 'the user handle is the same')
   t.not(asked.user.id, (await options(joon)).user.id)
   t.notMatch(Buffer.from(asked.user.id, 'base64url').toString('latin1'), /mina/)
 
@@ -189,15 +189,15 @@ t.test('a new passkey is taken from whoever asked, for this service, once, with 
     { challenge: Buffer.alloc(38, 7).toString('base64url') },
   ]
   for (const lie of lies) t.equal(await send(mina, passkey.create(asked, lie)), 'passkey_rejected', JSON.stringify(lie))
-  t.equal(await send(mina, new SoftwarePasskey({ flags: 0x01 }).create(asked)), 'passkey_rejected', 'not verified')
-  t.equal(await send(joon, passkey.create(asked)), 'passkey_rejected', "the challenge of somebody else's session")
+  t.equal(await send(mina, new SoftwarePasskey({ flags: 0x01 }).create(asked)), 'passkey_rejected', 'user not verified')
+  t.equal(await send(joon, passkey.create(asked)), 'passkey_rejected', "the challenge of another user's session")
   const made = passkey.create(asked)
   t.equal(await send(mina, made), 201)
-  t.equal(await send(mina, made), 'passkey_rejected', 'once')
+  t.equal(await send(mina, made), 'passkey_rejected', 'the same passkey again')
   t.equal(
     await send(joon, passkey.create(await options(joon))),
     'passkey_rejected',
-    'the id of a passkey of somebody else',
+    'the id of a passkey of another user',
   )
   t.equal((await logInWith(service, passkey)).json().code, 'passkey_rejected', "with joon's handle")
 
@@ -206,12 +206,12 @@ t.test('a new passkey is taken from whoever asked, for this service, once, with 
   t.match((await mina.post('/v1/me/totp')).json(), { code: 'too_many_factors' })
 })
 
-t.test('a passkey beside TOTP, a ticket of somebody else, and a step-up with a passkey of somebody else', async (t) => {
+t.test('beside TOTP, a passkey works only for the log-in ticket and the step-up of its own user', async (t) => {
   const service = await start(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   await addTotp(mina)
   const { passkey, recoveryCodes } = await addPasskey(mina)
-  t.same(recoveryCodes, [], 'there are recovery codes')
+  t.same(recoveryCodes, [], 'the account has recovery codes')
   const joons = await addPasskey(joon)
   const refused = await service.post('/v1/login', { username: 'mina', password: PASSWORD })
   t.same(refused.json().methods, ['totp', 'passkey', 'recovery_code'])
@@ -231,10 +231,10 @@ t.test('a passkey beside TOTP, a ticket of somebody else, and a step-up with a p
     code: 'passkey_rejected',
   })
   const handleless = passkey.get(await question(service, { ticket }), { userHandle: undefined })
-  t.equal((await service.post('/v1/login/factor', { ticket, passkey: handleless })).statusCode, 200, 'whose is known')
+  t.equal((await service.post('/v1/login/factor', { ticket, passkey: handleless })).statusCode, 200, 'user is known')
 })
 
-t.test('where the host is an IP address there are no passkeys, and a log-in by password goes on', async (t) => {
+t.test('with an IP address as host, the passkey endpoints return 409, and TOTP can be added', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'http://127.0.0.1:3000' })
   const mina = await service.signUp('mina')
   for (const response of [

@@ -7,7 +7,7 @@ import { addTotp } from './people.js'
 
 t.setTimeout(120_000)
 
-t.test('an admin removes the factors of somebody who has lost them, of nobody else, and never their own', async (t) => {
+t.test('an admin removes the factors of a user, but not their own or those of another admin', async (t) => {
   const service = await startService(t)
   const [boss, other] = [await signUpAdmin(service, 'boss'), await signUpAdmin(service, 'other')]
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
@@ -27,7 +27,7 @@ t.test('an admin removes the factors of somebody who has lost them, of nobody el
   t.match(events, [{ userId: mina.id, actorId: boss.id }])
 })
 
-t.test('the command line names the factors of anybody, and removes them', async (t) => {
+t.test('the command line shows and removes the factors of an account, even of an admin', async (t) => {
   const service = await startService(t)
   await addTotp(await signUpAdmin(service, 'boss'))
   const run = async (...args: string[]) => {

@@ -6,7 +6,7 @@ import { addTotp } from './people.js'
 
 t.setTimeout(120_000)
 
-t.test('factors are changed by whoever has logged in a moment ago, and by nobody with an older token', async (t) => {
+t.test('changing factors needs a recent log-in, and listing them does not', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const phone = await addTotp(mina)
@@ -20,10 +20,10 @@ t.test('factors are changed by whoever has logged in a moment ago, and by nobody
     const response = await service.request({ method, url, headers: old, ...(payload && { payload }) })
     t.match(response.json(), { status: 401, code: 'reauthentication_required' }, url)
   }
-  t.equal((await service.get('/v1/me/factors', old)).statusCode, 200, 'reading needs none')
+  t.equal((await service.get('/v1/me/factors', old)).statusCode, 200, 'listing needs no recent log-in')
 })
 
-t.test('an account with a factor proves who it is by the factor, never by the password alone', async (t) => {
+t.test('an account with a factor re-authenticates with the factor, never with the password alone', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const [phone, other] = [await addTotp(mina), await addTotp(joon)]
@@ -49,10 +49,10 @@ t.test('an account with a factor proves who it is by the factor, never by the pa
   t.same(claimsOf(token).amr, ['otp'])
   t.equal((await service.post('/v1/me/password', change, bearer(token))).statusCode, 204)
   const login = await service.post('/v1/login', { username: 'mina', password: 'four louder lanterns' })
-  t.equal(login.json().code, 'mfa_required', 'a new password takes no factor away')
+  t.equal(login.json().code, 'mfa_required', 'a new password removes no factor')
 })
 
-t.test('a new password by a reset token takes no factor away', async (t) => {
+t.test('a password reset removes no factor', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   await addTotp(mina)

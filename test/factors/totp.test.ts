@@ -20,7 +20,7 @@ const SECRET = Buffer.from('12345678901234567890')
 const NOW = 1_800_000_000_000
 const PRESENT = NOW / STEP_MS
 
-t.test('the vectors of RFC 6238', async (t) => {
+t.test('codes match the test vectors of RFC 6238', async (t) => {
   for (const [seconds, code] of VECTORS) {
     const step = Math.floor((seconds * 1_000) / STEP_MS)
     t.equal(totpCode(SECRET, step, 8), code)
@@ -33,7 +33,7 @@ t.test('the vectors of RFC 6238', async (t) => {
   }
 })
 
-t.test('another implementation makes the same codes, addresses and base32', async (t) => {
+t.test('codes, otpauth URIs and base32 match the otpauth package', async (t) => {
   for (let round = 0; round < 200; round += 1) {
     const secret = randomBytes(1 + (round % 40))
     const theirs = new OTPAuth.Secret({ buffer: new Uint8Array(secret).buffer })
@@ -47,7 +47,7 @@ t.test('another implementation makes the same codes, addresses and base32', asyn
 const hasOathtool = spawnSync('oathtool', ['--version']).status === 0
 
 t.test(
-  'so does oathtool',
+  'codes match oathtool',
   { skip: hasOathtool ? false : 'oathtool (the package of this name) is not installed' },
   async (t) => {
     for (let round = 0; round < 5; round += 1) {
@@ -65,7 +65,7 @@ t.test(
   },
 )
 
-t.test('a code counts in its step and in those beside it, and never before the last one', async (t) => {
+t.test('a code is valid in its own and the adjacent steps, and only after the step that was used last', async (t) => {
   const step = (distance: number, lastStep = 0) =>
     stepOf(SECRET, totpCode(SECRET, PRESENT + distance), { now: NOW, lastStep })
   t.same(
@@ -78,7 +78,7 @@ t.test('a code counts in its step and in those beside it, and never before the l
   )
 })
 
-t.test('digits are read however they are typed, and nothing else is', async (t) => {
+t.test('a code may have spaces and full-width digits, and other input is rejected', async (t) => {
   for (const text of ['123456', '123 456', ' 123456\n', '１２３４５６', '１２３　４５６'])
     t.equal(readTotpCode(text), '123456', text)
   for (const text of ['', '12345', '1234567', 'abcdef', '12345a', '١٢٣٤٥٦', '-12345', '1e5', '123.56']) {
@@ -86,9 +86,9 @@ t.test('digits are read however they are typed, and nothing else is', async (t) 
   }
 })
 
-t.test('recovery codes are read however they are typed', async (t) => {
+t.test('a recovery code is read in any case, width and spacing, and with look-alike letters', async (t) => {
   for (const text of ['7K2QW-M4ZX9', '7k2qwm4zx9', ' 7k2qw m4zx9\n', '７Ｋ２ＱＷ－Ｍ４ＺＸ９'])
     t.equal(readRecoveryCode(text), '7K2QWM4ZX9', text)
-  t.equal(readRecoveryCode('oOiIl-LABCD'), '001111ABCD', 'no letter looks like a digit')
+  t.equal(readRecoveryCode('oOiIl-LABCD'), '001111ABCD', 'look-alike letters are read as digits')
   for (const text of ['', '7K2QW', '7K2QW-M4ZX9A', 'UUUUU-UUUUU']) t.equal(readRecoveryCode(text), undefined, text)
 })
