@@ -13,7 +13,7 @@ t.setTimeout(300_000)
 const POST = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 const BODY = JSON.stringify({ username: 'mina', password: PASSWORD })
 
-t.test('clients that drip, stay silent or do not read are let go in time, and hold up nobody', async (t) => {
+t.test('slow, silent and non-reading clients are disconnected in time and do not delay other requests', async (t) => {
   const service = await serving(t)
   const openMany = (count: number, beginning: string, isReading = true) =>
     Promise.all(Array.from({ length: count }, () => Slow.connect(t, service, beginning, isReading)))
@@ -36,7 +36,7 @@ t.test('clients that drip, stay silent or do not read are let go in time, and ho
   // Only who reads learns that the connection is gone.
   for (const { socket } of notReading) socket.resume()
   await until(async () => notReading.every(({ closedAfterMs }) => closedAfterMs !== undefined))
-  for (const { text } of notReading) t.ok(text.split('HTTP/1.1 200').length < 200, 'not all of its answers')
+  for (const { text } of notReading) t.ok(text.split('HTTP/1.1 200').length < 200, 'not all responses')
   const longest = (kind: Slow[]) =>
     Math.max(...kind.map(({ closedAfterMs = Number.POSITIVE_INFINITY }) => closedAfterMs))
   const figures = {
@@ -51,7 +51,7 @@ t.test('clients that drip, stay silent or do not read are let go in time, and ho
   t.comment(`closed after at most (ms): ${JSON.stringify(figures)}; /livez meanwhile: ${meanwhile}`)
 })
 
-t.test('ten thousand idle connections: new requests are served, the memory is bounded', async (t) => {
+t.test('with 10,000 idle connections, new requests are served and memory stays bounded', async (t) => {
   const service = await serving(t)
   const before = residentMiB(service)
   const idle: Socket[] = []
@@ -66,14 +66,14 @@ t.test('ten thousand idle connections: new requests are served, the memory is bo
   t.comment(`10,000 idle connections: ${before} MiB before, ${after} MiB with them; /livez ${latencies}`)
 })
 
-t.test('more connections than allowed, or than there are file descriptors, break nothing', async (t) => {
+t.test('after too many connections or with too few file descriptors, the service still answers', async (t) => {
   const limited = await serving(t, { settings: { MAX_CONNECTIONS: '50' } })
   await assertSurvives(t, limited, 200)
   const starved = await serving(t, { descriptors: 256 })
   await assertSurvives(t, starved, 600)
 })
 
-t.test('bodies without end are refused early, with flat memory, and the connection is closed', async (t) => {
+t.test('endless bodies are rejected early, their connections are closed, and memory stays flat', async (t) => {
   const service = await serving(t, { settings: { BODY_LIMIT: '1MiB' } })
   const before = residentMiB(service)
   const declared = await Slow.connect(t, service, `${POST}Content-Length: 1073741824\r\n\r\n`)
@@ -100,7 +100,7 @@ t.test('bodies without end are refused early, with flat memory, and the connecti
   t.equal((await service.request('GET', '/livez')).status, 200)
 })
 
-t.test('nobody is hashed for who has left: after a flood of leavers the next log-in is soon', async (t) => {
+t.test('60 log-ins whose clients have disconnected do not delay the next log-in', async (t) => {
   const service = await serving(t, { settings: { BCRYPT_COST: '12', HASH_QUEUE: '1000', LOGIN_THROTTLE: 'off' } })
   await register(service, 'mina')
   const quiet = new Latencies()

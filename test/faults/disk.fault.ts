@@ -13,7 +13,7 @@ t.setTimeout(300_000)
 const notRoot = process.getuid?.() === 0 ? false : 'mounting a small disk takes root'
 
 t.test(
-  'a full disk: reading goes on, writing is 503, nothing is half done, and room heals it',
+  'on a full disk, reads work, writes return 503 and store nothing, and more room makes writes work',
   { skip: notRoot },
   async (t) => {
     const disk = await temporaryFolder(t)
@@ -48,7 +48,7 @@ t.test(
 )
 
 t.test(
-  'a reader that does not end: the log grows, the operator is told, and it is written back afterwards',
+  'while an open read transaction makes the write-ahead log grow, a warning is set; afterwards the log shrinks',
   async (t) => {
     const service = await startService(t)
     const mina = await service.signUp('mina')
@@ -66,6 +66,6 @@ t.test(
     reader.exec('rollback')
     for (let n = 0; n < 3; n += 1) await mina.post('/v1/todos', { title: 'x' })
     t.equal(service.app.database.warning(), undefined)
-    t.ok(statSync(log).size <= 16 * 2 ** 20, 'the disk is given back')
+    t.ok(statSync(log).size <= 16 * 2 ** 20, 'the log has shrunk')
   },
 )

@@ -10,7 +10,7 @@ const KEYS = 1_000_000
 const AT_ONCE = 10_000
 const MIB = 1_048_576
 
-t.test('a million API keys that are made up: no query, and no memory', async (t) => {
+t.test('a million made-up API keys cause no query and no growth of memory', async (t) => {
   const { app, get } = await start()
   const made = () => `lkk_${randomBytes(48).toString('base64url')}`
   let queries = 0
@@ -22,7 +22,7 @@ t.test('a million API keys that are made up: no query, and no memory', async (t)
   const round = async () => {
     queries = 0
     // No turn of the event loop begins in here, in which the service polls.
-    for (let n = 0; n < AT_ONCE; n += 1) if ((await app.apiKeys.identify(made())) !== undefined) t.fail('it is a key')
+    for (let n = 0; n < AT_ONCE; n += 1) if ((await app.apiKeys.identify(made())) !== undefined) t.fail('accepted')
     return queries
   }
   for (let warm = 0; warm < 5; warm += 1) await round()

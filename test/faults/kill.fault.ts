@@ -11,7 +11,7 @@ t.setTimeout(600_000)
 
 const ROUNDS = 30
 
-t.test('killed in the middle of writing, thirty times: nothing that was acknowledged is lost', async (t) => {
+t.test('a service killed thirty times while writing loses nothing that was acknowledged', async (t) => {
   const folder = await temporaryFolder(t)
   const acknowledged = { people: new Set<string>(), titles: new Set<string>() }
   let mina: string | undefined
@@ -59,7 +59,7 @@ t.test('killed in the middle of writing, thirty times: nothing that was acknowle
   t.comment(`the slowest start after a kill took ${Math.round(slowestStart)} ms`)
 })
 
-t.test('killed while it makes its database, the next start finishes', async (t) => {
+t.test('after a kill during the migration, the next start succeeds', async (t) => {
   let unfinished = 0
   for (let round = 0; round < 12; round += 1) {
     const child = await latchkey(t, ['migrate'])
@@ -70,12 +70,12 @@ t.test('killed while it makes its database, the next start finishes', async (t) 
     t.equal((await service.request('GET', '/readyz')).status, 200)
     await service.end()
   }
-  t.ok(unfinished > 0, 'at least one was killed before its end')
+  t.ok(unfinished > 0, 'at least one migration was killed before its end')
 })
 
 const strace = spawnSync('strace', ['-V']).status === 0 ? false : 'needs strace'
 
-t.test('every acknowledged row is on the disk before its answer', { skip: strace }, async (t) => {
+t.test('100 sequential writes call fsync at least 100 times', { skip: strace }, async (t) => {
   const service = await serving(t)
   const { access_token: token } = await register(service, 'mina')
   const tracer = await nodeProcess(t, [

@@ -16,7 +16,7 @@ const SLOWER_IN_A_FLOOD = 3
 const TURN_OF_THE_PROCESSOR_MS = 20
 
 t.test(
-  'two hundred clients that log in without end: they queue or come again, and everybody else is served',
+  'while 200 clients log in without pause, they get 200, 401, 429 or 503, and other requests stay fast',
   async (t) => {
     const service = await serving(t, { settings: { BCRYPT_COST: '12', LOGIN_THROTTLE: 'off' } })
     const { access_token: token } = await register(service, 'mina')
@@ -101,7 +101,7 @@ t.test('SIGTERM under load: no request fails, and the process ends in time', asy
   t.strictSame(
     readdirSync(join(service.folder, 'data')).sort(),
     ['latchkey.db', 'latchkey.db.secret'],
-    'the log is written back',
+    'the write-ahead log is written back',
   )
   const again = await serving(t, { folder: service.folder })
   t.ok(titles > 0)
@@ -122,7 +122,7 @@ const FAKETIME = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu']
   })
 
 t.test(
-  'a clock that jumps by an hour, either way, locks nobody out for good',
+  'after the clock has jumped an hour forward and back, log-ins and refresh tokens still work',
   { skip: FAKETIME ? false : 'needs libfaketime' },
   async (t) => {
     const start = (offset: string, folder?: string) =>
@@ -136,14 +136,14 @@ t.test(
     await first.stop()
 
     const later = await start('+1h', first.folder)
-    t.equal((await later.request('GET', '/v1/me', { token: access_token })).status, 401, 'an hour later it has expired')
+    t.equal((await later.request('GET', '/v1/me', { token: access_token })).status, 401, 'the token has expired')
     const refreshed = await later.request('POST', '/v1/refresh', { body: { refresh_token } })
     t.equal(refreshed.status, 200)
     await later.request('POST', '/v1/login', { body: { ...login.body, password: 'not the password' } })
     await later.stop()
 
     const back = await start('+0', first.folder)
-    t.equal((await back.request('GET', '/v1/me', { token: refreshed.body.access_token })).status, 401, 'of the future')
+    t.equal((await back.request('GET', '/v1/me', { token: refreshed.body.access_token })).status, 401, 'not yet valid')
     const again = await back.request('POST', '/v1/login', login)
     t.equal(again.status, 200)
     t.equal((await back.request('GET', '/v1/me', { token: again.body.access_token })).status, 200)

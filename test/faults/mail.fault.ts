@@ -19,7 +19,7 @@ const MAILS = 1_000
 const AT_ONCE = 5
 const NEXT = 'four louder lanterns'
 
-t.test('a process that is killed while it sends a thousand mails: all arrive, none more than twice', async (t) => {
+t.test('if a process is killed while it sends 1,000 mails, all of them arrive, none more than twice', async (t) => {
   const database = await PostgresServer.create()
   t.teardown(() => database.remove())
   const smtp = await startSmtp(t)
@@ -79,11 +79,11 @@ t.test('a process that is killed while it sends a thousand mails: all arrive, no
   )
   t.ok(twice <= AT_ONCE, `${twice} arrived twice`)
   const misdirected = smtp.received.filter(({ to, mail }) => to.length !== 1 || !mail.text?.includes('p***'))
-  t.same(misdirected, [], 'each to one person')
+  t.same(misdirected, [], 'each mail goes to one recipient')
   t.same(new Set(smtp.received.map(({ to }) => to[0])).size, MAILS)
-  t.same([latencies.statuses, latencies.failures], [{ 202: asked }, []], 'nobody is kept waiting')
+  t.same([latencies.statuses, latencies.failures], [{ 202: asked }, []], 'every request is answered with 202')
   const sent = await db.$count(tables.events, sql`${tables.events.type} = 'mail.sent'`)
-  t.equal(sent, MAILS, 'an event for each')
+  t.equal(sent, MAILS, 'an audit event for each mail')
   t.comment(
     `${MAILS} mails in ${seconds(performance.now() - startedAt)}; killed after ${before}, the other sent the rest within ` +
       `${seconds(restMs)}; at most ${held} were in the killed one's hands, ${twice} arrived twice; requests meanwhile: ${latencies}`,
@@ -91,7 +91,7 @@ t.test('a process that is killed while it sends a thousand mails: all arrive, no
   t.equal(await other.stop(), 0)
 })
 
-t.test('Postfix takes the mails and delivers them; what it refuses has failed', { skip: NO_POSTFIX }, async (t) => {
+t.test('Postfix delivers the mails, and a rejected mail is logged as failed', { skip: NO_POSTFIX }, async (t) => {
   const postfix = await startPostfix(t)
   const settings = {
     MAIL_URL: `smtp://127.0.0.1:${postfix.port}`,

@@ -10,7 +10,7 @@ import { register, titlesOf } from './walk.js'
 t.setTimeout(120_000)
 
 t.test(
-  'the primary is lost and a standby takes over: answers are 201 or 503, and what was replicated is there',
+  'when a standby replaces the lost primary, responses are 201 or 503, and no acknowledged row is lost',
   async (t) => {
     const primary = await PostgresServer.create()
     t.teardown(() => primary.remove())
@@ -45,7 +45,7 @@ t.test(
     t.match(
       (await service.request('POST', '/v1/todos', { token, body: { title: 'x' } })).status,
       503,
-      'still read-only',
+      'the standby is read-only',
     )
     await onServer(standby.url, 'select pg_promote()')
     const healed = await until(async () => (await service.request('GET', '/readyz')).status === 200, 30_000)

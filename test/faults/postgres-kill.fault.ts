@@ -11,7 +11,7 @@ t.setTimeout(240_000)
 
 const ROUNDS = 5
 
-t.test('PostgreSQL is killed in the middle of writing: nothing that was acknowledged is lost', async (t) => {
+t.test('when PostgreSQL is killed during writes, nothing that was acknowledged is lost', async (t) => {
   // Commits that nobody waits for are written after ten seconds, so that a kill loses them.
   const server = await PostgresServer.create({ wal_writer_delay: '10s' })
   t.teardown(() => server.remove())
@@ -44,7 +44,7 @@ t.test('PostgreSQL is killed in the middle of writing: nothing that was acknowle
     await server.start()
     await until(async () => (await service.request('GET', '/readyz')).status === 200, 30_000)
     const refreshed = await service.request('POST', '/v1/refresh', { body: { refresh_token: refreshToken } })
-    t.equal(refreshed.status, 200, 'the last refresh is known')
+    t.equal(refreshed.status, 200, 'the last refresh is stored')
     refreshToken = refreshed.body.refresh_token
   }
   const kept = await titlesOf(service, token)

@@ -9,7 +9,7 @@ t.setTimeout(180_000)
 /** Longer than the ten seconds that Fastify gives a plugin, unless it is told otherwise. */
 const AWAY_MS = 13_000
 
-t.test('what a start waits for', async (t) => {
+t.test('a start waits for the PostgreSQL server and for a running migration', async (t) => {
   const server = await PostgresServer.create()
   t.teardown(() => server.remove())
   const settings = async () => ({
@@ -18,7 +18,7 @@ t.test('what a start waits for', async (t) => {
     PORT: '0',
   })
 
-  t.test('a server that comes late is waited for, and the log says so', async (t) => {
+  t.test('a start waits for a server that is not up yet, and logs that it waits', async (t) => {
     const own = await settings()
     await server.stop()
     const service = await latchkey(t, ['serve'], { settings: own })
@@ -29,7 +29,7 @@ t.test('what a start waits for', async (t) => {
     t.equal(await service.stop(), 0)
   })
 
-  t.test("another process' migration is waited for", async (t) => {
+  t.test('a start waits for the migration of another process', async (t) => {
     const own = await settings()
     const lock = onServer(own.DATABASE_URL, `select pg_advisory_lock(${0x4c4b4559}), pg_sleep(${AWAY_MS / 1_000})`)
     await sleep(500)

@@ -17,10 +17,13 @@ const skip = PGBOUNCER === undefined && 'PgBouncer is not installed'
 const IGNORED = 'extra_float_digits, statement_timeout, idle_in_transaction_session_timeout'
 
 const MODES = [
-  ['transaction mode, as it comes', { pool_mode: 'transaction' }],
-  ['transaction mode, told of our limits', { pool_mode: 'transaction', ignore_startup_parameters: IGNORED }],
+  ['transaction mode, without ignore_startup_parameters', { pool_mode: 'transaction' }],
+  [
+    'transaction mode, with ignore_startup_parameters',
+    { pool_mode: 'transaction', ignore_startup_parameters: IGNORED },
+  ],
   // A connection of ours has one of the server's for as long as it lives.
-  ['session mode, as it comes', { pool_mode: 'session', default_pool_size: '10' }],
+  ['session mode, without ignore_startup_parameters', { pool_mode: 'session', default_pool_size: '10' }],
 ] as const
 
 t.test('behind PgBouncer', { skip }, async (t) => {
@@ -28,7 +31,7 @@ t.test('behind PgBouncer', { skip }, async (t) => {
   t.teardown(() => server.remove())
 
   for (const [name, settings] of MODES) {
-    t.test(`${name}: four people at once, nothing is refused and nobody sees another's rows`, async (t) => {
+    t.test(`${name}: no request of four users fails, and each user sees only their own rows`, async (t) => {
       const url = await startPgBouncer(t, await createDatabase(t, server.url), settings)
       const entrance = await enter(url)
       t.equal((await explorePassage(entrance, url)).isDirect, false, 'nothing is pipelined')
@@ -70,7 +73,7 @@ t.test('behind PgBouncer', { skip }, async (t) => {
     })
   }
 
-  t.test('a command of the operator works through it too', async (t) => {
+  t.test('the commands migrate, keys list and users list work through PgBouncer', async (t) => {
     const url = await startPgBouncer(t, await createDatabase(t, server.url), { pool_mode: 'transaction' })
     const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
     for (const args of [['migrate'], ['keys', 'list'], ['users', 'list']]) {

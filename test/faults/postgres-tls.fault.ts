@@ -27,7 +27,7 @@ t.test('PostgreSQL over TLS', { skip }, async (t) => {
     return { ...postgresSettings(address.href), PUBLIC_URL: 'http://latchkey.test' }
   }
 
-  t.test('verified against its authority, every connection is encrypted', async (t) => {
+  t.test('with sslmode=verify-full and the right CA, every connection is encrypted', async (t) => {
     const settings = settingsWith({ sslmode: 'verify-full', sslrootcert: good.certificate })
     const service = await serving(t, { settings })
     await register(service, 'mina')
@@ -40,7 +40,7 @@ t.test('PostgreSQL over TLS', { skip }, async (t) => {
     t.equal(await service.stop(), 0)
   })
 
-  t.test('a certificate of another authority is refused, and the reason said', async (t) => {
+  t.test('a certificate of another CA is rejected, and the error says so', async (t) => {
     const settings = settingsWith({ sslmode: 'verify-full', sslrootcert: other.certificate })
     const command = await latchkey(t, ['serve'], { settings: { ...settings, PORT: '0' } })
     t.equal(await command.exit, 1)

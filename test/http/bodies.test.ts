@@ -20,7 +20,7 @@ const TYPES = [
   '',
 ]
 
-t.test('a call without a body is one whatever its Content-Type says', async (t) => {
+t.test('a request with an empty body is answered alike, whatever its Content-Type', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
   const { paths = {} } = service.app.swagger() as OpenAPIV3_1.Document
@@ -48,7 +48,7 @@ t.test('a call without a body is one whatever its Content-Type says', async (t) 
   }
 })
 
-t.test('a log-out of whatever type ends the session, and a body of another type is refused', async (t) => {
+t.test('an empty log-out of any Content-Type ends the session, and a non-JSON body returns 415', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
   await service.signUp('mina')
@@ -56,14 +56,14 @@ t.test('a log-out of whatever type ends the session, and a body of another type 
     const { token } = await service.logIn('mina')
     const headers = { authorization: `Bearer ${token}`, 'content-type': type }
     t.equal(await send(port, 'POST', '/v1/logout', { ...headers, 'content-length': '0' }), 204, type)
-    t.equal(await send(port, 'GET', '/v1/me', headers), 401, `${type}: it has ended`)
+    t.equal(await send(port, 'GET', '/v1/me', headers), 401, `${type}: the session has ended`)
   }
   const { token } = await service.logIn('mina')
   for (const type of ['text/plain', 'not a type', '']) {
     const headers = { authorization: `Bearer ${token}`, 'content-type': type }
     t.equal(await send(port, 'POST', '/v1/logout', headers, 'x=y'), 415, type)
   }
-  t.equal(await send(port, 'GET', '/v1/me', { authorization: `Bearer ${token}` }), 200, 'nothing has ended')
+  t.equal(await send(port, 'GET', '/v1/me', { authorization: `Bearer ${token}` }), 200, 'the session has not ended')
 })
 
 /** The status of an answer to exactly these headers. */

@@ -25,7 +25,7 @@ const NEVER = [
   'access-control-allow-credentials',
 ]
 
-t.test('every answer carries the security headers, whatever it is', async (t) => {
+t.test('every response has the security headers, whatever its status', async (t) => {
   const service = await startService(t)
   for (const [name, { headers }] of await answersOf(service)) {
     t.match(headers, { ...SECURITY_HEADERS, 'x-request-id': /^[\w-]{8,}$/ }, name)
@@ -34,14 +34,14 @@ t.test('every answer carries the security headers, whatever it is', async (t) =>
   }
 })
 
-t.test('behind https browsers are told to stay there', async (t) => {
+t.test('with an https PUBLIC_URL, every response has Strict-Transport-Security', async (t) => {
   const service = await startService(t, { PUBLIC_URL: 'https://login.example.com' })
   for (const [name, { headers }] of await answersOf(service)) {
     t.equal(headers['strict-transport-security'], 'max-age=31536000', name)
   }
 })
 
-t.test('tokens are never stored on their way, and public keys may be', async (t) => {
+t.test('responses of endpoints with tokens are no-store, and the public keys may be cached', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -56,7 +56,7 @@ t.test('tokens are never stored on their way, and public keys may be', async (t)
   t.match((await service.get('/.well-known/jwks.json')).headers['cache-control'], /^public/)
 })
 
-t.test('without CORS_ORIGINS no page elsewhere is let in', async (t) => {
+t.test('without CORS_ORIGINS, no response has CORS headers', async (t) => {
   const service = await startService(t)
   const origin = 'https://evil.example.com'
   const plain = await service.get('/livez', { origin })
@@ -66,7 +66,7 @@ t.test('without CORS_ORIGINS no page elsewhere is let in', async (t) => {
   for (const response of [plain, preflight]) t.same(corsOf(response), [])
 })
 
-t.test('the pages of CORS_ORIGINS are let in, exactly those', async (t) => {
+t.test('an origin in CORS_ORIGINS gets CORS headers on every response and preflight', async (t) => {
   const ours = ['https://app.example.com', 'https://admin.example.com:8443']
   const service = await startService(t, { CORS_ORIGINS: ours.join(', ') })
   const mina = await service.signUp('mina')
@@ -78,7 +78,7 @@ t.test('the pages of CORS_ORIGINS are let in, exactly those', async (t) => {
       ['405', await service.request({ method: 'PUT', url: '/v1/todos', headers: { origin } })],
     ]
     for (const [status, response] of answers) {
-      t.equal(response.statusCode, Number(status), 'CORS changes no answer')
+      t.equal(response.statusCode, Number(status), 'CORS does not change the status')
       t.equal(response.headers['access-control-allow-origin'], origin, `a page can read a ${status}`)
       t.match(String(response.headers.vary), /origin/i, `caches keep a ${status} apart`)
       t.match(response.headers['access-control-expose-headers'], /etag.*retry-after.*www-authenticate.*x-request-id/i)
@@ -94,7 +94,7 @@ t.test('the pages of CORS_ORIGINS are let in, exactly those', async (t) => {
   }
 })
 
-t.test('a page can read every refusal, and preflights are answered under pressure', async (t) => {
+t.test('error responses have CORS headers too, and preflights are answered under pressure', async (t) => {
   const origin = 'https://app.example.com'
   const service = await startService(t, { CORS_ORIGINS: origin, MAX_EVENT_LOOP_DELAY: '50' })
   const allowed = { 'access-control-allow-origin': origin, vary: /origin/i }
@@ -120,7 +120,7 @@ t.test('a page can read every refusal, and preflights are answered under pressur
   t.notMatch(await exchange(port, lastRequest('GET /livez', strange)), /access-control-allow-origin/)
 })
 
-t.test('with CORS_ORIGINS no other origin is reflected, and nothing else changes', async (t) => {
+t.test('with CORS_ORIGINS, no other origin gets CORS headers, and other responses stay the same', async (t) => {
   const service = await startService(t, { CORS_ORIGINS: 'https://app.example.com' })
   for (const origin of [
     'https://evil.example.com',
@@ -147,7 +147,7 @@ t.test('with CORS_ORIGINS no other origin is reflected, and nothing else changes
   t.match((await service.get('/v1/me')).json(), { status: 401, code: 'missing_token' })
 })
 
-t.test("a stranger's id of a request is not taken over: it would stand in the audit log", async (t) => {
+t.test('the X-Request-Id of an untrusted peer is replaced, and that of a trusted proxy is kept', async (t) => {
   for (const TRUST_PROXY of ['', '192.0.2.0/24,2001:db8::/32']) {
     const service = await startService(t, { TRUST_PROXY })
     const { headers } = await service.get('/nothing', { 'x-request-id': 'abcd1234' })
@@ -165,7 +165,7 @@ t.test("a stranger's id of a request is not taken over: it would stand in the au
   }
 })
 
-t.test("a proxy's id of a request is taken over when it is one, and replaced when it is not", async (t) => {
+t.test('a valid X-Request-Id of a trusted proxy is kept, and an invalid one is replaced', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const ids = ['abcd1234', 'a.b-c_d.e-f_g', '9f8e7d6c-5b4a-4392-8171-605f4e3d2c1b', 'x'.repeat(64)]
   for (const id of ids) {
@@ -196,7 +196,7 @@ t.test("a proxy's id of a request is taken over when it is one, and replaced whe
     t.equal(response.json().request_id, own)
     seen.add(own)
   }
-  t.equal(seen.size, bad.length, 'each has its own')
+  t.equal(seen.size, bad.length, 'every request has an id of its own')
 })
 
 /** One answer of each kind, by name. The last one is a bug: the table that it asks is gone. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { startService } from '../helper.js'
 
-t.test('livez, healthz and readyz answer everybody, and say nothing else', async (t) => {
+t.test('/livez, /healthz and /readyz answer without a token, and only with the status', async (t) => {
   const service = await startService(t)
   for (const path of ['/livez', '/healthz', '/readyz']) {
     for (const headers of [{}, { authorization: 'Bearer garbage' }]) {
@@ -14,7 +14,7 @@ t.test('livez, healthz and readyz answer everybody, and say nothing else', async
   }
 })
 
-t.test('while draining readyz is 503, everything else goes on, and every answer asks to close', async (t) => {
+t.test('while draining, /readyz returns 503, other requests work, and responses have Connection: close', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   service.app.drain.begin()

@@ -11,7 +11,7 @@ const SECURITY_HEADERS = [
   'content-type: application/problem+json',
 ]
 
-t.test('what Node would refuse with a bare status is a problem with the security headers', async (t) => {
+t.test('requests that Node would reject with a bare status get a problem with the security headers', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
   const close = 'Connection: close\r\n'

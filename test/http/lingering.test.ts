@@ -12,7 +12,7 @@ const CHUNK = `4000\r\n${'x'.repeat(0x4000)}\r\n`
 const CHUNKED = 'Host: a\r\nTransfer-Encoding: chunked\r\n'
 const JSON_TYPE = 'Content-Type: application/json\r\n'
 
-t.test('a client that is busy sending gets its answer, not a reset, and is let go soon', async (t) => {
+t.test('a client that is still sending gets its response, not a reset, and is then disconnected', async (t) => {
   const service = await startService(t, { BODY_LIMIT: '1KiB' })
   const port = await listen(service)
   const cases: [name: string, head: string, status: number][] = [
@@ -36,7 +36,7 @@ t.test('a client that is busy sending gets its answer, not a reset, and is let g
   }
 })
 
-t.test('a request without a token and with a body keeps its connection', async (t) => {
+t.test('a request with a body and without a token keeps its connection', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
   const socket = connect(port, '127.0.0.1')
@@ -52,7 +52,7 @@ t.test('a request without a token and with a body keeps its connection', async (
   t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 401', 'HTTP/1.1 200'])
 })
 
-t.test('what follows an answer that ends its connection is no request', async (t) => {
+t.test('bytes after a response that closes the connection are not read as a request', async (t) => {
   const service = await startService(t, { BODY_LIMIT: '1KiB' })
   const port = await listen(service)
   const hidden = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'

@@ -10,7 +10,7 @@ const FORM_TYPE = { 'content-type': 'application/x-www-form-urlencoded' }
 
 type Found = { in: string; path: string; message: string }
 
-t.test('each thing that is wrong names its field, and says what is wanted', async (t) => {
+t.test('every validation error names its field and what is expected', async (t) => {
   const service = await startService(t)
   const admin = await signUpAdmin(service, 'mina')
   const cases: [method: 'GET' | 'POST' | 'PATCH', url: string, payload: unknown, errors: string[]][] = [
@@ -99,14 +99,14 @@ t.test('each thing that is wrong names its field, and says what is wanted', asyn
   }
 })
 
-t.test('a field name without end is shortened', async (t) => {
+t.test('a very long field name is shortened in the response', async (t) => {
   const service = await startService(t)
   const response = await service.post('/v1/login', { username: 'mina', password: 'x', ['f'.repeat(50_000)]: 1 })
   t.equal(response.statusCode, 400)
   t.ok(response.payload.length < 1_000)
 })
 
-t.test('null and the empty text, which forms send, count as not given', async (t) => {
+t.test('null and the empty string, which forms send, count as absent fields', async (t) => {
   const service = await startService(t)
   for (const [index, nothing] of [null, ''].entries()) {
     const named = { username: `mina${index}`, email: nothing, name: nothing, password: PASSWORD }
@@ -127,7 +127,7 @@ t.test('null and the empty text, which forms send, count as not given', async (t
   }
 })
 
-t.test('a log-in takes the address under its own name, and finds nobody else by it', async (t) => {
+t.test('a log-in takes an address in the field email, and finds no other account by it', async (t) => {
   const service = await startService(t)
   const mina = await service.post('/v1/register', { email: 'Mina@example.com', password: PASSWORD })
   await service.signUp('joon')
@@ -138,7 +138,7 @@ t.test('a log-in takes the address under its own name, and finds nobody else by 
   t.equal((await service.post('/v1/login', { email: 'joon', password: PASSWORD })).statusCode, 400)
 })
 
-t.test('a body that cannot be read says where, and repeats nothing of it', async (t) => {
+t.test('the error for malformed JSON gives the position and does not repeat the body', async (t) => {
   const service = await startService(t)
   const cases: [body: string, detail: RegExp][] = [
     ['{"username":"mina","password":"hunter2",}', /position 40 \(line 1, column 41\)/],
@@ -157,7 +157,7 @@ t.test('a body that cannot be read says where, and repeats nothing of it', async
   }
 })
 
-t.test('the place of a fault is found where JSON.parse finds one, and nowhere else', async (t) => {
+t.test('jsonFault finds a fault in exactly the texts that JSON.parse rejects', async (t) => {
   const good = ['{}', ' [ ] ', '[1,-0.5e+3,{"a":[null,true,false,"\\u00e9\\n\u007f"]}]', '"x"', '0', '{"a":{},"b":[]}']
   const characters = '{}[],:"\\ \n\t0-.eEtu\u0001é🏮'
   for (const text of good) {
@@ -179,7 +179,7 @@ t.test('the place of a fault is found where JSON.parse finds one, and nowhere el
   }
 })
 
-t.test('a type that is not taken, an address that is not there, a token without its word', async (t) => {
+t.test('errors for a wrong Content-Type, an unknown path and a token without Bearer say what to do', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const text = await service.post('/v1/login', 'x', { 'content-type': 'text/plain' })
@@ -206,12 +206,12 @@ t.test('a type that is not taken, an address that is not there, a token without 
   t.notOk((await service.request({ method: 'OPTIONS', url: '/v1/login' })).json().detail)
 })
 
-t.test('without the page nobody is sent there', async (t) => {
+t.test('with DOCS=off, a 404 does not mention /docs', async (t) => {
   const service = await startService(t, { DOCS: 'off' })
   t.notMatch((await service.get('/nothing')).payload, '/docs')
 })
 
-t.test('the OAuth 2 endpoint says what is wrong, in the characters that RFC 6749 allows', async (t) => {
+t.test('the token endpoint says what is wrong, in the characters that RFC 6749 allows', async (t) => {
   const service = await startService(t)
   const cases: [form: string, description: string][] = [
     ['grant_type=password&grant_type=password', 'The grant_type must be a string.'],

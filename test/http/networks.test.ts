@@ -30,7 +30,7 @@ t.test('a network is an IPv4 address, however it is written, or the /64 of an IP
   for (const [index, [first, ...others]] of keys.entries()) {
     for (const other of others) t.equal(other, first, String(NETWORKS[index]))
   }
-  t.equal(new Set(keys.map(([first]) => first)).size, NETWORKS.length, 'and no two of them are one')
+  t.equal(new Set(keys.map(([first]) => first)).size, NETWORKS.length, 'different networks have different keys')
 })
 
 // What stands in X-Forwarded-For, by whom it is written so, and the address that it means.
@@ -54,7 +54,7 @@ const WRITTEN: [by: string, header: string, address: string][] = [
   ['two proxies', '198.51.100.N:PORT, [::ffff:10.0.0.5]:PORT\t,  10.0.0.6', '198.51.100.N'],
 ]
 
-t.test('a client has one address and one budget, however a proxy writes it', async (t) => {
+t.test('a client has one address and one budget, however a proxy writes the address', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '10.0.0.0/8', RATE_LIMIT: '4' })
   await service.signUp('mina')
   for (const [row, [by, header, address]] of WRITTEN.entries()) {
@@ -85,7 +85,7 @@ t.test('a client has one address and one budget, however a proxy writes it', asy
   }
 })
 
-t.test('what is no address is the address of the proxy, the same for every connection', async (t) => {
+t.test('an invalid X-Forwarded-For counts as the address of the proxy', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '10.0.0.0/8', RATE_LIMIT: '12' })
   const garbage = (n: number) => [
     `unknown-${n}`,
@@ -118,7 +118,7 @@ t.test('what is no address is the address of the proxy, the same for every conne
   t.equal((await logIn(service, '10.1.2.3', {}, { 'x-forwarded-for': '192.0.2.1' })).statusCode, 401)
 })
 
-t.test('TRUST_PROXY names the proxy in any spelling', async (t) => {
+t.test('TRUST_PROXY matches a proxy in any spelling of its address', async (t) => {
   for (const [range, peer, isTrusted] of [
     ['10.0.0.0/8', '::ffff:10.1.2.3', true],
     ['10.0.0.0/8', '10.1.2.3:4711', true],
@@ -139,7 +139,7 @@ t.test('TRUST_PROXY names the proxy in any spelling', async (t) => {
   }
 })
 
-t.test('a network has a hundred failed log-ins in a quarter of an hour, over all accounts', async (t) => {
+t.test('a network has a hundred failed log-ins in 15 minutes, over all accounts', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const [here, elsewhere] = ['203.0.113.9', '203.0.113.10']
@@ -162,7 +162,7 @@ t.test('a network has a hundred failed log-ins in a quarter of an hour, over all
   t.match(right.json(), { status: 429, code: 'too_many_attempts' })
   t.ok(Number(right.headers['retry-after']) > WINDOW_MS / 2_000)
   t.ok(Number(right.headers['retry-after']) <= WINDOW_MS / 1_000)
-  t.equal((await logIn(service, elsewhere)).statusCode, 200, 'other networks go on')
+  t.equal((await logIn(service, elsewhere)).statusCode, 200, 'other networks are not limited')
 
   await db.update(tables.throttle).set({ until: 0 })
   t.equal((await logIn(service, here, { username: 'nobody', password: WRONG })).statusCode, 401)
@@ -170,7 +170,7 @@ t.test('a network has a hundred failed log-ins in a quarter of an hour, over all
   t.match(again, { key: `network:${here}`, tries: 1 }, 'a new window')
 })
 
-t.test('a right password gives the network its try back, and no more', async (t) => {
+t.test('a successful log-in gives the network its own try back, and no other', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
   const here = '203.0.113.9'
@@ -183,7 +183,7 @@ t.test('a right password gives the network its try back, and no more', async (t)
   t.equal((await logIn(service, here, { username: 'nobody-3', password: WRONG })).statusCode, 429)
 })
 
-t.test('of many guesses at the same moment no more than the budget of the network is looked at', async (t) => {
+t.test('concurrent guesses do not exceed the budget of their network', async (t) => {
   const service = await startService(t)
   const here = '2001:db8::'
   await logIn(service, `${here}1`, { username: 'nobody', password: WRONG })
@@ -200,7 +200,7 @@ t.test('of many guesses at the same moment no more than the budget of the networ
   )
 })
 
-t.test('what an untrusted peer says of its address changes nothing', async (t) => {
+t.test('the forwarding headers of an untrusted peer are ignored', async (t) => {
   for (const TRUST_PROXY of ['', '10.0.0.0/8,192.168.7.1']) {
     const service = await startService(t, { RATE_LIMIT: '3', TRUST_PROXY })
     const answers = []
@@ -221,7 +221,7 @@ t.test('what an untrusted peer says of its address changes nothing', async (t) =
   }
 })
 
-t.test('a trusted proxy names the client, and what the client said before that is not believed', async (t) => {
+t.test('the address that a trusted proxy adds counts, and addresses that the client sent are ignored', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '10.0.0.0/8' })
   const chains = [
     '198.51.100.7',

@@ -13,13 +13,13 @@ const BODY = { type: 'urn:latchkey:problem:internal_error', status: 500, code: '
 /** What a bug can look like: each is thrown, rejected with, and sent. */
 const BUGS: Record<string, unknown> = {
   'an error': new Error(SECRET),
-  'an error of a kind': new TypeError(SECRET),
+  'a subclass of Error': new TypeError(SECRET),
   'an error with a cause': new Error(SECRET, { cause: new Error(SECRET) }),
   'an error with a status and headers': Object.assign(new Error(SECRET), {
     statusCode: 418,
     headers: { 'x-leak': SECRET },
   }),
-  'an error that says it is fine': Object.assign(new Error(SECRET), { statusCode: 200 }),
+  'an error with status 200': Object.assign(new Error(SECRET), { statusCode: 200 }),
   'an error of the database': Object.assign(new Error(SECRET), { code: 'SQLITE_ERROR' }),
   'an error whose code is a number': new DOMException(SECRET, 'TimeoutError'),
   'an aggregate': new AggregateError([new Error(SECRET)], SECRET),
@@ -32,7 +32,7 @@ const BUGS: Record<string, unknown> = {
   false: false,
 }
 
-t.test('whatever a handler throws, the answer is a problem that says nothing of it', async (t) => {
+t.test('whatever a handler throws, the response is a 500 problem that reveals nothing of it', async (t) => {
   const app = await startWith(t, (app) => {
     for (const [index, thrown] of Object.values(BUGS).entries()) {
       app.get(`/sync/${index}`, { config: { public: true } }, () => {
@@ -55,7 +55,7 @@ t.test('whatever a handler throws, the answer is a problem that says nothing of 
   }
 })
 
-t.test('an answer that cannot be written is a bug like any other', async (t) => {
+t.test('a response that cannot be serialized is a 500 problem that reveals nothing of it', async (t) => {
   const config = { public: true } as const
   const required = { type: 'object', required: ['secret'], properties: { secret: { type: 'string' } } }
   const app = await startWith(t, (app) => {

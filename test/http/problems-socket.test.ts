@@ -7,7 +7,7 @@ import { exchange, lastRequest, listen } from '../support/wire.js'
 const LOGIN = 'POST /v1/login'
 const JSON_TYPE = 'Content-Type: application/json\r\n'
 
-t.test('what is no request, or cannot be one, is answered in the same way as all other errors', async (t) => {
+t.test('bytes that are no valid HTTP request get a problem with the security headers', async (t) => {
   const service = await startService(t, { BODY_LIMIT: '1KiB', PUBLIC_URL: 'https://login.example.com' })
   const port = await listen(service)
   const cases: [name: string, bytes: string, status: number, code: string][] = [
@@ -15,8 +15,8 @@ t.test('what is no request, or cannot be one, is answered in the same way as all
     ['TLS', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03', 400, 'malformed_request'],
     ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'malformed_request'],
     ['another version', 'GET /livez HTTP/9.9\r\n\r\n', 400, 'malformed_request'],
-    ['a method nobody knows', lastRequest('FOO /livez'), 400, 'malformed_request'],
-    ['lines without a return', 'GET /livez HTTP/1.1\nHost: a\n\n', 400, 'malformed_request'],
+    ['an unknown method', lastRequest('FOO /livez'), 400, 'malformed_request'],
+    ['lines without a carriage return', 'GET /livez HTTP/1.1\nHost: a\n\n', 400, 'malformed_request'],
     ['a folded header', lastRequest('GET /livez', ' folded: x\r\n'), 400, 'malformed_request'],
     ['a header with NUL', lastRequest('GET /livez', 'A\0: x\r\n'), 400, 'malformed_request'],
     ['two lengths', lastRequest(LOGIN, 'Content-Length: 2\r\nContent-Length: 3\r\n', '{}'), 400, 'malformed_request'],
@@ -26,7 +26,7 @@ t.test('what is no request, or cannot be one, is answered in the same way as all
       400,
       'malformed_request',
     ],
-    ['a length that is none', lastRequest(LOGIN, 'Content-Length: x\r\n', '{}'), 400, 'malformed_request'],
+    ['an invalid length', lastRequest(LOGIN, 'Content-Length: x\r\n', '{}'), 400, 'malformed_request'],
     [
       'an unknown encoding',
       lastRequest(LOGIN, `${JSON_TYPE}Transfer-Encoding: gzip\r\n`, '{}'),
@@ -34,7 +34,7 @@ t.test('what is no request, or cannot be one, is answered in the same way as all
       'malformed_request',
     ],
     [
-      'chunks that are none',
+      'invalid chunks',
       lastRequest(LOGIN, `${JSON_TYPE}Transfer-Encoding: chunked\r\n`, 'zz\r\n{}\r\n'),
       400,
       'malformed_request',
@@ -70,10 +70,10 @@ t.test('what is no request, or cannot be one, is answered in the same way as all
     )
     t.notMatch(body, /HPE_|Parse Error|do not repeat me/i, name)
   }
-  t.equal(read(await exchange(port, lastRequest('GET /livez'))).line, 'HTTP/1.1 200 OK', 'and others are served')
+  t.equal(read(await exchange(port, lastRequest('GET /livez'))).line, 'HTTP/1.1 200 OK', 'other requests are served')
 })
 
-t.test('one request has one answer, and what follows it is not taken for another', async (t) => {
+t.test('a rejected request gets one response, and the bytes after it are not read as another request', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
   // Without "Connection: close": the service itself must end each of these, or it would not come back.

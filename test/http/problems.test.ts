@@ -6,7 +6,7 @@ import { PASSWORD, startService } from '../helper.js'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-t.test('nothing there, and nothing there for this method', async (t) => {
+t.test('an unknown path returns 404, and a method that a path does not have returns 405 with Allow', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const mina = await service.signUp('mina')
   const cases: [method: string, url: string, code: string, allow?: string][] = [
@@ -43,16 +43,16 @@ t.test('nothing there, and nothing there for this method', async (t) => {
   }
 })
 
-t.test('an address that cannot be decoded', async (t) => {
+t.test('a URL that cannot be decoded returns 400 and is not repeated', async (t) => {
   const service = await startService(t)
   for (const url of ['/%zz', '/v1/todos/%ff', '/%', '/v1/%c0%af', '/docs/static/%']) {
     const response = await service.get(url)
     isProblem(t, response, { status: 400, code: 'malformed_url', name: url })
-    t.notMatch(response.payload, url, 'what cannot be read is not repeated')
+    t.notMatch(response.payload, url, 'the URL is not repeated')
   }
 })
 
-t.test('a body of another type than JSON is not read', async (t) => {
+t.test('a body whose Content-Type is not JSON returns 415', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const body = JSON.stringify({ title: 'Water the plants' })
@@ -84,7 +84,7 @@ t.test('a body of another type than JSON is not read', async (t) => {
   t.equal((await mina.get('/v1/todos')).json().items.length, types.filter(([, status]) => status === 201).length)
 })
 
-t.test('a body that is not JSON, or would poison what reads it', async (t) => {
+t.test('a body that is not JSON, or would pollute a prototype, returns 400', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const bodies = [
@@ -110,7 +110,7 @@ t.test('a body that is not JSON, or would poison what reads it', async (t) => {
   t.equal(Reflect.get({}, 'done'), undefined)
 })
 
-t.test('an empty body is no body, whatever its type says', async (t) => {
+t.test('an empty body of type JSON counts as no body', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const { headers } = await mina.post('/v1/todos', { title: 'Water the plants' })
@@ -124,7 +124,7 @@ t.test('an empty body is no body, whatever its type says', async (t) => {
   t.equal((await empty('POST', '/v1/logout')).statusCode, 204)
 })
 
-t.test('a body that is nested without end is refused like any other', async (t) => {
+t.test('a deeply nested body is rejected like any other invalid body', async (t) => {
   const small = await startService(t)
   const large = await startService(t, { BODY_LIMIT: '1MiB' })
   const depth = 200_000
@@ -141,12 +141,12 @@ t.test('a body that is nested without end is refused like any other', async (t) 
     const request: InjectOptions = { method: 'POST', url: '/v1/login', headers: JSON_TYPE, payload }
     const response = await large.request(request)
     isProblem(t, response, { status: 400, code, name })
-    t.ok(response.payload.length < 2_000, 'and not sent back')
+    t.ok(response.payload.length < 2_000, 'the body is not sent back')
     isProblem(t, await small.request(request), { status: 413, code: 'body_too_large', name })
   }
 })
 
-t.test('each thing that is wrong with a body is named, up to twenty', async (t) => {
+t.test('the validation errors of a request are all listed, up to twenty', async (t) => {
   const service = await startService(t)
   const wishes = { username: 'mina', password: PASSWORD, role: 'admin', id: 1, is_admin: true }
   const refused = await service.post('/v1/register', wishes)
@@ -156,7 +156,7 @@ t.test('each thing that is wrong with a body is named, up to twenty', async (t) 
     ['role', 'id', 'is_admin'].map((name) => ({ in: 'body', path: `/${name}`, message: `unknown field: ${name}` })),
   )
   const login = await service.post('/v1/login', { username: 'mina', password: PASSWORD })
-  isProblem(t, login, { status: 401, code: 'invalid_credentials', name: 'nobody was registered' })
+  isProblem(t, login, { status: 401, code: 'invalid_credentials', name: 'no account was registered' })
 
   const many = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`field${index}`, index]))
   t.equal((await service.post('/v1/register', { ...many, password: PASSWORD })).json().errors.length, 20)

@@ -33,7 +33,7 @@ const DOORS: Door[] = [
   { url: '/users/add_user/', payload: {} },
 ]
 
-t.test('all public doors together answer a network sixty times a minute', async (t) => {
+t.test('all public endpoints together answer a network sixty times a minute', async (t) => {
   const service = await startService(t, { RATE_LIMIT: '60', LOGIN_THROTTLE: 'off' })
   for (let count = 0; count < 60; count += 1) {
     const door = DOORS[count % DOORS.length] ?? LOGIN
@@ -50,11 +50,11 @@ t.test('all public doors together answer a network sixty times a minute', async 
     t.ok(Number(retryAfter) > 0 && Number(retryAfter) <= 60, retryAfter)
     if (door.url === '/v1/token') t.equal(refused.json().error, 'slow_down')
     else if (door.url.startsWith('/v1')) t.match(refused.json(), { status: 429, code: 'rate_limited' })
-    t.not((await send(service, door, ELSEWHERE)).statusCode, 429, 'other networks go on')
+    t.not((await send(service, door, ELSEWHERE)).statusCode, 429, 'other networks are not limited')
   }
 })
 
-t.test('a budget is for a minute', async (t) => {
+t.test('a budget is renewed after a minute', async (t) => {
   let now = 5_000
   const limit = new RateLimit(() => now)
   const take = () => limit.take([{ key: 'network:192.0.2.1', max: 2 }])
@@ -69,7 +69,7 @@ t.test('a budget is for a minute', async (t) => {
 })
 
 // A table that evicts what was used least lately hands out new budgets to whoever comes from enough networks.
-t.test('a hundred thousand other networks do not make it forget one, nor are they refused', async (t) => {
+t.test('after 100,000 other networks, none of them limited, an exhausted budget is still exhausted', async (t) => {
   const limit = new RateLimit()
   const take = (key: string) => limit.take([{ key, max: LIMIT }]).isRefused
   for (let count = 0; count < LIMIT; count += 1) t.notOk(take('the guesser'))
@@ -79,7 +79,7 @@ t.test('a hundred thousand other networks do not make it forget one, nor are the
   t.equal(refused, 0)
 })
 
-t.test('the /64 of an IPv6 network shares a budget, and the /56 and /48 around it hold four and sixteen', async (t) => {
+t.test('an IPv6 /64 shares a budget, and its /56 and /48 have four and sixteen times as much', async (t) => {
   const service = await startService(t, { RATE_LIMIT: String(LIMIT), LOGIN_THROTTLE: 'off' })
   const knock = async (address: string) => (await send(service, LOGIN, address)).statusCode
   for (let host = 1; host <= LIMIT; host += 1) t.equal(await knock(`2001:db8::${host}`), 401)
@@ -94,12 +94,12 @@ t.test('the /64 of an IPv6 network shares a budget, and the /56 and /48 around i
   const inThisPart = Array.from({ length: LIMIT * 5 }, (_, n) => `2001:db8:0:${(n + 1).toString(16)}::1`)
   t.equal(await passed(inThisPart), LIMIT * 3, 'the /56 holds four times as much')
   const inOtherParts = Array.from({ length: LIMIT * 16 }, (_, n) => `2001:db8:0:${(0x100 * (n + 1)).toString(16)}::1`)
-  t.equal(await passed(inOtherParts), LIMIT * 12, 'the /48 sixteen times')
-  t.equal(await knock('2001:db8:1::1'), 401, 'and the next one has its own')
+  t.equal(await passed(inOtherParts), LIMIT * 12, 'the /48 holds sixteen times as much')
+  t.equal(await knock('2001:db8:1::1'), 401, 'the next /48 has its own')
 })
 
 t.test(
-  'junk instead of refresh tokens has a budget of its own, and keeps nobody from refreshing or logging in',
+  'invalid refresh tokens have a budget of their own, so that valid refreshes and log-ins are not limited',
   async (t) => {
     const service = await startService(t, { RATE_LIMIT: String(LIMIT) })
     await service.post('/v1/register', { username: 'mina', password: PASSWORD })
@@ -108,13 +108,13 @@ t.test(
     const junk = [REFRESH, REFRESH_GRANT, { url: '/v1/refresh', payload: { refresh_token: forged } }]
     for (const door of junk) t.equal((await send(service, door)).statusCode, 400)
     for (const door of junk) t.equal((await send(service, door)).statusCode, 429)
-    t.equal((await send(service, REFRESH, ELSEWHERE)).statusCode, 400, 'other networks go on')
+    t.equal((await send(service, REFRESH, ELSEWHERE)).statusCode, 400, 'other networks are not limited')
     t.equal((await refresh(service, mina)).statusCode, 200)
     t.equal((await send(service, LOGIN)).statusCode, 401)
   },
 )
 
-t.test('refreshes are counted by session: an office behind one address is served', async (t) => {
+t.test('refreshes are limited by session, so that many sessions behind one address are served', async (t) => {
   const service = await startService(t, { RATE_LIMIT: String(LIMIT), LOGIN_THROTTLE: 'off' })
   await service.post('/v1/register', { username: 'mina', password: PASSWORD })
   const people: Person[] = []
@@ -129,7 +129,7 @@ t.test('refreshes are counted by session: an office behind one address is served
 })
 
 // A refresh token of one's own would otherwise buy sixty guesses more.
-t.test('a refresh token beside a password does not change whose budget it is', async (t) => {
+t.test('a refresh token in a password grant does not change the budget that the grant takes from', async (t) => {
   const service = await startService(t, { RATE_LIMIT: String(LIMIT), LOGIN_THROTTLE: 'off' })
   await service.post('/v1/register', { username: 'mina', password: PASSWORD })
   const { login } = await logIn(service, 'mina', ELSEWHERE)
@@ -139,7 +139,7 @@ t.test('a refresh token beside a password does not change whose budget it is', a
 })
 
 // Services with high traffic call from one address.
-t.test('nothing else is limited', async (t) => {
+t.test('other endpoints are not limited and take nothing from the budget', async (t) => {
   const service = await startService(t, { RATE_LIMIT: String(LIMIT) })
   const mina = await service.signUp('mina')
   const others = [
@@ -158,7 +158,7 @@ t.test('nothing else is limited', async (t) => {
       if (statusCode === 429) t.fail('limited', { other: String(other) })
     }
   }
-  t.equal((await send(service, { url: '/v1/login', payload: {} })).statusCode, 400, 'none of them counted')
+  t.equal((await send(service, { url: '/v1/login', payload: {} })).statusCode, 400, 'no other request counted')
 })
 
 t.test('the limit can be switched off', async (t) => {
