@@ -21,12 +21,12 @@ const one = (keyword: string): Step => {
   return steps[0] as Step
 }
 
-t.test('the linter finds nothing', async (t) => {
+t.test('the linter reports nothing for the Dockerfile', async (t) => {
   t.same(validate(text), [])
-  t.not(validate(text.replace('ENTRYPOINT ["latchkey"]', 'ENTRYPOINT')).length, 0, 'and would')
+  t.not(validate(text.replace('ENTRYPOINT ["latchkey"]', 'ENTRYPOINT')).length, 0, 'the linter finds a fault')
 })
 
-t.test('every stage is of one image, which the caller can pin', async (t) => {
+t.test('every stage has one base image, which the builder of the image can pin', async (t) => {
   t.match(text, /^ARG NODE_IMAGE=node:24-trixie-slim$/m)
   t.equal([...text.matchAll(/^FROM \$\{NODE_IMAGE\}( AS \w+)?$/gm)].length, stages.length)
   for (const { image } of stages) t.equal(image, 'node:24-trixie-slim')
@@ -42,7 +42,7 @@ t.test('process 1 is the command itself, as a numeric user who is not root', asy
   t.match(one('HEALTHCHECK').text, /CMD \["latchkey", "healthcheck"\]$/)
 })
 
-t.test('the settings are ones that exist, with values that are taken', async (t) => {
+t.test('the image sets only settings that exist, with valid values', async (t) => {
   const { NODE_ENV, SQLITE_TMPDIR, ...settings } = environmentOf(image)
   t.equal(SQLITE_TMPDIR, '/data')
   const config = loadConfig(settings)
@@ -54,7 +54,7 @@ t.test('the settings are ones that exist, with values that are taken', async (t)
   t.same(one('EXPOSE').words, ['3000'])
 })
 
-t.test('packages come from the lock file and run no script; no secret goes in', async (t) => {
+t.test('packages come from the lock file and run no script, and the Dockerfile names no secret', async (t) => {
   const runs = stages.flatMap((stage) => stepsOf(stage, 'RUN')).map((step) => step.text)
   const installs = runs.filter((run) => /npm (ci|i|install)\b/.test(run))
   t.same(installs, ['npm ci --ignore-scripts'])
@@ -63,7 +63,7 @@ t.test('packages come from the lock file and run no script; no secret goes in', 
   for (const step of stages.flatMap((stage) => stepsOf(stage, 'COPY'))) t.notOk(step.words.includes('.'), step.text)
 })
 
-t.test('the builder is given the sources and nothing else', async (t) => {
+t.test('the build context holds the sources and nothing else', async (t) => {
   const files = await contextFiles()
   t.ok(files.includes('src/cli.ts') && files.includes('drizzle/pg/0000_init.sql'))
   const foreign = /^(?!(src|plugins|routes)\/|drizzle\/(schema\.|sqlite\/|pg\/))/
@@ -80,7 +80,7 @@ t.test('the builder is given the sources and nothing else', async (t) => {
   }
 })
 
-t.test('the labels are those of OCI, the version is that of the package', async (t) => {
+t.test('the labels are those of OCI, and the version is that of package.json', async (t) => {
   for (const name of ['title', 'description', 'licenses', 'version', 'revision', 'created']) {
     t.match(text, `org.opencontainers.image.${name}=`)
   }

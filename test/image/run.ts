@@ -24,7 +24,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
   const image = await Rehearsal.build(await readDockerfile(), await openFolder(t))
   t.comment(`built in ${Math.round((performance.now() - startedAt) / 1000)} s`)
 
-  t.test('holds what runs and nothing else', async (t) => {
+  t.test('the image holds only the files that the service needs', async (t) => {
     const files = await readdir(image.path('/app'), { recursive: true })
     t.comment(`${files.length} files`)
     const foreign =
@@ -37,7 +37,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     t.same(await readdir(image.path('/usr/local/bin')), ['latchkey', 'node'])
   })
 
-  t.test('has the packages of the lock file that production needs, in these versions', async (t) => {
+  t.test('the image has the production packages of the lock file, in the locked versions', async (t) => {
     const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
     const manifests = (await readdir(image.path('/app/node_modules'), { recursive: true })).filter((file) =>
       /(^|\/node_modules\/)(@[^/]+\/)?[^/@]+\/package\.json$/.test(file),
@@ -50,7 +50,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     }
   })
 
-  t.test('serves as process 1 of user 10001 with nothing to write but /data, and says how it is', async (t) => {
+  t.test('the service runs as process 1 and user 10001, writes only to /data, and is healthy', async (t) => {
     const service = await start(t, image)
     t.comment(`ready ${service.readyAfterMs} ms after the start`)
     const status = await readFile(`/proc/${service.first}/status`, 'utf8')
@@ -83,17 +83,17 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     t.same((await readdir(image.path('/data'))).sort(), ['latchkey.db', 'latchkey.db.secret', 'x'])
   })
 
-  t.test('starts again on the same volume, and knows who came before', async (t) => {
+  t.test('a second container on the same volume has the accounts of the first', async (t) => {
     const service = await start(t, image)
     const login = { username: 'mina', password: PASSWORD }
     t.equal((await service.request('POST', '/v1/login', { body: login })).status, 200)
     service.signal('SIGTERM')
     await service.says(/"msg":"stopping"/)
     service.signal('SIGTERM')
-    t.not(await service.exit, 0, 'a second signal is for now')
+    t.not(await service.exit, 0, 'a second signal ends the process at once')
   })
 
-  t.test('a signal while it starts ends it as well, although process 1 has no default for signals', async (t) => {
+  t.test('SIGTERM ends the container while it starts, although process 1 has no default handlers', async (t) => {
     const container = new Container(image.spawn(image.command, SETTINGS), image.folder)
     t.teardown(() => container.end())
     await container.find()
@@ -104,7 +104,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     t.notMatch(container.stderr, 'listens on')
   })
 
-  t.test('the command of the image is the bin of the package', async (t) => {
+  t.test('the command latchkey of the image is the bin of the package', async (t) => {
     const child = await inside(t, image, ['latchkey', '--version'])
     t.same([await child.exit, child.stdout], [0, `${(await manifest()).version}\n`])
     const cli = join('/app', (await manifest()).bin.latchkey)

@@ -9,7 +9,7 @@ import { openFile } from '../support/sqlite.js'
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
 
-t.test('an id of two people is nobody’s, and the report names it', async (t) => {
+t.test('an id that two people share is given to neither, and the report names it', async (t) => {
   const { run, startService, file } = await installation(t)
   const source = await openFile(t, file)
   const hash = await bcryptHash(PASSWORD, 4)
@@ -34,7 +34,7 @@ t.test('an id of two people is nobody’s, and the report names it', async (t) =
   t.match((await eve.get('/v1/todos')).json().items, [{ title: 'of eve' }])
 })
 
-t.test('the ids of another source with the same --name are not taken for those of the first', async (t) => {
+t.test('an id of another source with the same --name is not taken for that of an earlier import', async (t) => {
   const { run, startService, folder, file } = await installation(t)
   const hash = await bcryptHash(PASSWORD, 4)
   await writeFile(join(folder, 'people.csv'), `id,username,password\n5,ann,${hash}\n6,mina,${hash}\n`)
@@ -56,7 +56,7 @@ t.test('the ids of another source with the same --name are not taken for those o
   t.match((await (await service.logIn('bob')).get('/v1/todos')).json().items, [{ title: 'SECRET of bob' }])
 })
 
-t.test('blanks around names and hashes are gone, counted, and nobody else’s; times are known or counted', async (t) => {
+t.test('spaces around names and hashes are removed and counted, and so are unknown creation times', async (t) => {
   const { run, startService, folder } = await installation(t)
   const hash = await bcryptHash(PASSWORD, 4)
   const people = [

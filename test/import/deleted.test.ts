@@ -11,7 +11,7 @@ const OLD = 'an old secret of this installation 1f8c'
 const NEW = 'a new secret of this installation 7d2e'
 const [MINA, JOON] = ['mina@example.com', 'joon@example.com']
 
-t.test('who was deleted leaves no old id behind, and no later import brings them back', async (t) => {
+t.test('a deleted account leaves no old id behind, and no later import brings the account back', async (t) => {
   const { run, startService, file } = await installation(t)
   const source = await openFile(t, file)
   source.exec(`create table users (id text primary key, email text, password text);
@@ -36,7 +36,7 @@ t.test('who was deleted leaves no old id behind, and no later import brings them
   t.equal((await service.post('/v1/me/delete', { current_password: PASSWORD }, authorization)).statusCode, 204)
   const kept = JSON.stringify(await db.select().from(tables.importedIds))
   t.notMatch(kept, /mina/)
-  t.match(kept, JOON, 'only hers is gone')
+  t.match(kept, JOON, 'the old id of the other account stays')
 
   // Rows that came later belong to somebody who is not here.
   source.prepare('insert into todos values (?, ?, ?)').run(3, MINA, 'written after the first import')
@@ -50,5 +50,5 @@ t.test('who was deleted leaves no old id behind, and no later import brings them
     t.equal((await logIn(MINA)).statusCode, 401)
     t.equal((await logIn(JOON)).statusCode, 200)
   }
-  t.match(await bring(NEW), { users: { ready: 1, already: 1 } }, 'only the secret can tell')
+  t.match(await bring(NEW), { users: { ready: 1, already: 1 } }, 'without the old secret a deleted id is not known')
 })

@@ -9,7 +9,7 @@ t.setTimeout(600_000)
 
 const PAST = '2023-05-05 10:00:00'
 
-t.test('of people who share a name, the first who can log in keeps it', async (t) => {
+t.test('with --duplicates oldest, of accounts that share a name the first that can log in is imported', async (t) => {
   const { run, startService, file } = await installation(t)
   const source = await openFile(t, file)
   source.exec(`create table users (id integer primary key, username text, email text, password text, deleted_at text);

@@ -13,7 +13,7 @@ function table(delimiter: string, rows: string[][], lineEnd = '\r\n'): string {
   return rows.map((row) => row.join(delimiter) + lineEnd).join('')
 }
 
-t.test('values stand between commas, semicolons, tabs or bars', async (t) => {
+t.test('the values of a CSV file are separated by commas, semicolons, tabs or bars', async (t) => {
   const { run, startService, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const rowsOf = (name: string) => [
@@ -41,7 +41,7 @@ t.test('values stand between commas, semicolons, tabs or bars', async (t) => {
   }
 })
 
-t.test('a field that one object of many has, the last, keeps its person out', async (t) => {
+t.test('a status field that only one of 1,200 JSON lines has disables that account', async (t) => {
   const { run, startService, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const people = Array.from({ length: 1_200 }, (_, index) => ({ _id: `id${index}`, username: `user${index}`, stored }))
@@ -62,7 +62,7 @@ t.test('a field that one object of many has, the last, keeps its person out', as
   t.equal((await tryPassword(service, 'user1150', PASSWORD)).statusCode, 401)
 })
 
-t.test('who may log in by one row and not by another is left out, and what is theirs too', async (t) => {
+t.test('a person with one active and one banned row is left out', async (t) => {
   const { run, startService, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const rows = [
@@ -88,7 +88,7 @@ t.test('who may log in by one row and not by another is left out, and what is th
   t.equal((await tryPassword(service, 'ann', PASSWORD)).statusCode, 401)
 })
 
-t.test('a line end in a name makes nobody somebody else', async (t) => {
+t.test('a line break in a name does not match another account', async (t) => {
   const { run, startService, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const people = [
@@ -107,7 +107,7 @@ t.test('a line end in a name makes nobody somebody else', async (t) => {
   ])
 })
 
-t.test('a display name that cannot be kept is left out, and the report says so', async (t) => {
+t.test('a display name that cannot be stored is left out, and the report says so', async (t) => {
   const { run, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const names = ['Mina', 'bad\u0000name', 'x'.repeat(300), '']

@@ -17,7 +17,7 @@ const ANN = { id: 430628086183100417n, username: 'snow-ann' }
 const BOB = { id: 430628086183100419n, username: 'snow-bob' }
 const UUID = ['018f9c2e-7b4a-7c21-a53d-f1e2d3ff8090', '018f9c2e-7b4a-7c21-a53d-f1e2d3ff81a2'] as const
 
-t.test('ids of 64 bits and of bytes are two people’s, and so are the rows and the old tokens', async (t) => {
+t.test('similar 64-bit and binary ids stay different accounts, with their own rows and old tokens', async (t) => {
   const { run, startService, file } = await installation(t, { LEGACY_TOKENS: `${SECRET}@2999-01-31` })
   const source = await openFile(t, file)
   const password = await bcryptHash(PASSWORD, 4)
@@ -77,11 +77,11 @@ t.test('ids of 64 bits and of bytes are two people’s, and so are the rows and 
   ]
   for (const [sub, username] of tokens) t.match(await ofToken(service, sub), [{ name: `by ${username}` }], sub)
   for (const sub of [ANN.id - 1n, ANN.id + 1n, 430628086183100400n, 3432]) {
-    t.equal(await ofToken(service, String(sub)), 401, `${sub} is nobody`)
+    t.equal(await ofToken(service, String(sub)), 401, `${sub} is no account`)
   }
 })
 
-t.test('whatever the ids are, nobody gets the rows of another', async (t) => {
+t.test('with random ids of every type, no account gets the rows of another', async (t) => {
   const { run, startService, file } = await installation(t)
   const source = await openFile(t, file)
   source.exec(`create table users (id, username text, password text);
@@ -101,14 +101,14 @@ t.test('whatever the ids are, nobody gets the rows of another', async (t) => {
     .select({ title: tables.todos.title, username: tables.users.username })
     .from(tables.todos)
     .innerJoin(tables.users, eq(tables.users.id, tables.todos.userId))
-  t.equal(owned.length, ids.length, `all of them came: ${result.stdout}`)
+  t.equal(owned.length, ids.length, `all rows were imported: ${result.stdout}`)
   t.same(
     owned.filter(({ title, username }) => title !== username),
     [],
   )
 })
 
-t.test('ids of JSON lines: numbers of 64 bits, and those of MongoDB', async (t) => {
+t.test('JSON lines: 64-bit numbers and MongoDB ids are imported; objects and rounded ids are not', async (t) => {
   const { run, startService, folder } = await installation(t)
   const password = await bcryptHash(PASSWORD, 4)
   const lines = [ANN, BOB].map(({ id, username }) => `{"id":${id},"username":"${username}","password":"${password}"}`)

@@ -14,7 +14,7 @@ t.setTimeout(600_000)
 const WERKZEUG = 'sha256$abcdefgh$ca8f7db2123db6c495250b3e5dfec223f5770be71a3b818e4f0a66aaccf00239'
 const WERKZEUG_PASSWORD = 'correct horse 배터리'
 
-t.test('people come with their passwords, their ids and their rows, and nobody else’s', async (t) => {
+t.test('accounts are imported with their own passwords, ids and rows', async (t) => {
   const { start, run, startService, file } = await installation(t)
   await messyDatabase(t, file)
   const result = await start(['import', file, '--plaintext', '--duplicates', 'oldest', '--apply', '--json'])
@@ -46,7 +46,7 @@ t.test('people come with their passwords, their ids and their rows, and nobody e
   t.match((await joon.get('/v1/todos')).json().items, [{ id: 1, title: 'a todo', done: true }])
   t.match((await joon.get('/v1/tutorials')).json().items, [{ id: 8, name: 'Another', description: '' }])
   const plain = await service.logIn('plain', 'a password in plain text')
-  t.equal(plain.login.user.role, 'user', 'who was an admin comes as a user')
+  t.equal(plain.login.user.role, 'user', 'an admin is imported as a user')
 
   // The first of those who share a name has it; the others cannot log in by it.
   t.equal((await tryPassword(service, 'TWIN', 'the first of the twins')).statusCode, 200)
@@ -75,13 +75,13 @@ t.test('people come with their passwords, their ids and their rows, and nobody e
 
   const again = await run(['import', file, '--plaintext', '--duplicates', 'oldest', '--apply', '--json'])
   t.match(JSON.parse(again.stdout), { users: { read: 11, ready: 0, already: 8 }, tutorials: { ready: 0, already: 2 } })
-  t.equal((await service.signUp('somebody-new')).id > 110, true, 'who registers next is above them all')
+  t.equal((await service.signUp('somebody-new')).id > 110, true, 'the next account has an id above the imported ones')
   const [todo, tutorial] = [{ title: 'x' }, { name: 'x', description: '' }]
-  t.ok((await mina.post('/v1/todos', todo)).json().id > 1, 'and so is a new row')
+  t.ok((await mina.post('/v1/todos', todo)).json().id > 1, 'a new row has an id above the imported ones')
   t.ok((await mina.post('/v1/tutorials', tutorial)).json().id > 8)
 })
 
-t.test('a dry run writes nothing, and says what stands in the way', async (t) => {
+t.test('a dry run writes nothing and reports what prevents the import', async (t) => {
   const { run, startService, file } = await installation(t)
   await messyDatabase(t, file)
   const { db, tables } = (await startService()).app.database
@@ -106,13 +106,13 @@ t.test('a dry run writes nothing, and says what stands in the way', async (t) =>
   t.notMatch(said.stdout, 'a password in plain text')
   t.match((await run(['import', file])).stdout, / 1 {2}no hash that is known here.*--plaintext/)
   const stopped = await run(['import', file, '--plaintext', '--apply'])
-  t.equal(stopped.code, 1, 'nor does --apply, before it is told what to do about twins')
+  t.equal(stopped.code, 1, '--apply writes nothing without --duplicates')
   t.equal((await run(['import', file, '--duplicates', 'skip'])).code, 0)
   t.equal(await db.$count(tables.users), 0)
   t.equal(await db.$count(tables.importedIds), 0)
 })
 
-t.test('an import that was killed goes on, and nothing comes twice', async (t) => {
+t.test('an import that was killed goes on when it is run again, and imports nothing twice', async (t) => {
   const { run, start, startService, file } = await installation(t)
   const people = 6_000
   const source = await openFile(t, file)
@@ -147,7 +147,7 @@ t.test('an import that was killed goes on, and nothing comes twice', async (t) =
   t.match((await last.get('/v1/tutorials')).json().items, [{ id: people, name: `Video ${people}` }])
 })
 
-t.test('an id that was given out here stays with whom it was given to', async (t) => {
+t.test('an id that was given out here is not given to an imported account', async (t) => {
   const { run, startService, file } = await installation(t)
   const service = await startService()
   await service.signUp('first-here')
@@ -174,7 +174,7 @@ t.test('an id that was given out here stays with whom it was given to', async (t
   t.ok(ids.slice(0, 2).every((id) => id > 9))
 })
 
-t.test('CSV and JSON lines, with names of their own', async (t) => {
+t.test('CSV and JSON lines are imported, with mapped column names and with fields of known names', async (t) => {
   const { run, startService, folder } = await installation(t)
   await writeFile(join(folder, 'people.csv'), `\uFEFFlogin_name,pw\n"mina, the first",${WERKZEUG}\nmina,${WERKZEUG}\n`)
   await writeFile(
@@ -193,7 +193,7 @@ t.test('CSV and JSON lines, with names of their own', async (t) => {
   )
 })
 
-t.test('what cannot be understood says what to do; 64 is for what is wrong whatever the source holds', async (t) => {
+t.test('a rejected import says what to do, and exits with 64 if the command itself is wrong', async (t) => {
   const { run, folder, file } = await installation(t)
   const source = await openFile(t, file)
   source.exec('create table people (id integer primary key, handle text, secret text)')
@@ -228,7 +228,7 @@ t.test('what cannot be understood says what to do; 64 is for what is wrong whate
   }
 })
 
-t.test('from PostgreSQL, by the name of a variable', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('accounts are imported from the PostgreSQL URL in a variable', { skip: POSTGRES_ONLY }, async (t) => {
   const old = await createDatabase(t, SERVER_URL ?? '')
   const { run, startService } = await installation(t, { OLD_DATABASE: old })
   t.match((await run(['import', 'OLD_DATABASE'])).stderr, /no table of users was found among none/)

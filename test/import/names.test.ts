@@ -28,7 +28,7 @@ const PEOPLE: [id: number, username: string | null, email: string | null][] = [
   [12, 'ordinary', 'ordinary@example.com'],
 ]
 
-t.test('whoever the report says logs in does so at every door, by each of their names', async (t) => {
+t.test('an account that the report says logs in does so at every endpoint, by each of its names', async (t) => {
   const { run, startService, file } = await installation(t)
   await sourceOf(t, file, PEOPLE)
   const { code, stdout, stderr } = await run(['import', file, '--apply'])
@@ -78,10 +78,10 @@ t.test('whoever the report says logs in does so at every door, by each of their 
     (await compat(service, '/register', { name: 'B', email: 'bob@example.com', password: strong })).statusCode,
     409,
   )
-  t.equal((await tryPassword(service, 'bob@example.com', PASSWORD)).json().user.id, 1, 'and Bob still logs in')
+  t.equal((await tryPassword(service, 'bob@example.com', PASSWORD)).json().user.id, 1, 'Bob still logs in')
 })
 
-t.test('a name that somebody has here in the other column is taken', async (t) => {
+t.test('an account is left out if an account here has its name in the other column', async (t) => {
   const { run, startService, file } = await installation(t)
   const service = await startService()
   await service.signUp('admin1')
@@ -95,7 +95,7 @@ t.test('a name that somebody has here in the other column is taken', async (t) =
 })
 
 t.test(
-  'both spellings of an internationalised domain are one person, however an older version stored them',
+  'both spellings of an internationalised domain are one account, however an older version stored them',
   async (t) => {
     const { startService } = await installation(t)
     const service = await startService()
@@ -117,7 +117,7 @@ t.test(
   },
 )
 
-t.test('two processes cannot give one name to two people at once, in different columns', async (t) => {
+t.test('two processes cannot give one name to two accounts at once, in different columns', async (t) => {
   const { startService } = await installation(t)
   const [one, other] = [await startService(), await startService()]
   const names = Array.from({ length: 20 }, (_, index) => `person${index}@example.com`)
@@ -142,7 +142,7 @@ t.test('two processes cannot give one name to two people at once, in different c
   t.equal(await db.$count(tables.users), names.length)
 })
 
-const beside = 'a registration beside an import is told that the name is taken, whatever else the import brings'
+const beside = 'a registration during an import returns 409 for a name that the import has just added'
 t.test(beside, { skip: POSTGRES_ONLY }, async (t) => {
   const { startService } = await installation(t)
   const [one, other] = [await startService(), await startService()]
@@ -167,7 +167,7 @@ t.test(beside, { skip: POSTGRES_ONLY }, async (t) => {
   t.equal(await database.db.$count(database.tables.users), 6)
 })
 
-t.test('eight registrations of two names at once are told who has them', async (t) => {
+t.test('of eight concurrent registrations of two names at most two succeed, and the others say why not', async (t) => {
   const { startService } = await installation(t)
   const settings = { HASH_QUEUE: '100' }
   const services = [await startService(settings), await startService(settings)]

@@ -56,7 +56,7 @@ const HASHLIKE = [
   '_J9..rasmBYk8r9AiWNc',
 ]
 
-t.test('a mark or what looks like a hash is never taken for a password itself', async (t) => {
+t.test('a marker such as ! or a text that looks like a hash is not imported as a plain-text password', async (t) => {
   const { run, startService, folder } = await installation(t)
   const bcrypt = await bcryptHash(PASSWORD, 4)
   const wrapped = [`${bcrypt}  `, ` ${bcrypt}`, `${bcrypt}\r\n`, `"${bcrypt}"`, `'${bcrypt}'`, `b'${bcrypt}'`]
@@ -90,7 +90,7 @@ t.test('a mark or what looks like a hash is never taken for a password itself', 
   }
 })
 
-t.test('--plaintext-all takes what only looks like a hash, and still no mark', async (t) => {
+t.test('--plaintext-all imports a text that looks like a hash as a password, but no marker', async (t) => {
   const { run, startService, folder } = await installation(t)
   await writeFile(join(folder, 'people.csv'), `username,password\nann,${HASHLIKE[0]}\nbob,!\ncat,NULL\n`)
   const { code, stdout, stderr } = await run(['import', 'people.csv', '--plaintext-all', '--apply', '--json'])
@@ -105,7 +105,7 @@ t.test('--plaintext-all takes what only looks like a hash, and still no mark', a
   t.equal((await tryPassword(service, 'cat', 'NULL')).statusCode, 401)
 })
 
-t.test('a hash of a format that is not known is none, whatever is asked for', (t) => {
+t.test('without --plaintext-all, a hash of an unknown format is no password', (t) => {
   for (const text of [
     ...HASHLIKE,
     '$2b$99$x',
@@ -118,7 +118,7 @@ t.test('a hash of a format that is not known is none, whatever is asked for', (t
   t.end()
 })
 
-t.test('the report names hashes that take long, and tells how they go away', async (t) => {
+t.test('the report names hashes that take long, and says that the first log-in replaces them', async (t) => {
   const { run, folder } = await installation(t)
   const digest = 'A'.repeat(31)
   const salt = 'abcdefghijklmnopqrstuu'
@@ -139,7 +139,7 @@ t.test('the report names hashes that take long, and tells how they go away', asy
   t.notMatch(stdout, /fs_uniquifier/)
 })
 
-t.test("the report warns of Flask-Security's hashes, which are not of the password itself", async (t) => {
+t.test('the report warns of the hashes of Flask-Security, which are not of the password itself', async (t) => {
   const { run, folder } = await installation(t)
   const bcrypt = await bcryptHash(PASSWORD, 4)
   await writeFile(

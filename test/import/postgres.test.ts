@@ -11,7 +11,7 @@ import { installation } from '../support/installation.js'
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
 
-t.test('PostgreSQL: values as the server writes them', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('PostgreSQL: values are read as the server writes them', { skip: POSTGRES_ONLY }, async (t) => {
   const url = await createDatabase(t, SERVER_URL ?? '')
   await onServer(
     url,
@@ -42,7 +42,7 @@ t.test('PostgreSQL: values as the server writes them', { skip: POSTGRES_ONLY }, 
   t.same(Buffer.from(bytes as Buffer), Buffer.from([0, 255]))
 })
 
-t.test('PostgreSQL: bytes as ids and hashes, padding, views, and schemas', { skip: POSTGRES_ONLY }, async (t) => {
+t.test('PostgreSQL: bytea, padded text, views and schemas are imported', { skip: POSTGRES_ONLY }, async (t) => {
   const old = await createDatabase(t, SERVER_URL ?? '')
   const { run, startService } = await installation(t, { OLD_DATABASE: old })
   const hash = await bcryptHash(PASSWORD, 4)

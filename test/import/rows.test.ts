@@ -10,7 +10,7 @@ t.setTimeout(600_000)
 
 const PAST = '2023-05-05 10:00:00'
 
-t.test('rows that are deleted there stay behind, and the report says by which column', async (t) => {
+t.test('rows that the source marks as deleted are left out, and the report names the column', async (t) => {
   const { run, startService, file } = await source(t, [
     'create table todos (id integer primary key, user_id integer, title text, deleted_at text, status text, archived integer)',
     `insert into todos values (1, 1, 'live', null, 'pending', 0), (2, 1, 'trash', '${PAST}', 'pending', 0),
@@ -30,7 +30,7 @@ t.test('rows that are deleted there stay behind, and the report says by which co
   t.same(await titlesOf(service, 'tutorials'), ['live'])
 })
 
-t.test('a column that may say which rows are deleted has to be explained', async (t) => {
+t.test('a column that may mark deleted rows stops the import until it is explained', async (t) => {
   const { run, startService, file } = await source(t, [
     'create table todos (id integer primary key, user_id integer, title text, is_active integer)',
     "insert into todos values (1, 1, 'one', 1), (2, 1, 'other', 0)",
@@ -57,7 +57,7 @@ t.test('a column that may say which rows are deleted has to be explained', async
   t.same(await titlesOf(await startService(), 'todos'), ['one'])
 })
 
-t.test('each row without an id is itself, and comes once', async (t) => {
+t.test('each row without an id is imported once, even if it equals another row', async (t) => {
   const { run, startService, file } = await source(t, [
     'create table todos (user_id integer, title text, done integer)',
     "insert into todos values (1, 'milk', 0), (1, 'milk', 1), (2, 'milk', 0), (1, 'bread', 0), (1, 'milk', 0)",
@@ -69,7 +69,7 @@ t.test('each row without an id is itself, and comes once', async (t) => {
   t.match(JSON.parse(again.stdout).todos, { read: 5, ready: 0, already: 5, skipped: {} })
   const service = await startService()
   t.same(await titlesOf(service, 'todos'), ['bread', 'milk', 'milk', 'milk'])
-  t.same(await titlesOf(service, 'todos', 'joon'), ['milk'], 'and nothing of somebody else')
+  t.same(await titlesOf(service, 'todos', 'joon'), ['milk'], 'and no row of another user')
 })
 
 /** An installation beside a source with two people, mina and joon, and what these statements put there. */

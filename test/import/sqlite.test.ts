@@ -8,7 +8,7 @@ import { openSource } from '../../src/import/open-source.js'
 import { temporaryFolder } from '../helper.js'
 import { openFile } from '../support/sqlite.js'
 
-t.test('nothing is left beside a file in WAL mode, and nothing of it changes', async (t) => {
+t.test('reading a file in WAL mode leaves no file beside it and does not change it', async (t) => {
   const { folder, file, database } = await inWalMode(t)
   database.close()
   t.same(await readdir(folder), ['old.db'])
@@ -17,10 +17,10 @@ t.test('nothing is left beside a file in WAL mode, and nothing of it changes', a
   t.same(await namesIn(file), ['mina'])
   t.same(await readdir(folder), ['old.db'])
   t.same(await readFile(file), before)
-  t.same(await copiesNow(), copies, 'nor in the folder for temporary files')
+  t.same(await copiesNow(), copies, 'no copy is left in the temporary folder')
 })
 
-t.test('what is in the log alone is read: of a running application, and of one that was killed', async (t) => {
+t.test('rows only in the write-ahead log are read, of a running application and of a killed one', async (t) => {
   const { folder, file, database } = await inWalMode(t)
   database.exec("insert into users values (2, 'joon')")
   const log = await readFile(`${file}-wal`)
@@ -36,7 +36,7 @@ t.test('what is in the log alone is read: of a running application, and of one t
   t.same(await readFile(join(killed, 'old.db-wal')), log)
 })
 
-t.test('a transaction that was cut off is not read, and its journal stays', async (t) => {
+t.test('a transaction that was not committed is not read, and its journal stays', async (t) => {
   const folder = await temporaryFolder(t)
   const file = join(folder, 'old.db')
   const database = await openFile(t, file)
@@ -53,7 +53,7 @@ t.test('a transaction that was cut off is not read, and its journal stays', asyn
   database.exec('rollback')
 })
 
-t.test('views are sources, whatever the names; a broken one does not stand in the way', async (t) => {
+t.test('views are read, whatever their names, and a broken view is ignored', async (t) => {
   const file = join(await temporaryFolder(t), 'old.db')
   const database = await openFile(t, file)
   database.exec(`create table "pe""ople" (id integer primary key, "na""me" text, "a b" text);
@@ -72,7 +72,7 @@ t.test('views are sources, whatever the names; a broken one does not stand in th
   for (const { rows } of source.tables) for await (const row of rows()) t.equal(row.id, '1')
 })
 
-t.test('a damaged file is an error that names it', async (t) => {
+t.test('a damaged file causes an error that names the file', async (t) => {
   const file = join(await temporaryFolder(t), 'old.db')
   const database = await openFile(t, file)
   database.exec('create table users (id integer primary key, name text)')

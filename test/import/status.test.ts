@@ -45,7 +45,7 @@ const BARS: [column: string, usual: unknown, barred: unknown][] = [
   ['app_metadata.blocked', null, 'true'],
 ]
 
-t.test('whoever one of the columns keeps out there is kept out here, and the report says by which', async (t) => {
+t.test('an account that a status column disables is disabled here, and the report names the column', async (t) => {
   const { run, startService, file } = await installation(t)
   const source = await openFile(t, file)
   const names = BARS.map(([column]) => `"${column}"`)
@@ -149,7 +149,7 @@ t.test('a column that may mean anything stops the import until it is explained',
     t.match(stderr, /users has no such column, but username, password, state, ban_count/)
   }
   const service = await startService()
-  t.same([...(await activeByName(service))], [], 'nobody has come')
+  t.same([...(await activeByName(service))], [], 'no account was imported')
 
   const explained = ['--map', 'active=state:A|T', '--map', 'disabled=ban_count']
   const done = await run(['import', 'people.csv', '--apply', ...explained])
@@ -170,7 +170,7 @@ t.test('a column that may mean anything stops the import until it is explained',
   t.same([now.get('dan'), now.get('eve')], [true, false])
 })
 
-t.test('a column that may keep somebody out is asked about only where it would', async (t) => {
+t.test('a column that may disable accounts has to be explained only if its values would disable one', async (t) => {
   const { run, startService, folder } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
   const columns = ['staged', 'confirmed_at', 'active_at', 'end_date', 'ban_count', 'state', 'city']

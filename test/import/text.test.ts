@@ -31,7 +31,7 @@ const ENCODINGS: [label: string, bytes: string, text: string][] = [
   ['utf-8', 'eab080', '가'],
 ]
 
-t.test('--encoding reads the usual ones', async (t) => {
+t.test('--encoding reads the usual encodings', async (t) => {
   const folder = await temporaryFolder(t)
   for (const [label, hex, text] of ENCODINGS) {
     const wide = /^utf-16(..)/.exec(label)?.[1]
@@ -53,7 +53,7 @@ t.test('--encoding reads the usual ones', async (t) => {
   t.same(await rowsOf(t, database, 'cp949'), [{ username: '김미뷁' }])
 })
 
-t.test('byte order marks, whatever the encoding, and U+2028 inside a string', async (t) => {
+t.test('a byte order mark decides the encoding, and U+2028 inside a string does not end the line', async (t) => {
   const folder = await temporaryFolder(t)
   const line = JSON.stringify({ username: 'mina', name: 'a\u2028b\u2029c\u0085d' })
   for (const [bytes, encoding] of [
@@ -76,11 +76,11 @@ t.test('byte order marks, whatever the encoding, and U+2028 inside a string', as
   t.equal(rows.length, 50_000)
   t.ok(
     rows.every(({ username }) => username === '김미나가'),
-    'characters across the pieces that a file is read in',
+    'characters that two chunks of the file share are read',
   )
 })
 
-t.test('what is not in the encoding, or cannot be read, is said in one line, and nothing is written', async (t) => {
+t.test('a file that cannot be decoded or read is reported in one line, and nothing is written', async (t) => {
   const { run, startService, folder } = await installation(t)
   const file = (name: string) => join(folder, name)
   await writeFile(file('cp949.csv'), Buffer.from('username,password\nmina,x\n\xb1\xe8,x\n', 'latin1'))

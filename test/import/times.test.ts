@@ -55,7 +55,7 @@ const UNKNOWN = [
   { a: 1 },
 ]
 
-t.test('times, in whatever way they are written; without a zone they are UTC', async (t) => {
+t.test('times are read in every usual notation, and as UTC if they have no zone', async (t) => {
   for (const text of SAME) t.equal(timeOf(text), Date.UTC(2022, 5, 25, 11, 3, 45), text)
   t.equal(timeOf('2022-06-25 11:03:45.1239'), Date.UTC(2022, 5, 25, 11, 3, 45, 123))
   t.equal(timeOf('1656155025.123'), Date.UTC(2022, 5, 25, 11, 3, 45, 123))
@@ -65,12 +65,12 @@ t.test('times, in whatever way they are written; without a zone they are UTC', a
   t.equal(timeOf('06/06/2022'), Date.UTC(2022, 5, 6), 'the same in either order')
 })
 
-t.test('no time, and what cannot be told', async (t) => {
+t.test('an absent time is null, and an ambiguous or invalid time is undefined', async (t) => {
   for (const none of [null, undefined, '', ' ', 'NULL', '\\N', 'NaT']) t.equal(timeOf(none), null, String(none))
   for (const unknown of UNKNOWN) t.equal(timeOf(unknown), undefined, String(unknown))
 })
 
-t.test('the zone of this machine does not matter', async (t) => {
+t.test('the time zone of the machine does not change the result', async (t) => {
   const zone = process.env.TZ
   t.teardown(() => {
     process.env.TZ = zone ?? 'UTC'

@@ -16,7 +16,7 @@ import { openFile } from '../support/sqlite.js'
 
 const BIG = '430628086183100417'
 
-t.test('SQLite: every value as it is stored', async (t) => {
+t.test('SQLite: every value is read as it is stored', async (t) => {
   const file = join(await temporaryFolder(t), 'old.db')
   const database = await openFile(t, file)
   database.exec(`create table users (id, username, "pass""word" text, note blob, doubled generated always as (id || '!'));
@@ -47,7 +47,7 @@ t.test('SQLite: every value as it is stored', async (t) => {
   )
 })
 
-t.test('JSON lines: numbers as they are written, and what MongoDB wraps', async (t) => {
+t.test('JSON lines: numbers are read as they are written, and values that MongoDB wraps are unwrapped', async (t) => {
   const file = join(await temporaryFolder(t), 'people.jsonl')
   const lines = [
     `{"id":${BIG},"username":0010e2}`.replace('0010e2', '1.50'),
@@ -65,7 +65,7 @@ t.test('JSON lines: numbers as they are written, and what MongoDB wraps', async 
   t.equal(fourth?.constructor, 'x')
 })
 
-t.test('what an id is filed under', async (t) => {
+t.test('an old id is normalized, and an absent, rounded or structured id is rejected', async (t) => {
   const ids: [unknown, string][] = [
     ['430628086183100417', BIG],
     [' 42\r\n', '42'],
@@ -100,7 +100,7 @@ t.test('what an id is filed under', async (t) => {
   for (const [value, fault] of faults) t.same(readOldId(value), { fault }, String(value))
 })
 
-t.test('two different ids are never filed under one text', async (t) => {
+t.test('two different ids never have the same normalized text', async (t) => {
   const word = fc.stringMatching(/^[!-~가-힣]+( [!-~가-힣]+)?$/).filter((text) => !isAbsent(text))
   const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((array) => Buffer.from(array))
   const id = fc.oneof(
@@ -121,7 +121,7 @@ t.test('two different ids are never filed under one text', async (t) => {
   t.pass()
 })
 
-t.test('blanks, line ends and NULL as text around what people log in with', async (t) => {
+t.test('spaces and line breaks around user names, addresses and hashes are removed, and NULL is no name', async (t) => {
   const file = join(await temporaryFolder(t), 'people.csv')
   const hash = await bcryptHash('three quiet lanterns', 4)
   await writeFile(
