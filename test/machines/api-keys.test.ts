@@ -10,7 +10,7 @@ t.setTimeout(120_000)
 const KEY = /^lkk_[\w-]{64}$/
 const DAY_MS = 86_400_000
 
-t.test('a person makes a key, and the key does what its scope names', async (t) => {
+t.test('a user creates an API key, and the key may do only what its scope names', async (t) => {
   const { service, mina } = await start(t)
   const { key, id, ...rest } = await makeKey(mina, 'todos:read todos:write')
   t.match(key, KEY)
@@ -25,10 +25,10 @@ t.test('a person makes a key, and the key does what its scope names', async (t) 
   t.match(listed.json(), { items: [{ id, name: 'script' }] })
   t.notMatch(listed.payload, key)
   const { db, tables } = service.app.database
-  t.notMatch(JSON.stringify(await db.select().from(tables.apiKeys)), key, 'nor does the database hold it')
+  t.notMatch(JSON.stringify(await db.select().from(tables.apiKeys)), key, 'the database does not hold the key')
 })
 
-t.test('keys are their owner’s alone, and no key makes, lists or ends keys', async (t) => {
+t.test('users cannot list or delete the API keys of others, and a key cannot create or delete keys', async (t) => {
   const { service, mina, joon } = await start(t)
   const { id, key } = await makeKey(mina, 'profile todos:read')
   t.equal((await joon.delete(`/v1/me/api-keys/${id}`)).statusCode, 404)
@@ -38,22 +38,22 @@ t.test('keys are their owner’s alone, and no key makes, lists or ends keys', a
   t.equal((await script.delete(`/v1/me/api-keys/${id}`)).statusCode, 403)
   for (const field of ['user_id', 'userId', 'owner']) {
     const body = { ...asked('profile'), [field]: mina.id }
-    t.equal((await joon.post('/v1/me/api-keys', body)).statusCode, 400, 'nobody makes keys for others')
+    t.equal((await joon.post('/v1/me/api-keys', body)).statusCode, 400, 'a key cannot be created for another user')
   }
   t.equal((await script.get('/v1/me')).json().id, mina.id)
   t.equal((await mina.delete(`/v1/me/api-keys/${id}`)).statusCode, 204)
   t.equal((await mina.delete(`/v1/me/api-keys/${id}`)).statusCode, 404)
-  t.equal((await script.get('/v1/me')).statusCode, 401, 'at once, though it was known a moment ago')
+  t.equal((await script.get('/v1/me')).statusCode, 401, 'a deleted key ends at once, even if it is cached')
 })
 
-t.test('what a key cannot have', async (t) => {
+t.test('a key with a scope that its owner may not give, or an invalid expiry or name, is rejected', async (t) => {
   const { service, mina } = await start(t)
   const boss = await signUpAdmin(service, 'boss')
   for (const scope of ['openid', 'offline_access', 'roles', 'users:read', 'todos:read users:write', 'events:read']) {
     t.match((await mina.post('/v1/me/api-keys', asked(scope))).json(), { status: 400, code: 'key_rejected' }, scope)
   }
   t.equal((await boss.post('/v1/me/api-keys', asked('users:read'))).statusCode, 201)
-  t.equal((await mina.post('/v1/me/api-keys', asked('invoices:read'))).statusCode, 201, 'words of the operator’s own')
+  t.equal((await mina.post('/v1/me/api-keys', asked('invoices:read'))).statusCode, 201, 'a custom scope')
   for (const expires_at of [new Date(Date.now() - 1_000), new Date(Date.now() + 400 * DAY_MS)]) {
     const answer = await mina.post('/v1/me/api-keys', { ...asked('profile'), expires_at: expires_at.toISOString() })
     t.match(answer.json(), { status: 400, code: 'key_rejected' })
@@ -67,7 +67,7 @@ t.test('what a key cannot have', async (t) => {
   }
 })
 
-t.test('a key that is made up costs no query, however many there are', async (t) => {
+t.test('made-up API keys cause no database query', async (t) => {
   const { service, mina } = await start(t)
   const { key } = await makeKey(mina, 'profile')
   const { apiKeys } = service.app
@@ -80,13 +80,13 @@ t.test('a key that is made up costs no query, however many there are', async (t)
   const flipped = (at: number) => `${key.slice(0, at)}${key[at] === 'A' ? 'B' : 'A'}${key.slice(at + 1)}`
   for (let at = 4; at < key.length; at += 1) t.equal(await apiKeys.identify(flipped(at)), undefined)
   for (let n = 0; n < 2_000; n += 1) await apiKeys.identify(`lkk_${String(n).padStart(64, 'A')}`)
-  t.equal(queries, 0, 'nothing above lets another turn begin, in which the service polls')
+  t.equal(queries, 0, 'no poll of the service runs in between')
   t.equal((await withKey(service, flipped(9)).get('/v1/me')).statusCode, 401)
   t.equal((await withKey(service, key).get('/v1/me')).statusCode, 200)
   t.ok(queries > 0)
 })
 
-t.test('a disabled, demoted or deleted owner’s keys end, and a new password from outside ends them', async (t) => {
+t.test('keys end when their owner is disabled, demoted, deleted or gets a reset, not with a log-out', async (t) => {
   const { service, mina } = await start(t)
   const { administration, accounts, newPasswords } = service.app
   const operator = { id: null }
@@ -103,7 +103,7 @@ t.test('a disabled, demoted or deleted owner’s keys end, and a new password fr
       401,
     ],
     [
-      'changed by herself',
+      'password changed by the owner',
       (person) =>
         person.post('/v1/me/password', {
           current_password: 'three quiet lanterns',
@@ -129,7 +129,7 @@ t.test('a disabled, demoted or deleted owner’s keys end, and a new password fr
   t.equal((await script.get('/v1/users')).statusCode, 401, 'demoted')
 })
 
-t.test('another process refuses a key that was ended with its next poll', async (t) => {
+t.test('another process rejects a revoked key after its next poll', async (t) => {
   const { service, mina } = await start(t)
   const { key, id } = await makeKey(mina, 'profile')
   const script = withKey(service, key)
@@ -140,7 +140,7 @@ t.test('another process refuses a key that was ended with its next poll', async 
   t.equal((await script.get('/v1/me')).statusCode, 401)
 })
 
-t.test('its use is written by the poll, once a minute', async (t) => {
+t.test('last_used_at of a key is written by the poll, at most once a minute', async (t) => {
   const { service, mina } = await start(t)
   const { key, id } = await makeKey(mina, 'profile')
   const used = async () => (await mina.get('/v1/me/api-keys')).json().items[0].last_used_at
@@ -159,7 +159,7 @@ t.test('its use is written by the poll, once a minute', async (t) => {
   t.same((await mina.get('/v1/me/api-keys')).json(), { items: [] })
 })
 
-t.test('a proxy that verifies takes keys and tokens of clients only for the scope that it names', async (t) => {
+t.test('/v1/verify accepts API keys and client tokens only for a scope that the request names', async (t) => {
   const { service, mina } = await start(t)
   const { key } = await makeKey(mina, 'invoices:read todos:read')
   const client = await registerClient(service, 'billing', { scope: 'invoices:read stock:read' })
@@ -190,7 +190,7 @@ t.test('a proxy that verifies takes keys and tokens of clients only for the scop
   }
 })
 
-t.test('the operator’s own API may ask about a key, and nobody else', async (t) => {
+t.test('a first-party client may introspect an API key, and another client may not', async (t) => {
   const { service, mina } = await start(t)
   const { key } = await makeKey(mina, 'invoices:read')
   const api = await registerClient(service, 'api', { first_party: true, resources: ['http://latchkey.test'] })

@@ -8,7 +8,7 @@ t.setTimeout(120_000)
 
 const PROTECTED = { status: 403, code: 'account_protected' }
 
-t.test('a client manages accounts without a step-up, and the audit log names it', async (t) => {
+t.test('a client manages accounts without a step-up, and the audit log names the client', async (t) => {
   const { service, robot, boss } = await start(t)
   const made = await robot('POST', '/v1/users', { username: 'mina', email: 'mina@example.com' })
   t.equal(made.statusCode, 201)
@@ -27,10 +27,10 @@ t.test('a client manages accounts without a step-up, and the audit log names it'
   const person = await service.signUp('joon')
   t.equal((await robot('DELETE', `/v1/users/${person.id}/sessions`)).statusCode, 204)
   t.equal((await person.get('/v1/me')).statusCode, 401)
-  t.equal((await robot('DELETE', `/v1/users/${person.id}/factors`)).statusCode, 204, 'there are none')
+  t.equal((await robot('DELETE', `/v1/users/${person.id}/factors`)).statusCode, 204, 'the account has no factors')
 })
 
-t.test('a client touches no admin and makes none', async (t) => {
+t.test('a client cannot change an admin account or make an account admin', async (t) => {
   const { robot, service, boss } = await start(t)
   const mina = await service.signUp('mina')
   const requests: ['POST' | 'PATCH' | 'DELETE', string, unknown?][] = [
@@ -53,7 +53,7 @@ t.test('a client touches no admin and makes none', async (t) => {
   ])
 })
 
-t.test('a client sees no reset token: the person gets it by mail, or nobody does', async (t) => {
+t.test('a client gets no reset token, and none is created where no mail can be sent', async (t) => {
   const { robot, service } = await start(t)
   const mina = await service.signUp('mina')
   const answer = await robot('POST', `/v1/users/${mina.id}/password-reset`)
@@ -67,7 +67,7 @@ t.test('a client sees no reset token: the person gets it by mail, or nobody does
 })
 
 t.test(
-  'a scope that is taken from a client, and a disabled or deleted one, count at once for tokens it has',
+  'the tokens of a client lose a removed scope at once, and end when the client is disabled or deleted',
   async (t) => {
     const { robot, service, boss } = await start(t)
     const mina = await service.signUp('mina')
@@ -89,7 +89,7 @@ t.test(
   },
 )
 
-t.test('a client that tries more than it may is in the audit log, once for each door', async (t) => {
+t.test('a client that exceeds its scope is in the audit log, once for each endpoint', async (t) => {
   const { service, boss } = await start(t)
   const reader = await registerClient(service, 'reader', { scope: 'users:read' })
   const authorization = `Bearer ${await clientToken(service, reader)}`

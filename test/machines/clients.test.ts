@@ -29,10 +29,10 @@ t.test('an admin registers a client, and its secret is shown once', async (t) =>
   }
   t.same((await boss.get('/v1/clients/billing')).json(), client)
   const { db, tables } = service.app.database
-  t.notMatch(JSON.stringify(await db.select().from(tables.clients)), secret, 'nor does the database hold it')
+  t.notMatch(JSON.stringify(await db.select().from(tables.clients)), secret, 'the database does not hold the secret')
 })
 
-t.test('a client_id is made up where none is given, and never looks like a user', async (t) => {
+t.test('a client_id is generated if none is given, and one that looks like a user id is rejected', async (t) => {
   const { boss } = await start(t)
   const { client_id } = (await boss.post('/v1/clients', { client_name: 'Nobody in particular' })).json()
   t.match(client_id, /^client_[\w-]{16}$/)
@@ -42,7 +42,7 @@ t.test('a client_id is made up where none is given, and never looks like a user'
   }
 })
 
-t.test('a client_id is given out once, whatever becomes of its client', async (t) => {
+t.test('a client_id is never given out again, even after its client was deleted', async (t) => {
   const { boss } = await start(t)
   const billing = { client_id: 'billing', client_name: 'Billing' }
   t.equal((await boss.post('/v1/clients', billing)).statusCode, 201)
@@ -56,7 +56,7 @@ t.test('a client_id is given out once, whatever becomes of its client', async (t
   t.same((await boss.get('/v1/clients')).json(), { items: [], next_cursor: null })
 })
 
-t.test('two secrets are valid while they rotate, never three', async (t) => {
+t.test('a client has two secrets during a rotation, never three', async (t) => {
   const { boss } = await start(t)
   await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing' })
   const second = await boss.post('/v1/clients/billing/secrets')
@@ -71,7 +71,7 @@ t.test('two secrets are valid while they rotate, never three', async (t) => {
   t.match((await boss.post('/v1/clients/signer/secrets')).json(), { status: 400, code: 'client_rejected' })
 })
 
-t.test('what does not fit together is refused with the reason', async (t) => {
+t.test('inconsistent or unsafe client metadata is rejected with the reason', async (t) => {
   const { boss } = await start(t)
   const web = { grant_types: ['authorization_code'], redirect_uris: ['https://app.example.com/cb'] }
   const refused: [Record<string, unknown>, RegExp][] = [
@@ -120,7 +120,7 @@ t.test('what does not fit together is refused with the reason', async (t) => {
   t.same((await boss.get('/v1/clients')).json().items, [])
 })
 
-t.test('addresses that may be registered', async (t) => {
+t.test('https, loopback and private-use redirect addresses can be registered', async (t) => {
   const { boss } = await start(t)
   const redirect_uris = ['https://app.example.com/cb?x=1', 'http://127.0.0.1/cb', 'http://[::1]:8080/cb']
   t.equal((await boss.post('/v1/clients', { client_name: 'Web', redirect_uris })).statusCode, 201)
@@ -149,14 +149,14 @@ t.test('a redirect address is compared exactly, but for the port of a loopback a
   }
 })
 
-t.test('changes are checked as a whole, recorded, and known to every process', async (t) => {
+t.test('a change of a client is checked as a whole, recorded, and applied at once', async (t) => {
   const { service, boss } = await start(t)
   await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing' })
   const changed = await boss.patch('/v1/clients/billing', { scope: 'b a b', resources: ['https://api.example.com'] })
   t.match(changed.json(), { scope: 'b a', resources: ['https://api.example.com'], client_name: 'Billing' })
   t.equal((await boss.patch('/v1/clients/billing', { scope: 'email' })).statusCode, 400)
   t.equal((await boss.patch('/v1/clients/billing', { token_endpoint_auth_method: 'none' })).statusCode, 400)
-  t.equal((await boss.patch('/v1/clients/billing', { ...signed() })).statusCode, 400, 'it has a secret')
+  t.equal((await boss.patch('/v1/clients/billing', { ...signed() })).statusCode, 400, 'the client has a secret')
   t.equal((await boss.patch('/v1/clients/billing', { is_active: false })).json().is_active, false)
   t.equal(service.app.knownClients.find('billing')?.isActive, false)
   await boss.patch('/v1/clients/billing', { is_active: false })
@@ -169,7 +169,7 @@ t.test('changes are checked as a whole, recorded, and known to every process', a
   t.equal(events.length, 3)
 })
 
-t.test('the list goes on where a page ends', async (t) => {
+t.test('the list of clients is paged, and rejects the cursor of another list', async (t) => {
   const { boss } = await start(t)
   for (const id of ['cc1', 'aa1', 'bb1']) await boss.post('/v1/clients', { client_id: id, client_name: id })
   const first = (await boss.get('/v1/clients?limit=2')).json()
@@ -180,7 +180,7 @@ t.test('the list goes on where a page ends', async (t) => {
   t.match((await boss.get(`/v1/clients?cursor=${next_cursor}`)).json(), { status: 400, code: 'invalid_cursor' })
 })
 
-t.test('a replica knows a client that another one registered, at its first request', async (t) => {
+t.test('a replica finds a client that another process registered, and learns its changes by polling', async (t) => {
   const { service, boss } = await start(t)
   const { KnownClients } = await import('../../src/clients/known-clients.js')
   const replica = new KnownClients(service.app.database)
@@ -197,13 +197,13 @@ t.test('a replica knows a client that another one registered, at its first reque
   t.equal(replica.find('billing'), undefined)
 })
 
-t.test('who is no admin, or is one no more, registers nothing', async (t) => {
+t.test('a user who is not, or no longer, an admin cannot register a client', async (t) => {
   const { service, boss } = await start(t)
   const mina = await service.signUp('mina')
   t.equal((await mina.post('/v1/clients', { client_name: 'X' })).statusCode, 403)
   const { db, tables } = service.app.database
   await db.update(tables.users).set({ role: 'user' })
-  t.equal((await boss.post('/v1/clients', { client_name: 'X' })).statusCode, 401, 'the database is asked')
+  t.equal((await boss.post('/v1/clients', { client_name: 'X' })).statusCode, 401, 'the role is read from the database')
   t.same(await db.select().from(tables.clients), [])
 })
 

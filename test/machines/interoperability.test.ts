@@ -26,7 +26,7 @@ const HTTP = { [oauth.allowInsecureRequests]: true }
 const PAIR = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const JWK = { ...PAIR.publicKey.export({ format: 'jwk' }), kid: 'k1' }
 
-t.test('openid-client: each way to authenticate, introspection and revocation', async (t) => {
+t.test('openid-client authenticates in each way, introspects and revokes', async (t) => {
   const { issuer, secret, key } = await start(t)
   const ways: [string, string, openid.ClientAuth][] = [
     ['Basic', 'my-client_1', openid.ClientSecretBasic(secret)],
@@ -47,7 +47,7 @@ t.test('openid-client: each way to authenticate, introspection and revocation', 
   }
 })
 
-t.test('oauth4webapi: each way to authenticate, introspection and revocation', async (t) => {
+t.test('oauth4webapi authenticates in each way, introspects and revokes', async (t) => {
   const { issuer, secret, key } = await start(t)
   const url = new URL(issuer)
   const found = await oauth.discoveryRequest(url, { ...HTTP, algorithm: 'oauth2' })
@@ -71,7 +71,7 @@ t.test('oauth4webapi: each way to authenticate, introspection and revocation', a
   }
 })
 
-t.test('Authlib: Basic, body and private_key_jwt', { skip: missing('authlib') }, async (t) => {
+t.test('Authlib authenticates in each way and introspects', { skip: missing('authlib') }, async (t) => {
   const { issuer, secret, privateJwk } = await start(t)
   const script = `
 import json, sys
@@ -96,7 +96,7 @@ print('private_key_jwt', signer.fetch_token(issuer + '/v1/token', grant_type='cl
   ])
 })
 
-t.test('requests-oauthlib: a service that fetches its token', { skip: missing('requests_oauthlib') }, async (t) => {
+t.test('requests-oauthlib fetches a token for a service', { skip: missing('requests_oauthlib') }, async (t) => {
   const { issuer, secret } = await start(t)
   const script = `
 import os, sys
@@ -112,7 +112,7 @@ for more in [{}, {'include_client_id': True}]:
   t.same(await python(script, issuer, secret), ['Bearer invoices:read', 'Bearer invoices:read'])
 })
 
-t.test('x/oauth2 of Go: a client that fetches its token and sends it', { skip: missingGo() }, async (t) => {
+t.test('x/oauth2 of Go fetches a token for a client and sends it', { skip: missingGo() }, async (t) => {
   const { issuer, secret } = await start(t)
   const folder = await temporaryFolder(t)
   const file = join(folder, 'main.go')
@@ -148,7 +148,7 @@ func main() {
   t.same(seen.trim().split('\n'), Array(3).fill('204 my-client_1'))
 })
 
-t.test('curl, with the secret as it stands', async (t) => {
+t.test('curl sends the secret by Basic without encoding it', async (t) => {
   const { issuer, secret } = await start(t)
   const data = ['-d', 'grant_type=client_credentials']
   const answer = await run('curl', ['-s', '-u', `my-client_1:${secret}`, ...data, `${issuer}/v1/token`])

@@ -8,7 +8,7 @@ t.setTimeout(120_000)
 const ISSUER = 'http://latchkey.test'
 const INACTIVE = { active: false }
 
-t.test('a client is told of its own tokens, and of those for its resources', async (t) => {
+t.test('a client can introspect its own tokens and those for its resources, and no others', async (t) => {
   const { service, billing, invoices, stranger } = await start(t)
   const own = await clientToken(service, billing)
   const meant = await clientToken(service, billing, { resource: 'https://invoices.example.com' })
@@ -35,7 +35,7 @@ t.test('a client is told of its own tokens, and of those for its resources', asy
   }
 })
 
-t.test('what is no token, or counts no more, is inactive and says nothing else', async (t) => {
+t.test('an invalid, foreign or ended token is inactive, and the response says nothing else', async (t) => {
   const { service, billing, mina } = await start(t)
   const token = await clientToken(service, billing)
   const [header, payload, signature] = token.split('.')
@@ -55,19 +55,19 @@ t.test('what is no token, or counts no more, is inactive and says nothing else',
   await service.app.clients.update('billing', { is_active: false }, { id: null })
   const invoices = await registerClient(service, 'auditor', { resources: [`urn:x`] })
   t.equal((await ask(service, invoices, token)).json().active, false)
-  t.equal((await ask(service, billing, token)).statusCode, 401, 'a disabled client is told nothing')
+  t.equal((await ask(service, billing, token)).statusCode, 401, 'a disabled client cannot introspect')
 })
 
-t.test('the operator’s own API learns of people’s tokens, and of their end', async (t) => {
+t.test('a first-party client can introspect the access tokens of users until they end', async (t) => {
   const { service, mina } = await start(t)
   const api = await registerClient(service, 'api', { first_party: true, resources: [ISSUER] })
   t.match((await ask(service, api, mina.token)).json(), { active: true, sub: String(mina.id), client_id: 'latchkey' })
-  t.same((await ask(service, api, mina.login.refresh_token)).json(), INACTIVE, 'refresh tokens are not for it')
+  t.same((await ask(service, api, mina.login.refresh_token)).json(), INACTIVE, 'refresh tokens cannot be introspected')
   await mina.post('/v1/logout')
   t.same((await ask(service, api, mina.token)).json(), INACTIVE)
 })
 
-t.test('who is no client is told nothing', async (t) => {
+t.test('introspection and revocation need an authenticated client', async (t) => {
   const { service, billing } = await start(t)
   const token = await clientToken(service, billing)
   for (const url of ['/v1/introspect', '/v1/revoke']) {
@@ -88,7 +88,7 @@ t.test('who is no client is told nothing', async (t) => {
   t.equal((await ask(service, billing, token)).json().active, true)
 })
 
-t.test('a client ends its own token, here at once and elsewhere with the next poll', async (t) => {
+t.test('a client revokes its own token, here at once and in other processes with the next poll', async (t) => {
   const { service, billing, stranger } = await start(t)
   const [token, other] = [await clientToken(service, billing), await clientToken(service, billing)]
   const bearer = { authorization: `Bearer ${token}` }
@@ -101,7 +101,7 @@ t.test('a client ends its own token, here at once and elsewhere with the next po
   }
   t.equal((await service.get('/v1/users', bearer)).statusCode, 401)
   t.same((await ask(service, billing, token)).json(), INACTIVE)
-  t.equal((await ask(service, billing, other)).json().active, true, 'and no other')
+  t.equal((await ask(service, billing, other)).json().active, true, 'the other token stays active')
   const { Revocations } = await import('../../src/sessions/revocations.js')
   const { TokenRevocations } = await import('../../src/clients/token-revocations.js')
   const revocations = new Revocations(service.app.database)
@@ -114,7 +114,7 @@ t.test('a client ends its own token, here at once and elsewhere with the next po
   t.notOk(revocations.has(String(claimsOf(other).jti)))
 })
 
-t.test('what is unknown or somebody else’s ends nothing', async (t) => {
+t.test('revoking an unknown token, or a token of a user, ends nothing', async (t) => {
   const { service, billing, mina } = await start(t)
   for (const token of ['x', 'lkr_x', 'lkk_x', 'a.b.c']) {
     t.equal((await end(service, billing, token)).statusCode, 200, token)
@@ -125,7 +125,7 @@ t.test('what is unknown or somebody else’s ends nothing', async (t) => {
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-t.test('the session of a client is refreshed, described and ended by that client alone', async (t) => {
+t.test('the session of a client is refreshed, introspected and revoked by that client alone', async (t) => {
   const { service, mina } = await start(t)
   const grants = { grant_types: ['authorization_code', 'refresh_token'] as ('authorization_code' | 'refresh_token')[] }
   const redirects = { redirect_uris: ['https://app.example.com/cb'] }
@@ -168,13 +168,13 @@ t.test('the session of a client is refreshed, described and ended by that client
   t.equal((await service.get('/v1/todos', bearer)).statusCode, 403)
   token = narrow.refresh_token
   const again = (await refresh(web)).json()
-  t.equal(again.scope, 'profile todos:read', 'the grant is as it was')
+  t.equal(again.scope, 'profile todos:read', 'the granted scope is unchanged')
   await service.app.clients.update('web', { scope: 'profile' }, { id: null })
   for (const issued of [again.refresh_token, again.access_token]) {
-    t.equal((await ask(service, web, issued)).json().scope, 'profile', 'nor in what is said of those it has')
+    t.equal((await ask(service, web, issued)).json().scope, 'profile', 'introspection shows the reduced scope')
   }
   const later = (await refresh(web)).json()
-  t.equal(later.scope, 'profile', 'what the client may have no more is in no new token')
+  t.equal(later.scope, 'profile', 'a new token has the reduced scope')
   t.match((await end(service, rival, later.refresh_token)).json(), { error: 'invalid_grant' })
   t.equal((await end(service, web, later.refresh_token)).statusCode, 200)
   t.same((await ask(service, web, later.access_token)).json(), INACTIVE)

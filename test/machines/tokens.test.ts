@@ -37,12 +37,12 @@ t.test('a client gets a token for itself: no session, no refresh token, no role'
     t.same(
       rows.filter(({ type }) => type !== 'client.created'),
       [],
-      'nothing is written for it',
+      'nothing is stored for the token',
     )
   }
 })
 
-t.test('a secret is taken by Basic, encoded or not, and in the body', async (t) => {
+t.test('a secret is accepted by Basic, encoded or not, and in the body', async (t) => {
   const service = await startService(t)
   const { id, secret } = await registerClient(service, 'my-client_1')
   const encoded = (text: string) => text.replace(/[^A-Za-z0-9]/g, (c) => `%${c.charCodeAt(0).toString(16)}`)
@@ -53,7 +53,7 @@ t.test('a secret is taken by Basic, encoded or not, and in the body', async (t) 
   t.equal((await postForm(service, '/v1/token', { ...GRANT, client_id: id, client_secret: secret })).statusCode, 200)
 })
 
-t.test('who proves nothing gets nothing, and the challenge comes only where Basic was used', async (t) => {
+t.test('a client that does not authenticate gets no token, and a challenge only if it used Basic', async (t) => {
   const service = await startService(t)
   const { id, secret } = await registerClient(service, 'billing')
   const other = await registerClient(service, 'other')
@@ -87,7 +87,7 @@ t.test('who proves nothing gets nothing, and the challenge comes only where Basi
   t.match([publicClient.statusCode, publicClient.json()], [400, { error: 'unauthorized_client' }])
 })
 
-t.test('both secrets count while they rotate, and the older one no more when it has ended', async (t) => {
+t.test('both secrets work during a rotation, and the older one is rejected when it has ended', async (t) => {
   const service = await startService(t)
   const { clients } = service.app
   const first = await registerClient(service, 'billing')
@@ -100,7 +100,7 @@ t.test('both secrets count while they rotate, and the older one no more when it 
   await t.rejects(clientToken(service, { id: 'billing', secret }), /invalid_client/)
 })
 
-t.test('a signed assertion proves a client once, by the key and the algorithm that are registered', async (t) => {
+t.test('a signed assertion authenticates a client once, by the registered key and algorithm', async (t) => {
   const service = await startService(t)
   await signer(service)
   await registerClient(service, 'other', { ...signedBy(EC.publicKey, 'e1') })
@@ -111,13 +111,13 @@ t.test('a signed assertion proves a client once, by the key and the algorithm th
   for (const aud of [ISSUER, `${ISSUER}/v1/token`]) {
     const assertion = await assertionOf({ aud })
     t.equal(await ask(assertion), 200, aud)
-    t.equal(await ask(assertion), 401, 'it was used')
+    t.equal(await ask(assertion), 401, 'the assertion was used')
   }
   t.equal(await ask(await assertionOf({}, { kid: 'r1', alg: 'RS256', key: RSA.privateKey })), 200)
   t.equal(await ask(await assertionOf({}, { kid: undefined })), 200, 'without a kid')
   const replay = await assertionOf({ jti: 'same' })
   const all = await Promise.all(Array.from({ length: 8 }, () => ask(replay)))
-  t.equal(all.filter((status) => status === 200).length, 1, 'of eight at once one is taken')
+  t.equal(all.filter((status) => status === 200).length, 1, 'of eight at once one is accepted')
   const now = Math.floor(Date.now() / 1_000)
   const wrong: [string, string][] = [
     ['another audience', await assertionOf({ aud: 'https://evil.example' })],
@@ -125,14 +125,14 @@ t.test('a signed assertion proves a client once, by the key and the algorithm th
     ['a list of one', await assertionOf({ aud: [ISSUER] })],
     ['no expiry', await assertionOf({ exp: undefined })],
     ['expired', await assertionOf({ exp: now - 60 })],
-    ['a day', await assertionOf({ exp: now + 86_400 })],
-    ['not yet', await assertionOf({ nbf: now + 600 })],
+    ['valid for a day', await assertionOf({ exp: now + 86_400 })],
+    ['not valid yet', await assertionOf({ nbf: now + 600 })],
     ['no jti', await assertionOf({ jti: undefined })],
     ['an empty jti', await assertionOf({ jti: '' })],
     ['another issuer', await assertionOf({ iss: 'other' })],
     ['another subject', await assertionOf({ sub: 'other' })],
     ['another key', await assertionOf({}, { key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey })],
-    ['a kid that is not there', await assertionOf({}, { kid: 'x' })],
+    ['an unknown kid', await assertionOf({}, { kid: 'x' })],
     ['another algorithm of the key', await assertionOf({}, { kid: 'r1', alg: 'PS256', key: RSA.privateKey })],
     ['a token of another type', await assertionOf({}, { typ: 'at+jwt' })],
     ['HS256 with the public key', await hmacAssertion()],
@@ -144,7 +144,7 @@ t.test('a signed assertion proves a client once, by the key and the algorithm th
   t.equal(await ask(await assertionOf({}), { client_id: 'signer' }), 200)
 })
 
-t.test('the scope is what the client may have, never what is of users', async (t) => {
+t.test('a token has only scopes that the client may have, never scopes of users', async (t) => {
   const service = await startService(t)
   const web = {
     grant_types: ['authorization_code', 'client_credentials'],
@@ -173,7 +173,7 @@ t.test('the scope is what the client may have, never what is of users', async (t
   }
 })
 
-t.test('the audience is a resource of the client, else what Latchkey alone takes', async (t) => {
+t.test('the audience is a resource of the client, or one that only Latchkey accepts', async (t) => {
   const service = await startService(t, { AUDIENCE: 'https://api.example.com' })
   const resources = ['https://invoices.example.com', 'urn:stock']
   const client = await registerClient(service, 'billing', { resources })
@@ -191,7 +191,7 @@ t.test('the audience is a resource of the client, else what Latchkey alone takes
   t.match([answer.statusCode, answer.json()], [400, { error: 'invalid_request' }])
 })
 
-t.test('a token of a client opens what its scope names, and nothing that has an owner', async (t) => {
+t.test('a client token may call only what its scope names, and nothing that belongs to a user', async (t) => {
   const service = await startService(t)
   const client = await registerClient(service, 'billing', { scope: 'users:read' })
   const headers = { authorization: `Bearer ${await clientToken(service, client)}` }
@@ -201,7 +201,7 @@ t.test('a token of a client opens what its scope names, and nothing that has an 
   }
 })
 
-t.test('a client that is disabled or deleted gets no token, and those that it has are refused', async (t) => {
+t.test('a disabled or deleted client gets no token, and its existing tokens are rejected', async (t) => {
   const service = await startService(t)
   const { clients } = service.app
   const client = await registerClient(service, 'billing', { scope: 'users:read' })
@@ -216,7 +216,7 @@ t.test('a client that is disabled or deleted gets no token, and those that it ha
   await t.rejects(clientToken(service, client), /401 .*invalid_client/)
 })
 
-t.test('clients get no passwords, and Latchkey’s own refresh tokens are not theirs', async (t) => {
+t.test('a client cannot use the password grant or a refresh token of a first-party session', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
   const client = await registerClient(service, 'web', {
@@ -228,22 +228,22 @@ t.test('clients get no passwords, and Latchkey’s own refresh tokens are not th
   t.match((await postForm(service, '/v1/token', password, headers)).json(), { error: 'unauthorized_client' })
   const refresh = { grant_type: 'refresh_token', refresh_token: mina.login.refresh_token }
   t.match((await postForm(service, '/v1/token', refresh, headers)).json(), { error: 'invalid_grant' })
-  t.equal((await postForm(service, '/v1/token', refresh)).statusCode, 200, 'and nothing has ended')
+  t.equal((await postForm(service, '/v1/token', refresh)).statusCode, 200, 'the session has not ended')
 })
 
-t.test('wrong secrets take from the budget of their network, and no right one does', async (t) => {
+t.test('wrong secrets take from the budget of their network, and correct ones do not', async (t) => {
   const service = await startService(t, { RATE_LIMIT: '3' })
   const client = await registerClient(service, 'billing')
   for (let n = 0; n < 10; n += 1) await t.resolves(clientToken(service, client))
   const wrong = () => postForm(service, '/v1/token', GRANT, basic('billing', 'wrong'))
   for (const status of [401, 401, 401, 429]) t.equal((await wrong()).statusCode, status)
-  await t.resolves(clientToken(service, client), 'who has the secret is not kept out')
+  await t.resolves(clientToken(service, client), 'a correct secret still works')
   const boss = service.app.database
   const events = await boss.db.select().from(boss.tables.events)
-  t.equal(events.filter(({ type }) => type === 'client.refused').length, 1, 'it is recorded once')
+  t.equal(events.filter(({ type }) => type === 'client.refused').length, 1, 'the refusal is recorded once')
 })
 
-t.test('the document of the server lists what there is', async (t) => {
+t.test('the metadata document of the server lists its endpoints, grants and methods', async (t) => {
   const service = await startService(t)
   const answer = await service.get('/.well-known/oauth-authorization-server')
   t.equal(answer.headers['access-control-allow-origin'], '*')
