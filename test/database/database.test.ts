@@ -79,14 +79,14 @@ t.test('the id of a deleted row is never given out again, not even after a resta
   t.same(ids, { users: [1, 2, 3, 4], todos: eight, tutorials: eight })
 })
 
-t.test('the newest row is deleted, the service restarts, and its id does not come back', async (t) => {
+t.test('the id of the newest row is not reused after the row is deleted and the service restarts', async (t) => {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const rows = { todos: { title: 'x' }, tutorials: { name: 'x', description: '' } }
   const first = await startService(t, { DATABASE_URL })
   const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
   for (const [list, body] of Object.entries(rows)) {
     await mina.post(`/v1/${list}`, body)
-    t.equal((await joon.post(`/v1/${list}`, body)).json().id, 2, 'people have no ids in common')
+    t.equal((await joon.post(`/v1/${list}`, body)).json().id, 2, 'the ids of both users come from one sequence')
     t.equal((await joon.delete(`/v1/${list}/2`)).statusCode, 204)
   }
   await first.app.close()

@@ -36,7 +36,7 @@ t.test('failures of the PostgreSQL server', { skip: POSTGRES_ONLY }, async (t) =
     const frozenAt = performance.now()
     await assertUnavailable(t, service, mina, () => performance.now() - frozenAt < 3_500)
     await until(async () => (await mina.get('/v1/verify')).statusCode === 503)
-    t.ok(performance.now() - frozenAt > 4_000, 'revocations count as known for five seconds')
+    t.ok(performance.now() - frozenAt > 4_000, 'revocations count as fresh for five seconds')
     await server.thaw()
     t.comment(`well again after ${await untilWell(service, mina)} ms`)
   })

@@ -39,7 +39,7 @@ t.test(`${REQUESTS} requests from seed ${SEED} cause no 500, no leak and no undo
   }
   if (sent >= 2_000) t.ok(missed.length <= 5, 'nearly every operation succeeded at least once')
   const growth = heap.late - heap.early
-  t.ok(growth < HEAP_MAY_GROW, `${(growth / 2 ** 20).toFixed(1)} MiB more are kept than after a third of the requests`)
+  t.ok(growth < HEAP_MAY_GROW, `the heap grew by ${(growth / 2 ** 20).toFixed(1)} MiB since a third of the requests`)
 
   const { db, tables } = service.app.database
   const { todos, tutorials } = tables

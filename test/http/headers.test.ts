@@ -80,7 +80,7 @@ t.test('an origin in CORS_ORIGINS gets CORS headers on every response and prefli
     for (const [status, response] of answers) {
       t.equal(response.statusCode, Number(status), 'CORS does not change the status')
       t.equal(response.headers['access-control-allow-origin'], origin, `a page can read a ${status}`)
-      t.match(String(response.headers.vary), /origin/i, `caches keep a ${status} apart`)
+      t.match(String(response.headers.vary), /origin/i, `a ${status} varies by Origin`)
       t.match(response.headers['access-control-expose-headers'], /etag.*retry-after.*www-authenticate.*x-request-id/i)
       t.equal(response.headers['access-control-allow-credentials'], undefined)
     }

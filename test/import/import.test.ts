@@ -130,7 +130,7 @@ t.test('an import that was killed goes on when it is run again, and imports noth
   await killed.end()
   const halfway = await counts(await startService())
   t.ok(halfway.users > 0 && halfway.users < people, `${halfway.users} people were written`)
-  t.equal(halfway.users, halfway.ids, 'each with their old id')
+  t.equal(halfway.users, halfway.ids, 'each account with its old id')
 
   const killedLater = await start(['import', file, '--apply'])
   await killedLater.says(/ of 6,000 tutorials/)
@@ -189,7 +189,7 @@ t.test('CSV and JSON lines are imported, with mapped column names and with field
   t.equal(
     (await tryPassword(service, 'joon@example.com', WERKZEUG_PASSWORD)).statusCode,
     401,
-    'disabled there and here',
+    'disabled in the source and here',
   )
 })
 

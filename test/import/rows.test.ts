@@ -69,7 +69,7 @@ t.test('each row without an id is imported once, even if it equals another row',
   t.match(JSON.parse(again.stdout).todos, { read: 5, ready: 0, already: 5, skipped: {} })
   const service = await startService()
   t.same(await titlesOf(service, 'todos'), ['bread', 'milk', 'milk', 'milk'])
-  t.same(await titlesOf(service, 'todos', 'joon'), ['milk'], 'and no row of another user')
+  t.same(await titlesOf(service, 'todos', 'joon'), ['milk'], 'no row of another user')
 })
 
 /** An installation beside a source with two people, mina and joon, and what these statements put there. */
