@@ -35,9 +35,9 @@ export default plugin(
       if (method !== 'GET' || url !== '/metrics') return void response.writeHead(404).end()
       response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text())
     })
-    app.addHook('onListen', async () => {
+    app.addHook('onReady', async () => {
       await new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
+        server.once('error', (error) => reject(Object.assign(error, { setting: 'METRICS_PORT' })))
         server.listen(METRICS_PORT, firstAddress(HOST), resolve)
       })
       app.log.info({ address: server.address() }, 'metrics are served')

@@ -141,9 +141,15 @@ function messageOf(error: unknown): string[] {
   return `latchkey: ${stack.replace(message, () => printable(message))}`.split('\n')
 }
 
+type ListenError = NodeJS.ErrnoException & {
+  port?: number
+  /** The setting that the port comes from, where it is not PORT. */
+  setting?: string
+}
+
 /** One sentence for a fault that the operator can mend; undefined for a bug, whose stack is printed instead. */
 function reasonOf(error: unknown): string | undefined {
-  const { code, message, port = 0, syscall = '' } = error as NodeJS.ErrnoException & { port?: number }
+  const { code, message, port = 0, syscall = '', setting = 'PORT' } = error as ListenError
   if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof CommandError)
     return message
   const causes = causesOf(error)
@@ -153,7 +159,7 @@ function reasonOf(error: unknown): string | undefined {
   if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
   // A single process fails at listen, a worker at bind, and a HOST that is a name at its look-up.
   const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)
-  if (code === 'EADDRINUSE') return `${message}; stop what listens there, or choose another: PORT=${port + 1}`
+  if (code === 'EADDRINUSE') return `${message}; stop what listens there, or choose another: ${setting}=${port + 1}`
   return cannotListen || error instanceof Problem ? message : undefined
 }
 

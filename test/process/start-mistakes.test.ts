@@ -21,7 +21,8 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
   const secret = 'a secret that is far too s'
   const cases: [args: string[], settings: Record<string, string>, code: number, says: RegExp][] = [
     [['serve'], { PORT: 'eighty', LOG_LEVEL: 'loud' }, 78, /PORT must be .*, but is "eighty"\n.*LOG_LEVEL .*"loud"/],
-    [['serve'], { PORT: String(port) }, 1, new RegExp(`EADDRINUSE.*PORT=${port + 1}`)],
+    [['serve'], { PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* PORT=${port + 1}`)],
+    [['serve'], { PORT: '0', METRICS_PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* METRICS_PORT=${port + 1}`)],
     [['serve', '--port', '4000'], {}, 64, /settings are variables: PORT=4000 latchkey serve/],
     [['serve', '--verbose'], {}, 64, /no option --verbose; see latchkey serve --help/],
     [['serve'], { DATABASE_URL: 'sqlite::memory:' }, 78, /DATABASE_URL must name a file/],
