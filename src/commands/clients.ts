@@ -93,7 +93,7 @@ interface Values {
 }
 
 interface Outcome {
-  line: string
+  lines: string[]
   client: OAuthClient
   secret?: string | undefined
 }
@@ -105,32 +105,32 @@ const ROWS_AT_ONCE = 500
 const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) => Promise<Outcome>> = {
   show: async ({ clients }, id) => {
     const client = await clients.get(id)
-    return { line: lineOf(client), client }
+    return { lines: describe(client), client }
   },
   update: async ({ clients }, id, values) => {
     const client = await clients.update(id, registrationOf(values), OPERATOR)
-    return { line: `Changed ${id}.`, client }
+    return { lines: [`Changed ${id}.`], client }
   },
   rotate: async ({ clients }, id, values) => {
     if (values['end-older']) {
-      return { line: `One secret of ${id} is valid.`, client: await clients.endOlderSecret(id, OPERATOR) }
+      return { lines: [`One secret of ${id} is valid.`], client: await clients.endOlderSecret(id, OPERATOR) }
     }
     const atOnce = values.now === true
     const others = atOnce
       ? 'All others have ended.'
       : `The one before is valid until: latchkey clients rotate ${id} --end-older`
-    return { line: `A new secret for ${id}. ${others}`, ...(await clients.addSecret(id, OPERATOR, { atOnce })) }
+    return { lines: [`A new secret for ${id}. ${others}`], ...(await clients.addSecret(id, OPERATOR, { atOnce })) }
   },
   disable: async ({ clients }, id) => {
-    return { line: `${id} is disabled.`, client: await clients.update(id, { is_active: false }, OPERATOR) }
+    return { lines: [`${id} is disabled.`], client: await clients.update(id, { is_active: false }, OPERATOR) }
   },
   enable: async ({ clients }, id) => {
-    return { line: `${id} is active.`, client: await clients.update(id, { is_active: true }, OPERATOR) }
+    return { lines: [`${id} is active.`], client: await clients.update(id, { is_active: true }, OPERATOR) }
   },
   delete: async ({ clients }, id) => {
     const client = await clients.get(id)
     await clients.delete(id, OPERATOR)
-    return { line: `Deleted ${id}.`, client }
+    return { lines: [`Deleted ${id}.`], client }
   },
 }
 
@@ -176,7 +176,7 @@ function assertOptions(action: string, values: Values): void {
 
 async function create({ clients }: FastifyInstance, id: string, values: Values): Promise<Outcome> {
   const registration = withDefaults({ client_name: '', ...registrationOf(values) })
-  return { line: `Registered ${id}.`, ...(await clients.create(id, registration, OPERATOR)) }
+  return { lines: [`Registered ${id}.`], ...(await clients.create(id, registration, OPERATOR)) }
 }
 
 /** The registration that the options describe, in the names of RFC 7591. */
@@ -233,9 +233,20 @@ async function printClients({ clients }: FastifyInstance, { json }: Values): Pro
   }
 }
 
-function report({ line, client, secret }: Outcome, { json }: Values): void {
+function report({ lines, client, secret }: Outcome, { json }: Values): void {
   if (json) printJson({ ...toClient(client), ...(secret !== undefined && { client_secret: secret }) })
-  else print(...(secret === undefined ? [] : [secret]), line)
+  else print(...(secret === undefined ? [] : [secret]), ...lines)
+}
+
+/** A line for each field, by its name in RFC 7591 and in the API. */
+function describe(client: OAuthClient): string[] {
+  return Object.entries(toClient(client)).map(([name, value]) => `${name.padEnd(28)} ${textOf(value)}`)
+}
+
+function textOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join(' ') || '-'
+  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
+  return String(value ?? '') || '-'
 }
 
 function lineOf({ id, isActive, grantTypes, scopes, name }: OAuthClient): string {

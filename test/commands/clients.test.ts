@@ -31,7 +31,7 @@ t.test('clients are registered, changed and deleted on the command line', async 
 })
 
 t.test('client settings can be cleared again on the command line', async (t) => {
-  const { run } = await installation(t)
+  const { run, settings } = await installation(t)
   const folder = await temporaryFolder(t)
   const keys = join(folder, 'jwks.json')
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -42,6 +42,10 @@ t.test('client settings can be cleared again on the command line', async (t) => 
   const made = JSON.parse((await run('create', 'shop', '--name', 'Shop', ...addresses, ...others)).stdout)
   const given = { redirect_uris: [callback], post_logout_redirect_uris: [home], resources: [api], first_party: true }
   t.match(made, { ...given, scope: 'openid', jwks: { keys: [{ kty: 'EC' }] } })
+  const { stdout } = await call(['clients', 'show', 'shop'], { settings })
+  const shown = new Set(stdout.replaceAll(/ +/g, ' ').split('\n'))
+  for (const line of ['client_id shop', `redirect_uris ${callback}`, 'require_pkce true', 'secrets 0'])
+    t.ok(shown.has(line), line)
   const emptied = ['--scope', '--resource', '--redirect-uri', '--post-logout-redirect-uri']
   const taken = [...emptied.flatMap((option) => [option, '']), '--no-first-party']
   const now = JSON.parse((await run('update', 'shop', ...taken, '--grant', 'client_credentials')).stdout)
