@@ -15,11 +15,15 @@ export class BrowserCookies {
   readonly #attributes: string
 
   constructor({ PUBLIC_URL }: Issuer, keys: readonly Buffer[]) {
-    const { protocol, port } = new URL(PUBLIC_URL)
+    const { protocol, port, pathname } = new URL(PUBLIC_URL)
     const isSecure = protocol === 'https:'
     this.#keys = keys
-    // Ports do not separate cookies, and Safari drops Secure ones on http://localhost. No subdomain can set a __Host- cookie.
-    this.#name = isSecure ? '__Host-latchkey' : `latchkey-${port || '80'}`
+    // No subdomain can set a __Host- cookie. Safari drops Secure ones on http://localhost.
+    const prefix = isSecure ? '__Host-latchkey' : 'latchkey'
+    // Neither ports nor paths separate such cookies: two installations of one host would log out each other's people.
+    const parts = [prefix, port || (isSecure ? '' : '80'), ...pathname.split('/')].filter((part) => part !== '')
+    // What a URL may hold and the name of a cookie may not: RFC 6265 section 4.1.1.
+    this.#name = parts.join('-').replaceAll(/[^\w.~%-]/g, '_')
     this.#attributes = `Path=/; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
   }
 

@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t from 'tap'
+import { BrowserCookies } from '../../src/sessions/browser-cookies.js'
 import { addTotp } from '../factors/people.js'
 import { claimsOf, PASSWORD, type Service } from '../helper.js'
 import { addressOf, answerOf, asks, BACK, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
@@ -53,6 +54,18 @@ t.test(
     for (const url of [addressOf(GOOD), '/account/login']) t.equal((await open.app.inject(url)).statusCode, 404)
   },
 )
+
+t.test('installations on ports and paths of one host have cookies of their own', async (t) => {
+  const addresses = ['', ':8443', '/auth', '/auth/2', '/(auth)@2', ':8443/auth'].map(
+    (end) => `https://login.example${end}`,
+  )
+  const cookies = addresses.map((PUBLIC_URL) => new BrowserCookies({ PUBLIC_URL }, [Buffer.alloc(32)]))
+  const made = cookies.map((cookie) => cookie.make('018f2d3c-0000-7000-8000-000000000000').split(';')[0] ?? '')
+  t.equal(new Set(made.map((cookie) => cookie.split('=')[0])).size, addresses.length)
+  for (const cookie of made) t.match(cookie, /^__Host-latchkey[\w.~%-]*=lkb_/)
+  for (const [index, cookie] of cookies.entries()) t.ok(cookie.read(made.join('; ')), String(addresses[index]))
+  t.equal(cookies[0]?.read(made.slice(1).join('; ')), undefined)
+})
 
 t.test('/authorize accepts only a genuine cookie, no session id and no token; the API accepts no cookie', async (t) => {
   const { service, mina } = await start(t)
