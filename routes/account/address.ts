@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { page: true, browser: true },
     schema: { querystring: Done },
     handler: async (request, reply) =>
-      reply.page(addressPage(await app.accounts.get(request.user.userId), { isMailOn }, viewOf(request))),
+      reply.page(addressPage(await app.stepUp.begin(request.user), { isMailOn }, viewOf(request))),
   })
 
   app.post('/account/address', {

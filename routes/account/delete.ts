@@ -19,8 +19,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/account/delete', {
     config: { page: true, browser: true },
-    handler: async (request, reply) =>
-      reply.page(deletePage(await app.accounts.get(request.user.userId), viewOf(request))),
+    handler: async (request, reply) => reply.page(deletePage(await app.stepUp.begin(request.user), viewOf(request))),
   })
 
   app.post('/account/delete', {

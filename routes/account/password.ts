@@ -20,10 +20,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/account/password', {
     config: { page: true, browser: true },
     schema: { querystring: Done },
-    handler: async (request, reply) => {
-      const user = await app.accounts.get(request.user.userId)
-      return reply.page(passwordPage(user, viewOf(request)))
-    },
+    handler: async (request, reply) => reply.page(passwordPage(await app.stepUp.begin(request.user), viewOf(request))),
   })
 
   app.post('/account/password', {

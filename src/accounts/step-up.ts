@@ -55,15 +55,30 @@ export class StepUp {
   }
 
   /**
+   * The user of a session, who is to be asked for the current password. A page asks for a missing factor before its form is
+   * filled in, and not after.
+   * @throws Problem reauthentication_required, not_found
+   */
+  async begin(caller: UserCaller): Promise<User> {
+    await this.#assertFactorIsRecent(caller)
+    return this.#accounts.get(caller.userId)
+  }
+
+  /**
    * The user of a session, who shows the current password before something that changes how one logs in. Where there is a
    * second factor, it was shown a moment ago as well.
    * @throws Problem validation_failed, reauthentication_required, wrong_password, invalid_token, too_many_attempts
    */
   async confirm(caller: UserCaller, password: string | undefined, client: Client): Promise<User> {
     if (password === undefined) throw passwordRequired()
+    await this.#assertFactorIsRecent(caller)
+    return this.#logIn.confirm(caller, password, client)
+  }
+
+  /** Where there is a second factor, it was shown a moment ago. */
+  async #assertFactorIsRecent(caller: UserCaller): Promise<void> {
     const needsProof = !isRecent(caller) && (await this.#factorChecks.methodsOf(caller.userId)).length > 0
     if (needsProof) throw new Problem('reauthentication_required')
-    return this.#logIn.confirm(caller, password, client)
   }
 
   /** Each way to prove who one is stands here, by its field of the request. */

@@ -216,6 +216,10 @@ t.test(
     t.match((await mina.send(url, { deed: 'new-codes' })).body, /class="secret"/)
 
     await letMinutesPass(service)
+    for (const page of ['password', 'address', 'delete']) {
+      const { statusCode, headers } = await mina.open(`/account/${page}`)
+      t.same([statusCode, headers.location], [303, `/account/login?to=%2Faccount%2F${page}&again=1`])
+    }
     const late = await mina.send(url, { deed: 'remove', id: factor?.id ?? '', sure: 'yes' })
     const proof = '/account/login?to=%2Faccount%2Fsecond-factor&again=1'
     t.match([late.statusCode, late.headers.location], [303, `${proof}&lost=1`])
@@ -232,6 +236,8 @@ t.test(
     const again = new Browser(service, String(back.headers['set-cookie']).split(';')[0] ?? '')
     t.equal((await again.send(url, { deed: 'remove', id: factor?.id ?? '', sure: 'yes' })).statusCode, 303)
     t.same(await service.app.factors.list(person.id), [])
+    await letMinutesPass(service)
+    t.equal((await again.open('/account/password')).statusCode, 200, 'without a second factor the password is enough')
   },
 )
 
