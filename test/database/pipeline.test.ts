@@ -1,5 +1,6 @@
 // On PostgreSQL alone: pipelined statements are the PostgreSQL driver's.
 
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import pg from 'pg'
@@ -54,6 +55,28 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     t.equal(outcomes[2]?.status, 'fulfilled')
     await onServer(url, 'create table late as select 1 as is')
     t.same(await late.execute(), [{ is: 1 }])
+    t.same(await late.execute(), [{ is: 1 }], 'its columns are not described again')
+    await onServer(url, 'alter table late alter column "is" type text using \'one\'')
+    await t.rejects(late.execute(), { cause: { code: 'database_unavailable' } })
+    await until(async () => (await late.execute())[0]?.is === 'one')
+  })
+
+  t.test('statements of a connection that hangs are rejected in time, and a new connection replaces it', async (t) => {
+    const network = await startNetwork(t, url)
+    const database = await openDatabase(network.url, { migrate: false, poolSize: POOL_SIZE })
+    t.teardown(() => database.close())
+    const { divide } = prepare(database)
+    t.match(await divide.execute({ by: 2 }), [{ quotient: 30 }])
+    network.hold()
+    const sentAt = performance.now()
+    const outcomes = await Promise.allSettled([1, 2].map((by) => divide.execute({ by })))
+    t.match(
+      outcomes,
+      [1, 2].map(() => ({ status: 'rejected', reason: { cause: { code: 'database_unavailable' } } })),
+    )
+    t.ok(performance.now() - sentAt > 3_000, 'the server had the time that a statement may take')
+    network.release()
+    t.match(await divide.execute({ by: 2 }), [{ quotient: 30 }])
   })
 
   t.test('statements do not queue behind a statement that waits for a row lock', async (t) => {
@@ -112,6 +135,40 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     await untilShared(() => divide.execute({ by: 1 }))
   })
 })
+
+/** A network between the service and the server, which can stop to carry anything over the connections that there are. */
+async function startNetwork(t: Test, url: string) {
+  const address = new URL(url)
+  const { hostname, port } = address
+  const sockets = new Set<Socket>()
+  let isHeld = false
+  const network = createServer((near) => {
+    const far = connect(Number(port), hostname)
+    for (const socket of [near, far]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+    }
+    near.on('data', (chunk) => isHeld || far.write(chunk))
+    far.on('data', (chunk) => isHeld || near.write(chunk))
+    near.on('close', () => far.destroy())
+    far.on('close', () => near.destroy())
+  })
+  await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    network.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  address.host = `127.0.0.1:${(network.address() as AddressInfo).port}`
+  return {
+    url: address.href,
+    hold: () => {
+      isHeld = true
+    },
+    release: () => {
+      isHeld = false
+    },
+  }
+}
 
 const CONNECTIONS =
   "select count(*)::int as n from pg_stat_activity where application_name = 'latchkey' and datname = current_database()"

@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 import pg from 'pg'
 import { isUnavailable } from './errors.js'
+import { ANSWER_TIMEOUT_MS } from './pooler.js'
+import { type Described, PreparedQuery, type Statement } from './prepared-query.js'
 
 /** The most statements that may be unanswered on a connection. */
 const UNANSWERED_LIMIT = 256
@@ -15,10 +17,12 @@ const IDLE_MS = 60_000
  */
 export class Lane {
   readonly #client: pg.Client
+  readonly #described: Described = new Map()
   /** When the statements without an answer were sent. The server answers them in this order. */
   readonly #sentAt: number[] = []
   #lastSentAt = performance.now()
   #corked: Duplex | undefined
+  #watch: NodeJS.Timeout | undefined
   #isRetired = false
 
   /** Of a client in pipeline mode that is connected, or is about to be. */
@@ -29,12 +33,12 @@ export class Lane {
   }
 
   /** Connects; `settle` gives the connection its settings. */
-  static async open(config: pg.ClientConfig, settle: (client: pg.Client) => Promise<void>): Promise<Lane> {
+  static async open(config: pg.ClientConfig, settle: (lane: Lane) => Promise<void>): Promise<Lane> {
     const client = new pg.Client({ ...config, pipeline: true })
     const lane = new Lane(client)
     try {
       await client.connect()
-      await settle(client)
+      await settle(lane)
     } catch (error) {
       lane.retire()
       throw error
@@ -66,17 +70,19 @@ export class Lane {
     return !this.#isRetired && this.unanswered < UNANSWERED_LIMIT && performance.now() - oldest < STALLED_MS
   }
 
-  query(query: pg.QueryConfig): Promise<pg.QueryResult> {
-    this.#cork()
-    this.#lastSentAt = performance.now()
-    this.#sentAt.push(this.#lastSentAt)
+  query(statement: Statement): Promise<pg.QueryResult> {
     return new Promise((resolve, reject) => {
-      this.#client.query(query, (error, result) => {
+      const query = new PreparedQuery(statement, this.#described, (error, result) => {
         this.#sentAt.shift()
         if (!error) return resolve(result)
         if (isUnavailable(error)) this.retire()
         reject(error)
       })
+      this.#cork()
+      this.#lastSentAt = performance.now()
+      this.#sentAt.push(this.#lastSentAt)
+      this.#watch ??= this.#watchFor(ANSWER_TIMEOUT_MS)
+      this.#client.query(query)
     })
   }
 
@@ -93,10 +99,26 @@ export class Lane {
     await this.#client.end().catch(() => {})
   }
 
+  get #stream(): Duplex {
+    return (this.#client as unknown as { connection: { stream: Duplex } }).connection.stream
+  }
+
   #cork(): void {
     if (this.#corked !== undefined) return
-    this.#corked = (this.#client as unknown as { connection: { stream: Duplex } }).connection.stream
+    this.#corked = this.#stream
     this.#corked.cork()
     setImmediate(() => this.flush())
+  }
+
+  /** Cuts the connection when its oldest statement gets no answer in time. One timer for all: each would cost more than it does. */
+  #watchFor(ms: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#watch = undefined
+      const [oldest] = this.#sentAt
+      if (oldest === undefined) return
+      const leftMs = oldest + ANSWER_TIMEOUT_MS - performance.now()
+      if (leftMs > 0) this.#watch = this.#watchFor(leftMs)
+      else this.#stream.destroy()
+    }, ms).unref()
   }
 }

@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import { Lane } from './lane.js'
 import { Lanes } from './lanes.js'
+import type { Statement } from './prepared-query.js'
 import { settleSession } from './session.js'
 import { deferFlushes, SharedCommits } from './shared-commits.js'
 
@@ -28,17 +29,17 @@ export class Pipeline {
     if (reads > 0) this.#reads.add(lane)
     else lane.retire()
     this.#writes = new Lanes(writes, () =>
-      Lane.open(connection, async (client) => {
-        await settleSession(client)
-        await deferFlushes(client)
+      Lane.open(connection, async (lane) => {
+        await settleSession(lane)
+        await deferFlushes(lane)
       }),
     )
     this.#commits = new SharedCommits(this.#writes)
   }
 
   /** Undefined when the statement was not executed, because no lane would answer it soon. */
-  async query(query: pg.QueryConfig): Promise<pg.QueryResult | undefined> {
-    return query.text?.startsWith('select ') ? this.#reads.take()?.query(query) : this.#commits.query(query)
+  async query(query: Statement): Promise<pg.QueryResult | undefined> {
+    return query.text.startsWith('select ') ? this.#reads.take()?.query(query) : this.#commits.query(query)
   }
 
   async close(): Promise<void> {

@@ -5,12 +5,11 @@ import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
 import { asProblem, hasLost, isUnavailable } from './errors.js'
 import { Pipeline } from './pipeline.js'
-import { isLostStatement, type Passage, SERVER_LIMITS } from './pooler.js'
+import { ANSWER_TIMEOUT_MS, isLostStatement, type Passage } from './pooler.js'
+import type { Statement } from './prepared-query.js'
 import { settleSession } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** Longer than the server's own limit: when it passes without an answer, the server or the network hangs. */
-const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 const IDLE_CONNECTION_MS = 60_000
 /** The most statements that may wait for a connection; further ones would be answered too late. */
 const WAITING_LIMIT = 1_000
@@ -20,9 +19,6 @@ const BEGIN = 'begin isolation level read committed'
 /** How often a transaction is run that failed with a serialization error or a deadlock, and about how long the first pause is. */
 const TRIES = 6
 const FIRST_PAUSE_MS = 5
-
-/** What drizzle hands over: a statement, prepared on the server where it has a name. */
-type Statement = pg.QueryArrayConfig | pg.QueryConfig
 
 /** The one method of a connection that drizzle calls. */
 export interface Runner {
@@ -40,14 +36,19 @@ export class Pool implements Runner {
     const connection = {
       connectionString: url,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      query_timeout: ANSWER_TIMEOUT_MS,
       ...passage.limits,
       keepAlive: true,
       application_name: 'latchkey',
     }
     this.#pipeline = new Pipeline(connection, passage.isDirect ? size : 0, passage.client)
     const max = size - this.#pipeline.size
-    this.#pool = new pg.Pool({ ...connection, max, idleTimeoutMillis: IDLE_CONNECTION_MS, onConnect: settleSession })
+    this.#pool = new pg.Pool({
+      ...connection,
+      max,
+      query_timeout: ANSWER_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_CONNECTION_MS,
+      onConnect: settleSession,
+    })
     // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
     // do about it: an idle connection is dropped by the pool, and one at work fails its statement.
     this.#pool.on('error', () => {})
@@ -65,12 +66,10 @@ export class Pool implements Runner {
 
   /** Undefined when the statement was not executed. Prepared ones are short; others may stand in front of them for long. */
   async #queryInPipeline(statement: Statement, params: unknown[]): Promise<pg.QueryResult | undefined> {
-    if (!('name' in statement) || statement.name === undefined) return undefined
+    if (statement.name === undefined) return undefined
     assertText(params)
     try {
-      // The limit of each statement: the first lane has none of its own, because it migrated.
-      const query = { ...statement, values: params, types: NUMBERS, query_timeout: ANSWER_TIMEOUT_MS }
-      return await this.#pipeline.query(query as pg.QueryConfig)
+      return await this.#pipeline.query({ ...statement, values: params, types: NUMBERS })
     } catch (error) {
       // A concurrent statement of the same name failed to prepare it.
       if (isLostStatement(error)) return undefined

@@ -4,6 +4,8 @@ import pg from 'pg'
 const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
 /** Limits of a connection that the server keeps. */
 export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
+/** Longer than the server's own limit: when it passes without an answer, the server or the network hangs. */
+export const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 
 /** What stands between this process and the server lets through. */
 export interface Passage {

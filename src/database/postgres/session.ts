@@ -30,8 +30,10 @@ const SETTLE = `
   select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off'`
 
 /** Gives a new connection the settings that statements depend on. Behind a pooler of transactions, it may not be the next. */
-export async function settleSession(client: pg.ClientBase): Promise<void> {
-  await client.query(SETTLE)
+export async function settleSession(connection: {
+  query(statement: { text: string }): Promise<unknown>
+}): Promise<void> {
+  await connection.query({ text: SETTLE })
 }
 
 /** Settings that an operator has made on purpose, so that they are not changed here, and under which no accounts can be kept. */

@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { Problem } from '../../problems.js'
 import type { Lane } from './lane.js'
 import type { Lanes } from './lanes.js'
+import type { Statement } from './prepared-query.js'
 
 /** Statements that wait while one batch takes longer are the pool's: one of the batch waits for a lock. */
 const STALLED_MS = 200
@@ -12,22 +13,25 @@ const BATCH_LIMIT = 128
  * Commits, and waits until the disk has this commit and with it all earlier ones; the message of a logical decoding is
  * the one thing that can be written to the log (WAL) without a table.
  */
-const FLUSH: pg.QueryConfig = {
+const FLUSH: Statement = {
   name: 'flush_commits',
   text: `select set_config('synchronous_commit', current_setting('latchkey.synchronous_commit'), true),
     pg_logical_emit_message(true, 'latchkey', '')`,
+  rowMode: 'array',
 }
 
 /** Makes the commits of a connection return before they are on disk, all but those of `FLUSH`. */
-export async function deferFlushes(client: pg.ClientBase): Promise<void> {
-  await client.query(`select set_config('latchkey.synchronous_commit', current_setting('synchronous_commit'), false)`)
-  await client.query(`select set_config('synchronous_commit', 'off', false)`)
+export async function deferFlushes(lane: Lane): Promise<void> {
+  await lane.query({
+    text: `select set_config('latchkey.synchronous_commit', current_setting('synchronous_commit'), false)`,
+  })
+  await lane.query({ text: `select set_config('synchronous_commit', 'off', false)` })
   // Refused here where the engine does not have it, and not when rows are written already.
-  await client.query(FLUSH.text ?? '')
+  await lane.query(FLUSH)
 }
 
 interface Waiting {
-  query: pg.QueryConfig
+  query: Statement
   resolve: (result: pg.QueryResult | undefined) => void
   reject: (error: unknown) => void
 }
@@ -47,7 +51,7 @@ export class SharedCommits {
   }
 
   /** Resolves to undefined when it was not executed, because it would have to wait. */
-  async query(query: pg.QueryConfig): Promise<pg.QueryResult | undefined> {
+  async query(query: Statement): Promise<pg.QueryResult | undefined> {
     if (this.#isStalled) return undefined
     return new Promise((resolve, reject) => {
       this.#waiting.push({ query, resolve, reject })
