@@ -8,9 +8,10 @@ import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
 import { openDomain } from '../domain.js'
 import { Problem } from '../problems.js'
-import { print, printableJson, printJson } from '../terminal.js'
+import { print, printJson } from '../terminal.js'
 import { ID_TOKEN_ALGORITHMS } from '../tokens/id-token-keys.js'
 import { UsageError } from '../usage-error.js'
+import { describeClient, printClients } from './client-descriptions.js'
 import { announceDatabase } from './database-address.js'
 
 /** The words of --pkce. */
@@ -100,12 +101,11 @@ interface Outcome {
 
 /** The command line. */
 const OPERATOR = { id: null }
-const ROWS_AT_ONCE = 500
 
 const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) => Promise<Outcome>> = {
   show: async ({ clients }, id) => {
     const client = await clients.get(id)
-    return { lines: describe(client), client }
+    return { lines: describeClient(client), client }
   },
   update: async ({ clients }, id, values) => {
     const client = await clients.update(id, registrationOf(values), OPERATOR)
@@ -148,7 +148,7 @@ export async function run(values: Values, [action = '', id, extra]: string[]): P
   try {
     if (act !== undefined && id !== undefined) report(await act(app, id, values), values)
     else if (action === 'create') report(await create(app, id ?? randomClientId(), values), values)
-    else await printClients(app, values)
+    else await printClients(app, values.json)
   } catch (error) {
     if (error instanceof Problem && error.code === 'not_found') throw new CommandError(`there is no client "${id}"`)
     throw error
@@ -224,33 +224,7 @@ function readJwks(file: string): Registration['jwks'] {
   throw new CommandError(`${file} is not a JWK Set, which looks like {"keys": [...]}`)
 }
 
-async function printClients({ clients }: FastifyInstance, { json }: Values): Promise<void> {
-  for (let last = ''; ; ) {
-    const some = await clients.list(ROWS_AT_ONCE, last)
-    print(...some.map((client) => (json ? printableJson(toClient(client)) : lineOf(client))))
-    if (some.length < ROWS_AT_ONCE) return
-    last = some.at(-1)?.id ?? last
-  }
-}
-
 function report({ lines, client, secret }: Outcome, { json }: Values): void {
   if (json) printJson({ ...toClient(client), ...(secret !== undefined && { client_secret: secret }) })
   else print(...(secret === undefined ? [] : [secret]), ...lines)
-}
-
-/** A line for each field, by its name in RFC 7591 and in the API. */
-function describe(client: OAuthClient): string[] {
-  return Object.entries(toClient(client)).map(([name, value]) => `${name.padEnd(28)} ${textOf(value)}`)
-}
-
-function textOf(value: unknown): string {
-  if (Array.isArray(value)) return value.join(' ') || '-'
-  if (typeof value === 'object' && value !== null) return JSON.stringify(value)
-  return String(value ?? '') || '-'
-}
-
-function lineOf({ id, isActive, grantTypes, scopes, name }: OAuthClient): string {
-  return [id.padEnd(20), isActive ? 'active  ' : 'disabled', grantTypes.join(','), scopes.join(' ') || '-', name].join(
-    '  ',
-  )
 }
