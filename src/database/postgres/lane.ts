@@ -70,9 +70,9 @@ export class Lane {
     return !this.#isRetired && this.unanswered < UNANSWERED_LIMIT && performance.now() - oldest < STALLED_MS
   }
 
-  query(statement: Statement): Promise<pg.QueryResult> {
+  query(statement: Statement, values?: unknown[]): Promise<pg.QueryResult> {
     return new Promise((resolve, reject) => {
-      const query = new PreparedQuery(statement, this.#described, (error, result) => {
+      const query = new PreparedQuery(statement, values, this.#described, (error, result) => {
         this.#sentAt.shift()
         if (!error) return resolve(result)
         if (isUnavailable(error)) this.retire()

@@ -37,9 +37,10 @@ export class Pipeline {
     this.#commits = new SharedCommits(this.#writes)
   }
 
-  /** Undefined when the statement was not executed, because no lane would answer it soon. */
-  async query(query: Statement): Promise<pg.QueryResult | undefined> {
-    return query.text.startsWith('select ') ? this.#reads.take()?.query(query) : this.#commits.query(query)
+  /** Undefined, or a promise of it, when the statement was not executed, because no lane would answer it soon. */
+  query(statement: Statement, values: unknown[]): Promise<pg.QueryResult | undefined> | undefined {
+    const isReading = statement.text.startsWith('select ')
+    return isReading ? this.#reads.take()?.query(statement, values) : this.#commits.query(statement, values)
   }
 
   async close(): Promise<void> {

@@ -6,7 +6,7 @@ import { assertText } from '../database.js'
 import { asProblem, hasLost, isUnavailable } from './errors.js'
 import { Pipeline } from './pipeline.js'
 import { ANSWER_TIMEOUT_MS, isLostStatement, type Passage } from './pooler.js'
-import type { Statement } from './prepared-query.js'
+import { NUMBERS, type Statement } from './prepared-query.js'
 import { settleSession } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
@@ -69,7 +69,7 @@ export class Pool implements Runner {
     if (statement.name === undefined) return undefined
     assertText(params)
     try {
-      return await this.#pipeline.query({ ...statement, values: params, types: NUMBERS })
+      return await this.#pipeline.query(statement, params)
     } catch (error) {
       // A concurrent statement of the same name failed to prepare it.
       if (isLostStatement(error)) return undefined
@@ -206,10 +206,4 @@ class TransactionRunner implements Runner {
   end(): void {
     this.#failure = { error: new Error('The transaction of this statement is over') }
   }
-}
-
-// The driver gives out a bigint as text, because it may be too large for a number; ours count milliseconds and rows.
-const NUMBERS: pg.CustomTypesConfig = {
-  getTypeParser: ((type: number, format?: 'text') =>
-    type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
 }

@@ -8,10 +8,14 @@ type Callback = (error: Error | null, result: pg.QueryResult) => void
 export interface Statement {
   text: string
   name?: string | undefined
-  values?: unknown[]
   /** Rows as arrays; their columns alone are remembered. */
   rowMode?: 'array'
-  types?: pg.CustomTypesConfig
+}
+
+/** The driver gives out a bigint as text, because it may be too large for a number; ours count milliseconds and rows. */
+export const NUMBERS: pg.CustomTypesConfig = {
+  getTypeParser: ((type: number, format?: 'text') =>
+    type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
 }
 
 /** What the driver's types leave out of its classes. */
@@ -31,7 +35,7 @@ interface DriverQuery extends pg.Submittable {
 }
 const { Query, Result, utils } = pg as unknown as {
   Query: new (text: string, values: unknown[] | undefined, callback: Callback) => DriverQuery
-  Result: new (rowMode: 'array' | undefined, types: pg.CustomTypesConfig | undefined) => DriverQuery['_result']
+  Result: new (rowMode: 'array' | undefined, types: pg.CustomTypesConfig) => DriverQuery['_result']
   utils: { prepareValue(value: unknown): unknown }
 }
 
@@ -46,11 +50,16 @@ export class PreparedQuery extends Query {
   readonly #described: Described
   readonly #remembers: boolean
 
-  constructor({ text, name, values, rowMode, types }: Statement, described: Described, callback: Callback) {
+  constructor(
+    { text, name, rowMode }: Statement,
+    values: unknown[] | undefined,
+    described: Described,
+    callback: Callback,
+  ) {
     // Not the statement itself: the driver would copy it, descriptor by descriptor.
     super(text, values?.map(utils.prepareValue), callback)
     this.name = name
-    this._result = new Result(rowMode, types)
+    this._result = new Result(rowMode, NUMBERS)
     this._results = this._result
     this.#described = described
     this.#remembers = name !== undefined && rowMode === 'array'

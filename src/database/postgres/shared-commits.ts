@@ -31,7 +31,8 @@ export async function deferFlushes(lane: Lane): Promise<void> {
 }
 
 interface Waiting {
-  query: Statement
+  statement: Statement
+  values: unknown[]
   resolve: (result: pg.QueryResult | undefined) => void
   reject: (error: unknown) => void
 }
@@ -51,10 +52,10 @@ export class SharedCommits {
   }
 
   /** Resolves to undefined when it was not executed, because it would have to wait. */
-  async query(query: Statement): Promise<pg.QueryResult | undefined> {
+  async query(statement: Statement, values: unknown[]): Promise<pg.QueryResult | undefined> {
     if (this.#isStalled) return undefined
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ query, resolve, reject })
+      this.#waiting.push({ statement, values, resolve, reject })
       if (this.#isBusy) return
       this.#isBusy = true
       setImmediate(() => this.#drain())
@@ -76,7 +77,7 @@ export class SharedCommits {
       this.#isStalled = true
       this.#giveAway()
     }, STALLED_MS)
-    const answers = batch.map(({ query }) => lane.query(query))
+    const answers = batch.map(({ statement, values }) => lane.query(statement, values))
     const sent = Promise.allSettled([...answers, lane.query(FLUSH)])
     lane.flush()
     const outcomes = await sent
