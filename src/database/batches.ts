@@ -4,20 +4,23 @@ import type { PgColumn, PgTable } from 'drizzle-orm/pg-core'
 import { prunes } from '../telemetry/channels.js'
 import type { Database } from './database.js'
 
-/** Rows deleted by one statement: SQLite does nothing else meanwhile, and PostgreSQL ends a statement after three seconds. */
+/** Rows per statement: SQLite blocks the process meanwhile, and PostgreSQL cancels a statement after three seconds. */
 const BATCH = 1_000
 const PAUSE_MS = 25
 
 interface Deletion {
   table: PgTable
-  /** The key of a row. */
+  /** The primary key. */
   key: PgColumn
   where: SQL | undefined
   /** Stops the deletion between two batches. */
   signal?: AbortSignal | undefined
 }
 
-/** Deletes any number of rows, and lets other statements run between the batches. The next call deletes what is left. */
+/**
+ * Deletes all matching rows in batches, so that other statements run in between. After an abort, the next call deletes
+ * the rest.
+ */
 export async function deleteInBatches({ db }: Database, { table, key, where, signal }: Deletion): Promise<void> {
   const some = db.select({ key }).from(table).where(where).limit(BATCH)
   while (!signal?.aborted) {

@@ -1,13 +1,16 @@
 /** All rows are read again this often. */
 const READ_ALL_EVERY_MS = 60_000
-/** What changed this long ago is read again: a commit may become visible later than its own time says. */
+/** How far back each read goes. A commit may become visible later than its own timestamp. */
 export const RECENT_MS = 60_000
 
 interface Read<Row> {
   execute(parameters?: Record<string, unknown>): PromiseLike<Row[]>
 }
 
-/** Rows that other processes change: each read gets those of the last minute, and once a minute all of them. */
+/**
+ * Polls rows that other processes change: each read returns the rows changed in the last minute, and once a minute all
+ * rows.
+ */
 export class ChangedRows<Row> {
   readonly #all: Read<Row>
   readonly #recent: Read<Row>
@@ -18,7 +21,7 @@ export class ChangedRows<Row> {
     this.#recent = recent
   }
 
-  /** The rows, and whether they are all. */
+  /** The rows, and whether they are all rows of the table. */
   async read(): Promise<{ rows: Row[]; isAll: boolean }> {
     const startedAt = performance.now()
     const isAll = startedAt - this.#readAllAt >= READ_ALL_EVERY_MS

@@ -4,11 +4,11 @@ import type * as pgSchema from '../../drizzle/schema.pg.js'
 import type * as sqliteSchema from '../../drizzle/schema.sqlite.js'
 import { Problem } from '../problems.js'
 
-/** Query code is written once, against the types of PostgreSQL; each engine casts itself to them. */
+/** Queries are written once, against PostgreSQL's types. Each engine casts its own types to them. */
 export type Tables = typeof pgSchema
 export type Db = PgDatabase<PgQueryResultHKT, Tables>
 
-/** A prepared statement: it takes its parameters by name, and resolves to the rows that it returns. */
+/** A prepared statement. Parameters are named; the result is the rows. */
 export interface Prepared<Row> {
   execute(parameters: Record<string, unknown>): PromiseLike<Row[]>
 }
@@ -18,50 +18,52 @@ export interface Change<Row> extends SQLWrapper {
   prepare(name: string): Prepared<Row>
 }
 
-/** What is inserted for each row that a change returned. */
+/** The insert that is made for each row that a change returned. */
 export interface ChangeRecord<Row> {
   into: PgTable
-  /** The values by their columns. `changed` is the row as expressions: columns, or parameters. */
+  /** The values by column. `changed` is the row as SQL expressions: columns on PostgreSQL, parameters on SQLite. */
   values(changed: { readonly [Field in keyof Row]: SQL }): Record<string, SQL>
 }
 
 export interface Database {
   readonly db: Db
   readonly tables: Tables
-  /** The database's clock in milliseconds since 1970, as an expression. Processes compare times by it alone. */
+  /**
+   * SQL expression of the database clock, in milliseconds since 1970. Times are compared by this clock only, because
+   * the clocks of processes differ.
+   */
   readonly now: SQL<number>
   /**
    * `FOR SHARE` for the rows an `insert ... select` reads, so that they cannot change before the insert is visible. Empty on
    * SQLite, which has one writer.
    */
   readonly forShare: SQL
-  /** `FOR UPDATE` for the rows that a transaction reads before it decides. Empty on SQLite. */
+  /** `FOR UPDATE` for rows that a transaction reads before it decides. Empty on SQLite. */
   readonly forUpdate: SQL
-  /** `FOR UPDATE SKIP LOCKED` for rows of which several processes take some each. Empty on SQLite. */
+  /** `FOR UPDATE SKIP LOCKED`, so that several processes can take rows of a queue without waiting. Empty on SQLite. */
   readonly forUpdateSkipLocked: SQL
   /**
-   * Runs `work` in a transaction: all of its statements or none. They go through the `db` that it is given (`within` does so
-   * for prepared ones), which is closed afterwards, and `work` may wait for nothing else: on SQLite it shares its commit with
-   * everything that arrived in the same tick, and keeps everybody from writing meanwhile. It may be run again, so what it does
-   * in memory waits until the data are on disk (`afterCommit`). A statement that fails fails the transaction, also where
-   * its error is caught.
+   * Runs `work` in a transaction, all or nothing. Statements must use the `db` that `work` receives (`within` for
+   * prepared statements), which is closed afterwards. `work` must await nothing else: on SQLite the transaction shares
+   * a commit with the other statements of the tick and blocks all writers. `work` may run again, so changes in memory
+   * belong in `afterCommit`. A failed statement fails the transaction, even if its error is caught.
    */
   transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
   /**
-   * Prepares a change with its record: both are written, or neither. One statement on PostgreSQL, where a transaction costs
-   * three round trips more; a transaction on SQLite, which cannot write in a `with`.
+   * Prepares a change with its record: both are written, or neither. PostgreSQL uses one statement, which saves three
+   * round trips over a transaction. SQLite uses a transaction, because its CTEs cannot write.
    */
   prepareRecorded<Row extends object>(name: string, change: Change<Row>, record: ChangeRecord<Row>): Prepared<Row>
   /**
-   * Runs `work` in a transaction that may take long and wait for other things, on a connection of its own; of several, also in
-   * other processes, one at a time. For `latchkey import` and `copy`: on SQLite nobody else can write meanwhile.
+   * Runs `work` in a long transaction on its own connection. `work` may await other things. Long transactions of all
+   * processes run one at a time. For `latchkey import` and `copy`: on SQLite all other writers wait.
    */
   longTransaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
-  /** Runs `work`, which only reads, on the data as they are at one moment, on a connection of its own. */
+  /** Runs `work` on a read-only snapshot, on its own connection. */
   snapshot<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
-  /** The last id that a table has given out, also to rows that are gone. */
+  /** The last id that a table has assigned, even if the row was deleted. */
   lastId(db: Db, table: string): Promise<number>
-  /** Sets the last id of a table: the next row gets a higher one. */
+  /** Sets the last id of a table. The next row gets a higher id. */
   setLastId(db: Db, table: string, id: number): Promise<void>
   /** Resolves when the database answers. @throws Problem database_unavailable */
   ping(): Promise<void>
@@ -79,33 +81,39 @@ export interface OpenOptions {
   poolSize?: number
   /** How long to wait for a server that does not answer. */
   patienceMs?: number
-  /** How long to wait for the write lock of SQLite, in place of what a request waits. */
+  /** How long to wait for the write lock of SQLite. The default is the limit for requests. */
   lockMs?: number
-  /** Called with each sentence that the operator should read while the database is opened. */
+  /** Called with each notice for the operator while the database opens. */
   onNotice?: (notice: string) => void
 }
 
 /** A database that cannot be used as it is. The message says why and what to do. */
 export class DatabaseError extends Error {}
 
-/** A prepared statement, for use within the transaction of `db`. It stays prepared. */
+/** Binds a prepared statement to the transaction of `db` without preparing it again. */
 export function within<Statement extends object>(db: Db, statement: Statement): Statement {
-  // drizzle gives a statement its connection when it prepares it, and offers no other way to change it.
+  // drizzle stores the client in a statement when it prepares the statement, and has no API to replace the client.
   const { client } = (db as unknown as { session: { client: unknown } }).session
   return Object.assign(Object.create(statement), { client })
 }
 
-/** The effects in memory that wait for the commit of a `db`. */
+/** Callbacks that wait for the commit of a `db`. */
 const effects = new WeakMap<Db, (() => void)[]>()
 
-/** Runs `effect`, which changes memory alone, once the transaction of `db` is on disk; at once where `db` has none. */
+/**
+ * Runs `effect`, a change in memory, once the transaction of `db` is on disk. Runs `effect` immediately if `db` is not
+ * a transaction.
+ */
 export function afterCommit(db: Db, effect: () => void): void {
   const waiting = effects.get(db)
   if (waiting === undefined) effect()
   else waiting.push(effect)
 }
 
-/** A transaction that collects its `afterCommit` effects: only those of the attempt that was committed are run. */
+/**
+ * Wraps `transact` to run `afterCommit` callbacks after the commit. Callbacks of an attempt that was rolled back are
+ * dropped.
+ */
 export function withEffects(transact: Database['transaction']): Database['transaction'] {
   return async (work) => {
     let waiting: (() => void)[] = []
@@ -119,19 +127,19 @@ export function withEffects(transact: Database['transaction']): Database['transa
   }
 }
 
-/** Refuses text that PostgreSQL cannot keep, on every engine. @throws Problem text_rejected */
+/** Refuses NUL characters, which PostgreSQL cannot store, on every engine. @throws Problem text_rejected */
 export function assertText(params: unknown[]): void {
   const isNul = (param: unknown) => typeof param === 'string' && param.includes('\0')
   if (params.some(isNul)) throw new Problem('text_rejected')
 }
 
-/** The row of a statement that always returns one. */
+/** The only row of a statement that always returns a row. */
 export function sole<Row>([row]: Row[]): Row {
   if (row === undefined) throw new Error('A statement that returns a row returned none')
   return row
 }
 
-// The two schemas must describe the same rows, because the code casts one to the other. A difference does not compile.
+// Compile-time check: both schemas must describe the same rows, because the code casts between them.
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 type TableName = keyof Tables
 type Agreement = {

@@ -4,14 +4,15 @@ import type { Database } from './database.js'
 
 export type FactorPolicy = Config['MFA']
 
-/** Whether the policy asks accounts of this role for a second factor. */
+/** Whether the policy requires a second factor for accounts of this role. */
 export function needsFactor(policy: FactorPolicy, role: 'user' | 'admin'): boolean {
   return policy === 'required' || (policy === 'required_for_admins' && role === 'admin')
 }
 
 /**
- * That the user of the row has the second factor that the policy asks for; undefined where it asks nobody for one. It is in
- * every statement that begins a session or lets an older one go on, so that a door that forgets to ask stays closed.
+ * A condition: the user of the row has the second factor that the policy requires. Undefined if the policy requires
+ * none. Every statement that creates or extends a session includes the condition, so an endpoint that forgets the check
+ * still fails.
  */
 export function hasNeededFactor({ tables }: Pick<Database, 'tables'>, policy: FactorPolicy): SQL | undefined {
   if (policy !== 'required' && policy !== 'required_for_admins') return undefined

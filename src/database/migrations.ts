@@ -21,16 +21,16 @@ export function readMigrations(engine: 'sqlite' | 'pg'): Migration[] {
     return {
       name: tag,
       hash: createHash('sha256').update(sql).digest('hex'),
-      // drizzle-kit names the schema in foreign keys alone; the tables are wherever the search path puts them.
+      // drizzle-kit names the schema in foreign keys only. Without the schema, the search path decides.
       statements: sql.replaceAll('"public".', '').split('--> statement-breakpoint'),
     }
   })
 }
 
 /**
- * What is still to be applied to a database that has had `applied`, oldest first.
- * Drizzle's own migrator compares only the newest date, so that an edited or an older file goes unnoticed.
- * @throws DatabaseError when the database has had others than ours.
+ * The migrations that a database with the migrations `applied` still needs, oldest first. Drizzle's own migrator
+ * compares only the newest date, and so misses an edited or an older file.
+ * @throws DatabaseError when the database has a migration that this version does not know
  */
 export function pendingMigrations(all: Migration[], applied: { name: string; hash: string }[]): Migration[] {
   for (const [index, { name, hash }] of applied.entries()) {

@@ -2,8 +2,8 @@ import { isPostgres, sqlitePath } from '../config/database-url.js'
 import type { Database, OpenOptions } from './database.js'
 
 /**
- * Opens the database that `url` names (`sqlite:<path>` or `postgres://...`), migrated and ready.
- * @throws DatabaseError when it is damaged, out of reach, of another application, too new, or old and may not be migrated.
+ * Opens the database at `url` (`sqlite:<path>` or `postgres://...`) and migrates it if allowed.
+ * @throws DatabaseError when the database is damaged, unreachable, too new, of another application, or not migrated
  */
 export async function openDatabase(url: string, options: OpenOptions): Promise<Database> {
   if (isPostgres(url)) {

@@ -11,7 +11,7 @@ export interface OwnedColumns {
 type OwnedTable = PgTable & Record<keyof OwnedColumns, PgColumn>
 type OwnedName = { [Name in keyof Tables]: Tables[Name] extends OwnedColumns ? Name : never }[keyof Tables]
 
-/** The tables whose rows have an owner: an id, a userId and a version. Quotas, sweeps and tags are made from this list. */
+/** The tables whose rows have an owner: an id, a userId and a version. Quotas, sweeps and tags use this list. */
 export function ownedTables(tables: Tables): Record<OwnedName, OwnedTable> {
   const isOwned = ([, table]: [string, unknown]) => {
     const columns = getTableColumns(table as PgTable)

@@ -1,6 +1,6 @@
 import { DatabaseError } from '../database.js'
 
-/** What the driver reads from an address; it ignores everything else without a word. */
+/** Parameters that the driver reads. The driver silently ignores any other parameter. */
 const PARAMETERS = new Set([
   ...['host', 'port', 'user', 'password', 'options', 'application_name', 'fallback_application_name'],
   ...['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation', 'uselibpqcompat'],
@@ -12,7 +12,7 @@ const INSTEAD: Record<string, string> = {
   target_session_attrs: 'name the primary, or an address that follows it.',
 }
 
-/** Refuses what would be misread or ignored. @throws DatabaseError that never shows the password */
+/** Refuses addresses that the driver would misread or partly ignore. @throws DatabaseError without the password */
 export function assertPostgresUrl(url: string): void {
   if (/^[^/]*\/\/([^/?#]*@)?[^/?#@]*,/.test(url)) {
     throw new DatabaseError('DATABASE_URL names several hosts: name one, or an address that follows the primary.')

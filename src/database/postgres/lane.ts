@@ -6,33 +6,33 @@ import { type Described, PreparedQuery, type Statement } from './prepared-query.
 
 /** The most statements that may be unanswered on a connection. */
 const UNANSWERED_LIMIT = 256
-/** A statement that takes longer delays those behind it: it waits for a lock, or reads many rows. */
+/** A slower statement (waiting for a lock, or reading many rows) delays the statements behind it. */
 const STALLED_MS = 50
 /** A firewall or NAT may have dropped a connection that was idle for longer. */
 const IDLE_MS = 60_000
 
 /**
- * A connection that takes statements before the earlier ones are answered (libpq calls it pipeline mode). Each is a
- * transaction of its own, so that one that fails fails alone. Those of one tick leave in one write.
+ * A connection in pipeline mode (libpq term): it sends statements without waiting for earlier answers. Each statement
+ * is its own transaction, so a failure affects no other statement. Statements of one tick are sent in one write.
  */
 export class Lane {
   readonly #client: pg.Client
   readonly #described: Described = new Map()
-  /** When the statements without an answer were sent. The server answers them in this order. */
+  /** Send times of the unanswered statements. The server answers in the same order. */
   readonly #sentAt: number[] = []
   #lastSentAt = performance.now()
   #corked: Duplex | undefined
   #watch: NodeJS.Timeout | undefined
   #isRetired = false
 
-  /** Of a client in pipeline mode that is connected, or is about to be. */
+  /** `client` is in pipeline mode, connected or about to connect. */
   constructor(client: pg.Client) {
     this.#client = client
-    // Without a listener a connection that the server ends would end this process too; its statements fail anyway.
+    // Without a listener, a connection closed by the server would crash this process. Its statements fail anyway.
     client.on('error', () => this.retire())
   }
 
-  /** Connects; `settle` gives the connection its settings. */
+  /** Connects, and applies the session settings with `settle`. */
   static async open(config: pg.ClientConfig, settle: (lane: Lane) => Promise<void>): Promise<Lane> {
     const client = new pg.Client({ ...config, pipeline: true })
     const lane = new Lane(client)
@@ -58,12 +58,12 @@ export class Lane {
     return this.unanswered === 0 && performance.now() - this.#lastSentAt > IDLE_MS
   }
 
-  /** Whether statements wait for the end of this tick. */
+  /** Whether the socket is corked: statements of this tick are waiting to be sent. */
   get isLeaving(): boolean {
     return this.#corked !== undefined
   }
 
-  /** Whether a new statement would be answered soon: the queue is short, and nothing slow is in front. */
+  /** Whether a new statement would be answered soon: the queue is short, and no slow statement is ahead. */
   get isOpen(): boolean {
     const [oldest] = this.#sentAt
     if (oldest === undefined) return !this.#isRetired
@@ -86,13 +86,13 @@ export class Lane {
     })
   }
 
-  /** Sends at once what the end of the tick would send. */
+  /** Sends the statements of this tick now. */
   flush(): void {
     this.#corked?.uncork()
     this.#corked = undefined
   }
 
-  /** Takes no further statement. Those that were sent are still answered. */
+  /** Accepts no further statements. Statements already sent are still answered. */
   async retire(): Promise<void> {
     if (this.#isRetired) return
     this.#isRetired = true
@@ -110,7 +110,10 @@ export class Lane {
     setImmediate(() => this.flush())
   }
 
-  /** Cuts the connection when its oldest statement gets no answer in time. One timer for all: each would cost more than it does. */
+  /**
+   * Destroys the connection if its oldest statement is not answered in time. One timer serves all statements: a timer
+   * per statement would cost more than the statement.
+   */
   #watchFor(ms: number): NodeJS.Timeout {
     return setTimeout(() => {
       this.#watch = undefined

@@ -1,10 +1,10 @@
 import type { Lane } from './lane.js'
 
-/** After a first failed attempt to connect; each further one doubles it. */
+/** The pause after the first failed attempt to connect. Each further failure doubles the pause. */
 const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 10_000
 
-/** A few lanes, which connect in the background: while there is none, the pool does their work. */
+/** A few lanes, opened in the background. While no lane is open, the pool executes the statements. */
 export class Lanes {
   readonly #open: () => Promise<Lane>
   readonly #size: number
@@ -24,8 +24,8 @@ export class Lanes {
   }
 
   /**
-   * The lane that others of this tick leave by, or else the one with the fewest; undefined when none would answer soon. One that
-   * is missing connects where it is wanted.
+   * Returns the lane that already holds statements of this tick, or else the lane with the fewest unanswered
+   * statements. Undefined if every lane is busy. Opens a missing lane in the background if `isWanted`.
    */
   take(isWanted = true): Lane | undefined {
     let best: Lane | undefined
@@ -63,7 +63,7 @@ export class Lanes {
   }
 }
 
-/** Statements that leave together cost one write, and the server one read. */
+/** Statements sent together cost one write here and one read on the server. */
 function isBetter(lane: Lane, best: Lane): boolean {
   return lane.isLeaving || (!best.isLeaving && lane.unanswered < best.unanswered)
 }

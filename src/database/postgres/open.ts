@@ -15,7 +15,7 @@ import { recordedOn } from './recorded.js'
 import { assertWritable, settleSession } from './session.js'
 
 const DEFAULT_POOL_SIZE = 10
-/** How long to wait for a server that starts at the same time as this process. */
+/** How long to wait for a server that is still starting. */
 const PATIENCE_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
@@ -25,10 +25,12 @@ const MIGRATION_LOCK = 0x4c4b4559
 const LONG_TRANSACTION_LOCK = 0x4c4b455a
 /** The advisory lock of the triggers that compare user names with addresses: "LKEN". */
 const NAMES_LOCK = 0x4c4b454e
-/** How long another process may take for its migrations before this one gives up. */
+/** How long to wait while another process migrates. */
 const MIGRATION_PATIENCE = '5min'
 
-/** SQLSTATEs of a table of this name that is not ours: it exists already, or has other columns. */
+/**
+ * SQLSTATEs of a table with one of our names that belongs to another application: duplicate table, undefined column.
+ */
 const ANOTHERS_TABLE = new Set(['42P07', '42703'])
 
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
@@ -52,8 +54,8 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
       pool.transaction(
         async (runner) => {
           await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
-          // Before the first row: a batch that shares the lock at first and needs it alone at an odd name would wait for a
-          // registration that shares it too, and that waits for a name of the batch.
+          // Taken before the first row, to avoid a deadlock: an import that upgrades from the shared lock would wait
+          // for a registration that holds the shared lock and waits for a row of the import.
           await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
           return work(drizzleOn(runner))
         },
@@ -77,28 +79,28 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     async ping() {
       const writable = "select current_setting('transaction_read_only') = 'off' as is, (select 1 from users limit 1)"
       const { rows } = await pool.query({ text: writable })
-      // A standby before its promotion: it answers, and every log-in would fail.
+      // A standby that is not promoted yet answers, but every log-in would fail.
       if (!rows[0]?.is) throw new Problem('database_unavailable')
     },
     close: () => pool.close(),
   }
 }
 
-/** The only method of a connection that drizzle calls. */
+/** Drizzle only calls `query` of a client, so a Runner is enough. */
 function drizzleOn(runner: Runner): Db {
   return drizzle({ client: runner as unknown as pg.Client, schema: tables })
 }
 
-/** Migrates on the connection that the passage is explored by. */
+/** Migrates, then probes for a pooler, on the same connection. */
 async function explorePatiently(url: string, options: OpenOptions): Promise<Passage> {
   const entrance = await enterPatiently(url, options)
   const { client } = entrance
   try {
-    // One query, before any other: a time-out of this process, the server or the role would end a long migration.
+    // Sent as one query before any other: a timeout would cancel a long migration.
     await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
     await settleSession(client)
     await assertUtf8(client)
-    // Without migrations the database may be one that is only read: the source of a copy.
+    // Without migrations the database may be read-only: the source of `latchkey copy`.
     if (options.migrate) await assertWritable(client)
     await assertOwnSchema(client)
     const isChanged = await migrate(client, options)
@@ -127,7 +129,7 @@ async function enterPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice 
   }
 }
 
-/** Whether another attempt may succeed: not where a certificate, the password or the name of the database is wrong. */
+/** Whether a retry may succeed. A wrong certificate, password or database name is permanent. */
 function mayPass(error: unknown): boolean {
   const { code = '' } = error as { code?: string }
   if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
@@ -173,9 +175,9 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
   }
 }
 
-/** The migrations that were applied; undefined where their table does not exist. */
+/** The applied migrations. Undefined if the table `migrations` does not exist. */
 async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
-  // Asked for first, because a role that may not create tables can then still use those that are there.
+  // Checks instead of `create table if not exists`, so that a role without CREATE can use existing tables.
   const { rows } = await client.query<{ isThere: boolean }>(
     `select to_regclass(format('%I.migrations', current_schema())) is not null as "isThere"`,
   )
@@ -184,7 +186,7 @@ async function appliedMigrations(client: pg.Client): Promise<{ name: string; has
 }
 
 function asDatabaseError(error: unknown, url: string): DatabaseError {
-  // The address without user and password, because the message is logged.
+  // Strips user and password, because the message is logged.
   const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
   const { message, code = '' } = error as { message: string; code?: string }
   const advice = ANOTHERS_TABLE.has(code) ? '. Give Latchkey a database or a schema of its own.' : ''

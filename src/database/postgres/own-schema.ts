@@ -1,12 +1,12 @@
 import type pg from 'pg'
 import { DatabaseError } from '../database.js'
 
-/** A table that no other application is likely to have. */
+/** A table name that other applications are unlikely to have. */
 const OURS = 'signing_keys'
 
 /**
- * Refuses a search path that leads to other tables than ours, now or after a migration.
- * @throws DatabaseError that says what to set.
+ * Refuses a search path that finds the tables of another application, now or after a migration.
+ * @throws DatabaseError that says what to set
  */
 export async function assertOwnSchema(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ current: string | null; ours: string | null }>(
@@ -28,7 +28,7 @@ export async function assertOwnSchema(client: pg.Client): Promise<void> {
   await assertOwnParents(client)
 }
 
-/** A foreign key to a table of the same name in another schema ties people's rows to another application's. */
+/** Refuses foreign keys to a `users` table in another schema: they tie rows to the users of another application. */
 async function assertOwnParents(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ name: string; child: string; parent: string }>(
     `select k.conname as name, k.conrelid::regclass::text as child, k.confrelid::regclass::text as parent

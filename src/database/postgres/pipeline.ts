@@ -5,20 +5,22 @@ import type { Statement } from './prepared-query.js'
 import { settleSession } from './session.js'
 import { deferFlushes, SharedCommits } from './shared-commits.js'
 
-/** Of fewer connections than this all are needed for transactions. */
+/** Smaller pools have no lanes: transactions need all connections. */
 const LEAST_CONNECTIONS = 4
-/** A second lane for reads is used while something slow stands in the first. */
+/** The second lane is used while a slow statement blocks the first. */
 const READ_LANES = 2
 
-/** Pipelined connections for short statements: some for reads, which never wait for a commit, and one for writes. */
+/**
+ * Pipelined connections for short statements: up to two for reads, which never wait for a commit, and one for writes.
+ */
 export class Pipeline {
-  /** How many connections it has. */
+  /** The number of connections of all lanes. */
   readonly size: number
   readonly #reads: Lanes
   readonly #writes: Lanes
   readonly #commits: SharedCommits
 
-  /** `first` is connected already: it becomes a lane, or is ended where there are none. */
+  /** `first` is a connected client. It becomes a read lane, or is closed if there are no read lanes. */
   constructor(connection: pg.ClientConfig, connections: number, first: pg.Client) {
     const isUsed = connections >= LEAST_CONNECTIONS
     const reads = isUsed ? Math.min(READ_LANES, Math.floor(connections / 4)) : 0
@@ -37,7 +39,7 @@ export class Pipeline {
     this.#commits = new SharedCommits(this.#writes)
   }
 
-  /** Undefined, or a promise of it, when the statement was not executed, because no lane would answer it soon. */
+  /** Undefined, or a promise of undefined, if every lane is busy: the statement was not executed. */
   query(statement: Statement, values: unknown[]): Promise<pg.QueryResult | undefined> | undefined {
     const isReading = statement.text.startsWith('select ')
     return isReading ? this.#reads.take()?.query(statement, values) : this.#commits.query(statement, values)

@@ -11,21 +11,30 @@ import { settleSession } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
 const IDLE_CONNECTION_MS = 60_000
-/** The most statements that may wait for a connection; further ones would be answered too late. */
+/**
+ * The most statements that may wait for a connection. Further statements are refused, because their answers would be
+ * too late.
+ */
 const WAITING_LIMIT = 1_000
 const CLOSE_TIMEOUT_MS = 2_000
-/** Sent with each transaction: behind a transaction pooler, the connection may have another client's settings. */
+/**
+ * Sets the isolation level per transaction: a transaction pooler may hand over a connection with the settings of
+ * another client.
+ */
 const BEGIN = 'begin isolation level read committed'
-/** How often a transaction is run that failed with a serialization error or a deadlock, and about how long the first pause is. */
+/** Attempts after serialization errors and deadlocks, and the approximate first pause. */
 const TRIES = 6
 const FIRST_PAUSE_MS = 5
 
-/** The one method of a connection that drizzle calls. */
+/** The only method that drizzle calls on a connection. */
 export interface Runner {
   query(statement: Statement, params?: unknown[]): Promise<pg.QueryResult>
 }
 
-/** A pool of a few connections to PostgreSQL. Their faults are thrown as Problems. */
+/**
+ * A pool of connections to PostgreSQL, with pipelined lanes for short statements. Connection errors are thrown as
+ * Problems.
+ */
 export class Pool implements Runner {
   readonly #pool: pg.Pool
   readonly #pipeline: Pipeline
@@ -49,8 +58,8 @@ export class Pool implements Runner {
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       onConnect: settleSession,
     })
-    // Without listeners an error of a connection that the server ends would end this process too. There is nothing to
-    // do about it: an idle connection is dropped by the pool, and one at work fails its statement.
+    // Without listeners, a connection closed by the server would crash this process. No handling is needed: the pool
+    // drops an idle connection, and on a busy connection the statement fails.
     this.#pool.on('error', () => {})
     this.#pool.on('connect', (client) => client.on('error', () => {}))
   }
@@ -64,14 +73,17 @@ export class Pool implements Runner {
     )
   }
 
-  /** Undefined when the statement was not executed. Prepared ones are short; others may stand in front of them for long. */
+  /**
+   * Undefined if the statement was not executed. Only prepared statements are pipelined: they are short, and a slow
+   * statement would delay all others behind it.
+   */
   async #queryInPipeline(statement: Statement, params: unknown[]): Promise<pg.QueryResult | undefined> {
     if (statement.name === undefined) return undefined
     assertText(params)
     try {
       return await this.#pipeline.query(statement, params)
     } catch (error) {
-      // A concurrent statement of the same name failed to prepare it.
+      // A concurrent statement of the same name failed to be prepared, so this statement was not executed.
       if (isLostStatement(error)) return undefined
       throw asProblem(error)
     }
@@ -87,8 +99,8 @@ export class Pool implements Runner {
   }
 
   /**
-   * Runs `work` in a transaction on a connection of its own. A statement that fails fails the transaction. What lost against
-   * others is run again, so `work` may do nothing but run statements, unless `tries` is 1.
+   * Runs `work` in a transaction on its own connection. A failed statement fails the transaction. Serialization errors
+   * and deadlocks are retried, so `work` must only run statements, unless `tries` is 1.
    */
   transaction<Result>(
     work: (runner: Runner) => Promise<Result>,
@@ -103,7 +115,7 @@ export class Pool implements Runner {
     try {
       await connection.query({ text: begin })
       const result = await work(runner)
-      // PostgreSQL answers the commit of a failed transaction with a rollback, which is no error.
+      // PostgreSQL answers the commit of a failed transaction with ROLLBACK, without an error.
       runner.assertSound()
       await connection.query({ text: 'commit' })
       return result
@@ -117,7 +129,7 @@ export class Pool implements Runner {
   }
 
   async close(): Promise<void> {
-    // Not a graceful end: a server that hangs would not answer it.
+    // Waits for a limited time: a server that hangs would never answer.
     let timer: NodeJS.Timeout | undefined
     const timeout = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, CLOSE_TIMEOUT_MS)
@@ -136,7 +148,7 @@ export class Pool implements Runner {
   }
 }
 
-/** A connection taken out of the pool; one that has failed is not put back. */
+/** A connection checked out of the pool. A broken connection is not returned. */
 class Checkout implements Runner {
   isBroken = false
   readonly #client: pg.PoolClient
@@ -166,7 +178,7 @@ class Checkout implements Runner {
   }
 }
 
-/** Runs again, a few times, what PostgreSQL rolled back because of concurrent transactions. */
+/** Retries work that PostgreSQL rolled back because of a serialization error or a deadlock. */
 async function repeated<Result>(tries: number, work: () => Promise<Result>): Promise<Result> {
   for (let left = tries - 1, pauseMs = FIRST_PAUSE_MS; ; left -= 1, pauseMs *= 2) {
     try {
@@ -179,7 +191,7 @@ async function repeated<Result>(tries: number, work: () => Promise<Result>): Pro
   }
 }
 
-/** The statements of one transaction, until one of them fails or the transaction is over. */
+/** Runs the statements of one transaction, until a statement fails or the transaction ends. */
 class TransactionRunner implements Runner {
   readonly #connection: Checkout
   #failure: { error: unknown } | undefined

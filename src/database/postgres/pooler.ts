@@ -2,32 +2,38 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 
 const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
-/** Limits of a connection that the server keeps. */
+/** Time limits that the server enforces. */
 export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
-/** Longer than the server's own limit: when it passes without an answer, the server or the network hangs. */
+/** Longer than `statement_timeout`: no answer by then means that the server or the network hangs. */
 export const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 
-/** What stands between this process and the server lets through. */
+/** What a pooler between this process and the server supports. */
 export interface Passage {
-  /** The limits as startup parameters, which PgBouncer refuses unless it is told to ignore them. */
+  /** The limits as startup parameters. PgBouncer refuses them unless `ignore_startup_parameters` lists them. */
   limits: typeof SERVER_LIMITS | Record<string, never>
-  /** Whether a prepared statement is there again at the next call. A pooler of transactions loses it unless it keeps track. */
+  /**
+   * Whether prepared statements survive between calls. A transaction pooler loses them unless it tracks prepared
+   * statements.
+   */
   keepsPrepared: boolean
-  /** Whether the settings of a connection are its own. Behind a pooler, they may be given to another's transaction. */
+  /**
+   * Whether the connection goes to the server itself. Behind a pooler, session settings may apply to the transactions
+   * of another client.
+   */
   isDirect: boolean
-  /** The connection that this was found out by. It has the limits, where it has any. */
+  /** The connection that was used for the probe. It has the limits, if any. */
   client: pg.Client
-  /** What the operator can do about the first two, one sentence each. */
+  /** What the operator can do about missing limits or prepared statements, one sentence each. */
   advice: string[]
 }
 
-/** The first connection to what stands at an address, with the limits that it takes as startup parameters. */
+/** The first connection to the server or pooler, with the limits that were accepted as startup parameters. */
 export interface Entrance {
   client: pg.Client
   limits: Passage['limits']
 }
 
-/** Connects. The server or a pooler may be at `url`. */
+/** Connects to the server or a pooler at `url`. Retries without the limits if the pooler refuses them. */
 export async function enter(url: string): Promise<Entrance> {
   try {
     return { client: await connect(url, SERVER_LIMITS), limits: SERVER_LIMITS }
@@ -37,7 +43,7 @@ export async function enter(url: string): Promise<Entrance> {
   }
 }
 
-/** Tries what the pool of connections will rely on. */
+/** Probes the features that the pool relies on. */
 export async function explorePassage({ client, limits }: Entrance, url: string): Promise<Passage> {
   const isDirect = await isServer(client)
   const keepsPrepared = isDirect || (await isPreparedForEach(client, url, limits))
@@ -57,21 +63,21 @@ export async function explorePassage({ client, limits }: Entrance, url: string):
 
 async function connect(url: string, limits: Passage['limits']): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url, ...CONNECTION, ...limits })
-  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
+  // Without a listener, a connection closed by the server would crash this process. Its statement fails anyway.
   client.on('error', () => {})
   await client.connect()
   return client
 }
 
 /**
- * Whether two connections can each prepare a statement of the same name. A pooler of transactions that does not keep track
- * lends one server connection to both, where the name is taken by the first.
+ * Whether two connections can each prepare a statement of the same name. A transaction pooler that does not track
+ * prepared statements gives both the same server connection, where the name already exists.
  */
 async function isPreparedForEach(first: pg.Client, url: string, limits: Passage['limits']): Promise<boolean> {
   const second = await connect(url, limits)
   const name = `latchkey_${randomBytes(6).toString('hex')}`
   try {
-    // Twice each, because other clients may get in between and be lent the connection that would have told.
+    // Twice each: another client may take the shared server connection in between and hide the conflict.
     for (const client of [first, second, first, second]) await client.query({ name, text: 'select 1' })
     return true
   } catch (error) {
@@ -82,14 +88,14 @@ async function isPreparedForEach(first: pg.Client, url: string, limits: Passage[
   }
 }
 
-/** Whether the other end of a connection is the server: a pooler names itself by a number of its own. */
+/** Whether the connection goes to the server itself: a pooler reports a process id of its own at start-up. */
 async function isServer(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   const { processID } = client as unknown as { processID: number | null }
   return rows[0]?.pid === processID
 }
 
-/** Whether a prepared statement is another connection's, or gone: SQLSTATE duplicate or invalid statement name. */
+/** Whether a prepared statement already exists (from another connection) or is missing: SQLSTATE 42P05 or 26000. */
 export function isLostStatement(error: unknown): boolean {
   return error instanceof pg.DatabaseError && (error.code === '42P05' || error.code === '26000')
 }

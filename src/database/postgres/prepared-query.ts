@@ -1,24 +1,27 @@
 import pg from 'pg'
 
-/** How the columns of a statement's rows are read, in their order. */
+/** One parser per column of a row, in column order. */
 type Parsers = readonly ((text: string) => unknown)[]
 type Callback = (error: Error | null, result: pg.QueryResult) => void
 
-/** A statement, prepared on the server where it has a name. */
+/** A statement. A statement with a name is prepared on the server. */
 export interface Statement {
   text: string
   name?: string | undefined
-  /** Rows as arrays; their columns alone are remembered. */
+  /** Returns rows as arrays. Column descriptions are cached for this mode only. */
   rowMode?: 'array'
 }
 
-/** The driver gives out a bigint as text, because it may be too large for a number; ours count milliseconds and rows. */
+/**
+ * Parses bigint as a number: the driver returns text because a bigint may exceed 2^53, but these columns hold
+ * milliseconds and row counts.
+ */
 export const NUMBERS: pg.CustomTypesConfig = {
   getTypeParser: ((type: number, format?: 'text') =>
     type === pg.types.builtins.INT8 ? Number : pg.types.getTypeParser(type, format)) as typeof pg.types.getTypeParser,
 }
 
-/** What the driver's types leave out of its classes. */
+/** Members that exist in the driver but are missing from its types. */
 interface Wire {
   bind(message: { statement: string; values: unknown[] }): void
   execute(message: object): void
@@ -39,12 +42,12 @@ const { Query, Result, utils } = pg as unknown as {
   utils: { prepareValue(value: unknown): unknown }
 }
 
-/** The statements of a connection whose rows the server has described, by name. */
+/** The column parsers of a connection's prepared statements, by statement name. */
 export type Described = Map<string, Parsers>
 
 /**
- * A statement whose rows the server describes once a connection and not with every answer: for one row, its columns are more bytes
- * than its values. The server refuses a prepared statement whose columns have changed since.
+ * A prepared statement whose columns the server describes once per connection, not with every answer: the description
+ * of one row is longer than its values. If the columns have changed, the server refuses the statement.
  */
 export class PreparedQuery extends Query {
   readonly #described: Described
@@ -56,7 +59,7 @@ export class PreparedQuery extends Query {
     described: Described,
     callback: Callback,
   ) {
-    // Not the statement itself: the driver would copy it, descriptor by descriptor.
+    // Passes the text, not the statement: the driver would copy the object, property descriptor by property descriptor.
     super(text, values?.map(utils.prepareValue), callback)
     this.name = name
     this._result = new Result(rowMode, NUMBERS)

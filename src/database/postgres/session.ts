@@ -2,8 +2,9 @@ import type pg from 'pg'
 import { DatabaseError } from '../database.js'
 
 /**
- * Settings that an operator may have changed for the role, the database or the server, and that statements here depend on:
- * as each connection has them. A lock is waited for as long as a statement may take; the pool ends idle connections itself.
+ * Session settings that the queries depend on, in case an operator changed them for the role, the database or the
+ * server. `lock_timeout` is off because `statement_timeout` already limits the wait; idle connections are closed by the
+ * pool.
  */
 const SESSION: Record<string, string> = {
   default_transaction_isolation: 'read committed',
@@ -22,28 +23,33 @@ const PAIRS = Object.entries(SESSION)
   .map(([name, value]) => `('${name}', '${value}')`)
   .join(', ')
 
-/** What this version of the server does not know is left out. A commit that may be lost is none: `off` becomes `local`. */
+/**
+ * Skips settings that this server version does not have. Raises `synchronous_commit` from `off` to `local`: with `off`,
+ * a crash loses acknowledged commits.
+ */
 const SETTLE = `
   select set_config(wanted.name, wanted.value, false)
   from (values ${PAIRS}) as wanted (name, value) where current_setting(wanted.name, true) is not null
   union all
   select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off'`
 
-/** Gives a new connection the settings that statements depend on. Behind a pooler of transactions, it may not be the next. */
+/**
+ * Applies the settings to a new connection. A transaction pooler may run the next transaction on another connection.
+ */
 export async function settleSession(connection: {
   query(statement: { text: string }): Promise<unknown>
 }): Promise<void> {
   await connection.query({ text: SETTLE })
 }
 
-/** Settings that an operator has made on purpose, so that they are not changed here, and under which no accounts can be kept. */
+/** Deliberate settings of the operator, which are reported instead of overridden: Latchkey cannot run under them. */
 const OBSTACLES = `
   select name, current_setting(name) as value
   from (values ('default_transaction_read_only', 'on'), ('session_replication_role', 'replica')) as obstacle (name, value)
   where current_setting(name) = value and (name = 'session_replication_role' or not pg_is_in_recovery())`
 
 /**
- * Refuses settings under which nothing can be written, or is written without triggers and foreign keys.
+ * Refuses a read-only database, and a replica role, under which triggers and foreign keys do not run.
  * @throws DatabaseError that names the setting
  */
 export async function assertWritable(client: pg.ClientBase): Promise<void> {

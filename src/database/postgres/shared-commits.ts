@@ -4,14 +4,14 @@ import type { Lane } from './lane.js'
 import type { Lanes } from './lanes.js'
 import type { Statement } from './prepared-query.js'
 
-/** Statements that wait while one batch takes longer are the pool's: one of the batch waits for a lock. */
+/** If a batch takes longer (a statement waits for a row lock), the waiting statements go to the pool. */
 const STALLED_MS = 200
-/** Statements of one batch. */
+/** The most statements per batch. */
 const BATCH_LIMIT = 128
 
 /**
- * Commits, and waits until the disk has this commit and with it all earlier ones; the message of a logical decoding is
- * the one thing that can be written to the log (WAL) without a table.
+ * Commits with fsync. The WAL is flushed in order, so this also flushes all earlier commits. `pg_logical_emit_message`
+ * writes to the WAL without a table: a transaction that writes nothing does not wait for a flush.
  */
 const FLUSH: Statement = {
   name: 'flush_commits',
@@ -20,13 +20,13 @@ const FLUSH: Statement = {
   rowMode: 'array',
 }
 
-/** Makes the commits of a connection return before they are on disk, all but those of `FLUSH`. */
+/** Turns off `synchronous_commit` for a connection's commits, except for `FLUSH`. */
 export async function deferFlushes(lane: Lane): Promise<void> {
   await lane.query({
     text: `select set_config('latchkey.synchronous_commit', current_setting('synchronous_commit'), false)`,
   })
   await lane.query({ text: `select set_config('synchronous_commit', 'off', false)` })
-  // Refused here where the engine does not have it, and not when rows are written already.
+  // A PostgreSQL-compatible engine without the function fails here, before any row is written.
   await lane.query(FLUSH)
 }
 
@@ -38,8 +38,8 @@ interface Waiting {
 }
 
 /**
- * Statements that write, whose commits share one wait for the disk. Each is a transaction of its own, so that locks are held
- * for as short as ever. Nobody is told of a row of theirs that is not on disk yet.
+ * Batches writes so that their commits share one fsync. Each statement is its own transaction, so locks are held no
+ * longer than without batching. A statement resolves only when its row is on disk.
  */
 export class SharedCommits {
   readonly #lanes: Lanes
@@ -51,7 +51,7 @@ export class SharedCommits {
     this.#lanes = lanes
   }
 
-  /** Resolves to undefined when it was not executed, because it would have to wait. */
+  /** Resolves to undefined if the statement was not executed because it would have to wait. */
   async query(statement: Statement, values: unknown[]): Promise<pg.QueryResult | undefined> {
     if (this.#isStalled) return undefined
     return new Promise((resolve, reject) => {
@@ -64,7 +64,7 @@ export class SharedCommits {
 
   async #drain(): Promise<void> {
     while (this.#waiting.length > 0) {
-      // A quiet service needs no connection for commits that none shares.
+      // A single statement has nothing to share, so it does not open a connection.
       const lane = this.#lanes.take(this.#waiting.length > 1)
       if (lane === undefined) this.#giveAway()
       else await this.#commit(lane, this.#waiting.splice(0, BATCH_LIMIT))

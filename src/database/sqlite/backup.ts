@@ -15,8 +15,8 @@ interface Backup {
 }
 
 /**
- * Copies a database that may be in use into a new file, which only its owner may read, and reads the copy through.
- * @throws DatabaseError when there is no original, the file is there already, or the copy is not whole
+ * Copies a database that may be in use into a new file with mode 0600, and checks the copy.
+ * @throws DatabaseError when the original is missing, the target exists, or the copy is damaged
  */
 export async function backUp(path: string, target: string): Promise<Backup> {
   const original = resolve(path)
@@ -25,7 +25,7 @@ export async function backUp(path: string, target: string): Promise<Backup> {
   const draft = `${resolve(target)}.${process.pid}`
   const source = new Sqlite(original, { readonly: true })
   try {
-    // Created here, because SQLite would create it readable by everybody.
+    // Created here, because SQLite would create a world-readable file.
     closeSync(openSync(draft, 'wx', 0o600))
     await source.backup(draft)
     const counts = examine(new Sqlite(draft), target)
@@ -42,7 +42,7 @@ export async function backUp(path: string, target: string): Promise<Backup> {
 
 function examine(copy: BetterSqlite3.Database, target: string): Record<string, number> {
   try {
-    // Not in WAL mode: a log beside the copy would be left behind when the copy is moved.
+    // Leaves WAL mode: a WAL file beside the copy would be left behind when the copy is moved.
     copy.pragma('journal_mode = delete')
     const verdict = copy.pragma('integrity_check(1)', { simple: true })
     if (verdict !== 'ok') throw new DatabaseError(`The backup ${target} is damaged, as the database may be: ${verdict}`)

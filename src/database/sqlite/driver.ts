@@ -7,11 +7,11 @@ import { DatabaseError } from '../database.js'
 /** Version 13 crashes on an older Node-API. Node 22.14 is the first Node with this one. */
 const NAPI_OF_DRIVER_13 = 10
 
-/** The driver that runs on this Node. @throws DatabaseError when it is not installed */
+/** Loads the SQLite driver for this Node. @throws DatabaseError when the driver is not installed */
 export async function loadDriver(): Promise<typeof BetterSqlite3> {
   const isNode20 = Number(process.versions.napi) < NAPI_OF_DRIVER_13
   try {
-    // Version 12, which aborts at random on newer Nodes, has a folder of its own: npm installs it on Node 20 alone.
+    // Version 12 aborts at random on newer Nodes, so it has its own folder, installed on Node 20 only.
     if (isNode20) return createRequire(join(packageRoot, 'sqlite-node20', 'package.json'))('better-sqlite3')
     return (await import('better-sqlite3')).default
   } catch (cause) {

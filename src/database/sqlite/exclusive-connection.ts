@@ -7,8 +7,8 @@ import { createRunner, drizzleOn, withProblems } from './statements.js'
 type Connection = BetterSqlite3.Database
 
 /**
- * A second connection, opened when first needed, for transactions that take several ticks of the event loop. On the first
- * connection the statements of other requests would become part of the open transaction, and be rolled back with it.
+ * A second connection for transactions that span several ticks, opened when first needed. On the first connection, the
+ * statements of other requests would join the open transaction and be rolled back with it.
  */
 export class ExclusiveConnection {
   readonly #open: () => Connection
@@ -16,13 +16,13 @@ export class ExclusiveConnection {
   #connection: Connection | undefined
   #last: Promise<unknown> = Promise.resolve()
 
-  /** With how long a transaction waits for the write lock. */
+  /** `lockMs`: how long a transaction waits for the write lock. */
   constructor(open: () => Connection, lockMs: number) {
     this.#open = open
     this.#lockMs = lockMs
   }
 
-  /** Runs one after the other. */
+  /** Runs transactions one at a time. */
   transaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
     const result = this.#last.then(() => this.#run(work))
     this.#last = result.catch(() => {})
@@ -37,7 +37,8 @@ export class ExclusiveConnection {
   async #run<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
     this.#connection ??= this.#open()
     const connection = this.#connection
-    // The first connection may hold the write lock until the end of this tick: a wait for it would block the process.
+    // The first connection may hold the write lock until the end of this tick. Waiting for the lock now would block the
+    // process.
     await endOfTick()
     return withProblems(() => transact(connection, this.#lockMs, work))
   }

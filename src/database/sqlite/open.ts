@@ -20,14 +20,14 @@ type Connection = BetterSqlite3.Database
 const APPLICATION_ID = 0x4c4b4559
 // SQLite's own wait for a lock blocks the process, so it is short; longer waits are retries (shared-transactions.ts).
 const BUSY_TIMEOUT_MS = 10
-/** The page cache, at most; a row outside of it costs a system call. */
+/** Upper limit of the page cache. A page outside the cache costs a system call. */
 const CACHE_KIB = 64 * 1_024
 const MIGRATION_PATIENCE_MS = 30_000
 /** The size to which the write-ahead log is truncated after a checkpoint. */
 const LOG_KEPT_BYTES = 16 * 2 ** 20
 const LOG_ALARM_BYTES = 64 * 2 ** 20
 
-/** Opens the SQLite file at `path`, and makes it where it is missing. @throws DatabaseError */
+/** Opens the SQLite file at `path`. Creates a missing file. @throws DatabaseError */
 export async function openSqlite(path: string, options: OpenOptions): Promise<Database> {
   const file = resolve(path)
   const Sqlite = await loadDriver()
@@ -79,7 +79,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
       return rows[0]?.[0] ?? 0
     },
     async setLastId(db, table, id) {
-      // A table that is stored by owner; SQLite itself counts in the others.
+      // Tables clustered by owner count ids in `row_ids`; the others use AUTOINCREMENT.
       const counted = sql`update row_ids set last = ${id}, is_taken = 0 where name = ${table} returning name`
       if ((await raw(db).all(counted)).length > 0) return
       await raw(db).run(sql`delete from sqlite_sequence where name = ${table}`)
@@ -101,12 +101,12 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   }
 }
 
-/** Drizzle for SQLite, for statements that only SQLite has. */
+/** The SQLite type of drizzle, for SQLite-only statements. */
 function raw(db: Db): SqliteRemoteDatabase {
   return db as unknown as SqliteRemoteDatabase
 }
 
-/** Looks at a file without writing: closing a connection that may write would move the log into a damaged file. */
+/** Checks a file without writing: closing a writable connection would checkpoint the WAL into a damaged file. */
 function examine(connect: (path: string, readonly: boolean) => Connection, file: string): void {
   if (statSync(file).size === 0) {
     throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
@@ -124,7 +124,10 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
   }
 }
 
-/** Creates a database under another name and links it to its place: other processes see no file or a complete one. */
+/**
+ * Creates a database under a temporary name and hard-links it into place, so other processes see either no file or a
+ * complete file.
+ */
 function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
   if (!options.migrate) {
     const advice = 'see DATABASE_URL and the working folder, or run latchkey migrate'
@@ -133,7 +136,7 @@ function make(connect: (path: string) => Connection, file: string, options: Open
   const draft = `${file}.${randomUUID()}`
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    // Created here with its mode, which SQLite copies to the files beside it.
+    // Created here for its mode, which SQLite copies to the WAL and shared-memory files.
     closeSync(openSync(draft, 'wx', 0o600))
     const connection = connect(draft)
     configure(connection)
@@ -164,19 +167,19 @@ function assertSound(connection: Connection, file: string): void {
 
 function configure(connection: Connection): void {
   connection.pragma('journal_mode = WAL')
-  // Set on every open: the driver's default in WAL mode is NORMAL, which may lose acknowledged rows in a power cut.
+  // Set on every open: the driver defaults to NORMAL in WAL mode, which may lose acknowledged rows in a power failure.
   connection.pragma('synchronous = FULL')
-  // Without a limit the log file would keep its largest size for ever.
+  // Without a limit the WAL file never shrinks.
   connection.pragma(`journal_size_limit = ${LOG_KEPT_BYTES}`)
   connection.pragma('trusted_schema = OFF')
-  // What was deleted is overwritten in every page that is written anyway, so that erased people do not stay in the file.
+  // Overwrites deleted content in every page that is written anyway, so erased accounts do not stay in the file.
   connection.pragma('secure_delete = fast')
   connection.pragma(`cache_size = ${-CACHE_KIB}`)
 }
 
 function migrate(connection: Connection, file: string, options: OpenOptions): void {
-  // drizzle-kit rebuilds tables with foreign keys "off" inside a transaction, where that does nothing: a filled
-  // child table would be emptied by the cascade. So they are off until the migrations are done and checked.
+  // drizzle-kit rebuilds tables with `foreign_keys = OFF` inside a transaction, where the pragma has no effect: the
+  // cascade would empty child tables. So foreign keys are off until the migrations are done and checked.
   connection.pragma('foreign_keys = OFF')
   connection.exec('begin exclusive')
   try {
@@ -192,7 +195,7 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
       for (const statement of statements) connection.exec(statement)
       connection.prepare("insert into migrations values (?, ?, unixepoch('subsec') * 1000)").run(name, hash)
     }
-    // Only after migrations: the check reads every row, and would make each start slower as the database grows.
+    // Only after migrations: the check reads every row and would slow each start as the database grows.
     const orphans = pending.length > 0 ? (connection.pragma('foreign_key_check') as unknown[]) : []
     if (orphans.length > 0)
       throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)

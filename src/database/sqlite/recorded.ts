@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { type Change, type ChangeRecord, type Database, type Db, type Prepared, within } from '../database.js'
 
-/** A change and its record as two statements of one transaction. */
+/** Runs a change and its record as two statements of one transaction. */
 export function recordedOn(db: Db, transaction: Database['transaction']): Database['prepareRecorded'] {
   return <Row extends object>(
     name: string,
@@ -26,7 +26,7 @@ export function recordedOn(db: Db, transaction: Database['transaction']): Databa
   }
 }
 
-/** Each field of a changed row as a parameter with a name of its own, and the set of fields that were used. */
+/** Exposes each field of a changed row as a named parameter, and collects the fields that are used. */
 function asParameters<Row extends object>() {
   const fields = new Set<keyof Row>()
   const changed = new Proxy({} as { readonly [Field in keyof Row]: SQL }, {

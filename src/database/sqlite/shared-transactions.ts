@@ -4,7 +4,7 @@ import { endOfTick } from '../../event-loop.js'
 
 const BUSY_PAUSE_MS = 15
 
-/** Performs one statement of a transaction. */
+/** Executes one statement of a transaction. */
 export type Perform = <Result>(statement: () => Result) => Result
 
 interface Pending {
@@ -16,9 +16,9 @@ interface Pending {
 type Settle = () => void
 
 /**
- * Batches what arrives in one tick of the event loop: writes share one commit (one fsync), reads share one lock. A single
- * statement that fails undoes itself alone; a transaction of several is a savepoint, which is undone as a whole. They run one
- * after the other. Nobody sees, or is told of, data that is not on disk yet.
+ * Batches the statements of one tick: writes share one commit (one fsync), reads share one lock. A failed single
+ * statement undoes only itself. A transaction of several statements is a savepoint, rolled back as a whole. Attempts
+ * run one after the other. No caller gets a result before the data are on disk.
  */
 export class SharedTransactions {
   readonly #connection: BetterSqlite3.Database
@@ -32,10 +32,10 @@ export class SharedTransactions {
   #readers: Pending[] = []
   #writers: Pending[] = []
   #isRunning = false
-  /** The error that ended the transaction of the running batch, or SQLITE_BUSY, after which the batch is run again. */
+  /** The error that ended the transaction of the running batch, or SQLITE_BUSY, which makes the batch run again. */
   #fault: unknown
 
-  /** With how long a transaction is retried while the database is locked. */
+  /** `lockMs`: how long a transaction is retried while the database is locked. */
   constructor(connection: BetterSqlite3.Database, lockMs: number) {
     this.#connection = connection
     this.#lockMs = lockMs
@@ -47,14 +47,14 @@ export class SharedTransactions {
     this.#rollbackToSavepoint = connection.prepare('rollback to work')
   }
 
-  /** Performs a statement in the next batch. */
+  /** Executes a statement in the next batch. */
   add<Result>(statement: () => Result, isReading: boolean): Promise<Result> {
     return this.#enqueue(isReading ? this.#readers : this.#writers, () => this.#perform(statement))
   }
 
   /**
-   * Runs work of several statements in the next batch, all or nothing. It may wait for nothing but its statements, and is
-   * run again where the batch is. A statement that fails fails the work, even if the work catches its error.
+   * Runs `work`, several statements, in the next batch, all or nothing. `work` may await only its statements, and runs
+   * again if the batch is retried. A failed statement fails `work`, even if `work` catches the error.
    */
   transaction<Result>(work: (perform: Perform) => Promise<Result>): Promise<Result> {
     return this.#enqueue(this.#writers, () => this.#transact(work))
@@ -65,7 +65,7 @@ export class SharedTransactions {
       batch.push({ attempt, resolve: resolve as Pending['resolve'], reject })
       if (this.#isRunning) return
       this.#isRunning = true
-      // At the end of the tick, when all requests that have arrived are in the batch.
+      // Runs at the end of the tick, when the batch holds all requests that have arrived.
       setImmediate(() => this.#run())
     })
   }
@@ -128,7 +128,8 @@ export class SharedTransactions {
     }
     this.#perform(() => this.#savepoint.run())
     try {
-      // Statements take no tick of the event loop. Work that waits for anything else would keep everybody from writing.
+      // Statements are synchronous, so `work` finishes within this tick. Waiting for anything else would block all
+      // other writers.
       const done = await Promise.race([work(perform).then((result) => ({ result })), endOfTick()])
       if (failure !== undefined) throw (failure as { error: unknown }).error
       if (done === undefined) throw new Error('A transaction may wait for nothing but its own statements')
@@ -144,7 +145,7 @@ export class SharedTransactions {
 
   #undo(): void {
     this.#perform(() => this.#rollbackToSavepoint.run())
-    // The rollback keeps the savepoint.
+    // ROLLBACK TO keeps the savepoint.
     this.#perform(() => this.#release.run())
   }
 
@@ -161,7 +162,7 @@ export class SharedTransactions {
   }
 }
 
-/** Retries `work` for this long while the database is locked. */
+/** Retries `attempt` for up to `patienceMs` while the database is locked. */
 export async function patiently<Result>(
   patienceMs: number,
   attempt: () => Result | Promise<Result>,
@@ -177,7 +178,7 @@ export async function patiently<Result>(
   }
 }
 
-/** The code of an error of SQLite. */
+/** The error code of a SQLite error. */
 export function codeOf(error: unknown): string {
   return String((error as { code?: unknown }).code ?? '')
 }

@@ -18,19 +18,22 @@ export function drizzleOn(run: Runner): Db {
   return drizzle(run) as unknown as Db
 }
 
-/** The same drizzle with another callback. A new drizzle would take longer than the statement. */
+/** The same drizzle with another callback. Creating a new drizzle takes longer than the statement. */
 function redirected(db: Db, run: Runner): Db {
   const { session } = db as unknown as { session: object }
   return Object.assign(Object.create(db), { session: Object.assign(Object.create(session), { client: run }) })
 }
 
-/** Performs statements at once, on a connection whose transaction nobody else uses. */
+/** Executes statements immediately, on a connection that no other transaction shares. */
 export function createRunner(connection: Connection): Runner {
   const prepare = createPreparer(connection)
   return runner(async (text, params, method) => perform(prepare(text), params, method))
 }
 
-/** Performs statements in batches that share a transaction, and waits so long for a lock without blocking the process. */
+/**
+ * Executes statements in batches that share a transaction. Retries for up to `lockMs` while the database is locked,
+ * without blocking the process.
+ */
 export function createSharedRunner(connection: Connection, lockMs: number) {
   const prepare = createPreparer(connection)
   const transactions = new SharedTransactions(connection, lockMs)
@@ -42,7 +45,7 @@ export function createSharedRunner(connection: Connection, lockMs: number) {
   return {
     db,
     run,
-    /** Counts as one statement, as it waits for the disk once. */
+    /** Counts as one statement in the telemetry, because it waits for the disk once. */
     transaction: <Result>(work: (db: Db) => Promise<Result>): Promise<Result> =>
       timed(told, () => withProblems(() => transactions.transaction((within) => work(redirected(db, inside(within)))))),
   }
@@ -96,7 +99,7 @@ function perform(statement: BetterSqlite3.Statement, params: unknown[], method: 
   return { rows: (method === 'get' ? statement.get(params) : statement.all(params)) as unknown[] }
 }
 
-/** Runs the work, and turns its known failures into Problems. */
+/** Runs `work`. Turns known database errors into Problems. */
 export async function withProblems<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work()
@@ -105,11 +108,12 @@ export async function withProblems<Result>(work: () => Promise<Result>): Promise
   }
 }
 
-/** A full disk, a lock that does not end or a broken file becomes a 503. Any other error is a bug: it is thrown on. */
+/** Turns a full disk, a held lock or a damaged file into a 503. Any other error is a bug and is returned unchanged. */
 function asProblem(error: unknown): unknown {
-  // The only foreign key is the owner: a user who was deleted a moment ago, and whose token this process still accepted.
+  // The only foreign key is the owner. The user was deleted a moment ago, and this process still accepted the token.
   if (codeOf(error) === 'SQLITE_CONSTRAINT_FOREIGNKEY') return new Problem('invalid_token', { cause: error })
-  // A trigger checks what no unique index can: a user name must not be the address of somebody else.
+  // A unique index cannot compare two columns, so a trigger keeps a username from being the email address of another
+  // user.
   if (/^SQLITE_CONSTRAINT_(UNIQUE|TRIGGER)$/.test(codeOf(error))) return takenProblem((error as Error).message) ?? error
   const unavailable = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|CANTOPEN|READONLY|CORRUPT|NOTADB)/.test(codeOf(error))
   return unavailable ? new Problem('database_unavailable', { cause: error }) : error
