@@ -4,17 +4,17 @@ import type { Database, Db } from '../database/database.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { BEGUN_BY_ANYBODY, type OneTimeTokens } from './one-time-tokens.js'
 
-/** How far the end of somebody's access goes: each includes those before it. */
+/** How much of an account's access to revoke: each extent includes those before it. */
 const EXTENTS = [
-  /** What was proved before: log-ins that wait for a second factor or for their session, and codes of /authorize. */
+  /** Proofs of a log-in that has no session yet: tickets for a second factor, and codes of /authorize. */
   'log-ins',
-  /** One-time tokens that a thief may have asked for. */
+  /** One-time tokens that a thief may have requested. */
   'requests',
-  /** All sessions, and the old tokens of another system. */
+  /** All sessions, and tokens that another system issued before an import. */
   'sessions',
-  /** API keys, and what the account made for others as an admin: whoever lost the account may have lost these too. */
+  /** API keys, and tokens that the account made for others as an admin: a thief may have these too. */
   'keys',
-  /** Invitations and proofs of addresses: they are for an account that is no more. */
+  /** Invitations and proofs of addresses: the account is deleted. */
   'everything',
 ] as const
 export type Extent = (typeof EXTENTS)[number]
@@ -22,7 +22,7 @@ export type Extent = (typeof EXTENTS)[number]
 interface End {
   userId: number
   extent: Extent
-  /** The session that goes on: that of whoever asks. */
+  /** The session that stays valid: that of the request. */
   except?: string | undefined
 }
 
@@ -33,7 +33,10 @@ interface Dependencies {
   oneTimeTokens: OneTimeTokens
 }
 
-/** What lets somebody use an account, and its end: all that there is, in one place, for every deed that ends some of it. */
+/**
+ * Revokes access to an account. Every operation that revokes some of it calls `end`, so that no kind of access is
+ * forgotten.
+ */
 export class AccountAccess {
   readonly #dependencies: Dependencies
 
@@ -42,9 +45,10 @@ export class AccountAccess {
   }
 
   /**
-   * Ends the access to an account, within the transaction of `db`, in which the deed has locked or changed the user's row. That
-   * row comes first here too: a log-in, which reads it `FOR SHARE`, has then either begun its session, which ends here, or finds
-   * another auth_version. Resolves to whether there was anything to end, beside what only auth_version knows of.
+   * Revokes access to an account, within the transaction of `db`, which has locked or changed the user's row. Updates
+   * that row first: a log-in reads the row `FOR SHARE`, so either its session exists already and is revoked here, or it
+   * finds a new auth_version. Resolves to whether sessions, keys or tokens were revoked; tickets, which only
+   * auth_version invalidates, do not count.
    */
   async end(db: Db, { userId, extent, except = '' }: End): Promise<boolean> {
     const { database, sessions, apiKeys, oneTimeTokens } = this.#dependencies

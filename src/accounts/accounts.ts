@@ -18,7 +18,7 @@ interface Dependencies {
   events: Events
 }
 
-/** Accounts as they are found, logged out and deleted: by their owners, by admins and by the command line. */
+/** Finds accounts, logs them out and deletes them, for their owners, admins and the command line. */
 export class Accounts {
   readonly #database: Database
   readonly #access: AccountAccess
@@ -52,8 +52,8 @@ export class Accounts {
   }
 
   /**
-   * Deletes an account and all that belongs to it, and ends its sessions. Where that is much, the account is closed at once,
-   * and nobody can see its rows until they are gone too.
+   * Deletes an account with all of its rows, and revokes its sessions. An account with many rows is closed at once,
+   * which hides the rows, and they are deleted later.
    * @throws Problem not_found, last_admin, account_protected
    */
   async delete(userId: number, actor: Actor): Promise<void> {
@@ -73,11 +73,14 @@ export class Accounts {
       await this.#events.record({ type: 'user.deleted', userId, ...doneBy(actor) }, actor.client, db)
       return isTooLarge
     })
-    // Nobody waits for it; what fails, or is cut off by the end of the process, is for the next prune.
+    // In the background. If the sweep fails or the process stops, the next prune continues.
     if (isClosed) void sweepClosedAccounts(this.#database).catch(() => {})
   }
 
-  /** Logs a user out everywhere, and makes their reset token void. @throws Problem not_found, account_protected */
+  /**
+   * Logs a user out everywhere, and deletes the one-time tokens that a thief may have requested.
+   * @throws Problem not_found, account_protected
+   */
   endSessions(userId: number, actor: Actor): Promise<void> {
     return this.#database.transaction(async (db) => {
       await assertManager(this.#database, db, actor)
@@ -88,7 +91,7 @@ export class Accounts {
     })
   }
 
-  /** Logs a user out everywhere but in this session, and makes their reset token void. @throws Problem invalid_token */
+  /** As `endSessions`, for the user's own account and all sessions but this one. @throws Problem invalid_token */
   endOtherSessions(userId: number, sessionId: string, client: Client): Promise<void> {
     return this.#database.transaction(async (db) => {
       await lockAccount(this.#database, db, userId, 'invalid_token')

@@ -10,9 +10,9 @@ import type { Notices } from './notices.js'
 import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
 import { lockUser, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
-/** An account that registered where addresses must be proved has this long for it. */
+/** How long an account waits for its address to be confirmed where confirmation is required to log in. */
 export const UNPROVEN_MS = 24 * 3_600_000
-/** What the page and the operation take: the proof of an address, or the undo of a change. */
+/** The mails that the page and the operation accept: confirmations of an address, and the undo of a change. */
 const PURPOSES = ['email_verification', 'email_change', 'email_undo'] as const
 
 interface Dependencies {
@@ -25,8 +25,8 @@ interface Dependencies {
 }
 
 /**
- * How an address becomes somebody's. It takes the mail and the account: else a person who clicks the link of a mail that a
- * stranger caused would prove the address for the stranger.
+ * Confirms e-mail addresses. A confirmation needs the mail and the account: otherwise an attacker could register with
+ * another person's address, and that person would confirm it by clicking the link.
  */
 export class Addresses {
   readonly #dependencies: Dependencies
@@ -35,14 +35,15 @@ export class Addresses {
     this.#dependencies = dependencies
   }
 
-  /** What a mail about an address gives to its reader, while it is good. @throws Problem invalid_one_time_token */
+  /** The grant of a token or code from a mail about an address. @throws Problem invalid_one_time_token */
   find(shown: Shown, client: Client): Promise<Grant> {
     return this.#dependencies.oneTimeTokens.find(PURPOSES, shown, client.ip)
   }
 
   /**
-   * The address is the account's, which has just been proved as well; the session that proved it goes on. Others of the account
-   * end where nobody had proved an address before: they may be somebody's who registered with it.
+   * Confirms the address of the account; the session of the request stays valid. If the account had no confirmed
+   * address before, all its other sessions and API keys are revoked: they may belong to another person who registered
+   * with this address.
    * @throws Problem invalid_one_time_token, email_taken
    */
   confirm(grant: Grant, client: Client, sessionId?: string): Promise<void> {
@@ -61,7 +62,10 @@ export class Addresses {
     })
   }
 
-  /** "This was not me": the request is gone, and so is an account that waited for nothing else. @throws as `find` */
+  /**
+   * "This was not me": drops the pending address, and deletes an account that was never confirmed.
+   * @throws as `find`
+   */
   decline(grant: Grant, client: Client): Promise<void> {
     const { database, access, events } = this.#dependencies
     const { users } = database.tables
@@ -75,7 +79,7 @@ export class Addresses {
     })
   }
 
-  /** The account has its former address again, and everybody is logged out of it. @throws as `find`, email_taken */
+  /** Restores the former address, and logs the account out everywhere. @throws as `find`, email_taken */
   undo(grant: Grant, client: Client): Promise<void> {
     const { database, access, events } = this.#dependencies
     const { target } = grant.row
@@ -95,7 +99,7 @@ export class Addresses {
     await deleteInBatches(database, { table, key: table.id, where: lt(table.unprovenUntil, database.now), signal })
   }
 
-  /** As everybody, it locks the user before the token. */
+  /** Locks the user before the token, like every transaction: another order could deadlock. */
   async #use(db: Db, grant: Grant): Promise<User> {
     const { database, oneTimeTokens } = this.#dependencies
     const user = await lockUser(database, db, grant.user.id)
@@ -104,7 +108,10 @@ export class Addresses {
     return user
   }
 
-  /** An account that never proved the address loses it where addresses are proved. @throws Problem email_taken */
+  /**
+   * Where confirmation is optional, takes the address from an account that never confirmed it.
+   * @throws Problem email_taken
+   */
   async #free(db: Db, emailKey: string, userId: number): Promise<void> {
     const { config, database, access, events } = this.#dependencies
     const { users } = database.tables
@@ -141,7 +148,10 @@ export class Addresses {
     )
   }
 
-  /** The old address is told, and can take the change back where it had been proved: a mistyped one has no power. */
+  /**
+   * Notifies the old address. The mail can undo the change only if the address was confirmed: a mistyped address must
+   * not take the account over.
+   */
   async #tellOld(db: Db, before: User): Promise<void> {
     const { notices } = this.#dependencies
     const { id: userId, email, emailVerifiedAt } = before

@@ -20,8 +20,8 @@ interface Dependencies {
 }
 
 /**
- * What admins and the command line do to accounts. Each act is a transaction with its event: what cannot be recorded does not
- * happen. One admin always stays.
+ * Changes that admins and the command line make to accounts. Each change shares a transaction with its audit event. The
+ * last active admin cannot be removed.
  */
 export class Administration {
   readonly #database: Database
@@ -39,8 +39,9 @@ export class Administration {
   }
 
   /**
-   * Changes the role, the roles (as stored) and the status. Whoever is demoted, loses one of the roles or is disabled is logged
-   * out everywhere, and the reset tokens of and by them are void. @throws Problem not_found, last_admin, account_protected
+   * Changes the role, the roles (as stored) and the status. A user who is demoted, disabled or loses a role is logged
+   * out everywhere; the user's API keys, and reset tokens for or by the user, are revoked.
+   * @throws Problem not_found, last_admin, account_protected
    */
   change(userId: number, changes: { role?: Role; roles?: string; isActive?: boolean }, actor: Actor): Promise<User> {
     const { tables, now } = this.#database
@@ -67,9 +68,10 @@ export class Administration {
   }
 
   /**
-   * Makes a token that sets a new password, once and within the hour; it is known to nobody but who gets it here. Where an
-   * admin asks and the person can have it by mail, it is mailed, and undefined here. Admins make none for themselves, whose
-   * password needs the old one, and none for each other. A client never sees one: it could have any account.
+   * Makes a token that sets a new password once, within the hour. If an admin asks, mail is on and the account has an
+   * address, the token is mailed and the result is undefined. Admins cannot reset themselves, because a stolen admin
+   * token would then be enough to change the password, nor each other. An OAuth client never receives a token: it could
+   * take over any account.
    * @throws Problem not_found, account_protected, mail_disabled
    */
   createPasswordReset(userId: number, actor: Actor): Promise<Issued | undefined> {
@@ -103,7 +105,7 @@ function loses(before: User, after: User): boolean {
   return (before.isActive && !after.isActive) || isDemoted || missingIn(after.roles, before.roles).length > 0
 }
 
-/** The roles of one text that are not in the other. */
+/** The roles in `roles` that are missing in `other`. */
 function missingIn(other: string, roles: string): string[] {
   return rolesIn(roles).filter((role) => !rolesIn(other).includes(role))
 }
@@ -120,7 +122,7 @@ function eventsOf(before: User, after: User): Pick<Event, 'type' | 'reason'>[] {
   ]
 }
 
-/** Which roles were given and taken, in a few words. */
+/** The changed roles as text, such as `+editor -billing`. */
 function changeOf(before: User, after: User): string {
   const given = missingIn(before.roles, after.roles).map((role) => `+${role}`)
   const taken = missingIn(after.roles, before.roles).map((role) => `-${role}`)

@@ -3,9 +3,9 @@ import type { Database, Db } from '../database/database.js'
 import { Problem } from '../problems.js'
 
 /**
- * Locks the rows of all admins until the end of the transaction, and resolves to the ids of those that are active. A
- * statement that waited for another transaction returns only those that were admins before it, so it is repeated until it
- * returns the same rows again.
+ * Locks the rows of all admins until the end of the transaction, and resolves to the ids of the active ones. A
+ * statement that waited for another transaction may miss an admin whom that transaction added, so the select is
+ * repeated until its result no longer changes.
  */
 export async function lockAdmins({ forUpdate, tables }: Database, db: Db): Promise<number[]> {
   const { users } = tables

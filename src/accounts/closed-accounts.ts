@@ -4,7 +4,7 @@ import type { Database, Db } from '../database/database.js'
 import { ownedTables } from '../database/owned-tables.js'
 import { isKept, NO_PENDING_EMAIL } from './user-rows.js'
 
-/** An account with more rows of a kind is closed at once, and its rows are deleted in batches. */
+/** An account with more rows than this in one table is closed at once, and its rows are deleted in batches. */
 const ROWS_DELETED_AT_ONCE = 1_000
 
 /** Whether an account has more rows than one statement should delete. */
@@ -33,8 +33,8 @@ export async function closeAccount({ tables: { users } }: Database, db: Db, user
 }
 
 /**
- * Deletes the rows of closed accounts in batches, and then the accounts. After a signal or the end of the process the next call
- * continues.
+ * Deletes the rows of closed accounts in batches, and then the accounts. The next call continues after an abort or a
+ * crash.
  */
 export async function sweepClosedAccounts(database: Database, signal?: AbortSignal): Promise<void> {
   const { db, tables } = database
@@ -43,7 +43,7 @@ export async function sweepClosedAccounts(database: Database, signal?: AbortSign
     for (const table of Object.values(ownedTables(tables))) {
       await deleteInBatches(database, { table, key: table.id, where: eq(table.userId, id), signal })
     }
-    // Rows may be left: another process is deleting the last batch, or the signal has ended this one.
+    // Rows may be left: another process is deleting the last batch, or the signal has aborted this sweep.
     if (await isLarge(database, db, id, 0)) continue
     await db.delete(tables.users).where(and(eq(tables.users.id, id), isClosed))
   }

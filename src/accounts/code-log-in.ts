@@ -16,7 +16,7 @@ interface Dependencies {
   events: Events
 }
 
-/** How people log in with a code that was mailed to their address, which must be confirmed. */
+/** Log-in by a code that is mailed to the confirmed address. */
 export class CodeLogIn {
   readonly #dependencies: Dependencies
 
@@ -30,8 +30,9 @@ export class CodeLogIn {
   }
 
   /**
-   * The user of a code, which is used up also where a second factor is missing: the ticket takes its place.
-   * @throws Problem email_login_disabled, invalid_one_time_token, mfa_required, too_many_attempts
+   * The user of a code. The code is used up even if a second factor is missing: the ticket replaces it.
+   * @throws Problem email_login_disabled, invalid_one_time_token, mfa_required, mfa_enrollment_required,
+   * too_many_attempts
    */
   async authenticate(shown: Shown, client: Client): Promise<LoggedIn> {
     this.assertOn()
@@ -42,7 +43,7 @@ export class CodeLogIn {
     } catch (error) {
       if (error instanceof Problem && error.code === 'invalid_one_time_token') {
         logins.publish({ result: 'failed' })
-        // Of nobody: what is written is the same whether the address has an account or not.
+        // Without a user: the event must not depend on whether the address has an account.
         await events.record({ type: 'login.failed', userId: null, actorId: null, reason: 'wrong_code' }, client)
       }
       throw error
@@ -52,7 +53,7 @@ export class CodeLogIn {
   #use(grant: Grant): Promise<User> {
     const { database, oneTimeTokens } = this.#dependencies
     return database.transaction(async (db) => {
-      // As everybody, it locks the user before the token.
+      // Locks the user before the token, like every transaction.
       const user = await lockUser(database, db, grant.user.id)
       await oneTimeTokens.use(db, grant)
       const isTheirs = user?.emailKey === grant.row.target && user.emailVerifiedAt !== null

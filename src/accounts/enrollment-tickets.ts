@@ -2,16 +2,16 @@ import type { Secret } from '../tokens/secret.js'
 import type { FirstFactor } from './login-tickets.js'
 import { SealedTickets } from './sealed-tickets.js'
 
-/** Longer than the ticket of a log-in: people look for an app and install it meanwhile. */
+/** Longer than the ticket of a log-in: users may have to find and install an app first. */
 const LIFETIME_MS = 15 * 60_000
 
 /**
- * What is to be shown beside the first factor before somebody may add a second: nothing, a code that is mailed to the confirmed
- * address, or the link of an operator. Whoever has stolen a password has none of these.
+ * What a user must show besides the first factor to add a second one: nothing, a code mailed to the confirmed address,
+ * or an operator's link. A stolen password alone must not be enough.
  */
 export type Confirmation = 'none' | 'email' | 'link'
 
-/** Who proved who they are, by what, under which auth_version, and what they have yet to confirm. */
+/** Who has proved the first factor, how, at which auth_version, and what is still to be confirmed. */
 export interface EnrollmentTicket {
   userId: number
   authVersion: number
@@ -20,8 +20,8 @@ export interface EnrollmentTicket {
 }
 
 /**
- * What somebody gets whose first factor is right and whose account has no second one where it must. It opens nothing but the
- * routes that add the first factor, and ends when anything changes about how the account is logged in to. No row is written.
+ * Tickets for users who have proved the first factor and must add a second one. A ticket is only good for the routes
+ * that add the factor, and is invalid once auth_version changes. Nothing is stored.
  */
 export class EnrollmentTickets {
   readonly #tickets: SealedTickets<[first: FirstFactor, confirmation: Confirmation]>
@@ -35,7 +35,7 @@ export class EnrollmentTickets {
     return this.#tickets.make(userId, authVersion, first, confirmation)
   }
 
-  /** What a ticket says; undefined where it is not ours or has expired. */
+  /** The content of a ticket; undefined if the ticket is forged or expired. */
   read(text: string): EnrollmentTicket | undefined {
     const ticket = this.#tickets.read(text)
     if (ticket === undefined) return undefined

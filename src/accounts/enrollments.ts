@@ -33,7 +33,7 @@ interface Dependencies {
 /** The mailed code, or the token of an operator's link. */
 export type Confirmed = { code: string } | { token: string }
 
-/** Whoever adds a factor without a session. */
+/** A user who adds a factor without a session. */
 interface Newcomer {
   id: number
   authVersion: number
@@ -41,15 +41,15 @@ interface Newcomer {
   client: Client
 }
 
-/** Whoever has added the first factor, and so proved both. */
+/** A user who has added the first factor, and so has proved both. */
 export interface Enrolled {
   user: User & { amr: string }
   recoveryCodes: string[]
 }
 
 /**
- * The first second factor of an account that needs one (MFA) and has none: it is added in the middle of a log-in, which it
- * completes. Until then there is no session, only a ticket.
+ * Adds the first second factor of an account that must have one (MFA). The user adds it in the middle of a log-in,
+ * which it completes: until then there is a ticket, but no session.
  */
 export class Enrollments {
   readonly #dependencies: Dependencies
@@ -64,8 +64,8 @@ export class Enrollments {
   }
 
   /**
-   * What somebody is answered whose first factor is right and who has no second one. With `isConfirmed` they have shown a mail or
-   * an operator's link a moment ago.
+   * The response for a user who has proved the first factor and has no second one. With `isConfirmed`, the user has
+   * just shown a mailed code or an operator's link.
    */
   refusal(user: User, first: FirstFactor, { isConfirmed = first === 'otp' } = {}): Problem {
     const { tickets, passkeys } = this.#dependencies
@@ -90,7 +90,8 @@ export class Enrollments {
   }
 
   /**
-   * A ticket with nothing left to confirm. What was shown is used up once the factor is there, which ends it.
+   * A ticket that needs no more confirmation. The code or link is not used up here: it is deleted when the factor is
+   * added.
    * @throws Problem invalid_ticket, invalid_one_time_token, too_many_attempts
    */
   async confirm(ticket: string, shown: Confirmed, client: Client): Promise<string> {
@@ -111,7 +112,7 @@ export class Enrollments {
     return tickets.make({ ...held, confirmation: 'none' })
   }
 
-  /** The token of a link with which somebody confirms that the operator knows them. @throws Problem not_found, account_protected */
+  /** Makes the token of an operator's link, which vouches for the user. @throws Problem not_found, account_protected */
   async createLink(userId: number): Promise<Issued> {
     const { database, factorChecks, oneTimeTokens, events } = this.#dependencies
     return database.transaction(async (db) => {
@@ -131,14 +132,17 @@ export class Enrollments {
     return secondFactors.begin(await this.#ownerOf(ticket, client), { name, issuer })
   }
 
-  /** Confirms the TOTP factor that was begun, by its first code. @throws Problem invalid_ticket, enrollment_unconfirmed, wrong_code */
+  /** Confirms the TOTP factor by its first code. @throws Problem invalid_ticket, enrollment_unconfirmed, wrong_code */
   async complete(ticket: string, code: string, client: Client): Promise<Enrolled> {
     const { secondFactors } = this.#dependencies
     const owner = await this.#ownerOf(ticket, client)
     return this.#enroll(owner, 'otp', (db) => secondFactors.confirmWithin(db, owner, code))
   }
 
-  /** What a browser makes a passkey with. @throws Problem invalid_ticket, enrollment_unconfirmed, passkeys_unavailable */
+  /**
+   * Options for `navigator.credentials.create`.
+   * @throws Problem invalid_ticket, enrollment_unconfirmed, passkeys_unavailable
+   */
   async passkeyOptions(ticket: string, serviceName: string, client: Client) {
     return this.#dependencies.secondFactors.passkeyOptions(await this.#ownerOf(ticket, client), serviceName)
   }
@@ -157,12 +161,12 @@ export class Enrollments {
     })
   }
 
-  /** Adds the factor in one transaction with all that it ends, and resolves to the account as it is then. */
+  /** Adds the factor and revokes the other sessions in one transaction. Resolves to the account as changed. */
   #enroll({ id, authVersion, first }: Newcomer, amr: string, add: (db: Db) => Promise<string[]>): Promise<Enrolled> {
     const { database } = this.#dependencies
     return database.transaction(async (db) => {
       const before = await lockAccount(database, db, id, 'invalid_token')
-      // Of two who hold tickets of one account, the second finds another auth_version here.
+      // If two users hold tickets of one account, the second finds another auth_version here.
       if (before.authVersion !== authVersion || !before.isActive) throw new Problem('invalid_ticket')
       const recoveryCodes = await add(db)
       const user = await lockAccount(database, db, id, 'invalid_token')
@@ -186,7 +190,10 @@ export class Enrollments {
     return { ...held, user }
   }
 
-  /** An admin's password alone, which may be stolen, adds no factor; nor does anybody's whom a mail can reach. */
+  /**
+   * A password may be stolen, so an admin's password alone adds no factor; nor, where mail is on, does that of an
+   * account with a confirmed address.
+   */
   #confirmationOf({ role, email, emailVerifiedAt }: User): Confirmation {
     const { notices } = this.#dependencies
     if (notices.isOn && email !== null && emailVerifiedAt !== null) return 'email'

@@ -8,7 +8,7 @@ import { type Attempt, MANY_TRIES, type Reservation, type Throttle } from './thr
 import type { User } from './user-rows.js'
 import { prepareTake } from './window-budgets.js'
 
-/** Whoever tries codes knows the password: from so many wrong ones on the owner is told, once a day. */
+/** A user who tries codes knows the password. The owner is notified from this many wrong codes on, once a day. */
 const TOLD_FROM_TRIES = 5
 const TOLD_EVERY_MS = 24 * 3_600_000
 
@@ -21,7 +21,7 @@ interface Dependencies {
   notices: Notices
 }
 
-/** Whether a second factor that was shown is right, within the budgets that wrong passwords have too. */
+/** Verifies second factors, within the budgets of wrong passwords. */
 export class FactorChecks {
   readonly #dependencies: Dependencies
   readonly #takeNotice: ReturnType<typeof prepareTake>
@@ -31,12 +31,15 @@ export class FactorChecks {
     this.#takeNotice = prepareTake(dependencies.database, TOLD_EVERY_MS, 'take_attack_notice')
   }
 
-  /** How a user can show a second factor; empty where the account has none. */
+  /** The methods by which a user can show a second factor; empty if the account has no factor. */
   methodsOf(userId: number, db?: Db): Promise<Method[]> {
     return this.#dependencies.factors.methodsOf(userId, db)
   }
 
-  /** The factor if it is right. Takes a try from the budgets, and gives it back then. @throws Problem too_many_attempts */
+  /**
+   * The factor, if right. Takes a try from the budgets, and returns it if the factor is right.
+   * @throws Problem too_many_attempts
+   */
   async check(user: User, shown: ShownFactor, attempt: Attempt): Promise<UsedFactor | undefined> {
     const { config, throttle, events } = this.#dependencies
     if (!config.LOGIN_THROTTLE) return this.use(user, shown, attempt)
@@ -48,7 +51,7 @@ export class FactorChecks {
     return used
   }
 
-  /** As `check`, for a try that was taken from the budgets already. */
+  /** As `check`, for a try that was already taken from the budgets. */
   async use(
     user: User,
     shown: ShownFactor,
@@ -89,7 +92,10 @@ export class FactorChecks {
   }
 }
 
-/** Six digits can be guessed in the long run: a stranger who goes on for ever must know a recovery code. */
+/**
+ * Six digits can be guessed in the long run: after many tries, an unknown network must show a recovery code or a
+ * passkey.
+ */
 function isBarred(shown: ShownFactor, reservation: Reservation | undefined): boolean {
   return (
     'totp' in shown && reservation !== undefined && reservation.tries > MANY_TRIES && reservation.networks.length > 0

@@ -3,12 +3,12 @@ import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
 import { openSecret, pseudonym } from '../tokens/secret.js'
 
-/** The prefix of the id of a deleted person, which distinguishes it from an id of a source. */
+/** The prefix of a deleted user's id, which distinguishes it from an id of a source. */
 const ERASED = 'erased:'
 
 /**
- * Puts an HMAC in the place of the id that a deleted user had in the source of an import, and forgets the name, within the
- * transaction of `db`. The id may be an e-mail address. An import that brings it again still recognises it.
+ * Replaces the id that a deleted user had in the source of an import by an HMAC, because the id may be an e-mail
+ * address, and deletes the name, within the transaction of `db`. A later import still recognises the user.
  */
 export async function eraseImportedIds(
   { tables: { importedIds } }: Database,
@@ -28,14 +28,15 @@ export async function eraseImportedIds(
   }
 }
 
-/** The forms in which the id of a person may be kept: as it is in the source, and as it is after the person was deleted. */
+/** The forms in which a user's id may be stored: as in the source, and as an HMAC after the user was deleted. */
 export function keptForms(keys: readonly Buffer[], source: string, oldId: string): string[] {
   return [oldId, ...keys.map((key) => erased(key, source, oldId))]
 }
 
 /**
- * The keys for `keptForms`; none where nobody of this source was deleted, as an import of people into a new database has no
- * secret yet. @throws DatabaseError, ConfigError as `openSecret`
+ * The keys for `keptForms`; empty if no user of this source was deleted, because an import into a new database has no
+ * secret yet.
+ * @throws DatabaseError, ConfigError as `openSecret`
  */
 export async function erasureKeys(config: Config, database: Database, source: string): Promise<readonly Buffer[]> {
   const { importedIds } = database.tables

@@ -23,7 +23,7 @@ interface Dependencies {
   notices: Notices
 }
 
-/** Accounts that operators make for others, who choose the password themselves. */
+/** Accounts that operators make for users, who choose the password themselves. */
 export class Invitations {
   readonly #dependencies: Dependencies
 
@@ -32,9 +32,9 @@ export class Invitations {
   }
 
   /**
-   * Invites the person of an account that was just made, within the transaction of `db`. Without mail, the command line gets the
-   * token to hand over.
-   * @throws Problem mail_disabled, validation_failed where the account has no address
+   * Invites the user of a new account, within the transaction of `db`. Without mail, resolves to the token, which the
+   * command line prints.
+   * @throws Problem mail_disabled, validation_failed if the account has no address
    */
   async invite(db: Db, { id: userId, email }: User, actor: Actor): Promise<Issued | undefined> {
     const { oneTimeTokens, events, notices } = this.#dependencies
@@ -49,13 +49,13 @@ export class Invitations {
     return undefined
   }
 
-  /** Whose invitation this is, while it is good. @throws Problem invalid_one_time_token */
+  /** The grant of a valid invitation. @throws Problem invalid_one_time_token */
   find(token: string, client: Client): Promise<Grant> {
     return this.#dependencies.oneTimeTokens.find(['invitation'], { token }, client.ip)
   }
 
   /**
-   * Gives the account its password and, where wanted, its user name. `finish` begins the session in the same transaction.
+   * Sets the account's password and, if given, its user name. `finish` begins the session in the same transaction.
    * @throws Problem invalid_one_time_token, password_rejected, username_rejected, username_taken
    */
   async accept<Result>(

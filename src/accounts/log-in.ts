@@ -21,17 +21,17 @@ import { prepareFindNamed, prepareFindPending, type User } from './user-rows.js'
 type Identifier = 'username' | 'email'
 const OTHER = { username: 'email', email: 'username' } as const
 
-/** The id of no account. */
+/** An id that no account has. */
 const NOBODY = 0
-/** Somebody who has proved who they are, and how. */
+/** A user who has proved their identity, and how. */
 export type LoggedIn = User & Pick<AuthenticatedUser, 'amr' | 'spend'>
 
-/** What a door takes of somebody: whom it may mean by a name, and which second factor was shown. */
+/** A log-in endpoint: how it looks names up, and which second factor the request shows. */
 interface Door {
   column: Identifier
   mayBeMeant?: (user: User) => boolean
   shown?: ShownFactor | undefined
-  /** Whether the door has no words for a second factor, which stands behind the password then. */
+  /** Whether the endpoint has no field for a second factor, and takes the TOTP code at the end of the password. */
   takesDigits?: true
 }
 
@@ -48,7 +48,10 @@ interface Dependencies {
   events: Events
 }
 
-/** How people prove who they are, with a password and a second factor where there is one. Every door leads through here. */
+/**
+ * Log-in with a password and, if the account has one, a second factor. All log-in endpoints with a password use this
+ * class.
+ */
 export class LogIn {
   readonly #accounts: Accounts
   readonly #checks: PasswordChecks
@@ -67,15 +70,15 @@ export class LogIn {
     this.#enrollments = enrollments
     this.#events = events
     this.#named = prepareFindNamed(database)
-    // Nowhere else does an account wait for the address that it logs in with.
+    // Only with this setting can an account log in with an address that is not confirmed yet.
     if (config.EMAIL_VERIFICATION === 'required') this.#findPending = prepareFindPending(database)
   }
 
   /**
-   * The active user whom the identifier (user name or e-mail address) and the password name. An unknown one, a wrong
-   * password and a disabled account cost the same hash and get the same answer. An account with a second factor needs it too:
-   * it is `shown` at once, or to `complete` with the ticket of the problem. One that needs a factor and has none gets the ticket
-   * of an enrollment.
+   * The active user with this identifier (user name or e-mail address) and password. An unknown name, a wrong password
+   * and a disabled account cost the same hash and get the same answer. An account with a second factor also needs that
+   * factor: `shown` here, or passed to `complete` with the ticket of the problem. An account that must have a factor
+   * and has none gets an enrollment ticket.
    * @throws Problem invalid_credentials, mfa_required, mfa_enrollment_required, email_unverified, too_many_attempts,
    * password_rejected, hashing_overloaded
    */
@@ -88,7 +91,7 @@ export class LogIn {
   }
 
   /**
-   * The user, who has proved by something else than the password who they are, if the account has no second factor.
+   * The user, who has proved their identity by other means than the password, unless a second factor is needed.
    * @throws Problem mfa_required, mfa_enrollment_required
    */
   async goOn(user: User, first: FirstFactor): Promise<LoggedIn> {
@@ -99,7 +102,7 @@ export class LogIn {
   }
 
   /**
-   * The user of a ticket, who shows the second factor now.
+   * The user of a ticket, who now shows the second factor.
    * @throws Problem invalid_ticket, wrong_code, too_many_attempts
    */
   async complete(ticket: string, shown: ShownFactor, client: Client): Promise<LoggedIn> {
@@ -113,10 +116,10 @@ export class LogIn {
   }
 
   /**
-   * As `authenticate`, for a name or an address exactly as it was registered: other case is somebody unknown. Somebody who
-   * has no such name is called by the other one: an import brings people who have only an address. Whoever has TOTP types its
-   * six digits right behind the password.
-   * @throws as `authenticate`, but for mfa_required
+   * As `authenticate`, but the name must match in case, as the tutorials compare it. If the account lacks this kind of
+   * name, its other name is compared: imported accounts may only have an address. A user with TOTP appends the six
+   * digits to the password.
+   * @throws as `authenticate`, except email_unverified, mfa_required and mfa_enrollment_required
    */
   async authenticateExactly(
     column: Identifier,
@@ -131,9 +134,9 @@ export class LogIn {
   }
 
   /**
-   * The user of a live session, who has just proved the current password. Wrong ones count for this session alone: nobody
-   * without it can keep its owner from confirming.
-   * @throws Problem wrong_password, invalid_token (no such user any more), too_many_attempts, hashing_overloaded
+   * The user of a live session, who has just proved the current password. Wrong passwords count for this session alone:
+   * nobody without the session can lock its owner out.
+   * @throws Problem wrong_password, invalid_token (the user is gone), too_many_attempts, hashing_overloaded
    */
   async confirm({ userId, sessionId }: Session, password: string, client: Client): Promise<User> {
     assertPasswordText(password)
@@ -146,8 +149,8 @@ export class LogIn {
   }
 
   /**
-   * Proves the password of an account that is known by other means, such as the link of a mail; it need not be one that may log
-   * in already.
+   * Verifies the password of a given account, such as that of a mailed link. The account need not be allowed to log in
+   * yet.
    * @throws Problem invalid_credentials, too_many_attempts, hashing_overloaded
    */
   async prove(user: User, password: string, client: Client): Promise<User> {
@@ -163,14 +166,15 @@ export class LogIn {
     const { column, mayBeMeant } = door
     const [key, folded] = [identifierKey(identifier), normalizeName(identifier)]
     const rows = await this.#named.execute({ key, folded })
-    // Two people share a name only in a database that is older than the rule against it.
+    // Two accounts can share a name only in a database from before the unique index.
     const choose = (among: User[]) => {
       const byKey = (key: string) => among.find((user) => user[`${column}Key`] === key)
       return byKey(folded) ?? byKey(key) ?? among[0]
     }
     const [pending] = rows.length > 0 ? [] : ((await this.#findPending?.execute({ key })) ?? [])
     const user = choose(mayBeMeant ? rows.filter(mayBeMeant) : rows) ?? pending
-    // One budget a name at all doors: otherwise a second, stricter door would reveal whether the name exists.
+    // One budget for a name at all log-in endpoints: a budget of its own for a stricter endpoint would reveal whether
+    // the name exists.
     const { password, shown } = door.takesDigits ? await this.#cut(user, typed) : { password: typed, shown: door.shown }
     const second = (proven: User, reservation?: Reservation) =>
       this.#secondStep(proven, { door, shown, client, reservation })
@@ -183,7 +187,7 @@ export class LogIn {
       await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
     }
-    // The tutorials' doors, which compare exactly, have no words for it.
+    // The tutorials' endpoints, which compare exactly, have no error for an unconfirmed address.
     if (checked.user.unprovenUntil !== null) throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
     return checked
   }
@@ -192,7 +196,9 @@ export class LogIn {
     return new Problem('mfa_required', { extension: { ticket: this.#tickets.make(user, first), methods } })
   }
 
-  /** An account with TOTP has the last six characters cut off, whatever they are: the time of a try tells nothing then. */
+  /**
+   * Cuts six characters off whether or not they are digits: otherwise the response time would reveal whether they are.
+   */
   async #cut(user: User | undefined, typed: string): Promise<{ password: string; shown: ShownFactor | undefined }> {
     const methods = await this.#factorChecks.methodsOf(user?.id ?? NOBODY)
     if (!methods.includes('totp')) return { password: typed, shown: undefined }
@@ -209,7 +215,7 @@ export class LogIn {
   ): Promise<SecondStep> {
     if ((await this.#factorChecks.methodsOf(user.id)).length === 0) {
       if (!this.#enrollments.isNeeded(user)) return 'none'
-      // A door that has no words for it says what it says to a wrong password.
+      // An endpoint without an error for a missing factor answers as for a wrong password.
       return door.takesDigits ? 'wrong' : 'unenrolled'
     }
     if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'

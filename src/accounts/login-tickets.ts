@@ -6,15 +6,15 @@ const LIFETIME_MS = 5 * 60_000
 /** Longer than any ticket. */
 export const TICKET_MAX_LENGTH = 512
 
-/** How somebody proved who they are before the second factor, in a word of RFC 8176: by a password, or by a mailed code. */
+/** How the user proved the first factor, as in RFC 8176: by a password, or by a mailed code. */
 export type FirstFactor = 'pwd' | 'otp'
 
-/** What stands in a session of two factors, in words of RFC 8176. */
+/** The `amr` of a session with two factors, as in RFC 8176. */
 export function withSecond(first: FirstFactor, second = 'otp'): string {
   return `${[...new Set([first, ...second.split(' ')])].join(' ')} mfa`
 }
 
-/** What a ticket says: who proved who they are, by what, and under which auth_version. */
+/** Who has proved the first factor, how, and at which auth_version. */
 export interface Ticket {
   userId: number
   authVersion: number
@@ -22,8 +22,8 @@ export interface Ticket {
 }
 
 /**
- * What somebody gets whose password or mailed code is right and whose second factor is missing. It opens nothing but the routes that take the
- * factor, and ends when anything changes about how the account is logged in to. No row is written for it.
+ * Tickets for users who have proved the first factor and must show the second. A ticket is only good for the routes
+ * that take the factor, and is invalid once auth_version changes. Nothing is stored.
  */
 export class LoginTickets {
   readonly #tickets: SealedTickets<[first?: FirstFactor]>
@@ -37,12 +37,12 @@ export class LoginTickets {
     return this.#tickets.make(id, authVersion, first)
   }
 
-  /** What a ticket says; undefined where it is not ours or has expired. */
+  /** The content of a ticket; undefined if the ticket is forged or expired. */
   read(text: string): Ticket | undefined {
     const ticket = this.#tickets.read(text)
     if (ticket === undefined) return undefined
     const { userId, authVersion, more } = ticket
-    // One of an earlier version has no first factor: it knew passwords alone.
+    // Tickets of an earlier version have no first factor: it was always the password.
     const [first = 'pwd'] = more
     return { userId, authVersion, first }
   }

@@ -7,7 +7,7 @@ const USERNAME_MAX_LENGTH = 32
 const EMAIL_MAX_LENGTH = 254
 const EMAIL_LOCAL_MAX_LENGTH = 64
 
-/** Names that look official. They bind people who register themselves; an operator may still use them. */
+/** Names that look official. Users cannot register them; operators can. */
 const RESERVED = new Set([
   'admin',
   'administrator',
@@ -30,27 +30,29 @@ const RESERVED = new Set([
   'webmaster',
 ])
 
-// UTS #39, Highly Restrictive: Latin alone, or with Hangul, or with Han and Kana. Letters of Latin are those that are a
-// plain letter under their marks: others (dotless i, script a) look like one.
+// UTS #39, Highly Restrictive: Latin alone, or with Hangul, or with Han and Kana. A Latin letter is a plain letter with
+// or without marks: others (dotless i, script a) look like plain ones.
 const ALLOWED_SCRIPTS = [
   /^[\p{Script=Hangul}a-z\d._-]+$/u,
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々a-z\d._-]+$/u,
 ]
 const MARKS = /\p{Mn}/gu
 const LATIN_WITH_MARKS = /^[a-zßæœøđłþð\d._-]+$/
-/** Letters that nobody can see, such as the Hangul filler, would make a second `admin`. */
+/** Invisible letters, such as the Hangul filler, would make a second `admin`. */
 const INVISIBLE = /\p{Default_Ignorable_Code_Point}/u
 const ASCII = /^[\0-\x7f]*$/
 const EDGES = /^[._-]|[._-]$/
-/** East Asian wide letters. Two syllables are a whole name in Korean, where two letters of Latin are none. */
+/**
+ * East Asian wide letters count twice: two syllables are a whole name in Korean, but two Latin letters are too short.
+ */
 const WIDE = /[\p{Script=Hangul}\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々]/u
-/** Characters that break a line, move a cursor or turn the direction of the text around a display name. */
+/** Characters that break a line, move a cursor or change the direction of the text around a display name. */
 const UNFIT_FOR_DISPLAY = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u
 
 /**
- * The canonical form of a user name: what must be unique. NFKC and lower case, so that `ａｄｍｉｎ` is `admin`.
- * With `isTutorial` the tutorials' own bounds of length apply; every other rule is the same.
- * @throws Problem username_rejected that says which rule it breaks
+ * The canonical form of a user name, which must be unique: NFKC and lower case, so that `ａｄｍｉｎ` is `admin`. With
+ * `isTutorial`, the tutorials' length limits apply; all other rules are the same.
+ * @throws Problem username_rejected, which names the broken rule
  */
 export function usernameKey(username: string, { allowReserved = false, isTutorial = false } = {}): string {
   const minimum = isTutorial ? 1 : USERNAME_MIN_LENGTH
@@ -71,8 +73,8 @@ export function usernameKey(username: string, { allowReserved = false, isTutoria
 }
 
 /**
- * The canonical form of an e-mail address: what must be unique. Normalised first and validated after, because
- * normalising can make an @ or a line break of something that was none.
+ * The canonical form of an e-mail address, which must be unique. Normalised before it is validated, because normalising
+ * can produce an @ or a line break.
  * @throws Problem email_rejected
  */
 export function emailKey(email: string): string {
@@ -95,8 +97,8 @@ export function emailKey(email: string): string {
 }
 
 /**
- * The one form of all spellings of a name: NFKC and lower case. A name that breaks a rule finds nobody by it.
- * @throws Problem validation_failed for text that is longer than any name: normalising takes time that grows with the
+ * Maps all spellings of a name to one: NFKC and lower case. Does not check the rules for names.
+ * @throws Problem validation_failed for text that is longer than any name: the time of normalising grows with the
  * square of the length
  */
 export function normalizeName(text: string): string {
@@ -104,13 +106,13 @@ export function normalizeName(text: string): string {
     const message = `a name or an address has at most ${IDENTIFIER_MAX_LENGTH} characters`
     throw new Problem('validation_failed', { detail: message, errors: [{ in: 'body', path: '', message }] })
   }
-  // NUL, which no database can be asked for, becomes another control character: in no name either.
+  // PostgreSQL rejects NUL in a parameter. No name holds \x01 either, so the lookup finds nothing.
   return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
 }
 
 /**
- * What is looked up for a user name or an e-mail address: its folded form, with the domain in ASCII as DNS has it (IDNA).
- * kim@한국.한국 and kim@xn--3e0b707e.xn--3e0b707e are one mailbox.
+ * The key by which a user name or an e-mail address is looked up: normalised, with the domain in ASCII as in DNS
+ * (IDNA). kim@한국.한국 and kim@xn--3e0b707e.xn--3e0b707e are one mailbox.
  */
 export function identifierKey(identifier: string): string {
   const folded = normalizeName(identifier)
@@ -119,12 +121,12 @@ export function identifierKey(identifier: string): string {
   return folded.slice(0, -domain.length) + (domainToASCII(domain) || domain)
 }
 
-/** Labels that begin with xn-- must be the ASCII form of something. */
+/** Labels that begin with xn-- must be valid Punycode. */
 function isDomain(domain: string): boolean {
   return !domain.includes('xn--') || domainToASCII(domain) === domain
 }
 
-/** All that a person is called by, in the form that names are compared in. */
+/** All names of a user, normalised for comparison. */
 export function namesOf({
   username,
   email,
@@ -134,7 +136,7 @@ export function namesOf({
 }
 
 /**
- * A display name, with the form that a search finds it by.
+ * A display name, with its normalised form for searches.
  * @throws Problem name_rejected
  */
 export function withNameKey<Name extends string | null | undefined>(name: Name) {
@@ -144,12 +146,12 @@ export function withNameKey<Name extends string | null | undefined>(name: Name) 
   return { name, nameKey: name && normalizeName(name) }
 }
 
-/** Whether a display name can be shown in a line of text without changing what stands around it. */
+/** Whether a display name fits in a line of text without changing the text around it. */
 export function isDisplayable(name: string): boolean {
   return !UNFIT_FOR_DISPLAY.test(name)
 }
 
-/** How many columns a text takes, as `wcwidth` counts them for letters. */
+/** The number of columns of a text, as `wcwidth` counts letters. */
 function width(text: string): number {
   return [...text].reduce((columns, letter) => columns + (WIDE.test(letter) ? 2 : 1), 0)
 }

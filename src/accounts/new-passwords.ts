@@ -27,7 +27,7 @@ interface Dependencies {
 
 interface Reset {
   password: string
-  /** A second factor, where the account has some. */
+  /** A second factor, if the account has one. */
   factor?: ShownCode | undefined
 }
 
@@ -38,9 +38,9 @@ interface NewPassword {
 }
 
 /**
- * What a new password means, whoever sets it: all sessions end but the one in which it is changed, the reset token is void,
- * failed log-ins are forgiven (the throttle counts by the hash), and the person is told by mail. Each way to set one is a
- * transaction with its event: all of it happens or nothing.
+ * Sets new passwords. Each way to do so revokes all sessions (except that of the change) and reset tokens, resets the
+ * budget of wrong passwords (whose key contains the hash), and notifies the user by mail, all in one transaction with
+ * the event.
  */
 export class NewPasswords {
   readonly #dependencies: Dependencies
@@ -50,8 +50,8 @@ export class NewPasswords {
   }
 
   /**
-   * The hash of a new password for this user; without a client, for an operator.
-   * @throws Problem password_rejected that says which rule it breaks
+   * The hash of a new password for this user. Operators pass no client.
+   * @throws Problem password_rejected, which names the broken rule
    */
   async hash(user: User, password: string, client?: Client): Promise<string> {
     const { rules, passwords } = this.#dependencies
@@ -60,8 +60,8 @@ export class NewPasswords {
   }
 
   /**
-   * Changes the password of a user who has just proved the one in force, in this session, which goes on.
-   * @throws Problem wrong_password when it was changed meanwhile
+   * Changes the password of a user who has just proved the current one. This session stays valid.
+   * @throws Problem wrong_password if the password was changed meanwhile
    */
   change({ user, passwordHash }: NewPassword, sessionId: string, client: Client): Promise<void> {
     const { database, events } = this.#dependencies
@@ -72,10 +72,11 @@ export class NewPasswords {
   }
 
   /**
-   * Sets a new password with what a mail or an admin has given to the person. With a mail, an account with a second factor needs
-   * that too: whoever reads somebody's mails must not get in by them alone. A password or a factor that is refused, or a queue
-   * that is full, uses no mail up.
-   * @throws Problem invalid_reset_token, mfa_required, wrong_code, too_many_attempts, password_rejected, hashing_overloaded
+   * Sets a new password by a token or code from a mail or an admin. If it was mailed, an account with a second factor
+   * needs that factor too: access to the mailbox must not be enough. A rejected password or factor, or a full queue,
+   * does not use the token up.
+   * @throws Problem invalid_reset_token, mfa_required, wrong_code, too_many_attempts, password_rejected,
+   * hashing_overloaded
    */
   async resetBy(shown: Shown, { password, factor }: Reset, client: Client): Promise<User> {
     const { oneTimeTokens } = this.#dependencies
@@ -88,7 +89,7 @@ export class NewPasswords {
     return grant.user
   }
 
-  /** The hash of the new password. The factor is looked at last: a code of it counts once. */
+  /** The hash of the new password. Checks the factor last: its code can be used once. */
   async #allow({ user, row }: Grant, { password, factor }: Reset, client: Client): Promise<string> {
     const { factorChecks } = this.#dependencies
     const methods = row.target === '' ? [] : await factorChecks.methodsOf(user.id)
@@ -100,7 +101,7 @@ export class NewPasswords {
     return passwordHash
   }
 
-  /** Uses the reset token or code up. Of two concurrent uses one succeeds. @throws Problem invalid_reset_token */
+  /** Uses up the reset token or code. Of two concurrent uses, one succeeds. @throws Problem invalid_reset_token */
   reset(grant: Grant, passwordHash: string, client: Client): Promise<void> {
     const { database, oneTimeTokens, events } = this.#dependencies
     const { id } = grant.user
@@ -112,7 +113,7 @@ export class NewPasswords {
       const isElsewhere = target !== '' && target !== user?.emailKey
       if (user === undefined || isElsewhere) throw new Problem('invalid_reset_token')
       await this.#set(db, { user, passwordHash })
-      // The token came by mail, so the person reads the mails of the address: it is verified.
+      // The token came by mail, so the user reads the mail of this address: it is confirmed.
       if (target !== '') await this.#prove(db, id)
       await events.record({ type: 'password_reset.used', userId: id }, client, db)
     })
@@ -123,7 +124,7 @@ export class NewPasswords {
     await db.update(tables.users).set({ emailVerifiedAt: now }).where(eq(tables.users.id, userId))
   }
 
-  /** Sets a password for an operator, whatever was in force. @throws Problem not_found */
+  /** Sets a password for an operator, whatever the current one is. @throws Problem not_found */
   overwrite({ user: { id }, passwordHash }: NewPassword): Promise<void> {
     const { database, events } = this.#dependencies
     return database.transaction(async (db) => {
@@ -134,9 +135,7 @@ export class NewPasswords {
     })
   }
 
-  /**
-   * @throws Problem wrong_password when the password has changed since `user` was read
-   */
+  /** @throws Problem wrong_password if auth_version has changed since `user` was read */
   async #set(db: Db, { user, passwordHash }: NewPassword, except?: string): Promise<void> {
     const { database, access, notices } = this.#dependencies
     const { users } = database.tables
@@ -146,7 +145,7 @@ export class NewPasswords {
       .where(and(eq(users.id, user.id), eq(users.authVersion, user.authVersion)))
       .returning({ id: users.id })
     if (changed.length === 0) throw new Problem('wrong_password')
-    // Whoever knows the password keeps the keys; whoever lost it may have lost these too.
+    // API keys stay if the user proved the old password. After a reset they are revoked: a thief may have them.
     await access.end(db, { userId: user.id, extent: except === undefined ? 'keys' : 'sessions', except })
     await notices.notify(db, 'password_changed', user)
   }

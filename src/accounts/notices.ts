@@ -1,7 +1,7 @@
 import type { Db } from '../database/database.js'
 import type { User } from './user-rows.js'
 
-/** A mail that carries a one-time token, which is made when the mail leaves. */
+/** A mail with a one-time token, which is made when the mail is sent. */
 interface TokenMail {
   purpose: 'password_reset' | 'email_verification' | 'email_change' | 'email_undo' | 'invitation' | 'enrollment'
   /** In any spelling. */
@@ -10,7 +10,7 @@ interface TokenMail {
   locale?: string | null | undefined
 }
 
-/** What is done in an account, or tried, that its owner should know of. */
+/** Changes and attempts in an account that its owner is notified of. */
 export type Deed =
   | 'password_changed'
   | 'email_changed'
@@ -20,13 +20,15 @@ export type Deed =
   | 'recovery_code_used'
   | 'factor_attacked'
 
-/** The mails that accounts cause, written in the transaction that causes them. src/mail implements it. */
+/** The mails that accounts cause, written in the transaction of the change. src/mail implements this interface. */
 export interface Notices {
-  /** Whether this service sends mail. Where it does not, nothing is written. */
+  /** Whether this service sends mail. If not, nothing is written. */
   readonly isOn: boolean
-  /** Writes a mail that tells the owner of an account of a change. */
+  /** Writes a mail that notifies the owner of an account. */
   notify(db: Db, deed: Deed, user: Pick<User, 'id' | 'email'>): Promise<void>
   write(db: Db, mail: TokenMail): Promise<void>
-  /** As `write`, for somebody at this address of a client who has not proved that the mail is theirs: it takes from the budgets. */
+  /**
+   * As `write`, within the mail budgets, for a requester with this IP address who has not proved to own the mailbox.
+   */
   requestWithin(db: Db, mail: TokenMail, ip: string): Promise<void>
 }

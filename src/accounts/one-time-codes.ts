@@ -3,8 +3,8 @@ import type { Tables } from '../database/database.js'
 import { crockfordOf, readCrockford } from '../tokens/crockford.js'
 import { bytesIn } from '../tokens/signed-bytes.js'
 
-// A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40 bits of
-// another HMAC. Both can be made again from the row and the secret alone, so that a mail is the same at each attempt.
+// A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40
+// bits of another HMAC. Both are derived from the row and the secret, so that each attempt sends the same mail.
 const PREFIX = 'lkt_'
 const ID_BYTES = 16
 const TOKEN_BYTES = ID_BYTES + 32
@@ -13,7 +13,7 @@ const CODE_LENGTH = 8
 export type TokenRow = Tables['oneTimeTokens']['$inferSelect']
 export type TokenPurpose = TokenRow['purpose']
 
-/** What the MAC is over: a row that is copied to another id, account or address has another one. */
+/** The signed columns: a row that is copied to another id, account or address has another MAC. */
 type Signed = Pick<TokenRow, 'id' | 'purpose' | 'userId' | 'target' | 'expiresAt'>
 
 /** The token of a row. */
@@ -22,25 +22,25 @@ export function tokenOf(row: Signed, [key]: readonly Buffer[]): string {
   return PREFIX + Buffer.concat([Buffer.from(row.id, 'base64url'), mac(row, 'token', key)]).toString('base64url')
 }
 
-/** The code of a row, as people type it: `7K3M-Q9TX`. */
+/** The code of a row, as users type it: `7K3M-Q9TX`. */
 export function codeOf(row: Signed, [key]: readonly Buffer[]): string {
   if (key === undefined) throw new Error('There is no key for one-time tokens')
   return rawCode(row, key).replace(/^(.{4})/, '$1-')
 }
 
-/** The id of the row that a token is of; undefined for what is no token. */
+/** The id of the row of a token; undefined if the text is not a token. */
 export function idOf(token: string): string | undefined {
   return bytesOf(token)?.toString('base64url', 0, ID_BYTES)
 }
 
-/** Whether the token is of this row, made with any of the keys. */
+/** Whether the token is that of this row, by any of the keys. */
 export function isTokenOf(row: Signed, token: string, keys: readonly Buffer[]): boolean {
   const bytes = bytesOf(token)
   if (bytes === undefined || idOf(token) !== row.id) return false
   return keys.some((key) => timingSafeEqual(mac(row, 'token', key), bytes.subarray(ID_BYTES)))
 }
 
-/** Whether somebody has typed the code of this row, in any capitals and with any blanks and hyphens. */
+/** Whether the typed text is the code of this row. Case, blanks and hyphens do not matter. */
 export function isCodeOf(row: Signed, typed: string, keys: readonly Buffer[]): boolean {
   const bytes = Buffer.from(readCrockford(typed).replace(/[\s\p{Pd}]/gu, ''))
   if (bytes.length !== CODE_LENGTH) return false

@@ -22,18 +22,18 @@ const LIFETIMES_MS: Record<TokenPurpose, number> = {
   enrollment: HOUR_MS,
   enrollment_link: DAY_MS,
 }
-/** So many wrong codes end the code of a row; its link stays good. */
+/** A code is invalid after this many wrong tries; its link stays valid. */
 const CODE_TRIES = 5
-/** A network types this many codes in a window, right or wrong. */
+/** A network may try this many codes in a window, right or wrong. */
 const NETWORK_CODES = 100
 const NETWORK_WINDOW_MS = HOUR_MS / 4
-/** Whoever has another password, or has logged out everywhere, has not asked for these: a thief may have. */
+/** Purposes that a thief may have requested. They are revoked by a new password or a log-out everywhere. */
 export const BEGUN_BY_ANYBODY = ['password_reset', 'email_change', 'login', 'enrollment', 'enrollment_link'] as const
 
-/** What somebody shows: the token of a link, or the code of a mail with the address that it was sent to, folded. */
+/** The token of a link, or a code with the address that it was mailed to, folded. */
 export type Shown = { token: string } | { target: string; code: string }
 
-/** A row that was found by what somebody has shown. */
+/** A row that the token or code belongs to. */
 export interface Grant {
   row: TokenRow
   user: User
@@ -45,7 +45,7 @@ interface Wanted {
   userId: number
   target?: string
   createdBy?: number | null
-  /** When it was asked for, by the database's clock. */
+  /** When the token was requested, by the database's clock. */
   createdAt?: number
 }
 
@@ -57,9 +57,9 @@ export interface Issued {
 }
 
 /**
- * One-time tokens. An account has one of a purpose at most. Who made it is stored, because an admin who is none any more must
- * not take over an account with a token kept back; null is the command line or the person, and nothing else resets an admin.
- * Neither the table nor what names its rows is enough to make a token: that takes the secret.
+ * One-time tokens. An account has at most one token for each purpose. The table stores which admin made a token,
+ * because a former admin must not use a token kept back; null is the command line or the user, and only these reset an
+ * admin. A row, or its id in the outbox, is not enough to make the token: that takes the secret.
  */
 export class OneTimeTokens {
   readonly #database: Database
@@ -77,8 +77,8 @@ export class OneTimeTokens {
   }
 
   /**
-   * Makes the token of a user, in place of an earlier one, within the transaction of `db`, which has locked the user's row.
-   * Undefined where one that was asked for later is there already.
+   * Makes the token of a user and replaces an earlier one, within the transaction of `db`, which has locked the user's
+   * row. Undefined if there is a token that was requested later.
    */
   async create(db: Db, { createdBy = null, target = '', createdAt, ...wanted }: Wanted): Promise<Issued | undefined> {
     const { tables, now } = this.#database
@@ -95,14 +95,14 @@ export class OneTimeTokens {
       .onConflictDoUpdate({
         target: [table.userId, table.purpose],
         set: values,
-        // The first undo stays: else whoever changes the address twice would have the owner's undo end.
+        // The first undo stays: otherwise a thief who changes the address twice would invalidate the owner's undo.
         setWhere: wanted.purpose === 'email_undo' ? isOver : sql`(${isOver} or ${table.createdAt} <= ${since})`,
       })
       .returning()
     return row && this.#issued(row)
   }
 
-  /** The same token and code again, of a row that is still there. */
+  /** The same token and code, if the row still exists. */
   async again(db: Db, id: string): Promise<Issued | undefined> {
     const { oneTimeTokens: table } = this.#database.tables
     const [row] = await db.select().from(table).where(eq(table.id, id))
@@ -110,8 +110,8 @@ export class OneTimeTokens {
   }
 
   /**
-   * Whose token this is, while it is good for one of the purposes. Of a code a try is taken first: of many at once five are
-   * compared.
+   * The row and user of a token or code that is valid for one of the purposes. A code takes a try first, so that at
+   * most five concurrent guesses are compared.
    * @throws Problem invalid_reset_token for a reset, invalid_one_time_token, too_many_attempts
    */
   async find(purposes: readonly TokenPurpose[], shown: Shown, ip: string): Promise<Grant> {
@@ -130,8 +130,9 @@ export class OneTimeTokens {
   }
 
   /**
-   * Uses the row up, within the transaction of `db`, which has locked the user's row. Of several uses at once one succeeds.
-   * What was deleted is looked at again, because a row may have come back under its id meanwhile. @throws as `find`
+   * Uses up the row, within the transaction of `db`, which has locked the user's row. Of concurrent uses, one succeeds.
+   * The deleted row is compared again, because a row with the same id may have been inserted meanwhile.
+   * @throws as `find`
    */
   async use(db: Db, { row, shown }: Grant): Promise<void> {
     const { oneTimeTokens: table } = this.#database.tables
@@ -142,7 +143,7 @@ export class OneTimeTokens {
     if (used === undefined || used.purpose !== row.purpose || !this.#isOf(used, shown)) throw refusal([row.purpose])
   }
 
-  /** Gives a try back: the code was right, and what was asked for was refused for another reason. */
+  /** Returns the try of a right code whose request was refused for another reason. */
   async giveBack({ row, shown }: Grant): Promise<void> {
     if ('token' in shown) return
     const { oneTimeTokens: table } = this.#database.tables
@@ -190,8 +191,8 @@ export class OneTimeTokens {
   }
 
   /**
-   * Several accounts may have asked for one address. The try is on disk before anything is compared, and the network's budget
-   * makes it a write also where nobody has the address.
+   * The rows that a code may belong to: several accounts may have requested one address. The try is committed before
+   * the comparison. The network's budget makes the transaction write even if no account has the address.
    */
   #byCode(purposes: readonly TokenPurpose[], target: string, ip: string): Promise<TokenRow[]> {
     const { oneTimeTokens: table } = this.#database.tables
@@ -202,7 +203,7 @@ export class OneTimeTokens {
         const [taken] = await within(db, this.#take).execute({ key, limit: NETWORK_CODES * share })
         if (taken === undefined) throw tooMany()
       }
-      // What was handed over has no address, and no code.
+      // A token that was handed over has no address, and no code.
       if (target === '') return []
       return db
         .update(table)

@@ -10,7 +10,7 @@ import type { Accounts } from './accounts.js'
 import type { LoggedIn } from './log-in.js'
 import type { LoginTickets } from './login-tickets.js'
 
-/** The library's words can hold what the other side has sent. */
+/** The library's messages can hold text that the client has sent. */
 const REASON_LENGTH = 200
 
 interface Dependencies {
@@ -22,8 +22,8 @@ interface Dependencies {
 }
 
 /**
- * Log-in by a passkey alone, without a name. Nothing can be guessed here, so wrong ones take from no account's budget: nobody
- * can lock an account with them, and an account that is locked for wrong passwords lets its passkeys in.
+ * Log-in by a passkey alone, without a name. Passkeys cannot be guessed, so wrong ones take from no account's budget:
+ * nobody can lock an account with them, and an account that is locked for wrong passwords still accepts its passkeys.
  */
 export class PasskeyLogIn {
   readonly #dependencies: Dependencies
@@ -33,7 +33,7 @@ export class PasskeyLogIn {
   }
 
   /**
-   * What a browser asks the device with: for any passkey, or for one of the account of a ticket.
+   * Options for `navigator.credentials.get`: for any passkey, or for those of the ticket's account.
    * @throws Problem invalid_ticket, passkeys_unavailable
    */
   async options(ticket?: string) {
@@ -41,13 +41,13 @@ export class PasskeyLogIn {
     return ticket === undefined ? passkeys.requestOptions() : this.#optionsOf(this.#holderOf(ticket))
   }
 
-  /** What a page asks the device with, which writes nothing; undefined where there are no passkeys. */
+  /** As `options` without a ticket, for a page; undefined if passkeys are off. */
   offer() {
     const { passkeys } = this.#dependencies
     return passkeys.areAvailable ? passkeys.requestOptions() : undefined
   }
 
-  /** How the second step of a log-in can be taken on a page: by codes, by a passkey, or by both. @throws Problem invalid_ticket */
+  /** Which second factors a page asks for: codes, a passkey, or both. @throws Problem invalid_ticket */
   async secondStep(ticket: string) {
     const { factors, passkeys } = this.#dependencies
     const userId = this.#holderOf(ticket)
@@ -59,7 +59,10 @@ export class PasskeyLogIn {
     }
   }
 
-  /** The user of a passkey. The session that begins uses its challenge up. @throws Problem passkey_rejected, passkeys_unavailable */
+  /**
+   * The user of a passkey. `spend` uses the challenge up when the session begins.
+   * @throws Problem passkey_rejected, passkeys_unavailable
+   */
   async authenticate(response: AuthenticationResponseJSON, client: Client): Promise<LoggedIn> {
     const { accounts, passkeys } = this.#dependencies
     const shown = await passkeys.verify(response, client).catch((error) => this.#refuse(error, client))

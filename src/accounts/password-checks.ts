@@ -19,13 +19,12 @@ interface Dependencies {
 }
 
 /**
- * What a door asks for beside a password that is right: nothing, a second factor that was shown and is right or wrong, one that
- * was not shown yet, or one that the account must have and has not.
+ * The second factor, once the password is right: not needed, right, wrong, not shown yet, or required but not enrolled.
  */
 export type SecondStep = 'none' | 'right' | 'wrong' | 'missing' | 'unenrolled'
 
 interface CheckOptions {
-  /** Asked once the password is right. */
+  /** Called once the password is right. */
   second?: (user: User, reservation: Reservation | undefined) => Promise<SecondStep>
 }
 
@@ -34,7 +33,7 @@ export interface Checked {
   step: Exclude<SecondStep, 'wrong'>
 }
 
-/** Verifies passwords within the budgets of wrong ones, and replaces hashes that are out of date. */
+/** Verifies passwords within the budgets of wrong ones, and upgrades outdated hashes. */
 export class PasswordChecks {
   readonly #config: Config
   readonly #accounts: Accounts
@@ -53,9 +52,10 @@ export class PasswordChecks {
   }
 
   /**
-   * The user, if active and if this is the password. Takes a try from the budgets first, and gives it back unless the password
-   * or the second factor was wrong. A password alone, where a factor is missing, makes no budget whole again. Without a user it
-   * costs the same hash. @throws Problem too_many_attempts, hashing_overloaded
+   * The user, if active and if the password is right. Takes a try from the budgets first, and returns it unless the
+   * password or the second factor was wrong. A right password alone, where a factor is missing, does not reset the
+   * budget. Without a user, one hash is computed too, so that the time is the same.
+   * @throws Problem too_many_attempts, hashing_overloaded
    */
   async check(
     user: User | undefined,
@@ -72,7 +72,7 @@ export class PasswordChecks {
       return proven === undefined || step === undefined || step === 'wrong' ? undefined : { user: proven, step }
     }
     if (!this.#config.LOGIN_THROTTLE) return prove()
-    // First of all: a flood would make two writes of each try that is refused anyway.
+    // Before the throttle: in a flood, each try that is refused anyway would otherwise cost two writes.
     this.#passwords.assertRoom(turn)
     const reservation = await this.#throttle.reserve(attempt)
     let checked: Checked | undefined
@@ -96,11 +96,11 @@ export class PasswordChecks {
     return isOutdated ? this.#upgrade(user, password, turn) : user
   }
 
-  /** Hashes anew in the format and at the cost in force, unless the hash has changed meanwhile. */
+  /** Hashes the password with the current algorithm and cost, unless the hash has changed meanwhile. */
   async #upgrade(user: User, password: string, turn: Turn): Promise<User | undefined> {
     const passwordHash = await this.#passwords.hash(password, turn)
     const [upgraded] = await this.#setHash.execute({ userId: user.id, old: user.passwordHash, passwordHash })
-    // Another log-in has upgraded it, or the password was changed: verify against the hash that is stored now.
+    // Another log-in has upgraded the hash, or the password was changed: verify against the stored hash.
     return upgraded ?? this.#prove(await this.#accounts.find(user.id), password, turn)
   }
 }

@@ -8,10 +8,10 @@ import type { Notices } from './notices.js'
 import type { OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockAccount, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
-/** What people change of their own account. */
+/** The columns that users change in their own accounts. */
 type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
 type Pending = Pick<User, 'pendingEmail' | 'pendingEmailKey'>
-/** `NO_PENDING_EMAIL` takes back an address that waits to be proved. */
+/** `NO_PENDING_EMAIL` withdraws a pending address. */
 type Wish = Partial<Profile & typeof NO_PENDING_EMAIL>
 
 interface Dependencies {
@@ -21,7 +21,7 @@ interface Dependencies {
   oneTimeTokens: OneTimeTokens
 }
 
-/** How people are called, and where they are reached. */
+/** Changes names, addresses and languages of accounts. */
 export class Profiles {
   readonly #database: Database
   readonly #events: Events
@@ -36,10 +36,10 @@ export class Profiles {
   }
 
   /**
-   * Changes how a user is called. Values that are in force already change and record nothing. Where there is mail, another
-   * address waits until it is proved, whoever has it.
-   * @throws Problem validation_failed when nothing would be left to log in with, username_taken, email_taken, invalid_token
-   * when there is no such user any more
+   * Changes a profile. Values that are unchanged change and record nothing. If mail is on, a new address is pending
+   * until it is confirmed, even if another account has it.
+   * @throws Problem validation_failed if no name would be left to log in with, username_taken, email_taken,
+   * invalid_token if the user is gone
    */
   update(userId: number, wanted: Wish, actor: UserActor): Promise<User> {
     const { tables, now } = this.#database
@@ -55,7 +55,7 @@ export class Profiles {
       }
       if (isSame(before, after)) return before
       const folded = changes.email ? normalizeName(changes.email) : null
-      // The database compares keys; older rows may be stored under the folded form of such an address.
+      // The unique index compares keys; older rows may store such an address under its folded form.
       if (folded !== null && folded !== changes.emailKey) {
         const taken = await db.$count(tables.users, and(eq(tables.users.emailKey, folded), ne(tables.users.id, userId)))
         if (taken > 0) throw new Problem('email_taken')
@@ -74,10 +74,10 @@ export class Profiles {
     })
   }
 
-  /** The address that waited is forgotten: the mail that was sent there opens nothing more. */
+  /** Withdraws the pending address, and deletes the token of its mail. */
   async #withdraw(db: Db, { id: userId, emailKey, pendingEmailKey }: User, actor: UserActor): Promise<void> {
     if (pendingEmailKey === null) return
-    // Beside an address of the account, a proof that is on its way may be of that one.
+    // If the account has an address, an `email_verification` token may be for that address, so it stays.
     await this.#oneTimeTokens.deleteOf(db, userId, [emailKey === null ? 'email_verification' : 'email_change'])
     await this.#events.record({ type: 'email.withdrawn', userId, actorId: actor.id }, actor.client, db)
   }
@@ -86,20 +86,20 @@ export class Profiles {
     return this.#notices.isOn && Boolean(email) && wanted !== emailKey
   }
 
-  /** It takes from the budgets, or an account would be a way to send mails to strangers. */
+  /** Takes from the mail budgets: otherwise an account could send mails to any address. */
   #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: UserActor): Promise<void> {
     const mail = { purpose: 'email_change', userId, address } as const
     return client === undefined ? this.#notices.write(db, mail) : this.#notices.requestWithin(db, mail, client.ip)
   }
 
-  /** What another address means beside itself: nobody has proved it, and log-ins under the old one begin no session. */
+  /** A new address is unconfirmed, and log-ins in progress under the old one begin no session. */
   get #ofNewAddress() {
     const { users } = this.#database.tables
     return { emailVerifiedAt: null, ...NO_PENDING_EMAIL, authVersion: sql`${users.authVersion} + 1` }
   }
 }
 
-/** The same wishes, with the address as one that waits. */
+/** The same changes, with the address as pending. */
 function pending({ email = null, emailKey = null, ...others }: Partial<Profile>): Partial<Profile & Pending> {
   return { ...others, pendingEmail: email, pendingEmailKey: emailKey }
 }

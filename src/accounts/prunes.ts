@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { sweepClosedAccounts } from './closed-accounts.js'
 
-/** Deletes expired rows of one kind; ends early at the signal. */
+/** Deletes expired rows of one kind; stops early at the signal. */
 type Prune = (signal: AbortSignal) => Promise<void>
 
 /** All prunes of expired rows, by name. */
@@ -36,7 +36,7 @@ export function prunesOf(app: FastifyInstance): Record<string, Prune> {
   }
 }
 
-/** Runs one prune after the other; a failure does not stop the others. @throws AggregateError of all failures */
+/** Runs the prunes one after the other; a failure does not stop the rest. @throws AggregateError of all failures */
 export async function pruneAll(prunes: Record<string, Prune>, signal: AbortSignal): Promise<void> {
   const faults: Error[] = []
   for (const [name, prune] of Object.entries(prunes)) {

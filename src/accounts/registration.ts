@@ -15,36 +15,36 @@ import type { Notices } from './notices.js'
 import type { SignUpCheck } from './sign-up-check.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
-/** A new account, as somebody typed it. */
+/** A new account, as the user typed it. */
 export interface NewAccount {
   username?: string | undefined
   email?: string | undefined
   name?: string | undefined
-  /** The language to write to the person in, as in BCP 47. */
+  /** The language of mails to the user, as in BCP 47. */
   locale?: string | undefined
   password: string
 }
 
-/** A new account, as an operator adds it. Nobody can log in to one without a password before a reset token sets one. */
+/** A new account, as an operator adds it. Without a password, nobody can log in to it before a reset token sets one. */
 type AddedAccount = Omit<NewAccount, 'password'> & { password?: string }
 
 interface CreateOptions {
   role?: Role
-  /** As stored: words with a space between them. */
+  /** As stored: separated by spaces. */
   roles?: string
   actor?: Actor
-  /** What else belongs to it, in the same transaction. */
+  /** Further work within the same transaction. */
   finish?: (user: User, db: Db) => Promise<unknown>
 }
 
 interface RegisterOptions<Result> {
   /** Whether the rules for names are those of the tutorials. */
   isTutorial?: boolean
-  /** What else belongs to the registration: it is done in the same transaction, and returns what `register` does. */
+  /** Further work within the same transaction; `register` resolves to its result. */
   finish?: (user: User, db: Db) => Promise<Result>
 }
 
-/** A row as it is inserted: its times are expressions. */
+/** A row to insert: its times are SQL expressions. */
 type NewRow = Omit<Tables['users']['$inferInsert'], 'createdAt' | 'updatedAt' | 'unprovenUntil'> & {
   createdAt: SQL<number>
   updatedAt: SQL<number>
@@ -60,7 +60,7 @@ interface Dependencies {
   signUpCheck: SignUpCheck
 }
 
-/** How accounts come into being, one at a time: people register themselves, and operators add others. */
+/** Makes single accounts: users register themselves, and operators add others. */
 export class Registration {
   readonly #config: Config
   readonly #database: Database
@@ -83,10 +83,10 @@ export class Registration {
   }
 
   /**
-   * Adds a person. Taken names cost the same hash as free ones. With `isTutorial` a user name may be as short or long as
-   * in the tutorials, and a password as weak where COMPAT_WEAK_PASSWORDS allows it; every other rule is the same.
-   * @throws Problem registration_closed, signup_refused, signup_check_unavailable, username_rejected, email_rejected, name_rejected, password_rejected,
-   * username_taken, email_taken
+   * Registers a user. Taken names cost the same hash as free ones. With `isTutorial`, the length limits of user names
+   * are the tutorials', and weak passwords are allowed if COMPAT_WEAK_PASSWORDS is set; all other rules are the same.
+   * @throws Problem registration_closed, signup_refused, signup_check_unavailable, username_rejected, email_rejected,
+   * name_rejected, password_rejected, username_taken, email_taken
    */
   async register<Result = User>(
     account: NewAccount,
@@ -95,7 +95,7 @@ export class Registration {
   ): Promise<Result> {
     if (this.#config.REGISTRATION === 'closed') throw new Problem('registration_closed')
     const { username, email } = account
-    // The tutorials' sign-ups have no words for an account that waits.
+    // The tutorials' sign-ups have no answer for an account whose address is to be confirmed first.
     if (this.#isToBeProved && isTutorial) throw new Problem('registration_closed')
     if (this.#isToBeProved && email === undefined) throw missingEmail()
     const keys = {
@@ -115,8 +115,8 @@ export class Registration {
   }
 
   /**
-   * Adds a person for an operator, who may be an admin: also under a reserved name, and while registration is closed.
-   * @throws as `register`, account_protected, and invalid_token when the actor is no admin any more
+   * Adds an account (also an admin) for an operator, even with a reserved name or while registration is closed.
+   * @throws as `register`, account_protected, and invalid_token if the actor is no longer an admin
    */
   async create(account: AddedAccount, { role = 'user', roles = '', actor = { id: null }, finish }: CreateOptions = {}) {
     assertMayTouch(actor, role)
@@ -140,7 +140,9 @@ export class Registration {
     })
   }
 
-  /** Checks and hashes the password, before the transaction. Resolves to a function that inserts the account within one. */
+  /**
+   * Checks and hashes the password, before the transaction. Resolves to a function that inserts the account within it.
+   */
   async #prepare(
     account: AddedAccount,
     columns: { usernameKey: string | null; emailKey: string | null; role?: Role; roles?: string },
@@ -158,7 +160,7 @@ export class Registration {
     const folded = email === undefined ? null : normalizeName(email)
     if (client !== undefined && this.#isToBeProved) return (db) => this.#insertWaiting(db, row)
     return async (db) => {
-      // The database compares keys; older rows may be stored under the folded form of such an address.
+      // The unique index compares keys; older rows may store such an address under its folded form.
       if (folded !== columns.emailKey && (await within(db, find).execute({ key: folded, folded })).length > 0) {
         throw new Problem('email_taken')
       }
@@ -172,7 +174,7 @@ export class Registration {
     }
   }
 
-  /** The tutorials' sign-ups have no words for a refusal but that registration is closed. */
+  /** The tutorials' sign-ups have no error for a refusal, so that they answer as if registration were closed. */
   async #assertWelcome(account: AddedAccount, client: Client, isTutorial: boolean): Promise<void> {
     await this.#signUpCheck.assert(account, client).catch((error) => {
       const isRefused = error instanceof Problem && error.code === 'signup_refused'
@@ -184,7 +186,10 @@ export class Registration {
     return this.#config.EMAIL_VERIFICATION === 'required'
   }
 
-  /** An account that may not log in before its address is proved. Whoever has the address: the statements are the same. */
+  /**
+   * Inserts an account that cannot log in before its address is confirmed. The statements are the same whether or not
+   * another account has the address.
+   */
   async #insertWaiting(db: Db, row: NewRow): Promise<User> {
     const unprovenUntil = sql`${this.#database.now} + cast(${UNPROVEN_MS} as bigint)`
     const [user] = await this.#insert(db, { ...row, ...asPending(row), unprovenUntil })
@@ -192,7 +197,10 @@ export class Registration {
     return user
   }
 
-  /** An account whose address is still somebody's who has not proved it: it is lost to whoever does so first. */
+  /**
+   * Inserts an account with a pending address that another account has but has not confirmed. The first to confirm it
+   * gets it.
+   */
   async #insertBeside(db: Db, row: NewRow): Promise<User | undefined> {
     if (this.#config.EMAIL_VERIFICATION !== 'optional' || !row.emailKey) return undefined
     const { users } = this.#database.tables
@@ -207,7 +215,7 @@ export class Registration {
   }
 }
 
-/** The same account, whose address waits to be proved. */
+/** The same account, with a pending address. */
 function asPending({ email = null, emailKey = null }: NewRow) {
   return { email: null, emailKey: null, pendingEmail: email, pendingEmailKey: emailKey }
 }

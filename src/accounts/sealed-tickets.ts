@@ -2,12 +2,12 @@ import { seal, unseal } from '../tokens/sealing.js'
 
 interface Kind {
   keys: readonly Buffer[]
-  /** Bound into the seal. */
+  /** Authenticated by the seal, so that a ticket for one purpose is invalid for another. */
   purpose: string
   lifetimeMs: number
 }
 
-/** For a user under an auth_version: texts that say more about them, to nobody but this service and for a while. No row is written. */
+/** Encrypted, short-lived tickets for a user at an auth_version. Only this service can read them. Nothing is stored. */
 export class SealedTickets<More extends unknown[]> {
   readonly #kind: Kind
 
@@ -20,7 +20,7 @@ export class SealedTickets<More extends unknown[]> {
     return seal(JSON.stringify([userId, authVersion, Date.now() + lifetimeMs, ...more]), purpose, keys)
   }
 
-  /** What a ticket says; undefined where it is not ours or has expired. */
+  /** The content of a ticket; undefined if the ticket is forged or expired. */
   read(text: string): { userId: number; authVersion: number; more: More } | undefined {
     const opened = unseal(text, this.#kind.purpose, this.#kind.keys)
     if (opened === undefined) return undefined

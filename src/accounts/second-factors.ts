@@ -13,7 +13,7 @@ import type { AccountAccess, Extent } from './account-access.js'
 import type { Notices } from './notices.js'
 import { identifierOf, lockAccount, type User } from './user-rows.js'
 
-/** How many second factors an account may have. */
+/** The most second factors of one account. */
 const FACTORS_MAX = 20
 
 interface Dependencies {
@@ -26,11 +26,11 @@ interface Dependencies {
   notices: Notices
 }
 
-/** Somebody in a session of their own, or who adds the first factor on the way to one. */
+/** A user with a session, or a user who adds the first factor during a log-in. */
 export interface Owner extends UserActor {
   id: number
   sessionId?: string
-  /** In place of a session: under which auth_version the first factor was proved. */
+  /** Instead of a session: the auth_version at which the first factor was proved. */
   authVersion?: number
 }
 
@@ -41,13 +41,13 @@ interface Change {
   user: User
   actor: Actor & Pick<Owner, 'sessionId' | 'authVersion'>
   deed: keyof typeof EVENTS
-  /** What ends with it. */
+  /** What the change revokes. */
   extent?: Extent
 }
 
 /**
- * How second factors come and go. Each act is a transaction with its event, raises auth_version, so that no log-in slips past
- * that was begun before, and is told to the owner by mail.
+ * Adds and removes second factors. Each change shares a transaction with its event, raises auth_version, so that
+ * log-ins in progress fail, and notifies the owner by mail.
  */
 export class SecondFactors {
   readonly #dependencies: Dependencies
@@ -56,7 +56,10 @@ export class SecondFactors {
     this.#dependencies = dependencies
   }
 
-  /** Begins a TOTP factor: it counts once its first code was shown. @throws Problem too_many_factors, invalid_token */
+  /**
+   * Begins a TOTP factor, which is inactive until its first code confirms it.
+   * @throws Problem mfa_disabled, too_many_factors, invalid_token
+   */
   begin(owner: Owner, { name, issuer }: { name: string | null; issuer: string }) {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
@@ -68,8 +71,10 @@ export class SecondFactors {
   }
 
   /**
-   * Confirms the factor that was begun. The first one ends all other sessions: whoever has one has not shown it. As with a new
-   * password that the owner sets, API keys stay. Resolves to new recovery codes, or to none where there are some. @throws Problem wrong_code, invalid_token
+   * Confirms the TOTP factor that was begun. The first factor revokes all other sessions, which have not shown it; API
+   * keys stay, as when the owner sets a new password. Resolves to new recovery codes, or to none if the account has
+   * some.
+   * @throws Problem wrong_code, invalid_token
    */
   confirm(owner: Owner, code: string): Promise<string[]> {
     return this.#dependencies.database.transaction((db) => this.confirmWithin(db, owner, code))
@@ -84,7 +89,10 @@ export class SecondFactors {
     return this.#added(db, { user, owner, methods })
   }
 
-  /** What a browser makes a passkey with. @throws Problem passkeys_unavailable, too_many_factors, invalid_token */
+  /**
+   * Options for `navigator.credentials.create`.
+   * @throws Problem passkeys_unavailable, too_many_factors, invalid_token, mfa_disabled
+   */
   async passkeyOptions(owner: Owner, serviceName: string) {
     const { database, passkeys } = this.#dependencies
     const own = await this.#withRoom(owner)
@@ -96,20 +104,23 @@ export class SecondFactors {
   }
 
   /**
-   * Adds a passkey. The first factor of an account ends all other sessions, and brings recovery codes where there are none.
-   * @throws Problem passkey_rejected, passkeys_unavailable, too_many_factors, invalid_token
+   * Adds a passkey. The first factor of an account revokes all other sessions. Makes recovery codes if there are none.
+   * @throws Problem passkey_rejected, passkeys_unavailable, mfa_disabled, too_many_factors, invalid_token
    */
   async addPasskey(owner: Owner, { name, response }: { name: string | null; response: RegistrationResponseJSON }) {
     const made = await this.verifyNew(owner, response)
     return this.#dependencies.database.transaction((db) => this.addWithin(db, owner, { name, made }))
   }
 
-  /** What a browser has made with `passkeyOptions`, for `addWithin`. @throws Problem passkey_rejected, passkeys_unavailable */
+  /**
+   * Verifies the answer to `passkeyOptions`, for `addWithin`.
+   * @throws Problem passkey_rejected, passkeys_unavailable
+   */
   verifyNew(owner: Owner, response: RegistrationResponseJSON): Promise<NewPasskey> {
     return this.#dependencies.passkeys.verifyNew(holderOf(owner), response)
   }
 
-  /** As `addPasskey`, for one that was verified, within the transaction of `db`. */
+  /** As `addPasskey`, for a verified passkey, within the transaction of `db`. */
   async addWithin(db: Db, owner: Owner, { name, made }: { name: string | null; made: NewPasskey }) {
     const { database, factors, passkeys } = this.#dependencies
     const user = await lockAccount(database, db, owner.id, 'invalid_token')
@@ -119,7 +130,10 @@ export class SecondFactors {
     return { id, recoveryCodes: await this.#added(db, { user, owner, methods }) }
   }
 
-  /** Removes a factor; not the last one of an account that needs one. @throws Problem not_found, last_factor, invalid_token */
+  /**
+   * Removes a factor, except the last one of an account that must have one.
+   * @throws Problem not_found, last_factor, invalid_token
+   */
   remove(owner: Owner, id: string): Promise<void> {
     const { config, database, factors } = this.#dependencies
     return database.transaction(async (db) => {
@@ -132,7 +146,7 @@ export class SecondFactors {
     })
   }
 
-  /** New recovery codes in place of the others. @throws Problem no_factor, invalid_token */
+  /** Replaces all recovery codes. @throws Problem no_factor, invalid_token */
   replaceRecoveryCodes(owner: Owner): Promise<string[]> {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
@@ -144,8 +158,9 @@ export class SecondFactors {
   }
 
   /**
-   * Removes all factors of somebody who has lost them, and ends their sessions and API keys. Admins remove none of their own, which a stolen
-   * token could do too, and none of another admin. Resolves to what was removed. @throws Problem not_found, account_protected
+   * Removes all factors of a user who has lost them, and revokes the user's sessions and API keys. Admins cannot remove
+   * their own, because a stolen token would be enough, nor those of another admin. Resolves to the removed factors.
+   * @throws Problem not_found, account_protected
    */
   removeAll(userId: number, actor: Actor): Promise<Factor[]> {
     const { database, factors } = this.#dependencies
@@ -164,7 +179,7 @@ export class SecondFactors {
     })
   }
 
-  /** The factors of somebody who may have another. @throws Problem mfa_disabled, too_many_factors */
+  /** The factors of a user who may add another. @throws Problem mfa_disabled, too_many_factors */
   async #withRoom({ id }: Owner, db?: Db): Promise<Factor[]> {
     if (this.#dependencies.config.MFA === 'off') throw new Problem('mfa_disabled')
     const own = await this.#dependencies.factors.list(id, db)
@@ -172,7 +187,10 @@ export class SecondFactors {
     return own
   }
 
-  /** What a new factor means, by the methods that there were before it. Resolves to new recovery codes, if any. */
+  /**
+   * Revokes access and makes recovery codes after a factor was added; `methods` are those before. Resolves to new
+   * recovery codes, if any.
+   */
   async #added(db: Db, { user, owner, methods }: { user: User; owner: Owner; methods: Method[] }): Promise<string[]> {
     const { factors } = this.#dependencies
     const extent = methods.length === 0 ? 'sessions' : 'log-ins'
@@ -202,7 +220,7 @@ export class SecondFactors {
   }
 }
 
-/** Whom a passkey is made for, and when: what is made in one session or log-in is no answer in another. */
+/** The holder of a passkey. A passkey that is made in one session or log-in is not accepted in another. */
 function holderOf({ id, sessionId, authVersion }: Owner) {
   return { id, occasion: sessionId ?? `log-in:${authVersion}` }
 }

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.js'
 import { Problem } from '../problems.js'
 import { keysOf, post } from '../webhooks.js'
 
-/** Somebody waits for the answer. */
+/** Short: a user waits for the answer. */
 const TIMEOUT_MS = 3_000
 const REFUSED = 403
 
@@ -14,7 +14,7 @@ interface SignUp {
   locale?: string | undefined
 }
 
-/** Asks a service of the operator, such as a list of throw-away addresses, whether somebody may register. */
+/** Asks a service of the operator, such as a list of throw-away addresses, whether a user may register. */
 export class SignUpCheck {
   readonly #url: string
   readonly #keys: readonly Buffer[]
@@ -25,8 +25,9 @@ export class SignUpCheck {
   }
 
   /**
-   * One POST, before anything is written or mailed. It fails closed: an operator who asks for a check has no sign-ups without
-   * one. Nothing where SIGNUP_CHECK_URL is not set. @throws Problem signup_refused, signup_check_unavailable
+   * Sends one POST, before anything is written or mailed. Fails closed: if the service cannot be reached, nobody can
+   * register. Does nothing without SIGNUP_CHECK_URL.
+   * @throws Problem signup_refused, signup_check_unavailable
    */
   async assert({ username, email, locale }: SignUp, { ip, userAgent }: Client): Promise<void> {
     if (this.#url === '') return

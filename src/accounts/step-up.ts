@@ -10,7 +10,7 @@ import type { FactorChecks } from './factor-checks.js'
 import type { LoggedIn, LogIn } from './log-in.js'
 import type { User } from './user-rows.js'
 
-/** What people may show to prove again who they are: one of these. */
+/** One of the proofs by which users authenticate again. */
 export interface Proof {
   current_password?: string | undefined
   totp?: string | undefined
@@ -18,7 +18,7 @@ export interface Proof {
   passkey?: AuthenticationResponseJSON | undefined
 }
 
-/** A proof that was right: whose it was, and its methods in the words of RFC 8176 with a space between them. */
+/** A right proof: its user, and its methods as in RFC 8176, separated by spaces. */
 interface Proved {
   user: LoggedIn
   amr: string
@@ -31,7 +31,7 @@ interface Dependencies {
   freshTokens: FreshTokens
 }
 
-/** Proving again who one is, before something that changes how one logs in. */
+/** Authenticates the user of a session again, before a change to how the user logs in. */
 export class StepUp {
   readonly #accounts: Accounts
   readonly #logIn: LogIn
@@ -55,8 +55,8 @@ export class StepUp {
   }
 
   /**
-   * The user of a session, who is to be asked for the current password. A page asks for a missing factor before its form is
-   * filled in, and not after.
+   * The user of a session, before a page asks for the current password. A missing second factor is asked for before the
+   * form is filled in, not after.
    * @throws Problem reauthentication_required, not_found
    */
   async begin(caller: UserCaller): Promise<User> {
@@ -65,8 +65,8 @@ export class StepUp {
   }
 
   /**
-   * The user of a session, who shows the current password before something that changes how one logs in. Where there is a
-   * second factor, it was shown a moment ago as well.
+   * The user of a session, who shows the current password before a change to the log-in. A user with a second factor
+   * must have shown it recently as well.
    * @throws Problem validation_failed, reauthentication_required, wrong_password, invalid_token, too_many_attempts
    */
   async confirm(caller: UserCaller, password: string | undefined, client: Client): Promise<User> {
@@ -75,13 +75,13 @@ export class StepUp {
     return this.#logIn.confirm(caller, password, client)
   }
 
-  /** Where there is a second factor, it was shown a moment ago. */
+  /** A user with a second factor must have shown it recently. */
   async #assertFactorIsRecent(caller: UserCaller): Promise<void> {
     const needsProof = !isRecent(caller) && (await this.#factorChecks.methodsOf(caller.userId)).length > 0
     if (needsProof) throw new Problem('reauthentication_required')
   }
 
-  /** Each way to prove who one is stands here, by its field of the request. */
+  /** Verifies the proof, by the field of the request that holds it. */
   async #prove(caller: UserCaller, proof: Proof, client: Client): Promise<Proved> {
     const { current_password: password, totp, recovery_code: recoveryCode, passkey } = proof
     if (passkey !== undefined) return this.#proveFactor(caller, { passkey }, client)

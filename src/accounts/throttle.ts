@@ -13,38 +13,40 @@ import { prepareTake } from './window-budgets.js'
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-/** This many wrong passwords are taken at once; then one each time a wait is over. */
+/** This many wrong passwords are allowed in a row; then one after each wait. */
 const TRIES = 10
 const FIRST_WAIT_MS = 30_000
 const LONGEST_WAIT_MS = 15 * MINUTE_MS
 /** After this many doublings, 30 s exceed the longest wait. */
 const DOUBLINGS = 5
-/** So many wrong passwords in a row are an attack, not a forgotten password: from then on one an hour. */
+/**
+ * This many wrong passwords in a row are an attack, not a forgotten password: from then on, one try an hour is allowed.
+ */
 export const MANY_TRIES = 100
 const MANY_TRIES_WAIT_MS = HOUR_MS
 /**
- * A budget that was not used for this long is deleted. From `REMEMBERED_TRIES` on that takes a month: otherwise an attacker who
- * pauses for a day before the hundredth try would get more tries than one who does not.
+ * A budget that was not used for this long is deleted. From `REMEMBERED_TRIES` on, the time is a month: otherwise an
+ * attacker who pauses for a day before the hundredth try would get more tries than one who does not.
  */
 const FORGET_AFTER_MS = DAY_MS
 const REMEMBERED_TRIES = 30
 const FORGET_MANY_AFTER_MS = 30 * DAY_MS
 /**
- * `until` of a budget that is not locked. 0, not now(): a statement that waited for a row lock compares with its own, earlier
- * now().
+ * `until` of a budget that is not locked. 0, not now(): a statement that waited for a row lock compares with its own,
+ * earlier now().
  */
 const FREE = 0
-/** A network (an IPv4 address, or the /64 of an IPv6 one) takes this many wrong passwords in a window. */
+/** A network (an IPv4 address, or the /64 of an IPv6 address) may try this many wrong passwords in a window. */
 const NETWORK_TRIES = 100
 const NETWORK_WINDOW_MS = 15 * MINUTE_MS
-/** Stands for the id where there is no account. */
+/** The id for a name without an account. */
 const NOBODY = 0
 
-/** Whose password is tried, and from where. */
+/** The account whose password is tried, and the client. */
 export interface Attempt {
-  /** The account that the name belongs to, also where the door compares the name more strictly. */
+  /** The account with this name, even if the log-in endpoint compares the name more strictly. */
   owner: { id: number; passwordHash: string | null } | undefined
-  /** The name in its canonical form, for where there is no account. */
+  /** The name in its canonical form: identifies the budget if there is no account. */
   name: string
   client: Client
   /** The live session in which its owner confirms the password. */
@@ -69,26 +71,26 @@ export class Throttled extends Problem {
   }
 }
 
-/** What an attempt has taken from. */
+/** The budgets that an attempt has taken a try from. */
 export interface Reservation {
   account: string
   networks: Network[]
-  /** How many wrong ones in a row it makes, if it is one. */
+  /** How many wrong passwords in a row this is, if the password is wrong. */
   tries: number
   /** Whether it was the last try before a wait. */
   isLast: boolean
 }
 
 /**
- * The budgets of wrong passwords, in the database and so common to all processes. A try is reserved before the hash is
- * computed, in one statement for each budget: of many tries at the same moment exactly as many pass as there is budget.
+ * The budgets of wrong passwords, stored in the database and so shared by all processes. A try is reserved before the
+ * hash is computed, in one statement for each budget, so that concurrent tries cannot exceed it.
  *
- * An account has several budgets, each for itself: one for every session (to confirm the password), one for every network
- * that it logged in from lately, and one for all other networks together. A stranger can only use up the last, so nobody can
- * keep the owner out of where they usually are. Those other networks have a budget over all accounts too.
+ * An account has several budgets: one for each session (to confirm the password), one for each network that it logged
+ * in from lately, and one for all other networks together. An attacker can only use up the last one, and so cannot lock
+ * the owner out of familiar networks. The other networks also have a budget each, across all accounts.
  *
- * The key of a budget is an HMAC, so the table shows no names, which may be passwords typed into the wrong field. It holds
- * the hash of the password: a new password has whole budgets.
+ * The key of a budget is an HMAC, so the table shows no names: users type passwords into the wrong field. The HMAC
+ * covers the hash of the password, so a new password starts with full budgets.
  */
 export class Throttle {
   readonly #database: Database
@@ -133,7 +135,7 @@ export class Throttle {
     this.#refusals.note(budget, { type: 'login.throttled', ...whom, reason }, client)
   }
 
-  /** The password was right: the budget of the account is whole again, the networks get their one try back. */
+  /** The password was right: resets the account's budget, and returns the try of each network. */
   succeed({ account, networks }: Reservation): Promise<void> {
     return this.#database.transaction(async (db) => {
       await within(db, this.#statements.forget).execute({ key: account })
@@ -149,7 +151,7 @@ export class Throttle {
     })
   }
 
-  /** Deletes budgets that are whole again. */
+  /** Deletes budgets that are full again. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { throttle } = this.#database.tables
     const { isOver, isForgotten, isQuiet } = conditions(this.#database)
@@ -158,7 +160,7 @@ export class Throttle {
     await deleteInBatches(this.#database, { table: throttle, key: throttle.key, where, signal })
   }
 
-  /** The budgets of an attempt. Somebody unknown costs the same statements and has the same budgets as somebody known. */
+  /** The budgets of an attempt. Unknown names cost the same statements and have the same budgets as known ones. */
   async #budgetsOf({
     owner,
     name,
@@ -177,7 +179,7 @@ export class Throttle {
     const [taken] = await within(db, this.#statements.takeFromAccount).execute({ key })
     if (taken !== undefined) return taken.tries
     const [row] = await within(db, this.#statements.find).execute({ key })
-    // Rounded up: the exact wait would tell a stranger when to send the next try.
+    // Rounded up: the exact wait would tell an attacker when to send the next try.
     throw new Throttled(key, row !== undefined && row.tries >= MANY_TRIES ? MANY_TRIES_WAIT_MS : LONGEST_WAIT_MS)
   }
 

@@ -5,25 +5,29 @@ import { normalizeName } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
 
-/** No address waits to be proved. */
+/** Columns of an account without a pending address. */
 export const NO_PENDING_EMAIL = { pendingEmail: null, pendingEmailKey: null } as const
 
-/** Every account has a name or an address, or waits for one; but those that are closed wait for their rows to be deleted. */
+/**
+ * Whether an account is open. Only a closed account, whose rows are being deleted, has no name, address or pending
+ * address.
+ */
 export function isKept({ users }: Tables): SQL {
   const { usernameKey, emailKey, pendingEmailKey } = users
   return sql`(${usernameKey} is not null or ${emailKey} is not null or ${pendingEmailKey} is not null)`
 }
 
-/** Whether a user name, an address or a display name holds this text, whatever its capitals. */
+/** Whether a user name, an address or a display name contains this text, in any case. */
 export function matches({ users }: Tables, search: string): SQL | undefined {
-  // No backslash as the escape character: PostgreSQL can be set to read one in a literal as an escape of its own.
+  // The escape character is not a backslash: PostgreSQL with standard_conforming_strings off treats a backslash in a
+  // literal as an escape.
   const pattern = `%${normalizeName(search).replace(/[!%_]/g, '!$&')}%`
-  // An address is also found by its domain as it was typed: the key holds the ASCII form of it.
+  // The address as typed is searched too: the key holds its domain in ASCII.
   const columns = [users.usernameKey, users.emailKey, users.email, users.nameKey]
   return or(...columns.map((column) => sql`${column} like ${pattern} escape '!'`))
 }
 
-/** The user of this id, whose row nobody else changes until the end of the transaction of `db`. */
+/** Selects a user, and locks the row until the end of the transaction of `db`. */
 export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: number): Promise<User | undefined> {
   const { users } = tables
   const [user] = await db
@@ -33,7 +37,7 @@ export async function lockUser({ tables, forUpdate }: Database, db: Db, userId: 
   return user
 }
 
-/** As `lockUser`. @throws Problem with the code `missing` where there is no such user */
+/** As `lockUser`. @throws Problem with the code `missing` if there is no such user */
 export async function lockAccount(
   database: Database,
   db: Db,
@@ -45,7 +49,7 @@ export async function lockAccount(
   return user
 }
 
-/** By user name or address, as by the key of today and of older versions. */
+/** Finds users by user name or address, by the current key and by that of older versions. */
 export function prepareFindNamed({ db, tables: { users } }: Database) {
   const keys = [sql.placeholder('key'), sql.placeholder('folded')]
   return db
@@ -55,7 +59,7 @@ export function prepareFindNamed({ db, tables: { users } }: Database) {
     .prepare('find_user_by_name')
 }
 
-/** The last account that registered with this address and has yet to prove it. */
+/** The last account that registered with this address and has not confirmed it. */
 export function prepareFindPending({ db, tables: { users } }: Database) {
   return db
     .select()
@@ -66,12 +70,12 @@ export function prepareFindPending({ db, tables: { users } }: Database) {
     .prepare('find_pending_user')
 }
 
-/** What somebody logs in with, to be shown. */
+/** The name that a user logs in with, for display. */
 export function identifierOf({ id, username, email }: Pick<User, 'id' | 'username' | 'email'>): string {
   return username ?? email ?? String(id)
 }
 
-/** Whether two versions of a row say the same. */
+/** Whether two versions of a row are equal. */
 export function isSame(before: User, after: User): boolean {
   return Object.entries(after).every(([key, value]) => before[key as keyof User] === value)
 }

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import type { Database } from '../database/database.js'
 
 /**
- * Takes one from the budget `key`, which has `limit` of them in each window, and returns how many are taken. It returns no row
- * where nothing is left: of many at once exactly the limit pass.
+ * Prepares a statement that takes one from the budget `key`, which has `limit` for each window, and returns how many
+ * are taken. The statement returns no row if nothing is left, so that concurrent calls cannot exceed the limit.
  */
 export function prepareTake({ db, tables: { throttle }, now }: Database, windowMs: number, statement: string) {
   const isOver = sql`${throttle.until} <= ${now}`
