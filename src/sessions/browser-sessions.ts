@@ -11,28 +11,31 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 const IDLE_MS = 14 * DAY_MS
 const ABSOLUTE_MS = 30 * DAY_MS
-/** On a device that is somebody else's. */
+/** The lifetime on a shared device. */
 const SHARED_MS = 12 * HOUR_MS
-/** The time of the last use is written this seldom: a page that is asked for again and again writes nothing. */
+/** The time of the last use is written at most this often, so that repeated page views write nothing. */
 const TOUCHED_EVERY_MS = HOUR_MS
 
-/** Whoever is logged in with a browser, as the rows are now. */
+/** The live browser session and its user, as the rows are now. */
 export interface BrowserSession {
   id: string
   userId: number
   role: Role
   authVersion: number
   amr: string
-  /** In milliseconds since 1970, as the next. */
+  /** In milliseconds since 1970, like `expiresAt`. */
   authTime: number
   expiresAt: number
 }
 
 /** A log-in with a browser. */
 export interface BrowserLogIn {
-  /** What the browser sent: the session in it ends, and those of clients that began in it go over to the new one. */
+  /**
+   * The Cookie header of the request. Its session ends, and the client sessions that began in it move to the new
+   * session.
+   */
   cookie: string | undefined
-  /** Whether the device is somebody else's. */
+  /** Whether the device is shared. */
   isShared: boolean
 }
 
@@ -49,7 +52,7 @@ interface Replacement {
   former: string | undefined
 }
 
-/** Sessions of the pages: a row of the kind `browser`, and a cookie that names it. Each log-in has a new id. */
+/** Sessions of the pages: a row of the kind `browser`, and a signed cookie with its id. Each log-in has a new id. */
 export class BrowserSessions {
   readonly #database: Database
   readonly #cookies: BrowserCookies
@@ -64,8 +67,8 @@ export class BrowserSessions {
   }
 
   /**
-   * Begins the session of somebody who has just proved who they are. Resolves to it, and to the Set-Cookie header.
-   * @throws Problem invalid_credentials when the account changed since
+   * Creates a session for a user who has just authenticated. Resolves to the session and the Set-Cookie header.
+   * @throws Problem invalid_credentials when the account has changed since the authentication
    */
   begin(
     user: AuthenticatedUser,
@@ -83,7 +86,7 @@ export class BrowserSessions {
     })
   }
 
-  /** Whoever a Cookie header lets in; undefined where nobody is logged in, any more. */
+  /** The live session that a Cookie header names; otherwise undefined. */
   async find(cookie: string | undefined, { ip }: Pick<Client, 'ip'>): Promise<BrowserSession | undefined> {
     const sessionId = this.#cookies.read(cookie)
     if (sessionId === undefined) return undefined
@@ -94,14 +97,20 @@ export class BrowserSessions {
     return session
   }
 
-  /** Ends the session that a Cookie header names, with what began in it. Resolves to the Set-Cookie header that forgets it. */
+  /**
+   * Ends the session that a Cookie header names, and its client sessions. Resolves to the Set-Cookie header that
+   * deletes the cookie.
+   */
   async end(cookie: string | undefined, client: Client): Promise<string> {
     const sessionId = this.#cookies.read(cookie)
     if (sessionId !== undefined) await this.#sessions.revoke(sessionId, client)
     return this.#cookies.clear()
   }
 
-  /** Ends what the browser was logged in with. What began in it goes on with the new one, unless it is somebody else's. */
+  /**
+   * Ends the previous session of the browser. Client sessions of the same user move to the new session; another user's
+   * client sessions end.
+   */
   async #replace(db: Db, { id, userId, former }: Replacement, client: Client): Promise<void> {
     if (former === undefined) return
     await within(db, this.#statements.adopt).execute({ id, userId, former })

@@ -13,33 +13,33 @@ import { type Sessions, userAgentOf } from './sessions.js'
 import { newSession, numberParameter, sessionCount, textParameter } from './statements.js'
 import type { AccessToken, TokenPairs, Tokens } from './token-pairs.js'
 
-/** How many live sessions somebody has with one client at most: one more ends the oldest. */
+/** The most live sessions of a user with one client. A further log-in ends the oldest session. */
 const SESSIONS_PER_CLIENT = 20
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_CLIENT} sessions` } as const
 
-/** What a user has agreed to, proved at /authorize, and when it ends if nobody comes for it. */
+/** The grant of a user at /authorize. The grant expires unless the client redeems the code. */
 export interface Authorization {
   sessionId: string
   clientId: string
   userId: number
-  /** The browser session that it was given in, and ends with. */
+  /** The browser session of the grant. The client session ends with it, unless `isOffline`. */
   parentId: string
   authVersion: number
   scope: string
   audience: string
   amr: string
-  /** In milliseconds since 1970, as the next. */
+  /** In milliseconds since 1970, like `expiresAt`. */
   authTime: number
   expiresAt: number
-  /** Whether there are refresh tokens; without them the session lives as long as its access token. */
+  /** Whether the client gets refresh tokens. Without them the session lives as long as its access token. */
   isRefreshable: boolean
-  /** Whether it goes on without the browser session. */
+  /** Whether the session outlives the browser session. */
   isOffline: boolean
-  /** Whether the user must have agreed, and not have taken it back. */
+  /** Whether the session requires a consent that the user has not revoked. */
   needsConsent: boolean
 }
 
-/** What a client may learn of whose session began, as it was at that moment. */
+/** The user data that a client may receive, as read when the session was created. */
 export type AuthorizedUser = Pick<
   Tables['users']['$inferSelect'],
   'name' | 'username' | 'locale' | 'email' | 'emailVerifiedAt' | 'roles'
@@ -55,7 +55,7 @@ interface Dependencies {
   sessions: Sessions
 }
 
-/** Sessions of other clients: each begins with an authorization code. */
+/** Sessions of clients other than Latchkey itself. Each session is created with an authorization code. */
 export class ClientSessions {
   readonly #database: Database
   readonly #policy: FactorPolicy
@@ -83,8 +83,9 @@ export class ClientSessions {
   }
 
   /**
-   * Begins the session of this id, once, and resolves to its access token and its user. Where it began before, it ends.
-   * Undefined then, and when the authorization has expired, the browser session is over or the account changed since.
+   * Creates the session with this id. Resolves to its access token and its user. Undefined if the authorization has
+   * expired, the browser session has ended, or the account has changed. If the session exists already, the code was
+   * used twice: ends that session, and resolves to undefined.
    */
   async begin(
     authorization: Authorization,
@@ -150,7 +151,7 @@ function prepareStatements(database: Database, policy: FactorPolicy) {
   }
 }
 
-/** One statement, so that of several exchanges of a code one wins. */
+/** A single statement with a unique id, so that only one of several exchanges of a code succeeds. */
 function prepareInsert(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables

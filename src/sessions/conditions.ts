@@ -4,12 +4,12 @@ import type { Database, Tables } from '../database/database.js'
 import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js'
 import { CLIENT_ID, CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 
-/** Covers a process whose clock runs behind the database's: it accepts tokens a little longer. */
+/** Covers a process whose clock is behind the clock of the database: it accepts tokens longer. */
 export const TOKEN_SLACK_MS = 2 * CLOCK_SKEW_S * 1_000
 
 /**
- * Conditions of several statements about sessions, under the policy for second factors. `sessionId` and `withChildren` take the
- * parameter `sessionId`.
+ * Conditions shared by the session statements, under the policy for second factors. `sessionId` and `withChildren` use
+ * the parameter `sessionId`.
  */
 export function sessionConditions(database: Database, policy: FactorPolicy) {
   const { tables, now } = database
@@ -18,21 +18,21 @@ export function sessionConditions(database: Database, policy: FactorPolicy) {
   const sessionId = eq(sessions.id, sql.placeholder('sessionId'))
   return {
     sessionId,
-    /** A session, with those that end with it. */
+    /** A session and the sessions that end with it. */
     withChildren: or(sessionId, eq(sessions.parentId, sql.placeholder('sessionId'))),
-    // The tokens of another client are for its own requests to refresh, in which it proves who it is.
+    // Another client must refresh its tokens with its own authenticated requests.
     isOwnClient: eq(sessions.clientId, CLIENT_ID),
-    /** Takes the parameter `clientId`. */
+    /** Uses the parameter `clientId`. */
     isOfClient: eq(sessions.clientId, sql.placeholder('clientId')),
     isLive: and(isNull(sessions.revokedAt), gt(sessions.idleExpiresAt, now)),
-    /** That the browser session in which it began is not over either; true where it has none. */
+    /** The browser session in which the session began has not ended. True without a browser session. */
     ofLiveParent: or(
       isNull(sessions.parentId),
       exists(
         sql`(select 1 from ${sessions} as ${parent} where ${parent.id} = ${sessions.parentId} and ${parent.revokedAt} is null and ${parent.idleExpiresAt} > ${now})`,
       ),
     ),
-    /** That its user is active, and has the second factor that the policy asks for. */
+    /** The user is active and has the second factor that the policy requires. */
     ofActiveUser: sql`exists (select 1 from ${users} where ${and(
       eq(users.id, sessions.userId),
       eq(users.isActive, true),
@@ -41,7 +41,7 @@ export function sessionConditions(database: Database, policy: FactorPolicy) {
   }
 }
 
-/** That a user has agreed to what a client asks for. */
+/** Condition: the user has consented to the client. */
 export function hasConsent({ db, tables: { consents } }: Database, userId: SQLWrapper, clientId: SQLWrapper) {
   return exists(
     db
@@ -57,7 +57,7 @@ export function columnOfUser<Column extends PgColumn>({ sessions, users }: Table
   return returned<GetColumnData<Column>>(ofUser, column.name)
 }
 
-/** An expression for RETURNING. A nested template, because drizzle drops the table name of columns there. */
+/** An expression for RETURNING. The template is nested because drizzle drops the table name of columns in RETURNING. */
 export function returned<Value>(expression: SQLWrapper, name: string) {
   return sql<Value>`${expression}`.as(name)
 }

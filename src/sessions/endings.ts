@@ -18,7 +18,7 @@ interface Dependencies {
   revocations: Revocations
 }
 
-/** Ends sessions: each end has its audit event, and takes effect at once in this process. */
+/** Ends sessions. Each end is recorded as an audit event, and takes effect in this process right after the commit. */
 export class Endings {
   readonly #database: Database
   readonly #events: Events
@@ -32,7 +32,7 @@ export class Endings {
     this.#endChildren = prepareEndChildren(database)
   }
 
-  /** Ends sessions in a transaction of their own, with an event for each. */
+  /** Ends sessions in a new transaction, with an event for each. */
   end(revoke: (db: Db) => PromiseLike<Ended[]>, event: SessionEvent, client: Client): Promise<Ended[]> {
     return this.#database.transaction(async (db) => {
       const rows = await revoke(db)
@@ -41,7 +41,7 @@ export class Endings {
     })
   }
 
-  /** Records the end of sessions within the transaction of `db`, and remembers it after the commit. */
+  /** Records the end of sessions within the transaction of `db`. After the commit, adds them to the revocations. */
   async record(db: Db, rows: Ended[], event: SessionEvent, client: Client): Promise<void> {
     const ended = [...rows]
     for (const { id, kind } of rows) {
@@ -52,7 +52,10 @@ export class Endings {
   }
 }
 
-/** Once the row of the browser session is locked none can begin in it; one that did before is seen by this statement alone. */
+/**
+ * Ends the client sessions that began in a browser session. Runs after the update that locked the browser session: no
+ * further session can begin in it, and only a later statement sees a session that was committed just before the lock.
+ */
 function prepareEndChildren({ db, tables, now }: Database) {
   const { sessions } = tables
   return db

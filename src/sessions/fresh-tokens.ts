@@ -16,7 +16,7 @@ interface Dependencies {
   pairs: TokenPairs
 }
 
-/** Access tokens that say that the user of a session has proved again who they are: RFC 9470. */
+/** Access tokens with a new `auth_time`, for step-up authentication: RFC 9470. */
 export class FreshTokens {
   readonly #database: Database
   readonly #events: Events
@@ -31,9 +31,9 @@ export class FreshTokens {
   }
 
   /**
-   * An access token of the caller's session whose auth_time is now. The row does not learn of it: what a thief gets for a
-   * refresh token stays as old as the log-in was. `amr` are words of RFC 8176 with a space between them.
-   * @throws Problem invalid_token when the session has ended, or the account changed since it was proved
+   * Issues an access token of the caller's session whose `auth_time` is now. The session row keeps the old time, so a
+   * thief who refreshes the session gets no fresh token. `amr` is a space-separated list of values of RFC 8176.
+   * @throws Problem invalid_token when the session has ended, or the account has changed since the check
    */
   issue(
     { sessionId, userId }: Pick<UserCaller, 'sessionId' | 'userId'>,
@@ -43,7 +43,7 @@ export class FreshTokens {
   ): Promise<AccessToken> {
     return this.#database.transaction(async (db) => {
       const { authVersion, role, roles } = user
-      // Factors before sessions, as whoever removes factors: another order could deadlock.
+      // Locks factors before sessions, like the code that removes factors: another order could deadlock.
       await user.spend?.(db)
       const [row] = await within(db, this.#extend).execute({ sessionId, userId, authVersion })
       if (row === undefined) throw new Problem('invalid_token')
@@ -53,7 +53,9 @@ export class FreshTokens {
   }
 }
 
-/** The token lives on from now: without this, a revocation could be forgotten before the token expires. */
+/**
+ * Extends `token_expires_at`: otherwise the revocation of the session could be forgotten before the new token expires.
+ */
 function prepareExtend(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables

@@ -1,7 +1,7 @@
 import { desc, eq } from 'drizzle-orm'
 import type { Database, Db } from '../database/database.js'
 
-/** The sessions of a user that are stored, also those that are over: the newest first, at most `max`. */
+/** The stored sessions of a user, including ended sessions, newest first, at most `max`. */
 export function keptSessions({ tables: { sessions } }: Database, db: Db, { userId, max }: Wanted) {
   return db
     .select({

@@ -5,14 +5,14 @@ import { networkKey } from '../networks.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 
 const KNOWN_FOR_MS = 30 * 86_400_000
-/** A network of more accounts is shared, such as a provider's or a proxy's: an attacker may be in it. */
+/** A network with more accounts is shared (a mobile carrier, a proxy), so an attacker may use it too. */
 const MOST_ACCOUNTS = 20
-/** How often the last log-in from a known network is written: not at each log-in. */
+/** The time of the last log-in is written at most this often, not at each log-in. */
 const REMEMBERED_EVERY_MS = 86_400_000
 
 /**
- * The networks from which each account logged in during the last 30 days. Wrong passwords from there have a budget of their
- * own, so that strangers elsewhere cannot keep the owner out. A network is stored as an HMAC.
+ * The networks from which each account logged in during the last 30 days. Wrong passwords from a known network have a
+ * separate budget, so an attacker elsewhere cannot lock the owner out. A network is stored as an HMAC.
  */
 export class KnownNetworks {
   readonly #keys: readonly Buffer[]
@@ -25,22 +25,25 @@ export class KnownNetworks {
     this.#statements = prepareStatements(database)
   }
 
-  /** Whether the account logged in from the network of this address lately, and not too many others did. */
+  /**
+   * Whether the account logged in from the network of this address within 30 days, and the network is not shared by too
+   * many accounts.
+   */
   async has(userId: number, address: string): Promise<boolean> {
-    // More than one key only while the secret is changed.
+    // There is more than one key only while SECRET_KEY is being rotated.
     for (const network of this.#namesOf(address)) {
       if ((await this.#statements.find.execute({ userId, network })).length > 0) return true
     }
     return false
   }
 
-  /** Notes that the account has logged in from the network of this address, within the transaction of `db`. */
+  /** Records a log-in of the account from the network of this address, within the transaction of `db`. */
   async remember(userId: number, address: string, db = this.#database.db): Promise<void> {
     const [network] = this.#namesOf(address)
     await within(db, this.#statements.remember).execute({ userId, network })
   }
 
-  /** Deletes networks that were not used for 30 days. */
+  /** Deletes networks without a log-in for 30 days. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const { knownNetworks: table } = tables

@@ -4,20 +4,20 @@ import type { Database } from '../database/database.js'
 import { CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 import { revocationColumns } from './conditions.js'
 
-/** Without a successful poll for this long, a revocation by another process may have been missed. */
+/** After this long without a successful poll, a revocation by another process may have been missed. */
 const STALE_AFTER_MS = 5_000
 
-/** A session that has ended, and when the last of its access tokens expires. */
+/** An ended session, and when its last access token expires. */
 export interface Revocation {
   id: string
   userId: number
   tokenExpiresAt: number
 }
 
-/** The revoked sessions, as this process knows them: in memory, and read again from the database several times a second. */
+/** The revoked sessions that this process knows: kept in memory, polled from the database several times a second. */
 export class Revocations {
   readonly #rows: ReturnType<typeof prepareRows>
-  /** Ids of revoked sessions, with the time when the last of their access tokens expires. */
+  /** Ids of revoked sessions, with the expiry of their last access token. */
   readonly #revoked = new Map<string, number>()
   #polledAt = Number.NEGATIVE_INFINITY
 
@@ -25,7 +25,7 @@ export class Revocations {
     this.#rows = prepareRows(database)
   }
 
-  /** Whether the session was revoked, as far as this process knows. In memory, because every request asks. */
+  /** Whether the session is revoked, as far as this process knows. In memory, because every request checks. */
   has(sessionId: string): boolean {
     return this.#revoked.has(sessionId)
   }
@@ -52,7 +52,7 @@ export class Revocations {
     }
   }
 
-  /** Adds sessions that this process has ended, so that they count before the next poll. */
+  /** Adds sessions that this process has ended, so that they are refused before the next poll. */
   remember(rows: Omit<Revocation, 'userId'>[]): void {
     for (const { id, tokenExpiresAt } of rows) this.#revoked.set(id, tokenExpiresAt)
   }

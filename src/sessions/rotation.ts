@@ -13,9 +13,9 @@ import { columnOfUser, hasConsent, revocationColumns, sessionConditions, TOKEN_S
 import type { Endings } from './endings.js'
 import type { TokenPairs, Tokens } from './token-pairs.js'
 
-/** How often the previous refresh token is answered again within the reuse window. */
+/** How often the previous refresh token may be repeated within the reuse window. */
 const REPETITIONS = 3
-/** The reuse of a token has no actor: it may be the thief, or the person it was stolen from. */
+/** The event has no actor: the sender may be the thief or the owner. */
 const REUSE = { type: 'session.reuse_detected', actorId: null } as const
 
 interface Dependencies {
@@ -27,17 +27,19 @@ interface Dependencies {
   endings: Endings
 }
 
-/** On what terms another client than Latchkey's own gets the tokens of a session. */
+/** The conditions under which a client other than Latchkey gets the tokens of a session. */
 export interface ClientTerms {
   clientId: string
   audience: string
-  /** Whether the user must have agreed, and not have taken it back. */
+  /** Whether the session requires a consent that the user has not revoked. */
   needsConsent: boolean
-  /** The scope of the new access token. @throws OAuthError invalid_scope where more is asked for than was granted */
+  /**
+   * The scope of the new access token. @throws OAuthError invalid_scope when the client requests more than was granted
+   */
   scopeWithin(granted: string): string
 }
 
-/** The session that was refreshed for another client, with the scope of the new access token. */
+/** The refreshed session of another client, with the scope of the new access token. */
 export interface RefreshedSession {
   userId: number
   scope: string
@@ -46,7 +48,7 @@ export interface RefreshedSession {
   authTime: number
 }
 
-/** Rotation of refresh tokens, and what their reuse means: RFC 9700 section 4.14. */
+/** Rotates refresh tokens and detects reuse: RFC 9700 section 4.14. */
 export class Rotation {
   readonly #database: Database
   readonly #keys: Keys
@@ -64,23 +66,23 @@ export class Rotation {
     this.#statements = prepareStatements(database, config)
   }
 
-  /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
+  /** The claims of an authentic refresh token of any generation; otherwise undefined. Does not query the database. */
   authenticate(token: string): RefreshClaims | undefined {
     return this.#pairs.read(token)
   }
 
   /**
-   * Exchanges a refresh token, or what `authenticate` has read in it, for the next. Within the reuse window the immediate
-   * parent gets the same child again, three times at most; further tries are refused. Any other token that was used before
-   * ends the session: it may be a thief's. The token of another client's session is exchanged on the terms of that client
-   * alone; to everybody else it is not valid, and nothing ends.
+   * Exchanges a refresh token (or the claims from `authenticate`) for the next token pair. Within the reuse window, the
+   * previous token gets the same successor again, at most three times; further attempts are refused. Reuse of any older
+   * token ends the session, because the sender may be a thief. A refresh token of another client works only with the
+   * terms of that client. For any other sender that token is invalid, and the session continues.
    * @throws Problem invalid_grant
    */
   async refresh(token: string | RefreshClaims, client: Client): Promise<Tokens> {
     return (await this.#refresh(token, client)).tokens
   }
 
-  /** As `refresh`, for another client. Resolves to the session too. */
+  /** Like `refresh`, for another client. Also resolves to the session. */
   async refreshFor(terms: ClientTerms, token: string, client: Client) {
     const { tokens, session } = await this.#refresh(token, client, terms)
     return { tokens, session: { ...session, scope: tokens.scope ?? '' } satisfies RefreshedSession }
@@ -106,22 +108,29 @@ export class Rotation {
     return { tokens: this.#pairs.make(grant, generation), session: { userId, parentId, amr, authTime } }
   }
 
-  /** What another client gets. Asked before the token is used up: a scope that is refused costs nobody the session. */
+  /**
+   * The client, audience and scope of a grant to another client. Checked before the rotation, so that a refused scope
+   * does not use up the refresh token.
+   */
   async #grantTo({ clientId, audience, needsConsent, scopeWithin }: ClientTerms, sessionId: string) {
     const [session] = await this.#statements.selectScope.execute({ sessionId, clientId })
-    // A client may have been the operator's own when the session began, and have asked nobody.
+    // Checks the consent again: the client may have been first-party when the session began, without a consent.
     const isAllowed = session !== undefined && (session.hasConsent === 1 || !needsConsent)
     if (!isAllowed) throw new Problem('invalid_grant')
     return { clientId, audience, scope: scopeWithin(session.scope ?? '') }
   }
 
-  /** The row of the session for a repetition of its last rotation, with its event; undefined when there may be none. */
+  /**
+   * Repeats the last rotation and records the event. Resolves to the session row, or to undefined if no repetition is
+   * allowed.
+   */
   #rotateAgain(claims: RefreshClaims & { clientId: string }, client: Client) {
     return this.#database.transaction(async (db) => {
       const [row] = await within(db, this.#statements.rotateAgain).execute({ ...claims })
       if (row === undefined) return undefined
       const { userId, ip } = row
-      // From another network: a phone that left the Wi-Fi during a refresh, or a thief. The event records it.
+      // A different network may be a phone that left the Wi-Fi during a refresh, or a thief. The event records the
+      // change.
       const event = isSameNetwork(ip, client.ip)
         ? ({ type: 'session.refreshed' } as const)
         : ({ type: 'session.refresh_repeated', reason: `first used from ${ip}` } as const)
@@ -131,7 +140,7 @@ export class Rotation {
   }
 }
 
-/** Each change is one conditional statement, so that of concurrent refreshes one wins. */
+/** Each change is one conditional statement, so that only one of several concurrent refreshes succeeds. */
 function prepareStatements(database: Database, config: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
@@ -165,7 +174,7 @@ function prepareStatements(database: Database, config: Config) {
     .returning(rotation)
 
   return {
-    /** Writes its event in the same statement. */
+    /** Also writes its event. */
     rotate: database.prepareRecorded('rotate_session', rotate, {
       into: tables.events,
       values: ({ userId }) => ownEvent('session.refreshed', userId, database),
@@ -194,7 +203,7 @@ function prepareStatements(database: Database, config: Config) {
     revokeReused: db
       .update(sessions)
       .set({ revokedAt: now })
-      // No children: none ends with a session that has refresh tokens.
+      // Only browser sessions have children, and browser sessions have no refresh tokens.
       .where(
         and(
           sessionId,

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * A new id: a UUID of version 7 (RFC 9562 section 5.7), with the time in front of 74 random bits. A new session is then written beside the
- * last ones, and not to a page of its own somewhere in an index. Ids are no secrets.
+ * Makes a UUID version 7 (RFC 9562 section 5.7): a timestamp, then 74 random bits. Ids in time order keep index inserts
+ * on the last page, not on random pages. Ids are not secret.
  */
 export function newSessionId(): string {
   const time = Date.now().toString(16).padStart(12, '0')

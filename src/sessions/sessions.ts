@@ -16,25 +16,25 @@ import { endAllSessions, prepareSessionStatements, pruneSessions, SESSIONS_PER_K
 import type { TokenPairs, Tokens } from './token-pairs.js'
 
 const USER_AGENT_LENGTH = 256
-/** How a user proved who they are, in the words of RFC 8176. */
+/** The default authentication method, as an `amr` value of RFC 8176. */
 const PASSWORD = 'pwd'
 const ENDED = { type: 'session.ended' } as const
 const REPLACED = { type: 'session.ended', reason: 'logged in again' } as const
 
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_KIND} sessions` } as const
 
-/** A user who has just authenticated, as the row was at that moment. */
+/** A user who has just authenticated, as read from the database at that moment. */
 export interface AuthenticatedUser {
   id: number
   role: Role
-  /** Words with a space between them, as in the table. */
+  /** Space-separated, as in the table. */
   roles: string
   authVersion: number
-  /** How, in words of RFC 8176 with a space between them; by the password alone where nothing is said. */
+  /** The authentication methods: space-separated values of RFC 8176. The default is the password. */
   amr?: string
   /**
-   * Uses up what was shown, within the transaction in which the session begins or is proved again.
-   * @throws Problem when it was used before
+   * Consumes the one-time credential, within the transaction that creates or re-authenticates the session.
+   * @throws Problem when the credential was used before
    */
   spend?(db: Db): Promise<void>
 }
@@ -43,7 +43,7 @@ export interface AuthenticatedUser {
 interface SessionPlan extends Record<'idle' | 'absolute' | 'token', number> {
   kind: 'api' | 'browser' | 'compat'
 }
-/** What is counted as an issued token; a browser gets none. */
+/** The label under which an issued token is counted. A browser session has no token. */
 const GRANTS = { api: 'password', compat: 'compat', browser: undefined } as const
 
 interface Dependencies {
@@ -57,7 +57,7 @@ interface Dependencies {
   endings: Endings
 }
 
-/** Sessions: how they begin, are listed and end. How their refresh tokens rotate is in rotation.ts. */
+/** Creates, lists and ends sessions. rotation.ts rotates their refresh tokens. */
 export class Sessions {
   readonly #config: Config
   readonly #database: Database
@@ -81,10 +81,10 @@ export class Sessions {
   }
 
   /**
-   * Begins a session and records the log-in, unless it is part of another deed, in whose transaction `db` it is then done.
-   * The row is inserted only if the user is still active, under the auth_version just proved, so that no log-in slips past a
-   * change of the password or the role that was made while the password was verified.
-   * @throws Problem invalid_credentials when there was such a change
+   * Creates a session and records the log-in. With `db`, the session is part of another operation: uses its
+   * transaction, and records no log-in. The insert requires that the user is still active and has the `auth_version`
+   * that was just verified. So a log-in fails if the password or the role changed while the password was verified.
+   * @throws Problem invalid_credentials after such a change
    */
   async issue(user: AuthenticatedUser, client: Client, db?: Db): Promise<Tokens> {
     const { ACCESS_TOKEN_TTL, REFRESH_IDLE_TTL, REFRESH_ABSOLUTE_TTL } = this.#config
@@ -98,8 +98,9 @@ export class Sessions {
   }
 
   /**
-   * Begins a session that is one access token of this lifetime (in milliseconds) and ends with it, as `issue` does. Its
-   * audience and type are of its own and it has no role, so that other services do not take a token that lives so long.
+   * Creates a session with a single access token of this lifetime (in milliseconds) and without a refresh token. The
+   * token has an audience and a type of its own and no role, so that other services do not accept such a long-lived
+   * token.
    * @throws Problem invalid_credentials, as `issue`
    */
   async issueAccessToken(user: AuthenticatedUser, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
@@ -113,7 +114,7 @@ export class Sessions {
     )
   }
 
-  /** Whether a session may go on, as the rows are now: it is live, and its user has the second factor that the policy asks for. */
+  /** Whether a session is live and its user has the second factor that the policy requires. Reads the database. */
   async goesOn(sessionId: string): Promise<boolean> {
     return (await this.#statements.goesOn.execute({ sessionId })).length > 0
   }
@@ -123,7 +124,10 @@ export class Sessions {
     return this.#database.transaction((db) => this.logIn(db, user, client, plan))
   }
 
-  /** Begins a session and records the log-in, within the transaction of `db`. @throws Problem invalid_credentials, as `issue` */
+  /**
+   * Creates a session and records the log-in, within the transaction of `db`. @throws Problem invalid_credentials, as
+   * `issue`
+   */
   async logIn(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     const grant = await this.#begin(db, user, client, plan)
     const { userId, sessionId } = grant
@@ -149,7 +153,8 @@ export class Sessions {
       userAgent: userAgentOf(client),
     })
     if (row === undefined) throw new Problem('invalid_credentials')
-    // After the row of the user is locked, as by those who remove factors: another order could deadlock.
+    // Runs after the user row is locked. Code that removes factors locks in the same order; another order could
+    // deadlock.
     await user.spend?.(db)
     await this.#knownNetworks.remember(user.id, ip, db)
     const { sessionCount, ...proof } = row
@@ -163,23 +168,23 @@ export class Sessions {
   }
 
   /**
-   * Ends one session, at once in this process. Ending it again changes nothing. `byClient` is another client, which ends its
-   * own.
+   * Ends one session, effective in this process at once. Idempotent. `byClient` is the other client that ends its own
+   * session.
    */
   async revoke(sessionId: string, client: Client, byClient?: string): Promise<void> {
     const event = byClient === undefined ? ENDED : { ...ENDED, actorId: null, actorClientId: byClient }
     await this.#endings.end((db) => within(db, this.#statements.revoke).execute({ sessionId }), event, client)
   }
 
-  /** Ends a session that another one takes the place of, within the transaction of `db`. */
+  /** Ends a session that a new session replaces, within the transaction of `db`. */
   async replace(db: Db, sessionId: string, client: Client): Promise<void> {
     const rows = await within(db, this.#statements.revoke).execute({ sessionId })
     await this.#endings.record(db, rows, REPLACED, client)
   }
 
   /**
-   * The live session of a client, by its newest refresh token; undefined for everything else. The client is in the `where`, so
-   * that none learns of the sessions of others.
+   * The live session of a client, by the current refresh token; otherwise undefined. The `where` includes the client,
+   * so a client learns nothing about sessions of other clients.
    */
   async describe(refreshToken: string, clientId: string) {
     const claims = this.#pairs.read(refreshToken)
@@ -188,27 +193,29 @@ export class Sessions {
     return session
   }
 
-  /** The client whose session an authentic refresh token of any generation is of; undefined where there is no such session. */
+  /**
+   * The session and client of an authentic refresh token of any generation. Undefined if the session does not exist.
+   */
   async clientOf(refreshToken: string): Promise<{ sessionId: string; clientId: string } | undefined> {
     const claims = this.#pairs.read(refreshToken)
     const [session] = claims ? await this.#statements.selectClient.execute({ sessionId: claims.sessionId }) : []
     return claims && session && { sessionId: claims.sessionId, clientId: session.clientId }
   }
 
-  /** Ends the session of an authentic refresh token of any generation; anything else changes nothing. */
+  /** Ends the session of an authentic refresh token of any generation. Ignores any other token. */
   async revokeByRefreshToken(token: string, client: Client): Promise<void> {
     const claims = this.#pairs.read(token)
     if (claims !== undefined) await this.revoke(claims.sessionId, client)
   }
 
-  /** Ends one live session of a user; false when it is not theirs, or over already. */
+  /** Ends one live session of a user. False if the session belongs to another user or has ended. */
   async revokeOwn(userId: number, sessionId: string, client: Client): Promise<boolean> {
     const revoke = (db: Db) => within(db, this.#statements.revokeOwn).execute({ userId, sessionId })
     return (await this.#endings.end(revoke, ENDED, client)).length > 0
   }
 
   /**
-   * Ends all sessions of a user, or all but one, and their old tokens of another system, within the transaction of `db`.
+   * Ends all sessions of a user (except `except`) and revokes their legacy tokens, within the transaction of `db`.
    * Resolves to whether there were any.
    */
   async revokeAll(db: Db, userId: number, { except = '' } = {}): Promise<boolean> {
@@ -218,18 +225,18 @@ export class Sessions {
     return ended.length > 0 || hadLegacyTokens
   }
 
-  /** The live sessions of a user, the newest first; never more than the cap. */
+  /** The live sessions of a user, newest first. `SESSIONS_PER_KIND` and the limit per client bound the list. */
   list(userId: number) {
     return this.#statements.list.execute({ userId })
   }
 
-  /** Deletes sessions that are over and whose access tokens have expired. */
+  /** Deletes ended sessions whose access tokens have expired. */
   prune(signal?: AbortSignal): Promise<void> {
     return pruneSessions(this.#database, signal)
   }
 }
 
-/** What somebody proved who they are with, for the audit log. */
+/** The credentials of a log-in, in words for the audit log. */
 function shownBy({ amr = PASSWORD }: AuthenticatedUser): string {
   const [first = PASSWORD, ...more] = amr.split(' ')
   const shown = { pwd: 'password', otp: 'mailed code' }[first]
@@ -237,7 +244,7 @@ function shownBy({ amr = PASSWORD }: AuthenticatedUser): string {
   return more.includes('mfa') ? `${shown} and second factor` : shown
 }
 
-/** The program of a client, as a session keeps it. */
+/** The User-Agent to store with a session, truncated. */
 export function userAgentOf({ userAgent }: Client): string | null {
   return userAgent?.slice(0, USER_AGENT_LENGTH) ?? null
 }

@@ -6,12 +6,12 @@ import { type FactorPolicy, hasNeededFactor } from '../database/factor-policy.js
 import { returned, revocationColumns, sessionConditions, TOKEN_SLACK_MS } from './conditions.js'
 
 /**
- * How many live sessions of a kind a user has at most: one more ends the oldest of that kind. A script that logs in again
- * and again at a tutorial's address ends no browser's session.
+ * The most live sessions of each kind per user. A further session ends the oldest session of that kind. The limit is
+ * per kind, so that a script with many log-ins at a tutorial endpoint ends no browser session.
  */
 export const SESSIONS_PER_KIND = 100
 
-/** Ends all sessions of a user but one, within the transaction of `db` where it is one. */
+/** Ends all sessions of a user except one, within the transaction of `db`. */
 export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, userId: number, except: string) {
   return db
     .update(sessions)
@@ -20,7 +20,7 @@ export function endAllSessions({ tables: { sessions }, now }: Database, db: Db, 
     .returning({ id: sessions.id, tokenExpiresAt: sessions.tokenExpiresAt })
 }
 
-/** Ends all sessions that a user has with a client, within the transaction of `db`. */
+/** Ends all sessions of a user with a client, within the transaction of `db`. */
 export function endSessionsWith({ tables, now }: Database, db: Db, { userId, clientId }: UserOfClient) {
   const { sessions } = tables
   return db
@@ -35,7 +35,10 @@ interface UserOfClient {
   clientId: string
 }
 
-/** The statements of sessions.ts. Each change is one conditional statement, so that of concurrent ones one wins. */
+/**
+ * The statements of sessions.ts. Each change is one conditional statement, so that only one of several concurrent
+ * changes succeeds.
+ */
 export function prepareSessionStatements(database: Database, policy: FactorPolicy) {
   const { db, tables, now, forShare } = database
   const { sessions, users } = tables
@@ -124,7 +127,7 @@ export function prepareSessionStatements(database: Database, policy: FactorPolic
   }
 }
 
-/** Deletes sessions that are over and whose access tokens have expired. */
+/** Deletes ended sessions whose access tokens have expired. */
 export function pruneSessions(database: Database, signal?: AbortSignal): Promise<void> {
   const { now, tables } = database
   const { sessions: table } = tables
@@ -133,7 +136,7 @@ export function pruneSessions(database: Database, signal?: AbortSignal): Promise
 }
 
 /**
- * The columns of a session that begins now, in the order of the table. Takes the parameters `id`, `kind`, `clientId`, `amr`, `ip` and
+ * The columns of a new session, in table order. Uses the parameters `id`, `kind`, `clientId`, `amr`, `ip` and
  * `userAgent`, and the lifetimes `idle`, `absolute` and `token` in milliseconds.
  */
 export function newSession({ tables: { users }, now }: Database) {
@@ -161,8 +164,8 @@ export function newSession({ tables: { users }, now }: Database) {
 }
 
 /**
- * For the row of a new session: how many its user has, living or over, without or with this one as the engine sees it. The index
- * knows it; which of them live, only the rows do, and most people never have as many as they may.
+ * For RETURNING: the number of sessions of the user, live or ended. The engines differ in whether the count includes
+ * the new row. An index alone answers the count, so the query for live sessions runs only at the limit.
  */
 export function sessionCount({ tables: { sessions } }: Database) {
   const counted = alias(sessions, 'counted')
@@ -170,12 +173,12 @@ export function sessionCount({ tables: { sessions } }: Database) {
   return returned<number>(ofUser, 'session_count')
 }
 
-/** A parameter in the place of a column. The cast gives PostgreSQL its type. */
+/** A parameter in the place of a column. PostgreSQL needs the cast to know the type. */
 export function textParameter(name: string) {
   return sql<string>`cast(${sql.placeholder(name)} as text)`
 }
 
-/** As `textParameter`, for a number. */
+/** Like `textParameter`, for a number. */
 export function numberParameter(name: string) {
   return sql<number>`cast(${sql.placeholder(name)} as bigint)`
 }

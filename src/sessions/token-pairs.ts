@@ -13,12 +13,12 @@ export interface AccessToken {
 
 export interface Tokens extends AccessToken {
   refresh_token: string
-  /** What a client other than Latchkey's own was granted. */
+  /** The granted scope, for clients other than Latchkey itself. */
   scope?: string
 }
 
 type SessionGrant = Pick<Grant, 'userId' | 'sessionId' | 'role' | 'roles' | 'proof' | 'clientId' | 'scope'> & {
-  /** AUDIENCE where it is not given. */
+  /** The default is AUDIENCE. */
   audience?: string
 }
 
@@ -28,7 +28,7 @@ interface Dependencies {
   secret: Secret
 }
 
-/** The tokens of a session: an access token, and the refresh token that gets the next pair. */
+/** Makes the tokens of a session: an access token, and a refresh token for the next pair. */
 export class TokenPairs {
   readonly #config: Config
   readonly #keys: Keys
@@ -40,12 +40,12 @@ export class TokenPairs {
     this.#refreshKeys = secret.derive('refresh-token')
   }
 
-  /** What an authentic refresh token of any generation says; undefined for everything else. Asks no database. */
+  /** The claims of an authentic refresh token of any generation; otherwise undefined. Does not query the database. */
   read(refreshToken: string): RefreshClaims | undefined {
     return readRefreshToken(refreshToken, this.#refreshKeys)
   }
 
-  /** The pair of this generation; the first one is 0. @throws Problem not_ready when there is no key to sign with */
+  /** The token pair of this generation, starting at 0. @throws Problem not_ready when there is no signing key */
   make(grant: SessionGrant, generation: number): Tokens {
     const refreshToken = makeRefreshToken({ sessionId: grant.sessionId, generation }, this.#refreshKeys)
     return {
@@ -55,7 +55,7 @@ export class TokenPairs {
     }
   }
 
-  /** An access token alone. @throws Problem as `make` */
+  /** An access token without a refresh token. @throws Problem not_ready, as `make` */
   accessToken(grant: SessionGrant): AccessToken {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
     const claims = claimsFor({
@@ -66,7 +66,7 @@ export class TokenPairs {
   }
 }
 
-/** The roles for other services are in another client's token only where its scope names them. */
+/** Another client's token has the claim `roles` only if its scope includes `roles`. */
 function isWithoutRoles({ scope }: SessionGrant): boolean {
   return scope !== undefined && !scope.split(' ').includes('roles')
 }
