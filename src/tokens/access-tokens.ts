@@ -4,28 +4,34 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { clientAudience, compatAudience } from '../config/public-url.js'
 import { rolesIn } from './roles.js'
 
-/** The service's own client, whose tokens are not limited by a scope. RFC 9068 requires a client_id in every access token. */
+/**
+ * The client id of Latchkey itself, whose tokens have no scope limit. RFC 9068 requires a client_id in every access
+ * token.
+ */
 export const CLIENT_ID = 'latchkey'
-/** The tolerated difference between the clocks of two processes. */
+/** The tolerated clock difference between two processes. */
 export const CLOCK_SKEW_S = 30
 
-/** How long a log-in is recent enough to change credentials, in seconds. */
+/** How long after a log-in the user may change credentials, in seconds. */
 export const RECENT_S = 300
 
-/** No access token of v1 lives longer, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
+/** The longest lifetime of an access token of v1, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
 const LONGEST_LIFE_S = 3_600
-/** A user's id, or the id of a client, which begins with a letter: one is never taken for the other (RFC 9700 section 4.15). */
+/**
+ * User ids are numeric and client ids begin with a letter, so a `sub` cannot be mistaken for the other kind (RFC 9700
+ * section 4.15).
+ */
 const USER_ID = '[1-9][0-9]{0,15}'
 export const CLIENT_ID_PATTERN = '[A-Za-z][A-Za-z0-9_-]{2,127}'
-/** The last time, in seconds since 1970, whose milliseconds JavaScript counts exactly. */
+/** The latest time in seconds since 1970 that stays an exact integer in milliseconds. */
 const LATEST_S = Number.MAX_SAFE_INTEGER / 1_000
 
 const Role = Type.Union([Type.Literal('user'), Type.Literal('admin')])
 export type Role = Static<typeof Role>
 
 /**
- * The claims of an access token, RFC 9068 section 2.2, with the session and the role of its user. The tokens of the tutorials'
- * addresses have no role.
+ * The claims of an access token, RFC 9068 section 2.2, with the session and the role of its user. Tokens of the
+ * tutorial endpoints have no role.
  */
 const AccessClaims = Type.Object({
   iss: Type.String(),
@@ -47,32 +53,32 @@ const accessClaims = TypeCompiler.Compile(AccessClaims)
 
 interface Bearer {
   readonly clientId: string
-  /** The scope of the token; undefined for a token of Latchkey's own client, which has no limit. */
+  /** The scope of the token. Undefined for a token of Latchkey itself, which has no limit. */
   readonly scopes: readonly string[] | undefined
   /** In milliseconds since 1970. */
   readonly expiresAt: number
 }
 
-/** A user, by a session of their own. */
+/** A user, authenticated by a session or an API key. */
 export interface UserCaller extends Bearer {
   readonly kind: 'user'
   readonly userId: number
   readonly sessionId: string
   readonly role: Role
-  /** When the user last proved who they are, in milliseconds since 1970; 0 where the token does not say. */
+  /** When the user last authenticated, in milliseconds since 1970. 0 if the token has no `auth_time`. */
   readonly authTime: number
-  /** The API key, in place of a session. */
+  /** The API key, if the caller has no session. */
   readonly keyId?: string
 }
 
-/** A client that acts for itself, with a token that belongs to no session. */
+/** A client that acts for itself. Its token belongs to no session. */
 export interface ClientCaller extends Bearer {
   readonly kind: 'client'
   /** The token's `jti`. */
   readonly tokenId: string
 }
 
-/** The sender of a request, as handlers see it. Frozen, because the cache shares it between requests. */
+/** The authenticated sender of a request. Frozen, because the token cache shares the object between requests. */
 export type Caller = UserCaller | ClientCaller
 
 export interface Grant {
@@ -81,11 +87,11 @@ export interface Grant {
   userId: number
   sessionId: string
   role?: Role
-  /** Words with a space between them, as in the table. */
+  /** Space-separated, as in the table. */
   roles?: string
-  /** How and when (in milliseconds since 1970) the user proved who they are: words of RFC 8176 with a space between them. */
+  /** The authentication methods (space-separated values of RFC 8176) and time (in milliseconds since 1970). */
   proof?: { amr: string; authTime: number }
-  /** Another client than Latchkey's own, and the scope that its token has. */
+  /** A client other than Latchkey, with the scope of its token. */
   clientId?: string
   scope?: string
   lifetimeMs: number
@@ -110,15 +116,15 @@ export function claimsFor(grant: Grant): AccessClaims {
   }
 }
 
-/** The claims of a verified token, if they are those of an access token; else undefined. */
+/** The claims of a verified token, if they have the shape of an access token; otherwise undefined. */
 export function readAccessClaims(claims: unknown): AccessClaims | undefined {
   if (!accessClaims.Check(claims) || claims.iat > Date.now() / 1_000 + CLOCK_SKEW_S) return undefined
   return claims
 }
 
 /**
- * The caller that these claims of a verified token name; undefined when they are not those of an access token. A token of the
- * tutorials' addresses lets nobody act as an admin.
+ * The caller that the claims of a verified token name. Undefined if they are not claims of an access token. Tokens of
+ * the tutorial endpoints never have the admin role.
  */
 export function callerFrom(verified: unknown, accepted: Pick<Grant, 'issuer' | 'audience'>): Caller | undefined {
   const claims = readAccessClaims(verified)
@@ -139,7 +145,8 @@ function userFrom(claims: AccessClaims, bearer: Bearer, { issuer, audience }: Pi
   if (sessionId === undefined || Number.isNaN(userId)) return undefined
   const isCompat = claims.aud === compatAudience(issuer)
   if (isCompat !== (role === undefined) || (isCompat && bearer.scopes !== undefined)) return undefined
-  // Up to version 0.1 the tutorials' tokens had the role of their user, and the issuer as their audience.
+  // Until version 0.1, tokens of the tutorial endpoints had the role of their user, and the issuer as audience. They
+  // count as tokens of a plain user.
   const isOfThisVersion =
     claims.aud === audience || (claims.aud === clientAudience(issuer) && bearer.scopes !== undefined)
   const isLongLived = claims.exp - claims.iat > LONGEST_LIFE_S
@@ -159,7 +166,7 @@ export function isRecent({ authTime }: UserCaller): boolean {
   return Date.now() - authTime < RECENT_S * 1_000
 }
 
-/** Whether a token belongs to Latchkey's own client and may do everything its user may. */
+/** Whether the token is Latchkey's own and may do everything that its user may. */
 export function isWhole(caller: Caller): caller is UserCaller {
   return caller.kind === 'user' && caller.scopes === undefined
 }

@@ -1,7 +1,7 @@
-/** Crockford's base32, for codes that people type: it has no letter that looks like a digit. */
+/** Crockford's base32, for codes that people type: no letter looks like a digit. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
-/** A character for each byte: five of its bits. */
+/** Encodes the low five bits of each byte as a character. */
 export function crockfordOf(bytes: Iterable<number>): string {
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join('')
 }

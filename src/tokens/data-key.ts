@@ -4,11 +4,11 @@ import { type Database, DatabaseError, sole } from '../database/database.js'
 import { isOfNewest, seal, unseal } from './sealing.js'
 import type { Secret } from './secret.js'
 
-/** The only data key, for second factors. The encryption authenticates its name. */
+/** The name of the only data key, for second factors and API keys. The encryption authenticates the name. */
 const NAME = 'factors'
 const KEY_BYTES = 32
 
-/** The uses of the key; each has a derived key of its own. */
+/** The uses of the key. Each use has its own derived key. */
 export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
 
 /**
@@ -26,7 +26,7 @@ export class DataKey {
     this.#key = key
   }
 
-  /** Opens the key, and makes one where there is none. @throws DatabaseError when another secret sealed it */
+  /** Decrypts the key. Creates a key if there is none. @throws DatabaseError when another secret encrypted it */
   static async open(database: Database, secret: Secret): Promise<DataKey> {
     const sealingKeys = secret.derive('data-key-seal')
     const [row = await make(database, sealingKeys)] = await read(database)
@@ -43,13 +43,13 @@ export class DataKey {
     return Buffer.from(hkdfSync('sha256', this.#key, '', `latchkey/${purpose}`, KEY_BYTES))
   }
 
-  /** Whether the first secret sealed it, and when, in milliseconds since 1970. */
+  /** Whether the first secret encrypted the key, and when, in milliseconds since 1970. */
   async seal(): Promise<{ isOfFirstSecret: boolean; sealedAt: number }> {
     const { sealedKey, sealedAt } = sole(await read(this.#database))
     return { isOfFirstSecret: isOfNewest(sealedKey, NAME, this.#sealingKeys), sealedAt }
   }
 
-  /** Seals the key anew with the first secret, unless it is. Resolves to whether it was not. */
+  /** Re-encrypts the key with the first secret, unless already done. Resolves to whether the key was re-encrypted. */
   async reseal(): Promise<boolean> {
     if ((await this.seal()).isOfFirstSecret) return false
     const { db, tables, now } = this.#database
@@ -61,7 +61,7 @@ export class DataKey {
   }
 }
 
-/** Its row, if there is one. */
+/** The row of the key, if there is one. */
 function read({ db, tables: { dataKeys } }: Database) {
   return db.select().from(dataKeys).where(eq(dataKeys.name, NAME))
 }

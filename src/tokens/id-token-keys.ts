@@ -6,14 +6,14 @@ import type { Secret } from './secret.js'
 import { endingTooSoon, isSigning, type KeySet, type KeyState } from './signing-key-rows.js'
 import { SigningKeyStore } from './signing-key-store.js'
 
-/** The algorithms of id_tokens, RFC 7518: RS256 is the one that every client knows. */
+/** The algorithms of id_tokens, RFC 7518. Every client supports RS256. */
 export const ID_TOKEN_ALGORITHMS = ['RS256', 'ES256'] as const
 export type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number]
 
-/** RSA signs in the thread pool, because it takes a millisecond; ES256 takes less than the way there and back. */
+/** RSA takes about a millisecond, so it signs in the thread pool. ES256 takes less than the hand-over to the pool. */
 const signInPool = promisify(sign)
 const HASH = 'sha256'
-/** How a signature of ES256 is written, RFC 7518 section 3.4; means nothing to RSA. */
+/** The signature format of ES256, RFC 7518 section 3.4. RSA ignores it. */
 const ENCODING = { dsaEncoding: 'ieee-p1363' } as const
 
 type PublicJwk = Record<string, string>
@@ -21,17 +21,18 @@ type PublicJwk = Record<string, string>
 interface Known {
   store: SigningKeyStore
   fingerprint: string
-  /** Its key is parsed once: to read a PEM takes longer than to sign with it. */
+  /** Parsed once, because parsing a PEM takes longer than signing. */
   signer: { kid: string; privateKey: KeyObject } | undefined
   verifying: Map<string, KeyObject>
-  /** Whether there are keys, also such as do not open. */
+  /** Whether there are keys, including keys that cannot be decrypted. */
   hasRows: boolean
   making: Promise<void> | undefined
 }
 
 /**
- * The keys of id_tokens, a set for each algorithm. They are apart from those of access tokens, and published apart: a service that
- * checks nothing but `iss` and the signature must not take an id_token, which every client gets, for an access token.
+ * The keys of id_tokens, one set per algorithm. They are separate from the access token keys and published separately:
+ * a service that checks only `iss` and the signature must not accept an id_token, which every client gets, as an access
+ * token.
  */
 export class IdTokenKeys {
   readonly #sets: Record<IdTokenAlgorithm, Known>
@@ -45,7 +46,7 @@ export class IdTokenKeys {
     this.#sets = { RS256: known('RS256'), ES256: known('ES256') }
   }
 
-  /** Loads the keys that there are. None is made: no client may ever need one. */
+  /** Loads the existing keys. Creates none, because there may never be a client that needs id_tokens. */
   static async open(database: Database, secret: Secret): Promise<IdTokenKeys> {
     const keys = new IdTokenKeys(database, secret)
     for (const { store } of Object.values(keys.#sets)) {
@@ -55,10 +56,10 @@ export class IdTokenKeys {
     return keys
   }
 
-  /** Makes the first key of an algorithm, where there is none; of several calls at once, one does. */
+  /** Makes the first key of an algorithm if there is none. Concurrent calls share one attempt. */
   async ensure(alg: IdTokenAlgorithm): Promise<void> {
     const set = this.#sets[alg]
-    // Keys of another secret are left alone: an operator has to look.
+    // Leaves keys of another secret alone: the operator must decide.
     if (set.signer !== undefined || set.hasRows) return
     set.making ??= set.store
       .repair()
@@ -69,7 +70,7 @@ export class IdTokenKeys {
     await set.making
   }
 
-  /** A JWT of these claims. @throws Problem not_ready when there is no key that opens */
+  /** Signs the claims as a JWT. @throws Problem not_ready when no key can be decrypted */
   async sign(alg: IdTokenAlgorithm, claims: object): Promise<string> {
     await this.ensure(alg)
     const { signer } = this.#sets[alg]
@@ -80,7 +81,7 @@ export class IdTokenKeys {
     return `${text}.${signature.toString('base64url')}`
   }
 
-  /** The claims of a JWT that one of these keys signed, expired or not; undefined for everything else. */
+  /** The claims of a JWT signed with one of these keys, expired or not; otherwise undefined. */
   read(token: string): Record<string, unknown> | undefined {
     const [head = '', body = '', signature = '', ...more] = token.split('.')
     if (more.length > 0) return undefined
@@ -96,17 +97,17 @@ export class IdTokenKeys {
     }
   }
 
-  /** Whether every algorithm that has keys has one to sign with. */
+  /** Whether every algorithm with keys has a signing key. */
   get canSign(): boolean {
     return Object.values(this.#sets).every(({ hasRows, signer }) => !hasRows || signer !== undefined)
   }
 
-  /** The public keys, RFC 7517, those that do not sign yet included. */
+  /** The public keys, RFC 7517, including keys that do not sign yet. */
   publicJwks(): { keys: PublicJwk[] } {
     return this.#jwks
   }
 
-  /** Reads the keys again, as `Keys.reload`. */
+  /** Reads the keys again, like `Keys.reload`. */
   async reload(): Promise<void> {
     const changes = await Promise.all(Object.values(this.#sets).map(learn))
     if (!changes.includes(true)) return
@@ -123,7 +124,7 @@ export class IdTokenKeys {
     return (await Promise.all(this.#stores.map((store) => store.list()))).flat()
   }
 
-  /** Publishes the next key of each algorithm that has one, as SigningKeyStore does. */
+  /** Publishes the next key of each algorithm in use: see SigningKeyStore.rotate. */
   async rotate(options?: { atOnce?: boolean }): Promise<string[]> {
     const used = Object.values(this.#sets).filter(({ hasRows }) => hasRows)
     const kids: (string | undefined)[] = []
@@ -132,7 +133,7 @@ export class IdTokenKeys {
     return kids.filter((kid) => kid !== undefined)
   }
 
-  /** Ends a key at once, as SigningKeyStore does. */
+  /** Retires a key immediately: see SigningKeyStore.retire. */
   async retire(kid: string): Promise<boolean> {
     let isKnown = false
     for (const store of this.#stores) isKnown = (await store.retire(kid)) || isKnown
@@ -140,7 +141,7 @@ export class IdTokenKeys {
     return isKnown
   }
 
-  /** Seals all keys anew, as SigningKeyStore does. */
+  /** Re-encrypts all keys: see SigningKeyStore.reseal. */
   async reseal(): Promise<string[]> {
     const kids: string[] = []
     for (const store of this.#stores) kids.push(...(await store.reseal()))
@@ -152,7 +153,7 @@ export class IdTokenKeys {
   }
 }
 
-/** Resolves to whether anything has changed. */
+/** Updates the set from the database. Resolves to whether anything has changed. */
 async function learn(set: Known): Promise<boolean> {
   const rows = await set.store.rows()
   const fingerprint = JSON.stringify(

@@ -8,15 +8,15 @@ import { hasNeededFactor } from '../database/factor-policy.js'
 import { Problem } from '../problems.js'
 import { CLIENT_ID, CLOCK_SKEW_S, type UserCaller } from './access-tokens.js'
 
-/** The one algorithm of the tutorials. Its keys are made as HMAC keys, and can be nothing else. */
+/** The only algorithm of the tutorials. The keys are HMAC key objects, so no other algorithm can use them. */
 const ALGORITHM = 'HS256'
-/** How programs write a UUID; SQLAlchemy and Django keep it in SQLite as its 32 digits, others as 16 bytes. */
+/** A UUID as text. SQLAlchemy and Django store a UUID in SQLite as 32 hex digits, other programs as 16 bytes. */
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 const BEARER = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/
 /** Old tokens have no session. */
 const NO_SESSION = 'legacy'
 
-/** Whom a token may name: somebody by the id that the old system gave or, where the subject is text, by the name. */
+/** The user that a token may name: by the id in the old system or, if `sub` is text, by the username. */
 interface Subject {
   ids: string[]
   name?: string
@@ -27,8 +27,8 @@ interface Key extends Pick<LegacySecret, 'until' | 'source'> {
 }
 
 /**
- * Tokens that another system signed before its people moved here: verified and never issued, until the cut-off of their
- * secret. Whom one names is found through the import that brought them alone; an admin is never let in by one.
+ * Tokens that another system signed before its users were imported. They are verified until the cut-off date of their
+ * secret, and never issued. The user is looked up only through the import, and an admin is never accepted.
  */
 export class LegacyTokens {
   readonly #database: Database
@@ -44,8 +44,8 @@ export class LegacyTokens {
   }
 
   /**
-   * Whom an Authorization header with an old token names; undefined when it holds none that is signed with a secret in
-   * force, and is looked at as one of ours. @throws Problem invalid_token
+   * The user of a legacy token in an Authorization header. Undefined if the header has no token signed with a secret in
+   * force; the token is then verified as an access token. @throws Problem invalid_token
    */
   async identify(header: string | undefined): Promise<UserCaller | undefined> {
     const token = BEARER.exec(header ?? '')?.[1]
@@ -66,7 +66,7 @@ export class LegacyTokens {
     const isFromFuture = iat !== undefined && iat > Date.now() / 1_000 + CLOCK_SKEW_S
     if (type !== 'access' || isFromFuture) throw new Problem('invalid_token')
     const [found, ...others] = await this.#find(source, subject)
-    // A text may be the name of one and the id of another: then nobody knows whom the old system meant.
+    // A text may be the username of one user and the id of another: ambiguous, so refused.
     if (found === undefined || others.length > 0) throw new Problem('invalid_token')
     const { userId, role, isActive, notBefore, isEnrolled } = found
     const isTooOld = notBefore !== null && (iat === undefined || iat * 1_000 <= notBefore)
@@ -79,7 +79,7 @@ export class LegacyTokens {
     const { db, tables } = this.#database
     const { importedIds, users } = tables
     if (ids.length === 0) return []
-    // A column, not a condition: else one of two people whom a text may mean would be meant for certain.
+    // A column, not a condition: a condition could hide one of two ambiguous users.
     const isEnrolled = hasNeededFactor(this.#database, this.#policy) ?? sql`1 = 1`
     const isMeant = or(inArray(importedIds.oldId, ids), name === undefined ? undefined : eq(importedIds.oldName, name))
     return db
@@ -94,7 +94,7 @@ export class LegacyTokens {
   }
 }
 
-/** From now on, the old tokens of a user are refused, within the transaction of `db`. Resolves to whether there may be any. */
+/** Revokes the legacy tokens of a user, within the transaction of `db`. Resolves to whether the user may have any. */
 export async function endLegacyTokens(
   { tables: { importedIds }, now }: Database,
   db: Db,
@@ -116,7 +116,7 @@ function algorithmOf(token: string): unknown {
   }
 }
 
-/** Whom a token names: JSON.parse rounds a number of 64 bits, which is read again as it is written. */
+/** The subject of a token. JSON.parse rounds 64-bit numbers, so these are parsed again without loss. */
 async function subjectOf(token: string, { sub }: { sub?: unknown }): Promise<Subject> {
   if (typeof sub === 'string' && sub !== '' && !sub.includes('\0')) {
     return { ids: UUID.test(sub) ? [sub, sub.replaceAll('-', '').toLowerCase()] : [sub], name: sub }
@@ -129,7 +129,7 @@ async function subjectOf(token: string, { sub }: { sub?: unknown }): Promise<Sub
   return { ids: /^-?\d+$/.test(exact) ? [exact] : [] }
 }
 
-/** The claims of a token; undefined when it is not signed with this key. @throws Problem invalid_token */
+/** The claims of a token. Undefined if the token is not signed with this key. @throws Problem invalid_token */
 async function verify(token: string, key: KeyObject): Promise<JWTPayload | undefined> {
   try {
     const { payload } = await jwtVerify(token, key, { algorithms: [ALGORITHM], requiredClaims: ['sub', 'exp'] })

@@ -1,7 +1,7 @@
 import { bytesOfId, idIn, openSigned, signBytes } from './signed-bytes.js'
 
-// A refresh token is "lkr_" and base64url of: session id (16 bytes), generation (4), HMAC-SHA-256 of both (32).
-// The database holds the generation alone, so a copy of it lets nobody in.
+// A refresh token is "lkr_" and base64url of: session id (16 bytes), generation (4), HMAC-SHA-256 of both (32). The
+// database holds only the generation, so a stolen copy yields no refresh token.
 const PREFIX = 'lkr_'
 const ID_BYTES = 16
 const SIGNED_BYTES = ID_BYTES + 4
@@ -11,7 +11,7 @@ export interface RefreshClaims {
   generation: number
 }
 
-/** The refresh token of a session's generation: the same each time it is asked for. */
+/** Makes the refresh token for a generation of a session. Deterministic, so a repeated refresh gets the same token. */
 export function makeRefreshToken({ sessionId, generation }: RefreshClaims, keys: readonly Buffer[]): string {
   const bytes = Buffer.alloc(SIGNED_BYTES)
   bytesOfId(sessionId).copy(bytes)
@@ -19,12 +19,12 @@ export function makeRefreshToken({ sessionId, generation }: RefreshClaims, keys:
   return PREFIX + signBytes(bytes, keys)
 }
 
-/** Whether a text has the form of a refresh token. */
+/** Whether a text has the prefix of a refresh token. */
 export function isRefreshToken(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
-/** What an authentic refresh token says, made with any of the keys; undefined for everything else. */
+/** The claims of an authentic refresh token, signed with any of the keys; otherwise undefined. */
 export function readRefreshToken(token: string, keys: readonly Buffer[]): RefreshClaims | undefined {
   if (!isRefreshToken(token)) return undefined
   const bytes = openSigned(token.slice(PREFIX.length), SIGNED_BYTES, keys)

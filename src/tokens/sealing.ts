@@ -4,7 +4,10 @@ const CIPHER = 'aes-256-gcm'
 const IV_BYTES = 12
 const TAG_BYTES = 16
 
-/** Encrypts a text with the newest sealing key, bound to what it is: the kid of a private key, or a purpose. */
+/**
+ * Encrypts a text with the newest key. `name` (a kid or a purpose) is authenticated, so the result cannot be moved to
+ * another name.
+ */
 export function seal(text: string, name: string, [key]: readonly Buffer[]): string {
   if (key === undefined) throw new Error('There is no sealing key')
   const iv = randomBytes(IV_BYTES)
@@ -13,12 +16,12 @@ export function seal(text: string, name: string, [key]: readonly Buffer[]): stri
   return Buffer.concat([iv, cipher.getAuthTag(), sealed]).toString('base64url')
 }
 
-/** Whether the newest of the sealing keys opens the seal. */
+/** Whether the newest key decrypts the text. */
 export function isOfNewest(sealed: string, name: string, keys: readonly Buffer[]): boolean {
   return unseal(sealed, name, keys.slice(0, 1)) !== undefined
 }
 
-/** What was sealed; undefined when none of the sealing keys opens the seal, or the seal is of something else. */
+/** Decrypts a text. Undefined if no key decrypts the text, or the text belongs to another name. */
 export function unseal(text: string, name: string, keys: readonly Buffer[]): string | undefined {
   const bytes = Buffer.from(text, 'base64url')
   const iv = bytes.subarray(0, IV_BYTES)
@@ -30,7 +33,7 @@ export function unseal(text: string, name: string, keys: readonly Buffer[]): str
       const decipher = createDecipheriv(CIPHER, key, iv, options).setAAD(Buffer.from(name)).setAuthTag(tag)
       return Buffer.concat([decipher.update(sealed), decipher.final()]).toString()
     } catch {
-      // Sealed with another secret of the list, or with none: try the next.
+      // Encrypted with another key: try the next key.
     }
   }
   return undefined

@@ -7,7 +7,7 @@ import { type Database, DatabaseError } from '../database/database.js'
 
 const DERIVED_BYTES = 32
 
-/** The uses of the secret; each has a derived key of its own. */
+/** The uses of the secret. Each use has its own derived key. */
 export type Purpose =
   | 'refresh-token'
   | 'signing-key-seal'
@@ -22,14 +22,14 @@ export type Purpose =
   | 'passkey-challenge'
 
 export interface Secret {
-  /** The keys for one purpose, the newest first: make with the first, accept any. */
+  /** The keys for one purpose, newest first. Sign or encrypt with the first key, and accept any key. */
   derive(purpose: Purpose): readonly Buffer[]
 }
 
 /**
- * The secret of this installation: SECRET_KEY, else the file beside the database, which the first start makes.
- * @throws DatabaseError when the file is missing although the database depends on it, ConfigError when it is also the
- * secret of another system's tokens: whoever knows it there could make refresh tokens here.
+ * The secret of this installation: SECRET_KEY, or else the file beside the database, which the first start creates.
+ * @throws DatabaseError when the file is missing although the database depends on it
+ * @throws ConfigError when another system signs its tokens with the same secret: that system could forge refresh tokens
  */
 export async function openSecret(config: Config, database: Database): Promise<Secret> {
   const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
@@ -43,7 +43,7 @@ export async function openSecret(config: Config, database: Database): Promise<Se
   }
 }
 
-/** A keyed hash of a text, for look-ups: somebody who reads the database without the key learns nothing. */
+/** A keyed hash for look-ups. An attacker who reads the database without the key learns nothing. */
 export function pseudonym(key: Buffer, ...parts: (string | number)[]): string {
   return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
 }
@@ -60,11 +60,13 @@ async function readOrMakeFile(database: Database): Promise<string> {
     )
   }
   makeExclusively(secretFile, randomBytes(DERIVED_BYTES).toString('base64url'))
-  // Another process that started at the same moment may have made it instead.
+  // Another process may have created the file at the same moment.
   return readFile(secretFile) ?? readOrMakeFile(database)
 }
 
-/** The secret in the file; undefined where there is no file. @throws DatabaseError when the file or the secret is unsafe */
+/**
+ * The secret in the file; undefined if there is no file. @throws DatabaseError when the file or the secret is unsafe
+ */
 function readFile(file: string): string | undefined {
   try {
     const secret = readSecretFile(file).trim()
@@ -81,7 +83,7 @@ function readFile(file: string): string | undefined {
   }
 }
 
-/** Creates a file atomically and never over an existing one: nobody can read it half written. */
+/** Creates a file atomically and never replaces a file, so no process reads a partial secret. */
 function makeExclusively(file: string, content: string): void {
   const draft = `${file}.${process.pid}`
   try {

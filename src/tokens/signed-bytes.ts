@@ -3,13 +3,13 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 const MAC_BYTES = 32
 const ID_BYTES = 16
 
-/** Bytes in base64url, with their HMAC-SHA-256 behind them, by the first of the keys. */
+/** Encodes bytes followed by their HMAC-SHA-256 as base64url. Signs with the first key. */
 export function signBytes(bytes: Buffer, [key]: readonly Buffer[]): string {
   if (key === undefined) throw new Error('There is no key to sign with')
   return Buffer.concat([bytes, mac(bytes, key)]).toString('base64url')
 }
 
-/** So many bytes that such a text holds, signed with any of the keys; undefined for everything else. */
+/** Returns the `length` bytes of a text signed with any of the keys; otherwise undefined. */
 export function openSigned(text: string, length: number, keys: readonly Buffer[]): Buffer | undefined {
   const all = bytesIn(text, length + MAC_BYTES)
   if (all === undefined) return undefined
@@ -17,7 +17,10 @@ export function openSigned(text: string, length: number, keys: readonly Buffer[]
   return keys.some((key) => timingSafeEqual(mac(bytes, key), signature)) ? bytes : undefined
 }
 
-/** So many bytes in base64url; undefined for everything else. Node reads over what is not base64url, so that many texts would be one token. */
+/**
+ * Decodes exactly `length` bytes of canonical base64url; otherwise undefined. Node skips invalid characters, so many
+ * texts would otherwise be the same token.
+ */
 export function bytesIn(text: string, length: number): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url')
   return bytes.length === length && bytes.toString('base64url') === text ? bytes : undefined
@@ -28,7 +31,7 @@ export function bytesOfId(id: string): Buffer {
   return Buffer.from(id.replaceAll('-', ''), 'hex')
 }
 
-/** The UUID that these bytes begin with. */
+/** The UUID in the first 16 bytes. */
 export function idIn(bytes: Buffer): string {
   return bytes.toString('hex', 0, ID_BYTES).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }

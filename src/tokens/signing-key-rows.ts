@@ -1,42 +1,42 @@
 import { and, asc, eq, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database, Tables } from '../database/database.js'
 
-/** How long a key still verifies after it stopped signing: longer than any token lives. */
+/** How long a key still verifies after it stopped signing: longer than the lifetime of any token. */
 export const OVERLAP_MS = 25 * 3_600_000
 
-/** Keys that follow each other: what their signatures are for, and the algorithm (RFC 7518). */
+/** A set of successive keys: the use of their signatures, and the algorithm (RFC 7518). */
 export interface KeySet {
   use: 'access' | 'id_token'
   alg: 'ES256' | 'RS256'
 }
-/** The keys of access tokens: one algorithm, for signing and for verifying. */
+/** The keys of access tokens. A single algorithm prevents algorithm confusion. */
 export const ACCESS_KEYS = { use: 'access', alg: 'ES256' } as const satisfies KeySet
 
 /**
- * What a key is sealed under. Whoever can write to the database cannot have a key of id_tokens, which every client gets, verify
- * access tokens.
+ * The additional authenticated data under which a private key is encrypted. It includes the use, so that an attacker
+ * who can write to the database cannot turn an id_token key into an access token key.
  */
 export function sealNameOf({ use, alg }: KeySet, kid: string): string {
   return use === 'access' ? kid : `${use} ${alg} ${kid}`
 }
 
-/** A key as the database has it. */
+/** A row of the table. */
 export type Row = Awaited<ReturnType<ReturnType<typeof prepareSelect>['execute']>>[number]
 
-/** A key as operators see it. */
+/** A key as shown to operators. */
 export type KeyState = Pick<Row, 'kid' | 'use' | 'alg' | 'signsFrom' | 'retiresAt'> & {
   opens: boolean
   isOfFirstSecret: boolean
 }
 
-/** Whether the time of a key has come. */
+/** Whether the key has started to sign. */
 export function isSigning(row: Row): boolean {
   return row.isSigning === 1
 }
 
 /**
- * The keys of these, in their order, that would end while their tokens may be alive, with the end that they need: the newest
- * has none, and another one that still signs, or will, ends after the one that takes over from it has begun.
+ * The keys that would retire while their tokens may still be valid, with the expiry that they need: the newest key has
+ * no expiry, and a key that signs now or later must outlast the start of its successor by `OVERLAP_MS`.
  */
 export function endingTooSoon(keys: Row[]): Pick<Row, 'kid' | 'retiresAt'>[] {
   return keys.flatMap(({ kid, retiresAt }, index) => {
@@ -47,17 +47,17 @@ export function endingTooSoon(keys: Row[]): Pick<Row, 'kid' | 'retiresAt'>[] {
   })
 }
 
-/** The condition that a key is not retired. */
+/** Condition: the key is not retired. */
 export function isLive({ tables: { signingKeys }, now }: Database): SQL | undefined {
   return or(isNull(signingKeys.retiresAt), sql`${signingKeys.retiresAt} > ${now}`)
 }
 
-/** The condition that a key is of a set. */
+/** Condition: the key belongs to the set. */
 export function isOf({ use, alg }: KeySet, { signingKeys }: Tables): SQL | undefined {
   return and(eq(signingKeys.use, use), eq(signingKeys.alg, alg))
 }
 
-/** The keys of a set that are not retired, the oldest first. */
+/** The keys of a set that are not retired, oldest first. */
 export function prepareSelect(database: Database, set: KeySet) {
   const { db, tables, now } = database
   const { signingKeys } = tables

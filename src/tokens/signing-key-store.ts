@@ -18,22 +18,22 @@ import {
   sealNameOf,
 } from './signing-key-rows.js'
 
-/** How long a new key is published before it signs, so that whoever caches the JWKS knows it by then. */
+/** How long a new key is published before it signs, so that services that cache the JWKS have it by then. */
 const PUBLISH_AHEAD_MS = 10 * 60_000
 
 const RSA_BITS = 2_048
-/** In the thread pool: an RSA key takes a processor up to a second. */
+/** Runs in the thread pool: generating an RSA key takes up to a second of CPU time. */
 const makeKeyPair = promisify(generateKeyPair)
 
-/** A row whose seal opens, with its private key as PEM. */
+/** A row whose private key was decrypted, with the private key as PEM. */
 export type OpenKey = Row & { privateKey: string }
 
-/** A key that is in no row yet. */
+/** A key that is not stored yet. */
 type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string> & KeySet
 
 /**
- * A set of signing keys in the database. Every change leaves a key that signs now, and no key ends while a token that it signed may
- * be alive, but for a key that was retired by name.
+ * A set of signing keys in the database. After every change there is a key that signs, and no key retires while one of
+ * its tokens may be valid, unless an operator retires the key.
  */
 export class SigningKeyStore {
   readonly #database: Database
@@ -48,12 +48,12 @@ export class SigningKeyStore {
     this.#select = prepareSelect(database, set)
   }
 
-  /** The keys that are not retired, the oldest first, whether their seal opens or not. */
+  /** The keys that are not retired, oldest first, whether or not they can be decrypted. */
   rows(): PromiseLike<Row[]> {
     return this.#select.execute()
   }
 
-  /** As `rows`, for operators: whether each opens with the secret, and whether with the first one. */
+  /** Like `rows`, for operators: with whether each key decrypts with the secret, and whether with the first secret. */
   async list(): Promise<KeyState[]> {
     const rows = await this.rows()
     return rows.map((row) => ({
@@ -64,15 +64,16 @@ export class SigningKeyStore {
   }
 
   /**
-   * Publishes the next key. It signs in ten minutes, and the others retire when no token of theirs can be alive; `atOnce`, for
-   * a leak, the new key signs and all others retire now, with every token they signed.
-   * Resolves to its kid, or to undefined when another process has just published one.
+   * Publishes the next key. The new key signs after ten minutes; the other keys retire when their last tokens have
+   * expired. With `atOnce`, for a leak, the new key signs now and all other keys retire now, which invalidates their
+   * tokens. Resolves to the new kid, or to undefined if another process has just published a key.
    */
   async rotate({ atOnce = false } = {}): Promise<string | undefined> {
     const { tables, now } = this.#database
     const { signingKeys } = tables
     const key = await this.#make()
-    // Taken before the lock: of several processes that rotate at the same moment one succeeds, by the unique position.
+    // Read before the lock, so that processes that rotate at the same moment choose the same position. The unique index
+    // lets only one succeed.
     const position = (await this.#lastPosition()) + 1
     const isAdded = await this.#change(async (db) => {
       const hasSigner = this.openAll(await within(db, this.#select).execute()).some(isSigning)
@@ -92,8 +93,8 @@ export class SigningKeyStore {
   }
 
   /**
-   * Ends a key at once, for one that leaked: its tokens stop working. Where it signed, the next one signs now. False when
-   * there is no such key.
+   * Retires a leaked key immediately, which invalidates its tokens. If the key was signing, the next key signs now.
+   * False if there is no such key.
    */
   async retire(kid: string): Promise<boolean> {
     const { tables, now } = this.#database
@@ -115,7 +116,8 @@ export class SigningKeyStore {
   }
 
   /**
-   * Seals anew with the first secret what another of the list has sealed: the others are not needed then. Resolves to the kids.
+   * Re-encrypts with the first secret all keys that another secret of the list encrypted. The other secrets are then no
+   * longer needed. Resolves to the kids.
    */
   async reseal(): Promise<string[]> {
     const { signingKeys } = this.#database.tables
@@ -129,11 +131,13 @@ export class SigningKeyStore {
     })
   }
 
-  /** Sees to it that there is a signer and that no key ends too soon. */
+  /** Ensures that a key signs and that no key retires too soon. */
   async repair(): Promise<void> {
-    // Taken before the lock, which an empty table has no row for: of several processes that start on it one succeeds.
+    // Read before the lock, because an empty table has no row to lock. Processes that start together choose the same
+    // position, and the unique index lets only one succeed.
     const position = (await this.#lastPosition()) + 1
-    // Another set finds that row, and must not lose its place to a set that gets a key at the same moment.
+    // Other sets find a row to lock. They take their position under the lock, so that two sets cannot choose the same
+    // position.
     const spare = { ...(await this.#make()), ...(this.#set.use === 'access' && { position }) }
     await this.#change(async (db) => {
       const keys = this.openAll(await within(db, this.#select).execute())
@@ -142,12 +146,12 @@ export class SigningKeyStore {
     })
   }
 
-  /** Changes the keys in one transaction; of several, also in other processes, one at a time. */
+  /** Changes the keys in a transaction. The lock serialises changes across processes. */
   #change<Result>(work: (db: Db) => Promise<Result>): Promise<Result> {
     const { tables, forUpdate } = this.#database
     const { signingKeys } = tables
     return this.#database.transaction(async (db) => {
-      // One row stands for the table; no row is ever deleted.
+      // Locks the first row on behalf of the table. Rows are never deleted.
       await db
         .select({ kid: signingKeys.kid })
         .from(signingKeys)
@@ -156,7 +160,7 @@ export class SigningKeyStore {
     })
   }
 
-  /** Lets the newest key that is published already sign now; where there is none, the spare one. */
+  /** Lets the newest published key sign now. Inserts the spare key if there is none. */
   async #appointSigner(db: Db, spare: NewKey & { position?: number }): Promise<void> {
     const { tables, now } = this.#database
     const next = this.openAll(await within(db, this.#select).execute()).findLast((key) => !isSigning(key))
@@ -173,7 +177,7 @@ export class SigningKeyStore {
     }
   }
 
-  /** Adds a key. False when the position is taken: another process has just added one. */
+  /** Inserts a key. False if the position is taken: another process has just inserted a key. */
   async #insert(db: Db, key: NewKey & { position: number | SQL; signsFrom: SQL }): Promise<boolean> {
     const { tables, now } = this.#database
     const added = await db
@@ -202,7 +206,7 @@ export class SigningKeyStore {
       this.#set.alg === 'ES256'
         ? await makeKeyPair('ec', { namedCurve: 'P-256' })
         : await makeKeyPair('rsa', { modulusLength: RSA_BITS })
-    // Loaded here, because a process hardly ever makes a key.
+    // Imported here, because a process rarely creates a key.
     const { calculateJwkThumbprint, exportJWK } = await import('jose')
     const jwk = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(jwk)
@@ -215,7 +219,7 @@ export class SigningKeyStore {
     return isOfNewest(sealedPrivateKey, sealNameOf(this.#set, kid), this.#sealingKeys)
   }
 
-  /** Those of the rows whose seal opens. */
+  /** The rows whose private key can be decrypted. */
   openAll(rows: Row[]): OpenKey[] {
     return rows.flatMap((row) => this.#open(row))
   }

@@ -6,16 +6,19 @@ import type { Secret } from './secret.js'
 import { ACCESS_KEYS, endingTooSoon, isSigning, type KeyState } from './signing-key-rows.js'
 import { SigningKeyStore } from './signing-key-store.js'
 
-/** The one signature algorithm of access tokens, for signing and for verifying. */
+/** The only signature algorithm of access tokens, for signing and verifying. */
 export const ALGORITHM = ACCESS_KEYS.alg
 /** The `typ` of an access token, RFC 9068 section 2.1. */
 export const TOKEN_TYPE = 'at+jwt'
-/** The `typ` of the long-lived tokens that the tutorials' addresses give out: none that another service would check for. */
+/**
+ * The `typ` of the long-lived tokens of the tutorial endpoints. It differs from `at+jwt`, so that other services refuse
+ * these tokens.
+ */
 export const COMPAT_TOKEN_TYPE = 'compat+jwt'
 const UNOPENED =
   'Signing keys in the database were sealed with another secret than this SECRET_KEY, or by a stranger, and are not used:'
 
-/** A public key as RFC 7517 and RFC 7518 section 6.2 have it. */
+/** A public key in the format of RFC 7517 and RFC 7518 section 6.2. */
 type PublicJwk = Record<'kty' | 'crv' | 'x' | 'y' | 'kid' | 'use' | 'alg', string>
 
 type TokenType = typeof TOKEN_TYPE | typeof COMPAT_TOKEN_TYPE
@@ -26,8 +29,9 @@ interface Signer {
 }
 
 /**
- * The signing keys of this installation, stored in the database with their private halves encrypted by the secret. Only the
- * authenticated encryption of a row is trusted: write access to the database without the secret cannot add a key.
+ * The signing keys of this installation. The database stores the private keys encrypted with the secret. The public key
+ * is derived from the decrypted private key, so an attacker with write access to the database but without the secret
+ * cannot add a key.
  */
 export class Keys {
   readonly #store: SigningKeyStore
@@ -36,14 +40,17 @@ export class Keys {
   #signer: Signer | undefined
   #jwks: { keys: PublicJwk[] } = { keys: [] }
   #unopened: string[] = []
-  /** Grows by one when the set of keys changes: what was verified before must be verified again. */
+  /** Increases when the set of keys changes. Cached verification results of an older generation are invalid. */
   generation = 0
 
   private constructor(store: SigningKeyStore) {
     this.#store = store
   }
 
-  /** Loads the keys, and makes one where none signs. @throws DatabaseError when another secret sealed them all */
+  /**
+   * Loads the keys. Creates a key if no key signs. @throws DatabaseError when the keys were encrypted with another
+   * secret
+   */
   static async open(database: Database, secret: Secret): Promise<Keys> {
     const store = new SigningKeyStore(database, secret)
     const rows = await store.rows()
@@ -65,7 +72,10 @@ export class Keys {
     return this.#currentSigner().sign[type](claims)
   }
 
-  /** Asked before a session is begun or rotated, whose token could not be signed. @throws Problem not_ready */
+  /**
+   * Called before a session is created or rotated: without a signing key, its token could not be signed. @throws
+   * Problem not_ready
+   */
   assertCanSign(): void {
     this.#currentSigner()
   }
@@ -75,33 +85,36 @@ export class Keys {
     return this.#signer
   }
 
-  /** Whether there is a key to sign with. */
+  /** Whether there is a signing key. */
   get canSign(): boolean {
     return this.#signer !== undefined
   }
 
-  /** What the operator should know: keys in the database that are not used; undefined when there are none. */
+  /** A warning for the operator about keys in the database that are not used; otherwise undefined. */
   warning(): string | undefined {
     if (this.#unopened.length > 0) return `${UNOPENED} ${this.#unopened.join(', ')}. See latchkey keys list.`
     return undefined
   }
 
-  /** The public key that `kid` names, as PEM. From a Map: a plain object would find `constructor`. */
+  /** The public key for `kid`, as PEM. A Map, because a plain object would return a value for `constructor`. */
   find(kid: unknown): string | undefined {
     return typeof kid === 'string' ? this.#verifying.get(kid) : undefined
   }
 
-  /** The public keys, RFC 7517, with the one that is published but does not sign yet. */
+  /** The public keys, RFC 7517, including a key that is published but does not sign yet. */
   publicJwks(): { keys: PublicJwk[] } {
     return this.#jwks
   }
 
-  /** The keys that are not retired, the oldest first, whether each opens with the secret, and whether with the first one. */
+  /**
+   * The keys that are not retired, oldest first, with whether each decrypts with the secret, and whether with the first
+   * secret.
+   */
   list(): Promise<KeyState[]> {
     return this.#store.list()
   }
 
-  /** Reads the keys again: how a key made, rotated or retired by another process arrives here. */
+  /** Reads the keys again, to learn of keys that another process made, rotated or retired. */
   async reload(): Promise<void> {
     const rows = await this.#store.rows()
     const fingerprint = JSON.stringify(
@@ -124,21 +137,21 @@ export class Keys {
     this.generation += 1
   }
 
-  /** Publishes the next key, as SigningKeyStore does. */
+  /** Publishes the next key: see SigningKeyStore.rotate. */
   async rotate(options?: { atOnce?: boolean }): Promise<string | undefined> {
     const kid = await this.#store.rotate(options)
     await this.reload()
     return kid
   }
 
-  /** Ends a key at once, as SigningKeyStore does. */
+  /** Retires a key immediately: see SigningKeyStore.retire. */
   async retire(kid: string): Promise<boolean> {
     const isKnown = await this.#store.retire(kid)
     await this.reload()
     return isKnown
   }
 
-  /** Seals all keys anew, as SigningKeyStore does. */
+  /** Re-encrypts all keys: see SigningKeyStore.reseal. */
   async reseal(): Promise<string[]> {
     const kids = await this.#store.reseal()
     await this.reload()
