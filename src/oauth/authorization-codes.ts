@@ -6,21 +6,21 @@ import type { Secret } from '../tokens/secret.js'
 
 const PREFIX = 'lkc_'
 const PURPOSE = 'authorization-code'
-/** RFC 6749 asks for at most ten minutes; a browser needs a second. */
+/** RFC 6749 recommends at most ten minutes. A browser needs a second. */
 const LIFETIME_MS = 60_000
-/** Longer than any code. */
+/** Longer than every valid code. */
 export const CODE_MAX_LENGTH = 4_096
 
 const AuthorizationCode = Type.Object({
-  /** The id of the session that the code begins: what has a row can be redeemed no more. */
+  /** The id of the session that the code creates. The code is used up once a session has this id. */
   jti: Type.String(),
   clientId: Type.String(),
   userId: Type.Integer(),
-  /** The browser session that it was given out in. */
+  /** The browser session in which the code was issued. */
   parentId: Type.String(),
   authVersion: Type.Integer(),
   amr: Type.String(),
-  /** In milliseconds since 1970, as the next. */
+  /** In milliseconds since 1970, like `expiresAt`. */
   authTime: Type.Integer(),
   expiresAt: Type.Integer(),
   scope: Type.String(),
@@ -32,7 +32,10 @@ const AuthorizationCode = Type.Object({
 export type AuthorizationCode = Static<typeof AuthorizationCode>
 const authorizationCode = TypeCompiler.Compile(AuthorizationCode)
 
-/** Authorization codes: sealed, so that no row is written for one that nobody redeems, and its holder learns nothing from it. */
+/**
+ * Authorization codes. A code is its own encrypted content: an unused code needs no row, and its holder cannot read the
+ * content.
+ */
 export class AuthorizationCodes {
   readonly #keys: readonly Buffer[]
 
@@ -45,7 +48,7 @@ export class AuthorizationCodes {
     return PREFIX + seal(JSON.stringify(code), PURPOSE, this.#keys)
   }
 
-  /** What a code says, expired or not; undefined for everything that is none of ours. */
+  /** The content of a code, expired or not; undefined if the code is not authentic. */
   open(text: string): AuthorizationCode | undefined {
     if (!text.startsWith(PREFIX) || text.length > CODE_MAX_LENGTH) return undefined
     const opened = unseal(text.slice(PREFIX.length), PURPOSE, this.#keys)

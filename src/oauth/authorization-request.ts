@@ -7,9 +7,9 @@ import type { IdTokens } from './id-tokens.js'
 import { flawOfInteraction, type Interaction, readInteraction } from './interaction.js'
 import { isChallenge } from './pkce.js'
 
-/** Parameters of RFC 9101, which are refused by name: whoever sends one means what is in it. */
+/** Parameters of RFC 9101. Refused, not ignored: ignoring them would drop the request that the client put in them. */
 const REFUSED = { request: 'request_not_supported', request_uri: 'request_uri_not_supported' } as const
-/** What a client may send with it, in characters. */
+/** The longest `state` and `nonce`, in characters. */
 const STATE_LONGEST = 2_048
 const NONCE_LONGEST = 512
 
@@ -23,7 +23,7 @@ type ErrorCode =
   | 'access_denied'
   | (typeof REFUSED)[keyof typeof REFUSED]
 
-/** The parameters as they came: one that comes twice is an array. */
+/** The raw query parameters. A repeated parameter is an array. */
 export type Query = Record<string, unknown>
 
 type Parameters = Record<string, string | undefined>
@@ -32,14 +32,14 @@ type Parameters = Record<string, string | undefined>
 export interface AuthorizationRequest {
   client: OAuthClient
   redirectUri: string
-  /** Words with a space between them, each one that the client may have. */
+  /** Space-separated. Limited to the scopes of the client. */
   scope: string
   resource: string | undefined
-  /** Of PKCE; undefined from a client that is exempt. */
+  /** The PKCE challenge. Undefined if the client is exempt. */
   challenge: string | undefined
   state: string | undefined
   nonce: string | undefined
-  /** The `sub` that `id_token_hint` names: the client gets no answer about anybody else. */
+  /** The `sub` of `id_token_hint`. The request fails for any other user. */
   subject: string | undefined
   interaction: Interaction
 }
@@ -49,7 +49,7 @@ interface Dependencies {
   idTokens: IdTokens
 }
 
-/** An error that the client is told, by way of the browser: RFC 6749 section 4.1.2.1. */
+/** An error that is sent to the client by a redirect: RFC 6749 section 4.1.2.1. */
 export class AuthorizationError extends Error {
   constructor(
     readonly code: ErrorCode,
@@ -62,9 +62,10 @@ export class AuthorizationError extends Error {
 }
 
 /**
- * Reads and checks a request. Nobody is sent anywhere before the client and the address are known: an open redirector lends its
- * name to whoever asks (RFC 9700 section 4.11).
- * @throws Problem client_unknown, redirect_uri_unknown; AuthorizationError for everything that the client should hear
+ * Parses and validates an authorization request. Redirects only after the client and the redirect URI are verified:
+ * otherwise the endpoint would be an open redirector (RFC 9700 section 4.11).
+ * @throws Problem client_unknown, redirect_uri_unknown
+ * @throws AuthorizationError for every other error
  */
 export async function readAuthorizationRequest(
   query: Query,
@@ -83,7 +84,7 @@ export async function readAuthorizationRequest(
   if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or comes twice.')
   const twice = Object.keys(query).find((name) => typeof query[name] !== 'string')
   if (twice !== undefined) refuse('invalid_request', 'A parameter comes twice.')
-  // RFC 6749 section 3.1: a parameter without a value counts as left out.
+  // RFC 6749 section 3.1: a parameter without a value is treated as omitted.
   const parameters = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== '')) as Parameters
   for (const [name, code] of Object.entries(REFUSED)) {
     if (parameters[name] !== undefined) refuse(code, `The parameter ${name} is not taken.`)
@@ -113,7 +114,10 @@ export async function readAuthorizationRequest(
   }
 }
 
-/** The address that a browser goes to with an answer. Each names the issuer: RFC 9207, against mix-up. */
+/**
+ * The redirect URI with the response parameters. Authorization responses include `iss` (RFC 9207), against mix-up
+ * attacks.
+ */
 export function answerAddress(redirectUri: string, parameters: Record<string, string | undefined>): string {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) {
@@ -124,7 +128,7 @@ export function answerAddress(redirectUri: string, parameters: Record<string, st
 
 function grantedScope(asked: string, client: OAuthClient): string {
   const words = new Set(wordsOf(asked))
-  // OpenID Connect Core, section 11: who may not have it is granted all but that.
+  // OpenID Connect Core, section 11: a client without permission gets the other scopes, without `offline_access`.
   const isOfflineGranted = client.isFirstParty && client.grantTypes.includes('refresh_token')
   return client.scopes.filter((word) => words.has(word) && (word !== 'offline_access' || isOfflineGranted)).join(' ')
 }

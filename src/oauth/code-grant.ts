@@ -12,15 +12,15 @@ import type { AuthorizationCodes } from './authorization-codes.js'
 import type { IdTokens, LoginProof } from './id-tokens.js'
 import { isVerifierOf } from './pkce.js'
 
-/** What the token endpoint is sent with a code: RFC 6749 section 4.1.3 and RFC 7636 section 4.5. */
+/** The parameters of a code exchange: RFC 6749 section 4.1.3 and RFC 7636 section 4.5. */
 export interface CodeExchange {
   code: string
   redirectUri: string
-  /** Undefined from a client that is exempt from PKCE. */
+  /** Undefined if the client is exempt from PKCE. */
   verifier: string | undefined
 }
 
-/** The answer of the token endpoint. */
+/** The response of the token endpoint. */
 export type GrantedTokens = (AccessToken | Tokens) & { scope: string; id_token?: string }
 
 interface Dependencies {
@@ -30,7 +30,7 @@ interface Dependencies {
   idTokens: IdTokens
 }
 
-/** The grant authorization_code: a code for an access token, once. */
+/** The grant authorization_code: exchanges a code for tokens, once. */
 export class CodeGrant {
   readonly #config: Config
   readonly #codes: AuthorizationCodes
@@ -45,9 +45,10 @@ export class CodeGrant {
   }
 
   /**
-   * Exchanges a code, for a client that has proved who it is. A second exchange with everything right ends what the first one began: one of the two is a thief's. One
-   * with the wrong verifier ends nothing, or whoever saw a code could log its owner out. What was taken from the client since
-   * /authorize, an address, a scope or a resource, it does not get.
+   * Exchanges a code for an authenticated client. A second exchange with all parameters correct ends the session of the
+   * first exchange, because one of the two clients stole the code. An exchange with a wrong verifier ends nothing:
+   * otherwise an attacker who saw the code could log its owner out. Redirect URIs, scopes and resources that the client
+   * has lost since /authorize are not granted.
    * @throws Problem invalid_grant, OAuthError invalid_target
    */
   async redeem({ code: text, redirectUri, verifier }: CodeExchange, by: OAuthClient, client: Client) {
@@ -70,7 +71,7 @@ export class CodeGrant {
     return this.#withIdToken(by, session.token, { ...content, user: session.user, nonce, sid: content.parentId })
   }
 
-  /** What a refresh gets beside its pair: an id_token without nonce (OpenID Connect Core, section 12.2). */
+  /** Adds an id_token without nonce to a refresh response (OpenID Connect Core, section 12.2). */
   complete(by: OAuthClient, tokens: Tokens, { parentId, ...session }: RefreshedSession): Promise<GrantedTokens> {
     return this.#withIdToken(by, tokens, { ...session, sid: parentId ?? undefined })
   }

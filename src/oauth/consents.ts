@@ -9,7 +9,7 @@ import { Problem } from '../problems.js'
 import type { Endings } from '../sessions/endings.js'
 import { endSessionsWith } from '../sessions/statements.js'
 
-/** The session of a client ends with what it was begun for. */
+/** The event for sessions that end because their consent is revoked. */
 const ENDED = { type: 'session.ended', reason: 'consent revoked' } as const
 
 interface Dependencies {
@@ -19,7 +19,7 @@ interface Dependencies {
   endings: Endings
 }
 
-/** What people have let clients of others do. The operator's own clients ask nobody. */
+/** The consents of users to third-party clients. First-party clients need no consent. */
 export class Consents {
   readonly #database: Database
   readonly #clients: KnownClients
@@ -36,8 +36,8 @@ export class Consents {
   }
 
   /**
-   * Whether somebody has to be asked before a client gets this scope. Clients on a device are asked for each time: another
-   * program may stand at their address (RFC 8252 section 8.6).
+   * Whether the user must be asked before the client gets this scope. Clients without an https redirect URI (on a
+   * device) require consent each time: another program may receive the redirect (RFC 8252 section 8.6).
    */
   async isNeeded(client: OAuthClient, { userId, scope, redirectUri }: Asked): Promise<boolean> {
     if (client.isFirstParty) return false
@@ -48,7 +48,7 @@ export class Consents {
     return !wordsOf(scope).every((word) => granted.includes(word))
   }
 
-  /** Remembers what somebody has agreed to, beside what they had agreed to before. */
+  /** Stores a consent. The scope is added to the scope granted before. */
   async grant({ id: clientId }: OAuthClient, { userId, scope }: Pick<Asked, 'userId' | 'scope'>, client: Client) {
     const { tables, now } = this.#database
     const { consents } = tables
@@ -64,7 +64,7 @@ export class Consents {
     })
   }
 
-  /** The clients that somebody lets use their account, in the order of their ids. */
+  /** The clients that the user has consented to, ordered by id. */
   async list(userId: number): Promise<Consented[]> {
     const { db, tables } = this.#database
     const { consents } = tables
@@ -75,11 +75,12 @@ export class Consents {
     })
   }
 
-  /** Takes back what somebody agreed to, and ends the sessions of the client. @throws Problem not_found */
+  /** Revokes a consent and ends the sessions of the client. @throws Problem not_found */
   async revoke(userId: number, clientId: string, client: Client): Promise<void> {
     const { consents } = this.#database.tables
     await this.#database.transaction(async (db) => {
-      // A session of the client that begins at this moment reads the same row, so that it is either refused or seen below.
+      // Locks the user row. A session insert of the client takes `FOR SHARE` on the same row, so a concurrent insert
+      // either fails or is visible to the update below.
       await this.#lock(db, userId)
       const gone = await db.delete(consents).where(this.#is(userId, clientId)).returning({ id: consents.clientId })
       if (gone.length === 0) throw new Problem('not_found')
@@ -103,7 +104,7 @@ export class Consents {
   }
 }
 
-/** A client that was let in, with the words that it may have. */
+/** A client with consent, and its granted scope. */
 interface Consented {
   id: string
   name: string

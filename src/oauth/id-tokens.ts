@@ -7,24 +7,24 @@ import type { IdTokenKeys } from '../tokens/id-token-keys.js'
 import { claimsOf, type UserClaimsReader } from './user-claims.js'
 
 const HALF_OF_SHA256 = 16
-/** As much as the headers of a request may hold. */
+/** The longest `id_token_hint`: the limit of the request headers. */
 export const HINT_MAX_LENGTH = 8_192
 
-/** Whom an id_token names, and the client that it was made for. */
+/** The user and the client of an id_token. */
 export interface IdTokenHint {
   sub: string
   aud: string
 }
 
-/** A log-in that a client learns of. */
+/** A log-in, as reported to a client. */
 export interface LoginProof {
   userId: number
-  /** The user, where the log-in has just read it. */
+  /** The user, if the log-in has just read the row. */
   user?: AuthorizedUser
   scope: string
-  /** The session of the browser. */
+  /** The browser session. */
   sid?: string | undefined
-  /** Words of RFC 8176 with a space between them. */
+  /** Space-separated values of RFC 8176. */
   amr: string
   /** In milliseconds since 1970. */
   authTime: number
@@ -45,7 +45,7 @@ export class IdTokens {
     this.#dependencies = dependencies
   }
 
-  /** The id_token that goes with an access token; undefined without the scope `openid`. @throws Problem not_ready */
+  /** The id_token for an access token. Undefined without the scope `openid`. @throws Problem not_ready */
   async make(client: OAuthClient, accessToken: string, proof: LoginProof): Promise<string | undefined> {
     const { config, keys, claims } = this.#dependencies
     const { userId, user: known, scope, sid, amr, authTime, nonce } = proof
@@ -68,8 +68,8 @@ export class IdTokens {
   }
 
   /**
-   * Reads an id_token that a client shows as a hint: of ours, expired or not; undefined for everything else. It says whom the
-   * client means, and lets nobody in: whoever reads a log of the client may have it too.
+   * Verifies an id_token hint, expired or not; otherwise undefined. The hint names a user but authenticates no one: an
+   * id_token may leak through the logs of a client.
    */
   readHint(hint: string): IdTokenHint | undefined {
     const { config, keys } = this.#dependencies
@@ -78,7 +78,7 @@ export class IdTokens {
   }
 }
 
-/** `at_hash`: the left half of the hash that the algorithm uses, which is SHA-256 in both. */
+/** `at_hash`: the left half of the hash. Both algorithms use SHA-256. */
 function hashOf(accessToken: string): string {
   return createHash('sha256').update(accessToken).digest().subarray(0, HALF_OF_SHA256).toString('base64url')
 }

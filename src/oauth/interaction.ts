@@ -1,23 +1,25 @@
-/** What a client may ask about how the person is asked: OpenID Connect Core, section 3.1.2.1. */
+/** The values of `prompt`: OpenID Connect Core, section 3.1.2.1. */
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 type Prompt = (typeof PROMPTS)[number]
-/** Those that ask for a log-in. There is one account at a time, so that to choose another one is to log in. */
+/**
+ * The prompts that require a log-in. A browser has one account at a time, so selecting another account means a log-in.
+ */
 const LOG_INS: readonly Prompt[] = ['login', 'select_account']
 const MAX_AGE = /^\d{1,10}$/
 
 export interface Interaction {
   prompts: readonly Prompt[]
-  /** How long ago the log-in may have been, in seconds. */
+  /** The maximum age of the log-in, in seconds. */
   maxAge: number | undefined
-  /** A name to begin the log-in with. */
+  /** A name to prefill in the log-in form. */
   loginHint: string | undefined
-  /** Tags of BCP 47 with a space between them, the best first. */
+  /** Space-separated tags of BCP 47, in order of preference. */
   uiLocales: string | undefined
 }
 
 type Parameters = Record<string, string | undefined>
 
-/** What is wrong with the parameters, as a sentence; undefined where nothing is. */
+/** The error in the parameters, as a sentence; undefined if they are valid. */
 export function flawOfInteraction({ prompt, max_age: maxAge }: Parameters): string | undefined {
   const words = wordsIn(prompt)
   if (!words.every(isPrompt)) return `prompt is of ${PROMPTS.join(', ')}.`
@@ -36,13 +38,13 @@ export function readInteraction(parameters: Parameters): Interaction {
   }
 }
 
-/** Whether a log-in of this time (in milliseconds since 1970) will not do. */
+/** Whether the request requires a new log-in, given the time of the last log-in (in milliseconds since 1970). */
 export function needsLogIn({ prompts, maxAge }: Interaction, authTime: number): boolean {
   if (prompts.some((prompt) => LOG_INS.includes(prompt))) return true
   return maxAge !== undefined && Date.now() - authTime > maxAge * 1_000
 }
 
-/** The query of a request without what the log-in just made has answered. */
+/** The query of a request without the parameters that the log-in has just satisfied. */
 export function afterLogIn(query: string): string {
   const parameters = new URLSearchParams(query)
   const prompts = wordsIn(parameters.get('prompt') ?? undefined).filter((word) => !LOG_INS.some((one) => one === word))

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.js'
 import type { AuthorizedUser } from '../sessions/client-sessions.js'
 import { rolesIn } from '../tokens/roles.js'
 
-/** What a client learns of a person: OpenID Connect Core, section 5.1. What the account does not have is not there. */
+/** The user claims for a client: OpenID Connect Core, section 5.1. Claims without a value are omitted. */
 export interface UserClaims {
   sub: string
   name?: string
@@ -15,7 +15,7 @@ export interface UserClaims {
   roles?: string[]
 }
 
-/** The claims of people, by the scope that a client was granted. */
+/** Reads the claims of users, limited by the granted scope. */
 export class UserClaimsReader {
   readonly #select: ReturnType<typeof prepareSelect>
 
@@ -23,14 +23,14 @@ export class UserClaimsReader {
     this.#select = prepareSelect(database)
   }
 
-  /** The claims of an active user; undefined where there is none. Without a scope, of Latchkey's own client, all of them. */
+  /** The claims of an active user; otherwise undefined. Without a scope (a token of Latchkey itself), all claims. */
   async read(userId: number, scope: string | undefined): Promise<UserClaims | undefined> {
     const [user] = await this.#select.execute({ userId })
     return user && claimsOf({ id: userId, ...user }, scope)
   }
 }
 
-/** The claims that a scope names; without a scope, all of them. */
+/** The claims that the scope grants. Without a scope, all claims. */
 export function claimsOf(user: AuthorizedUser & { id: number }, scope: string | undefined): UserClaims {
   const words = scope === undefined ? ['profile', 'email', 'roles'] : wordsOf(scope)
   const { id, name, username, locale, email, emailVerifiedAt, roles } = user
