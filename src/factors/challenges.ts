@@ -10,12 +10,12 @@ const RANDOM_BYTES = 16
 const EXPIRY_BYTES = 6
 const HEAD_BYTES = RANDOM_BYTES + EXPIRY_BYTES
 const MAC_BYTES = 16
-/** A used one is kept for so much longer, for a process whose clock runs behind the database's. */
+/** Used challenges are kept for this much longer, for a process whose clock is behind the database's. */
 const KEPT_MS = 60_000
 
 /**
- * What passkeys sign: random bytes, the time at which they expire and a MAC of both, so that asking for one writes nothing. It is
- * taken once: the answers of passkeys that count nothing, as synchronized ones, would be good again otherwise.
+ * Challenges for passkeys: random bytes, their expiry and a MAC of both, so that issuing one writes nothing. Each is
+ * accepted once: synchronized passkeys do not count signatures, so a replayed response would otherwise be valid.
  */
 export class Challenges {
   readonly #database: Database
@@ -28,7 +28,7 @@ export class Challenges {
     this.#insert = prepareInsert(database)
   }
 
-  /** A new one in base64url. `purpose` says what it is for, and is bound into it. */
+  /** A new challenge in base64url. The MAC covers `purpose`. */
   make(purpose: string): string {
     const [key] = this.#keys
     if (key === undefined) throw new Error('There is no key for challenges')
@@ -38,9 +38,9 @@ export class Challenges {
     return Buffer.concat([head, mac(key, head, purpose)]).toString('base64url')
   }
 
-  /** Whether it is one of ours, for this purpose, and has not expired. */
+  /** Whether this service made the challenge for this purpose, and it has not expired. */
   isOurs(challenge: string, purpose: string): boolean {
-    // One spelling alone: another one of the same bytes would have another hash.
+    // Accepts one encoding only: another encoding of the same bytes would have another hash, and could be replayed.
     const bytes = bytesIn(challenge, HEAD_BYTES + MAC_BYTES)
     if (bytes === undefined) return false
     const head = bytes.subarray(0, HEAD_BYTES)
@@ -48,14 +48,14 @@ export class Challenges {
     return isAuthentic && expiryOf(head) > Date.now()
   }
 
-  /** Uses one of ours up, within the transaction of what it is used for. False for one that was used before, in any replica. */
+  /** Uses a challenge up, within the transaction of `db`. False if any replica has used it before. */
   async use(db: Db, challenge: string): Promise<boolean> {
     const hash = createHash('sha256').update(challenge).digest('base64url')
     const expiresAt = expiryOf(Buffer.from(challenge, 'base64url'))
     return (await within(db, this.#insert).execute({ hash, expiresAt })).length > 0
   }
 
-  /** Deletes what has expired. */
+  /** Deletes used challenges that have expired. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const { usedChallenges: table } = tables

@@ -12,13 +12,13 @@ import { readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
 
 export type Factor = Tables['factors']['$inferSelect']
 
-/** A code that somebody types. */
+/** A code that a user types. */
 export type ShownCode = { totp: string } | { recoveryCode: string }
 
-/** What somebody shows beside the password. */
+/** A second factor that a user shows. */
 export type ShownFactor = ShownCode | { passkey: AuthenticationResponseJSON }
 
-/** What a wrong one is answered with. */
+/** The problem for a wrong factor. */
 export function wrongFactor(shown: ShownFactor): Problem {
   return new Problem('passkey' in shown ? 'passkey_rejected' : 'wrong_code')
 }
@@ -26,17 +26,20 @@ export function wrongFactor(shown: ShownFactor): Problem {
 /** How a second factor can be shown. */
 export type Method = 'totp' | 'passkey' | 'recovery_code'
 
-/** A second factor that was right. */
+/** A right second factor. */
 export interface UsedFactor {
-  /** In words of RFC 8176. */
+  /** As in RFC 8176. */
   amr: string
-  /** What is yet to be used up, within the transaction of what the factor is for. @throws Problem when it was used before */
+  /**
+   * Uses up the passkey's challenge, within the transaction of the log-in or change.
+   * @throws Problem if it was used before
+   */
   spend?(db: Db): Promise<void>
 }
 
 /**
- * The second factors of people. Nothing here decides who may do what: a code counts once, and the rows are changed within the
- * transaction of the deed.
+ * Stores and verifies second factors. Callers decide what a factor is needed for, and pass the transaction of the
+ * change. A code is valid once.
  */
 export class Factors {
   readonly #database: Database
@@ -53,7 +56,7 @@ export class Factors {
     this.#statements = prepareStatements(database)
   }
 
-  /** How this user can show a second factor; empty where there is none to show. */
+  /** The methods by which this user can show a second factor; empty if there is none. */
   async methodsOf(userId: number, db = this.#database.db): Promise<Method[]> {
     const { totp, passkeys, codes } = sole(await within(db, this.#statements.methods).execute({ userId }))
     if (totp + passkeys === 0) return []
@@ -66,8 +69,8 @@ export class Factors {
   }
 
   /**
-   * The factor, if it is one of the user's and right. A code counts the first time that it is shown: of many at once one is told
-   * so. Of passkeys, that is told by `spend`.
+   * The factor, if it belongs to the user and is right. A code is valid once: of concurrent uses, one succeeds. A
+   * passkey is used up by `spend`.
    */
   async use(userId: number, shown: ShownFactor, client: Client): Promise<UsedFactor | undefined> {
     if ('passkey' in shown) return this.#passkeys.verify(shown.passkey, client, userId).catch(undefinedIfRejected)
@@ -82,12 +85,12 @@ export class Factors {
     return within(db, this.#statements.list).execute({ userId })
   }
 
-  /** How many recovery codes a user has left. */
+  /** How many unused recovery codes a user has. */
   async recoveryCodesLeft(userId: number): Promise<number> {
     return sole(await this.#statements.methods.execute({ userId })).codes
   }
 
-  /** Begins a factor, in place of one that was begun before and not confirmed. The secret is known to nobody else. */
+  /** Begins a TOTP factor, and replaces an unconfirmed one. The secret is returned only here. */
   async begin(db: Db, userId: number, name: string | null): Promise<{ id: string; secret: Buffer }> {
     const { tables, now } = this.#database
     const { factors } = tables
@@ -98,12 +101,12 @@ export class Factors {
     return { id, secret }
   }
 
-  /** Whether a factor is begun and waits for its first code. */
+  /** Whether the user has an unconfirmed factor. */
   async hasBegun(userId: number): Promise<boolean> {
     return (await this.#statements.begun.execute({ userId })).length > 0
   }
 
-  /** Confirms the factor that was begun, by its first code. Resolves to its id; undefined when the code is not its. */
+  /** Confirms the factor that was begun, by its first code. Resolves to its id; undefined if the code is wrong. */
   async confirm(db: Db, userId: number, text: string): Promise<string | undefined> {
     const [row] = await within(db, this.#statements.begun).execute({ userId })
     const step = row && this.#stepOf(row, readTotpCode(text))
@@ -115,7 +118,7 @@ export class Factors {
     return confirmed?.id
   }
 
-  /** Names a factor of a user. False when it is not theirs. */
+  /** Renames a factor of a user. False if the user has no such factor. */
   async rename(userId: number, id: string, name: string | null): Promise<boolean> {
     const { db, tables } = this.#database
     const { factors } = tables
@@ -123,7 +126,10 @@ export class Factors {
     return (await db.update(factors).set({ name }).where(isTheirs).returning({ id: factors.id })).length > 0
   }
 
-  /** Removes factors of a user, one or all, within the transaction of `db`; with the last one, the recovery codes. */
+  /**
+   * Removes one or all factors of a user, within the transaction of `db`. Without a factor left, deletes the recovery
+   * codes.
+   */
   async remove(db: Db, userId: number, id?: string): Promise<Factor[]> {
     const { factors, recoveryCodes } = this.#database.tables
     const isMeant = and(eq(factors.userId, userId), id === undefined ? undefined : eq(factors.id, id))
@@ -134,7 +140,7 @@ export class Factors {
     return removed.filter(({ confirmedAt }) => confirmedAt !== null)
   }
 
-  /** New recovery codes in place of the others, within the transaction of `db`. They are shown once. */
+  /** Replaces the recovery codes, within the transaction of `db`. The codes are returned only here. */
   async replaceRecoveryCodes(db: Db, userId: number): Promise<string[]> {
     const { recoveryCodes } = this.#database.tables
     const codes = makeRecoveryCodes()

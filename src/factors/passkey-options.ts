@@ -7,16 +7,16 @@ import type { Tables } from '../database/database.js'
 
 type Row = Tables['factors']['$inferSelect']
 
-/** ES256, EdDSA and RS256: what authenticators have. The library's own choice depends on the version of Node. */
+/** ES256, EdDSA and RS256, which authenticators use. The library's default depends on the version of Node. */
 export const ALGORITHMS = [-7, -8, -257]
-/** For how long the browser asks: a little less than the challenge is good for. */
+/** How long the browser waits for the user: a little less than a challenge is valid. */
 const TIMEOUT_MS = 4 * 60_000
 
 interface Question {
   rpId: string
   /** In base64url. */
   challenge: string
-  /** The factors of the account, where it is known. */
+  /** The factors of the account, if it is known. */
   own: Row[]
 }
 
@@ -25,7 +25,7 @@ interface NewPasskey extends Question {
   user: PublicKeyCredentialCreationOptionsJSON['user']
 }
 
-/** What `navigator.credentials.create` takes. A device that has one of the passkeys of `own` makes no other. */
+/** Options for `navigator.credentials.create`. A device that holds a passkey of `own` makes no second one. */
 export function creationOptions({
   rpId,
   challenge,
@@ -45,7 +45,7 @@ export function creationOptions({
   }
 }
 
-/** What `navigator.credentials.get` takes: any passkey of this service, or one of `own`. */
+/** Options for `navigator.credentials.get`: any passkey of this service, or those of `own`. */
 export function requestOptions({ rpId, challenge, own }: Question): PublicKeyCredentialRequestOptionsJSON {
   return {
     rpId,

@@ -1,7 +1,8 @@
 import { Type } from '@sinclair/typebox'
 
-// The JSON of WebAuthn level 3: what `PublicKeyCredential.parseCreationOptionsFromJSON` and `parseRequestOptionsFromJSON` take, and
-// what `toJSON` of a credential gives. Browsers may add to the latter, so that unknown fields are let pass.
+// The JSON of WebAuthn level 3: the input of `PublicKeyCredential.parseCreationOptionsFromJSON` and
+// `parseRequestOptionsFromJSON`, and the output of a credential's `toJSON`. Browsers may add fields to the latter, so
+// unknown fields are accepted.
 
 const ID_LENGTH = 2_048
 const DATA_LENGTH = 16_384

@@ -20,22 +20,22 @@ type Row = Database['tables']['factors']['$inferSelect']
 
 const LOG_IN = 'log-in'
 
-/** Somebody for whom a passkey is made. */
+/** A user for whom a passkey is made. */
 export interface Holder {
   id: number
-  /** The session or the log-in in which it is made. */
+  /** The session or the log-in in which the passkey is made. */
   occasion: string
-  /** What the device shows. */
+  /** Shown by the device. */
   name: string
   displayName: string
 }
 
-/** A passkey whose signature is good. Nothing is used up before `spend`. */
+/** A passkey with a valid signature. `spend` uses its challenge up. */
 export interface Shown {
   userId: number
-  /** In words of RFC 8176. */
+  /** As in RFC 8176. */
   amr: string
-  /** Uses the challenge up, within the transaction of what it is used for. @throws Problem passkey_rejected */
+  /** Uses the challenge up, within the transaction of `db`. @throws Problem passkey_rejected */
   spend(db: Db): Promise<void>
 }
 
@@ -48,8 +48,8 @@ interface Dependencies {
 }
 
 /**
- * Passkeys: WebAuthn level 3 without attestation. They say who somebody is by themselves (discoverable credentials), and that
- * the person was verified by the device, so that one counts as two factors.
+ * Passkeys: WebAuthn level 3 without attestation. They identify the user without a name (discoverable credentials). The
+ * device verifies the user, so a passkey counts as two factors.
  */
 export class Passkeys {
   readonly #config: Config
@@ -68,25 +68,25 @@ export class Passkeys {
     this.#find = prepareFind(database)
   }
 
-  /** Whether there is a domain for passkeys. */
+  /** Whether passkeys are on: RP_ID is set. */
   get areAvailable(): boolean {
     return this.#config.RP_ID !== ''
   }
 
-  /** What `navigator.credentials.create` takes. A device that has one of the passkeys of `own` makes no other. */
+  /** Options for `navigator.credentials.create`. A device that holds a passkey of `own` makes no second one. */
   creationOptions(holder: Holder, own: Row[], serviceName: string): PublicKeyCredentialCreationOptionsJSON {
     const rpId = this.#assertAvailable()
     const user = { id: this.#handleOf(holder.id), name: holder.name, displayName: holder.displayName }
     return creationOptions({ rpId, challenge: this.#challenges.make(registrationOf(holder)), own, serviceName, user })
   }
 
-  /** What `navigator.credentials.get` takes: any passkey of this service, or one of `own`. */
+  /** Options for `navigator.credentials.get`: any passkey of this service, or those of `own`. */
   requestOptions(own: Row[] = []): PublicKeyCredentialRequestOptionsJSON {
     return requestOptions({ rpId: this.#assertAvailable(), challenge: this.#challenges.make(LOG_IN), own })
   }
 
   /**
-   * Verifies what `navigator.credentials.create` resolved to. The row is then inserted by `add`, within a transaction.
+   * Verifies the result of `navigator.credentials.create`. `add` then inserts the row, within a transaction.
    * @throws Problem passkey_rejected, passkeys_unavailable
    */
   async verifyNew(holder: Pick<Holder, 'id' | 'occasion'>, response: RegistrationResponseJSON) {
@@ -100,7 +100,7 @@ export class Passkeys {
       requireUserVerification: true,
       supportedAlgorithmIDs: ALGORITHMS,
     })
-    // It throws errors of all kinds at what is wrong.
+    // The library throws errors of all kinds for invalid input.
     const { registrationInfo } = await verifying.catch((error) => reject(String(error)))
     if (registrationInfo === undefined) return reject('the signature is wrong')
     const challenge = signedChallenge(response.response.clientDataJSON)
@@ -120,7 +120,7 @@ export class Passkeys {
     }
   }
 
-  /** Adds a passkey that was verified, and uses its challenge up. @throws Problem passkey_rejected */
+  /** Inserts a verified passkey, and uses its challenge up. @throws Problem passkey_rejected */
   async add(db: Db, made: Awaited<ReturnType<Passkeys['verifyNew']>>, { userId, name }: Pick<Row, 'userId' | 'name'>) {
     const { tables, now } = this.#database
     if (!(await this.#challenges.use(db, made.challenge))) reject('the challenge was used before')
@@ -135,7 +135,8 @@ export class Passkeys {
   }
 
   /**
-   * Verifies what `navigator.credentials.get` resolved to. Where nobody else says whose it must be (`userId`), it says so itself.
+   * Verifies the result of `navigator.credentials.get`. With `userId`, the passkey must be that user's; without, the
+   * passkey tells the user.
    * @throws Problem passkey_rejected, passkeys_unavailable
    */
   async verify(response: AuthenticationResponseJSON, client: Client, userId?: number): Promise<Shown> {
@@ -155,7 +156,8 @@ export class Passkeys {
       credential: {
         id: response.id,
         publicKey: new Uint8Array(Buffer.from(row.publicKey ?? '', 'base64url')),
-        // Never a gate: restored devices count anew, and synchronized passkeys do not count.
+        // 0 turns the library's check of the counter off: a restored device starts again at 0, and synchronized
+        // passkeys do not count.
         counter: 0,
       },
     })
@@ -172,7 +174,7 @@ export class Passkeys {
     }
   }
 
-  /** How many passkeys were made for another RP_ID, so that no browser offers them. */
+  /** The number of passkeys that were made for another RP_ID, which no browser offers. */
   async countOrphans(): Promise<number> {
     const { db, tables } = this.#database
     const { factors } = tables
@@ -206,7 +208,7 @@ export class Passkeys {
     await this.#events.record({ type: 'passkey.counter_fell', userId: row.userId, reason }, client, db)
   }
 
-  /** The user handle: random to everybody else, so that it tells nothing to whoever reads the device. */
+  /** The user handle: a pseudonym, because anybody who has the device can read it. */
   #handleOf(userId: number): string {
     return pseudonym(this.#handleKey, userId)
   }
@@ -223,8 +225,8 @@ function registrationOf({ id, occasion }: Pick<Holder, 'id' | 'occasion'>): stri
 }
 
 /**
- * The challenge in what the browser signed, which the library has verified: anything else may be no JSON. It lets frames in pages
- * of other sites pass, which are not for log-ins.
+ * The challenge of the client data, which the library has verified: unverified text may not be JSON. The library
+ * accepts log-ins within a frame of another site; this function rejects them.
  */
 function signedChallenge(clientDataJSON: string): string {
   const { challenge, crossOrigin, topOrigin } = JSON.parse(Buffer.from(clientDataJSON, 'base64url').toString())
@@ -232,7 +234,7 @@ function signedChallenge(clientDataJSON: string): string {
   return challenge
 }
 
-/** What exactly is wrong goes to the log: to the other side it would be of use to a forger alone. */
+/** The cause is only logged: in the response, it would help only a forger. */
 function reject(cause: string): never {
   throw new Problem('passkey_rejected', { cause: new Error(cause) })
 }

@@ -1,7 +1,7 @@
-/** Modules of white around the code, as ISO 18004 asks. */
+/** The quiet zone around the code, as required by ISO 18004. */
 const BORDER = 4
 
-/** A text as the QR code that a camera reads, as SVG: one path, without styles, so that no Content-Security-Policy forbids it. */
+/** A QR code as SVG: one path without styles, which a Content-Security-Policy could block. */
 export async function qrCode(text: string): Promise<string> {
   const { encode } = await import('uqr')
   const { size, data } = encode(text, { ecc: 'M', border: 0 })
@@ -21,7 +21,7 @@ function runPath(x: number, y: number, width: number): string {
   return `M${x} ${y}h${width}v1h-${width}z`
 }
 
-/** Where black modules stand side by side in a row, and how many. */
+/** The runs of black modules in a row: start and length. */
 function runsOf(row: boolean[]): [x: number, width: number][] {
   const text = row.map((isBlack) => (isBlack ? '#' : ' ')).join('')
   return [...text.matchAll(/#+/g)].map((run) => [run.index, run[0].length])

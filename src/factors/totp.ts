@@ -1,17 +1,17 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 
-// RFC 6238 with SHA-1, six digits and steps of 30 seconds: what every authenticator app takes.
+// RFC 6238 with SHA-1, six digits and steps of 30 seconds, which every authenticator app supports.
 
 export const STEP_MS = 30_000
 export const DIGITS = 6
-/** RFC 4226 section 4 asks for 160 bits. */
+/** The length that RFC 4226 section 4 recommends: 160 bits. */
 export const SECRET_BYTES = 20
-/** A code of the step before or after the present one is taken too: clocks differ, and people type slowly. */
+/** Codes of the previous and the next step are valid too: clocks differ, and users type slowly. */
 const WINDOW = 1
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
 const BITS_OF_A_CHARACTER = 5
 
-/** The digits that somebody typed, also full-width ones and with blanks between them; undefined when they are no code. */
+/** The typed digits, also full-width ones and with blanks between them; undefined if they are not a code. */
 export function readTotpCode(text: string): string | undefined {
   const code = text.normalize('NFKC').replace(/\s/g, '')
   return /^[0-9]{6}$/.test(code) ? code : undefined
@@ -26,7 +26,7 @@ export function totpCode(secret: Buffer, step: number, digits = DIGITS): string 
   return String((mac.readUInt32BE(offset) & 0x7fff_ffff) % 10 ** digits).padStart(digits, '0')
 }
 
-/** The step, later than `lastStep`, whose code this is; undefined when there is none around `now`. */
+/** The step after `lastStep` with this code; undefined if no step around `now` has it. */
 export function stepOf(secret: Buffer, code: string, { now, lastStep }: { now: number; lastStep: number }) {
   const present = Math.floor(now / STEP_MS)
   let found: number | undefined
@@ -37,7 +37,7 @@ export function stepOf(secret: Buffer, code: string, { now, lastStep }: { now: n
   return found
 }
 
-/** The address that an authenticator app reads, also as a QR code. The issuer is named twice: apps differ in where they look. */
+/** The `otpauth:` URI of a secret, also for a QR code. Names the issuer twice, because apps read different places. */
 export function totpUri(secret: Buffer, { issuer, account }: { issuer: string; account: string }): string {
   const [by, whom] = [encodeURIComponent(issuer), encodeURIComponent(account)]
   return `otpauth://totp/${by}:${whom}?issuer=${by}&secret=${base32(secret)}&algorithm=SHA1&digits=${DIGITS}&period=${STEP_MS / 1_000}`

@@ -6,13 +6,16 @@ import { networksOf } from '../networks.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 
 const WINDOW_MS = 3_600_000
-/** Notices of deeds in an account, to one address: somebody who is being robbed is told, and nobody is flooded. */
+/**
+ * Mails to one address about changes in its account, per hour: the owner of a stolen account is notified, but not
+ * flooded.
+ */
 const NOTICES = 20
 
 /**
- * How many mails may be sent to an address, and by a network, in an hour. What strangers ask for and what accounts do
- * are counted apart: else a thief could use the budget up first, and the owner would never hear of the theft. Addresses are
- * stored as HMACs.
+ * Limits the mails to an address, and those requested from a network, per hour. Requests by strangers and notices of
+ * accounts have separate budgets: otherwise a thief could use the budget up, and the owner would not be notified.
+ * Addresses are stored as HMACs.
  */
 export class MailBudgets {
   readonly #config: Config
@@ -28,8 +31,8 @@ export class MailBudgets {
   }
 
   /**
-   * Whether somebody at this network may have one more mail sent to this address, within the transaction of `db`. The
-   * statements are the same whoever owns the address.
+   * Whether a client in this network may have one more mail sent to this address, within the transaction of `db`. The
+   * statements do not depend on whether the address has an account.
    */
   async takeRequest(db: Db, address: string, ip: string): Promise<boolean> {
     const { MAIL_NETWORK_LIMIT, MAIL_ADDRESS_LIMIT } = this.#config
@@ -39,7 +42,7 @@ export class MailBudgets {
     return this.#take(db, ['mail-address', identifierKey(address)], MAIL_ADDRESS_LIMIT)
   }
 
-  /** Whether this address may be told of one more deed. */
+  /** Whether one more notice may be sent to this address. */
   takeNotice(db: Db, address: string): Promise<boolean> {
     return this.#take(db, ['mail-notice', identifierKey(address)], NOTICES)
   }

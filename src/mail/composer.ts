@@ -26,7 +26,7 @@ interface About {
   purpose: Purpose
 }
 
-/** Makes a mail of a row of the outbox: finds the account, and makes the token that the mail carries. */
+/** Composes the mail of an outbox row: finds the account, and makes the mail's token. */
 export class MailComposer {
   readonly #dependencies: Dependencies
   readonly #service: string
@@ -36,7 +36,7 @@ export class MailComposer {
     this.#service = serviceName(dependencies.config)
   }
 
-  /** Undefined where nobody is to have the mail: there is no such account, or the address is no longer its own. */
+  /** Undefined if no mail is to be sent: the account is gone, or the address is no longer its own. */
   compose(row: OutboxRow): Promise<Mail | undefined> {
     const { purpose } = row
     if (!isPurpose(purpose)) return Promise.resolve(undefined)
@@ -53,7 +53,10 @@ export class MailComposer {
     })
   }
 
-  /** Whose account a mail is about, and which mail it is: somebody who gave the address of another is not told so. */
+  /**
+   * The account and the kind of the mail. A user who registers the address of another account is not told so: the mail
+   * goes to that account's owner.
+   */
   async #find(db: Db, row: OutboxRow & { purpose: Purpose }): Promise<About | undefined> {
     const { tables } = this.#dependencies.database
     const { purpose, userId, address } = row
@@ -66,12 +69,12 @@ export class MailComposer {
         .orderBy(desc(users.id))
         .limit(1)
     const [user] = await select(userId === null ? eq(users.emailKey, address) : eq(users.id, userId))
-    // The account of an address that was never confirmed may be a stranger's, who waits there for its owner.
+    // An unconfirmed address may belong to another person, and the account to an attacker who registered first.
     const isForOwner = purpose === 'login' || purpose === 'enrollment'
     if (isForOwner && user?.emailVerifiedAt === null) return undefined
     if (purpose !== 'email_verification' && purpose !== 'email_change') return user && { user, purpose }
     if (user?.emailKey === address) return user.emailVerifiedAt === null ? { user, purpose } : undefined
-    // Of several accounts that wait for one address, the last that asked.
+    // If several accounts wait for one address, the latest.
     const [pending] = user === undefined && userId === null ? await select(eq(users.pendingEmailKey, address)) : [user]
     if (pending?.pendingEmailKey !== address) return undefined
     const [holder] = userId === null ? [] : await select(eq(users.emailKey, address))
@@ -88,33 +91,33 @@ export class MailComposer {
     const issued = await this.#issue(db, row, { purpose: kind, userId: user.id })
     if (issued === undefined) return undefined
     const link = page && linkTo(this.#dependencies.config, page, issued.token)
-    // Where there is no page to go to, the token itself is what one types.
+    // Without a page to link to, the user types the token itself.
     return { ...common, link, code: hasCode ? issued.code : link === undefined ? issued.token : undefined }
   }
 
   /**
-   * The token of a mail: the same at each attempt, because receivers throw a second mail of one Message-ID away. Undefined where
-   * it was used meanwhile, or another mail was asked for later.
+   * The token of a mail. Each attempt sends the same token, because receivers drop a second mail with the same
+   * Message-ID. Undefined if the token was used meanwhile, or a later mail was requested.
    */
   async #issue(db: Db, row: OutboxRow, whose: { purpose: TokenPurpose; userId: number }): Promise<Issued | undefined> {
     const { tokens, outbox } = this.#dependencies
     if (row.tokenId !== null) return tokens.again(db, row.tokenId)
-    // As everybody locks the user before the token.
+    // Locks the user before the token, like every transaction.
     await lockUser(this.#dependencies.database, db, whose.userId)
     const issued = await tokens.create(db, { ...whose, target: row.address, createdAt: row.createdAt })
     return issued && (await outbox.keepToken(db, row, issued.id)) ? issued : undefined
   }
 }
 
-/** What the service is called: the name of its sender, else its host. */
+/** The name of the service in mails: BRAND_NAME, the name of the sender, or the host. */
 export function serviceName(config: Pick<Config, 'BRAND_NAME' | 'MAIL_FROM' | 'PUBLIC_URL'>): string {
   const { BRAND_NAME, MAIL_FROM, PUBLIC_URL } = config
   return BRAND_NAME || parseMailbox(MAIL_FROM).name || new URL(PUBLIC_URL).host
 }
 
 /**
- * The address to send to, as the account has it and never as it was typed. Undefined where the account has another by now,
- * but for notices, which go to where the account was when the deed was done, or where mail cannot go at all.
+ * The recipient: the address as stored in the account, never as typed. Undefined if the account has another address by
+ * now, or if mail cannot be sent to it. Notices of past changes go to the address at that time.
  */
 function recipientOf({ user, purpose }: About, { address }: OutboxRow): string | undefined {
   const stored = [user.email, user.pendingEmail].find((email) => email !== null && identifierKey(email) === address)
@@ -123,7 +126,7 @@ function recipientOf({ user, purpose }: About, { address }: OutboxRow): string |
   return isPast || user.isActive ? deliverable(stored) : undefined
 }
 
-/** Never made from a request's Host header: a stranger would have the token sent to a host of their own. */
+/** Never built from a request's Host header: an attacker would have the token sent to their own host. */
 function linkTo({ MAIL_LINKS }: Config, page: string, token: string): string | undefined {
   if (MAIL_LINKS === '') return undefined
   return MAIL_LINKS.replaceAll('{page}', page).replaceAll('{token}', encodeURIComponent(token))

@@ -9,11 +9,11 @@ import { definitionOf, isPurpose } from './purposes.js'
 import { MailRefused, SEND_TIMEOUT_MS, type Transport } from './transport.js'
 
 const AT_ONCE = 5
-/** What other processes and commands write, and what is to be tried again, is seen within this time. */
+/** How soon mails that other processes or commands wrote, and delayed mails, are noticed. */
 const POLL_EVERY_MS = 5_000
 const FIRST_PAUSE_MS = 60_000
 const LONGEST_PAUSE_MS = 3_600_000
-/** A mail that has left is struck off within this time, or it is sent twice. */
+/** How long the removal of a sent mail from the outbox is retried. If it fails, the mail is sent twice. */
 const STRIKE_OFF_MS = 40_000
 const STRIKE_OFF_EVERY_MS = 500
 
@@ -26,13 +26,13 @@ interface Dependencies {
   openTransport: () => Promise<Transport | undefined>
 }
 
-/** How a mail ended. */
+/** The outcome of a mail. */
 type End = 'sent' | 'failed' | 'dropped'
 
 /**
- * Sends the mails of the outbox, a few at once, in a loop of its own. A mail is claimed by one short statement and sent
- * outside of any transaction. A process that dies between sending a mail and striking it off leaves it to another, which
- * sends it a second time under the same Message-ID.
+ * Sends the mails of the outbox, a few at a time, in a loop of its own. A short statement claims a mail, which is then
+ * sent outside of any transaction. If a process dies between sending a mail and removing it, another process sends it
+ * again with the same Message-ID.
  */
 export class MailDelivery {
   readonly #dependencies: Dependencies
@@ -48,13 +48,16 @@ export class MailDelivery {
     this.#dependencies = dependencies
   }
 
-  /** Sends what is due from now on. */
+  /** Starts to send due mails. */
   start(): void {
     this.#dependencies.outbox.onWritten(() => this.#wake())
     this.#wake()
   }
 
-  /** Takes no more mails. Those on their way have this long; what is left is due at once for the next process. */
+  /**
+   * Takes no more mails, and waits this long for those being sent. Mails that are cut off are due at once for the next
+   * process.
+   */
   async stop(graceMs: number): Promise<void> {
     this.#isStopping = true
     clearTimeout(this.#timer)
@@ -63,7 +66,7 @@ export class MailDelivery {
     clearTimeout(cut)
   }
 
-  /** Sends what is due, and resolves when nothing is due or on its way. */
+  /** Sends due mails, and resolves when no mail is due or being sent. */
   async deliverDue(): Promise<void> {
     const { outbox } = this.#dependencies
     const onTheirWay = new Set<Promise<void>>()
@@ -82,7 +85,7 @@ export class MailDelivery {
     }
   }
 
-  /** Deletes what the transport has kept for long enough. */
+  /** Deletes old files of the transport. */
   async prune(): Promise<void> {
     await (await this.#open()).prune?.()
   }
@@ -110,18 +113,18 @@ export class MailDelivery {
       if (this.#isFailing) log.info('the outbox is read again')
       this.#isFailing = false
     } catch (error) {
-      // Said once: a database that is away for an hour would fill the log.
+      // Logged once: otherwise a database that is down for an hour would fill the log.
       if (!this.#isFailing) log.warn({ err: error }, 'the outbox cannot be read and is tried again')
       this.#isFailing = true
     }
   }
 
-  /** Never rejects: what goes wrong with one mail is no concern of the others. */
+  /** Never rejects: a failure of one mail must not stop the others. */
   async #deliver(row: OutboxRow): Promise<void> {
     try {
       await this.#attempt(row)
     } catch (error) {
-      // The row is due again when its claim is over.
+      // The row is due again when its claim expires.
       this.#dependencies.log.error({ mail: row.id, err: error }, 'a mail could not be handled')
     }
   }
@@ -169,7 +172,7 @@ export class MailDelivery {
     }
   }
 
-  /** The end of a mail and its event are one. */
+  /** Removes the mail and records its event in one transaction. */
   #strikeOff(row: OutboxRow, end: End, reason?: string): Promise<void> {
     const { database, outbox, events } = this.#dependencies
     return database.transaction(async (db) => {

@@ -1,8 +1,8 @@
 import { escapeHtml, fill, fillHtml, type Values, wordsIn } from './words.js'
 
-/** `[label]({link})`, alone in its paragraph. */
+/** A button: `[label]({link})`, alone in its paragraph. */
 const BUTTON = /^\[([^\]\n]+)\]\(\{link\}\)$/
-// Most mail programs know inline styles alone, and the oldest lay out by tables alone.
+// Most mail programs support inline styles only, and the oldest need tables for the layout.
 const FONT =
   "font-family:system-ui,-apple-system,'Segoe UI','Apple SD Gothic Neo','Malgun Gothic','Noto Sans KR',sans-serif"
 const WRAP = 'word-break:keep-all;overflow-wrap:anywhere'
@@ -19,7 +19,7 @@ const LINK =
 const NOTE = 'margin:14px 0 0;color:#59636e;font-size:14px;line-height:1.6'
 const RULE = 'margin:28px 0 0;padding:4px 0 0;border-top:1px solid #e3e6ea'
 const HIDDEN = 'display:none;max-height:0;overflow:hidden;mso-hide:all'
-/** For those that know it, in the dark. */
+/** Dark mode, for mail programs that support media queries. */
 const DARK = `@media (prefers-color-scheme: dark) {
 .page { background: #16191d !important }
 .card { background: #1f2328 !important; border-color: #363c44 !important }
@@ -36,7 +36,7 @@ interface Page {
   locale: string
 }
 
-/** A mail as text: a button is its label and the address. */
+/** A mail as text: a button becomes its label and its address. */
 export function toText(body: string, values: Values): string {
   return paragraphsOf(body, values)
     .map((paragraph) => fill(paragraph.replace(BUTTON, '$1:\n{link}'), values))
@@ -44,7 +44,7 @@ export function toText(body: string, values: Values): string {
     .concat('\n')
 }
 
-/** The same as a page that loads nothing. What stands behind the button and the code is a note. */
+/** A mail as HTML that loads nothing. Paragraphs after the button and the code are shown as notes. */
 export function toHtml({ subject, body, locale }: Page, values: Values): string {
   const paragraphs = paragraphsOf(body, values)
   const end = paragraphs.findLastIndex((paragraph) => /\{(link|code)\}/.test(paragraph)) + 1
@@ -76,7 +76,7 @@ ${fillHtml(blocks.join('\n'), values)}
 `
 }
 
-/** A cell with a colour: the padding of a link alone is nothing to Outlook. */
+/** A table cell with a background colour: Outlook ignores the padding of a link. */
 function button(paragraph: string): string {
   const [, label = ''] = BUTTON.exec(paragraph) ?? []
   return `<table ${TABLE} style="margin:24px 0"><tr><td bgcolor="#1a56c4" style="border-radius:8px">
@@ -89,7 +89,7 @@ function lines(paragraph: string): string {
     .replaceAll('\n', '<br>\n')
 }
 
-/** The paragraphs of a text but those that name a word without a value, such as a link where there are no pages. */
+/** The paragraphs of a text, except those that use a placeholder without a value, such as `{link}` without pages. */
 function paragraphsOf(body: string, values: Values): string[] {
   return body
     .split(/\n\s*\n/)

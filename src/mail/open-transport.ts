@@ -2,7 +2,7 @@ import type { Config } from '../config/config.js'
 import { parseMailbox, parseMailUrl } from '../config/mail-url.js'
 import type { Transport } from './transport.js'
 
-/** The transport of MAIL_URL; undefined where mail is off. Each is loaded where it is used: nodemailer takes 10 MiB. */
+/** The transport of MAIL_URL; undefined if mail is off. Imported on demand: nodemailer takes 10 MiB. */
 export async function openTransport({
   MAIL_URL,
   MAIL_FROM,

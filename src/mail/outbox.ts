@@ -7,7 +7,7 @@ import { Problem } from '../problems.js'
 import type { MailBudgets } from './budgets.js'
 import type { Purpose } from './purposes.js'
 
-/** How long a process has for the mails that it has taken, before another one takes them. Longer than any attempt. */
+/** How long a claim on a mail lasts before another process takes the mail: longer than any attempt. */
 const CLAIM_MS = 120_000
 
 export type OutboxRow = Tables['outbox']['$inferSelect'] & {
@@ -20,19 +20,18 @@ export interface OutgoingMail {
   purpose: Purpose
   /** In any spelling. */
   address: string
-  /** Whose account it is about; without it, the account is looked for when the mail leaves. */
+  /** The account of the mail. Without it, the account is looked up when the mail is sent. */
   userId?: number
-  /** The language that was asked for, where there may be no account to know it. */
+  /** The requested language, for a mail to an address that may have no account. */
   locale?: string | null | undefined
 }
 
 /**
- * The mails that have yet to leave. They are written in the transaction of the deed that they are about: a deed that does
- * not happen sends nothing, and one that does sends its mail even if the process ends at once. No request waits for a mail
- * server.
+ * Mails to be sent. A mail is inserted in the transaction of the change that causes it: a rollback sends no mail, and a
+ * crash after the commit loses none. No request waits for a mail server.
  */
 export class Outbox {
-  /** Whether this service sends mail. Where it does not, nothing is written. */
+  /** Whether this service sends mail. If not, nothing is written. */
   readonly isOn: boolean
   readonly #database: Database
   readonly #budgets: MailBudgets
@@ -46,12 +45,12 @@ export class Outbox {
     this.#statements = prepareStatements(database)
   }
 
-  /** Calls this whenever a mail was written by this process and is on disk. */
+  /** Sets the listener that is called after the commit of each mail by this process. */
   onWritten(listener: () => void): void {
     this.#onWritten = listener
   }
 
-  /** Writes a mail, within the transaction of `db`. Nothing where mail is off. */
+  /** Writes a mail, within the transaction of `db`. Does nothing if mail is off. */
   async write(db: Db, { purpose, address, userId, locale }: OutgoingMail): Promise<void> {
     if (!this.isOn) return
     await within(db, this.#statements.insert).execute({
@@ -71,42 +70,48 @@ export class Outbox {
     await this.#database.transaction((db) => this.requestWithin(db, mail, ip))
   }
 
-  /** As `request`, as a part of the transaction of `db`. Nothing where mail is off. */
+  /** As `request`, within the transaction of `db`. Does nothing if mail is off. */
   async requestWithin(db: Db, mail: OutgoingMail, ip: string): Promise<void> {
     if (this.isOn && (await this.#budgets.takeRequest(db, mail.address, ip))) await this.write(db, mail)
   }
 
   /**
-   * Tells an account of a deed, at the address that it has, within the deed's transaction `db`. One without an address is not
-   * told, and an address that was told of very many deeds is told no more.
+   * Notifies the owner of an account of a change, at the account's address, within the transaction `db` of the change.
+   * Does nothing for an account without an address, or beyond the budget of notices.
    */
   async notify(db: Db, purpose: Purpose, { id: userId, email: address }: Pick<User, 'id' | 'email'>): Promise<void> {
     if (!this.isOn || address === null) return
     if (await this.#budgets.takeNotice(db, address)) await this.write(db, { purpose, address, userId })
   }
 
-  /** Keeps which token was made for a mail, within the transaction of `db`. Resolves to whether this claim still held. */
+  /**
+   * Stores which token was made for a mail, within the transaction of `db`. Resolves to whether this process still held
+   * the claim.
+   */
   async keepToken(db: Db, row: OutboxRow, tokenId: string): Promise<boolean> {
     return (await within(db, this.#statements.keepToken).execute({ ...fence(row), tokenId })).length > 0
   }
 
-  /** Takes mails that are due: nobody else has them for the next two minutes. */
+  /** Claims due mails: no other process claims them for the next two minutes. */
   async claim(limit: number): Promise<OutboxRow[]> {
     return this.#statements.claim.execute({ limit })
   }
 
-  /** The mail has left, or never will, within the transaction of `db`. Resolves to whether this claim still held. */
+  /**
+   * Removes a mail that was sent or has failed for good, within the transaction of `db`. Resolves to whether this
+   * process still held the claim.
+   */
   async remove(db: Db, row: OutboxRow): Promise<boolean> {
     return (await within(db, this.#statements.remove).execute(fence(row))).length > 0
   }
 
-  /** The mail is to be tried again, after this many milliseconds. */
+  /** Makes the mail due again after this many milliseconds. */
   async postpone(row: OutboxRow, delayMs: number): Promise<void> {
     await this.#statements.postpone.execute({ ...fence(row), delayMs })
   }
 }
 
-/** A claim that took too long is another process's by now: the count of attempts tells the two apart. */
+/** Identifies a claim: if it expired and another process has claimed the mail, the count of attempts differs. */
 function fence({ id, attempts }: OutboxRow) {
   return { id, attempts }
 }
@@ -114,7 +119,7 @@ function fence({ id, attempts }: OutboxRow) {
 function prepareStatements({ db, tables: { outbox }, now, forUpdateSkipLocked }: Database) {
   const { id, attempts, dueAt, createdAt } = outbox
   const isHeld = and(eq(id, sql.placeholder('id')), eq(attempts, sql.placeholder('attempts')))
-  // PostgreSQL reads a `with` that locks once; a subquery it might read again and lock more rows than the limit.
+  // A CTE, which PostgreSQL evaluates once: it might evaluate a subquery again, and lock more rows than the limit.
   const due = db.$with('due', { id }).as(
     sql`select ${id} from ${outbox} where ${lte(dueAt, now)} order by ${asc(dueAt)}
         limit cast(${sql.placeholder('limit')} as integer) ${forUpdateSkipLocked}`,

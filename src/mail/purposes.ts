@@ -5,19 +5,19 @@ const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
 interface Definition {
-  /** A mail that has not left by then is no use: its token has expired, or its news is old. */
+  /** A mail that was not sent by then is dropped: its token has expired, or its news is old. */
   usefulMs: number
-  /** The one-time token that it carries, which is made when it leaves. */
+  /** The purpose of the mail's one-time token, which is made when the mail is sent. */
   token?: TokenPurpose
-  /** Whether its token has a code to type beside the link. */
+  /** Whether the mail has a code to type besides the link. */
   hasCode?: true
-  /** The page that its link leads to. */
+  /** The page of the link. */
   page?: 'reset' | 'verify' | 'invitation'
-  /** Whether it goes to where the account was when the deed was done. */
+  /** Whether the mail goes to the address that the account had at the time of the change. */
   isPast?: true
 }
 
-/** Every mail there is. What is without a token is a notice. */
+/** All mails. A mail without a token is a notice. */
 export const PURPOSES = {
   password_reset: { usefulMs: HOUR_MS, token: 'password_reset', hasCode: true, page: 'reset' },
   email_verification: { usefulMs: DAY_MS, token: 'email_verification', hasCode: true, page: 'verify' },
@@ -38,12 +38,12 @@ export const PURPOSES = {
 
 export type Purpose = keyof typeof PURPOSES
 
-/** What a mail of this purpose is like. */
+/** The properties of mails with this purpose. */
 export function definitionOf(purpose: Purpose): Definition {
   return PURPOSES[purpose]
 }
 
-/** Whether a text, such as one from a table that a newer version has written, is a purpose. */
+/** Whether a text is a purpose. A newer version may have written others to the table. */
 export function isPurpose(text: string): text is Purpose {
   return Object.hasOwn(PURPOSES, text)
 }
@@ -51,7 +51,7 @@ export function isPurpose(text: string): text is Purpose {
 export const LOCALES = ['en', 'ko'] as const
 export type Locale = (typeof LOCALES)[number]
 
-/** The language of a mail for a tag of BCP 47 such as `ko-KR`; English where there is no text in it. */
+/** The language of a mail for a BCP 47 tag such as `ko-KR`; English if there are no texts in that language. */
 export function localeOf(tag: string | null | undefined): Locale {
   const language = tag?.split('-')[0]?.toLowerCase()
   return LOCALES.find((locale) => locale === language) ?? 'en'

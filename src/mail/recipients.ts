@@ -4,7 +4,10 @@ import { Problem } from '../problems.js'
 
 const NAME_SHOWN = 64
 
-/** The form in which the Internet knows an address. Undefined for what is none: imported accounts may hold anything. */
+/**
+ * An address in the form for delivery, with its domain in ASCII. Undefined for an invalid address: imported accounts
+ * may hold anything.
+ */
 export function deliverable(address: string): string | undefined {
   try {
     const key = emailKey(address)
@@ -17,9 +20,9 @@ export function deliverable(address: string): string | undefined {
 }
 
 /**
- * What the account is called in a mail. Anybody can register a stranger's address under a name such as `free-money.example`,
- * and mail programs make a link of such a name: an invisible word joiner behind each dot keeps them from it. Display names,
- * which may hold whole sentences, are not shown at all.
+ * The name of an account in a mail. Anybody can register another person's address with a name such as
+ * `free-money.example`, and mail programs turn such a name into a link: an invisible word joiner after each dot
+ * prevents that. Display names, which may hold whole sentences, are not shown at all.
  */
 export function shownName({ username, email }: Pick<User, 'username' | 'email'>): string {
   const name = username ?? (email ?? '').replace(/^(.).*@/su, '$1***@')

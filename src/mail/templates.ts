@@ -17,16 +17,15 @@ const OURS: Record<Locale, Record<Purpose | 'test', string>> = { en, ko }
 const FILE = /^([a-z_]+)\.(txt|html)$/
 const SUBJECT = /^Subject:[ \t]*(\S.*)\n[ \t]*\n/
 
-/** The texts of the mails: ours, and those of the folder MAIL_TEMPLATES in their place. */
+/** The texts of mails: the built-in ones, unless the folder MAIL_TEMPLATES overrides them. */
 export class Templates {
-  /** By the names of the files. */
+  /** By file name. */
   readonly #own: ReadonlyMap<string, string>
 
   constructor(own: ReadonlyMap<string, string> = new Map()) {
     this.#own = own
   }
 
-  /** Writes a mail. */
   compose(purpose: Purpose | 'test', locale: Locale, values: Values): Content {
     const source = this.#own.get(`${locale}/${purpose}.txt`) ?? OURS[locale][purpose]
     const [head = '', line = ''] = SUBJECT.exec(source) ?? []
@@ -42,8 +41,8 @@ export class Templates {
 }
 
 /**
- * Reads `<locale>/<purpose>.txt` and `.html` of a folder. An empty name is no folder.
- * @throws ConfigError that names every file that cannot be used
+ * Reads `<locale>/<purpose>.txt` and `.html` in a folder. An empty name means no folder.
+ * @throws ConfigError that names every unusable file
  */
 export function loadTemplates(folder: string): Templates {
   if (folder === '') return new Templates()
@@ -65,7 +64,7 @@ export function loadTemplates(folder: string): Templates {
   return new Templates(own)
 }
 
-/** There need not be texts in every language. */
+/** A locale may have no folder. */
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).filter((name) => !name.startsWith('.'))

@@ -1,36 +1,36 @@
 import type { Mailbox } from '../config/mail-url.js'
 
-/** A mail as it leaves: one recipient, everything filled in. */
+/** A mail to send, to one recipient. */
 export interface Mail {
-  /** The same at each attempt: what the receiver tells duplicates by. */
+  /** The same at each attempt, so that receivers detect duplicates. */
   id: string
-  /** What it is for, such as `password_reset`. */
+  /** The purpose, such as `password_reset`. */
   purpose: string
   locale: string
   to: string
   subject: string
   text: string
   html: string
-  /** The address that its button leads to, and the code to type instead; a hook may write a mail of its own with them. */
+  /** The address of the button, and the code to type instead: a webhook may compose its own mail with them. */
   link?: string | undefined
   code?: string | undefined
 }
 
 /** A way to send mails. */
 export interface Transport {
-  /** @throws MailRefused when another attempt would end the same, any other error when one may succeed */
+  /** @throws MailRefused if a retry would fail too, any other error if it may succeed */
   send(mail: Mail, signal: AbortSignal): Promise<void>
-  /** Deletes what it keeps, where it keeps anything. */
+  /** Deletes old files, if the transport stores any. */
   prune?(): Promise<void>
 }
 
-/** The mail cannot be delivered, ever. The message says why without naming the recipient. */
+/** The mail can never be delivered. The message gives the reason without the recipient. */
 export class MailRefused extends Error {}
 
-/** How long one mail may take, whatever the other side does: a server that drips a byte now and then is never silent. */
+/** The time limit for one mail: idle timeouts do not stop a server that drips a byte now and then. */
 export const SEND_TIMEOUT_MS = 60_000
 
-/** The Message-ID of a mail: the same at each attempt. */
+/** The Message-ID of a mail, which is the same at each attempt. */
 export function messageId({ id }: Pick<Mail, 'id'>, { address }: Mailbox): string {
   return `<${id}@${address.slice(address.lastIndexOf('@') + 1)}>`
 }

@@ -1,6 +1,6 @@
 import type { Purpose } from '../purposes.js'
 
-/** The mails in English, as the files of MAIL_TEMPLATES are written. */
+/** The mails in English, in the format of MAIL_TEMPLATES. */
 export const en: Record<Purpose | 'test', string> = {
   password_reset: `Subject: Set a new password for {service}
 

@@ -1,6 +1,6 @@
 import type { Purpose } from '../purposes.js'
 
-/** The mails in Korean, as the files of MAIL_TEMPLATES are written. */
+/** The mails in Korean, in the format of MAIL_TEMPLATES. */
 export const ko: Record<Purpose | 'test', string> = {
   password_reset: `Subject: {service} 비밀번호를 다시 설정하세요
 

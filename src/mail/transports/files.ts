@@ -5,10 +5,13 @@ import type { Mail, Transport } from '../transport.js'
 import { mimeOf, NO_REACHING_OUT } from './mime.js'
 
 const KEPT_MS = 86_400_000
-/** The names that this transport gives, so that it deletes nothing else. */
+/** The names of this transport's files, so that it deletes no others. */
 const NAME = /^mail-[a-z_]+-[0-9a-f-]{36}\.eml(\.part)?$/
 
-/** Writes each mail to a file that mail programs open. The files hold links that log in: they are for the owner's eyes. */
+/**
+ * Writes each mail to a file that mail programs can open. The links in the files log in, so only the owner can read the
+ * files.
+ */
 export class FilesTransport implements Transport {
   readonly #folder: string
   readonly #from: Mailbox
@@ -23,7 +26,7 @@ export class FilesTransport implements Transport {
     const composer = createTransport({ streamTransport: true, buffer: true, newline: 'windows' }, NO_REACHING_OUT)
     const { message } = await composer.sendMail(mimeOf(mail, this.#from))
     await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    // The same name at each attempt, and never half a file.
+    // The same name at each attempt. The rename makes the file appear complete.
     const file = join(this.#folder, `mail-${mail.purpose}-${mail.id}.eml`)
     await rm(`${file}.part`, { force: true })
     await writeFile(`${file}.part`, message as Buffer, { mode: 0o600, flag: 'wx' })

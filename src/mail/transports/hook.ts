@@ -2,16 +2,20 @@ import type { Mailbox } from '../../config/mail-url.js'
 import { keysOf, post } from '../../webhooks.js'
 import { type Mail, MailRefused, messageId, type Transport } from '../transport.js'
 
-/** Answers that are about this mail. Others (401, 404, 429, 5xx) pass once the hook or its settings are mended. */
+/**
+ * Responses that reject this mail. Others (401, 404, 429, 5xx) may succeed once the webhook or its settings are fixed.
+ */
 const REFUSALS = new Set([400, 413, 422])
 
 interface Options {
   from: Mailbox
-  /** As MAIL_WEBHOOK_SECRET has them: `whsec_` and base64. Each of them signs, so that one can be replaced. */
+  /** As in MAIL_WEBHOOK_SECRET: `whsec_` and base64. Each secret signs, so that secrets can be rotated. */
   secrets: readonly string[]
 }
 
-/** One signed POST a mail (https://www.standardwebhooks.com), for providers without SMTP and for texts of one's own. */
+/**
+ * Sends one signed POST per mail (https://www.standardwebhooks.com), for providers without SMTP and for custom mails.
+ */
 export class HookTransport implements Transport {
   readonly #url: string
   readonly #from: Mailbox

@@ -3,8 +3,8 @@ import type { Mailbox } from '../../config/mail-url.js'
 import { type Mail, messageId } from '../transport.js'
 
 /**
- * The mail as nodemailer takes it. The recipient is given in parts: as text, `a@x, b@y` would be two of them. A name is never
- * given for it, and headers are never built from what people chose but the subject, which nodemailer encodes.
+ * The mail in nodemailer's format. The recipient is passed as an object: as text, `a@x, b@y` would be two recipients.
+ * It has no display name, and the subject, which nodemailer encodes, is the only header that contains text of users.
  */
 export function mimeOf(mail: Mail, from: Mailbox): SendMailOptions {
   return {
@@ -19,5 +19,5 @@ export function mimeOf(mail: Mail, from: Mailbox): SendMailOptions {
   }
 }
 
-/** Defaults of every mail: nodemailer would read a file or an address where a body is an object that names one. */
+/** Defaults of every mail: otherwise, nodemailer would read a file or a URL if a body were an object that names one. */
 export const NO_REACHING_OUT = { disableFileAccess: true, disableUrlAccess: true }

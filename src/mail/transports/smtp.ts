@@ -7,10 +7,13 @@ type SmtpTarget = Extract<MailTarget, { kind: 'smtp' }>
 
 const CONNECT_TIMEOUT_MS = 10_000
 const SILENCE_TIMEOUT_MS = 20_000
-/** The server wants a log-in or TLS first (RFC 4954, RFC 3207): a mistake of the operator, who can mend it in time. */
+/**
+ * The server requires a log-in or TLS (RFC 4954, RFC 3207): the operator can correct the settings, so mails are
+ * retried.
+ */
 const NOT_ABOUT_THE_MAIL = new Set([530, 534, 535, 538])
 
-/** Sends over SMTP, each mail over a connection of its own: a pool saves little and leaves connections behind. */
+/** Sends over SMTP, with a new connection for each mail: a pool saves little, and leaves idle connections. */
 export class SmtpTransport implements Transport {
   readonly #smtp: ReturnType<typeof connect>
   readonly #from: Mailbox
@@ -29,12 +32,12 @@ export class SmtpTransport implements Transport {
   }
 }
 
-/** Without the server's own words, which may quote the recipient. */
+/** Omits the server's text, which may quote the recipient. */
 function describe(error: Error & { code?: string; responseCode?: number }): Error {
   const { code = 'error', responseCode, message } = error
   if (responseCode === undefined) return new Error(`${code}: ${message}`)
   const said = `the server answers ${responseCode}`
-  // To the envelope or the message alone: a refused greeting or log-in is not about this mail.
+  // Only a reply to the envelope or the message is about this mail; a refused greeting or log-in is not.
   const isAboutTheMail = (code === 'EENVELOPE' || code === 'EMESSAGE') && !NOT_ABOUT_THE_MAIL.has(responseCode)
   return isAboutTheMail && responseCode >= 500 ? new MailRefused(said) : new Error(said)
 }
@@ -46,9 +49,9 @@ function connect({ host, port, isSecure, user, password = '' }: SmtpTarget) {
       host,
       port,
       secure: isSecure,
-      // Off this machine never in the clear, or whoever stands between takes the password and every link.
+      // To another machine, never in clear text: an eavesdropper would get the password and every link.
       requireTLS: !isSecure && !isHere,
-      // The certificate of a server on this machine is seldom of a name; smtps:// asks for a good one everywhere.
+      // The certificate of a server on this machine seldom has a valid name; smtps:// verifies it everywhere.
       ...(!isSecure && isHere && { tls: { rejectUnauthorized: false } }),
       ...(user !== undefined && { auth: { user, pass: password } }),
       connectionTimeout: CONNECT_TIMEOUT_MS,
