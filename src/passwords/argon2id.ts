@@ -1,7 +1,7 @@
 import { type Algorithm, hashRawSync, hashSync } from '@node-rs/argon2'
 
-// Argon2id of one lane (RFC 9106): the service computes a hash on each processor as it is, and an attacker would win
-// more from further lanes than it.
+// Argon2id with one lane (RFC 9106). The service already uses every processor, one hash each, so more lanes would help
+// only an attacker.
 
 export interface Argon2idParameters {
   /** In KiB. */
@@ -9,7 +9,7 @@ export interface Argon2idParameters {
   passes: number
 }
 
-/** The package's enum is ambient: there is no value of it at run time. */
+/** The enum of the package is ambient and has no value at run time. */
 const ARGON2ID = 2 as Algorithm
 const SALT = new Uint8Array(16)
 
@@ -18,7 +18,7 @@ export function argon2idHash(password: string, parameters: Argon2idParameters): 
   return hashSync(password, optionsOf(parameters))
 }
 
-/** Computes a hash that nobody needs, for the sake of the time. */
+/** Computes a dummy hash, to take as much time as a real hash. */
 export function computeArgon2id(parameters: Argon2idParameters): void {
   hashRawSync('', { ...optionsOf(parameters), salt: SALT })
 }

@@ -7,14 +7,14 @@ import type { ForeignHash } from './foreign-hashes.js'
 const FORMAT = /^\$bcrypt-sha256\$v=2,t=2b,r=(\d{1,2})\$([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/
 const NAME = 'bcrypt-sha256'
 
-/** The hash to store, at this cost of bcrypt, with a random salt. */
+/** The hash to store, with this bcrypt cost and a random salt. */
 export function bcryptSha256Hash(password: string, cost: number): string {
   const salt = toBcryptBase64(randomBytes(16))
   const digest = bcryptDigest(keyedDigest(password, salt), cost, salt)
   return `$${NAME}$v=2,t=2b,r=${cost}$${salt}$${digest}`
 }
 
-/** How to verify a stored hash of this format; undefined when it is of another one. */
+/** Parses a stored hash of this format. Undefined for another format. */
 export function readBcryptSha256(stored: string): ForeignHash | undefined {
   const [, cost, salt = '', digest = ''] = FORMAT.exec(stored) ?? []
   if (cost === undefined) return undefined
@@ -28,7 +28,10 @@ export function readBcryptSha256(stored: string): ForeignHash | undefined {
   }
 }
 
-/** Any length becomes 44 characters without NUL; keyed with the salt, it is of no use against another system's hashes. */
+/**
+ * Shortens any password to 44 characters without NUL. The key is the salt, so an attacker cannot try unsalted SHA-256
+ * digests leaked from another system.
+ */
 function keyedDigest(password: string, salt: string): string {
   return createHmac('sha256', salt).update(password).digest('base64')
 }

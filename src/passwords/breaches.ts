@@ -2,15 +2,16 @@ import { createHash } from 'node:crypto'
 import { breachChecks } from '../telemetry/channels.js'
 
 const TIMEOUT_MS = 1_000
-/** Of SHA-1 in hexadecimal: what is said of a password, which is one of a thousand known ones with the same beginning. */
+/** The length of the SHA-1 prefix (hexadecimal) that is sent. About a thousand breached passwords share each prefix. */
 const PREFIX_LENGTH = 5
 const ENTRY = /^([0-9A-F]{35}):(\d+)$/i
-/** Known ranges have 40 KiB. */
+/** The largest response that is read. Real ranges have 40 KiB. */
 const LONGEST_ANSWER = 2 ** 20
 
 /**
- * Asks a service of breached passwords by range (k-anonymity, as https://haveibeenpwned.com/API/v3#PwnedPasswords has it): the
- * first five characters of the password's SHA-1 leave this service, and the rest is compared here. SHA-1 protects nothing here.
+ * Looks up breached passwords by range (k-anonymity, https://haveibeenpwned.com/API/v3#PwnedPasswords). Only the first
+ * five characters of the SHA-1 are sent; the rest is compared here. SHA-1 is the format of the API, and protects
+ * nothing.
  */
 export class BreachedPasswords {
   readonly #url: string
@@ -19,14 +20,14 @@ export class BreachedPasswords {
     this.#url = url
   }
 
-  /** Whether the password is known from a breach; false also where nobody can say so within a second. */
+  /** Whether the password is known from a breach. False if the service does not answer within a second. */
   async has(password: string): Promise<boolean> {
     try {
       const isKnown = await this.#ask(password)
       breachChecks.publish({ result: isKnown ? 'breached' : 'clean' })
       return isKnown
     } catch {
-      // A service that is away keeps nobody from a new password.
+      // An outage of the breach service must not block new passwords.
       breachChecks.publish({ result: 'failed' })
       return false
     }
@@ -36,7 +37,7 @@ export class BreachedPasswords {
     const hash = createHash('sha1').update(password).digest('hex').toUpperCase()
     const response = await fetch(`${this.#url}/${hash.slice(0, PREFIX_LENGTH)}`, {
       redirect: 'error',
-      // Answers of equal length: whoever sees the traffic does not learn the range by it.
+      // Padding hides the range from an attacker who sees the length of the response.
       headers: { 'add-padding': 'true', 'user-agent': 'latchkey' },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
@@ -50,7 +51,7 @@ export class BreachedPasswords {
   }
 }
 
-/** How often each password of a range was seen, by the rest of its hash; 0 is padding. */
+/** Breach counts by the rest of the hash. A count of 0 is padding. */
 function countsIn(text: string): Map<string, number> {
   const counts = new Map<string, number>()
   for (const line of text.split('\n')) {

@@ -4,28 +4,29 @@ import { ARGON2_WORK } from '../config/argon2-bounds.js'
 import { bcryptVerifier } from './bcrypt.js'
 import { DEFAULT_ROUNDS, sha2CryptVerifier } from './sha2-crypt.js'
 
-// Hashes of other systems, as werkzeug, passlib and Django write them. A row that asks for more than these bounds is a
-// wrong password, not a hung process: each is above what those three ask for today, and a second or two at the most.
+// Hashes of other systems, in the formats of werkzeug, passlib and Django. A hash that exceeds these bounds counts as a
+// wrong password, so that an imported row cannot hang the process. Each bound is above the current defaults of the
+// three, and takes a second or two at most.
 
 const PBKDF2_ITERATIONS = 2_000_000
-/** N * r * p; it takes 128 bytes of memory each, 128 MiB at the most. */
+/** N * r * p, at 128 bytes of memory each: 128 MiB at most. */
 const SCRYPT_WORK = 2 ** 20
 /** In KiB. */
 const ARGON2_MEMORY = 2 ** 17
 
-/** Whether a password, given as it was typed, is the one of a hash. May throw where the parameters make no sense. */
+/** Whether the raw password matches a hash. May throw for invalid parameters. */
 type Verify = (password: string) => boolean
 
 export interface ForeignHash {
-  /** What a report calls the format. */
+  /** The name of the format in reports. */
   format: string
   /** The format and its parameters, without salt and digest: hashes with the same settings take the same time. */
   settings: string
-  /** Undefined where the hash asks for more than a log-in may take. */
+  /** Undefined if the hash exceeds the bounds. */
   verify: Verify | undefined
-  /** The cost of the bcrypt in it, whose time is known beforehand. */
+  /** The bcrypt cost, from which the work is known without a measurement. */
   bcryptCost?: number
-  /** Memory in KiB times passes of the argon2 in it, whose time is known beforehand too. */
+  /** Memory in KiB times passes of argon2, from which the work is known without a measurement. */
   argon2Work?: number
 }
 
@@ -44,7 +45,7 @@ const BCRYPT = `\\$2[aby]\\$(?<cost>\\d{2})\\$${BCRYPT_SALT}${BCRYPT_DIGEST}`
 const BASE64 = '(?<base64>[A-Za-z0-9+/]{20,88}={0,2})'
 const COUNT = '\\d{1,10}'
 
-/** Every format there is. The names of groups are what `read` is given. */
+/** All known formats. `read` receives the named groups of the pattern. */
 const FORMATS: Format[] = [
   {
     name: 'bcrypt',
@@ -136,18 +137,18 @@ const FORMATS: Format[] = [
   })),
 ]
 
-/** A bytea of PostgreSQL as text, and the repr of Python's bytes: what a `bytes` hash becomes in a column of text. */
+/** A PostgreSQL bytea as text, and the repr of Python bytes: how a `bytes` hash looks in a text column. */
 const BYTEA = /^\\x((?:[0-9a-f]{2})+)$/i
 const PYTHON_BYTES = /^b(['"])(.*)\1$/
 
-/** The hash itself, where a program stored the text of its bytes. */
+/** Unwraps a hash that was stored as the text of its bytes. */
 export function bareHash(stored: string): string {
   const hex = BYTEA.exec(stored)?.[1]
   if (hex !== undefined) return Buffer.from(hex, 'hex').toString()
   return PYTHON_BYTES.exec(stored)?.[2] ?? stored
 }
 
-/** What a stored hash of another system is; undefined when it is of no format that is known. */
+/** Parses a stored hash of another system. Undefined if the format is unknown. */
 export function readForeignHash(stored: string): ForeignHash | undefined {
   for (const { name, pattern, read } of FORMATS) {
     const found = pattern.exec(stored)
@@ -175,7 +176,7 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** bcrypt over what `prepare` makes of the password. */
+/** bcrypt of the password, transformed by `prepare`. */
 function viaBcrypt({ cost, salt = '', digest = '' }: Parts, prepare: (password: string) => string) {
   const bcryptCost = Number(cost)
   const verify = bcryptVerifier(bcryptCost, salt, digest)
@@ -193,7 +194,7 @@ function viaPbkdf2(hash: 'sha1' | 'sha256' | 'sha512', count: string | undefined
 function viaScrypt(N: number, r: number, p: number, salt: Buffer, digest: Buffer) {
   const isPowerOfTwo = N >= 2 && Number.isInteger(Math.log2(N))
   if (!isPowerOfTwo || r < 1 || p < 1 || N * r * p > SCRYPT_WORK || digest.length < 16) return undefined
-  // Node allows 32 MiB unless told otherwise, and werkzeug's parameters take a little more.
+  // Node allows 32 MiB by default; the parameters of werkzeug need slightly more.
   const maxmem = 256 * r * (N + p)
   return {
     verify: (password: string) =>
@@ -205,12 +206,12 @@ function viaArgon2(hash: string, { memory, passes, lanes }: { memory: number; pa
   if (memory > ARGON2_MEMORY || memory * passes > ARGON2_WORK) return undefined
   return {
     ...(lanes === 1 && { argon2Work: memory * passes }),
-    // Throws at a salt that is no base64, and at fewer than 8 KiB a lane.
+    // Throws for a salt that is not base64, and for less than 8 KiB per lane.
     verify: (password: string) => argon2Verify(hash, password),
   }
 }
 
-/** passlib writes `.` where base64 has `+`. */
+/** passlib writes `.` instead of the `+` of base64. */
 function fromPasslibBase64(text: string): Buffer {
   return Buffer.from(text.replaceAll('.', '+'), 'base64')
 }

@@ -5,31 +5,34 @@ import { isInForce, isOwnFormat, type Scheme } from './scheme.js'
 import { isTooLongForPassword } from './text.js'
 import { spend, timeOf, usualWork, workIn, workOf } from './timing.js'
 
-// Everything here blocks its thread, so the service calls it through threads.ts only.
+// All functions here block the thread. The service calls them only through threads.ts.
 
-/** The longest hash of any format; longer text is not parsed. */
+/** The longest accepted hash of any format. Longer text is not parsed. */
 const LONGEST_HASH = 1_024
-/** The longest time by which the answer to a wrong password is delayed, whatever the dearest hash takes. */
+/** The upper limit for delaying the response to a wrong password, whatever the most expensive stored hash costs. */
 const LONGEST_REST_MS = 5_000
 
 export interface Verdict {
   isRight: boolean
-  /** The stored hash is not what the scheme in force would write: hash the password again. */
+  /** Whether the stored hash is not of the current scheme: hash the password again. */
   isOutdated: boolean
-  /** What this hash took, where it is not of the scheme in force; undefined before the speed of this thread is known. */
+  /** The cost of the hash, if not of the current scheme. Undefined before the speed of this thread is known. */
   cost?: StoredCost
-  /** For how long a wrong password still waits for its answer, in milliseconds, so that it takes as long as the dearest. */
+  /**
+   * How long to delay the response to a wrong password, in milliseconds, so that it takes as long as the most expensive
+   * hash.
+   */
   restMs: number
 }
 
 /** The work of hashes of one format with the same parameters. */
 export interface StoredCost {
   settings: string
-  /** In units of the scheme in force: rounds of bcrypt, or KiB times passes of argon2. */
+  /** In units of the current scheme: rounds of bcrypt, or KiB times passes of argon2. */
   work: number
 }
 
-/** The hash to store. @throws RangeError when the password is longer than any may be */
+/** The hash to store. @throws RangeError when the password exceeds the longest password */
 export function hashPassword(password: string, scheme: Scheme): string {
   if (isTooLongForPassword(password)) throw new RangeError('A password of this length is never hashed')
   const normalised = password.normalize('NFKC')
@@ -37,17 +40,18 @@ export function hashPassword(password: string, scheme: Scheme): string {
 }
 
 /**
- * Whether the password is the one of the stored hash. Being wrong takes as long whatever is stored, also when nothing is: a
- * cheaper hash is topped up to one of the scheme in force, and the time to `dearest`, in the scheme's units, is to be waited.
+ * Whether the password matches the stored hash. A wrong password takes the same time for every account, even without a
+ * stored hash: dummy hashes fill up to a hash of the current scheme, and `restMs` is the remaining delay up to
+ * `dearest` (in units of the scheme).
  */
 export function verifyPassword(password: string, stored: string | undefined, scheme: Scheme, dearest = 0): Verdict {
-  // A wrong password like any other. An empty one is hashed in its place, for the sake of the time.
+  // Treats an overlong password as wrong. Hashes an empty password instead, to take the same time.
   if (isTooLongForPassword(password)) return verifyPassword('', undefined, scheme, dearest)
   const known = stored === undefined ? undefined : readHash(stored)
   const forms = formsOf(password, stored)
   const usual = forms.length * usualWork(scheme)
   let work = 0
-  /** The time of tries whose work was not known yet. */
+  /** The time of verifications whose work is not known yet. */
   let unknownMs = 0
   if (stored !== undefined && known !== undefined) {
     for (const [index, form] of forms.entries()) {
@@ -73,7 +77,7 @@ export function verifyPassword(password: string, stored: string | undefined, sch
   }
 }
 
-/** A hash that cannot be computed, such as one with parameters that OpenSSL refuses, is nobody's password. */
+/** A hash that cannot be computed, such as with parameters that OpenSSL refuses, matches no password. */
 function isRight(known: ForeignHash, password: string): boolean {
   try {
     return known.verify?.(password) ?? false
@@ -82,7 +86,7 @@ function isRight(known: ForeignHash, password: string): boolean {
   }
 }
 
-/** The format of a stored hash, for a report; undefined when it is no hash that is known. */
+/** The format of a stored hash, for a report. Undefined if the format is unknown. */
 export function formatOf(stored: string): { format: string; isTooDear: boolean; bcryptCost?: number } | undefined {
   const hash = readHash(stored)
   if (hash === undefined) return undefined
@@ -90,7 +94,7 @@ export function formatOf(stored: string): { format: string; isTooDear: boolean; 
   return { format, isTooDear: verify === undefined, ...(bcryptCost !== undefined && { bcryptCost }) }
 }
 
-/** What is stored; undefined when it is no hash. */
+/** Parses a stored hash. Undefined if the format is unknown. */
 export function readHash(stored: string): ForeignHash | undefined {
   if (stored.length > LONGEST_HASH) return undefined
   const text = bareHash(stored)
@@ -98,8 +102,8 @@ export function readHash(stored: string): ForeignHash | undefined {
 }
 
 /**
- * A password as it is tried: ours are of NFKC; others hashed what they were given, and what somebody types at another
- * keyboard may be the other form. As many for everybody, for the sake of the time.
+ * The spellings to try: Latchkey hashes NFKC; other systems hashed the raw input, and another keyboard may produce the
+ * other form. The number of spellings does not depend on the account, so timing reveals nothing.
  */
 function formsOf(password: string, stored = ''): string[] {
   const normalised = password.normalize('NFKC')

@@ -1,13 +1,13 @@
-// How much memory a stored hash takes to compute, from its parameters alone: the queue must know it before a thread does.
+// Reads the memory of a hash from its parameters: the queue needs the number before a thread computes the hash.
 
 const ARGON2 = /\$argon2(?:id|i|d)\$v=\d+\$m=(\d{1,10}),/
-/** N and r as werkzeug, Django and passlib write them; the last one has the logarithm of N. */
+/** N and r as werkzeug, Django and passlib write them. passlib writes the logarithm of N. */
 const SCRYPT = /^(?:scrypt:(?<n>\d{1,10}):(?<r>\d{1,10}):|scrypt\$(?<n2>\d{1,10})\$[^$]*\$(?<r2>\d{1,10})\$)/
 const PASSLIB_SCRYPT = /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,10}),/
-/** Hashes that ask for more are not computed. */
+/** Hashes that need more memory are not computed. */
 const MOST_MEMORY = 128 * 2 ** 20
 
-/** In bytes; 0 for formats that need next to none, and for hashes that are not computed. */
+/** The memory in bytes. 0 for formats that need almost none, and for hashes that are not computed. */
 export function memoryOf(stored = ''): number {
   const bytes = argon2Memory(stored) ?? scryptMemory(stored) ?? 0
   return bytes <= MOST_MEMORY ? bytes : 0

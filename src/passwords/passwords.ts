@@ -7,12 +7,14 @@ import { HashQueue, type Turn } from './queue.js'
 import { isInForce, isOwnFormat, type Scheme, schemeOf } from './scheme.js'
 import { HashDeadlineError, inThread } from './threads.js'
 
-/** Hashes and verifies passwords, a few at a time, so that a flood of log-ins cannot use up the processors. */
+/** Hashes and verifies passwords with limited concurrency, so that a flood of log-ins cannot use up the processors. */
 export class Passwords {
   readonly #scheme: Scheme
   readonly #queue: HashQueue
   readonly #deadlineMs: number
-  /** What a try of each kind of hash takes that is not of the scheme in force, in units of that scheme, smoothed. */
+  /**
+   * The smoothed cost of verifying each kind of hash that is not of the current scheme, in units of the current scheme.
+   */
   readonly #costs = new Map<string, number>()
 
   constructor(config: Config, { deadlineMs = OF_REQUESTS.hashMs } = {}) {
@@ -26,12 +28,15 @@ export class Passwords {
     return this.#queue.slots
   }
 
-  /** How many wait for a processor. */
+  /** How many hashes wait for a processor. */
   get waiting(): number {
     return this.#queue.waiting
   }
 
-  /** Called before a try is written to the database. @throws Problem hashing_overloaded when the queue would refuse it now */
+  /**
+   * Called before a log-in attempt is written to the database. @throws Problem hashing_overloaded when the queue is
+   * full
+   */
   assertRoom(turn?: Turn): void {
     this.#queue.assertRoom(turn)
   }
@@ -46,9 +51,9 @@ export class Passwords {
   }
 
   /**
-   * Whether the password is the one of the stored hash; being wrong takes as long whatever is stored, also when nothing is.
-   * A hash of another system that is not done in time is a wrong password: it was made to take that long. Latchkey's own
-   * is late only where the processors are overloaded, which says nothing of the password.
+   * Whether the password matches the stored hash. A wrong password takes the same time for every account, even without
+   * a stored hash. A foreign hash that misses the deadline counts as a wrong password, because its parameters are too
+   * expensive. A Latchkey hash misses the deadline only if the processors are overloaded, so the result is an error.
    * @throws Problem hashing_overloaded
    */
   verify(password: string, stored: string | undefined, turn?: Turn): Promise<Verdict> {
@@ -56,17 +61,20 @@ export class Passwords {
     return this.#queue.run(work, { ...turn, memory: this.#memoryOf(stored) }, ({ restMs }) => restMs)
   }
 
-  /** Whether a stored hash is what would be written today. */
+  /** Whether a stored hash has the current scheme and parameters. */
   isInForce(stored: string): boolean {
     return isInForce(stored, this.#scheme)
   }
 
-  /** Learns what a try of such a hash takes, if it is not of the scheme in force. @throws Problem hashing_overloaded */
+  /** Measures the cost of a hash that is not of the current scheme. @throws Problem hashing_overloaded */
   async measure(stored: string): Promise<void> {
     await this.#queue.run(() => this.#verify('', stored), { memory: this.#memoryOf(stored) })
   }
 
-  /** What a stored hash takes of the memory that all share. Each slot has memory of its own for the scheme in force. */
+  /**
+   * The share of a stored hash in the common memory budget. Hashes of the current scheme count as 0: each slot has
+   * memory reserved for them.
+   */
   #memoryOf(stored: string | undefined): number {
     return stored === undefined || this.isInForce(stored) ? 0 : memoryOf(stored)
   }

@@ -5,18 +5,18 @@ import { hashes, timed } from '../telemetry/channels.js'
 
 /** How long a log-in may wait for a processor. */
 const QUEUE_DEADLINE_MS = 2_000
-/** Each thread that hashes takes some 10 MiB. */
+/** Limited, because each hashing thread takes about 10 MiB. */
 const MOST_SLOTS = 16
-/** The most memory of all running hashes together: that of the dearest argon2 or scrypt hash that is accepted. */
+/** The memory limit of all running hashes together: as much as the largest accepted argon2 or scrypt hash. */
 const MEMORY_BUDGET = 128 * 2 ** 20
-/** Hashes with less memory than this count as none. */
+/** Hashes with less memory are not counted. */
 const CHEAP_MEMORY = 16 * 2 ** 20
 
 /** The account and the network that a hash is computed for, and its memory. */
 export interface Turn {
   /** Whether the client has disconnected. */
   isGone?(): boolean
-  /** The account that is logged in to, or confirmed. One hash of an account is at work at a time. */
+  /** The account of the log-in or confirmation. Only one hash per account runs at a time. */
   account?: string | undefined
   /** The network of the client. */
   network?: string | undefined
@@ -30,24 +30,24 @@ interface Place {
   giveUp(): void
 }
 
-/** An account or a network that has a hash at work or waiting. */
+/** An account or a network with running or waiting hashes. */
 interface Party {
   atWork: number
   waiting: number
-  /** The number of its last hash, counted from the first hash of the queue; 0 while it has had none. */
+  /** The sequence number of its last hash in the queue; 0 before the first. */
   servedAt: number
 }
 
 /**
- * Runs as many hashes at once as there are processors, up to a number, and lets a few more wait. Fair: the account that was
- * served longest ago is next, and of several the network that was. So a flood by one account or one network delays
- * somebody else by the hashes at work and no more.
+ * Runs one hash per processor, up to a limit, and lets some more wait. Fair queueing: the account that was served
+ * longest ago is next, then the network that was served longest ago. So a flood from one account or network delays
+ * another user only by the running hashes.
  */
 export class HashQueue {
-  /** How many run at once. */
+  /** The number of hashes that run at once. */
   readonly slots: number
   readonly #limit: number
-  /** In the order of their arrival. */
+  /** In order of arrival. */
   readonly #places = new Set<Place>()
   readonly #parties = new Map<string, Party>()
   #running = 0
@@ -59,15 +59,16 @@ export class HashQueue {
     this.slots = slots
   }
 
-  /** How many wait. */
+  /** The number of waiting hashes. */
   get waiting(): number {
     return this.#places.size
   }
 
   /**
-   * Runs a task in its turn. For as long as `restOf` says afterwards, in milliseconds, the account has no other hash at work
-   * and the caller waits, with the slot free again.
-   * @throws Problem hashing_overloaded when too many wait, or this one has waited too long, in vain or was displaced
+   * Runs a task in its turn. Afterwards, for `restOf(result)` milliseconds, the caller waits and the account can run no
+   * other hash, but the slot is free.
+   * @throws Problem hashing_overloaded when the queue is full, the wait is too long, or another turn displaces this
+   * turn
    */
   async run<Result>(
     task: () => Promise<Result>,
@@ -88,7 +89,7 @@ export class HashQueue {
     }
   }
 
-  /** @throws Problem hashing_overloaded when this turn could neither start, nor wait, nor displace another */
+  /** @throws Problem hashing_overloaded when this turn can neither start, nor wait, nor displace another */
   assertRoom(turn: Turn = {}): void {
     if (this.#mayStart(turn) || this.#places.size < this.#limit) return
     this.#leaveOutGone()
@@ -125,12 +126,12 @@ export class HashQueue {
   }
 
   #startNext(): void {
-    // The hashes of clients that have disconnected are dropped, or a flood would be computed to its end.
+    // Drops the hashes of disconnected clients: otherwise a flood would be computed to its end.
     this.#leaveOutGone()
     for (let next = this.#next(); next !== undefined; next = this.#next()) next.start()
   }
 
-  /** Resolves when the turn has begun. */
+  /** Resolves when the turn starts. */
   #wait(turn: Turn): Promise<void> {
     this.assertRoom(turn)
     if (this.#places.size >= this.#limit) this.#displaceableBy(turn)?.giveUp()
@@ -159,21 +160,21 @@ export class HashQueue {
     })
   }
 
-  /** The next turn to start: of those that may, the one whose account, and then whose network, was served longest ago. */
+  /** The next turn that may start, sorted by when its account, then its network, was last served. */
   #next(): Place | undefined {
     const servedAt = (key: string | undefined) => (key === undefined ? 0 : (this.#parties.get(key)?.servedAt ?? 0))
     const inOrder = [...this.#places].sort(
       ({ turn: a }, { turn: b }) =>
         servedAt(a.account) - servedAt(b.account) || servedAt(a.network) - servedAt(b.network),
     )
-    // Hashes that need much memory start in their order: smaller ones would keep the first one waiting for ever.
+    // Large hashes start in order: otherwise smaller hashes could starve the first.
     const [firstDear] = inOrder.filter(({ turn }) => isDear(turn))
     return inOrder.find((place) => this.#mayStart(place.turn) && (!isDear(place.turn) || place === firstDear))
   }
 
   /**
-   * Who gives way to somebody that has nobody waiting: the newest of the account or network with the most waiting, if
-   * that is more than one and not the newcomer's own.
+   * The turn that a newcomer without waiting turns displaces: the newest turn of the account or network with the most
+   * waiting turns, if there is more than one and it is not of the newcomer.
    */
   #displaceableBy(turn: Turn): Place | undefined {
     const own = turn.account ?? turn.network

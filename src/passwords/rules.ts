@@ -4,15 +4,15 @@ import { isLongerThan, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 import type { BreachedPasswords } from './breaches.js'
 import { assertPasswordText, isTooLongForPassword } from './text.js'
 
-/** Names a password must not be: the service's, and those of the person who sets it. */
+/** The service name. A password must not be this name or a name of the user. */
 const SERVICE_NAME = 'latchkey'
-/** A common password followed by digits or signs is as easily guessed: password1234567. */
+/** A common password with appended digits or symbols is as easily guessed: password1234567. */
 const TAIL = /[^\p{L}\p{M}]+$/u
 const LETTER = /\p{L}/u
-/** Shorter words of the list are also the beginning of many good passwords. */
+/** Shorter words of the list also begin many good passwords. */
 const SHORTEST_STEM = 4
 
-/** The rules for passwords that are set; they never bind at log-in. */
+/** The rules for new passwords. They do not apply at log-in. */
 export class PasswordRules {
   readonly #minLength: number
   readonly #hasBlocklist: boolean
@@ -28,10 +28,10 @@ export class PasswordRules {
   }
 
   /**
-   * Length in code points, the list of common passwords, those known from breaches, and the person's own names, in the form that names are compared in.
-   * No composition rules (NIST SP 800-63B).
-   * A sign-up at a tutorial's address (`isTutorial`) may be let off all but the greatest length: COMPAT_WEAK_PASSWORDS.
-   * @throws Problem password_rejected that says which rule it breaks
+   * Checks the length in code points, the list of common passwords, breached passwords, and the names of the user
+   * (`ownNames`, normalised). There are no composition rules (NIST SP 800-63B). With COMPAT_WEAK_PASSWORDS, a sign-up
+   * at a tutorial endpoint (`isTutorial`) checks only the maximum length.
+   * @throws Problem password_rejected with the rule that failed
    */
   async assert(password: string, ownNames: string[], { isTutorial = false } = {}): Promise<void> {
     const tooLong = `A password has at most ${PASSWORD_MAX_LENGTH} characters.`
@@ -72,7 +72,7 @@ export class PasswordRules {
   }
 }
 
-/** Imported at the first password that is set: the list would slow every start. */
+/** Imported when the first password is set: loading the list would slow every start. */
 let common: Promise<ReadonlySet<string>> | undefined
 
 async function loadCommonPasswords(): Promise<ReadonlySet<string>> {

@@ -1,9 +1,9 @@
 import type { Config } from '../config/config.js'
 
-// How passwords are hashed from now on, and how stored hashes are compared with that. Loads no native code: the main
-// thread needs it too.
+// The scheme for new hashes, and its comparison with stored hashes. Imports no native code, because the main thread
+// uses this file too.
 
-/** How passwords are hashed from now on, with its parameters. */
+/** The scheme for new hashes, with its parameters. */
 export type Scheme =
   | { name: 'bcrypt' /** 2^cost rounds. */; cost: number }
   | { name: 'argon2id' /** In KiB. */; memory: number; passes: number }
@@ -15,18 +15,18 @@ const ARGON2ID_END = /^[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/
 
 type Settings = Pick<Config, 'PASSWORD_HASH' | 'BCRYPT_COST' | 'ARGON2_MEMORY' | 'ARGON2_PASSES'>
 
-/** The scheme that the settings ask for. */
+/** The scheme of the settings. */
 export function schemeOf({ PASSWORD_HASH, BCRYPT_COST, ARGON2_MEMORY, ARGON2_PASSES }: Settings): Scheme {
   if (PASSWORD_HASH === 'bcrypt') return { name: 'bcrypt', cost: BCRYPT_COST }
   return { name: 'argon2id', memory: Math.floor(ARGON2_MEMORY / 1_024), passes: ARGON2_PASSES }
 }
 
-/** Whether Latchkey itself writes this format, whatever its parameters. */
+/** Whether Latchkey writes this format, with any parameters. */
 export function isOwnFormat(stored: string): boolean {
   return stored.startsWith(BCRYPT_PREFIX) || stored.startsWith(ARGON2ID_PREFIX)
 }
 
-/** Whether a stored hash is what the scheme would write today. */
+/** Whether a stored hash has this scheme and its parameters. */
 export function isInForce(stored: string, scheme: Scheme): boolean {
   if (scheme.name === 'bcrypt') return stored.startsWith(`${BCRYPT_PREFIX}r=${scheme.cost}$`)
   const prefix = `${ARGON2ID_PREFIX}m=${scheme.memory},t=${scheme.passes},p=1$`

@@ -1,13 +1,14 @@
 import { createHash, hash, timingSafeEqual } from 'node:crypto'
 
-// SHA-crypt as Ulrich Drepper specified it: the `$5$` and `$6$` of crypt(3). The numbers of the steps are his.
+// SHA-crypt as specified by Ulrich Drepper: the `$5$` and `$6$` of crypt(3). The step numbers are from the
+// specification.
 
 const FEWEST_ROUNDS = 1_000
 const MOST_ROUNDS = 1_000_000
 export const DEFAULT_ROUNDS = 5_000
-/** The password is hashed again in every round. In bytes; the longest password that can be set is no longer. */
+/** In bytes. Limited because every round hashes the password again; no longer password can be set. */
 const LONGEST_PASSWORD = 1_024
-/** Rounds times bytes of the password. A hash at this bound takes two or three seconds. */
+/** Rounds times bytes of the password. A hash at this limit takes two or three seconds. */
 const MOST_WORK = 2 ** 27
 
 const ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -23,7 +24,7 @@ interface Stored {
   digest: string
 }
 
-/** How to verify a SHA-crypt hash; undefined where it asks for more rounds than a log-in may take. */
+/** Returns a function that verifies a SHA-crypt hash. Undefined if the hash has too many rounds. */
 export function sha2CryptVerifier({ algorithm, rounds, salt, digest }: Stored) {
   if (rounds > MOST_ROUNDS) return undefined
   return (text: string): boolean => {
@@ -64,7 +65,7 @@ interface Stretch {
   rounds: number
 }
 
-/** Step 21. The text of a round has one of eight forms, in which only the digest before it changes. */
+/** Step 21. The input of a round has one of eight forms, in which only the previous digest changes. */
 function stretch(algorithm: Algorithm, { first, p, s, rounds }: Stretch): Buffer {
   const forms = Array.from({ length: 8 }, (_, form) => {
     const isOdd = (form & 1) !== 0
@@ -86,7 +87,9 @@ function repeat(bytes: Buffer, length: number): Buffer {
   return Buffer.alloc(length, bytes)
 }
 
-/** Step 22: three bytes from the thirds of the digest at a time, which change places from group to group. */
+/**
+ * Step 22: encodes three bytes at a time, one from each third of the digest, rotating their order from group to group.
+ */
 function encode(algorithm: Algorithm, digest: Buffer): string {
   const third = Math.floor(digest.length / 3)
   let [a, b, c] = [0, third, 2 * third]
@@ -99,7 +102,7 @@ function encode(algorithm: Algorithm, digest: Buffer): string {
   return text + (algorithm === 'sha256' ? digits((byte(31) << 8) | byte(30), 3) : digits(byte(63), 2))
 }
 
-/** The lowest six bits first. */
+/** Encodes six bits per character, lowest bits first. */
 function digits(value: number, count: number): string {
   return Array.from({ length: count }, (_, index) => ALPHABET.charAt((value >> (6 * index)) & 63)).join('')
 }

@@ -2,14 +2,13 @@ import { asc, gte, max, sql } from 'drizzle-orm'
 import type { Database } from '../database/database.js'
 import type { Passwords } from './passwords.js'
 
-/** The sample: this many places of the table, with this many rows in each. Its cost does not grow with the table. */
+/** The sample: this many positions in the table, with this many rows each. Its cost does not grow with the table. */
 const PLACES = 16
 const ROWS = 64
 
 /**
- * Learns which hashes are stored that are not of the scheme in force (of other systems, or from before a setting was
- * changed) and what a try of them takes, from a sample of the accounts: a failed log-in then takes as long as the dearest of
- * them, whoever is tried.
+ * Samples the accounts for hashes that are not of the current scheme (imported, or from before a setting changed) and
+ * measures the cost of each kind. A failed log-in then takes as long as the most expensive kind, for every account.
  */
 export class StoredCosts {
   readonly #passwords: Passwords
@@ -21,7 +20,7 @@ export class StoredCosts {
     this.#statements = prepareStatements(database)
   }
 
-  /** Looks at a sample, and computes one hash of each kind that was not met before. */
+  /** Takes a sample and computes one hash of each new kind. */
   async look(): Promise<void> {
     const [{ last } = { last: null }] = await this.#statements.last.execute()
     if (last === null) return
@@ -36,7 +35,7 @@ export class StoredCosts {
   }
 
   async #measure(hashes: Iterable<string>): Promise<void> {
-    // Imported at the first such hash, which few services have.
+    // Imported at the first such hash: few installations have any.
     const { readHash } = await import('./hashes.js')
     for (const hash of hashes) {
       const known = readHash(hash)

@@ -1,14 +1,14 @@
 import { Problem } from '../problems.js'
 import { isLongerThan, PASSWORD_MAX_LENGTH } from '../text-lengths.js'
 
-/** Whether a text is longer than any password: nothing normalises or hashes it then. */
+/** Whether a text exceeds the longest password. Such a text is neither normalised nor hashed. */
 export function isTooLongForPassword(text: string): boolean {
   return isLongerThan(PASSWORD_MAX_LENGTH, text)
 }
 
 /**
- * Refuses text that no hash can keep apart: NUL, lone surrogates (all of them are alike in UTF-8) and U+FFFD, which is
- * what undecodable bytes become. Holds for passwords that are set and for those that are tried.
+ * Refuses characters that hashing cannot distinguish: NUL, lone surrogates (all encode to the same UTF-8 bytes) and
+ * U+FFFD (the replacement for undecodable bytes). Applies to new passwords and to log-ins.
  * @throws Problem password_rejected
  */
 export function assertPasswordText(password: string): void {

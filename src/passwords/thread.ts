@@ -2,7 +2,7 @@ import { constants, setPriority } from 'node:os'
 import { parentPort } from 'node:worker_threads'
 import { hashPassword, verifyPassword } from './hashes.js'
 
-// A worker thread of threads.ts: runs one task after the other.
+// The worker thread of threads.ts. Runs one task at a time.
 
 const tasks = { hashPassword, verifyPassword }
 export type Tasks = typeof tasks
@@ -11,13 +11,13 @@ export interface TaskMessage<Name extends keyof Tasks = keyof Tasks> {
   args: Parameters<Tasks[Name]>
 }
 
-// On Linux a priority is a thread's; elsewhere it would be the whole process's. Nice 10, not 19: at 19 a busy API starves
-// log-ins.
+// On Linux the nice value applies to a thread, elsewhere to the whole process. Nice 10, not 19: at 19 a busy API
+// starves log-ins.
 if (process.platform === 'linux') {
   try {
     setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   } catch {
-    // A sandbox may forbid it; hashing works all the same.
+    // A sandbox may forbid setpriority. Hashing works without it.
   }
 }
 

@@ -4,27 +4,27 @@ import type { TaskMessage, Tasks } from './thread.js'
 
 const SCRIPT = new URL('../passwords/thread.js', import.meta.url)
 
-/** A task took too long, and its thread was ended. */
+/** A task exceeded its deadline. Its thread was terminated. */
 export class HashDeadlineError extends Error {
   override readonly name = 'HashDeadlineError'
 }
 
 interface Thread {
   worker: Worker
-  /** Whether its deadline has passed: then the thread gets no further task. */
+  /** Whether the deadline has passed. A late thread gets no further task. */
   isLate: boolean
-  /** Settles the task at work. */
+  /** Settles the promise of the running task. */
   resolve(result: unknown): void
   reject(error: Error): void
 }
 
-/** Idle threads. All services of a process share them; the queues bound their number. */
+/** Idle threads, shared by all services of the process. The queues bound their number. */
 const idle: Thread[] = []
 
 /**
- * Runs a task of thread.ts in a worker thread with a lower priority than the rest of the process: a flood of log-ins takes
- * only spare processor time, and Node's own thread pool stays free for files and DNS.
- * @throws HashDeadlineError when it is not done in time. Its thread is ended first, so that it takes no processor any more
+ * Runs a task of thread.ts in a worker thread of lower priority than the rest of the process: a flood of log-ins takes
+ * only spare CPU time, and the libuv thread pool stays free for files and DNS.
+ * @throws HashDeadlineError when the deadline passes. The thread is terminated first, so that it uses no more CPU time
  */
 export function inThread<Name extends keyof Tasks>(
   task: Name,
@@ -35,7 +35,7 @@ export function inThread<Name extends keyof Tasks>(
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       thread.isLate = true
-      // The exit of the thread rejects. Code of C ends at its next return to JavaScript.
+      // The exit event rejects the promise. Native code stops only when it next returns to JavaScript.
       void thread.worker.terminate()
     }, deadlineMs)
     thread.resolve = (result) => {
@@ -52,7 +52,7 @@ export function inThread<Name extends keyof Tasks>(
 }
 
 function start(): Thread {
-  // Without the execArgv of this process: loaders and inspectors would slow the thread.
+  // Drops the execArgv of this process: loaders and inspectors would slow the thread.
   const thread: Thread = { worker: new Worker(SCRIPT, { execArgv: [] }), isLate: false, resolve() {}, reject() {} }
   thread.worker
     .on('message', (result) => {
@@ -61,7 +61,7 @@ function start(): Thread {
       if (!thread.isLate) idle.push(thread)
       thread.resolve(result)
     })
-    // The thread has ended; the next task starts a new one.
+    // The thread has exited. The next task starts a new thread.
     .on('error', (error) => thread.reject(error))
     .on('exit', () => {
       if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1)

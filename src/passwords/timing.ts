@@ -3,24 +3,24 @@ import { BCRYPT_COSTS, bcryptDigest } from './bcrypt.js'
 import type { ForeignHash } from './foreign-hashes.js'
 import type { Scheme } from './scheme.js'
 
-// Makes a wrong password take the same time whatever hash is stored. Work is counted in units of the scheme in force (rounds
-// of bcrypt, or KiB times passes of argon2), and each thread measures the speed of its units.
+// Makes a wrong password take the same time for every stored hash. Work is counted in units of the current scheme
+// (rounds of bcrypt, or KiB times passes of argon2). Each thread measures the duration of a unit.
 
 const NOBODYS_SALT = '.'.repeat(22)
 /** The least memory of argon2, in KiB. */
 const LEAST_ARGON2_MEMORY = 8
 
-/** How long a unit takes in this thread, in milliseconds, smoothed; 0 until one was measured. */
+/** The smoothed duration of a unit in this thread, in milliseconds. 0 before the first measurement. */
 const unitMs = { bcrypt: 0, argon2id: 0 }
-/** Hashes of less work are too short to be measured. */
+/** The least work that is measured: shorter hashes are too imprecise. */
 const MEASURED_FROM = { bcrypt: 2 ** 8, argon2id: 2 ** 14 }
 
-/** What one hash of the scheme takes. */
+/** The work of one hash of the scheme. */
 export function usualWork(scheme: Scheme): number {
   return scheme.name === 'bcrypt' ? 2 ** scheme.cost : scheme.memory * scheme.passes
 }
 
-/** Spends this much work on hashes of the scheme, the largest that fit first. */
+/** Computes dummy hashes of the scheme for this much work, largest first. */
 export function spend(work: number, scheme: Scheme): void {
   let left = work
   for (let spent = -1; spent !== 0; left -= spent) {
@@ -30,7 +30,7 @@ export function spend(work: number, scheme: Scheme): void {
   }
 }
 
-/** What a try has cost that took so long; undefined where the speed of this thread is not known yet. */
+/** The work of a verification that took `elapsedMs`. Undefined before the speed of this thread is known. */
 export function workOf(known: ForeignHash, elapsedMs: number, scheme: Scheme): number | undefined {
   if (known.verify === undefined) return 0
   const { bcryptCost, argon2Work } = known
@@ -40,17 +40,17 @@ export function workOf(known: ForeignHash, elapsedMs: number, scheme: Scheme): n
   return exact
 }
 
-/** How much work is done in this time; undefined where the speed of this thread is not known yet. */
+/** The work that takes this long. Undefined before the speed of this thread is known. */
 export function workIn(elapsedMs: number, { name }: Scheme): number | undefined {
   return unitMs[name] === 0 ? undefined : elapsedMs / unitMs[name]
 }
 
-/** How long this much work takes, in milliseconds; 0 where the speed of this thread is not known yet. */
+/** The duration of this much work, in milliseconds. 0 before the speed of this thread is known. */
 export function timeOf(work: number, { name }: Scheme): number {
   return work * unitMs[name]
 }
 
-/** The dearest bcrypt that takes no more than `left`; 0 where none does. */
+/** Computes the most expensive bcrypt hash within `left` and returns its work. 0 if none fits. */
 function spendOnBcrypt(left: number): number {
   const cost = Math.min(Math.floor(Math.log2(left)), BCRYPT_COSTS.highest)
   if (!(cost >= BCRYPT_COSTS.lowest)) return 0
