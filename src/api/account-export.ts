@@ -12,9 +12,9 @@ import type { AccountExport } from './export-schemas.js'
 import { withRoomFor } from './row-gate.js'
 import { timestamp } from './times.js'
 
-/** So many rows are read at once, at up to 40 kB each. */
+/** How many rows are read at once, of up to 40 kB each. */
 const ROWS_AT_ONCE = 50
-/** The newest of the sessions and keys, most of which are over, and of all that is read in one piece. */
+/** The most sessions, keys and other items that are read in one query, the newest first: most are expired. */
 const PIECES_MAX = 1_000
 const EVENTS_MAX = 10_000
 const MINUTE_MS = 60_000
@@ -22,12 +22,12 @@ const MINUTE_MS = 60_000
 type Document = Static<typeof AccountExport>
 type Lists = 'events' | 'todos' | 'tutorials'
 type Row<Name extends Lists> = Tables[Name]['$inferSelect']
-/** Reads a page of rows when there is room for it in memory. */
+/** Reads a page of rows once there is room for it in memory. */
 type Read = <Result>(count: number, read: () => PromiseLike<Result>) => Promise<Result>
 
 /**
- * Sends all that is stored about whoever asks, as a file. The account itself is as it was at one moment; events and rows, of
- * which there may be gigabytes, are read as fast as they are taken.
+ * Sends all data that is stored about the caller as a file. The account itself is a snapshot; events and rows, which
+ * may be gigabytes, are read as fast as the client reads.
  */
 export async function sendExport(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { database, events } = request.server
@@ -42,7 +42,7 @@ export async function sendExport(request: FastifyRequest, reply: FastifyReply): 
   return reply.send(Readable.from(documentOf(head, await listsOf(database, userId, read)), { objectMode: false }))
 }
 
-/** The document as JSON, a chunk at a time: what is short, then each list. */
+/** The document as JSON, in chunks: the short part, then each list. */
 async function* documentOf(head: object, lists: Record<Lists, AsyncGenerator<string>>) {
   yield JSON.stringify(head).slice(0, -1)
   for (const [name, chunks] of Object.entries(lists)) {
@@ -59,7 +59,7 @@ interface Reading {
   sessionId: string
 }
 
-/** All but the long lists. The account is locked, so that nothing of it changes meanwhile. */
+/** All except the long lists. The account is locked, so that it does not change meanwhile. */
 async function accountOf(reading: Reading): Promise<Omit<Document, Lists>> {
   const { database, db, userId } = reading
   const { recoveryCodes } = database.tables
@@ -81,7 +81,7 @@ async function accountOf(reading: Reading): Promise<Omit<Document, Lists>> {
 async function sessionsOf({ database, db, userId, sessionId }: Reading): Promise<Document['sessions']> {
   const rows = await keptSessions(database, db, { userId, max: PIECES_MAX })
   return rows.map((row) => {
-    // As in the list of sessions: the moment of the last refresh would tell a thief when to follow it.
+    // As in the list of sessions: the exact time of the last refresh would tell a thief when to replay the token.
     const usedAt = row.id === sessionId ? Date.now() : row.lastUsedAt
     return {
       ...{ id: row.id, kind: row.kind, client_id: row.clientId, scope: row.scope },
@@ -153,7 +153,7 @@ async function formerAccountsOf({ database, db, userId }: Reading): Promise<Docu
     .limit(PIECES_MAX)
 }
 
-/** The long lists. Events that are recorded meanwhile are not among them. */
+/** The long lists, without events that are recorded meanwhile. */
 async function listsOf(database: Database, userId: number, read: Read): Promise<Record<Lists, AsyncGenerator<string>>> {
   const { db, tables } = database
   const { events, todos, tutorials } = tables
@@ -198,7 +198,7 @@ async function* chunksOf<Row extends { id: number }>(start: number, pages: Pick<
   yield* arrayChunks({ ...pages, first, size: ROWS_AT_ONCE })
 }
 
-/** The ids of the newest event about a user, and of the one that is too old to be shown; 0 where all are shown. */
+/** The ids of a user's newest event, and of the newest that is too old to be included; 0 if all are included. */
 async function rangeOf(
   { db, tables: { events } }: Database,
   userId: number,
@@ -208,7 +208,7 @@ async function rangeOf(
   return [await at(0), await at(EVENTS_MAX)]
 }
 
-/** From where an admin or another client did it is their own affair. */
+/** Hides from where an admin or another client acted. */
 function toEvent(row: Row<'events'>, userId: number): Document['events'][number] {
   const isOthers = row.actorClientId !== null || (row.actorId !== null && row.actorId !== userId)
   return {

@@ -6,7 +6,6 @@ import { ROLES_ARE, rolesIn } from '../tokens/roles.js'
 import { createdAt, idOf, nullable, oneOf, ref, updatedAt } from './schemas.js'
 import { timestamp } from './times.js'
 
-/** A language as in BCP 47, as a client sends it. */
 export const locale = nullable({
   maxLength: 35,
   pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
@@ -50,7 +49,7 @@ export const User = Type.Object(
   },
 )
 
-/** What both log-ins and refreshes answer; also the OAuth 2 token endpoint, RFC 6749 section 5.1. */
+/** The token response of log-ins and refreshes, also of the OAuth 2 token endpoint, RFC 6749 section 5.1. */
 const accessTokenFields = {
   access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
   token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
@@ -101,7 +100,7 @@ export const Login = Type.Object(
   },
 )
 
-/** Longer than any token, also one of the other kind that is sent by mistake. */
+/** Longer than any token, including an access token that is sent as a refresh token by mistake. */
 export const TOKEN_MAX_LENGTH = 4_096
 
 export const RefreshToken = Type.Object(
@@ -120,7 +119,7 @@ export const RefreshToken = Type.Object(
   },
 )
 
-/** What people see of their row. */
+/** The columns that users see of their own row. */
 export function toUser(user: UserRow): Static<typeof User> {
   return {
     id: user.id,

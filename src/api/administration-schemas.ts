@@ -5,7 +5,7 @@ import { Account, Role } from './account-schemas.js'
 import { nextCursor, pageQuery } from './paging.js'
 import { nullable, pageOf } from './schemas.js'
 
-// What admins send and get at /v1/users.
+// The requests and responses of /v1/users.
 
 export const AccountUpdate = Type.Object(
   {
@@ -39,7 +39,7 @@ export const AccountCreate = Type.Object(
   },
 )
 
-/** Which accounts are listed. */
+/** The filters of the list of accounts. */
 export const AccountQuery = Type.Object(
   {
     search: Type.Optional(

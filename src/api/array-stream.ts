@@ -1,23 +1,23 @@
 import { Readable } from 'node:stream'
 
-/** The most that is read ahead of a client, unless one row is larger. Every list that is being sent keeps this in memory. */
+/** How much of a list is buffered for a slow client, unless one row is larger. */
 const CHUNK_BYTES = 256 * 1_024
 
 export interface Pages<Row> {
   first: Row[]
-  /** How many rows a full page has; one with fewer is the last. */
+  /** The number of rows of a full page; a shorter page is the last. */
   size: number
-  /** At most so many rows, from behind the row of this id. */
+  /** Reads at most `count` rows after the row of this id. */
   after(id: number, count: number): PromiseLike<Row[]>
   toItem(row: Row): object
 }
 
-/** All rows as one JSON array, read from the database as fast as the client reads: there may be gigabytes. */
+/** All rows as one JSON array, which may be gigabytes: reads the database as fast as the client reads. */
 export function arrayStream<Row extends { id: number }>(pages: Pages<Row>): Readable {
   return Readable.from(arrayChunks(pages), { objectMode: false })
 }
 
-/** The same array as a part of a document: its JSON, a chunk at a time. */
+/** As `arrayStream`, in chunks of JSON for a part of a document. */
 export async function* arrayChunks<Row extends { id: number }>({ first, size, after, toItem }: Pages<Row>) {
   let rows = first
   let separator = '['
@@ -26,7 +26,7 @@ export async function* arrayChunks<Row extends { id: number }>({ first, size, af
     const items = fitting(rows, toItem)
     const last = rows[items.length - 1]
     const isWhole = items.length === rows.length
-    // The client may be slow, so the rows that did not fit into this chunk are dropped and read again.
+    // Drops the rows that did not fit into this chunk, and reads them again: a slow client would keep them in memory.
     rows = []
     if (last === undefined) break
     yield separator + items.join(',')

@@ -24,7 +24,7 @@ const jwks = Type.Unsafe<{ keys: Record<string, unknown>[] } | null>({
   },
 })
 
-/** What is registered, in the names of RFC 7591 section 2. */
+/** The registration, with the names of RFC 7591 section 2. */
 const metadata = {
   client_name: Type.String({ minLength: 1, maxLength: NAME_LONGEST, description: 'The name for people.' }),
   token_endpoint_auth_method: oneOf(AUTH_METHODS, {

@@ -1,14 +1,14 @@
-/** An entity-tag of a list, RFC 9110 section 8.8.3; a tag may hold commas. */
+/** The entity-tags of a list, RFC 9110 section 8.8.3; a tag may contain commas. */
 const TAGS = /(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"/g
 
-/** A strong ETag, RFC 9110 section 8.8.3, of a row's version or of anything else that changes with the content. */
+/** A strong ETag, RFC 9110 section 8.8.3, of a row's version or another value that changes with the content. */
 export function etag(version: number | string): string {
   return `"${version}"`
 }
 
 /**
- * Whether an If-None-Match header names this tag: the client has the content already. The comparison is weak: a proxy
- * that compresses an answer marks its tag so.
+ * Whether an If-None-Match header contains this tag. The comparison is weak: a proxy that compresses a response makes
+ * its tag weak.
  */
 export function isFresh(header: string | undefined, tag: string): boolean {
   return (
@@ -21,8 +21,8 @@ export function isFresh(header: string | undefined, tag: string): boolean {
 }
 
 /**
- * The versions that If-Match asks for, any of which will do; undefined where every one will. The comparison is strong
- * (RFC 9110, section 13.1.1): weak tags, and tags that are none of ours, match nothing.
+ * The versions in If-Match, one of which must match; undefined if any version does. The comparison is strong (RFC 9110,
+ * section 13.1.1): weak tags, and tags of other servers, match nothing.
  */
 export function expectedVersions(header: string | undefined): number[] | undefined {
   if (header === undefined || header.trim() === '*') return undefined
@@ -30,7 +30,7 @@ export function expectedVersions(header: string | undefined): number[] | undefin
   return [...new Set(versions.filter((version) => version !== undefined).map(Number))]
 }
 
-/** Whether If-Match names the version, but as a weak tag, which a proxy makes of ours when it compresses the answer. */
+/** Whether If-Match contains the version as a weak tag: a proxy makes our tags weak when it compresses a response. */
 export function isWeakly(header: string | undefined, version: number): boolean {
   return header !== undefined && tagsOf(header).includes(`W/${etag(version)}`)
 }

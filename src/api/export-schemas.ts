@@ -92,7 +92,7 @@ const tutorial = Type.Object({
 
 const NINE = '2026-11-20T09:00:00.000Z'
 
-/** What is stored about an account, for its owner: no hash, secret, token or code, and nothing of anybody else. */
+/** The data stored about an account, for its owner: no hashes, secrets, tokens or codes, and no data of others. */
 export const AccountExport = Type.Object(
   {
     exported_at: time('When it was read, in UTC.'),

@@ -6,7 +6,7 @@ import { clientOf } from '../audit/requester.js'
 import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { nullable } from './schemas.js'
 
-/** What a factor is called. */
+/** The name of a factor. */
 export const factorName = nullable({ maxLength: FACTOR_NAME_MAX_LENGTH, description: 'What you call it, for a list.' })
 
 export const RECOVERY_CODES_ARE = 'Codes for when the device is lost. Each works once; they are shown only now.'
@@ -32,18 +32,18 @@ export const TotpSecret = Type.Object(
   },
 )
 
-/** Who changes their factors. */
+/** The caller, as the owner of factors. */
 export function ownerOf(request: FastifyRequest): Owner {
   const { userId, sessionId } = request.user
   return { id: userId, sessionId, client: clientOf(request) }
 }
 
-/** What a factor is called; null for nothing. @throws Problem name_rejected */
+/** The name in a body; null for none. @throws Problem name_rejected */
 export function nameIn({ name }: { name?: string | null }): string | null {
   return withNameKey(name).name || null
 }
 
-/** For a body in which nothing is required. */
+/** Allows a request without a body if no field is required. */
 export function withoutBody(request: FastifyRequest, _reply: unknown, done: () => void): void {
   request.body ??= {}
   done()

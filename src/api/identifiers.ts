@@ -4,8 +4,8 @@ import { ERRORS_SHOWN } from '../http/validation-errors.js'
 import { type FieldError, Problem } from '../problems.js'
 
 /**
- * The user name and the address of a body that names somebody; null and the empty text, which forms send, are none.
- * @throws Problem validation_failed with all that is wrong, also with what the schema says of the rest of the body
+ * The user name and the address in a body. Null and empty strings, which forms send, count as missing.
+ * @throws Problem validation_failed with all errors, including those of the schema for other fields
  */
 export function identifiersIn({ body, validationError }: FastifyRequest, wanted: 'one' | 'one or both') {
   const { username, email } = (body ?? {}) as { username?: string | null; email?: string | null }

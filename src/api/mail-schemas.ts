@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { IDENTIFIER_MAX_LENGTH } from '../text-lengths.js'
 
-/** What a person has of a mail: the token of its link, or its code and the address that it was sent to. */
+/** The fields of a mail: the token of its link, or its code and the address that it was sent to. */
 export const fromMail = {
   token: Type.Optional(Type.String({ maxLength: 128, description: 'The one-time token of the link.' })),
   email: Type.Optional(

@@ -7,7 +7,7 @@ import { Problem, type ProblemCode } from '../problems.js'
 import { retryAfter } from './problem-schemas.js'
 import { ref } from './schemas.js'
 
-/** The fields by which a client says and proves who it is, RFC 6749 section 2.3.1 and RFC 7521 section 4.2. */
+/** The fields of client authentication, RFC 6749 section 2.3.1 and RFC 7521 section 4.2. */
 export const clientFields = {
   client_id: Type.Optional(Type.String({ maxLength: 128, description: 'The client, if it has one.', examples: [''] })),
   client_secret: Type.Optional(
@@ -37,10 +37,10 @@ export const OAuthErrorBody = Type.Object(
   },
 )
 
-/** The fields of a form. */
+/** Parses a form. @throws Problem malformed_body */
 export function parseForm(text: string): Record<string, unknown> {
   const form = parse(text)
-  // JSON bodies are refused for these names too.
+  // The JSON parser refuses these names too: they could pollute prototypes.
   if ('__proto__' in form || 'constructor' in form || 'prototype' in form) throw new Problem('malformed_body')
   return form
 }
@@ -55,13 +55,13 @@ const OAUTH_CODES: Partial<Record<ProblemCode, OAuthErrorCode>> = {
   too_many_attempts: 'slow_down',
 }
 
-/** Answers whatever was thrown in OAuth 2's shape. */
+/** Sends any error in the format of OAuth 2. */
 export function answerOAuthError(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { error: code, message, status, headers } = error instanceof OAuthError ? error : toOAuthError(error, request)
   return reply.code(status).headers(headers).send({ error: code, error_description: message })
 }
 
-/** How the errors of an operation of OAuth are described. */
+/** The OpenAPI responses for errors of an OAuth operation. */
 export function oauthErrors<const Status extends number>(...statuses: Status[]) {
   const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthErrorBody) } } }
   const later = { ...answer, headers: retryAfter }
@@ -83,12 +83,12 @@ function toOAuthError(error: Error, request: FastifyRequest): OAuthError {
     })
   }
   const code = OAUTH_CODES[problem.code] ?? 'invalid_request'
-  // RFC 6749 section 5.2: these are 400, whatever they are elsewhere.
+  // RFC 6749 section 5.2: the status is 400, even if the problem has another.
   const isRefusal = code === 'invalid_grant' || code.startsWith('mfa_')
   return new OAuthError(code, descriptionOf(problem), { status: isRefusal ? 400 : status, headers })
 }
 
-/** There is no `errors` in this answer, and a form has another type than JSON. */
+/** The format has no `errors`, so the description lists them; and this endpoint takes forms instead of JSON. */
 function descriptionOf({ code, message, errors = [] }: Problem): string {
   if (code === 'unsupported_media_type') return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
   if (code !== 'validation_failed') return message

@@ -3,7 +3,7 @@ import type { OwnedColumns } from '../database/owned-tables.js'
 import { Problem } from '../problems.js'
 import { expectedVersions, isWeakly } from './etags.js'
 
-/** The one row of this id, if it is the user's and its version is one that If-Match asks for. */
+/** The row of this id, if it belongs to the user and its version matches If-Match. */
 export function ownedRow(
   table: OwnedColumns,
   userId: number,
@@ -15,7 +15,7 @@ export function ownedRow(
   return and(eq(table.id, id), eq(table.userId, userId), isExpected)
 }
 
-/** Why such a row was not touched, by what its owner finds there: another version, or nothing that is theirs. */
+/** The problem for a row that was not changed: there is no such row of the user, or its version differs. */
 export function missingOrChanged([row]: { version: number }[], ifMatch: string | undefined): Problem {
   if (row === undefined) return new Problem('not_found')
   if (!isWeakly(ifMatch, row.version)) return new Problem('precondition_failed')

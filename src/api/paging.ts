@@ -4,14 +4,14 @@ import { Problem } from '../problems.js'
 
 export const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
-/** The largest page, in bytes of its items: whoever does not read it makes this process keep it. */
+/** The largest page, in bytes of its items: a client that does not read keeps it in this process's memory. */
 const PAGE_BYTES = 256 * 1_024
-/** More than the names of an item's fields and its numbers take. */
+/** An upper bound for the field names and numbers of an item. */
 const ITEM_BYTES = 512
-/** The most that a UTF-16 unit takes in JSON: \\u0000. */
+/** The longest JSON encoding of a UTF-16 unit: \\u0000. */
 const ESCAPED_BYTES = 6
 
-/** The query of a list: how many, and after which. */
+/** The query parameters of a list. */
 export const pageQuery = {
   limit: Type.Optional(
     Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'How many rows at most.' }),
@@ -21,22 +21,22 @@ export const pageQuery = {
   ),
 }
 
-/** The rest of a list: null at its end. */
 export const nextCursor = Type.Unsafe<string | null>({
   type: ['string', 'null'],
   description: 'The cursor of the next page; null on the last one.',
 })
 
 /**
- * The limit of a prepared list. Cast, because SQLite plans by the value of a bare LIMIT parameter, and so would parse the
- * statement anew each time; drizzle's types know a bare one alone.
+ * The limit of a prepared list. The SQL cast is needed because SQLite plans by the value of a bare LIMIT parameter, and
+ * would prepare the statement again each time. The TypeScript cast is needed because drizzle's types allow only a bare
+ * parameter.
  */
 export const pageCount = sql`cast(${sql.placeholder('count')} as integer)` as unknown as Placeholder<'count', number>
 
-/** The pages of one list: a cursor of another list is none of its own. */
+/** The pages of one list. A cursor of another list is invalid. */
 export function pagesOf(list: string) {
   return {
-    /** The id that a cursor stands for; without one, an id before which everything comes. @throws Problem invalid_cursor */
+    /** The id that a cursor stands for; without a cursor, the largest id. @throws Problem invalid_cursor */
     before(cursor: string | undefined): number {
       if (cursor === undefined) return Number.MAX_SAFE_INTEGER
       const [, name, digits] = /^(\w+):([1-9]\d{0,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? []
@@ -46,8 +46,8 @@ export function pagesOf(list: string) {
     },
 
     /**
-     * A page of rows that were asked for with one more than the limit, so that it is known whether there is a next one. It
-     * stops sooner, after one row at the least, where its items would be larger than PAGE_BYTES.
+     * A page of rows that were selected with one more than the limit, which shows whether there is a next page. Ends
+     * early, after at least one row, if the items would exceed PAGE_BYTES.
      */
     page<Row extends { id: number }, Item extends object>(rows: Row[], limit: number, toItem: (row: Row) => Item) {
       const items: Item[] = []
@@ -65,7 +65,7 @@ export function pagesOf(list: string) {
   }
 }
 
-/** The bytes of an item as JSON: measured if it may have more than its share, else the most that it can have. */
+/** An upper bound of an item's JSON size; the exact size if the bound exceeds the item's share. */
 function sizeOf(item: object, share: number): number {
   let most = ITEM_BYTES
   for (const value of Object.values(item)) if (typeof value === 'string') most += ESCAPED_BYTES * value.length

@@ -9,7 +9,7 @@ export const Problem = Type.Object(
     status: Type.Integer({ description: 'The HTTP status.' }),
     code: Type.String({
       description: 'What went wrong, for programs. A code never changes its meaning; later versions may add codes.',
-      // Not `enum`: a client generated today must still read a code that is added tomorrow.
+      // Not `enum`: clients generated today must accept codes that are added tomorrow.
       'x-extensible-enum': Object.keys(PROBLEMS),
     }),
     detail: Type.Optional(Type.String({ description: 'What is wrong with this request in particular.' })),
@@ -53,11 +53,11 @@ export const Problem = Type.Object(
   },
 )
 
-/** What `mfa_required` brings where a ticket stands for the first factor; elsewhere the same request is sent again. */
+/** Members of `mfa_required` where a ticket replaces the first factor; elsewhere, the client repeats the request. */
 export const TICKET_EXAMPLE = { ticket: 'c2VhbGVk', methods: ['totp', 'recovery_code'] }
 export const METHODS_EXAMPLE = { methods: TICKET_EXAMPLE.methods }
 
-/** What a status means, and the code that it usually has. */
+/** The description of a status, and its usual code. */
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
   400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
   401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
@@ -81,21 +81,21 @@ const HEADERS: Record<number, Record<string, TSchema>> = {
   503: retryAfter,
 }
 
-/** The answers of these statuses, all of them a Problem, those that every operation may give, and all that may come. */
+/** Responses for these statuses, plus 500, 503 and `default`, all `Problem`. With 401, also 403. */
 export function problems<const Status extends number>(...statuses: Status[]) {
-  // Wherever a token can be invalid, it can also be one that does not reach so far.
+  // An operation that takes a token can also get a token without the required scope or role.
   const guarded = (statuses as number[]).includes(401) ? [403] : []
   const all = [...new Set([...statuses, ...guarded, 500, 503])].sort()
   return {
     ...Object.fromEntries(all.map((status) => [status, problemAnswer(status)])),
-    // What comes before the operation: 405, 408, 431. One shape, so that clients need no other.
+    // Errors before the operation: 405, 408, 431. They share the format.
     default: { description: 'Any other error.', content: problemContent('method_not_allowed') },
   } as unknown as Record<Status | 500 | 503, TSchema>
 }
 
 /**
- * The answer of one status, where another code than its usual one is to be expected: the description is that of the code,
- * and the example has the members that it brings.
+ * The response of one status with another code than the usual: the description is that of the code, and the example
+ * includes its members.
  */
 export function problemAnswer(status: number, code?: ProblemCode, extension?: Record<string, unknown>): TSchema {
   const usual = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }

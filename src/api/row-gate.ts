@@ -1,23 +1,23 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem } from '../problems.js'
 
-/** So many rows are read at the same moment, in this process: at up to 40 kB each, about 40 MB. */
+/** How many rows this process reads at the same time: at up to 40 kB each, about 40 MB. */
 const ROWS_AT_ONCE = 1_000
-/** So many of them for one account: two large pages, or a dozen of the default size. */
+/** The share of one account: two large pages, or a dozen of the default size. */
 const ROWS_OF_ONE = 250
-/** As long as for a connection to the database: what waited longer would be answered too late. */
+/** As long as the wait for a database connection. */
 export const PATIENCE_MS = 2_000
 
 interface Page {
-  /** So many rows at the most. */
+  /** The most rows that the page can have. */
   count: number
-  /** For how long it may wait; an answer that has begun is better late than cut off. */
+  /** How long the request may wait. A response that has begun waits without a limit: late is better than cut off. */
   patienceMs?: number
 }
 
 interface PlaceInLine {
   rows: number
-  /** Whether its client went away, or was kept waiting too long. */
+  /** Whether the client has disconnected, or has waited for too long. */
   isOver(): boolean
   enter(): void
   giveUp(problem: Problem): void
@@ -25,15 +25,14 @@ interface PlaceInLine {
 
 let rowsOfAll = 0
 const rowsOf = new Map<number, number>()
-/** By account, the one whose turn is next first. */
+/** The queues by account, in the order of their turns. */
 const waiting = new Map<number, PlaceInLine[]>()
 let isScheduled = false
 
 /**
- * Reads a page of rows of whoever asks, when there is room for them: hundreds of large pages that are asked for at once
- * would fill the memory before the first of them is cut to its size. Accounts take turns, so that one of them that asks for
- * hundreds of pages keeps only itself waiting.
- * @throws Problem overloaded when its patience is over, two seconds by default, and when the client went away meanwhile
+ * Reads a page of rows once there is room for it: otherwise, hundreds of concurrent requests for large pages would fill
+ * the memory. Accounts take turns, so that an account with hundreds of requests delays only itself.
+ * @throws Problem overloaded after `patienceMs`, and if the client has disconnected meanwhile
  */
 export async function withRoomFor<Result>(
   { user: { userId }, raw: { socket } }: FastifyRequest,
@@ -72,7 +71,7 @@ function waitInLine(userId: number, place: PlaceInLine): void {
   schedule()
 }
 
-/** In a later turn of the event loop: the whole line would else be read before anything that was read is sent. */
+/** In a later tick: otherwise the whole queue would be read before any response is sent. */
 function schedule(): void {
   if (isScheduled) return
   isScheduled = true
@@ -82,7 +81,7 @@ function schedule(): void {
   })
 }
 
-/** As many as there is room for, in rounds of one for each account. */
+/** Admits waiting requests while there is room, one per account and round. */
 function letIn(): void {
   for (const [userId, line] of [...waiting]) {
     const left = line.filter(isStillWaiting)
@@ -92,14 +91,17 @@ function letIn(): void {
   while (letOneOfEachIn());
 }
 
-/** Sends away who is not. Anybody in a line may be: those before them may have more patience. */
+/**
+ * Rejects a request that has waited for too long. Any place in a queue may be due: earlier requests may have more
+ * patience.
+ */
 function isStillWaiting({ isOver, giveUp }: PlaceInLine): boolean {
   if (!isOver()) return true
   giveUp(new Problem('overloaded'))
   return false
 }
 
-/** Whether anybody came in. */
+/** Whether any request was admitted. */
 function letOneOfEachIn(): boolean {
   let isAnyIn = false
   for (const [userId, line] of [...waiting]) {
@@ -107,7 +109,7 @@ function letOneOfEachIn(): boolean {
     if (next === undefined || rowsOfAll + next.rows > ROWS_AT_ONCE) return false
     if (!fits(userId, next.rows)) continue
     line.shift()
-    // Behind all others.
+    // At the end of the order.
     waiting.delete(userId)
     if (line.length > 0) waiting.set(userId, line)
     occupy(userId, next.rows)

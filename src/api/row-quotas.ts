@@ -4,24 +4,24 @@ import { LRUCache } from 'lru-cache'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
 
-/** So many rows may be added before an account's rows are counted again. */
+/** How many rows may be added before an account's rows are counted again. */
 const LEASE = 1_000
-/** An account that was full is not counted again for so long, unless it deletes a row here. */
+/** How long a full account is not counted again, unless it deletes a row in this process. */
 const FULL_FOR_MS = 5_000
 const ACCOUNTS_KEPT = 10_000
 
 type OwnedTable = PgTable & { userId: AnyColumn }
 
 interface Lease {
-  /** How many rows may be added without counting. */
+  /** How many rows may be added before the next count. */
   left: number
-  /** Not before this time is it counted again, by the monotonic clock in milliseconds. */
+  /** The earliest time of the next count, by the monotonic clock in milliseconds. */
   recountAt: number
 }
 
 /**
- * Bounds how many rows of one table an account has. Counting costs as much as there are rows, so each process counts once
- * a LEASE: one process never passes the bound, and each further one passes it by a LEASE at most.
+ * Limits the rows of one table per account. The cost of counting grows with the rows, so each process counts once per
+ * LEASE: one process never exceeds the limit, and each further process exceeds it by at most a LEASE.
  */
 export class RowQuota {
   readonly #leases = new LRUCache<number, Promise<Lease>>({ max: ACCOUNTS_KEPT })
@@ -41,7 +41,7 @@ export class RowQuota {
     }
   }
 
-  /** Adds a row to an account, if there is room for it. @throws Problem too_many_rows, and whatever `insert` throws */
+  /** Inserts a row if the account has room for it. @throws Problem too_many_rows, and what `insert` throws */
   async spend<Row>(userId: number, insert: () => PromiseLike<Row>): Promise<Row> {
     const lease = await this.#leaseOf(userId)
     if (lease.left <= 0) throw new Problem('too_many_rows')
@@ -54,7 +54,7 @@ export class RowQuota {
     }
   }
 
-  /** A row of the account is gone. */
+  /** Frees the place of a deleted row. */
   async giveBack(userId: number): Promise<void> {
     const lease = await this.#leases.get(userId)
     if (lease !== undefined) lease.left += 1
@@ -65,7 +65,7 @@ export class RowQuota {
     if (known !== undefined) {
       const lease = await known
       if (lease.left > 0 || performance.now() < lease.recountAt) return lease
-      // Somebody else who came as late may have begun to count already.
+      // Another request may have started the count while this one waited.
       const current = this.#leases.get(userId)
       if (current !== undefined && current !== known) return current
     }

@@ -1,49 +1,43 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 
-/** A reference to a schema that was added to the app: a name in the document, and its type in the code. */
+/** A reference to a registered schema: a name in the document, and the schema's type in the code. */
 export function ref<Schema extends TSchema>(schema: Schema) {
   return Type.Unsafe<Static<Schema>>(Type.Ref(schema.$id ?? ''))
 }
 
-/** A string that may be null, in the one form that documents, validators and generated clients all understand. */
+/** A string or null, in the only form that documents, validators and generated clients all understand. */
 export function nullable(options: Record<string, unknown>) {
   return Type.Unsafe<string | null>({ type: ['string', 'null'], ...options })
 }
 
-/** One of a few words, in the one form that documents and generated clients all understand. */
+/** An enum, in the only form that documents and generated clients all understand. */
 export function oneOf<const Word extends string>(words: readonly Word[], options: Record<string, unknown> = {}) {
   return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options })
 }
 
-/** When a row was made and last changed. */
 export const createdAt = Type.String({ format: 'date-time', description: 'When it was created, in UTC.' })
 export const updatedAt = Type.String({ format: 'date-time', description: 'When it last changed, in UTC.' })
 
-/**
- * An id. With `int64`, because generated clients of typed languages take a plain integer for one of 32 bits, and imported
- * ids are larger.
- */
+/** An id. With `int64`: otherwise, generated clients of typed languages use 32 bits, and imported ids are larger. */
 export function idOf(description: string, bounds: { minimum?: number; maximum?: number } = {}) {
   return Type.Integer({ format: 'int64', ...bounds, description })
 }
 
-/** An id that a client sends: at most what JavaScript counts exactly. */
+/** An id in a request: at most the largest safe integer of JavaScript. */
 export function sentId(description: string) {
   return idOf(description, { minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 }
 
-/** The id of a row in an answer. */
 export const rowId = idOf('The id of the row.')
 
-/** The rows of a page of a list. */
 export function pageOf<Schema extends TSchema>(schema: Schema) {
   return Type.Array(ref(schema), { description: 'The rows of this page.' })
 }
 
-/** A row's id in a path. As text, so that `0x10` or a blank is refused. */
+/** A row's id in a path. The validator reads only decimal digits, so that `0x10` and blanks are refused. */
 export const IdParams = Type.Object({ id: sentId('The id of the row.') })
 
-/** An answer without a body. */
+/** A response without a body. */
 export function noContent(description: string, headers?: Record<string, TSchema>) {
   return Type.Unsafe<undefined>(Type.Null({ description, ...(headers && { headers }) }))
 }
@@ -52,7 +46,7 @@ export const etagHeader = {
   ETag: Type.String({ description: 'Changes with the row; for If-Match and If-None-Match.' }),
 }
 
-/** An answer that is one row, with its ETag. */
+/** A response with one row and its ETag. */
 export function rowAnswer<Schema extends TSchema>(schema: Schema) {
   return {
     description: 'The row.',

@@ -4,20 +4,20 @@ import type { ShownCode, ShownFactor } from '../factors/factors.js'
 import type { ShownPasskey } from '../factors/passkey-schemas.js'
 import { Problem } from '../problems.js'
 
-/** The second factor in a body, each way to show one by its field. */
+/** The second factor in a body: one field for each method. */
 export interface FactorFields {
   totp?: string
   recovery_code?: string
   passkey?: Static<typeof ShownPasskey>
 }
 
-/** The code beside a password; forms send fields that are empty. */
+/** The code besides the password. Empty fields, which forms send, count as missing. */
 export function codeIn({ totp, recovery_code: recoveryCode }: Omit<FactorFields, 'passkey'>): ShownCode | undefined {
   if (totp) return { totp }
   return recoveryCode ? { recoveryCode } : undefined
 }
 
-/** The one second factor of a request that needs one. @throws Problem validation_failed when there is none, or several */
+/** The only second factor of a request. @throws Problem validation_failed if there is none, or more than one */
 export function factorIn({ totp, recovery_code: recoveryCode, passkey }: FactorFields): ShownFactor {
   const shown: (ShownFactor | undefined)[] = [
     totp === undefined ? undefined : { totp },
@@ -33,7 +33,7 @@ export function factorIn({ totp, recovery_code: recoveryCode, passkey }: FactorF
   throw new Problem('validation_failed', { errors: [{ in: 'body', path: '/totp', message }] })
 }
 
-/** As the library has it; what is wrong in it is found when it is verified. */
+/** The library's type. The library verifies the content. */
 export function toAuthenticationResponse(passkey: Static<typeof ShownPasskey>): AuthenticationResponseJSON {
   return passkey as unknown as AuthenticationResponseJSON
 }

@@ -2,7 +2,7 @@ import { and, asc, desc, eq, gt, lt, sql } from 'drizzle-orm'
 import type { Database, Tables } from '../database/database.js'
 import { pageCount } from './paging.js'
 
-/** A tutorial as both doors show it. */
+/** A tutorial, as both APIs return it. */
 export function toTutorial({ id, userId, name, description }: Tables['tutorials']['$inferSelect']) {
   return { id, user_id: userId, name, description }
 }
@@ -29,7 +29,7 @@ export function prepareTutorials(database: Database) {
   }
 }
 
-/** The statements of the Flask tutorial's addresses: whole lists, the oldest first, and no versions to compare. */
+/** The statements of the Flask tutorial's paths: whole lists, the oldest first, without versions. */
 export function prepareFlaskTutorials(database: Database) {
   const { db, tables, now } = database
   const { tutorials } = tables

@@ -6,13 +6,12 @@ const RANDOM_BYTES = 32
 const CHECK_BYTES = 16
 const PATTERN = /^lkk_[\w-]{64}$/
 
-/** A new key. */
 export function makeApiKey(checkKey: Buffer): string {
   const random = randomBytes(RANDOM_BYTES)
   return PREFIX + Buffer.concat([random, check(random, checkKey)]).toString('base64url')
 }
 
-/** Whether this service made the key: one that was guessed or mistyped costs no query. */
+/** Whether this service made the key: guessed or mistyped keys cost no query. */
 export function isAuthenticKey(text: string, checkKey: Buffer): boolean {
   if (!PATTERN.test(text)) return false
   const bytes = Buffer.from(text.slice(PREFIX.length), 'base64url')
@@ -24,7 +23,7 @@ export function isApiKey(text: string): boolean {
   return text.startsWith(PREFIX)
 }
 
-/** What the table has of a key. */
+/** The stored hash of a key. */
 export function hashOfApiKey(key: string): string {
   return createHash('sha256').update(key).digest('base64url')
 }

@@ -13,9 +13,9 @@ import { hashOfApiKey, isAuthenticKey, makeApiKey } from './api-key-texts.js'
 import { isForKeys, storedScope, wordsOf } from './scopes.js'
 
 const KEYS_PER_USER = 100
-/** What is known of a key is read again after this time: its owner's role may have changed. */
+/** How long a process caches a key before it reads the key again: the owner's role may have changed. */
 const KNOWN_FOR_MS = 60_000
-/** A revoked key is kept until no process can still take it for good. */
+/** Revoked keys are kept until no process can still have them cached as valid. */
 const KEPT_MS = 120_000
 const USED_WRITTEN_EVERY_MS = 60_000
 
@@ -39,16 +39,19 @@ interface Dependencies {
   revocations: Revocations
 }
 
-/** Keys that people make for their own scripts: bearer tokens with a scope and an end, which never do more than their owner may. */
+/**
+ * API keys that users make for their own scripts: bearer tokens with a scope and an expiry, which never allow more than
+ * their owner may do.
+ */
 export class ApiKeys {
   readonly #database: Database
   readonly #checkKey: Buffer
   readonly #events: Events
   readonly #revocations: Revocations
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** Keys that were used since the last poll. */
+  /** Keys used since the last poll. */
   readonly #used = new Set<string>()
-  /** When the use of a key was written last, by this process's monotonic clock. */
+  /** When the last use of a key was written, by this process's monotonic clock. */
   readonly #writtenAt = new Map<string, number>()
 
   constructor({ database, dataKey, events, revocations }: Dependencies) {
@@ -59,7 +62,7 @@ export class ApiKeys {
     this.#statements = prepareStatements(database)
   }
 
-  /** Makes a key: its text is nowhere but in what this resolves to. @throws Problem key_rejected, too_many_rows */
+  /** Makes a key. Its text is stored nowhere. @throws Problem key_rejected, too_many_rows, invalid_token */
   create(owner: { id: number; role: Role }, asked: NewKey, client: Client): Promise<{ key: string; row: ApiKeyRow }> {
     const { tables, now } = this.#database
     const refused = wordsOf(asked.scope).find((word) => !isForKeys(word, owner.role))
@@ -79,12 +82,12 @@ export class ApiKeys {
     })
   }
 
-  /** The keys of a user that count, the newest first. */
+  /** The valid keys of a user, the newest first. */
   list(userId: number): PromiseLike<ApiKeyRow[]> {
     return this.#statements.list.execute({ userId })
   }
 
-  /** Ends a key of a user, at once in this process; false when it is not theirs, or over already. */
+  /** Revokes a key of a user, at once in this process. False if the user has no such valid key. */
   revoke(userId: number, id: string, by: { actorId: number | null; client?: Client }): Promise<boolean> {
     return this.#database.transaction(async (db) => {
       const rows = await within(db, this.#statements.revoke).execute({ userId, id })
@@ -95,7 +98,7 @@ export class ApiKeys {
     })
   }
 
-  /** Ends all keys of a user, within the transaction of `db`. Resolves to whether there were any. */
+  /** Revokes all keys of a user, within the transaction of `db`. Resolves to whether there were any. */
   async revokeAll(db: Db, userId: number): Promise<boolean> {
     const rows = await within(db, this.#statements.revokeAll).execute({ userId })
     this.#forget(db, rows)
@@ -103,14 +106,14 @@ export class ApiKeys {
     return rows.length > 0
   }
 
-  /** The key of this text, with its owner, if it counts. One that this service did not make costs no query. */
+  /** A valid key with its owner. A key that this service did not make costs no query. */
   async find(text: string) {
     if (!isAuthenticKey(text, this.#checkKey)) return undefined
     const [row] = await this.#statements.find.execute({ keyHash: hashOfApiKey(text) })
     return row
   }
 
-  /** Whom a key lets in; what this resolves to may be kept until its `expiresAt`, as long as the key is not revoked. */
+  /** The caller that a key authenticates. Callers may cache the result until `expiresAt`, unless the key is revoked. */
   async identify(text: string): Promise<UserCaller | undefined> {
     const key = await this.find(text)
     if (key === undefined) return undefined
@@ -128,12 +131,12 @@ export class ApiKeys {
     })
   }
 
-  /** Notes that a key was used; the next poll writes it, once a minute at most. */
+  /** Notes that a key was used. The next poll writes it, at most once a minute. */
   noteUse(id: string): void {
     if (!this.#writtenAt.has(id)) this.#used.add(id)
   }
 
-  /** Learns which keys other processes ended, and writes when keys were used. */
+  /** Reads which keys other processes revoked, and writes when keys were used. */
   async poll(): Promise<void> {
     const rows = await this.#statements.selectRevoked.execute({})
     this.#revocations.remember(rows.map(ended))
@@ -146,7 +149,7 @@ export class ApiKeys {
     }
   }
 
-  /** Deletes keys that are over. */
+  /** Deletes revoked and expired keys. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const { apiKeys: table } = tables
@@ -155,7 +158,7 @@ export class ApiKeys {
     await deleteInBatches(this.#database, { table, key: table.id, where, signal })
   }
 
-  /** Locks the owner, so that of several at once none goes past the limit. */
+  /** Locks the owner, so that concurrent requests cannot exceed the limit. */
   async #assertRoom(db: Db, userId: number): Promise<void> {
     const { tables, now, forUpdate } = this.#database
     const { apiKeys, users } = tables
@@ -175,7 +178,7 @@ export class ApiKeys {
   }
 }
 
-/** As the end of a session, of which the last token lives for as long as a process keeps what it knows of the key. */
+/** A key as a revoked session, whose last token expires when no process can still have the key cached. */
 function ended({ id, revokedAt }: { id: string; revokedAt: number | null }) {
   return { id, tokenExpiresAt: (revokedAt ?? 0) + KEPT_MS }
 }

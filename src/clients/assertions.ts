@@ -9,13 +9,13 @@ import { CLOCK_SKEW_S } from '../tokens/access-tokens.js'
 import { type AssertionKey, assertionKeys } from './jwks.js'
 import type { OAuthClient } from './oauth-clients.js'
 
-/** An assertion expires within this time: until then its `jti` is kept. */
+/** The longest lifetime of an assertion: its `jti` is kept for as long. */
 const LONGEST_LIFE_S = 3_600
 const JTI_LONGEST = 256
-/** What `typ` may say, RFC 7519 and RFC 7523bis: no token of another kind that a client signs is one. */
+/** Accepted values of `typ` (RFC 7519, RFC 7523bis), so that no other kind of token that a client signs is accepted. */
 const TYPES = [undefined, 'JWT', 'jwt', 'client-authentication+jwt']
 
-/** private_key_jwt: JWTs by which clients prove who they are, RFC 7523 section 3. Each is taken once. */
+/** private_key_jwt: JWTs that authenticate clients, RFC 7523 section 3. Each is accepted once. */
 export class ClientAssertions {
   readonly #database: Database
   readonly #audiences: readonly string[]
@@ -28,7 +28,7 @@ export class ClientAssertions {
     this.#insert = prepareInsert(database)
   }
 
-  /** The client_id that an assertion claims, of which nothing is verified yet. */
+  /** The client_id that an unverified assertion claims. */
   claimedBy(assertion: string): string | undefined {
     try {
       const { sub } = decodeJwt(assertion)
@@ -38,7 +38,7 @@ export class ClientAssertions {
     }
   }
 
-  /** Whether the assertion is good, signed by this client, and was not used before: now it is used up. */
+  /** Whether the assertion is valid, signed by this client and not used before. Uses it up. */
   async take(client: OAuthClient, assertion: string): Promise<boolean> {
     const claims = await this.#verify(client, assertion)
     if (claims === undefined) return false
@@ -50,7 +50,7 @@ export class ClientAssertions {
     return (await this.#insert.execute({ hash, expiresAt })).length > 0
   }
 
-  /** Deletes what has expired. */
+  /** Deletes expired assertions. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { tables, now } = this.#database
     const { clientAssertions: table } = tables
@@ -71,13 +71,16 @@ export class ClientAssertions {
         })
         return this.#isForUs(payload) ? payload : undefined
       } catch {
-        // Another key of the client may verify it; which check failed is nobody's business.
+        // Another key of the client may verify it. The response does not reveal which check failed.
       }
     }
     return undefined
   }
 
-  /** The keys that may have signed it. The algorithm is the key's: the header only chooses among them. */
+  /**
+   * The keys that may have signed the assertion. The algorithm is that of the key: the header only selects among the
+   * keys.
+   */
   #candidates(client: OAuthClient, assertion: string): AssertionKey[] {
     try {
       const { kid, alg, typ } = decodeProtectedHeader(assertion)
@@ -97,7 +100,7 @@ export class ClientAssertions {
     return keys
   }
 
-  /** One audience, as text: of a list, another server could be meant as well, and could use the assertion here. */
+  /** Exactly one audience, as a string: an assertion that names several could be replayed here by another server. */
   #isForUs({ aud, exp = 0, jti }: JWTPayload): boolean {
     const isShortLived = exp <= Date.now() / 1_000 + LONGEST_LIFE_S + CLOCK_SKEW_S
     const hasId = typeof jti === 'string' && jti !== '' && jti.length <= JTI_LONGEST

@@ -6,22 +6,22 @@ import type { OAuthClient } from './oauth-clients.js'
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const BASIC = /^basic +([A-Za-z0-9+/]+={0,2}) *$/i
-/** Compared where there is no secret, so that it takes as long. */
+/** Compared if there is no secret, so that the time is the same. */
 const NO_SECRET = Buffer.alloc(32)
 
-/** What a request says of its client: the Authorization header, and the fields of the form. */
+/** The client authentication of a request: the Authorization header, and the fields of the form. */
 export interface Presented {
   authorization: string | undefined
   body: Partial<Record<'client_id' | 'client_secret' | 'client_assertion' | 'client_assertion_type', string>>
 }
 
-/** What a request presents, by one method alone. */
+/** The credentials of a request, by exactly one method. */
 type Credentials =
   | { method: 'secret'; id: string; secret: string }
   | { method: 'assertion'; id: string; assertion: string }
   | { method: 'none'; id: string }
 
-/** Proves who a client is, RFC 6749 section 2.3: by a secret, a signed assertion, or, as a public client, by nothing. */
+/** Authenticates clients, RFC 6749 section 2.3: by a secret or a signed assertion; public clients by their id alone. */
 export class ClientAuthentication {
   readonly #known: KnownClients
   readonly #assertions: ClientAssertions
@@ -31,12 +31,12 @@ export class ClientAuthentication {
     this.#assertions = assertions
   }
 
-  /** Whether a request presents anything that a guess could be: a secret, or an assertion. */
+  /** Whether a request contains a secret or an assertion, which an attacker could guess. */
   isProof({ authorization, body }: Presented): boolean {
     return credentialsIn(authorization) !== undefined || Boolean(body.client_secret || body.client_assertion)
   }
 
-  /** The client that a request names and proves to be. @throws OAuthError invalid_client, invalid_request */
+  /** The authenticated client of a request. @throws OAuthError invalid_client, invalid_request */
   async require(presented: Presented): Promise<OAuthClient> {
     const credentials = this.#read(presented)
     const client = credentials && (await this.#prove(credentials))
@@ -45,8 +45,8 @@ export class ClientAuthentication {
   }
 
   /**
-   * As `require`; undefined where the request proves nothing and names no client that is known here: as long as there were
-   * no clients, `client_id` was ignored.
+   * As `require`, but undefined if the request has no credentials and no client_id of a known client: before there were
+   * clients, `client_id` was ignored.
    */
   async find(presented: Presented): Promise<OAuthClient | undefined> {
     const { client_id: id } = presented.body
@@ -70,7 +70,10 @@ export class ClientAuthentication {
     return body.client_assertion_type === ASSERTION_TYPE ? { method: 'assertion', id, assertion } : undefined
   }
 
-  /** The client, if it is active and the credentials are right. A secret is taken by Basic and in the body alike. */
+  /**
+   * The client, if active and if the credentials are right. Any client with a secret may send it by Basic or in the
+   * body.
+   */
   async #prove(credentials: Credentials): Promise<OAuthClient | undefined> {
     const client = await this.#known.lookUp(credentials.id)
     const isRight = await this.#isRight(client, credentials)
@@ -84,7 +87,7 @@ export class ClientAuthentication {
   }
 }
 
-/** Takes as long for a right secret as for a wrong one, and for a client that has none. */
+/** Takes the same time for right and wrong secrets, and for clients without a secret. */
 function isSecretOf(client: OAuthClient | undefined, secret: string): boolean {
   const hash = createHash('sha256').update(secret).digest()
   const [newest = NO_SECRET, older = NO_SECRET] = client?.secretHashes ?? []
@@ -93,8 +96,9 @@ function isSecretOf(client: OAuthClient | undefined, secret: string): boolean {
 }
 
 /**
- * The id and the secret of a Basic header, split at the first colon and form-decoded (RFC 6749, 2.3.1); our ids and secrets
- * hold nothing that differs where a client does not encode them. Undefined for a header without a secret, as Swagger UI sends.
+ * The id and the secret of a Basic header, split at the first colon and form-decoded (RFC 6749, 2.3.1). Form-encoding
+ * leaves our ids and secrets unchanged, so clients that skip it work too. Undefined for a header without a secret, as
+ * Swagger UI sends.
  */
 function credentialsIn(authorization: string | undefined): { id: string; secret: string } | undefined {
   const encoded = BASIC.exec(authorization ?? '')?.[1]
@@ -113,7 +117,10 @@ function formDecoded(text: string): string {
   }
 }
 
-/** RFC 6749 section 5.2: the challenge is for a client that used the header; others could not read the error for it. */
+/**
+ * RFC 6749 section 5.2 requires the challenge for clients that used the header. Others get none: a browser would show a
+ * log-in dialog instead of the error.
+ */
 function refusal({ authorization }: Presented): OAuthError {
   const isBasic = /^basic /i.test(authorization ?? '')
   return new OAuthError('invalid_client', 'The client is not known, is disabled, or did not prove who it is.', {

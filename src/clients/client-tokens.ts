@@ -21,7 +21,10 @@ interface Asked {
   resource: string | undefined
 }
 
-/** Access tokens of clients that act for themselves. Nothing is written for one: it lives until it expires or is revoked. */
+/**
+ * Access tokens of clients that act for themselves. They are not stored: a token is valid until it expires or is
+ * revoked.
+ */
 export class ClientTokens {
   readonly #config: Config
   readonly #keys: Keys
@@ -52,7 +55,7 @@ export class ClientTokens {
     return { access_token, token_type: 'Bearer', expires_in: lifetime, ...(scope !== '' && { scope }) }
   }
 
-  /** On what terms the session of a user is refreshed for a client. @throws OAuthError invalid_target */
+  /** The terms on which a client may refresh a user's session. @throws OAuthError invalid_target */
   termsOf(client: OAuthClient, { scope, resource }: Asked): ClientTerms {
     return {
       clientId: client.id,

@@ -9,7 +9,8 @@ import type { KnownClients } from './known-clients.js'
 import { type ClientRow, type OAuthClient, toOAuthClient } from './oauth-clients.js'
 import { assertClientId, assertRegistration, columnsOf, type Registration } from './registration.js'
 
-// A secret is "lks_" and base64url of 32 random bytes: nothing in it changes where a client encodes it for Basic and where not.
+// A secret is "lks_" and base64url of 32 random bytes: form-encoding leaves it unchanged, so clients may skip it for
+// Basic.
 const SECRET_PREFIX = 'lks_'
 const SECRET_BYTES = 32
 
@@ -20,15 +21,15 @@ interface Dependencies {
   known: KnownClients
 }
 
-/** A client, with its new secret where it has got one: it is shown only here. */
+/** A client, with its new secret if it has one, which is returned only here. */
 export interface Registered {
   client: OAuthClient
   secret: string | undefined
 }
 
 /**
- * How admins and the command line register clients. Each act is a transaction with its event. A client_id is given out once:
- * the row of a deleted client stays.
+ * Registers clients for admins and the command line. Each change shares a transaction with its event. A client_id is
+ * never reused: the row of a deleted client stays.
  */
 export class Clients {
   readonly #config: Config
@@ -85,8 +86,9 @@ export class Clients {
   }
 
   /**
-   * Changes what is registered, and whether the client may do anything at all. @throws Problem not_found, client_rejected,
-   * such as for a way to authenticate that needs a secret where there is none, or the other way round
+   * Changes the registration, or disables the client.
+   * @throws Problem not_found, client_rejected, for example if the new token_endpoint_auth_method needs a secret and
+   * the client has none, or the reverse
    */
   update(id: string, changes: Partial<Registration> & { is_active?: boolean }, actor: UserActor): Promise<OAuthClient> {
     const { is_active: isActive, ...registered } = changes
@@ -114,8 +116,9 @@ export class Clients {
   }
 
   /**
-   * Adds a secret. The one before stays valid until `endOlderSecret`; `atOnce`, for a leak, all others end now.
-   * @throws Problem not_found, too_many_secrets, client_rejected for a client that has none
+   * Adds a secret. The previous one stays valid until `endOlderSecret`; with `atOnce`, after a leak, only the new one
+   * is valid.
+   * @throws Problem not_found, too_many_secrets, client_rejected if the client authenticates without a secret
    */
   async addSecret(
     id: string,
@@ -139,7 +142,7 @@ export class Clients {
     return { client, secret }
   }
 
-  /** Ends the older of two secrets; where there is one, nothing changes. @throws Problem not_found */
+  /** Removes the older of two secrets; does nothing if there is only one. @throws Problem not_found */
   endOlderSecret(id: string, actor: UserActor): Promise<OAuthClient> {
     return this.#database.transaction(async (db) => {
       await assertStillAdmin(this.#database, db, actor)
@@ -149,7 +152,7 @@ export class Clients {
     })
   }
 
-  /** Deletes a client for good: its tokens end, and nobody gets its id again. @throws Problem not_found */
+  /** Deletes a client: revokes its tokens, and reserves its id for ever. @throws Problem not_found */
   delete(id: string, actor: UserActor): Promise<void> {
     const { now } = this.#database
     return this.#database.transaction(async (db) => {
@@ -210,7 +213,7 @@ export class Clients {
   }
 }
 
-/** What is registered of a client, in the names of RFC 7591. */
+/** The registration of a client, with the names of RFC 7591. */
 export function toRegistration(client: OAuthClient): Registration {
   return {
     client_name: client.name,
@@ -227,7 +230,7 @@ export function toRegistration(client: OAuthClient): Registration {
   }
 }
 
-/** SHA-256 of a secret, as the table has it. The secret has 256 random bits, so nothing slower is needed. */
+/** SHA-256 of a secret, as stored. The secret has 256 random bits, so that no slow hash is needed. */
 export function hashOfSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url')
 }

@@ -9,8 +9,9 @@ interface Issuer {
 }
 
 /**
- * The audience of a client's token: a resource (RFC 8707) that it is registered for; without one AUDIENCE for the operator's own
- * applications, and what Latchkey alone takes for all others. @throws OAuthError invalid_target
+ * The audience of a client's token: a resource (RFC 8707) that the client is registered for. Without one, AUDIENCE for
+ * first-party clients, and for others an audience that only Latchkey accepts.
+ * @throws OAuthError invalid_target
  */
 export function audienceFor(client: OAuthClient, resource: string | undefined, issuer: Issuer): string {
   if (!resource) return client.isFirstParty ? issuer.AUDIENCE : clientAudience(issuer.PUBLIC_URL)
@@ -19,8 +20,8 @@ export function audienceFor(client: OAuthClient, resource: string | undefined, i
 }
 
 /**
- * The scope of a token for a client that acts for itself: what was asked for, or all that it may have.
- * @throws OAuthError invalid_scope for a word that it may not have, or that is of users
+ * The scope of a token for a client that acts for itself: the requested scope, or all that the client may have.
+ * @throws OAuthError invalid_scope for a word that the client may not have, or that needs a user
  */
 export function scopeForClient({ scopes }: OAuthClient, requested: string | undefined): string {
   if (!requested) return scopes.filter(isForClients).join(' ')
@@ -30,7 +31,7 @@ export function scopeForClient({ scopes }: OAuthClient, requested: string | unde
 }
 
 /**
- * The scope of the access token of a user: no more than was granted, RFC 6749 section 6, and than the client may have now.
+ * The scope of a user's access token: at most what was granted (RFC 6749 section 6) and what the client may have now.
  * @throws OAuthError invalid_scope for a word that was not granted
  */
 export function scopeOfUser({ scopes }: OAuthClient, granted: string, requested: string | undefined): string {

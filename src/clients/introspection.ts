@@ -12,7 +12,7 @@ import type { VerifiedTokens } from './verified-tokens.js'
 
 const BEARER = { token_type: 'Bearer' } as const
 
-/** What RFC 7662 section 2.2 answers of a token that counts. */
+/** The response for a valid token, RFC 7662 section 2.2. */
 export type ActiveToken = Pick<AccessClaims, 'sub' | 'exp' | 'iat' | 'aud' | 'iss' | 'scope' | 'roles'> & {
   client_id: string
   jti?: string
@@ -28,7 +28,7 @@ interface Dependencies {
   apiKeys: ApiKeys
 }
 
-/** Whether a token still counts, for the clients that it was issued to or is meant for: RFC 7662. */
+/** Token introspection, RFC 7662, for the clients that a token was issued to or is meant for. */
 export class Introspection {
   readonly #dependencies: Dependencies
 
@@ -36,7 +36,9 @@ export class Introspection {
     this.#dependencies = dependencies
   }
 
-  /** What a client is told of a token; undefined when it does not count, or is none of the client's business. */
+  /**
+   * The response about a token; undefined if the token is invalid, or neither issued to the client nor meant for it.
+   */
   async inspect(client: OAuthClient, token: string): Promise<ActiveToken | undefined> {
     if (isRefreshToken(token)) return this.#inspectRefreshToken(client, token)
     if (isApiKey(token)) return this.#inspectKey(client, token)
@@ -49,14 +51,14 @@ export class Introspection {
     return { iss, aud, sub, client_id, jti, iat, exp, ...(held && { scope: held }), ...shown, ...BEARER }
   }
 
-  /** Whether nothing ended a token before its time: asked in memory. */
+  /** Whether a token was not revoked and its client is active. Reads memory only. */
   #isAlive({ sid, jti, client_id: clientId }: AccessClaims): boolean {
     const { revocations, known } = this.#dependencies
     if (revocations.has(jti) || (sid !== undefined && revocations.has(sid))) return false
     return clientId === CLIENT_ID || known.find(clientId)?.isActive === true
   }
 
-  /** What is left of a scope, now that its client may have less. */
+  /** The words of a scope that the client may still have. */
   #held(clientId: string, scope: string | null | undefined): string | undefined {
     return scope ? this.#dependencies.known.heldBy(clientId, wordsOf(scope)).join(' ') : undefined
   }
@@ -83,7 +85,7 @@ export class Introspection {
     }
   }
 
-  /** An API key is meant for whoever takes Latchkey's own tokens. */
+  /** An API key is meant for every client that accepts Latchkey's own tokens. */
   async #inspectKey(client: OAuthClient, token: string): Promise<ActiveToken | undefined> {
     const { apiKeys, config } = this.#dependencies
     if (!this.#isFor(client, { client_id: CLIENT_ID, aud: config.AUDIENCE })) return undefined

@@ -1,6 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
 
-/** How a client may sign its assertions. Nothing symmetric: whoever verifies could sign. */
+/** Algorithms for client assertions. No symmetric one: whoever can verify could also sign. */
 export const ASSERTION_ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'] as const
 type Algorithm = (typeof ASSERTION_ALGORITHMS)[number]
 
@@ -10,7 +10,7 @@ const RSA_BITS_MIN = 2_048
 const RSA_BITS_MAX = 8_192
 /** The members of a private or a symmetric key, RFC 7518 section 6. */
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-/** The algorithms of each kind of key; the first is meant where the key names none. */
+/** The algorithms of each kind of key; the first is used if the key names none. */
 const ALGORITHMS_OF: Record<string, readonly Algorithm[]> = {
   'EC P-256': ['ES256'],
   'EC P-384': ['ES384'],
@@ -18,14 +18,14 @@ const ALGORITHMS_OF: Record<string, readonly Algorithm[]> = {
   RSA: ['RS256', 'PS256'],
 }
 
-/** A public key of a client, and the one algorithm that it verifies. */
+/** A public key of a client, with the only algorithm that it may verify. */
 export interface AssertionKey {
   kid: string | undefined
   algorithm: Algorithm
   key: KeyObject
 }
 
-/** What is wrong with a JWK Set (RFC 7517) as the keys of a client; undefined when it can be registered. */
+/** Why a JWK Set (RFC 7517) cannot be registered for a client; undefined if it can. */
 export function flawOfJwks({ keys }: { keys: Record<string, unknown>[] }): string | undefined {
   if (keys.length === 0 || keys.length > KEYS_MAX) return `holds 1 to ${KEYS_MAX} keys`
   const kids = keys.map(({ kid }) => kid).filter((kid) => kid !== undefined)
@@ -37,7 +37,7 @@ export function flawOfJwks({ keys }: { keys: Record<string, unknown>[] }): strin
   return undefined
 }
 
-/** The keys of a set that was registered. */
+/** The keys of a registered set. */
 export function assertionKeys({ keys }: { readonly keys: readonly Record<string, unknown>[] }): AssertionKey[] {
   return keys.map((jwk) => ({
     kid: typeof jwk.kid === 'string' ? jwk.kid : undefined,

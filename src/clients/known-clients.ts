@@ -3,13 +3,13 @@ import { ChangedRows, RECENT_MS } from '../database/changed-rows.js'
 import type { Database } from '../database/database.js'
 import { type ClientRow, type OAuthClient, toOAuthClient } from './oauth-clients.js'
 
-/** The clients, in the memory of this process: no request asks the database who a client is. A poll learns what others changed. */
+/** Caches all clients in memory, so that requests need no query. A poll reads changes by other processes. */
 export class KnownClients {
   readonly #rows: ReturnType<typeof prepareRows>
   #byId = new Map<string, OAuthClient>()
-  /** Made anew at its first use after a change. */
+  /** Rebuilt on its first use after a change. */
   #origins: Set<string> | undefined
-  /** When each row was changed last, also of those that are deleted: a poll that began before a change must not undo it. */
+  /** When each row last changed, including deleted rows: a poll that began before a change must not undo the change. */
   #changedAt = new Map<string, number>()
   #running: Promise<void> = Promise.resolve()
   #next: Promise<void> | undefined
@@ -18,12 +18,12 @@ export class KnownClients {
     this.#rows = prepareRows(database)
   }
 
-  /** The client of this id, as far as this process knows; it may be disabled. */
+  /** The cached client of this id, which may be disabled. */
   find(id: string): OAuthClient | undefined {
     return this.#byId.get(id)
   }
 
-  /** As `find`; of an id that is not known the database is asked, by one query for all that come meanwhile. */
+  /** As `find`, but polls the database if the id is unknown. Concurrent look-ups share one query. */
   async lookUp(id: string): Promise<OAuthClient | undefined> {
     const known = this.#byId.get(id)
     if (known !== undefined) return known
@@ -31,13 +31,13 @@ export class KnownClients {
     return this.#byId.get(id)
   }
 
-  /** Those words of a token's scope that its client still has: the operator may have taken one since. */
+  /** The words of a token's scope that its client may still have: the operator may have removed some since. */
   heldBy(clientId: string, words: readonly string[]): readonly string[] {
     const client = this.#byId.get(clientId)
     return client === undefined ? words : words.filter((word) => client.scopes.includes(word))
   }
 
-  /** How the id_tokens are signed that these clients can get. */
+  /** The algorithms that sign the id_tokens of these clients. */
   idTokenAlgorithms(): Set<OAuthClient['idTokenAlgorithm']> {
     return new Set(
       [...this.#byId.values()].flatMap(({ grantTypes, scopes, idTokenAlgorithm }) =>
@@ -46,7 +46,7 @@ export class KnownClients {
     )
   }
 
-  /** Whether an enabled client has people sent back to an address of this origin. */
+  /** Whether an active client has a redirect URI with this origin. */
   hasPageAt(origin: string): boolean {
     this.#origins ??= new Set(
       [...this.#byId.values()].flatMap(({ isActive, redirectUris }) =>
@@ -56,17 +56,16 @@ export class KnownClients {
     return this.#origins.has(origin)
   }
 
-  /** How many there are. */
   get size(): number {
     return this.#byId.size
   }
 
-  /** Learns what other processes changed. */
+  /** Reads changes by other processes. */
   async poll(): Promise<void> {
     this.learn((await this.#rows.read()).rows)
   }
 
-  /** Takes over rows as they are now. */
+  /** Takes over changed rows. */
   learn(rows: readonly ClientRow[]): void {
     if (rows.length > 0) this.#origins = undefined
     for (const row of rows) {
@@ -77,7 +76,7 @@ export class KnownClients {
     }
   }
 
-  /** A poll that begins after this call: one that runs already may have missed the row. */
+  /** A poll that begins after this call: a running poll may have missed the row. */
   #learnNext(): Promise<void> {
     this.#next ??= this.#running.then(() => {
       this.#next = undefined

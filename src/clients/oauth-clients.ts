@@ -7,11 +7,11 @@ export type ClientRow = Tables['clients']['$inferSelect']
 export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const
 export type GrantType = (typeof GRANT_TYPES)[number]
 
-/** How a client may prove who it is, as RFC 7591 names it. */
+/** Client authentication methods, named as in RFC 7591. */
 export const AUTH_METHODS = ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'] as const
 export type AuthMethod = (typeof AUTH_METHODS)[number]
 
-/** An OAuth client as the service uses it. Frozen, because it is kept from request to request. */
+/** An OAuth client. Frozen, because requests share it. */
 export interface OAuthClient {
   readonly id: string
   readonly name: string
@@ -26,7 +26,7 @@ export interface OAuthClient {
   readonly redirectUris: readonly string[]
   readonly postLogoutRedirectUris: readonly string[]
   readonly idTokenAlgorithm: 'RS256' | 'ES256'
-  /** Whether it must prove by PKCE that a code is its own; one with a secret may be exempt (RFC 9700, 2.1.1). */
+  /** Whether PKCE is required; a client with a secret may be exempt (RFC 9700, 2.1.1). */
   readonly requiresPkce: boolean
   readonly isFirstParty: boolean
   readonly createdAt: number

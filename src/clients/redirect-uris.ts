@@ -1,14 +1,17 @@
 const LONGEST = 512
-/** Visible ASCII without what browsers and servers read differently: quotation marks, angle brackets, backslashes. */
+/**
+ * Visible ASCII without characters that browsers and servers parse differently: quotation marks, angle brackets,
+ * backslashes.
+ */
 const CHARACTERS = /^[!#$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]+$/
-/** Addresses of this machine by number: a name such as `localhost` may be resolved to another machine (RFC 8252, 8.3). */
+/** Loopback addresses by number: a name such as `localhost` may resolve to another machine (RFC 8252, 8.3). */
 const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(?=[/?]|$)/
-/** A scheme that is a domain backwards, as RFC 8252 section 7.1 has it. */
+/** A private-use scheme: a domain in reverse order, as in RFC 8252 section 7.1. */
 const PRIVATE_USE = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:\/(?!\/)/
 
 /**
- * Why an address cannot be registered as one that a browser is sent back to; undefined where it can. `https` for all; `http` on
- * 127.0.0.1 and [::1], with whatever port; a private-use scheme with a dot for public clients, which run on somebody's device.
+ * Why a redirect URI cannot be registered; undefined if it can. Allowed are `https`; `http` on 127.0.0.1 and [::1] with
+ * any port; and, for public clients, which run on a user's device, private-use schemes with a dot.
  */
 export function flawOfRedirectUri(uri: string, isPublic: boolean): string | undefined {
   if (uri.length > LONGEST) return `must have at most ${LONGEST} characters`
@@ -27,7 +30,7 @@ export function flawOfRedirectUri(uri: string, isPublic: boolean): string | unde
     : 'can have a scheme of its own only for a public client (token_endpoint_auth_method none)'
 }
 
-/** Whether a client that registered these may have a browser sent there: exactly, but for the port of a loopback address. */
+/** Whether a redirect URI matches a registered one: exactly, except for the port of a loopback address. */
 export function isRegisteredUri(uri: string, registered: readonly string[]): boolean {
   if (registered.includes(uri)) return true
   const port = LOOPBACK.exec(uri)?.[2]

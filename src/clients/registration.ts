@@ -6,18 +6,23 @@ import type { AuthMethod, GrantType } from './oauth-clients.js'
 import { flawOfRedirectUri } from './redirect-uris.js'
 import { isForClients, SCOPE_MAX_LENGTH, SCOPE_PATTERN, storedScope, wordsOf } from './scopes.js'
 
-/** Begins with a letter: a token of a client "7" would be one of user 7 to whoever looks at `sub` alone (RFC 9700, 4.15). */
+/**
+ * Must begin with a letter: a resource server that reads `sub` alone would take a token of a client "7" for one of user
+ * 7 (RFC 9700, 4.15).
+ */
 export const CLIENT_ID_PATTERN = '^[A-Za-z][A-Za-z0-9_-]{2,63}$'
-/** Latchkey's own client, however it is written. */
+/** The id of Latchkey's own client, in any case. */
 const RESERVED = /^latchkey$/i
 /** In characters. */
 export const NAME_LONGEST = 100
 export const URI_LONGEST = 512
-/** How many addresses of a kind a client has at most. */
+/** The most URIs of one kind. */
 export const URIS_MAX = 20
 const RANDOM_ID_BYTES = 12
 
-/** The metadata of a client, in the names of RFC 7591 section 2; beside them `resources`, `require_pkce` and `first_party`. */
+/**
+ * The metadata of a client, with the names of RFC 7591 section 2, plus `resources`, `require_pkce` and `first_party`.
+ */
 export interface Registration {
   client_name: string
   token_endpoint_auth_method: AuthMethod
@@ -37,7 +42,7 @@ interface Issuer {
   AUDIENCE: string
 }
 
-/** The columns of a client that are registered. */
+/** The registration as columns. */
 export function columnsOf(registration: Registration) {
   return {
     name: registration.client_name,
@@ -54,7 +59,7 @@ export function columnsOf(registration: Registration) {
   }
 }
 
-/** What is registered where nothing is said: a service that acts for itself, or an application with addresses to return to. */
+/** Defaults of a registration: a client with redirect URIs uses codes, and one without acts for itself. */
 export function withDefaults(given: Partial<Registration> & { client_name: string }): Registration {
   const redirects = given.redirect_uris ?? []
   return {
@@ -72,12 +77,11 @@ export function withDefaults(given: Partial<Registration> & { client_name: strin
   }
 }
 
-/** A client_id that nobody has chosen. */
 export function randomClientId(): string {
   return `client_${randomBytes(RANDOM_ID_BYTES).toString('base64url')}`
 }
 
-/** Refuses an id that may not be a client's. @throws Problem client_rejected */
+/** @throws Problem client_rejected if the id is invalid or reserved */
 export function assertClientId(id: string): void {
   if (!new RegExp(CLIENT_ID_PATTERN).test(id)) {
     refuse('client_id begins with a letter and has 3 to 64 letters, digits, `_` and `-`.')
@@ -85,7 +89,10 @@ export function assertClientId(id: string): void {
   if (RESERVED.test(id)) refuse('client_id `latchkey` is the service itself.')
 }
 
-/** Refuses what does not fit together. @throws Problem client_rejected, whose detail names the field and the rule */
+/**
+ * Checks that the fields of a registration are consistent.
+ * @throws Problem client_rejected, whose detail names the field and the rule
+ */
 export function assertRegistration(registration: Registration, issuer: Issuer): void {
   const { token_endpoint_auth_method: method, grant_types: grants, redirect_uris: redirects, jwks } = registration
   const isPublic = method === 'none'
@@ -118,7 +125,7 @@ export function assertRegistration(registration: Registration, issuer: Issuer): 
   }
 }
 
-/** What the schema of a request checks too, and the command line has none. */
+/** Repeats checks of the request's schema, which the command line bypasses. */
 function assertTexts({ client_name: name, scope, ...lists }: Registration): void {
   if (name === '' || name.length > NAME_LONGEST || /\p{C}/u.test(name)) {
     refuse(`client_name has 1 to ${NAME_LONGEST} characters, all of which can be seen.`)
@@ -132,7 +139,7 @@ function assertTexts({ client_name: name, scope, ...lists }: Registration): void
   }
 }
 
-/** RFC 8707 section 2, and never an audience by which others, or Latchkey, take a token for that of a user. */
+/** RFC 8707 section 2. A resource must not be an audience that Latchkey or others accept as that of a user's token. */
 function flawOfResource(resource: string, { first_party }: Registration, issuer: Issuer): string | undefined {
   const { PUBLIC_URL, AUDIENCE } = issuer
   if (resource.length > URI_LONGEST) return `must have at most ${URI_LONGEST} characters`

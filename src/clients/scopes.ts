@@ -1,4 +1,4 @@
-/** What Latchkey's own routes take scoped tokens for. Every other word is the operator's. */
+/** The scopes of Latchkey's own routes. All other words belong to the operator's services. */
 export const OWN_SCOPES = {
   openid: 'Log in with OpenID Connect.',
   offline_access: 'Stay logged in: refresh tokens.',
@@ -15,7 +15,7 @@ export const OWN_SCOPES = {
 } as const
 export type OwnScope = keyof typeof OWN_SCOPES
 
-/** What belongs to a user: a client that acts for itself has none of it. */
+/** Scopes that need a user: a client that acts for itself cannot have them. */
 const OF_USERS: ReadonlySet<string> = new Set<OwnScope>([
   'openid',
   'offline_access',
@@ -27,9 +27,9 @@ const OF_USERS: ReadonlySet<string> = new Set<OwnScope>([
   'tutorials:read',
   'tutorials:write',
 ])
-/** What only a log-in gives: no key has it. The routes of `users:write` want a recent one. */
+/** Scopes that need a log-in: no API key has them. The routes of `users:write` require a recent one. */
 const OF_LOGINS: ReadonlySet<string> = new Set<OwnScope>(['openid', 'offline_access', 'roles', 'users:write'])
-/** What belongs to admins. */
+/** Scopes of admins. */
 const OF_ADMINS: ReadonlySet<string> = new Set<OwnScope>(['users:read', 'users:write', 'events:read'])
 
 /** A word of a scope, RFC 6749 section 3.3, as part of a pattern. */
@@ -38,7 +38,7 @@ const WORDS_MAX = 64
 export const SCOPE_WORD_PATTERN = `^${WORD}$`
 /** Words with one space between them. */
 export const SCOPE_PATTERN = `^${WORD}( ${WORD}){0,${WORDS_MAX - 1}}$`
-/** The longest text of this pattern. */
+/** The longest text that matches this pattern. */
 export const SCOPE_MAX_LENGTH = WORDS_MAX * 65
 
 /** The words of a scope. */
@@ -46,7 +46,7 @@ export function wordsOf(scope: string): string[] {
   return scope === '' ? [] : scope.split(' ')
 }
 
-/** The words of a scope, each once and in their order, as they are stored. */
+/** A scope as stored: each word once, in the given order. */
 export function storedScope(scope: string): string {
   return [...new Set(wordsOf(scope))].join(' ')
 }

@@ -11,7 +11,10 @@ import { isRefreshToken } from '../tokens/refresh-tokens.js'
 import type { OAuthClient } from './oauth-clients.js'
 import type { VerifiedTokens } from './verified-tokens.js'
 
-/** A client that revokes more, within the lifetime of a token, is told to come again: every process keeps them in memory. */
+/**
+ * The most revoked tokens of a client within the lifetime of a token: every process keeps them in memory. Beyond, the
+ * answer is 503.
+ */
 const REVOKED_PER_CLIENT = 10_000
 
 interface Dependencies {
@@ -21,7 +24,10 @@ interface Dependencies {
   revocations: Revocations
 }
 
-/** Ends tokens for the clients that they were issued to, RFC 7009: the session of one, or a token that has none by its `jti`. */
+/**
+ * Token revocation, RFC 7009, for the client that a token was issued to: revokes the token's session, or by its `jti` a
+ * token without a session.
+ */
 export class TokenRevocations {
   readonly #dependencies: Dependencies
   readonly #statements: ReturnType<typeof prepareStatements>
@@ -32,7 +38,7 @@ export class TokenRevocations {
   }
 
   /**
-   * Ends what a token stands for; one that is over or unknown is no error.
+   * Revokes a token. An expired or unknown token is no error.
    * @throws OAuthError invalid_grant for a token of another client, temporarily_unavailable
    */
   async revoke({ id }: OAuthClient, token: string, requester: Client): Promise<void> {
@@ -45,12 +51,12 @@ export class TokenRevocations {
     if (claims !== undefined) await this.#end(claims)
   }
 
-  /** Learns what other processes revoked. */
+  /** Reads revocations by other processes. */
   async poll(): Promise<void> {
     this.#dependencies.revocations.remember((await this.#statements.revoked.read()).rows)
   }
 
-  /** Deletes what has expired. */
+  /** Deletes expired revocations. */
   async prune(signal?: AbortSignal): Promise<void> {
     const { database } = this.#dependencies
     const { revokedTokens: table } = database.tables
@@ -60,7 +66,7 @@ export class TokenRevocations {
   async #end({ jti, client_id: clientId, exp }: AccessClaims): Promise<void> {
     const { revocations } = this.#dependencies
     if (revocations.has(jti)) return
-    // The slack covers a process whose clock runs behind.
+    // The extra time covers a process whose clock is behind.
     const expiresAt = (exp + 2 * CLOCK_SKEW_S) * 1_000
     const [{ count = 0 } = {}] = await this.#statements.count.execute({ clientId })
     if (count >= REVOKED_PER_CLIENT) {

@@ -5,10 +5,10 @@ import { acceptedIssuers } from '../config/public-url.js'
 import { type AccessClaims, readAccessClaims } from '../tokens/access-tokens.js'
 import { ALGORITHM, type Keys, TOKEN_TYPE } from '../tokens/signing-keys.js'
 
-/** How many verified tokens are kept; each takes about 1 KiB. */
+/** The number of cached tokens; each takes about 1 KiB. */
 const TOKENS_KEPT = 10_000
 
-/** The claims of access tokens whose signature is good, by the text of the token: whether they still count is asked each time. */
+/** Caches the claims of verified access tokens. Callers check each time whether a token was revoked. */
 export class VerifiedTokens {
   readonly #keys: Keys
   readonly #verify: (token: string) => Promise<unknown>
@@ -30,7 +30,7 @@ export class VerifiedTokens {
     })
   }
 
-  /** The claims of an access token of this service, whatever its audience; undefined for everything else. */
+  /** The claims of an access token of this service, with any audience; undefined for other tokens. */
   async read(token: string): Promise<AccessClaims | undefined> {
     if (this.#generation !== this.#keys.generation) {
       this.#verified.clear()

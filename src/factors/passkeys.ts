@@ -136,7 +136,7 @@ export class Passkeys {
 
   /**
    * Verifies the result of `navigator.credentials.get`. With `userId`, the passkey must be that user's; without, the
-   * passkey tells the user.
+   * passkey identifies the user.
    * @throws Problem passkey_rejected, passkeys_unavailable
    */
   async verify(response: AuthenticationResponseJSON, client: Client, userId?: number): Promise<Shown> {

@@ -13,9 +13,9 @@ const WINDOW_MS = 3_600_000
 const NOTICES = 20
 
 /**
- * Limits the mails to an address, and those requested from a network, per hour. Requests by strangers and notices of
- * accounts have separate budgets: otherwise a thief could use the budget up, and the owner would not be notified.
- * Addresses are stored as HMACs.
+ * Limits the mails to an address, and those requested from a network, per hour. Unauthenticated requests and
+ * notices of accounts have separate budgets: otherwise a thief could use the budget up, and the owner would not be
+ * notified. Addresses are stored as HMACs.
  */
 export class MailBudgets {
   readonly #config: Config

@@ -61,8 +61,8 @@ export class Outbox {
   }
 
   /**
-   * Writes a mail that somebody at this address of a client asks for without having proven anything. Past the budgets nothing
-   * is written, and nobody is told. The statements are the same whether the mail's address has an account or not.
+   * Writes a mail for an unauthenticated client with this IP address. Beyond the budgets, nothing is written and no error
+   * is reported. The statements do not depend on whether the mail's address has an account.
    * @throws Problem mail_disabled
    */
   async request(mail: OutgoingMail, ip: string): Promise<void> {
