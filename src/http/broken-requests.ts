@@ -11,7 +11,10 @@ const ORIGIN = /^origin:[ \t]*(\S+)[ \t]*\r?$/im
 
 type ClientError = Error & { code?: string; rawPacket?: unknown }
 
-/** Answers that are written to the socket itself: for broken or slow requests, for too large headers, and for CONNECT. */
+/**
+ * Responses written directly to the socket: for malformed or slow requests, for headers that are too large, and for
+ * CONNECT.
+ */
 export class BrokenRequests {
   readonly #headers: Readonly<Record<string, string>>
   readonly #cors: ReturnType<typeof corsHeaders>
@@ -21,9 +24,10 @@ export class BrokenRequests {
     this.#cors = corsHeaders(config)
   }
 
-  /** An error of Node's parser: there is no request, only the packet that could not be parsed. */
+  /** Responds to an error of Node's HTTP parser: there is no request, only the packet that could not be parsed. */
   answer(error: ClientError, socket: Socket): void {
-    // An earlier request on the connection may have been answered: a second answer would count for the next request.
+    // If response headers were already sent on the connection, the client would take another response for the answer to
+    // its next request.
     const { _httpMessage: answer } = socket as Socket & { _httpMessage?: { headersSent: boolean } | null }
     if (!socket.writable || answer?.headersSent || error.code === 'ECONNRESET') {
       socket.destroy()
@@ -33,7 +37,7 @@ export class BrokenRequests {
     this.#send(toProblem(error), socket, ORIGIN.exec(packet)?.[1])
   }
 
-  /** CONNECT. Node passes the socket; without a listener Node closes it without an answer. */
+  /** Refuses CONNECT. Without a listener Node would close the socket without a response. */
   refuseTunnel({ headers }: IncomingMessage, socket: Socket): void {
     socket.on('error', () => socket.destroy())
     this.#send(new Problem('method_not_allowed', { headers: { allow: '' } }), socket, headers.origin)

@@ -1,12 +1,12 @@
 import type { Config } from '../config/config.js'
 
 export const EXPOSED_HEADERS = ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id']
-/** How long browsers keep the answer to a preflight, in seconds. */
+/** How long browsers cache the response to a preflight, in seconds. */
 export const PREFLIGHT_KEPT_S = 600
 
 /**
- * The CORS headers of an answer that no hook sees, by the request's Origin: without them a page learns only of "a network
- * error". The same as @fastify/cors sets; nothing where CORS_ORIGINS is empty.
+ * The CORS headers of a response that no hook sees, for the Origin of the request. Without them a page only sees "a
+ * network error". The same headers as from @fastify/cors; none if CORS_ORIGINS is empty.
  */
 export function corsHeaders({ CORS_ORIGINS }: Config): (origin: string | undefined) => Record<string, string> {
   if (CORS_ORIGINS.length === 0) return () => ({})

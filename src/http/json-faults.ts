@@ -1,15 +1,18 @@
-// What is wrong with a JSON text, found only after JSON.parse has refused it. The engine's own message quotes the text,
-// which may hold a password, and names a position for some mistakes alone.
+// Locates a JSON syntax error, after JSON.parse has failed. The message of the engine is not used: it quotes the text,
+// which may contain a password, and does not always name a position.
 
-/** A string of JSON has no character below the blank. Each escape starts a repetition, so that matching stays linear. */
+/**
+ * A JSON string contains no character below U+0020. Each escape begins a repetition of the pattern, so that matching
+ * stays linear.
+ */
 const TOKEN =
   /[ \t\r\n]*([{}[\],:]|"[ !#-[\]-\u{10ffff}]*(?:\\(?:["\\/bfnrt]|u[\da-fA-F]{4})[ !#-[\]-\u{10ffff}]*)*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)/uy
 const BLANKS = /[ \t\r\n]*/y
 
-/** The tokens that are allowed at a place of the text. */
+/** The tokens that are allowed at a position. */
 type Place = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma' | 'end'
 
-/** Where a text stops being JSON, as a sentence that repeats nothing of the text; undefined for valid JSON. */
+/** The position of the syntax error, as a sentence that does not quote the text. Undefined for valid JSON. */
 export function jsonFault(text: string): string | undefined {
   const position = faultPosition(text)
   if (position === undefined) return undefined
@@ -18,7 +21,7 @@ export function jsonFault(text: string): string | undefined {
   return `The JSON is not valid at position ${position} (line ${before.length}, column ${(before.at(-1) ?? '').length + 1}).`
 }
 
-/** The index of the first character that cannot stand where it stands; the length of a text that is cut off. */
+/** The index of the first invalid character; the length of the text if it is truncated. */
 function faultPosition(text: string): number | undefined {
   const closers: ('}' | ']')[] = []
   let place: Place = 'value'
@@ -35,7 +38,10 @@ function faultPosition(text: string): number | undefined {
   }
 }
 
-/** What may follow a token at this place; undefined where the token may not stand. Opens and closes brackets on the way. */
+/**
+ * The tokens allowed after this token; undefined if the token is not allowed here. Pushes and pops brackets in
+ * `closers`.
+ */
 function follow(place: Place, token: string, closers: ('}' | ']')[]): Place | undefined {
   const afterValue = (): Place => (closers.length === 0 ? 'end' : 'comma')
   if (place === 'colon') return token === ':' ? 'value' : undefined

@@ -1,29 +1,32 @@
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** How long a client may go on sending after its answer, before the connection is closed. */
+/** How long a client may continue to send after its response, before the connection is closed. */
 const LINGER_MS = 1_000
-/** How much of that is read and dropped; after it the client is no longer read, but still has the time. */
+/**
+ * How much of that is read and discarded. After that, reading stops, but the connection stays open for the rest of the
+ * time.
+ */
 const LINGER_BYTES = 2 ** 20
 
 /**
- * Ends a connection whose client may still be sending (RFC 9112, section 9.6). A socket that is closed with bytes unread
- * resets the connection, and the client that was busy sending never sees its answer.
+ * Closes a connection whose client may still be sending (RFC 9112, section 9.6). Closing a socket with unread bytes
+ * resets the connection, and the client never sees its response.
  */
 export function lingeringClose(socket: Socket): void {
   if (socket.destroyed) return
   const destroy = () => void socket.destroy()
-  // Not unref: a paused socket does not keep the process alive, and closing the server waits for it.
+  // Without unref: a paused socket does not keep the process alive, and closing the server waits for the socket.
   const timer = setTimeout(destroy, LINGER_MS)
   socket.once('close', () => clearTimeout(timer))
-  // What follows is no request: the HTTP parser must not see it.
+  // The remaining bytes are not a request, so they must not reach the HTTP parser.
   for (const event of ['data', 'end']) socket.removeAllListeners(event)
   let dropped = 0
   socket.on('data', (bytes) => {
     dropped += bytes.length
     if (dropped >= LINGER_BYTES) socket.pause()
   })
-  // The client has sent all; the answer may still be on its way out.
+  // The client is done sending. The response may still be in transit.
   socket.once('end', () => (socket.writableFinished ? destroy() : socket.once('finish', destroy)))
   socket.once('error', destroy)
   if (socket.writable) socket.end()
@@ -31,14 +34,14 @@ export function lingeringClose(socket: Socket): void {
 }
 
 /**
- * For an answer that leaves before the request's body has arrived. Node reads and drops the rest; a rest that may be
- * without end, or a connection that is to be closed anyway, is read for a moment and then cut off.
- * @param limit the largest body that is read to its end, in bytes
+ * For a response that is sent before the request body has arrived. Node reads and discards the rest. If the rest may be
+ * endless, or the connection will be closed anyway, reads for a moment and then closes the connection.
+ * @param limit the largest body that is read completely, in bytes
  */
 export function lingerIfUnread({ raw, headers }: FastifyRequest, reply: FastifyReply, limit: number): void {
   const { 'content-length': length, 'transfer-encoding': encoding } = headers
   if (raw.complete || (length === undefined && encoding === undefined)) return
   if (encoding !== undefined || Number(length) > limit) reply.header('connection', 'close')
-  // Node calls this, and nothing else, once the last answer of a connection is written.
+  // Node calls only this method once the last response of a connection is written.
   raw.socket.destroySoon = () => lingeringClose(raw.socket)
 }

@@ -1,14 +1,15 @@
 import { createServer } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** The address to listen on where there can be one alone: of `localhost`, the one that every machine has. */
+/** The address for a server that can listen on only one. For `localhost`: 127.0.0.1, which every machine has. */
 export function firstAddress(host: string): string {
   return host === 'localhost' ? '127.0.0.1' : host
 }
 
 /**
- * Listens on HOST and PORT. `localhost` is both loopback addresses, because clients resolve the name to either: connections to
- * the second are handed to the one HTTP server, so that its limits and its drain hold for all. A machine without IPv6 has one.
+ * Listens on HOST and PORT. `localhost` means both loopback addresses, because clients resolve the name to either. A
+ * second server passes its connections to the HTTP server, so that limits and drain apply to all. On a machine without
+ * IPv6 only 127.0.0.1 is used.
  */
 export async function listen(app: FastifyInstance): Promise<void> {
   const { HOST, PORT, MAX_CONNECTIONS } = app.config

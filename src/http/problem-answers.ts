@@ -4,7 +4,7 @@ import { fieldErrors } from './validation-errors.js'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
-// Errors of Fastify, of its plugins and of Node's HTTP parser, by their code.
+// Error codes of Fastify, its plugins and Node's HTTP parser.
 const FOREIGN_CODES: Record<string, ProblemCode> = {
   FST_ERR_BAD_URL: 'malformed_url',
   FST_ERR_MAX_PARAM_LENGTH: 'not_found',
@@ -14,14 +14,17 @@ const FOREIGN_CODES: Record<string, ProblemCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
 }
 
-/** The Problem for anything that was thrown. An unknown error becomes internal_error, whose answer repeats nothing of it. */
+/**
+ * Converts any thrown value to a Problem. An unknown error becomes internal_error, and its response contains nothing of
+ * the error.
+ */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (!(error instanceof Error)) return new Problem('internal_error', { cause: error })
-  // Drizzle wraps what the driver threw, and puts the statement with its parameters into the message.
+  // Drizzle wraps the error of the driver.
   if (error.cause instanceof Problem) return error.cause
   const { validation, validationContext = 'body', statusCode } = error as FastifyError
-  // Not always text: that of a DOMException is a number.
+  // Not always a string: the code of a DOMException is a number.
   const code = String((error as FastifyError).code)
   if (validation) return new Problem('validation_failed', { errors: fieldErrors(validation, validationContext) })
   const known = FOREIGN_CODES[code]
@@ -31,12 +34,12 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal_error', { cause: error })
 }
 
-/** Logs a fault of the server with its cause. Clients never see the cause. */
+/** Logs a server error with its cause. Clients never see the cause. */
 export function logFault(problem: Problem, { log }: FastifyRequest): void {
   if (problem.status >= 500) log.error({ err: problem.cause ?? problem, code: problem.code })
 }
 
-/** Answers a request with a problem. */
+/** Sends a problem response. */
 export function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   logFault(problem, request)
   return reply.code(problem.status).headers(problem.headers).type(PROBLEM_TYPE).send(problem.toBody(request.id))

@@ -2,33 +2,33 @@ import { hash, randomBytes } from 'node:crypto'
 
 const WINDOW_MS = 60_000
 const ROWS = 4
-/** 2^18 cells a row, 4 MiB in all: a million requests in a window add some four to any cell. */
+/** 2^18 cells per row, 4 MiB in total: a million requests in a window add about four to each cell. */
 const COLUMN_BITS = 18
 const COLUMNS = 2 ** COLUMN_BITS
 
-/** One of the budgets that a request takes from. */
+/** A budget that a request uses. */
 export interface Budget {
   key: string
-  /** How many requests it holds in each window. */
+  /** The requests per window. */
   max: number
 }
 
-/** What the tightest budget of a request says. */
+/** The state of the most restrictive budget of a request. */
 export interface Allowance {
-  /** Whose budget it is. */
+  /** The key of the budget. */
   key: string
   isRefused: boolean
   max: number
   remaining: number
-  /** When the window ends, in seconds. */
+  /** The time until the window ends, in seconds. */
   resetS: number
 }
 
 /**
- * Counts requests by key, in windows of a minute and in the memory of this process. It is a count-min sketch: a key has a
- * cell in each row, and the lowest of its cells is its count. Memory is fixed and nothing is evicted, so a client with
- * any number of networks cannot make it forget what a network has used up. A key can only be counted too high, by others
- * that share all of its cells; the seed keeps secret which those are.
+ * Counts requests by key in windows of a minute, in the memory of this process. A count-min sketch: a key has a cell in
+ * each row, and its count is the lowest of its cells. Memory is fixed and nothing is evicted, so a client with any
+ * number of networks cannot erase the count of a network. A count can only be too high, if other keys share all cells
+ * of a key; the secret seed prevents deliberate collisions.
  */
 export class RateLimit {
   readonly #seed = randomBytes(16).toString('base64')
@@ -41,7 +41,7 @@ export class RateLimit {
     this.#now = now
   }
 
-  /** Takes one request from each of the budgets, or from none of them if one is used up. */
+  /** Takes one request from each budget, or from none if a budget is used up. */
   take(budgets: readonly Budget[]): Allowance {
     const resetS = this.#secondsLeft()
     const cells: number[] = []
@@ -65,7 +65,7 @@ export class RateLimit {
     return Math.ceil((this.#windowEndsAt - now) / 1_000)
   }
 
-  /** The count of a key, whose cells are added to `cells`. */
+  /** The count of a key. Appends its cells to `cells`. */
   #count(key: string, cells: number[]): number {
     const digest = hash('sha256', this.#seed + key, 'buffer')
     let lowest = Number.POSITIVE_INFINITY

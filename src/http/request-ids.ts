@@ -6,8 +6,8 @@ import { matcherOf } from '../networks.js'
 const REQUEST_ID = /^[\w.-]{8,64}$/
 
 /**
- * Ids that are unique across processes. A given id is kept only if it comes from a proxy of TRUST_PROXY: ids appear in the
- * audit log, and a stranger must not be able to reuse another request's id.
+ * Makes request ids that are unique across processes. A given `x-request-id` is kept only if it comes from a proxy of
+ * TRUST_PROXY: ids appear in the audit log, and an attacker must not be able to reuse the id of another request.
  */
 export function makeRequestIds({ TRUST_PROXY }: Config): (request: IncomingMessage) => string {
   const isProxy = matcherOf(TRUST_PROXY)

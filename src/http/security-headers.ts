@@ -3,8 +3,8 @@ import type { Config } from '../config/config.js'
 const ONE_YEAR_S = 31_536_000
 
 /**
- * The security headers of every answer, computed once (OWASP REST Security). Answers are personal, so the default is
- * no-store; a route that may be cached sets its own header.
+ * The security headers of every response, computed once (OWASP REST Security). Responses are personal, so the default
+ * is no-store. A cacheable route sets its own header.
  */
 export function securityHeaders({ PUBLIC_URL }: Config): Readonly<Record<string, string>> {
   return Object.freeze({

@@ -5,8 +5,8 @@ type Serialize = (document: unknown) => string
 const factory = SerializerSelector()
 
 /**
- * Serializers, compiled at their first use and shared by the routes of a file. There are hundreds of them, most for errors
- * that never occur, and the eight errors of an operation have one schema.
+ * Compiles serializers at their first use and shares them between equal schemas of a route file. There are hundreds,
+ * mostly for errors that never occur, and the eight errors of an operation share one schema.
  */
 export const buildSerializer: typeof factory = (externalSchemas, options) => {
   const compile = factory(externalSchemas, options)

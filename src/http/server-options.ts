@@ -17,11 +17,14 @@ const REQUEST_TIMEOUT_MS = 30_000
 /** Closes a socket on which nothing moved for this long (Node checks at up to twice the interval). */
 const SILENCE_TIMEOUT_MS = 30_000
 const TIMEOUTS_CHECKED_EVERY_MS = 2_000
-/** Longer than the idle time-out of the usual load balancers (60 s), so that they never meet a closed connection. */
+/**
+ * Longer than the idle timeout of common load balancers (60 s), so that they never send a request on a closed
+ * connection.
+ */
 const KEEP_ALIVE_TIMEOUT_MS = 72_000
 const HEADER_BYTES = 8 * 1024
 
-/** The options of the server: its limits, and its answers to requests that reach no route. */
+/** The server options: limits, and responses to requests that reach no route. */
 export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
   const headers = securityHeaders(config)
   const cors = corsHeaders(config)
@@ -31,7 +34,8 @@ export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
     genReqId: makeRequestIds(config),
     trustProxy: config.TRUST_PROXY.length > 0 ? matcherOf(config.TRUST_PROXY) : false,
     bodyLimit: config.BODY_LIMIT,
-    // No limit for plugins: opening the database, which may wait for a server or a migration, has limits and errors of its own.
+    // No timeout for plugins: opening the database may wait for a server or a migration, and has its own limits and
+    // errors.
     pluginTimeout: 0,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_TIMEOUT_MS,
@@ -40,14 +44,14 @@ export function httpOptions(config: Config, brokenRequests: BrokenRequests) {
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUTS_CHECKED_EVERY_MS,
       maxHeaderSize: HEADER_BYTES,
-      // Node's own answer has no body and none of the headers: plugins/http/http-rules.ts answers instead.
+      // Node's own response has no body and no headers: plugins/http/http-rules.ts responds instead.
       requireHostHeader: false,
     },
-    // During a drain, requests on open connections are still answered.
+    // During a drain, open connections still get responses.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     schemaController: { compilersFactory: { buildValidator, buildSerializer } },
-    // No hook runs for an address that cannot be decoded, so the headers are set here.
+    // No hook runs for a URL that cannot be decoded, so the headers are set here.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(headers).headers(cors(request.headers.origin)).header('x-request-id', request.id)
       lingerIfUnread(request, reply, config.BODY_LIMIT)

@@ -2,13 +2,13 @@ import { PROBLEMS, Problem } from '../problems.js'
 
 const FOR_LATCHKEY = { detail: "Only a token of Latchkey's own client may do this." }
 
-/** The 401 for a token, with the reason in the header as well: RFC 6750 section 3 allows no quotation marks in it. */
+/** A 401 for a token, with the reason in the header too. RFC 6750 section 3 forbids quotation marks in the reason. */
 export function refusedToken(detail: string, cause?: unknown): Problem {
   const challenge = `${PROBLEMS.invalid_token.headers['www-authenticate']}, error_description="${detail}"`
   return new Problem('invalid_token', { detail, cause, headers: { 'www-authenticate': challenge } })
 }
 
-/** The 403 for a token of another client: RFC 6750 section 3 has the header name the scope that would do. */
+/** A 403 for a token with too little scope. RFC 6750 section 3: the header names the required scope. */
 export function lacking(scope: string | undefined): Problem {
   if (scope === undefined) return new Problem('insufficient_scope', FOR_LATCHKEY)
   const challenge = `${PROBLEMS.insufficient_scope.headers['www-authenticate']}, scope="${scope}"`

@@ -2,38 +2,47 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { getHeapStatistics } from 'node:v8'
 
-/** Smaller answers are not watched: they fit into the kernel's send buffer, whether the client reads or not. */
+/** Smaller responses are not tracked: they fit into the send buffer of the kernel, even if the client does not read. */
 export const WATCHED_BYTES = 16 * 1_024
 /** The limit of unread bytes for an account, or for a network without an account. */
 const OWNER_BYTES = 8 * 2 ** 20
 /** The limit of unread bytes for all clients of this process; lower where its heap is small. */
 const ALL_BYTES = Math.min(64 * 2 ** 20, getHeapStatistics().heap_size_limit / 4)
-/** A stream also holds the rows that it has read from the database. */
+/** A stream also buffers rows that were read from the database. */
 const STREAM_BYTES = 512 * 1_024
-/** A client that reads nothing of a waiting answer for this long is disconnected, even below the limits. */
+/** A client that reads nothing of a pending response for this long is disconnected, even below the limits. */
 const SILENCE_MS = 10_000
-/** A shorter silence may be a round trip: it is no reason to close over an owner's bound, but over the common bound it is. */
+/**
+ * A shorter silence may be a network round trip. Such a client is disconnected only over the common limit, not over the
+ * limit of its owner.
+ */
 const GRACE_MS = 1_000
 
 interface Answer {
   response: ServerResponse
   owner: string
   isStream: boolean
-  /** How many bytes its connection had taken when it was last looked at, and since when. */
+  /** The bytes that its connection had accepted at the last check, and since when. */
   taken: number
   since: number
 }
 
-/** The answers that clients have not read yet. Over the bounds, the connections that have been silent longest are closed. */
+/**
+ * Tracks responses that clients have not read yet. Over a limit, the connections that have been silent longest are
+ * closed.
+ */
 export class UnreadAnswers {
   readonly #answers = new Map<ServerResponse, Answer>()
   /** The unread bytes of each owner. */
   readonly #owed = new Map<string, number>()
   #total = 0
 
-  /** Watches an answer of so many bytes that is about to be written, until it is taken or its connection is gone. */
+  /**
+   * Tracks a response of this size, just before it is written, until the kernel has accepted it or the connection
+   * closes.
+   */
   watch(response: ServerResponse, owner: string, bytes: number | 'stream'): void {
-    // On a connection that is already gone, neither `finish` nor `close` fires: the entry would stay for ever.
+    // A closed connection emits neither `finish` nor `close`: the entry would never be removed.
     if (response.req.socket?.destroyed) return
     const isStream = bytes === 'stream'
     const size = isStream ? STREAM_BYTES : bytes
@@ -69,7 +78,7 @@ export class UnreadAnswers {
     }
   }
 
-  /** Notes whether the connection has taken anything since; what waits to be taken. */
+  /** Updates the progress of a response. Returns the bytes that are still buffered. */
   #observe(answer: Answer, now: number): number {
     const taken = takenBy(answer.response)
     if (taken !== answer.taken) {
@@ -91,9 +100,9 @@ function waitingOf({ response, isStream }: Answer): number {
   return response.writableLength + (isStream ? STREAM_BYTES : 0)
 }
 
-/** How many bytes of this connection the kernel has accepted. */
+/** The bytes of the connection that the kernel has accepted. */
 function takenBy({ req }: ServerResponse): number {
-  // A request that was injected has no connection.
+  // An injected request has no connection.
   const socket = req.socket as Socket | undefined
   return socket === undefined ? 0 : socket.bytesWritten - socket.writableLength
 }

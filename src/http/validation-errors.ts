@@ -1,9 +1,9 @@
 import type { FastifySchemaValidationError } from 'fastify'
 import type { FieldError } from '../problems.js'
 
-/** The number of faults listed in an answer. */
+/** The most errors that a response lists. */
 export const ERRORS_SHOWN = 20
-/** The length at which the name of an unknown field is cut: its sender chooses it. */
+/** Longer names of unknown fields are truncated, because the client chooses them. */
 const NAME_SHOWN = 100
 
 const TYPES: Record<string, string> = {
@@ -22,7 +22,7 @@ const FORMATS: Record<string, string> = {
 
 type Params = Record<string, unknown>
 
-/** What each keyword of JSON Schema demands, in words that complete the name of a field. */
+/** The message for each JSON Schema keyword, to follow the name of the field. */
 const DEMANDS: Record<string, (params: Params) => string> = {
   required: () => 'is required',
   additionalProperties: ({ additionalProperty }) => `unknown field: ${shortened(String(additionalProperty))}`,
@@ -36,7 +36,7 @@ const DEMANDS: Record<string, (params: Params) => string> = {
   minProperties: ({ limit }) => `must have at least ${limit === 1 ? 'one field' : `${limit} fields`}`,
 }
 
-/** What is wrong with a request, from what Ajv found. */
+/** Converts validation errors of Ajv to field errors. */
 export function fieldErrors(found: FastifySchemaValidationError[], context: string): FieldError[] {
   return found.slice(0, ERRORS_SHOWN).map(({ keyword, instancePath, params, message = 'is not valid' }) => ({
     in: context,
@@ -45,7 +45,7 @@ export function fieldErrors(found: FastifySchemaValidationError[], context: stri
   }))
 }
 
-/** The last step of a JSON pointer, RFC 6901 section 3; none where the fault is not that of one field. */
+/** The last segment of a JSON pointer, RFC 6901 section 3. Empty if the error is not about one field. */
 function pointerTo(field: unknown): string {
   return typeof field === 'string' ? `/${shortened(field).replaceAll('~', '~0').replaceAll('/', '~1')}` : ''
 }

@@ -6,13 +6,13 @@ const STRICT = {
   removeAdditional: false as const,
   useDefaults: true,
   allErrors: true,
-  // A test validates the schemas against JSON Schema's own; doing so here took a fifth of the start.
+  // A test validates the schemas against the JSON Schema meta-schema. Doing so at start took a fifth of the start time.
   meta: false,
   validateSchema: false,
 }
 const ajvFactory = AjvCompiler()
 
-// How other languages write a boolean: Python's str(True), PHP's 1, a form's on. What pydantic takes, too.
+// Booleans as other languages write them: True in Python, 1 in PHP, `on` in HTML forms. pydantic accepts the same.
 const YES = /^(true|t|yes|y|on|1)$/i
 const NO = /^(false|f|no|n|off|0)$/i
 
@@ -21,13 +21,16 @@ const readers: Record<string, (text: string) => unknown> = {
   boolean: (text) => (YES.test(text) ? true : NO.test(text) ? false : text),
 }
 
-// Fastify passes an object with the schema and its place, which the type of the factory does not say.
+// Fastify passes an object with the schema and its HTTP part, which the type of the factory omits.
 type Factory = ReturnType<typeof AjvCompiler>
 type Validate = { (data: unknown): boolean; errors?: unknown }
 type TextSchema = { properties?: Record<string, { type?: string }> }
 type Compile = (route: { schema: TextSchema; httpPart?: string }) => Validate
 
-/** Validators without coercion, but for queries, paths and headers: their values are text, so numbers are parsed. */
+/**
+ * Builds validators without coercion. Queries, paths and headers are the exception: their values are text, so numbers
+ * and booleans are parsed.
+ */
 export const buildValidator = ((externalSchemas: Parameters<Factory>[0], options: Parameters<Factory>[1]): Compile => {
   const strict = { ...options, customOptions: STRICT } as Parameters<Factory>[1]
   let compile: Compile | undefined
@@ -40,7 +43,9 @@ export const buildValidator = ((externalSchemas: Parameters<Factory>[0], options
   }
 }) as unknown as Factory
 
-/** Compiles a validator at its first use: a start would compile a hundred, most for routes that are rarely called. */
+/**
+ * Compiles a validator at its first use. Compiling a hundred at start would be wasted: most routes are rarely called.
+ */
 function whenNeeded(make: () => Validate): Validate {
   let made: Validate | undefined
   const check: Validate = (data) => {
