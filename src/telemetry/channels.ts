@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel'
 
-// Diagnostics channels of Node for events that are counted. metrics.ts and tracing.ts subscribe; without a subscriber an
-// event costs one look at a flag. There is one set of channels a process, whatever number of services it runs.
+// Node diagnostics channels for countable events. metrics.ts and tracing.ts subscribe. Without a subscriber an event
+// costs one flag check. The channels belong to the process, shared by all services in it.
 
-/** A channel of one kind of message. */
+/** A typed channel. */
 class Channel<Message> {
   readonly #channel
 
@@ -15,7 +15,7 @@ class Channel<Message> {
     this.#channel.publish(message)
   }
 
-  /** Subscribes. The function that is returned unsubscribes. */
+  /** Subscribes. Returns a function that unsubscribes. */
   subscribe(listener: (message: Message) => void): () => void {
     const heard = (message: unknown) => listener(message as Message)
     this.#channel.subscribe(heard)
@@ -29,11 +29,11 @@ class Channel<Message> {
 
 export interface MailAttempt {
   purpose: string
-  /** `dropped` is a mail that nobody is to have, such as one to an address without an account. */
+  /** `dropped`: the mail must not be sent, for example because the address has no account. */
   result: 'sent' | 'delayed' | 'failed' | 'dropped'
 }
 
-/** Whether a new password is known from a breach; `failed` is a service that did not say so in time. */
+/** Whether a new password is known from a breach. `failed`: the service did not answer in time. */
 export interface BreachCheck {
   result: 'clean' | 'breached' | 'failed'
 }
@@ -44,11 +44,11 @@ export interface Login {
 
 export interface Issue {
   grant: 'password' | 'refresh_token' | 'authorization_code' | 'client_credentials' | 'compat'
-  /** The client that got it; nothing for Latchkey's own. */
+  /** The client that received the token; undefined for Latchkey itself. */
   client?: string
 }
 
-/** What a client asked for, other than tokens. */
+/** A client request other than for tokens. */
 export interface ClientRequest {
   client: string
   request: 'introspection' | 'revocation' | 'refused'
@@ -63,27 +63,27 @@ export interface Prune {
   rows: number
 }
 
-/** An attempt to log in, and its result. */
+/** A log-in attempt and its result. */
 export const logins = new Channel<Login>('latchkey:login')
-/** An access token, and what it was given for. */
+/** An issued access token and its grant. */
 export const tokens = new Channel<Issue>('latchkey:token')
-/** A request of a client; a refused one has not proved that it is from the client it names. */
+/** A client request. A refused request is not authenticated, so the client id is unproven. */
 export const clientRequests = new Channel<ClientRequest>('latchkey:client')
-/** A password hashed or compared, without the time in the queue. */
+/** The time to hash or verify a password, without the wait in the queue. */
 export const hashes = new Channel<Duration>('latchkey:hash')
-/** A statement of the database, or work done together there, with the wait for a connection. */
+/** The time of a database statement or transaction, including the wait for a connection. */
 export const statements = new Channel<Duration>('latchkey:statement')
 
-/** Rows that were deleted because they are over, or because their account is gone. */
+/** Deleted rows: expired, or of a deleted account. */
 export const prunes = new Channel<Prune>('latchkey:prune')
 
-/** A mail that has left, was put off, or never will leave. */
+/** A mail that was sent, delayed, or given up. */
 export const mails = new Channel<MailAttempt>('latchkey:mail')
 
-/** A new password that was looked up among those of breaches. */
+/** A new password that was checked against known breaches. */
 export const breachChecks = new Channel<BreachCheck>('latchkey:breach-check')
 
-/** Runs the work, and publishes how long it took, also when it fails. */
+/** Runs the work and publishes its duration, even if the work fails. */
 export async function timed<Result>(channel: Channel<Duration>, work: () => Promise<Result>): Promise<Result> {
   if (!channel.isHeard) return work()
   const startedAt = performance.now()

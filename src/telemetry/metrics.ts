@@ -5,7 +5,7 @@ const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
 const STATEMENT_SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 3]
 
-/** Values that are read when the metrics are scraped. */
+/** Values that are read at each scrape. */
 export interface Gauges {
   waitingHashes(): number
   revocationLagMs(): number
@@ -18,7 +18,7 @@ export interface Metrics {
   stop(): void
 }
 
-/** The metrics of this process, in Prometheus' format. Only loaded where they are on. */
+/** The metrics of this process in the Prometheus format. Loaded only if metrics are on. */
 export function startMetrics(gauges: Gauges): Metrics {
   const registry = new Registry()
   const registers = [registry]
@@ -110,7 +110,7 @@ export function startMetrics(gauges: Gauges): Metrics {
     statements.subscribe(({ seconds }) => statementTime.observe(seconds)),
   ]
 
-  // Counters start at 0, so that they differ from counters that are missing.
+  // Counters start at 0, so that an unused counter differs from a missing counter.
   for (const result of ['succeeded', 'failed', 'throttled']) loginAttempts.inc({ result }, 0)
   for (const grant of ['password', 'refresh_token', 'client_credentials', 'compat']) tokensIssued.inc({ grant }, 0)
 

@@ -6,11 +6,11 @@ import { resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import { type Duration, hashes, statements } from './channels.js'
 
-/** How long a stop waits for a receiver of traces that does not answer. */
+/** How long a shutdown waits for a trace receiver that does not respond. */
 const FLUSH_TIMEOUT_MS = 1_500
 
 export interface TracingOptions {
-  /** Where OTLP is taken over HTTP; the traces go to `/v1/traces` below it. */
+  /** The OTLP/HTTP endpoint. Traces are sent to `/v1/traces` below it. */
   endpoint: string
   serviceName: string
   version: string
@@ -21,24 +21,24 @@ export interface TracingOptions {
 /** The span of one request. */
 export interface RequestTrace {
   readonly id: string
-  /** Runs the work; its statements and hashes become children of the span. */
+  /** Runs the work. Its statements and hashes become child spans. */
   run(work: () => void): void
   end(status: number): void
 }
 
 export interface Tracing {
-  /** `route` is the pattern of the route, undefined where there is none. */
+  /** `route` is the route pattern; undefined without a route. */
   begin(request: {
     method: string
     route: string | undefined
     scheme: string
     traceparent: string | undefined
   }): RequestTrace
-  /** Sends the spans that are left, with a time-out. */
+  /** Sends the remaining spans, with a timeout. */
   stop(): Promise<void>
 }
 
-/** OpenTelemetry traces. They hold patterns and durations, nothing that a client wrote. Imported only where they are on. */
+/** OpenTelemetry traces. Spans contain route patterns and durations, no client data. Imported only if tracing is on. */
 export function startTracing({ endpoint, serviceName, version, database, onLost }: TracingOptions): Tracing {
   setGlobalErrorHandler(onLost)
   const provider = new TracerProvider({
@@ -48,7 +48,10 @@ export function startTracing({ endpoint, serviceName, version, database, onLost 
   const tracer = provider.getTracer(serviceName)
   const active = new AsyncLocalStorage<Span>()
 
-  /** A child of the request at work, told when it is over; what happens outside of requests is not traced. */
+  /**
+   * Adds a child span to the span of the current request, after the operation. Operations outside requests are not
+   * traced.
+   */
   function tell(name: string, kind: SpanKind, attributes: Attributes, { seconds }: Duration): void {
     const parent = active.getStore()
     if (parent === undefined) return
@@ -65,7 +68,7 @@ export function startTracing({ endpoint, serviceName, version, database, onLost 
 
   return {
     begin({ method, route, scheme, traceparent }) {
-      // Not the tracestate: it is whatever the caller wrote, and would be handed on with every span.
+      // Ignores tracestate: the caller controls its content, and every span would forward it.
       const parent = traceparent === undefined ? null : parseTraceParent(traceparent)
       const span = tracer.startSpan(
         route === undefined ? method : `${method} ${route}`,
