@@ -7,14 +7,14 @@ import type { Client } from './requester.js'
 /** The scope that a client needs to change accounts. */
 const MANAGES = 'users:write'
 
-/** A user who asks for a change: an admin or its subject, by id; null for the command line. */
+/** The user who makes a change: an admin or the account owner, by id. Null for the command line. */
 export interface UserActor {
   id: number | null
   clientId?: undefined
   client?: Client
 }
 
-/** An OAuth client that asks for itself. It has no `id`: whatever compares ids, or asks for the command line, leaves it out. */
+/** An OAuth client that acts for itself. It has no `id`, so it never passes for a user or for the command line. */
 export interface ClientActor {
   id?: undefined
   clientId: string
@@ -24,8 +24,8 @@ export interface ClientActor {
 export type Actor = UserActor | ClientActor
 
 /**
- * Another process may honour an admin's token for a second after the role is gone. The database is asked, or they could
- * promote themselves again.
+ * Checks the database that the actor is still an admin. Another process may accept an admin's token for a second after
+ * the role was removed, and the former admin could restore the role.
  */
 export async function assertStillAdmin({ tables }: Database, db: Db, { id }: UserActor): Promise<void> {
   if (id === null) return
@@ -34,7 +34,7 @@ export async function assertStillAdmin({ tables }: Database, db: Db, { id }: Use
   if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
 }
 
-/** As `assertStillAdmin`; a client must still be there, and have the scope. @throws Problem invalid_token */
+/** Like `assertStillAdmin`; a client must be active and have the scope. @throws Problem invalid_token */
 export async function assertManager(database: Database, db: Db, actor: Actor): Promise<void> {
   if (actor.clientId === undefined) return assertStillAdmin(database, db, actor)
   const { clients } = database.tables
@@ -43,13 +43,13 @@ export async function assertManager(database: Database, db: Db, actor: Actor): P
   if (!client?.scope.split(' ').includes(MANAGES)) throw new Problem('invalid_token')
 }
 
-/** Refuses a client that would change an admin: no person watches a client. @throws Problem account_protected */
+/** Refuses changes to an admin by a client, because no person supervises a client. @throws Problem account_protected */
 export function assertMayTouch(actor: Actor, role: string): void {
   if (actor.clientId === undefined || role !== 'admin') return
   throw new Problem('account_protected', { detail: 'A client changes no admins, and makes none.' })
 }
 
-/** The actor's columns of an event. */
+/** The event columns for the actor. */
 export function doneBy(actor: Actor): Pick<Event, 'actorId' | 'actorClientId'> {
   return actor.clientId === undefined ? { actorId: actor.id } : { actorClientId: actor.clientId }
 }

@@ -4,7 +4,6 @@ import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Tables, within } from '../database/database.js'
 import type { Client } from './requester.js'
 
-/** The types of events. */
 export const EVENT_TYPES = [
   'user.registered',
   'user.created',
@@ -67,17 +66,17 @@ export const EVENT_TYPES = [
 
 export interface Event {
   type: (typeof EVENT_TYPES)[number]
-  /** The user whom the event is about; null when no account has the given name. */
+  /** The user that the event is about. Null if no account has the given name. */
   userId: number | null
-  /** The authenticated user who acted; null for the command line and for failed log-ins. */
+  /** The authenticated user who acted. Null for the command line and for failed log-ins. */
   actorId?: number | null
-  /** The client that acted for itself, without a user; then there is no `actorId`. */
+  /** The client that acted for itself. Then there is no `actorId`. */
   actorClientId?: string
   sessionId?: string
   reason?: string
 }
 
-/** The audit log. Its rows outlive the accounts that they are about. */
+/** The audit log. Events outlive the accounts that they are about. */
 export class Events {
   readonly #database: Database
   readonly #config: Config
@@ -89,7 +88,7 @@ export class Events {
     this.#statements = prepareStatements(database)
   }
 
-  /** Records an event. `db` is the transaction of the change that the event describes. */
+  /** Records an event. `db` is the transaction of the change. */
   async record(event: Event, client?: Client, db = this.#database.db): Promise<void> {
     await within(db, this.#statements.insert).execute(parameters(event, client))
   }
@@ -105,8 +104,8 @@ export class Events {
 type Column = Exclude<keyof Tables['events']['$inferInsert'], 'id'>
 
 /**
- * The row of an event about oneself, for `Database.prepareRecorded`. Its parameters are sessionId, ip and requestId; `userId`
- * is an expression.
+ * The event row of a user who acts on their own account, for `Database.prepareRecorded`. Uses the parameters sessionId,
+ * ip and requestId; `userId` is an expression.
  */
 export function ownEvent(type: Event['type'], userId: SQL, { now }: Database) {
   const parameter = (name: string) => sql`cast(${sql.placeholder(name)} as text)`

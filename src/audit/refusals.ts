@@ -2,20 +2,23 @@ import type { Event, Events } from './events.js'
 import type { Client } from './requester.js'
 
 const WINDOW_MS = 3_600_000
-/** The refusals of one type that a process records in a window. Further ones are only in the metrics and the log. */
+/**
+ * The most refusals of a type that a process records per window. Further refusals appear only in the metrics and the
+ * log.
+ */
 const MOST_OF_A_TYPE = 500
 
 interface Options {
   events: Events
-  /** Receives a sentence about refusals that the audit log leaves out. */
+  /** Receives a notice about refusals that are missing from the audit log. */
   onLost(notice: string, error?: unknown): void
   /** A monotonic clock in milliseconds. */
   now?: () => number
 }
 
 /**
- * Records refusals in the audit log: one event for each type, client and hour of this process. An attacker who is refused a
- * thousand times a second would otherwise fill the table and hide every other event.
+ * Records refusals in the audit log: one event per type, client and hour in this process. Otherwise an attacker with a
+ * thousand refused requests a second would fill the table and hide every other event.
  */
 export class Refusals {
   readonly #events: Events
@@ -30,7 +33,7 @@ export class Refusals {
     this.#now = now
   }
 
-  /** Notes a refusal. `whom` identifies the client to count: a budget, or an account and a route. */
+  /** Records a refusal, once per window. `whom` identifies the client: a budget, or an account and a route. */
   note(whom: string, event: Event, client: Client): void {
     if (!this.#isFirst(whom, event.type)) return
     this.#events.record(event, client).catch((error) => this.#onLost('a refusal is not in the audit log', error))

@@ -1,15 +1,15 @@
 import type { FastifyRequest } from 'fastify'
 import { addressOfClient } from '../networks.js'
 
-/** Where a request comes from, as sessions and the audit log remember it. */
+/** The origin of a request, as stored with sessions and audit events. */
 export interface Client {
-  /** In its canonical form. */
+  /** In canonical form. */
   ip: string
   userAgent?: string | undefined
   requestId?: string
-  /** Whether the connection is closed, so that nobody waits for the answer. */
+  /** Whether the client has disconnected. */
   isGone?(): boolean
-  /** The pattern of the route, such as `POST /v1/login`. */
+  /** The method and route pattern, such as `POST /v1/login`. */
   door?(): string
 }
 
@@ -25,7 +25,7 @@ export function clientOf(request: FastifyRequest): Client {
   }
 }
 
-/** The method and the pattern of the route: never what the client wrote. */
+/** The method and the route pattern. Contains no client input. */
 export function doorOf({ method, routeOptions }: FastifyRequest): string {
   return `${method} ${routeOptions.url}`
 }
