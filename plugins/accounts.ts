@@ -49,7 +49,7 @@ declare module 'fastify' {
   }
 }
 
-/** People: how they register and log in, their accounts and their passwords, with the hash queue and the log-in throttle. */
+/** Registration, log-in, accounts and passwords, with the hash queue and the log-in throttle. */
 export default plugin(
   async (app) => {
     const {
@@ -111,7 +111,7 @@ export default plugin(
   { name: 'accounts', dependencies: ['database', 'events', 'sessions', 'api-keys', 'mail'] },
 )
 
-/** Says why nobody can add a passkey, or that some passkeys are of no use any more. */
+/** Logs why passkeys cannot be added, or that passkeys of another RP_ID no longer work. */
 async function warnOfPasskeys({ config, passkeys, log }: FastifyInstance): Promise<void> {
   const notice = passkeysNotice(config)
   if (notice !== undefined) log.warn(notice)

@@ -7,7 +7,7 @@ declare module 'fastify' {
   }
 }
 
-/** Keys that people make for their own scripts. */
+/** API keys of users, for their own scripts. */
 export default plugin(
   async (app) => {
     const { database, dataKey, events, revocations } = app

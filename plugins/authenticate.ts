@@ -33,20 +33,20 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route needs no token. Every other route does. */
     public?: true
-    /** Only users with this role are allowed and, where the route names a scope, clients that act for themselves. */
+    /** Only users with this role and, if the route names a scope, clients that act for themselves. */
     role?: 'admin'
-    /** Answers the tokens of other clients that hold this scope. Without it, those of Latchkey's own client alone. */
+    /** Also accepts tokens of other clients with this scope. Without it, only tokens of Latchkey itself. */
     scope?: string
     /** Only users who logged in within the last five minutes. Does not apply to a client that acts for itself. */
     recentLogin?: true
-    /** Answers anybody's token; one that has scopes only where it holds the word that the query names as `scope`. */
+    /** Accepts any token. A token with scopes must hold the scope in the query parameter `scope`. */
     verifies?: true
   }
   interface FastifyRequest {
-    /** The sender of the request. A route without `role` is reached by users only, and reads `user` instead. */
+    /** The authenticated sender. Only users reach a route without `role`, which uses `user` instead. */
     caller: Caller
     /**
-     * Sets `caller` to whoever the access token names, revoked or not, and `user` where that is a user.
+     * Verifies the access token, even if revoked. Sets `caller`, and `user` for a user.
      * @throws Problem missing_token, malformed_authorization, invalid_token
      */
     identify(): Promise<Caller>
@@ -59,21 +59,24 @@ declare module '@fastify/jwt' {
   }
 }
 
-/** A token as it was sent, before verification. */
+/** A decoded token before verification. */
 interface Token {
   header: Partial<Record<'alg' | 'typ' | 'kid' | 'crit', unknown>>
   payload: { aud?: unknown } | null
 }
 
-/** The guard. Closed by default: it reads the config of the matched route, never the URL, whose spelling an attacker chooses. */
+/**
+ * Authenticates requests. Routes are protected by default. Reads the config of the route, never the attacker-controlled
+ * URL.
+ */
 export default plugin(
   async (app) => {
     const { keys, revocations, config, apiKeys, knownClients } = app
     const issuers = acceptedIssuers(config)
     const ofCompat = compatAudience(config.PUBLIC_URL)
     const accepted = { issuer: config.PUBLIC_URL, audience: config.AUDIENCE }
-    // Keyed by the exact text of the header, and emptied whenever the set of keys changes. Not fast-jwt's cache: it returns one
-    // mutable object, so a change made by a handler would show in the next request with that token.
+    // Keyed by the exact header text, and cleared whenever the keys change. Not the cache of fast-jwt: it returns one
+    // mutable object, so a change by a handler would leak into the next request with that token.
     const verified = new LRUCache<string, Caller>({ max: TOKENS_KEPT })
     let generation = keys.generation
 
@@ -114,14 +117,14 @@ export default plugin(
       done(refusal(admit(request, caller), request))
     })
 
-    /** Tokens of other systems are not cached: their users may change with every request. */
+    /** Legacy tokens are not cached, because the state of their user may change between requests. */
     async function identify(request: FastifyRequest): Promise<Caller> {
       const { legacyTokens } = request.routeOptions.config
       const caller = legacyTokens && (await app.legacyTokens.identify(request.headers.authorization))
       return caller === undefined ? request.identify() : admit(request, caller)
     }
 
-    /** A page takes no token, and one that says nothing of itself takes no cookie either. */
+    /** Pages accept no bearer token, and only pages with `browser` accept the cookie. */
     async function identifyBrowser(request: FastifyRequest): Promise<Caller> {
       const { browser } = request.routeOptions.config
       const session = browser && (await app.browserSessions.find(request.headers.cookie, clientOf(request)))
@@ -151,27 +154,27 @@ export default plugin(
         const claims = await request.jwtVerify<{ aud?: unknown }>()
         const caller = callerFrom(claims, accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
-        // Such a token lives for hours and is never refreshed: it may be older than the policy for second factors.
+        // A token of a tutorial endpoint lives for hours, so it may be older than the policy for second factors.
         const isOld = claims.aud === ofCompat && caller.kind === 'user' && !(await mayGoOn(caller))
         if (isOld) throw new Error('The account needs a second factor and has none')
-        // The client may have been registered by another process a moment ago.
+        // Another process may have registered the client a moment ago.
         if (caller.clientId !== CLIENT_ID) await knownClients.lookUp(caller.clientId)
         verified.set(header, caller)
         return caller
       } catch (cause) {
-        // Any fault in a token is 401, never 500, and the answer does not name the check that failed. Expiry is checked after the
-        // signature, so only the holder of an authentic token learns of it.
+        // Any invalid token is a 401, never a 500, and the response does not name the failed check. Expiry is checked
+        // after the signature, so only the holder of an authentic token learns of it.
         const isExpired = String((cause as { code?: unknown }).code).endsWith(EXPIRED)
         throw refusedToken(isExpired ? 'The access token has expired.' : FOREIGN_TOKEN, cause)
       }
     }
 
     async function mayGoOn({ sessionId }: UserCaller): Promise<boolean> {
-      // The tokens of admins say no role there.
+      // Tokens of tutorial endpoints carry no role, so the user may be an admin.
       return !needsFactor(config.MFA, 'admin') || app.sessions.goesOn(sessionId)
     }
 
-    /** The key named by `kid`; undefined for a header with unexpected fields. `jku`, `jwk` and `x5u` are never read. */
+    /** The public key named by `kid`. Throws for an unexpected header. `jku`, `jwk` and `x5u` are never read. */
     function verifyingKey(token: unknown): string {
       const { header, payload } = token as Token
       const type = payload?.aud === ofCompat ? COMPAT_TOKEN_TYPE : TOKEN_TYPE
@@ -181,7 +184,7 @@ export default plugin(
       return pem
     }
 
-    /** Checks what can change after signing (in memory, on every request) and what the token may be used for. */
+    /** Checks revocation and client state (in memory, on every request), and the permissions of the token. */
     function refusal(caller: Caller, request: FastifyRequest): Problem | undefined {
       const id = caller.kind === 'user' ? caller.sessionId : caller.tokenId
       if (revocations.has(id)) return refusedToken('The session of this access token has ended.')
@@ -207,7 +210,7 @@ export default plugin(
       return undefined
     }
 
-    /** A refusal for the audit log: who tries doors that are not theirs. */
+    /** Records a refusal in the audit log, to reveal a caller who tries endpoints without permission. */
     function note(caller: Caller, request: FastifyRequest, scope?: string): void {
       const door = doorOf(request)
       const reason = scope === undefined ? door : `${door} needs ${scope}`
@@ -222,7 +225,7 @@ export default plugin(
   { name: 'authenticate', dependencies: ['sessions'] },
 )
 
-/** Whoever is logged in with a browser, which stands for its user in everything. */
+/** The caller of a browser session, with all permissions of its user. */
 function callerOf({ id: sessionId, userId, role, authTime, expiresAt }: BrowserSession): UserCaller {
   return { kind: 'user', clientId: CLIENT_ID, scopes: undefined, expiresAt, userId, sessionId, role, authTime }
 }
@@ -233,12 +236,12 @@ function admit(request: FastifyRequest, caller: Caller): Caller {
   return caller
 }
 
-/** Whether a token with scopes opens what names this one. What was taken from its client since counts no more. */
+/** Whether the token holds the scope. A scope that the client has since lost does not count. */
 function holds(held: readonly string[], scope: string | undefined, client: OAuthClient | undefined): boolean {
   return scope !== undefined && held.includes(scope) && client?.scopes.includes(scope) !== false
 }
 
-/** The word that a proxy asks for; none where there is not exactly one, or it cannot stand in a header. */
+/** The scope in the query. Undefined unless there is exactly one valid scope. */
 function scopeAsked({ query }: FastifyRequest): string | undefined {
   const { scope } = query as { scope?: unknown }
   return typeof scope === 'string' && SCOPE_WORD.test(scope) ? scope : undefined

@@ -16,7 +16,7 @@ declare module 'fastify' {
   }
 }
 
-/** How people log in to other clients: authorization codes, and what they are exchanged for. */
+/** Log-in to other clients: authorization codes and their exchange. */
 export default plugin(
   async (app) => {
     const { config, database, events, endings, keys, idTokenKeys, tokenPairs: pairs, secret } = app

@@ -4,14 +4,14 @@ import { KnownClients } from '../src/clients/known-clients.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** How clients are registered. */
+    /** Registers and changes clients. */
     clients: Clients
-    /** The clients, in memory. */
+    /** An in-memory copy of the clients. */
     knownClients: KnownClients
   }
 }
 
-/** OAuth clients: services and applications with an identity of their own. */
+/** OAuth clients: services and applications with their own identity. */
 export default plugin(
   async (app) => {
     const { config, database, events } = app

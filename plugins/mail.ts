@@ -10,15 +10,15 @@ import { loadTemplates } from '../src/mail/templates.js'
 declare module 'fastify' {
   interface FastifyInstance {
     mail: {
-      /** Where mails are written. It is always there, and takes nothing where mail is off. */
+      /** The queue of pending mails. Always present; accepts nothing if mail is off. */
       outbox: Outbox
-      /** Undefined where mail is off. */
+      /** Undefined if mail is off. */
       delivery: MailDelivery | undefined
     }
   }
 }
 
-/** Mail. A process that listens sends it too; commands only write it. */
+/** Mail. A process that listens also sends mails. Commands only queue them. */
 export default plugin(
   async (app) => {
     const { config, database, secret, events, oneTimeTokens: tokens, log } = app
@@ -39,7 +39,7 @@ export default plugin(
       delivery.start()
     })
     let stopped: Promise<void> | undefined
-    // Beside the requests in flight, which have the same time.
+    // Runs in parallel with the drain of requests, which has the same time limit.
     app.addHook('preClose', async () => {
       stopped = delivery.stop(config.SHUTDOWN_TIMEOUT)
     })

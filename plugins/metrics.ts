@@ -5,12 +5,12 @@ import type { Metrics } from '../src/telemetry/metrics.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Undefined where METRICS is off and METRICS_PORT is not set: then nothing is counted, and nothing hooked. */
+    /** Undefined if METRICS is off and METRICS_PORT is not set: nothing is counted, and no hook is added. */
     metrics: Metrics | undefined
   }
 }
 
-/** Counts what happens, and serves it on METRICS_PORT where there is one; routes/metrics.ts serves it on the usual port. */
+/** Collects metrics and serves them on METRICS_PORT if set. routes/metrics.ts serves them on the main port. */
 export default plugin(
   async (app) => {
     const { METRICS, METRICS_PORT, HOST } = app.config

@@ -13,13 +13,13 @@ import { clientRequests } from '../src/telemetry/channels.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Which client sent a form. Whoever fails to prove it takes from the budget of its network. */
+    /** Authenticates OAuth clients. A failure counts against the rate limit of the network. */
     oauth: {
-      /** Whether a request presents a secret or an assertion. */
+      /** Whether a request contains a client secret or assertion. */
       isProof(request: FastifyRequest): boolean
       /** @throws OAuthError invalid_client, invalid_request, slow_down */
       requireClient(request: FastifyRequest): Promise<OAuthClient>
-      /** Undefined where the request names no client. @throws OAuthError as `requireClient` */
+      /** Undefined if the request names no client. @throws OAuthError as `requireClient` */
       findClient(request: FastifyRequest): Promise<OAuthClient | undefined>
     }
     clientAssertions: ClientAssertions
@@ -29,7 +29,7 @@ declare module 'fastify' {
   }
 }
 
-/** How clients prove who they are, the tokens that they get for themselves, and what they may ask and end. */
+/** Client authentication, client tokens, introspection and revocation. */
 export default plugin(
   async (app) => {
     const { config, database, keys, knownClients, apiKeys, sessions, revocations, refusals } = app
@@ -53,7 +53,7 @@ export default plugin(
         authentication.find(presentedBy(request)).catch((error) => refuse(error, request)),
     })
 
-    /** Counts a failure, in the metrics, the audit log and the budget of the network. */
+    /** Counts a failure in the metrics, the audit log and the rate limit of the network. */
     function refuse(error: unknown, request: FastifyRequest): never {
       if (!(error instanceof OAuthError) || error.error !== 'invalid_client') throw error
       const named = (request.body as Presented['body'] | undefined)?.client_id ?? ''

@@ -7,7 +7,7 @@ declare module 'fastify' {
   }
 }
 
-/** What links and codes are good for, once: accounts use it up, and mail sends it. */
+/** One-time tokens of links and codes. Accounts consume them, and mail sends them. */
 export default plugin(
   async (app) => {
     app.decorate('oneTimeTokens', new OneTimeTokens(app.database, app.secret))

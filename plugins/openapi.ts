@@ -10,9 +10,9 @@ import { version } from '../src/package.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The same document in OpenAPI 3.0.3, for tools that do not read 3.1. */
+    /** The same document in OpenAPI 3.0.3, for tools without support for 3.1. */
     openapi30: FastifyInstance['swagger']
-    /** The document of the five tutorial back ends. */
+    /** The document of the tutorial endpoints. */
     openapiCompat: FastifyInstance['swagger']
   }
 }
@@ -54,7 +54,7 @@ statuses and error keys. The accounts, the rules and the rows are those of Latch
 Every example works as it stands: \`fastapiTodoAddUser\` makes \`dave\`, \`flaskTutorialsRegister\` makes \`dana@example.com\`,
 and the log-ins below are theirs.`
 
-// The two that people sign up at come first: the examples of the others log in whom these have made.
+// The two tutorials with a sign-up come first: the examples of the others use the accounts that they create.
 const COMPAT_TAGS = [
   { name: 'fastapi-todo', description: 'The FastAPI TODO application: sign-up and log-in.' },
   { name: 'flask-tutorials', description: 'The Flask tutorials API: registration, and rows that have an owner.' },
@@ -79,7 +79,7 @@ const document: Document = {
   security: [{ oauth2Password: [] }, { bearerAuth: [] }],
   components: {
     securitySchemes: {
-      // First, because the page shows the schemes in this order, and people have a password before they have a token.
+      // First, because the page shows the schemes in this order, and users have a password before they have a token.
       oauth2Password: {
         type: 'oauth2',
         description: 'Your user name or e-mail address, and your password. Leave the rest as it is.',
@@ -95,7 +95,7 @@ const document: Document = {
   },
 }
 
-/** OpenAPI 3.0 has no SPDX identifiers. */
+/** OpenAPI 3.0 does not support SPDX identifiers. */
 const info30 = { ...document.info, license: { name: 'MIT', url: 'https://opensource.org/license/mit' } }
 
 const compatDocument: Document = {
@@ -114,7 +114,7 @@ const compatDocument: Document = {
   },
 }
 
-/** The OpenAPI documents, made from the schemas of the routes: 3.1 and, for older tools, 3.0.3. */
+/** The OpenAPI documents, generated from the route schemas: 3.1 and, for older tools, 3.0.3. */
 export default plugin(
   async (app) => {
     await app.register(swagger, optionsOf(app, 'swagger', { ...document, openapi: '3.1.0' }))
@@ -150,7 +150,7 @@ function optionsOf(app: FastifyInstance, decorator: string, openapi: Document & 
   } as Options
 }
 
-/** Without the components that no operation of this document refers to: they are of the other one. */
+/** Removes components that no operation of this document references. */
 function withoutOrphans(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   const { schemas = {} } = openapi.components ?? {}
   const used = new Set<string>()
@@ -166,7 +166,9 @@ function withoutOrphans(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   return { ...openapi, components: { ...openapi.components, schemas: kept } }
 }
 
-/** Paths and components by name, so that the document does not depend on the order in which the files of routes/ are read. */
+/**
+ * Sorts paths and components by name, so that the document does not depend on the load order of the files in routes/.
+ */
 function inOrder(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   const { paths = {}, components } = openapi
   return { ...openapi, paths: sorted(paths), components: { ...components, schemas: sorted(components?.schemas ?? {}) } }
@@ -176,7 +178,7 @@ function sorted<Value>(named: Record<string, Value>): Record<string, Value> {
   return Object.fromEntries(Object.entries(named).sort(([one], [other]) => (one < other ? -1 : 1)))
 }
 
-/** A body in which nothing is required may be left out; @fastify/swagger calls every body required. */
+/** Marks a body without required fields as optional: @fastify/swagger marks every body as required. */
 function withOptionalBodies(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document {
   const { schemas = {} } = openapi.components ?? {}
   for (const operation of Object.values(openapi.paths ?? {}).flatMap((path) => Object.values(path ?? {}))) {
@@ -190,7 +192,7 @@ function withOptionalBodies(openapi: OpenAPIV3_1.Document): OpenAPIV3_1.Document
   return openapi
 }
 
-/** Each table of what people have is a tag, also one that nobody has described. */
+/** Adds a tag for each owned table that has no description. */
 function withOwnedTags(openapi: OpenAPIV3_1.Document, names: string[]): OpenAPIV3_1.Document {
   const { tags = [] } = openapi
   const others = names.filter((name) => !tags.some((tag) => tag.name === name))

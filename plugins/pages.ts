@@ -11,28 +11,28 @@ import { logInPath } from '../src/pages/return-paths.js'
 import { isOwnForm } from '../src/pages/same-origin.js'
 import { Problem, type ProblemCode } from '../src/problems.js'
 
-/** Methods that change nothing: links may lead to them from everywhere. */
+/** Methods without side effects. Links from other sites may use them. */
 const SAFE: readonly string[] = ['GET', 'HEAD']
 
-/** What a log-in mends, for a page that needs one. */
+/** Errors that a log-in resolves: the page redirects to the log-in. */
 const TO_LOG_IN: readonly ProblemCode[] = ['missing_token', 'invalid_token', 'reauthentication_required']
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Answers people's browsers: errors are pages, and forms are taken from our own pages alone. */
+    /** A route for browsers: errors are pages, and only forms of our own pages are accepted. */
     page?: true
-    /** Asks itself where its forms come from: some are of other sites, by specification. */
+    /** The route checks the origin of forms itself: some come from other sites, by specification. */
     foreignForms?: true
-    /** Lets in whoever is logged in with this browser, by its cookie and by nothing else. */
+    /** Authenticates only by the session cookie of the browser. */
     browser?: true
   }
   interface FastifyReply {
-    /** Sends a page, in the language of the browser where no other is asked for. */
+    /** Sends a page. The default language is the language of the browser. */
     page(page: Page, locale?: Locale): FastifyReply
   }
 }
 
-/** Pages for people: how they look, their headers, where their forms may come from, and their errors. */
+/** Pages: layout, headers, the origin check for forms, and errors. */
 export default plugin(
   async (app) => {
     const { config } = app
@@ -50,7 +50,7 @@ export default plugin(
     app.addHook('onRoute', (route) => {
       if (!route.config?.page) return
       route.errorHandler ??= answerWithPage
-      // No operation of the API.
+      // Pages are not part of the API.
       route.schema = { ...route.schema, hide: true }
     })
 

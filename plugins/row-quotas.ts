@@ -6,12 +6,12 @@ type Names = keyof ReturnType<typeof ownedTables>
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** MAX_ROWS_PER_USER of each table that people have rows of. */
+    /** The quota (MAX_ROWS_PER_USER) of each table with owned rows. */
     rowQuotas: Readonly<Record<Names, RowQuota>>
   }
 }
 
-/** How many rows an account may have, the same at every door to a table. */
+/** The row quota of accounts, the same at every endpoint of a table. */
 export default plugin(
   async (app) => {
     const { database, config } = app

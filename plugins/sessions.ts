@@ -31,12 +31,12 @@ declare module 'fastify' {
     legacyTokens: LegacyTokens
   }
   interface FastifyContextConfig {
-    /** Also takes tokens of LEGACY_TOKENS. */
+    /** The route also accepts legacy tokens (LEGACY_TOKENS). */
     legacyTokens?: true
   }
 }
 
-/** Sessions and their tokens, with the one secret and the keys that sign. */
+/** Sessions and their tokens, the secret of the installation, and the signing keys. */
 export default plugin(
   async (app) => {
     const { config, database, events } = app

@@ -6,9 +6,9 @@ import { StoredCosts } from '../src/passwords/stored-costs.js'
 const POLL_EVERY_MS = 400
 const PRUNE_EVERY_MS = 10 * 60_000
 const EXAMINED_EVERY_MS = 10_000
-/** An import into a running service is noticed within this time. */
+/** How soon an import into a running service is noticed. */
 const COSTS_EVERY_MS = 60_000
-/** The first look happens this long after the start. */
+/** The delay of the first sample after the start. */
 const COSTS_FIRST_MS = 1_000
 
 /** Background work: polls for revoked sessions and new keys, deletes expired rows, logs warnings. */
@@ -21,11 +21,11 @@ export default plugin(
     let warning: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
-        // First: while this fails, revocations may be unknown, and after five seconds every token is refused.
+        // Revocations are essential: if polling fails for five seconds, every token is refused.
         await Promise.all([knownClients.poll(), apiKeys.poll(), tokenRevocations.poll()])
         await revocations.poll()
         await Promise.all([keys.reload(), idTokenKeys.reload()])
-        // Made before the first log-in waits for it.
+        // Creates the key before the first log-in needs it.
         for (const algorithm of knownClients.idTokenAlgorithms()) await idTokenKeys.ensure(algorithm)
       }),
       repeat(PRUNE_EVERY_MS, () => pruneAll(prunes, closing.signal)),
@@ -41,7 +41,10 @@ export default plugin(
       await Promise.all(stop.map((stopOne) => stopOne()))
     })
 
-    /** Repeats `work`, with a pause after each run. Returns a function that stops it and waits for the current run. */
+    /**
+     * Repeats `work`, with a pause after each run. Returns a function that stops the repetition and waits for the
+     * current run.
+     */
     function repeat(pauseMs: number, work: () => Promise<void>, firstMs = pauseMs): () => Promise<void> {
       let running = Promise.resolve()
       let isFailing = false
@@ -51,7 +54,7 @@ export default plugin(
           if (isFailing) app.log.info('upkeep works again')
           isFailing = false
         } catch (error) {
-          // Logged once: a database that is down for an hour would fill the log.
+          // Logged once: otherwise an outage of an hour would fill the log.
           if (!isFailing) app.log.warn({ err: error }, 'upkeep fails and is tried again')
           isFailing = true
         }

@@ -7,7 +7,7 @@ import { Problem } from '../../src/problems.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Reads bodies of any Content-Type by itself, as the tutorials' frameworks do. */
+    /** The route parses bodies of any Content-Type itself, like the frameworks of the tutorials. */
     anyBody?: true
   }
 }
@@ -15,8 +15,8 @@ declare module 'fastify' {
 const MEDIA_TYPE = /^\s*[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(;|$)/
 
 /**
- * JSON and nothing else, unless a route's own scope says otherwise. A body of no bytes is no body, whatever its type:
- * many clients send their default Content-Type with a call that has none.
+ * Accepts only JSON, unless a route scope adds its own parser. An empty body counts as no body, whatever its type: many
+ * clients send a default Content-Type with requests that have no body.
  */
 export default plugin(
   async (app) => {
@@ -45,15 +45,17 @@ export default plugin(
   { name: 'bodies' },
 )
 
-/** Takes away a Content-Type that describes nothing; of chunks it is known only at their end whether there are any. */
+/**
+ * Removes the Content-Type of an empty body. A chunked body is known to be empty only at its end, so its type stays.
+ */
 function dropIdleType(headers: IncomingHttpHeaders): void {
   const { 'content-length': length = '0', 'transfer-encoding': encoding, 'content-type': type = '' } = headers
   if (encoding === undefined && Number(length) === 0) delete headers['content-type']
-  // Fastify refuses a type that is none before it has read a byte.
+  // Fastify refuses an invalid media type before it reads the body.
   else if (encoding !== undefined && !MEDIA_TYPE.test(type)) headers['content-type'] = 'application/octet-stream'
 }
 
-/** Says where the text stops being JSON. JSON.parse accepts what is refused for the names of its fields alone. */
+/** Names the position of the syntax error. If the text is valid JSON, the parser refused a field name. */
 function malformed(body: string, cause: Error): Problem {
   const detail =
     jsonFault(body.replace(/^\ufeff/, '')) ?? 'A field is named __proto__, or constructor with a prototype.'

@@ -2,16 +2,16 @@ import plugin from 'fastify-plugin'
 import { EXPOSED_HEADERS, PREFLIGHT_KEPT_S } from '../../src/http/cors.js'
 import { pathOf } from '../../src/http/request-target.js'
 
-/** What a client in a browser calls itself, behind a log-in on our page. */
+/** The endpoints that a client in a browser calls itself. */
 const PATHS: readonly string[] = ['/v1/token', '/v1/revoke', '/v1/userinfo']
 
 /**
- * Lets pages call these addresses from where clients have people sent back to: whoever may be handed a code there may exchange
- * it there. No cookie is taken at them, so that a page acts with what it was given and with nothing else.
+ * Allows pages at the origin of a registered redirect URI to call these endpoints: a page that may receive a code may
+ * exchange the code. The endpoints ignore cookies, so a page can use only its own tokens.
  */
 export default plugin(
   async (app) => {
-    // Before that of CORS_ORIGINS, which answers preflights of every origin.
+    // Runs before the hook of CORS_ORIGINS, which answers preflights of every origin.
     app.addHook('onRequest', (request, reply, done) => {
       const { origin, 'access-control-request-method': asked } = request.headers
       if (origin === undefined || !PATHS.includes(pathOf(request.url)) || !app.knownClients.hasPageAt(origin)) {

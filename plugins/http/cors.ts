@@ -2,7 +2,7 @@ import cors from '@fastify/cors'
 import plugin from 'fastify-plugin'
 import { EXPOSED_HEADERS, PREFLIGHT_KEPT_S } from '../../src/http/cors.js'
 
-/** Lets the pages of CORS_ORIGINS call this service, and no others. Without any, nothing is said of it at all. */
+/** Allows only pages of CORS_ORIGINS to call this service. If CORS_ORIGINS is empty, no CORS headers are sent. */
 export default plugin(
   async (app) => {
     const { CORS_ORIGINS } = app.config
@@ -13,7 +13,7 @@ export default plugin(
       allowedHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'x-request-id'],
       exposedHeaders: EXPOSED_HEADERS,
       maxAge: PREFLIGHT_KEPT_S,
-      // An OPTIONS request that is no preflight is answered like any other method that is not there.
+      // An OPTIONS request that is not a preflight gets a 405, like any other unsupported method.
       strictPreflight: false,
     })
   },

@@ -3,14 +3,17 @@ import plugin from 'fastify-plugin'
 declare module 'fastify' {
   interface FastifyInstance {
     drain: {
-      /** True once this process has begun to stop: it answers what comes, and asks clients to come elsewhere next. */
+      /**
+       * True once this process has begun to stop: it still responds, but closes connections so that clients reconnect
+       * elsewhere.
+       */
       readonly hasBegun: boolean
       begin(): void
     }
   }
 }
 
-/** The beginning of the end of a process, as /readyz and every answer show it. */
+/** The drain state of the process, for /readyz. During a drain every response closes its connection. */
 export default plugin(
   async (app) => {
     let hasBegun = false

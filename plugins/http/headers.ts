@@ -1,7 +1,7 @@
 import plugin from 'fastify-plugin'
 import { securityHeaders } from '../../src/http/security-headers.js'
 
-/** Puts the security headers on every answer, also on those of errors. */
+/** Sets the security headers on every response, including errors. */
 export default plugin(
   async (app) => {
     const headers = securityHeaders(app.config)

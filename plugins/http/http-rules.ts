@@ -4,13 +4,16 @@ import plugin from 'fastify-plugin'
 import { sendProblem } from '../../src/http/problem-answers.js'
 import { Problem } from '../../src/problems.js'
 
-/** What Node itself takes for an expectation that it meets. */
+/** The expectation that Node meets itself. */
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
-/** A name or an address, with or without a port; empty where a request is for no host (RFC 9110, section 7.2). */
+/** A host name or address with an optional port. Empty is valid: the request is for no host (RFC 9110, section 7.2). */
 const HOST = /^(\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]*)(:\d*)?$/i
 
-/** What HTTP asks of every request. Node refuses such requests itself, with an answer that has neither headers nor a body. */
+/**
+ * Enforces the HTTP rules for Host and Expect. Node would refuse such requests itself, but without our headers and
+ * body.
+ */
 export default plugin(
   async (app) => {
     app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
@@ -28,12 +31,12 @@ export default plugin(
   { name: 'http-rules' },
 )
 
-/** No route has a say: the tutorials' routes declare other fields for the same status. */
+/** Skips the error handler of the route: the tutorials' routes declare other fields for the same status. */
 function refuse(code: 'malformed_request' | 'expectation_failed', request: FastifyRequest, reply: FastifyReply): void {
   sendProblem(new Problem(code), request, reply)
 }
 
-/** Of two, Node keeps the first, and a proxy in front may have gone by the second. */
+/** With two Host headers Node keeps the first, but a proxy in front may have used the second. */
 function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

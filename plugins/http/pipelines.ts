@@ -1,22 +1,19 @@
 import type { Socket } from 'node:net'
 import plugin from 'fastify-plugin'
 
-/**
- * How many requests of one connection may be without an answer. Clients that send the next request before they have read
- * the last answer are rare, and send a few.
- */
+/** The most unanswered requests per connection. Clients that pipeline are rare, and pipeline only a few requests. */
 const UNANSWERED_MAX = 32
 
-/** The requests of one connection: how many have no answer yet, and those of them that have not begun. */
+/** The pipeline of a connection: the number of unanswered requests, and the requests that have not started. */
 interface Line {
   unanswered: number
   waiting: (() => void)[]
 }
 
 /**
- * Bounds pipelining. Node takes all requests of a packet, some hundreds, before anything else is done, and keeps their
- * answers in memory one behind the other. Here a request begins when the answer before it has left this process, so a
- * connection holds one answer at most, and the work of a connection that is gone ends with the request at hand.
+ * Limits pipelining. Node parses all requests of a packet, possibly hundreds, at once, and buffers their responses.
+ * Here a request starts only after the previous response is sent, so a connection buffers at most one response, and the
+ * work for a closed connection ends with the current request.
  */
 export default plugin(
   async (app) => {
@@ -33,7 +30,7 @@ export default plugin(
         line.waiting.push(done)
         return
       }
-      // What else came with the packet still arrives here, and nobody is answered any more.
+      // The remaining requests of the packet still arrive here. They get no response.
       reply.hijack()
       socket.destroy()
     })

@@ -10,7 +10,7 @@ class Overloaded extends Problem {
   }
 }
 
-/** Turns requests away while the event loop is late: an answer at once is worth more than one that nobody waits for. */
+/** Answers 503 while the event loop lags: a fast refusal is better than a response after the client has given up. */
 export default plugin(
   async (app) => {
     const maxEventLoopDelay = app.config.MAX_EVENT_LOOP_DELAY

@@ -5,15 +5,15 @@ import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { pathOf } from '../../src/http/request-target.js'
 import { Problem } from '../../src/problems.js'
 
-/** Answers every error, 404 and 405 as problem+json. For a bug the answer holds only the request id. */
+/** Answers every error, 404 and 405 as problem+json. For a bug the response contains only the request id. */
 export default plugin(
   async (app) => {
-    // A second router with each path once distinguishes an unknown path (404) from an unknown method (405).
+    // A second router, with each path once, distinguishes an unknown path (404) from an unsupported method (405).
     const paths = findMyWay({ ignoreTrailingSlash: false })
     const methods = new Map<string, Set<string>>()
 
     app.addHook('onRoute', ({ url, method }) => {
-      // The answer to any preflight is no address.
+      // Skips the wildcard route for preflights.
       if (url === '*') return
       let known = methods.get(url)
       if (known === undefined) {
@@ -30,13 +30,13 @@ export default plugin(
     }
 
     app.setErrorHandler((error, request, reply) => {
-      // `/v1/todos/` has an id that is empty: it is another address than `/v1/todos`, not a wrong id.
+      // `/v1/todos/` matches with an empty id: an unknown path, not an invalid id.
       const isNoAddress =
         (error as FastifyError | null)?.validationContext === 'params' && hasBlank(request.params as Params)
       return sendProblem(isNoAddress ? notFound(pathOf(request.url)) : toProblem(error), request, reply)
     })
 
-    // Before the body is looked at: a QUERY without a Content-Type would be 400 at an address that does not exist.
+    // Runs before the body is parsed: a QUERY without a Content-Type would get a 400 for an unknown path.
     app.addHook('preParsing', (request, reply, payload, done) => {
       if (request.is404) answerNotFound(request, reply)
       else done(null, payload)

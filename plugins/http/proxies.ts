@@ -1,6 +1,8 @@
 import plugin from 'fastify-plugin'
 
-/** Warns once about a proxy that TRUST_PROXY does not name: all of its clients would share one address and one limit. */
+/**
+ * Warns once about a proxy that TRUST_PROXY does not name: all its clients would share one address and one rate limit.
+ */
 export default plugin(
   async (app) => {
     let hasWarned = false

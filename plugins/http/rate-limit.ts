@@ -7,30 +7,32 @@ import { Problem } from '../../src/problems.js'
 import type { RefreshClaims } from '../../src/tokens/refresh-tokens.js'
 
 /**
- * Whose budget of RATE_LIMIT requests a minute a route takes from. `network`: the one of the client's network, common to
- * all public routes that take credentials, so that a guesser cannot go from door to door. `account`: that of the account
- * whose access token was sent. `refresh`: a refresh token that is authentic takes from its session's, because people
- * behind one address refresh at the same time and nothing can be guessed; one that is not, from a budget that its network
- * has for those; what is no refresh grant, as `network`. A request that proves its OAuth client takes from nothing here:
- * plugins/oauth.ts counts it, when it is known whether the proof is good.
+ * The budget that a route uses, RATE_LIMIT requests a minute each.
+ * `network`: the budget of the client network, shared by all public routes that take credentials, so that an attacker
+ * cannot guess at several endpoints in turn.
+ * `account`: the budget of the account whose access token was sent.
+ * `refresh`: an authentic refresh token uses the budget of its session, because users behind one address refresh at the
+ * same time and the token cannot be guessed. A forged refresh token uses a separate budget of its network. Other grants
+ * use `network`, or no budget here if they present client credentials: plugins/oauth.ts counts failed authentication,
+ * and routes/v1/token.ts counts the rest.
  */
 type Limited = 'network' | 'account' | 'refresh'
 
-/** How many times the budget of a network a client has that proves who it is: its own replicas share it. */
+/** An authenticated client has this many times the budget of a network, because all its replicas share the budget. */
 const CLIENT_SHARE = 100
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Takes a request from a budget by hand: the problem to answer when it is used up. */
+    /** Uses one request of a budget. Returns the problem to answer if the budget is used up. */
     budgets: {
-      /** That of the client's network, for what has failed. */
+      /** The budget of the client network, for failed requests. */
       network(request: FastifyRequest): Problem | undefined
-      /** That of an OAuth client, for what has succeeded. */
+      /** The budget of an OAuth client, for successful requests. */
       client(clientId: string): Problem | undefined
     }
   }
   interface FastifyRequest {
-    /** What the refresh token in the body says, where it was read for the sake of its budget and is authentic. */
+    /** The claims of an authentic refresh token in the body, if the rate limit has read the token. */
     refreshClaims: RefreshClaims | undefined
   }
   interface FastifyContextConfig {
@@ -38,7 +40,7 @@ declare module 'fastify' {
   }
 }
 
-/** RATE_LIMIT, counted by this process, on the routes whose config says whose budget it is. */
+/** Enforces RATE_LIMIT, counted per process, on the routes whose config names a budget. */
 export default plugin(
   async (app) => {
     app.decorateRequest('refreshClaims')
@@ -69,7 +71,7 @@ export default plugin(
     app.addHook('onRoute', (route) => {
       const limited = route.config?.rateLimit
       if (limited === undefined) return
-      // A refresh token is in the body; everything else is refused before the body is read.
+      // A refresh token is in the body. All other routes are refused before the body is read.
       const hook = limited === 'refresh' ? 'preHandler' : 'onRequest'
       const budgets = budgetsOf[limited]
       const others = route[hook] ?? []

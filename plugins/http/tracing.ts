@@ -5,12 +5,12 @@ import type { RequestTrace } from '../../src/telemetry/tracing.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Undefined where OTEL_EXPORTER_OTLP_ENDPOINT is not set: then nothing is loaded, and nothing hooked. */
+    /** Undefined without OTEL_EXPORTER_OTLP_ENDPOINT: nothing is loaded, and no hook is added. */
     trace?: RequestTrace
   }
 }
 
-/** A span for each request, from before the first other hook until the answer is sent. */
+/** Creates a span per request, from before the first other hook until the response is sent. */
 export default plugin(
   async (app) => {
     const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SERVICE_NAME: serviceName, DATABASE_URL } = app.config

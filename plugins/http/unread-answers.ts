@@ -4,7 +4,7 @@ import { addressOfClient, networksOf } from '../../src/networks.js'
 
 const LOOKED_AT_EVERY_MS = 1_000
 
-/** Bounds what clients ask for and do not read: each such answer is memory of this process. */
+/** Limits responses that clients request but do not read: each occupies memory of this process. */
 export default plugin(
   async (app) => {
     const answers = new UnreadAnswers()
@@ -12,7 +12,7 @@ export default plugin(
     app.addHook('onClose', async () => clearInterval(timer))
     app.addHook('onSend', (request, reply, payload, done) => {
       if (isLarge(payload)) {
-        // Who has not shown a token, or shown it at a public address, counts by network.
+        // Requests without a verified token are counted by network.
         const { userId } = (request.user ?? {}) as { userId?: number }
         const owner = userId === undefined ? networksOf(addressOfClient(request))[0].key : `user:${userId}`
         const bytes = typeof payload === 'string' || Buffer.isBuffer(payload) ? Buffer.byteLength(payload) : 'stream'
