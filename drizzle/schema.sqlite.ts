@@ -1,13 +1,14 @@
 import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
-// The twin of schema.pg.ts: same names, same columns, same order; database.ts holds them equal at compile time.
-// Every time is an integer: milliseconds since 1970, by the database's clock.
+// The same tables, columns and order as in schema.pg.ts; database.ts checks this at compile time. Every time is an
+// integer: milliseconds since 1970, by the clock of the database.
 
 /**
- * The id of a table that is stored by owner, in the order of its key (user_id, id): a page of somebody's rows is then one
- * page of the file. SQLite gives out no ids there, so row_ids holds the last one, and a trigger keeps it (generate.mjs).
- * An `insert` of several rows must bring their ids along: all would get the same one, which the trigger refuses.
+ * The id column of a table clustered by owner: the key is (user_id, id), so the rows of a user are adjacent in the
+ * file. AUTOINCREMENT does not work there, so row_ids holds the last id, maintained by a trigger (generate.mjs). An
+ * insert of several rows must specify their ids: the default would give all of them the same id, which the trigger
+ * refuses.
  */
 function idByOwner(table: string) {
   return integer('id')
@@ -18,14 +19,14 @@ function idByOwner(table: string) {
 export const users = sqliteTable(
   'users',
   {
-    // AUTOINCREMENT: an id is never given out twice, so a token of a deleted user can never name a new one.
+    // AUTOINCREMENT: an id is never reused, so a token of a deleted user can never name a new user.
     id: integer('id').primaryKey({ autoIncrement: true }),
     username: text('username'),
     usernameKey: text('username_key').unique(),
     email: text('email'),
     emailKey: text('email_key').unique(),
     name: text('name'),
-    // Null where there is no password yet: nobody can log in with one.
+    // Null without a password: no log-in with a password is possible.
     passwordHash: text('password_hash'),
     role: text('role', { enum: ['user', 'admin'] })
       .notNull()
@@ -33,23 +34,23 @@ export const users = sqliteTable(
     isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
-    // What a search finds the name by; the database itself folds ASCII alone.
+    // The case-folded name, for searches. SQLite itself folds only ASCII.
     nameKey: text('name_key'),
-    // One more with each change of how one logs in or of what one may do (not with a new hash of the same password): a session
-    // begins only under the version that was just proved.
+    // Incremented when credentials or permissions change, but not when the same password is re-hashed. A session is
+    // created only if the version is still the version that was authenticated.
     authVersion: integer('auth_version').notNull().default(0),
-    // When the address was last proved; null for an address that was not.
+    // When the address was last verified; null for an unverified address.
     emailVerifiedAt: integer('email_verified_at'),
-    // The address that takes the place of the present one when it is proved.
+    // The address that replaces the current address once verified.
     pendingEmail: text('pending_email'),
-    // The language to write to the person in, as in BCP 47.
+    // The language for messages to the user, as a BCP 47 tag.
     locale: text('locale'),
-    // What the person is for the operator's other services: words, with a space between them.
+    // The user's roles in the operator's other services, space-separated.
     roles: text('roles').notNull().default(''),
-    // What is looked up for the pending address. Not unique: whoever proves an address first has it.
+    // The look-up key of the pending address. Not unique: the first user to verify an address gets it.
     pendingEmailKey: text('pending_email_key'),
-    // Of an account that was registered where addresses must be proved: until when it waits for that, and is then deleted. Null
-    // for every account that may log in.
+    // For an account that must verify its address before the first log-in: the deadline, after which the account is
+    // deleted. Null for every account that may log in.
     unprovenUntil: integer('unproven_until'),
   },
   (table) => [index('users_pending_email').on(table.pendingEmailKey).where(sql`pending_email_key is not null`)],
@@ -70,22 +71,22 @@ export const sessions = sqliteTable(
     expiresAt: integer('expires_at').notNull(),
     tokenExpiresAt: integer('token_expires_at').notNull(),
     revokedAt: integer('revoked_at'),
-    // How often this generation's parent was answered again within the reuse window.
+    // How often the previous refresh token was repeated within the reuse window.
     repetitions: integer('repetitions').notNull().default(0),
-    // `api` has a refresh token; `compat` is one access token without one, as the tutorials' addresses give it out;
-    // `browser` is the cookie of the pages.
+    // `api`: with a refresh token. `compat`: a single access token without a refresh token, from a tutorial endpoint.
+    // `browser`: the cookie of the pages.
     kind: text('kind', { enum: ['api', 'browser', 'compat'] })
       .notNull()
       .default('api'),
     // The OAuth client that the tokens are for.
     clientId: text('client_id').notNull().default('latchkey'),
-    // What the tokens of another client may be used for: words with a space between them. Latchkey's own have none.
+    // The space-separated scope of the tokens. Null for Latchkey itself.
     scope: text('scope'),
-    // The session that this one ends with.
+    // The session whose end also ends this session.
     parentId: text('parent_id'),
-    // How its user proved who they are: words of RFC 8176 with a space between them.
+    // The authentication methods: space-separated values of RFC 8176.
     amr: text('amr').notNull().default('pwd'),
-    // When they proved it; 0 where nobody knows.
+    // When the user authenticated; 0 if unknown.
     authTime: integer('auth_time').notNull().default(0),
   },
   (table) => [
@@ -98,14 +99,16 @@ export const sessions = sqliteTable(
 
 export const signingKeys = sqliteTable('signing_keys', {
   kid: text('kid').primaryKey(),
-  // Given by the writer, one more than the last: of two processes that make the next key, one wins.
+  // Set by the writer to the last position plus one: if two processes add a key at once, the unique index lets only one
+  // succeed.
   position: integer('position').notNull().unique(),
   publicJwk: text('public_jwk').notNull(),
   sealedPrivateKey: text('sealed_private_key').notNull(),
   createdAt: integer('created_at').notNull(),
   signsFrom: integer('signs_from').notNull(),
   retiresAt: integer('retires_at'),
-  // What its signatures are for: `access` tokens, or `id_token`s, whose keys are published apart. Bound into the seal.
+  // The use of the signatures: `access` tokens, or `id_token`s, whose keys are published separately. The encryption
+  // authenticates the use.
   use: text('use', { enum: ['access', 'id_token'] })
     .notNull()
     .default('access'),
@@ -114,16 +117,17 @@ export const signingKeys = sqliteTable('signing_keys', {
     .default('ES256'),
 })
 
-// Random keys that what must outlive SECRET_KEY hangs on, each sealed with it: another SECRET_KEY seals them anew.
+// Random keys for data that must survive a change of SECRET_KEY. Each key is encrypted with SECRET_KEY and re-encrypted
+// when SECRET_KEY changes.
 export const dataKeys = sqliteTable('data_keys', {
-  // What the key is for.
+  // The purpose of the key.
   name: text('name').primaryKey(),
   sealedKey: text('sealed_key').notNull(),
-  // When it was sealed with the secret in force.
+  // When the key was encrypted with the current secret.
   sealedAt: integer('sealed_at').notNull(),
 })
 
-// What people prove beside their password.
+// Second factors.
 export const factors = sqliteTable(
   'factors',
   {
@@ -133,31 +137,31 @@ export const factors = sqliteTable(
       .references(() => users.id, { onDelete: 'cascade' }),
     kind: text('kind', { enum: ['totp', 'passkey'] }).notNull(),
     name: text('name'),
-    // Sealed with the data key.
+    // Encrypted with the data key.
     secret: text('secret'),
-    // The step of the last code that was taken: neither that code nor an older one is taken again.
+    // The time step of the last accepted code. That code and older codes are refused, against replay.
     lastStep: integer('last_step').notNull().default(0),
     createdAt: integer('created_at').notNull(),
-    // Null until its owner has shown a first code: such a factor is never asked for.
+    // Null until the owner has entered a first code. An unconfirmed factor is never required at log-in.
     confirmedAt: integer('confirmed_at'),
     lastUsedAt: integer('last_used_at'),
-    // Of a passkey: its credential id, and its public key as COSE, both in base64url.
+    // For a passkey: credential id and COSE public key, both in base64url.
     credentialId: text('credential_id').unique(),
     publicKey: text('public_key'),
-    // The RP_ID that it was made for: under another one, no browser offers it.
+    // The RP_ID of the passkey. Under another RP_ID no browser offers the passkey.
     rpId: text('rp_id'),
-    // How browsers reach its device: words with a space between them.
+    // How browsers reach the authenticator, space-separated.
     transports: text('transports'),
-    // What it last counted, for the audit log alone: passkeys that are synchronized count nothing.
+    // The last signature counter, only for the audit log: synchronised passkeys always report 0.
     counter: integer('counter'),
-    // Whether it can be copied to other devices, which never changes, and whether it is.
+    // Whether the passkey can be synchronised to other devices (never changes), and whether it is.
     isBackupEligible: integer('is_backup_eligible', { mode: 'boolean' }),
     isBackedUp: integer('is_backed_up', { mode: 'boolean' }),
   },
   (table) => [index('factors_user').on(table.userId)],
 )
 
-// The challenges that passkeys have answered, each as a hash, until they expire: none is taken twice.
+// Hashes of used passkey challenges, until they expire: each challenge is accepted once.
 export const usedChallenges = sqliteTable(
   'used_challenges',
   {
@@ -167,7 +171,7 @@ export const usedChallenges = sqliteTable(
   (table) => [index('used_challenges_expires').on(table.expiresAt)],
 )
 
-// Recovery codes that have not been used, each as an HMAC under the data key.
+// Unused recovery codes, each as an HMAC under the data key.
 export const recoveryCodes = sqliteTable(
   'recovery_codes',
   {
@@ -190,7 +194,7 @@ export const throttle = sqliteTable(
   (table) => [index('throttle_updated').on(table.updatedAt)],
 )
 
-// Networks from which accounts logged in lately, each as an HMAC: they have a budget of failed log-ins of their own.
+// Networks from which accounts logged in recently, each as an HMAC. They have a separate budget of failed log-ins.
 export const knownNetworks = sqliteTable(
   'known_networks',
   {
@@ -246,7 +250,7 @@ export const events = sqliteTable(
   {
     id: integer('id').primaryKey({ autoIncrement: true }),
     type: text('type').notNull(),
-    // No foreign keys: what happened stays on record when the people are gone.
+    // No foreign keys: events outlive the accounts.
     userId: integer('user_id'),
     actorId: integer('actor_id'),
     sessionId: text('session_id'),
@@ -254,7 +258,7 @@ export const events = sqliteTable(
     requestId: text('request_id'),
     reason: text('reason'),
     createdAt: integer('created_at').notNull(),
-    // The client that did it, where it was no user.
+    // The client that acted, if no user did.
     actorClientId: text('actor_client_id'),
   },
   (table) => [
@@ -264,11 +268,11 @@ export const events = sqliteTable(
   ],
 )
 
-// What the links and codes in mails, and the tokens that admins and the command line make, are good for, once.
+// One-time tokens: the links and codes in mails, and the tokens that admins and the command line create.
 export const oneTimeTokens = sqliteTable(
   'one_time_tokens',
   {
-    // 128 random bits. A token is this id and a MAC over the row, so a copy of the table opens nothing.
+    // 128 random bits. A token is this id and a MAC over the row, so a stolen copy of the table yields no token.
     id: text('id').primaryKey(),
     purpose: text('purpose', {
       enum: [
@@ -279,62 +283,64 @@ export const oneTimeTokens = sqliteTable(
     userId: integer('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    // The address that whoever holds the token has proved; empty for a token that was handed over.
+    // The address that the token verifies; empty for a token that an admin hands over.
     target: text('target').notNull(),
     // Wrong codes so far.
     tries: integer('tries').notNull().default(0),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
-    // The admin who made it, who must still be one when it is used; null for the command line and the person.
+    // The admin who created the token, and who must still be an admin when it is used. Null for the command line and
+    // the account owner.
     createdBy: integer('created_by'),
   },
   (table) => [
-    // An account has one of a purpose at most: the last.
+    // An account has at most one token per purpose: the latest.
     uniqueIndex('one_time_tokens_user').on(table.userId, table.purpose),
     index('one_time_tokens_target').on(table.target),
   ],
 )
 
-// Mails that have yet to leave. They hold no token and no code: those are made when a mail leaves.
+// Pending mails. They contain no token or code: a token is created when the mail is sent.
 export const outbox = sqliteTable(
   'outbox',
   {
-    // Random: the Message-ID of the mail.
+    // Random. Also the Message-ID of the mail.
     id: text('id').primaryKey(),
     purpose: text('purpose').notNull(),
-    // In its folded form, whoever owns it. What a stranger asks for is stored alike for known and unknown addresses.
+    // The normalised address, of any account or none. Requests for known and unknown addresses are stored alike, so
+    // that timing does not reveal which addresses have an account.
     address: text('address').notNull(),
-    // No foreign key: the mail of an account that is gone is dropped when it is due.
+    // No foreign key: the mail of a deleted account is dropped when due.
     userId: integer('user_id'),
     locale: text('locale'),
     attempts: integer('attempts').notNull().default(0),
-    // The next attempt; of a mail that is being sent, the time from which another process may try.
+    // The time of the next attempt. While a mail is being sent, the time after which another process may retry.
     dueAt: integer('due_at').notNull(),
     createdAt: integer('created_at').notNull(),
-    // The one-time token that was made for it: a second attempt sends the same one.
+    // The one-time token of the mail. A second attempt sends the same token.
     tokenId: text('token_id'),
   },
   (table) => [index('outbox_due').on(table.dueAt)],
 )
 
-// OAuth clients: services, scripts and applications with an identity of their own.
+// OAuth clients: services, scripts and applications with their own identity.
 export const clients = sqliteTable(
   'clients',
   {
-    // Given out once: the row of a deleted client stays, so that its tokens can never name another one.
+    // Never reused: the row of a deleted client stays, so that its tokens can never name another client.
     id: text('id').primaryKey(),
     name: text('name').notNull(),
     isActive: integer('is_active', { mode: 'boolean' }).notNull().default(true),
-    // How it authenticates, as RFC 7591 names it.
+    // The authentication method, as named in RFC 7591.
     authMethod: text('auth_method', {
       enum: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     }).notNull(),
-    // SHA-256 of the secret, which has 256 random bits; the other one is valid too while a secret is replaced.
+    // SHA-256 of the secret, which is 256 random bits. During a rotation the older secret is valid too.
     secretHash: text('secret_hash'),
     olderSecretHash: text('older_secret_hash'),
     // A JWK Set (RFC 7517) of public keys, for private_key_jwt.
     jwks: text('jwks'),
-    // Words with a space between them.
+    // Space-separated.
     grantTypes: text('grant_types').notNull().default(''),
     scope: text('scope').notNull().default(''),
     resources: text('resources').notNull().default(''),
@@ -343,7 +349,7 @@ export const clients = sqliteTable(
     idTokenAlgorithm: text('id_token_algorithm', { enum: ['RS256', 'ES256'] })
       .notNull()
       .default('RS256'),
-    // The operator's own: AUDIENCE is the audience of its tokens, and nobody is asked for consent.
+    // A client of the operator: its tokens have AUDIENCE as their audience, and users are not asked for consent.
     isFirstParty: integer('is_first_party', { mode: 'boolean' }).notNull().default(false),
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
@@ -353,7 +359,7 @@ export const clients = sqliteTable(
   (table) => [index('clients_updated').on(table.updatedAt)],
 )
 
-// The `jti` of signed client assertions (RFC 7523) that were used, each with its client as a hash: none is taken twice.
+// Hashes of the `jti` and client of used client assertions (RFC 7523): each assertion is accepted once.
 export const clientAssertions = sqliteTable(
   'client_assertions',
   {
@@ -363,7 +369,7 @@ export const clientAssertions = sqliteTable(
   (table) => [index('client_assertions_expires').on(table.expiresAt)],
 )
 
-// Access tokens without a session that their client revoked, until they expire.
+// Revoked access tokens without a session, until they expire.
 export const revokedTokens = sqliteTable(
   'revoked_tokens',
   {
@@ -379,7 +385,7 @@ export const revokedTokens = sqliteTable(
   ],
 )
 
-// Keys that people make for their own scripts.
+// API keys of users, for their own scripts.
 export const apiKeys = sqliteTable(
   'api_keys',
   {
@@ -387,9 +393,9 @@ export const apiKeys = sqliteTable(
     // No foreign key: the row outlives its user, so that other processes still learn of the revocation.
     userId: integer('user_id').notNull(),
     name: text('name').notNull(),
-    // SHA-256 of the key, which has 256 random bits.
+    // SHA-256 of the key, which is 256 random bits.
     keyHash: text('key_hash').notNull().unique(),
-    // Words with a space between them.
+    // Space-separated.
     scope: text('scope').notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at').notNull(),
@@ -403,7 +409,8 @@ export const apiKeys = sqliteTable(
   ],
 )
 
-// The old ids that `latchkey import` keeps: above the last one that was given out before, and reserved since.
+// The range of old ids that `latchkey import` keeps: above `after`, the last id assigned before the import, up to
+// `until`, the last reserved id.
 export const imports = sqliteTable('imports', {
   // The source and the kind of row.
   key: text('key').primaryKey(),
@@ -419,11 +426,11 @@ export const importedIds = sqliteTable(
     source: text('source').notNull(),
     kind: text('kind', { enum: ['user', 'tutorial', 'todo'] }).notNull(),
     oldId: text('old_id').notNull(),
-    // No foreign key: what was deleted here is not imported again.
+    // No foreign key: a deleted row is not imported again.
     newId: integer('new_id').notNull(),
-    // The user name as it was, for old tokens that name their user by it.
+    // The username in the old system, for legacy tokens that name their user by username.
     oldName: text('old_name'),
-    // Old tokens issued before are refused: the user has logged out everywhere, or has another password.
+    // Legacy tokens issued before this time are refused: the user has logged out everywhere or changed the password.
     notBefore: integer('not_before'),
   },
   (table) => [
@@ -433,7 +440,7 @@ export const importedIds = sqliteTable(
   ],
 )
 
-// What somebody has let a client of others do: the client gets codes for it without asking again.
+// Consents of users to third-party clients. The client gets codes for this scope without asking again.
 export const consents = sqliteTable(
   'consents',
   {
@@ -441,7 +448,7 @@ export const consents = sqliteTable(
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
     clientId: text('client_id').notNull(),
-    // Words with a space between them.
+    // Space-separated.
     scope: text('scope').notNull(),
     grantedAt: integer('granted_at').notNull(),
   },
