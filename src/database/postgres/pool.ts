@@ -22,7 +22,10 @@ const CLOSE_TIMEOUT_MS = 2_000
  * another client.
  */
 const BEGIN = 'begin isolation level read committed'
-/** Attempts after serialization errors and deadlocks, and the approximate first pause. */
+/**
+ * The number of attempts at a statement or transaction that fails with a serialization error or a deadlock, and the
+ * approximate first pause.
+ */
 const TRIES = 6
 const FIRST_PAUSE_MS = 5
 
