@@ -21,7 +21,8 @@ export default plugin(
     let warning: string | undefined
     const stop = [
       repeat(POLL_EVERY_MS, async () => {
-        // Revocations are essential: if polling fails for five seconds, every token is refused.
+        // Polled before `revocations`: if one of these polls fails for five seconds, `revocations` is stale and every
+        // token is refused.
         await Promise.all([knownClients.poll(), apiKeys.poll(), tokenRevocations.poll()])
         await revocations.poll()
         await Promise.all([keys.reload(), idTokenKeys.reload()])
