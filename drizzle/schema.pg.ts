@@ -295,8 +295,8 @@ export const outbox = pgTable(
     // Random. Also the Message-ID of the mail.
     id: text('id').primaryKey(),
     purpose: text('purpose').notNull(),
-    // The normalised address, of any account or none. Requests for known and unknown addresses are stored alike, so
-    // that timing does not reveal which addresses have an account.
+    // The normalised address, of any account or none. Requests are stored alike for known and unknown addresses, so
+    // that they do not reveal which addresses have an account.
     address: text('address').notNull(),
     // No foreign key: the mail of a deleted account is dropped when due.
     userId: bigint('user_id', { mode: 'number' }),
@@ -323,7 +323,7 @@ export const clients = pgTable(
     authMethod: text('auth_method', {
       enum: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     }).notNull(),
-    // SHA-256 of the secret, which is 256 random bits. During a rotation the older secret is valid too.
+    // SHA-256 of the secret, which contains 256 random bits. During a rotation the older secret is valid too.
     secretHash: text('secret_hash'),
     olderSecretHash: text('older_secret_hash'),
     // A JWK Set (RFC 7517) of public keys, for private_key_jwt.
@@ -381,7 +381,7 @@ export const apiKeys = pgTable(
     // No foreign key: the row outlives its user, so that other processes still learn of the revocation.
     userId: bigint('user_id', { mode: 'number' }).notNull(),
     name: text('name').notNull(),
-    // SHA-256 of the key, which is 256 random bits.
+    // SHA-256 of the key, which contains 256 random bits.
     keyHash: text('key_hash').notNull().unique(),
     // Space-separated.
     scope: text('scope').notNull(),
