@@ -5,7 +5,7 @@ import { print, printableJson } from '../terminal.js'
 
 const ROWS_AT_ONCE = 500
 
-/** A client as lines for people: one for each field, by its name in RFC 7591 and in the API. */
+/** A client as text: one line per field, with its name in RFC 7591 and in the API. */
 export function describeClient(client: OAuthClient): string[] {
   return Object.entries(toClient(client)).map(([name, value]) => `${name.padEnd(28)} ${textOf(value)}`)
 }

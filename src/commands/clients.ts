@@ -14,7 +14,7 @@ import { UsageError } from '../usage-error.js'
 import { describeClient, printClients } from './client-descriptions.js'
 import { announceDatabase } from './database-address.js'
 
-/** The words of --pkce. */
+/** The values of --pkce. */
 const PKCE = ['required', 'optional'] as const
 
 export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
@@ -99,7 +99,7 @@ interface Outcome {
   secret?: string | undefined
 }
 
-/** The command line. */
+/** The actor of changes on the command line. */
 const OPERATOR = { id: null }
 
 const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) => Promise<Outcome>> = {
@@ -179,7 +179,7 @@ async function create({ clients }: FastifyInstance, id: string, values: Values):
   return { lines: [`Registered ${id}.`], ...(await clients.create(id, registration, OPERATOR)) }
 }
 
-/** The registration that the options describe, in the names of RFC 7591. */
+/** The registration in the options, with the names of RFC 7591. */
 function registrationOf(values: Values, readsFiles = true): Partial<Registration> {
   const { name, scope, resource, grant, auth, jwks, pkce } = values
   return {
@@ -202,7 +202,7 @@ function registrationOf(values: Values, readsFiles = true): Partial<Registration
   }
 }
 
-/** The values of an option that may be repeated; an empty one alone takes all of them away. */
+/** The values of an option that may be repeated. A single empty value clears the list. */
 function listIn(values: string[]): string[] {
   return values.length === 1 && values[0] === '' ? [] : values
 }

@@ -4,12 +4,12 @@ import type { ParseArgsConfig } from 'node:util'
 export interface Command {
   HELP: string
   options?: ParseArgsConfig['options']
-  /** The words allowed directly after the command's name; none where this is missing. */
+  /** The actions allowed directly after the command's name; none if undefined. */
   ACTIONS?: readonly string[]
   /** The name of a free argument, for commands without actions. */
   OPERAND?: string
   run(values: Record<string, unknown>, positionals: string[]): Promise<void>
 }
 
-/** Each command is a file, loaded when it is called. */
+/** Each command is a module, imported when it is called. */
 export type Commands = Record<string, { summary: string; load: () => Promise<Command> }>

@@ -21,7 +21,7 @@ interface Words {
   options: readonly string[]
 }
 
-/** The completion command. It is made from the list of all commands. */
+/** The completion command, made from the list of all commands. */
 export function completionOf(commands: Commands): Command {
   return {
     HELP,

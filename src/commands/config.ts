@@ -26,7 +26,7 @@ export async function run({ example, json }: { example?: boolean; json?: boolean
   else print(...settings.map(asVariable))
 }
 
-/** The text of .env.example: every setting, at its default, as a comment. */
+/** The text of .env.example: every setting, commented out, with its default. */
 export function exampleEnvironment(): string {
   const settings = Object.entries(Settings.properties).map(([name, { description, bounds, default: value }]) =>
     [description, bounds && `Bounds: ${bounds.replaceAll('`', '')}.`, `${name}=${value}`]
@@ -37,10 +37,10 @@ export function exampleEnvironment(): string {
   return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
 }
 
-/** Addresses whose path may be a secret. */
+/** Settings with URLs whose path may be a secret. */
 const HOOKS = new Set(['MAIL_URL', 'SIGNUP_CHECK_URL'])
 
-/** The form in which a service reads them, except for masked values. */
+/** The settings in the format in which a service reads them, except for masked values. */
 function effective(config: Config): [name: string, value: string][] {
   return Object.entries(Settings.properties).map(([name, schema]) => {
     const inForce = name === 'RATE_LIMIT' ? String(config.RATE_LIMIT ?? 'off') : config[name as keyof Config]
@@ -52,12 +52,12 @@ function effective(config: Config): [name: string, value: string][] {
   })
 }
 
-/** An empty SECRET_KEY is refused, as a template that was not filled in: so the one that is not set is a comment. */
+/** SECRET_KEY is commented out if unset: an empty value is refused, as a sign of a template that was not filled in. */
 function asVariable([name, value]: [string, string]): string {
   return name === 'SECRET_KEY' && value === '' ? `# ${name}=` : `${name}=${value}`
 }
 
-/** The address of a database carries its password. */
+/** Masks the password in a database URL. */
 function withoutPassword(value: string): string {
   return value.replace(/^(postgres(?:ql)?:\/\/[^:@/]*):.*@/, `$1:${MASK}@`).replace(/([?&]password=)[^&]*/, `$1${MASK}`)
 }

@@ -31,7 +31,7 @@ export const options = { from: { type: 'string' }, to: { type: 'string' }, json:
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
 
-/** A table as the copy sees it: rows in the order of a key. */
+/** A table to copy. Rows are copied in the order of its key. */
 interface TableCopy {
   name: string
   from: PgTable
@@ -69,7 +69,7 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
   }
 }
 
-/** All or nothing: one transaction in the target, from one snapshot of the source. */
+/** Copies all or nothing: one transaction in the target, from one snapshot of the source. */
 async function copy(source: Database, target: Database): Promise<Record<string, number>> {
   const copied: Record<string, number> = {}
   const tables = tableCopiesOf(source.tables, target.tables)
@@ -90,7 +90,7 @@ async function copy(source: Database, target: Database): Promise<Record<string, 
   return copied
 }
 
-/** An installation may be older than the rule that nobody's user name is another's address; the target would refuse it. */
+/** An older installation may have a user name that equals another user's address. The target would refuse such rows. */
 async function assertNoSharedNames(from: Db, { users }: Tables): Promise<void> {
   const other = alias(users, 'other')
   const pairs = await from
@@ -108,11 +108,11 @@ async function assertNoSharedNames(from: Db, { users }: Tables): Promise<void> {
 
 function tableCopiesOf(from: Tables, to: Tables): TableCopy[] {
   const { users, ...others } = from
-  // Rows belong to users, who must be there first.
+  // Users first: the other tables reference them.
   return Object.entries({ users, ...others }).map(([name, table]) => {
     const columns = Object.entries(getTableColumns(table as PgTable))
     const [primaryKey] = primaryKeysOf(table as PgTable)
-    // A key of several columns is one of the table, in its order; of one column it is the column's.
+    // A composite key is declared on the table and has an order; a key of one column is declared on the column.
     const key = primaryKey
       ? primaryKey.columns.flatMap((column) => columns.filter(([, own]) => own.name === column.name))
       : columns.filter(([, column]) => column.primary)
@@ -122,13 +122,13 @@ function tableCopiesOf(from: Tables, to: Tables): TableCopy[] {
   })
 }
 
-/** The keys of several columns, of a table of either engine. */
+/** The composite keys of a table of either engine. */
 function primaryKeysOf(table: PgTable): { columns: PgColumn[] }[] {
   if (!is(table, SQLiteTable)) return getTableConfig(table).primaryKeys
   return sqliteConfigOf(table).primaryKeys as unknown as { columns: PgColumn[] }[]
 }
 
-/** Resolves to how many rows were copied. */
+/** Resolves to the number of copied rows. */
 async function copyRows(from: Db, to: Db, table: TableCopy): Promise<number> {
   const columns = table.key.map(([, column]) => column)
   let last: Record<string, unknown> | undefined

@@ -7,7 +7,7 @@ import { OF_COMMANDS } from '../patience.js'
 import { printError } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 
-/** The name of a database for messages: the whole path of a file, or the address of a server without the password. */
+/** The name of a database for messages: the full path of a file, or host and path of a server, without the password. */
 export function databaseName(url: string): string {
   if (!isPostgres(url)) return resolve(sqlitePath(url))
   if (!URL.canParse(url)) return 'PostgreSQL'
@@ -15,24 +15,25 @@ export function databaseName(url: string): string {
   return `${host}${pathname}`
 }
 
-/** Prints the database of a command on standard error; standard output is for results. */
+/** Prints the database of a command on standard error, because standard output is for results. */
 export function announceDatabase(url: string): void {
   printError(`Database: ${databaseName(url)}`)
 }
 
-/** Opens the database of a command, and tells the operator what it waits for. @throws DatabaseError */
+/** Opens the database of a command, and prints what the command waits for. @throws DatabaseError */
 export function openForCommand(url: string, { migrate }: { migrate: boolean }): Promise<Database> {
   return openDatabase(url, { migrate, onNotice: printNotice, lockMs: OF_COMMANDS.lockMs })
 }
 
-/** Tells the operator what is no result: what a command waits for, or what to do next. */
+/** Prints a notice, such as what a command waits for or what to do next, on standard error. */
 export function printNotice(notice: string): void {
   printError(`latchkey: ${notice}`)
 }
 
 /**
- * The address of a database, given as it is or as the name of an environment variable: a password on the command line would
- * appear in the list of processes. @throws UsageError
+ * A database URL, given directly or as the name of an environment variable: a password on the command line would appear
+ * in the list of processes.
+ * @throws UsageError
  */
 export function addressOf(value: string): string {
   if (value.includes(':')) return value

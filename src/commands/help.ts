@@ -1,7 +1,7 @@
 import { printJson } from '../terminal.js'
 import type { Commands } from './command.js'
 
-/** A command as `latchkey help --json` has it. */
+/** A command in the output of `latchkey help --json`. */
 interface Description {
   command: string
   summary: string
@@ -10,7 +10,7 @@ interface Description {
   options: Record<string, { type: 'string' | 'boolean'; repeatable: boolean }>
 }
 
-/** Prints every command, or the ones named, as JSON, one a line. */
+/** Prints all commands, or the named ones, as one line of JSON each. */
 export async function printCommands(commands: Commands, names = Object.keys(commands)): Promise<void> {
   for (const name of names) printJson(await describe(name, commands))
 }

@@ -125,7 +125,7 @@ async function runPlan(
         const next = inTheWay.length === 0 ? ['add --apply'] : inTheWay
         print(...next.map((what) => `Nothing was written: ${what}.`))
       }
-      // The JSON report has no sentence about what to type next.
+      // The JSON report does not say what to do next.
       if (json) for (const what of inTheWay) printError(`Nothing was written: ${what}.`)
     } else if (target !== undefined) {
       const progress = new Progress({
@@ -146,7 +146,7 @@ async function runPlan(
   }
 }
 
-/** The database to write to. A dry run creates none, and goes on without one. */
+/** The target database. A dry run does not create it, and continues without it. */
 async function openTarget(config: Config, apply: boolean): Promise<Database | undefined> {
   try {
     return await openForCommand(config.DATABASE_URL, { migrate: apply })
@@ -173,7 +173,7 @@ function plaintextOf({ plaintext, 'plaintext-all': all }: Values): Plaintext {
   return plaintext ? 'obvious' : 'none'
 }
 
-/** How long hashing the plain passwords will take, estimated from one hash. */
+/** An estimate of the time to hash the plaintext passwords, from one hash. */
 async function hashingTime({ plaintext }: Survey, passwords: Passwords): Promise<number> {
   if (plaintext === 0) return 0
   const startedAt = performance.now()

@@ -79,7 +79,7 @@ interface AllKeys {
 async function rotate({ keys, idTokenKeys, dataKey }: AllKeys, { atOnce, json }: { atOnce: boolean; json: boolean }) {
   const kid = await keys.rotate({ atOnce })
   const others = await idTokenKeys.rotate({ atOnce })
-  // After a leak the processes start with the new secret alone.
+  // After a leak, the processes start with the new secret only, so the data key must be sealed with it.
   if (atOnce) await dataKey.reseal()
   if (json) printJson({ published: kid ?? null, id_token_keys: others, signs_at_once: atOnce })
   else if (kid === undefined) print('Another process has just published a key; see latchkey keys list.')
@@ -122,7 +122,7 @@ async function list({ keys, idTokenKeys, dataKey }: AllKeys, { config, json }: L
 
 const OLD_SECRETS_NEEDED = 'The old secrets are needed: they have sealed some of the keys. See latchkey keys reseal.'
 
-/** `end`: when the last refresh token from before the change has expired, provided every process was restarted since. */
+/** `end`: when the last refresh token from before the change expires, provided that every process was restarted. */
 function whenOldSecretsMayGo(end: number): string {
   const sealed = 'The first secret opens everything.'
   if (end <= Date.now()) return `${sealed} The old secrets may go.`

@@ -54,7 +54,7 @@ export async function run({ locale, json }: Values, [, address, extra]: string[]
   else print(outcome(target, to))
 }
 
-/** Where the mail is now: a folder, a server, or the webhook, whose address may hold a secret. */
+/** The destination of a mail, for output: a folder, a server, or "hook", whose address may hold a secret. */
 function takerOf(target: MailTarget): string {
   if (target.kind === 'files') return target.folder
   return target.kind === 'smtp' ? `${target.host}:${target.port}` : 'hook'

@@ -28,12 +28,14 @@ export async function run({ version, compat }: { version?: string; compat?: bool
   process.stdout.write(printed(document))
 }
 
-/** The text of a document, as it is printed and stored in a file. */
+/** A document as text, as printed and as stored in files. */
 export function printed(document: object): string {
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-/** The documents of this version, built from the routes on an empty database. The environment has no influence. */
+/**
+ * The OpenAPI documents of this version, built from the routes on an empty database, independent of the environment.
+ */
 export async function documents() {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-openapi-'))
   const app = await buildApp(loadConfig({ DATABASE_URL: `sqlite:${join(folder, 'empty.db')}`, LOG_LEVEL: 'silent' }))

@@ -3,13 +3,13 @@ import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
 import { CommandError } from '../command-error.js'
 
-/** Matches text that was not UTF-8: PowerShell 5.1 writes files in UTF-16. */
+/** Matches text in another encoding than UTF-8: PowerShell 5.1 writes files in UTF-16. */
 const UNREADABLE = /[\0\ufffd]/
 
 /**
- * A new password: the first line of standard input, without its end and without a byte order mark. On a terminal it is
- * asked for twice and not shown; Ctrl-C ends the process there.
- * @throws CommandError when there is none, or when it is probably a mistake
+ * Reads a new password: the first line of standard input, without its line break and byte order mark. On a terminal,
+ * asks twice without echo; Ctrl-C exits the process.
+ * @throws CommandError if there is no password, or if it is probably a mistake
  */
 export async function readNewPassword(): Promise<string> {
   const isTerminal = process.stdin.isTTY
@@ -31,7 +31,7 @@ export async function readNewPassword(): Promise<string> {
   try {
     const password = await ask('Password: ')
     if (UNREADABLE.test(password)) throw new CommandError('standard input is not UTF-8 text')
-    // A space that an editor or `echo` added would have to be typed at every log-in.
+    // An editor or `echo` may have added a space, which would have to be typed at every log-in.
     if (password !== password.trim())
       throw new CommandError('the password begins or ends with a space; nothing was changed')
     if (isTerminal && (await ask('The same again: ')) !== password) {

@@ -25,9 +25,9 @@ export async function run({ json }: { json?: boolean }): Promise<void> {
   if (isLocal) process.stderr.write(welcome(`http://localhost:${port}`, config.DOCS))
 }
 
-/** Printed for somebody who started the service by hand; on standard error, because standard output is the log. */
+/** Printed for users who start the service by hand. On standard error, because standard output is the log. */
 function welcome(address: string, docs: boolean): string {
-  // curl --json needs 7.82, and Ubuntu 22.04 has an older one.
+  // Not curl --json: it needs curl 7.82, and Ubuntu 22.04 has an older version.
   const json = "-H 'Content-Type: application/json' -d"
   return `
 Latchkey listens on ${address}

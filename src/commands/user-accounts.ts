@@ -9,7 +9,7 @@ import { print, printableJson } from '../terminal.js'
 const ROWS_AT_ONCE = 500
 const HEADER = '      id  role   status    names'
 
-/** The account of this user name, address or id. @throws CommandError when there is none, or more than one */
+/** The account with this user name, address or id. @throws CommandError if there is none, or more than one */
 export async function findAccount({ database: { db, tables } }: FastifyInstance, who: string): Promise<User> {
   const { users } = tables
   const keys = [identifierKey(who), normalizeName(who)]
@@ -25,17 +25,17 @@ export async function findAccount({ database: { db, tables } }: FastifyInstance,
   return user
 }
 
-/** An account as messages name it. */
+/** The name of an account in messages. */
 export function nameOf({ username, email, id }: User): string {
   return `${username ?? email} (id ${id})`
 }
 
-/** An account as lines for people, one field per line. */
+/** An account as text, one line per field. */
 export function describeAccount(user: User): string[] {
   return Object.entries(toAccount(user)).map(([field, value]) => `${field.padEnd(12)} ${value ?? '-'}`)
 }
 
-/** Prints the first accounts whose names contain `search`, or all. A terminal also gets a header. */
+/** Prints the first accounts whose names contain `search`, or the first of all. On a terminal, prints a header too. */
 export async function printAccounts(
   app: FastifyInstance,
   { search, limit, json }: { search: string | undefined; limit: number; json: boolean },

@@ -50,7 +50,7 @@ Exit codes: 0 done; 1 refused or failed, with the reason (there is no such user,
 78 wrong settings.
 `
 
-/** The outcome of an action, for people and for programs. */
+/** The outcome of an action, as text and as JSON. */
 interface Outcome {
   lines: string[]
   json: object
@@ -165,7 +165,7 @@ interface Values {
 }
 
 const TAKES_A_VALUE = ['set-role', 'set-roles']
-/** The options that belong to a single action. */
+/** Options that only one action allows. */
 const OPTIONS_OF: Record<string, (keyof Values)[]> = {
   create: ['username', 'email', 'name', 'admin'],
   list: ['search', 'limit'],
@@ -179,7 +179,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const creates = action === 'create'
   announceDatabase(config.DATABASE_URL)
   const password = creates ? await readNewPassword() : ''
-  // No other action creates a database: a typing mistake in DATABASE_URL would create an empty one.
+  // Only `create` may create a database: otherwise a typing mistake in DATABASE_URL would create an empty one.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
   const app = await openDomain({ ...config, MIGRATE_ON_START })
   try {

@@ -3,10 +3,10 @@ import { publicPath } from '../config/public-url.js'
 import { Problem } from '../problems.js'
 import { bytesOf, Refusal, refuseOtherMethods, type Wording } from './tutorial.js'
 
-/** A Host header that may stand in a Location. */
+/** A Host header that is safe to put into a Location header. */
 const HOST = /^[\w.-]+(:\d+)?$|^\[[\da-f:.]+\](:\d+)?$/i
 
-/** One thing wrong with a request, as pydantic 2 describes it. */
+/** A validation error, as pydantic 2 formats it. */
 export interface Flaw {
   type: string
   loc: (string | number)[]
@@ -17,7 +17,7 @@ export interface Flaw {
 
 export const missing = (...loc: string[]): Flaw => ({ type: 'missing', loc, msg: 'Field required', input: null })
 
-/** The 422 that lists what is wrong. */
+/** The 422 response with these errors. */
 export function unprocessable(flaws: Flaw[]): Refusal {
   return new Refusal(422, { detail: flaws })
 }
@@ -29,14 +29,17 @@ const WRONG_CREDENTIALS = new Refusal(
 )
 const UNREADABLE = new Refusal(400, { detail: 'There was an error parsing the body' })
 
-/** How both FastAPI tutorials word a log-in that fails. A password that no hash can hold is a wrong one. */
+/**
+ * How both FastAPI tutorials answer a failed log-in. A password that cannot be hashed, such as one with NUL, counts as
+ * a wrong password.
+ */
 export const loginWording: Wording = ({ code }) => {
   if (code === 'invalid_credentials' || code === 'password_rejected') return WRONG_CREDENTIALS
   return code === 'malformed_body' ? UNREADABLE : undefined
 }
 
 /**
- * What FastAPI's OAuth2PasswordRequestForm reads: a form of either kind; any other body is an empty one.
+ * The fields of FastAPI's OAuth2PasswordRequestForm, from either kind of form. Any other body counts as empty.
  * @throws Refusal 422, Problem malformed_body
  */
 export async function passwordForm(request: FastifyRequest): Promise<{ username: string; password: string }> {
@@ -76,7 +79,10 @@ function wrongGrantType(input: string): Flaw {
   }
 }
 
-/** A POST operation's other methods, and the same path with or without the slash, as Starlette's router answers them. */
+/**
+ * Like Starlette's router, answers the other methods of a POST operation, and redirects from the same path with or
+ * without a trailing slash.
+ */
 export function fastapiPost(app: FastifyInstance, url: string): void {
   refuseOtherMethods(app, url, ['POST'], new Refusal(405, { detail: 'Method Not Allowed' }, { allow: 'POST' }))
   const twin = url.endsWith('/') ? url.slice(0, -1) : `${url}/`

@@ -1,12 +1,14 @@
 import type { Problem } from '../problems.js'
 import { Refusal } from './tutorial.js'
 
-// The messages of Flask-JWT-Extended and PyJWT for a token that the guard has refused, chosen in the order of their checks.
-// Nothing here accepts a token.
+// The error messages of Flask-JWT-Extended and PyJWT for a token that the guard has refused, in the order of their
+// checks. This file accepts no tokens.
 
-/** The tutorials' algorithm and our own: with another one, a token is refused before its signature is looked at. */
+/**
+ * The tutorials' algorithm and Latchkey's. PyJWT refuses a token with another algorithm before it checks the signature.
+ */
 const ALGORITHMS = new Set<unknown>(['HS256', 'ES256'])
-/** How our refresh tokens begin. */
+/** The prefix of Latchkey's refresh tokens. */
 const REFRESH_TOKEN = /^lkr_/
 
 const say = (status: number, msg: string) => new Refusal(status, { msg })
@@ -15,10 +17,10 @@ const MISSING_TYPE = say(401, "Missing 'Bearer' type in 'Authorization' header. 
 const BAD_HEADER = say(422, "Bad Authorization header. Expected 'Authorization: Bearer <JWT>'")
 const WRONG_SIGNATURE = say(422, 'Signature verification failed')
 
-/** The answer for a token whose session has ended or whose user is gone. */
+/** The response for a token whose session was revoked or whose user was deleted. */
 export const TOKEN_REVOKED = say(401, 'Token has been revoked')
 
-/** The answer for what the guard refused; undefined when it refused something other than the token. */
+/** The response for a token that the guard refused; undefined if the guard refused for another reason. */
 export function refusedToken({ code, cause }: Problem, header: string | undefined): Refusal | undefined {
   if (code !== 'missing_token' && code !== 'malformed_authorization' && code !== 'invalid_token') return undefined
   const [type, token, ...rest] = (header ?? '').trim().split(/\s+/)
@@ -36,7 +38,7 @@ function badToken(token: string, cause: unknown): Refusal {
   const algorithm = algorithmOf(segments[0] ?? '')
   if (algorithm === undefined) return say(422, 'Invalid header padding')
   if (!ALGORITHMS.has(algorithm)) return say(422, 'The specified alg value is not allowed')
-  // Errors about claims come after the signature was verified.
+  // The guard verifies the signature before the claims, so errors about claims mean that the signature was right.
   const { code = '', message = '' } = (cause ?? {}) as { code?: string; message?: string }
   if (code.endsWith('TOKEN_EXPIRED')) return say(401, 'Token has expired')
   if (code === 'FAST_JWT_INACTIVE') return say(422, 'The token is not yet valid (nbf)')
@@ -44,7 +46,7 @@ function badToken(token: string, cause: unknown): Refusal {
   return missing === undefined ? WRONG_SIGNATURE : say(422, `Missing claim: ${missing}`)
 }
 
-/** The `alg` of a token's header, null when it has none; undefined when it is no header. */
+/** The `alg` of a token's header, or null without one; undefined if the segment is not a header. */
 function algorithmOf(segment: string): unknown {
   try {
     const header: unknown = JSON.parse(Buffer.from(segment, 'base64url').toString())

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify'
 import { Problem, type ProblemCode } from '../problems.js'
 import { isJson, parseJson, Refusal, refuseOtherMethods } from './tutorial.js'
 
-/** The sentences of Werkzeug's error pages. */
+/** The messages of Werkzeug's error pages. */
 const SENTENCES: Partial<Record<ProblemCode, string>> = {
   malformed_body: 'The browser (or proxy) sent a request that this server could not understand.',
   not_found:
@@ -26,7 +26,7 @@ export function flaskPage({ code, status }: Problem): Refusal | undefined {
   return sentence === undefined ? undefined : new Refusal(status, { message: sentence })
 }
 
-/** The methods of a path, as Flask knows them: it answers OPTIONS by itself, and 405 with Allow for the rest. */
+/** Registers OPTIONS, and 405 with Allow for other methods, as Flask does for each path. */
 export function flaskMethods(app: FastifyInstance, url: string, taken: HTTPMethods[]): void {
   const allow = [...taken, ...(taken.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ')
   refuseOtherMethods(app, url, taken, new Refusal(405, { message: SENTENCES.method_not_allowed }, { allow }))
@@ -35,7 +35,7 @@ export function flaskMethods(app: FastifyInstance, url: string, taken: HTTPMetho
   )
 }
 
-/** A path that resembles one of the tutorial's: with one slash too many, or with an id that is not a number. */
+/** Answers 404 for paths that resemble the tutorial's: with an extra slash, or with an id that is not a number. */
 export function flaskNotFound(app: FastifyInstance, url: string): void {
   refuseOtherMethods(app, url, [], new Refusal(404, { message: SENTENCES.not_found }))
 }

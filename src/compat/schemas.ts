@@ -2,7 +2,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { retryAfter } from '../api/problem-schemas.js'
 import { ref } from '../api/schemas.js'
 
-// What the tutorials' answers look like, for their document and for the serialisers.
+// Schemas of the tutorials' responses, for their OpenAPI document and for serialisation.
 
 const TOKEN_EXAMPLE = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl'
 export const accessToken = Type.String({ description: 'For the Authorization header, after `Bearer `.' })
@@ -87,12 +87,12 @@ const COMMON: Record<number, string> = {
   503: 'Not now; see Retry-After.',
 }
 
-/** An answer of JSON. */
+/** A JSON response. */
 export function json(description: string, schema: TSchema, headers?: Record<string, TSchema>) {
   return { description, ...(headers && { headers }), content: { 'application/json': { schema } } }
 }
 
-/** The answers that any operation may give, in the shape of a tutorial's errors. */
+/** The responses that every operation may give, in the tutorial's error format. */
 export function common(schema: TSchema, ...statuses: number[]) {
   return Object.fromEntries(
     [...statuses, 413, 415, 429, 500, 503].map((status) => [
@@ -102,12 +102,11 @@ export function common(schema: TSchema, ...statuses: number[]) {
   )
 }
 
-/** One of several shapes. */
 export function anyOf(...schemas: TSchema[]) {
   return Type.Union(schemas.map((schema) => ref(schema)))
 }
 
-/** FastAPI's OAuth2 password form. With examples of their own, because the page fills its fields with them one by one. */
+/** FastAPI's OAuth2 password form. Each field has an example, because Swagger UI fills in the fields one by one. */
 export const passwordFormFields = {
   username: Type.String({ examples: ['dave'] }),
   password: Type.String({ examples: ['three quiet lanterns'] }),

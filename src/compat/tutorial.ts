@@ -3,11 +3,11 @@ import { toProblem } from '../http/problem-answers.js'
 import { Problem } from '../problems.js'
 import { IDENTIFIER_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../text-lengths.js'
 
-/** Characters that not every database stores unchanged: NUL, and half of a surrogate pair. */
+/** Characters that some databases reject or change: NUL, and half of a surrogate pair. */
 const UNKEEPABLE = /\0|\p{Surrogate}/u
 const METHODS: HTTPMethods[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
-/** An error in the tutorial's own words. */
+/** An error with the tutorial's own body. */
 export class Refusal extends Error {
   constructor(
     readonly status: number,
@@ -18,10 +18,10 @@ export class Refusal extends Error {
   }
 }
 
-/** A tutorial's wording of a problem; undefined keeps the sentence of the problem itself. */
+/** Translates a problem into a tutorial's error; undefined uses the problem's message. */
 export type Wording = (problem: Problem, request: FastifyRequest) => Refusal | undefined
 
-/** An error handler that answers under the key of this tutorial's errors. */
+/** An error handler that sends messages under the key that this tutorial uses. */
 export function answerErrors(key: 'msg' | 'message' | 'detail', wording: Wording = () => undefined) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, body, headers } = error instanceof Refusal ? error : refusalOf(toProblem(error), request)
@@ -37,8 +37,8 @@ export function answerErrors(key: 'msg' | 'message' | 'detail', wording: Wording
 }
 
 /**
- * Sets a Fastify scope up for one tutorial. Bodies of any type arrive as bytes, because the tutorial's framework parses them
- * by its own rules; schemas only document, because the tutorial's code validates by its own rules.
+ * Sets up a Fastify scope for one tutorial. Bodies of any type arrive as bytes, because the tutorial's framework has
+ * its own rules for parsing; schemas only document, because the tutorial's code has its own rules for validation.
  */
 export function standInFor(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
@@ -49,7 +49,10 @@ export function standInFor(app: FastifyInstance): void {
   })
 }
 
-/** Answers the methods that a path has not, as routing does there: with or without a token, whatever the body. */
+/**
+ * Refuses the methods that a path does not have. Like the tutorial's router, does so before it looks at the token and
+ * the body.
+ */
 export function refuseOtherMethods(app: FastifyInstance, url: string, taken: HTTPMethods[], refusal: Refusal): void {
   app.route({
     method: METHODS.filter((method) => !taken.includes(method)),
@@ -63,12 +66,12 @@ export function refuseOtherMethods(app: FastifyInstance, url: string, taken: HTT
   })
 }
 
-/** Whether the request says that its body is JSON. */
+/** Whether the Content-Type is JSON. */
 export function isJson({ headers }: FastifyRequest): boolean {
   return /^application\/([^;\s]+\+)?json\s*(;|$)/i.test(headers['content-type'] ?? '')
 }
 
-/** The body as JSON, whatever its type says. @throws Problem malformed_body */
+/** The body as JSON, whatever the Content-Type is. @throws Problem malformed_body */
 export function parseJson({ body }: FastifyRequest): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytesOf(body)))
@@ -77,7 +80,7 @@ export function parseJson({ body }: FastifyRequest): unknown {
   }
 }
 
-/** The bytes of a body as `standInFor` lets them through; none when there was no body. */
+/** The bytes of a body in a scope of `standInFor`; empty without a body. */
 export function bytesOf(body: unknown): Buffer {
   return Buffer.isBuffer(body) ? body : Buffer.alloc(0)
 }
@@ -92,12 +95,12 @@ export function isText(value: unknown): value is string {
   return typeof value === 'string' && !UNKEEPABLE.test(value)
 }
 
-/** Whether a name or an address may be looked up. Longer text, or text that a database refuses, is nobody's. */
+/** Whether a name or an address can be looked up. No account has a longer one, or one that a database rejects. */
 export function isIdentifier(value: unknown): value is string {
   return isText(value) && !isLongerThan(IDENTIFIER_MAX_LENGTH, value)
 }
 
-/** Whether somebody may sign up with this name or address. */
+/** Whether a new account may have this name or address. */
 export function isName(value: unknown): value is string {
   return isText(value) && value !== '' && !isLongerThan(NAME_MAX_LENGTH, value)
 }

@@ -3,18 +3,17 @@ import { contrast } from './colors.js'
 
 /** The minimum contrast of text (WCAG 2.2, success criterion 1.4.3). */
 export const READABLE = 4.5
-/** The lightest background of the brand's colour, as a link or below white text. */
+/** The background of links in the brand's colour. White text on that colour has even more contrast. */
 const PALEST_GROUND = '#f4f5f7'
 const COLOR = /^#[0-9a-f]{6}$/i
 const LOGO_MAX_BYTES = 64 * 1024
 
-/** A picture, and its media type. */
 export interface Logo {
   type: string
   bytes: Buffer
 }
 
-/** @throws Error that says what is wrong with BRAND_COLOR */
+/** @throws Error that explains what is wrong with BRAND_COLOR */
 export function assertBrandColor(value: string): void {
   if (value === '') return
   if (!COLOR.test(value)) throw new Error('must be a colour such as #1a56c4')
@@ -27,7 +26,7 @@ export function assertBrandColor(value: string): void {
   }
 }
 
-/** The file of BRAND_LOGO; undefined where there is none. @throws Error that says what is wrong with it */
+/** The image of BRAND_LOGO; undefined if unset. @throws Error that explains what is wrong with the file */
 export function readLogo(path: string): Logo | undefined {
   if (path === '') return undefined
   const bytes = read(path)
@@ -40,7 +39,7 @@ export function readLogo(path: string): Logo | undefined {
 
 function read(path: string): Buffer {
   try {
-    // Reading a device or a pipe might never end.
+    // Reading a device or a pipe might never return.
     if (!statSync(path).isFile()) throw new Error('it is no file')
     return readFileSync(path)
   } catch (error) {

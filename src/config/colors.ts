@@ -1,7 +1,7 @@
 /** Red, green and blue, each from 0 to 255. */
 type Rgb = readonly [number, number, number]
 
-/** Puts so much of the second colour (0 to 1) into the first. Colours are `#rrggbb`. */
+/** Mixes a share (0 to 1) of the second colour into the first. Colours are `#rrggbb`. */
 export function mix(color: string, other: string, share: number): string {
   const [one, two] = [rgbOf(color), rgbOf(other)]
   const mixed = one.map((value, index) => Math.round(value * (1 - share) + (two[index] ?? 0) * share))

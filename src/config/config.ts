@@ -14,16 +14,16 @@ import { readSecretFile } from './secret-files.js'
 import { type Config, MASK, SECRET_SETTINGS, Settings } from './settings.js'
 import { takesWeakPasswords } from './weak-passwords.js'
 
-/** Exit code of a service whose settings are wrong: EX_CONFIG of sysexits.h. */
+/** EX_CONFIG of sysexits.h: the exit code for invalid settings. */
 export const EXIT_CONFIG = 78
 
 const VALUE_SHOWN = 60
-/** SQLite's names for a database that is gone with its connection. */
+/** SQLite's names for in-memory databases, which are lost when the connection closes. */
 const IN_MEMORY = /^sqlite:.*(:memory:|[?&]mode=memory)/i
 
 export type { Config } from './settings.js'
 
-/** Settings that cannot be used. The message names every one of them and what to do. */
+/** Invalid settings. The message names all of them and says what to do. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {
     super(
@@ -34,14 +34,14 @@ export class ConfigError extends Error {
 
 /**
  * Reads the settings from `env`: NAME, or NAME_FILE with the path of a file that holds the value.
- * @throws ConfigError that names all wrong settings at once.
+ * @throws ConfigError that names all invalid settings.
  */
 export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(Settings.properties)) {
     try {
-      // A file from Windows leaves a CR behind each value, and a YAML block a line end.
+      // A file from Windows has a CR after each value, and a YAML block ends with a line feed.
       const value = readSetting(name, env)?.trim()
       if (!SECRET_SETTINGS.has(name)) assertPrintable(value)
       assertNotMasked(name, value)
@@ -58,14 +58,14 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return withDefaults({ ...(values as Config), COMPAT_WEAK_PASSWORDS, RATE_LIMIT })
 }
 
-/** Quotes the wrong value, except for secrets and for URLs, which may hold a password. */
+/** Quotes the invalid value, except for secrets and for URLs, which may hold a password. */
 function shown(name: string, value: string | undefined): string {
   if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL|SIGNUP_CHECK)_URL$/.test(name) || value.includes('@'))
     return ''
   return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
 }
 
-/** Where a service with this environment listens, as seen from the same machine; asks for no other setting. */
+/** The address of a service with this environment, as seen from the same machine. Reads only HOST and PORT. */
 export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
   const { HOST, PORT } = loadConfig(
     Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))),
@@ -74,8 +74,8 @@ export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /**
- * 0.0.0.0 and :: cannot be called; and passkeys need a name where this machine alone calls. What is no host at all is every
- * address, or is refused by the system when the service listens.
+ * A client cannot connect to 0.0.0.0 or ::, and passkeys need a host name, so these and 127.0.0.1 become localhost.
+ * Text that is not a host gets localhost too; the system refuses it when the service listens.
  */
 function hostUrl(host: string, port: number): string {
   const name = /^(0\.0\.0\.0|::|127\.0\.0\.1)$/.test(host) ? 'localhost' : host
@@ -83,7 +83,7 @@ function hostUrl(host: string, port: number): string {
   return URL.canParse(url) ? url : `http://localhost:${port}`
 }
 
-/** The value of NAME, or of the file that NAME_FILE names; undefined where neither is set. */
+/** The value of NAME, or of the file that NAME_FILE names; undefined if neither is set. */
 export function readSetting(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const value = env[name]
   const file = env[`${name}_FILE`]
@@ -102,7 +102,7 @@ function readSettingFile(name: string, file: string): string {
   }
 }
 
-/** An empty secret is a template that was not filled in, never a wish for a new one. */
+/** Refuses an empty SECRET_KEY: it is a template that was not filled in, not a request for a new key. */
 function filled(name: string, value: string | undefined): string | undefined {
   if (name === 'SECRET_KEY' && value !== undefined && /^[\s,]*$/.test(value)) {
     throw new Error('is empty: give it a value or remove it')
@@ -114,7 +114,7 @@ function assertPrintable(value = ''): void {
   if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
 }
 
-/** A value that `latchkey config` masked was copied back into the settings. */
+/** Refuses a value that was copied from the masked output of `latchkey config`. */
 function assertNotMasked(name: string, value = ''): void {
   const mayBeMasked = SECRET_SETTINGS.has(name) || name === 'DATABASE_URL'
   if (mayBeMasked && value.includes(MASK))
@@ -136,7 +136,7 @@ function disagreements(config: Config): string[] {
   if (config.REFRESH_IDLE_TTL > config.REFRESH_ABSOLUTE_TTL) {
     problems.push('REFRESH_IDLE_TTL must not be longer than REFRESH_ABSOLUTE_TTL')
   }
-  // The service listens first: its metrics would be served nowhere, and only the log would say so.
+  // The metrics listen first, so the start would fail with an error that blames another program on PORT.
   if (config.METRICS_PORT === config.PORT && config.PORT !== 0) {
     problems.push('METRICS_PORT must be another port than PORT')
   }
@@ -152,7 +152,7 @@ function disagreements(config: Config): string[] {
     problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
   }
   if (isPostgres(config.DATABASE_URL)) {
-    // Processes that share a database must agree on both, and cannot see a default that another process chose.
+    // Processes that share a database must agree on both settings, and cannot see each other's defaults.
     if (config.SECRET_KEY.length === 0) {
       problems.push('SECRET_KEY is required with PostgreSQL; make one with: openssl rand -base64 32')
     }
@@ -182,7 +182,7 @@ function mailDisagreements(config: Config): string[] {
   return problems
 }
 
-/** On localhost mails are files, so that they can be read without a mail server. */
+/** On localhost, mails are written to files, which can be read without a mail server. */
 function defaultMail({ EMAIL_VERIFICATION, EMAIL_LOGIN, PUBLIC_URL }: Config): string {
   const isLocal = isLoopbackHost(new URL(PUBLIC_URL).hostname)
   return (EMAIL_VERIFICATION !== 'off' || EMAIL_LOGIN) && isLocal ? 'file:./data/mail' : 'off'
@@ -206,7 +206,7 @@ function originOf(publicUrl: string): string {
   return URL.canParse(publicUrl) ? new URL(publicUrl).origin : ''
 }
 
-/** The host in the form that an e-mail address allows. */
+/** The host, if an e-mail address may contain it; else localhost. */
 function hostOf(publicUrl: string): string {
   const host = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : ''
   return /^[a-z\d]/.test(host) ? host : 'localhost'

@@ -5,11 +5,14 @@ import { type Config, readSetting } from './config.js'
 import { Settings } from './settings.js'
 
 const FILE = '.env'
-/** Shorter names are one letter away from too many others: HOME is no misspelt HOST. */
+/** Shorter names are one letter away from too many others: HOME is not a misspelt HOST. */
 const NAME_MIN_LENGTH = 6
 const LONG_NAME = 8
 
-/** Adds what the file .env in the working folder says to the environment. What is set already stays, also as NAME_FILE. */
+/**
+ * Adds the settings of the file .env in the working directory to the environment. Variables that are set, also as
+ * NAME_FILE, take precedence.
+ */
 export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
   const real = new Set(Object.keys(env))
   for (const [name, value] of Object.entries(readEnvironmentFile())) {
@@ -18,21 +21,21 @@ export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void 
   }
 }
 
-/** @throws Error when the file is there and cannot be read */
+/** @throws Error if the file exists and cannot be read */
 function readEnvironmentFile(): NodeJS.Dict<string> {
   let text: string
   try {
     text = readFileSync(FILE, 'utf8')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    // A folder named .env is not a settings file: Python's virtual environments often have that name.
+    // A folder named .env is ignored: Python's virtual environments often have that name.
     if (code === 'ENOENT' || code === 'EISDIR') return {}
     throw error
   }
   return util.parseEnv(text.replace(/^\ufeff/, ''))
 }
 
-/** Warnings about likely misspelt settings. None of them prevents the start. */
+/** Warnings about likely misspelt settings. They do not prevent the start. */
 export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
   const doubts = Object.keys(env).flatMap((name) => {
     const meant = settingNear(name)
@@ -48,7 +51,7 @@ export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env
   return doubts
 }
 
-/** The setting that a name was probably meant to be; undefined for settings and for names of other programs. */
+/** The setting that a name is probably a misspelling of; undefined for settings and for unrelated names. */
 function settingNear(name: string): string | undefined {
   const bare = name.replace(/_FILE$/, '')
   const known = Object.keys(Settings.properties)
@@ -61,8 +64,8 @@ function settingNear(name: string): string | undefined {
 }
 
 /**
- * Whether the Levenshtein distance of two words is at most this. Gives up as early as it can: in a pod, Kubernetes sets
- * seven variables for each service of the namespace, and all are compared at each start.
+ * Whether the Levenshtein distance of two words is at most `allowed`. Stops as early as possible: in a pod, Kubernetes
+ * sets seven variables for each service of the namespace, and each start compares all of them.
  */
 function isWithin(allowed: number, from: string, to: string): boolean {
   if (Math.abs(from.length - to.length) > allowed) return false

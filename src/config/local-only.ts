@@ -6,20 +6,20 @@ interface Reach {
   TRUST_PROXY: readonly string[]
 }
 
-/** How many requests to the public credential routes a minute has room for where nobody but this machine sends them. */
+/** The limit of requests per minute to the public credential routes if only this machine can send them. */
 const LOCAL_RATE_LIMIT = 600
 
 /**
- * Whether only programs on this machine may reach the service. Latchkey speaks no TLS: with https, a proxy on this machine
- * passes on what comes from outside.
+ * Whether only programs on this machine can reach the service. Latchkey does not serve TLS: with an https PUBLIC_URL, a
+ * proxy on this machine forwards requests from outside.
  */
 export function isLocalOnly({ HOST, PUBLIC_URL, TRUST_PROXY }: Reach): boolean {
   return isLoopback(HOST) && TRUST_PROXY.length === 0 && !PUBLIC_URL.startsWith('https:')
 }
 
 /**
- * RATE_LIMIT where it is not set: ten times the default for local programs, so that a script can make its first people. It
- * stays a bound, because a proxy that is not named may be there all the same; the budgets of failed log-ins hold as ever.
+ * The default of RATE_LIMIT. For local programs, ten times the usual default, so that a script can create accounts. A
+ * limit remains, because there may be an undeclared proxy; the budgets of failed log-ins are unchanged.
  */
 export function rateLimitOf(
   settings: Reach & { RATE_LIMIT: number | undefined },

@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { assertMailLinks, assertWebhookSecret, parseMailbox, parseMailUrl } from './mail-url.js'
 import { checked, list, wholeNumber } from './setting-types.js'
 
-/** How mail is sent, and how much of it. */
+/** Settings for sending mail and its limits. */
 export const MAIL_SETTINGS = {
   MAIL_URL: checked(parseMailUrl, {
     default: '',

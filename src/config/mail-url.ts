@@ -1,28 +1,28 @@
-/** Where mail goes. */
+/** The destination of mails. */
 export type MailTarget =
   | { kind: 'off' }
   | { kind: 'smtp'; host: string; port: number; isSecure: boolean; user?: string; password?: string }
   | { kind: 'hook'; url: string }
   | { kind: 'files'; folder: string }
 
-/** A name to show, which may be empty, and an address. */
+/** A display name, which may be empty, and an address. */
 export interface Mailbox {
   name: string
   address: string
 }
 
-/** Submission (RFC 6409), and submission over TLS from the first byte (RFC 8314). */
+/** Ports for submission (RFC 6409), and for submission over implicit TLS (RFC 8314). */
 const PORTS = { 'smtp:': 587, 'smtps:': 465 }
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/i
-/** A host is enough behind the @: a machine at hand has no domain. */
+/** A plain host is allowed after the @: a machine in the local network has no domain. */
 const ADDRESS = /^[^\s@<>()[\]\\,;:"]{1,64}@[\p{L}\p{N}]([\p{L}\p{N}.-]{0,251}[\p{L}\p{N}])?$/u
 const WEBHOOK_SECRET = /^whsec_([A-Za-z0-9+/]{32,88}={0,2})$/
-/** What the specification of Standard Webhooks asks for. */
+/** The bounds of Standard Webhooks. */
 const SECRET_BYTES = { least: 24, most: 64 }
 
 /**
- * Reads MAIL_URL. Queries are refused for SMTP, because libraries take orders from them (`?tls.rejectUnauthorized=false`).
- * @throws Error whose message completes "MAIL_URL ...", and quotes nothing of the value, which holds a password
+ * Parses MAIL_URL. Refuses a query for SMTP, because libraries read options from it (`?tls.rejectUnauthorized=false`).
+ * @throws Error whose message completes "MAIL_URL ...", without the value, which may hold a password
  */
 export function parseMailUrl(value: string): MailTarget {
   if (value === '' || value === 'off') return { kind: 'off' }
@@ -60,7 +60,10 @@ function hookTarget(url: URL): MailTarget {
   return { kind: 'hook', url: url.href }
 }
 
-/** Checks the address of a hook that is not about mail. Empty is allowed. @throws Error whose message completes "NAME ..." */
+/**
+ * Checks the URL of a webhook that is not about mail. Empty is allowed.
+ * @throws Error whose message completes "NAME ..."
+ */
 export function assertHook(value: string): void {
   if (value === '') return
   const url = URL.canParse(value) ? new URL(value) : undefined
@@ -78,19 +81,19 @@ function decoded(text: string): string {
   }
 }
 
-/** Whether a host is this machine, so that no one can read the connection. */
+/** Whether a host is this machine, so that nobody can intercept the connection. */
 export function isLoopbackHost(host: string): boolean {
   return LOOPBACK.test(host)
 }
 
-/** The value for display, without its password and without the path of a hook, which may be a secret. */
+/** The URL for display, without the password, and without the path of a webhook, which may be a secret. */
 export function maskMailUrl(value: string): string {
   return value
     .replace(/^(smtps?:\/\/[^:@/]*):.*@/i, '$1:********@')
     .replace(/^(https?:\/\/[^/?#]+)[/?#].+$/i, '$1/********')
 }
 
-/** Reads `Name <address>` or an address alone. @throws Error whose message completes "MAIL_FROM ..." */
+/** Parses `Name <address>` or an address alone. @throws Error whose message completes "MAIL_FROM ..." */
 export function parseMailbox(value: string): Mailbox {
   const [, name = '', bracketed] = /^(.*?)\s*<([^<>]*)>$/.exec(value) ?? []
   const address = bracketed ?? value
@@ -100,7 +103,7 @@ export function parseMailbox(value: string): Mailbox {
   return { name: name.replace(/^"(.*)"$/, '$1').replace(/\\(.)/g, '$1'), address }
 }
 
-/** A secret of the mail hook, for `list`. */
+/** Checks a secret of the mail webhook, for `list`. */
 export function assertWebhookSecret(item: string): void {
   const bytes = Buffer.from(WEBHOOK_SECRET.exec(item)?.[1] ?? '', 'base64').length
   if (bytes < SECRET_BYTES.least || bytes > SECRET_BYTES.most) {
@@ -110,10 +113,10 @@ export function assertWebhookSecret(item: string): void {
   }
 }
 
-/** The template of the links in mails. Empty is allowed. @throws Error whose message completes "MAIL_LINKS ..." */
+/** Checks the template of links in mails. Empty is allowed. @throws Error whose message completes "MAIL_LINKS ..." */
 export function assertMailLinks(value: string): void {
   if (value === '') return
-  // Filled in, because a brace is encoded where it stands.
+  // Fills the placeholders in before parsing: the URL parser would encode the braces.
   const filled = value.replaceAll('{page}', 'reset').replaceAll('{token}', 'token')
   const isAddress = /^https?:\/\/[^\s\\@]+$/i.test(filled) && URL.canParse(filled) && !/[{}]/.test(filled)
   if (!isAddress || !value.includes('{token}') || !/^https?:\/\/[^{}/?#]+(?=[/?#]|$)/i.test(value)) {

@@ -1,29 +1,29 @@
 import { isIP } from 'node:net'
 
-/** The origin of an Android app that shows passkeys: the hash of the certificate that it is signed with. */
+/** The origin of an Android app that uses passkeys: the hash of its signing certificate. */
 const ANDROID = /^android:apk-key-hash:[\w-]{43}$/
 const DOMAIN = /^(?=.{1,253}$)[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*$/
 
-/** The settings, as they are read here: settings.ts, which has them, imports this file. */
+/** The settings that this file reads. Not the type of settings.ts, which imports this file. */
 interface PasskeySettings {
   PUBLIC_URL: string
   RP_ID: string
   PASSKEY_ORIGINS: readonly string[]
 }
 
-/** The domain that passkeys are for where none is set: the host of PUBLIC_URL. Empty for an IP address, which can be none. */
+/** The default of RP_ID: the host of PUBLIC_URL. Empty for an IP address, which cannot be an RP ID. */
 export function defaultRpId(publicUrl: string): string {
   const host = URL.canParse(publicUrl) ? new URL(publicUrl).hostname : ''
   return isDomain(host) ? host : ''
 }
 
-/** A domain. Empty is allowed. @throws Error whose message completes "RP_ID ..." */
+/** Checks a domain. Empty is allowed. @throws Error whose message completes "RP_ID ..." */
 export function assertRpId(value: string): void {
   if (value !== '' && !isDomain(value))
     throw new Error('must be a domain such as example.com, without https:// and port')
 }
 
-/** The origin of a page or an app, for `list`. @throws Error whose message completes "PASSKEY_ORIGINS ..." */
+/** Checks the origin of a page or an app, for `list`. @throws Error whose message completes "PASSKEY_ORIGINS ..." */
 export function assertPasskeyOrigin(item: string): void {
   const isPage = /^https?:/.test(item) && URL.canParse(item) && new URL(item).origin === item
   if (!isPage && !ANDROID.test(item)) {
@@ -40,7 +40,7 @@ export function passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }: Omit<PasskeySet
   )
 }
 
-/** A notice for the operator when passkeys cannot work. */
+/** A notice for the operator if passkeys cannot work. */
 export function passkeysNotice({ RP_ID, PUBLIC_URL }: Omit<PasskeySettings, 'PASSKEY_ORIGINS'>): string | undefined {
   if (RP_ID !== '') return undefined
   return `Passkeys are off: PUBLIC_URL is ${PUBLIC_URL}, and they need the name of a host there (an IP address has none), or RP_ID`

@@ -1,7 +1,7 @@
 import { assertHook } from './mail-url.js'
 import { bytes, checked, oneOf, onOff, url, wholeNumber } from './setting-types.js'
 
-/** How passwords are hashed, which ones are refused, and who is asked before a sign-up. */
+/** Settings for hashes, password rules and the check of sign-ups. */
 export const PASSWORD_SETTINGS = {
   PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
     default: 'bcrypt',

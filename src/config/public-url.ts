@@ -1,13 +1,13 @@
 import type { Config } from './settings.js'
 
-/** The path under which clients see this service, without a slash at its end; empty where a host is its own. */
+/** The path under which clients reach this service, without a trailing slash; empty at the root of a host. */
 export function publicPath({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string {
   return new URL(PUBLIC_URL).pathname.replace(/\/$/, '')
 }
 
 /**
- * The issuers whose tokens count: PUBLIC_URL, and for localhost its address too, which earlier versions issued. Nobody but
- * this service has the keys, so a name more lets nobody in.
+ * The issuers of accepted tokens: PUBLIC_URL and, if it is localhost, also 127.0.0.1, which earlier versions issued.
+ * Only this service has the keys, so the second name accepts no foreign tokens.
  */
 export function acceptedIssuers({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): string[] {
   const address = PUBLIC_URL.replace(/^http:\/\/localhost(?=:|$)/, 'http://127.0.0.1')
@@ -15,16 +15,16 @@ export function acceptedIssuers({ PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): str
 }
 
 /**
- * The audience of the long-lived tokens of the tutorials' addresses. No other service checks for it, so that none takes a token
- * that outlives its user's account by up to a day.
+ * The audience of the long-lived tokens of the tutorials' paths. No other service expects it, so none accepts a token
+ * that may outlive its user's account by up to a day.
  */
 export function compatAudience(issuer: string): string {
   return `${issuer}/compat`
 }
 
 /**
- * The audience of the tokens of other clients where no `resource` names one. This service alone takes it: a resource server that
- * reads `iss` and `aud` as "the user, whole" must not take a third party's token for that.
+ * The audience of other clients' tokens without a `resource`. Only this service accepts it: a resource server that
+ * takes `iss` and `aud` for a full log-in of the user must not accept a third party's token.
  */
 export function clientAudience(issuer: string): string {
   return `${issuer}/client`

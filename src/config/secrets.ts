@@ -1,6 +1,6 @@
 // Rules for secrets. A check throws an Error whose message completes the sentence "NAME ...".
 
-// Secrets printed in the tutorials that this service replaces, and so publicly known.
+// Secrets that are printed in the tutorials that this service replaces, and so are public.
 const PUBLISHED_SECRETS = new Set([
   '437374e9d2dc467abe0d0ab9b985c742',
   'super-secret-key',
@@ -14,21 +14,21 @@ const SECRET_BYTES = 32
 const SECRET_VARIETY = 10
 const LONG_ENOUGH = `must be at least ${SECRET_BYTES} bytes: 64 hex digits or 44 base64 characters`
 
-/** A secret for old tokens: the secret, the time at which it stops being accepted, and the name of the import. */
+/** An entry of LEGACY_TOKENS: the secret, the time at which it expires, and the name of the import. */
 const LEGACY_SECRET =
   /^(?<secret>.+)@(?<until>\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}:\d{2}Z)?)(?:@(?<source>[a-z0-9_-]{1,32}))?$/
 const DEFAULT_SOURCE = 'import'
 
-/** A secret of another system, whose tokens are still accepted for a while. */
+/** A secret of another system, whose tokens are accepted until it expires. */
 export interface LegacySecret {
   secret: string
   /** In milliseconds since 1970. */
   until: number
-  /** The name of the import whose people the tokens name. */
+  /** The name of the import that brought the users of these tokens. */
   source: string
 }
 
-/** @throws Error when the secret is short, known to others or easily guessed */
+/** @throws Error if the secret is short, public or easily guessed */
 export function assertSecretKey(secret: string): void {
   const flaw = flawOf(secret)
   if (flaw !== undefined) throw new Error(`${flaw}; make one with: openssl rand -base64 32`)
@@ -39,7 +39,9 @@ export function assertLegacySecret(item: string): void {
   if (flaw !== undefined) throw new Error(`holds a secret that ${flaw}: anybody may have signed with it`)
 }
 
-/** Reads `secret@2027-01-31`, which is accepted until that day begins in UTC, or `secret@2027-01-31@name-of-import`. */
+/**
+ * Parses `secret@2027-01-31`, which is accepted until that day begins in UTC, or `secret@2027-01-31@name-of-import`.
+ */
 export function parseLegacySecret(item: string): LegacySecret {
   const { secret, until, source = DEFAULT_SOURCE } = LEGACY_SECRET.exec(item)?.groups ?? {}
   const time = Date.parse(until ?? '')
@@ -49,7 +51,7 @@ export function parseLegacySecret(item: string): LegacySecret {
   return { secret, until: time, source }
 }
 
-/** Whether two secrets are the same bytes, however they are written. */
+/** Whether two secrets are the same bytes, in any encoding. */
 export function isSameSecret(one: string, other: string): boolean {
   const others = bytesOf(other)
   return bytesOf(one).some((bytes) => others.some((candidate) => candidate.equals(bytes)))
@@ -60,10 +62,10 @@ function bytesOf(secret: string): Buffer[] {
   return [Buffer.from(secret), ...decoded.filter(({ length }) => length > 0)]
 }
 
-/** What is wrong with a secret; undefined when nothing is. */
+/** What is wrong with a secret; undefined if it can be used. */
 function flawOf(secret: string): string | undefined {
   const bytes = HEX.test(secret) ? secret.length / 2 : Buffer.byteLength(secret)
-  // HMAC pads keys with NULs, so a key and the same key with NULs appended are equal.
+  // HMAC pads keys with NUL, so appending NUL to a key does not change it.
   const plain = secret.replace(/\p{Cc}/gu, '')
   if (secret === '') return 'is empty'
   if (PUBLISHED_SECRETS.has(plain.trim().toLowerCase())) return 'is printed in a public tutorial'

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 import { type SchemaOptions, type StringOptions, Type } from '@sinclair/typebox'
 
-// The kinds of value a setting can have: text from the environment on one side, what the code uses on the other.
-// A decoder throws an Error whose message completes "NAME ...".
+// The types of settings: each decodes text from the environment. A decoder throws an Error whose message completes
+// "NAME ...".
 
 const DURATION_UNITS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const BYTE_UNITS: Record<string, number> = { B: 1, KiB: 1024, MiB: 1024 ** 2 }
@@ -39,7 +39,6 @@ export function onOff(options: Documented) {
   })
 }
 
-/** One of a few words. */
 export function oneOf<const Word extends string>(words: readonly Word[], options: Documented) {
   return text({ ...options, bounds: words.map((word) => `\`${word}\``).join(', ') }, (value) => {
     const word = words.find((candidate) => candidate === value)
@@ -48,7 +47,7 @@ export function oneOf<const Word extends string>(words: readonly Word[], options
   })
 }
 
-/** Text that `check` accepts; it throws an Error saying what is wrong with it. */
+/** Text that `check` accepts; `check` throws an Error that explains what is wrong. */
 export function checked(check: (value: string) => unknown, options: Documented) {
   return text(options, (value) => {
     check(value)
@@ -56,7 +55,7 @@ export function checked(check: (value: string) => unknown, options: Documented) 
   })
 }
 
-/** Values separated by commas, each accepted by `check`, which throws an Error saying what is wrong with it. */
+/** Comma-separated values, each accepted by `check`, which throws an Error that explains what is wrong. */
 export function list(check: (item: string) => void, options: Documented) {
   return text(options, (value) => {
     const items = value
@@ -69,8 +68,8 @@ export function list(check: (item: string) => void, options: Documented) {
 }
 
 /**
- * An http or https address without query, fragment, user or password. Decodes to its normal form (host in lower case, no default
- * port, no slash at its end), because others compare it letter by letter. Empty is allowed.
+ * An http or https URL without query, fragment, user or password. Decodes to its canonical form (host in lower case, no
+ * default port, no trailing slash), because clients compare it as a string. Empty is allowed.
  */
 export function url(options: Documented) {
   return text(options, (value) => {
@@ -81,18 +80,18 @@ export function url(options: Documented) {
   })
 }
 
-/** An IP address or a CIDR range, for `list`. */
+/** Checks an IP address or a CIDR range, for `list`. */
 export function address(item: string): void {
   const [ip = '', prefix, ...rest] = item.split('/')
   const bits = isIP(ip) === 6 ? 128 : 32
   const validPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits)
-  // A count of hops or `true` would let any client choose its own address.
+  // A number of hops or `true` would let any client spoof its address.
   if (isIP(ip) === 0 || !validPrefix || rest.length > 0) {
     throw new Error('must hold addresses or CIDR ranges such as 10.0.0.0/8')
   }
 }
 
-/** The origin of web pages, for `list`. */
+/** Checks the origin of web pages, for `list`. */
 export function origin(item: string): void {
   if (!/^https?:\/\/[^*]+$/.test(item) || !URL.canParse(item) || new URL(item).origin !== item) {
     throw new Error('must hold origins such as https://app.example.com, without a path')

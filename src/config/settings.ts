@@ -18,17 +18,20 @@ import {
   wholeNumberOrOff,
 } from './setting-types.js'
 
-/** Settings whose values are secrets: masked where settings are shown, and refused from a file that others may open. */
+/** Settings whose values are secrets: masked in output, and refused from a file that other users may open. */
 export const SECRET_SETTINGS = new Set(['SECRET_KEY', 'LEGACY_TOKENS', 'MAIL_WEBHOOK_SECRET'])
 
-/** Shown in place of a secret or a password. */
+/** Replaces secrets and passwords in output. */
 export const MASK = '********'
 
-/** Every setting: its default, its bounds and what it means. The table of docs/settings.md and .env.example are made from this. */
+/**
+ * Every setting with its default, bounds and description. docs/settings.md and .env.example are generated from this
+ * object.
+ */
 export const Settings = Type.Object({
   HOST: Type.String({
     default: 'localhost',
-    // Node listens on every address where the host is empty: a variable that was left empty must not open the service.
+    // Node listens on every address if the host is empty: a variable that was left empty must not expose the service.
     minLength: 1,
     errorMessage: 'is empty: give it an address, such as 0.0.0.0 for all of them, or remove it',
     description: 'The address to listen on. `localhost` means both loopback addresses, `0.0.0.0` every IPv4 address.',

@@ -8,8 +8,8 @@ interface Settings {
 }
 
 /**
- * Whether the tutorials' sign-ups take passwords as weak as the tutorials' samples. With `auto`, they do
- * where only programs on this machine may reach the service.
+ * Whether the tutorials' sign-ups accept passwords as weak as those in the tutorials. With `auto`, they do if only
+ * programs on this machine can reach the service and no password rules are set.
  */
 export function takesWeakPasswords(settings: Settings, isSet: (name: string) => boolean): boolean {
   const { COMPAT_WEAK_PASSWORDS: choice } = settings
