@@ -26,20 +26,20 @@ import { isOwnForm } from '../src/pages/same-origin.js'
 import { Problem } from '../src/problems.js'
 import type { BrowserSession } from '../src/sessions/browser-sessions.js'
 
-/** The answer to the page that asks for consent, which is good in the session that was asked. */
+/** The answer of the consent page, which is only valid for the session that was asked. */
 const ConsentForm = Type.Object({
   consent: Type.Union([Type.Literal('yes'), Type.Literal('no')]),
   session: Type.String({ maxLength: 36 }),
 })
 
-/** The authorization endpoint of RFC 6749 section 3.1: a log-in here, and a code for the client that asked. */
+/** The authorization endpoint, RFC 6749 section 3.1: logs the user in, and issues a code for the client. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
   const issuer = app.config.PUBLIC_URL
   const path = `${publicPath(app.config)}/authorize`
   await takeForms(app)
 
-  // Writes no row: the request travels in the address of the form, and is checked again when that is posted.
+  // Writes no row: the form's address contains the request, which is checked again on POST.
   app.get('/authorize', {
     config: { public: true, page: true, rateLimit: 'network' },
     handler: async (request, reply) => {
@@ -60,7 +60,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/authorize', {
     config: { public: true, page: true, foreignForms: true, rateLimit: 'network' },
-    // OpenID Connect Core, section 3.1.2.1: a client may post its request, from its own site.
+    // OpenID Connect Core, section 3.1.2.1: a client may also post its request, from its own site.
     preValidation: redirectToGet(path, 'response_type'),
     schema: { body: Type.Union([LogInForm, ConsentForm]) },
     handler: async (request, reply) => {
@@ -115,7 +115,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   ) {
     const client = clientOf(request)
     const session = await app.browserSessions.find(request.headers.cookie, client)
-    // Logged out meanwhile, or logged in anew, as another person or the same: nobody agrees to a page that they may not have seen.
+    // The session was revoked, or the user has logged in again: the consent might be for a page that this user has not
+    // seen.
     if (session?.id !== asked || isLogInNeeded(authorization, session)) {
       return redirect(reply, formOf(request, authorization).action)
     }
@@ -150,7 +151,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
-      // A max_age that an earlier log-in met is asked again of the answer, which may come hours later.
+      // The form's address keeps `max_age` if this log-in is an earlier one: the answer may come hours later, and is
+      // checked again.
       ...{ action: `${path}${query}`, client: client.name },
       otherAccount: subject === undefined ? `${path}?${otherAccount}` : undefined,
       ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
@@ -162,7 +164,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return isOther(authorization, session) || needsLogIn(authorization.interaction, session.authTime)
   }
 
-  /** Whether the client means somebody else: it must not be answered then (OpenID Connect Core, section 3.1.2.2). */
+  /**
+   * Whether the client requires another user: the client must not get a code then (OpenID Connect Core, section
+   * 3.1.2.2).
+   */
   function isOther({ subject }: AuthorizationRequest, { userId }: BrowserSession): boolean {
     return subject !== undefined && subject !== String(userId)
   }
@@ -179,7 +184,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return identifierOf(await app.accounts.get(userId))
   }
 
-  /** The request of the address; undefined when the client has been told what is wrong with it. */
+  /** The authorization request; undefined if the error was sent to the client. */
   async function read(request: FastifyRequest, reply: FastifyReply): Promise<AuthorizationRequest | undefined> {
     try {
       return await readAuthorizationRequest(request.query as Query, app)
@@ -190,7 +195,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }
 
-  /** The way back to the client, with a code. */
+  /** The redirect to the client with a code. */
   function answerTo(authorization: AuthorizationRequest, session: BrowserSession): string {
     const { client, scope, resource, redirectUri, challenge, state, nonce } = authorization
     const { id: parentId, userId, authVersion, amr, authTime } = session
@@ -204,7 +209,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     return answerAddress(redirectUri, { code, state, iss: issuer })
   }
 
-  /** The way back to the client, with an error of RFC 6749 section 4.1.2.1. */
+  /** The redirect to the client with an error of RFC 6749 section 4.1.2.1. */
   function refusalTo(
     { redirectUri, state }: Pick<AuthorizationRequest, 'redirectUri' | 'state'>,
     code: AuthorizationError['code'],

@@ -12,12 +12,12 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 152 40" width
 <circle cx="13" cy="20" r="7" stroke-width="4"/><path d="M20 20h17m-4 0v7m-7-7v5" stroke-width="4"/>
 <text x="46" y="27" font-family="sans-serif" font-size="21" font-weight="bold" fill="#fff" stroke="none">Latchkey</text></svg>`
 
-/** The page loads what this service sends and nothing else. The styles are those that Swagger UI writes into its tags. */
+/** The page loads only resources of this service. Swagger UI uses inline styles. */
 const CONTENT_SECURITY_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
   "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** The page calls the service that it came from, under whatever name, and not PUBLIC_URL: its own rules allow no other. */
+/** The page calls the host that served it, not PUBLIC_URL: its Content-Security-Policy allows no other. */
 const FOR_THE_PAGE = '?servers=relative'
 
 const VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -27,13 +27,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.setErrorHandler(answerMissing)
 
-  // The page, its parts and the documents are for everybody, and no operations of the API.
+  // The page, its files and the documents are public, and are not operations of the API.
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, public: true }
     route.schema = { ...route.schema, hide: true }
   })
 
-  // Swagger UI's page does not fit itself to a phone.
+  // Swagger UI's page has no viewport tag, which phones need.
   app.addHook('onSend', (_request, reply, payload, done) => {
     const isPage = typeof payload === 'string' && String(reply.getHeader('content-type')).startsWith('text/html')
     done(null, isPage ? payload.replace('<head>', `<head>${VIEWPORT}`) : payload)
@@ -68,7 +68,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   serveDocument('/openapi-3.0.json', () => app.openapi30())
   if (app.config.COMPAT) serveDocument('/openapi-compat.json', () => app.openapiCompat())
 
-  /** Written out once, at the first request: it takes milliseconds, and the document never changes. */
+  /** Serialised at the first request and cached: serialising takes milliseconds, and the document never changes. */
   function serveDocument(url: string, document: () => object): void {
     const texts = new Map<boolean, { text: string; tag: string }>()
     app.get<{ Querystring: { servers?: string } }>(url, async ({ headers, query }, reply) => {
@@ -93,8 +93,8 @@ interface Addressed {
 }
 
 /**
- * The document whose Authorize dialog is the password form alone. Swagger UI puts the cursor into the last form, and
- * with a second one people pressed the wrong button of the two.
+ * The document with the password form as the only form of the Authorize dialog. Swagger UI focuses the last form, and
+ * with a second form users pressed the wrong button.
  */
 function withPasswordAlone(document: object): object {
   const copy = structuredClone(document) as Addressed
@@ -103,7 +103,10 @@ function withPasswordAlone(document: object): object {
   return copy
 }
 
-/** The document with absolute addresses, as OpenAPI 3.1 wants them. The committed one has none, and knows no PUBLIC_URL. */
+/**
+ * The document with absolute URLs, as OpenAPI 3.1 requires. The committed document has relative ones, because it cannot
+ * know PUBLIC_URL.
+ */
 function withAddresses(document: object, publicUrl: string): object {
   const copy = structuredClone(document) as Addressed
   for (const server of copy.servers ?? []) server.url = publicUrl
@@ -122,7 +125,9 @@ function written(document: object): { text: string; tag: string } {
   return { text, tag: etag(createHash('sha256').update(text).digest('base64url')) }
 }
 
-/** What the files of the page refuse is not there: a path out of their folder is no fault of this service. */
+/**
+ * Answers 404 for files that the static handler refuses: a path outside of its folder is not an error of this service.
+ */
 function answerMissing(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const isRefused = error.statusCode !== undefined && error.statusCode < 500
   return sendProblem(isRefused ? new Problem('not_found', { cause: error }) : toProblem(error), request, reply)

@@ -6,7 +6,7 @@ import { Problem } from '../src/problems.js'
 
 const READINESS_TIMEOUT_MS = 1_500
 
-/** A busy process is alive: killing it would give the others its load as well. */
+/** A busy process must count as alive: if it is killed, the others get its load as well. */
 const ANSWER_ALWAYS = () => {}
 
 const NO_KEY = 'There is no signing key that opens with this SECRET_KEY: see latchkey keys list.'

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 
-/** For Prometheus, and no operation of the API: only where METRICS says so, and for admins unless it says public. */
+/**
+ * Metrics for Prometheus, not an operation of the API. Served if METRICS is not off; for admins, unless METRICS is
+ * public.
+ */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { metrics, config } = app
   if (metrics === undefined || config.METRICS === 'off') return

@@ -49,7 +49,7 @@ const OpenIdConfiguration = Type.Object(
   { $id: 'OpenIdConfiguration', description: 'OpenID Connect Discovery 1.0, section 3.' },
 )
 
-/** A public key; of EC or RSA. */
+/** A public key, EC or RSA. */
 const IdTokenJwkSet = Type.Object(
   {
     keys: Type.Array(
@@ -93,7 +93,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: sendMetadata,
   })
 
-  // Of an issuer with a path, some clients ask for the document between host and path, as RFC 8414, 3.1 has it.
+  // For an issuer with a path, some clients insert the well-known path between host and path, as in RFC 8414, 3.1.
   const path = publicPath(app.config)
   if (path !== '') {
     app.get(`/.well-known/openid-configuration${path}`, {

@@ -10,7 +10,7 @@ const Hello = Type.Object(
   { $id: 'Hello', description: 'A greeting.', examples: [{ message: 'Hello, FastAPI!' }] },
 )
 
-/** The address itself: the page for a browser, and for programs what the FastAPI TODO tutorial answers there. */
+/** GET /: the docs page for browsers, and the response of the FastAPI TODO tutorial for programs. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { DOCS, COMPAT } = app.config
   if (!DOCS && !COMPAT) return

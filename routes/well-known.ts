@@ -107,7 +107,7 @@ const AuthorizationServerMetadata = Type.Object(
   },
 )
 
-/** What clients find at this issuer, and how they prove who they are there. */
+/** The endpoints of this issuer, and how clients authenticate at them. */
 function endpointsOf(issuer: string) {
   const methods = ['token', 'introspection', 'revocation'].map((endpoint) => [
     [`${endpoint}_endpoint_auth_methods_supported`, AUTH_METHODS],
@@ -180,7 +180,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: sendMetadata,
   })
 
-  // RFC 8414, 3.1: of an issuer with a path, a client asks for the document between host and path.
+  // RFC 8414, 3.1: for an issuer with a path, clients insert the well-known path between host and path.
   const path = publicPath(app.config)
   if (path !== '') {
     app.get(`/.well-known/oauth-authorization-server${path}`, {
@@ -198,7 +198,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** What there is besides where people can log in to other clients. */
+/** Metadata of the authorization endpoint, which exists only if there are pages. */
 function authorizationMetadata(issuer: string, grants: string[]) {
   return {
     authorization_endpoint: `${issuer}/authorize`,

@@ -29,7 +29,7 @@ import { httpOptions } from './http/server-options.js'
 import { OF_REQUESTS } from './patience.js'
 import { routes } from './routes.js'
 
-/** The whole service, ready to listen or to be injected into. What is registered, in order. */
+/** Builds the whole service, ready to listen or for `inject`. */
 export async function buildApp(config: Config): Promise<FastifyInstance> {
   const brokenRequests = new BrokenRequests(config)
   const app = Fastify(httpOptions(config, brokenRequests)).withTypeProvider<TypeBoxTypeProvider>()
@@ -38,7 +38,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
     await compose(app, config)
     return app
   } catch (error) {
-    // An open pool of connections would keep a process alive that cannot start.
+    // An open connection pool would keep a process alive that cannot start.
     await app.close()
     throw error
   }
@@ -48,12 +48,12 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   app.decorate('config', config)
   app.decorate('patience', OF_REQUESTS)
 
-  // What every request shares.
+  // Hooks of every request.
   await app.register(pipelines)
   await app.register(tracing)
   await app.register(problems)
   await app.register(headers)
-  // Before whatever refuses a request: a page must be able to read why.
+  // Before the plugins that refuse requests: a page must be able to read the error.
   await app.register(clientCors)
   await app.register(cors)
   await app.register(httpRules)
@@ -65,7 +65,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
   await app.register(rateLimit)
   await app.register(openapi)
 
-  // What it knows.
+  // Data and services.
   for (const part of domain) await app.register(part)
   await app.register(oauth)
   await app.register(authorization)
@@ -75,7 +75,7 @@ async function compose(app: FastifyInstance, config: Config): Promise<void> {
 
   await app.register(pages)
 
-  // Who may come in, and what for.
+  // Authentication and routes.
   await app.register(authenticate)
   for (const route of routes) await app.register(route)
 }

@@ -5,8 +5,8 @@ import { constants } from 'node:os'
 import { main, reportFailure } from './command-line.js'
 import { loadEnvironmentFile } from './config/environment.js'
 
-// The kernel gives process 1 of a container no default action for signals: without a listener, SIGTERM would do nothing. A
-// command with a listener of its own (serve, once it serves) handles the signal itself.
+// For process 1 of a container, the kernel ignores signals without a listener, so SIGTERM would do nothing. A command
+// with its own listener (serve, once it has started) handles the signal itself.
 if (process.pid === 1) {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
@@ -15,7 +15,7 @@ if (process.pid === 1) {
   }
 }
 
-// The reader may close the pipe before the end, as in `latchkey users list | head`.
+// The reader may close the pipe early, as in `latchkey users list | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()

@@ -1,2 +1,2 @@
-/** A command that was called rightly and cannot be carried out; the message says why. Printed without a stack. */
+/** A valid command that cannot be carried out; the message says why. Printed without a stack. */
 export class CommandError extends Error {}

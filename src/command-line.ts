@@ -13,7 +13,7 @@ const EXIT_FAILURE = 1
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
 
-/** Each command is a file, loaded when it is called. */
+/** Each command is a module, imported when it is called. */
 const COMMANDS: Commands = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
@@ -57,7 +57,7 @@ Exit codes:
  128+n  ended by signal n
 `
 
-/** Does what a command line asks for. @throws what reportFailure prints */
+/** Runs a command line. @throws errors for `reportFailure` */
 export async function main([name, ...args]: string[]): Promise<void> {
   if (name === 'help') return help(args)
   if (name === undefined || name === '--help' || name === '-h') {
@@ -132,7 +132,7 @@ function exitCodeFor(error: unknown): number {
   return EXIT_FAILURE
 }
 
-/** The lines of an error message. `printable`: a message may quote input, which could hold terminal escapes. */
+/** The lines of an error message. `printable`, because a message may quote input with terminal escapes. */
 function messageOf(error: unknown): string[] {
   const { message, stack = message } = error as Error
   if (error instanceof ConfigError) return `latchkey: ${message}`.split('\n')
@@ -143,11 +143,11 @@ function messageOf(error: unknown): string[] {
 
 type ListenError = NodeJS.ErrnoException & {
   port?: number
-  /** The setting that the port comes from, where it is not PORT. */
+  /** The setting of the port, if it is not PORT. */
   setting?: string
 }
 
-/** One sentence for a fault that the operator can mend; undefined for a bug, whose stack is printed instead. */
+/** A sentence about an error that the operator can fix; undefined for a bug, whose stack is printed instead. */
 function reasonOf(error: unknown): string | undefined {
   const { code, message, port = 0, syscall = '', setting = 'PORT' } = error as ListenError
   if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof CommandError)
@@ -155,7 +155,7 @@ function reasonOf(error: unknown): string | undefined {
   const causes = causesOf(error)
   const root = causes.at(-1) as NodeJS.ErrnoException & { severity?: string }
   const isUnavailable = causes.some((cause) => cause instanceof Problem && cause.code === 'database_unavailable')
-  // An error sent by PostgreSQL has a severity; drizzle wraps it.
+  // An error from PostgreSQL has a severity; drizzle wraps it.
   if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
   // A single process fails at listen, a worker at bind, and a HOST that is a name at its look-up.
   const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)

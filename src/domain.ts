@@ -10,7 +10,7 @@ import sessions from '../plugins/sessions.js'
 import type { Config } from './config/config.js'
 import { OF_COMMANDS, type Patience } from './patience.js'
 
-/** What the service knows, whoever asks for it: a request or a command. */
+/** The services below the HTTP layer, which requests and commands share. */
 export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
 
 declare module 'fastify' {
@@ -20,9 +20,9 @@ declare module 'fastify' {
   }
 }
 
-/** What a command of the operator needs, without all that answers requests, whose start takes longer than the command. */
+/** The services that a command needs, without the HTTP layer, whose start takes longer than the command. */
 export async function openDomain(config: Config): Promise<FastifyInstance> {
-  // No limit for plugins, as in the service: a database or a hash that is late has limits and errors of its own.
+  // No plugin timeout, as in the service: databases and hashes have time limits and errors of their own.
   const app = Fastify({ pluginTimeout: 0 })
   app.decorate('config', config)
   app.decorate('patience', OF_COMMANDS)

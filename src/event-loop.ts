@@ -1,8 +1,8 @@
 let end: Promise<void> | undefined
 
 /**
- * Resolves at the end of this tick of the event loop, when everything that had arrived has been read. Writing the answers of
- * one tick together saves wake-ups of the client.
+ * Resolves at the end of this tick of the event loop, when all input that has arrived was read. Writing the responses
+ * of one tick together saves wake-ups of the client.
  */
 export function endOfTick(): Promise<void> {
   end ??= new Promise((resolve) => {

@@ -2,15 +2,15 @@ import { BlockList, isIP, isIPv4 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import { Address6 } from 'ip-address'
 
-/** The longest address with brackets, zone and port; longer text is none. */
+/** The longest address with brackets, zone and port; longer text is not an address. */
 const ADDRESS_MAX_LENGTH = 80
-/** One key for all who have no address, so that not each of their connections has a budget of its own. */
+/** One key for all clients without an address, so that they share one budget instead of one per connection. */
 const NO_ADDRESS = 'unknown'
-/** What translators put before the IPv4 addresses of their clients (RFC 6052): all of IPv4 in one /64. */
+/** NAT64 (RFC 6052) puts all IPv4 addresses into one /64. */
 const TRANSLATED = new Address6('64:ff9b::/96')
 /**
- * What an IPv6 client may hold: a /64 at the least, a /56 or a /48 of many providers. Each is a network with so many
- * times the budget of one /64: phones and offices of many people share a /48 too.
+ * The networks that an IPv6 client may control: at least a /64, with many providers a /56 or a /48. `share` is the
+ * multiple of a /64's budget: many phones and offices can share a /48.
  */
 const IPV6_NETWORKS = [
   { bits: 64, share: 1 },
@@ -21,20 +21,23 @@ const IPV6_NETWORKS = [
 /** A network that a client belongs to. */
 export interface Network {
   key: string
-  /** How many budgets of a single customer it holds. */
+  /** The multiple of a single customer's budget. */
   share: number
 }
 
 /**
- * The address of a client in its one canonical form: without port, brackets, quotes and zone, and as IPv4 where it is.
- * Some proxies add the port (AWS ALB, Azure Application Gateway), which differs for each connection. What is no address
- * leaves that of the connection.
+ * The canonical address of a client: without port, brackets, quotes and zone, and as IPv4 if possible. Some proxies add
+ * the port (AWS ALB, Azure Application Gateway), which differs for each connection. If the header holds no address,
+ * that of the connection.
  */
 export function addressOfClient({ ip, socket }: Pick<FastifyRequest, 'ip' | 'socket'>): string {
   return bareAddress(ip) ?? bareAddress(socket.remoteAddress) ?? NO_ADDRESS
 }
 
-/** The networks of a canonical address, the smallest first: an IPv4 address itself, or the /64, /56 and /48 of an IPv6 one. */
+/**
+ * The networks of a canonical address, the smallest first: an IPv4 address alone, or the /64, /56 and /48 of an IPv6
+ * address.
+ */
 export function networksOf(address: string): [Network, ...Network[]] {
   if (isIP(address) !== 6 || new Address6(address).isInSubnet(TRANSLATED))
     return [{ key: `network:${address}`, share: 1 }]
@@ -50,7 +53,7 @@ export function networkKey(address: string): string {
   return networksOf(address)[0].key
 }
 
-/** Whether an address, in any spelling, is one of these addresses and CIDR ranges. */
+/** Returns a function that checks whether an address, in any spelling, is in these addresses and CIDR ranges. */
 export function matcherOf(ranges: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList()
   for (const range of ranges) {
@@ -61,14 +64,14 @@ export function matcherOf(ranges: readonly string[]): (address: string | undefin
   return (address) => {
     const bare = bareAddress(address)
     if (bare === undefined) return false
-    // As IPv6, an IPv4 address matches ranges of either spelling.
+    // As IPv6, an IPv4 address matches ranges in either notation.
     return list.check(isIPv4(bare) ? `::ffff:${bare}` : bare, 'ipv6')
   }
 }
 
 const isLoopbackAddress = matcherOf(['127.0.0.0/8', '::1'])
 
-/** Whether a HOST to listen on is reached from this machine alone. */
+/** Whether a HOST can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   return host.toLowerCase() === 'localhost' || isLoopbackAddress(host)
 }
@@ -91,7 +94,7 @@ function canonical(address: Address6): string {
   return address.isMapped4() ? address.to4().correctForm() : address.correctForm()
 }
 
-/** Whether two addresses are of one customer: the same, or in one /64 of IPv6. */
+/** Whether two addresses belong to one customer: the same address, or the same /64. */
 export function isSameNetwork(one: string, other: string): boolean {
   return networksOf(one)[0].key === networksOf(other)[0].key
 }

@@ -1,4 +1,4 @@
-// Imported before anything else: on an older Node the first import that uses what it lacks would end in a stack.
+// Imported first: on an older Node, an import that uses a missing feature would fail with a stack trace.
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 20)) {

@@ -20,8 +20,8 @@ interface Particulars {
 }
 
 /**
- * An error in OAuth 2's shape: the words of RFC 6749 section 5.2, RFC 7009 and RFC 8707, and what these have no word for:
- * RFC 8628's slow_down, and server_error and temporarily_unavailable of RFC 6749 section 4.1.2.1.
+ * An error in the format of OAuth 2, with the codes of RFC 6749 section 5.2, RFC 7009 and RFC 8707. For cases without a
+ * code there: slow_down of RFC 8628, and server_error and temporarily_unavailable of RFC 6749 section 4.1.2.1.
  */
 export class OAuthError extends Error {
   readonly status: number

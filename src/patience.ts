@@ -1,13 +1,13 @@
-/** For how long work waits for what others use, in milliseconds, before it is refused. */
+/** How long work waits for a shared resource before it is refused, in milliseconds. */
 export interface Patience {
-  /** For a hash, from its start: on a busy machine it gets little of a processor. */
+  /** For a hash, from its start: on a busy machine, it gets little processor time. */
   hashMs: number
   /** For the write lock of SQLite. */
   lockMs: number
 }
 
-/** A client waits, can try again, and one of many would hold up the others. The dearest hash takes two or three seconds. */
+/** A client can retry, and a waiting request holds up others. The most expensive hash takes two or three seconds. */
 export const OF_REQUESTS: Patience = { hashMs: 10_000, lockMs: 250 }
 
-/** An operator waits, has perhaps typed a password twice, and is alone: a command is late rather than refused. */
+/** An operator has perhaps typed a password twice, and holds nobody up: better late than refused. */
 export const OF_COMMANDS: Patience = { hashMs: 10 * 60_000, lockMs: 60_000 }

@@ -1,6 +1,6 @@
 interface Definition {
   status: number
-  /** The public sentence: what happened and, where it helps, what to do. */
+  /** The public message: what happened and, where it helps, what to do. */
   title: string
   headers?: Record<string, string>
 }
@@ -8,7 +8,7 @@ interface Definition {
 const CHALLENGE = 'Bearer realm="latchkey"'
 const RETRY_SOON = { 'retry-after': '1' }
 
-/** Every error this service answers: its stable code, its status and its public sentence. */
+/** All errors of this service, with stable codes, statuses and public messages. */
 export const PROBLEMS = {
   validation_failed: { status: 400, title: 'The request is not valid; errors says where.' },
   malformed_body: { status: 400, title: 'The body cannot be read in the format its Content-Type names.' },
@@ -131,7 +131,7 @@ export const PROBLEMS = {
 
 export type ProblemCode = keyof typeof PROBLEMS
 
-/** One thing wrong with the request: where (`body`, `querystring`, `params`, `headers`), a JSON pointer, and why. */
+/** An invalid part of the request: where (`body`, `querystring`, `params`, `headers`), a JSON pointer, and why. */
 export interface FieldError {
   in: string
   path: string
@@ -142,12 +142,12 @@ interface Particulars {
   detail?: string
   headers?: Record<string, string>
   errors?: FieldError[]
-  /** Members of the answer beside those of every problem, RFC 9457 section 3.2. */
+  /** Extension members of the response, RFC 9457 section 3.2. */
   extension?: Record<string, unknown>
   cause?: unknown
 }
 
-/** An error with a public face. Its cause, if any, is for the log alone. */
+/** An error with a public message. The cause is only logged. */
 export class Problem extends Error {
   readonly status: number
   readonly headers: Record<string, string>
@@ -168,7 +168,7 @@ export class Problem extends Error {
     this.extension = extension
   }
 
-  /** The body of the answer, as RFC 9457 has it, with the stable `code` and the id that finds it in the log. */
+  /** The response body of RFC 9457, with the stable `code`, and the id that finds the request in the log. */
   toBody(requestId: string) {
     return {
       type: `urn:latchkey:problem:${this.code}`,

@@ -7,12 +7,18 @@ import type { Config } from './config/config.js'
 import { listen } from './http/loopback.js'
 
 const IDLE_SWEEP_EVERY_MS = 50
-/** A connection this old on which nothing was sent is kept at hand; a younger one has its first request on the way. */
+/**
+ * A connection that is this old and has sent nothing is a spare one; a younger one may have its first request on the
+ * way.
+ */
 const SILENT_AFTER_MS = 500
-/** How much longer than promised the process may take before it is simply ended. */
+/** How much longer than configured a shutdown may take before the process is killed. */
 const LAST_RESORT_MS = 2_000
 
-/** Listens, and stops on SIGTERM or SIGINT: first as told by /readyz, then for good. A second signal ends it at once. */
+/**
+ * Listens, and shuts down on SIGTERM or SIGINT: /readyz reports 503 first, then the server closes. A second signal
+ * exits at once.
+ */
 export async function serve(config: Config): Promise<FastifyInstance> {
   const app = await buildApp(config)
   app.server.maxConnections = config.MAX_CONNECTIONS
@@ -30,7 +36,7 @@ export async function serve(config: Config): Promise<FastifyInstance> {
   try {
     await listen(app)
   } catch (error) {
-    // Otherwise the end of the process would count as a good one, with exit code 0.
+    // Otherwise, closeWithGrace would exit with code 0.
     grace.uninstall()
     await app.close()
     throw error
@@ -38,7 +44,10 @@ export async function serve(config: Config): Promise<FastifyInstance> {
   return app
 }
 
-/** Serves on for the drain delay while /readyz says 503, then closes; what is in flight has until the time-out. */
+/**
+ * Keeps serving for the drain delay, while /readyz answers 503, then closes. Requests in flight have until the
+ * time-out.
+ */
 async function stop(
   app: FastifyInstance,
   connections: Map<Socket, number>,
@@ -47,10 +56,10 @@ async function stop(
 ): Promise<void> {
   app.drain.begin()
   await sleep(drainDelayMs)
-  // Closing waits for every connection, and one that is idle again after its last answer would be waited for too.
+  // Closing waits for every connection, including those that become idle after their last response.
   const sweep = setInterval(() => {
     app.server.closeIdleConnections()
-    // Node does not count a connection as idle on which nothing was ever sent.
+    // Node does not count connections as idle that never sent anything.
     const silentSince = performance.now() - SILENT_AFTER_MS
     for (const [socket, since] of connections) if (socket.bytesRead === 0 && since < silentSince) socket.destroy()
   }, IDLE_SWEEP_EVERY_MS)

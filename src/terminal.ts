@@ -1,9 +1,11 @@
-// Names, addresses and error messages may hold text that strangers chose. A terminal obeys escape sequences, reorders
-// text at bidirectional controls and breaks lines wherever it is told to, so nothing is printed as it came.
+// Names, addresses and error messages may hold text of attackers. Terminals obey escape sequences, bidirectional
+// controls reorder text, and line breaks fake lines, so all output is escaped.
 
-/** Controls (C0, C1), format characters, lone surrogates, unassigned code points, separators, and what is drawn as nothing. */
+/**
+ * Controls (C0, C1), format characters, lone surrogates, unassigned code points, separators and invisible characters.
+ */
 const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
-/** The same without the line feed, which JSON.stringify escapes inside strings and writes between them. */
+/** The same except the line feed, which JSON.stringify escapes inside strings and writes between values. */
 const UNPRINTABLE_IN_JSON = /(?!\n)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu
 
 /** One line that is safe to print: `\u001b` for an escape, `\u000a` for a line feed. */
@@ -14,7 +16,7 @@ export function printable(text: string): string {
   })
 }
 
-/** JSON that is safe to print. A program reads the same values from it as from JSON.stringify. */
+/** JSON that is safe to print, and that parses to the same values as the output of JSON.stringify. */
 export function printableJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(UNPRINTABLE_IN_JSON, (character) =>
     [...Array(character.length).keys()]

@@ -1,2 +1,2 @@
-/** A command line that is wrong whatever the database or the file holds; the message says what is expected. */
+/** An invalid command line, whatever the database or the file holds; the message says what is expected. */
 export class UsageError extends Error {}

@@ -2,31 +2,31 @@ import { createHmac } from 'node:crypto'
 
 interface Post {
   url: string
-  /** What the receiver tells duplicates by. */
+  /** Identifies duplicates for the receiver. */
   id: string
   /** JSON. */
   body: string
-  /** Each of them signs; none where nothing is signed. */
+  /** Each key adds a signature; empty for unsigned requests. */
   keys: readonly Buffer[]
   now: Date
   signal: AbortSignal
 }
 
-/** The keys of secrets as the settings have them: `whsec_` and base64. */
+/** The keys of secrets as in the settings: `whsec_` and base64. */
 export function keysOf(secrets: readonly string[]): Buffer[] {
   return secrets.map((secret) => Buffer.from(secret.slice('whsec_'.length), 'base64'))
 }
 
 /**
- * One signed POST (https://www.standardwebhooks.com). Returns the status of its answer; what else it says is not read.
- * @throws Error that names why there was no answer, without the address
+ * Sends one signed POST (https://www.standardwebhooks.com). Returns the status of the response, whose body is not read.
+ * @throws Error that says why there was no response, without the URL
  */
 export async function post({ url, id, body, keys, now, signal }: Post): Promise<number> {
   const timestamp = String(Math.floor(now.getTime() / 1_000))
   const signatures = keys.map((key) => `v1,${sign(key, `${id}.${timestamp}.${body}`)}`)
   const response = await fetch(url, {
     method: 'POST',
-    // A redirect would hand the content to an address that nobody configured.
+    // A redirect would send the content to a URL that nobody configured.
     redirect: 'manual',
     headers: {
       'content-type': 'application/json',
@@ -41,7 +41,7 @@ export async function post({ url, id, body, keys, now, signal }: Post): Promise<
     const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException
     throw new Error(code ?? message)
   })
-  // The answer has nothing to say, and might never end.
+  // The body is not needed, and might never end.
   await response.body?.cancel()
   return response.status
 }

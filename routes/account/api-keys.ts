@@ -20,7 +20,7 @@ const MENDABLE: readonly ProblemCode[] = [
 
 const Form = Type.Union([
   Type.Object({ deed: Type.Literal('end'), id: Type.String({ maxLength: 64 }) }),
-  // Beside these it has a field for each box that is ticked.
+  // The form also has a field for each checked scope.
   Type.Object({
     deed: Type.Literal('make'),
     name: Type.String({ minLength: 1, maxLength: 100 }),
@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** The words of the boxes that are ticked. */
+/** The scopes of the checked boxes. */
 function scopeIn(form: object): string {
   const words = Object.keys(form).filter((name) => name.startsWith(SCOPE_FIELD))
   return words.map((name) => name.slice(SCOPE_FIELD.length)).join(' ')

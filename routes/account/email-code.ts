@@ -14,7 +14,7 @@ import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Form = Type.Object({ email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }) })
 
-/** Asks for a mailed code, which is then posted to where the log-in stands. */
+/** Requests a mailed code. The page after it posts the code to the log-in. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { config } = app
   if (!hasPages(config)) return
@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  // One row is written, whoever has the address: neither the answer nor its time tells.
+  // Writes one row whether or not an account has the address: neither the response nor its time reveals it.
   app.post('/account/email-code', {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: LogInQuery, body: Form },
@@ -49,7 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  /** This page and the log-in, both on the way to where the person goes. */
+  /** The addresses of this page and of the log-in, each with the query that leads on. */
   function placesOf(request: FastifyRequest) {
     const flow = flowOf(request)
     const logIn = flow === '' ? accountLogIn(config, request.query as LogInQuery) : logInAddress(config, flow)

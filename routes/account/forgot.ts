@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  // One row is written, whoever has the address: neither the answer nor its time tells.
+  // Writes one row whether or not an account has the address: neither the response nor its time reveals it.
   app.post('/account/forgot', {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },

@@ -10,7 +10,7 @@ import { languageOf } from '../../src/pages/languages.js'
 import { logInPage } from '../../src/pages/log-in-page.js'
 import { LogInForm, logInPageAfter, proveBy } from '../../src/pages/log-in-steps.js'
 
-/** The log-in of the pages of the account. */
+/** The log-in of the account pages. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
   const path = publicPath(app.config)

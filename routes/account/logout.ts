@@ -24,7 +24,10 @@ const Query = Type.Object({
 type Query = Static<typeof Query>
 const Form = Type.Object({ deed: Type.Literal('log_out') })
 
-/** The end session endpoint. A client that shows an id_token of whoever is logged in logs them out; everybody else is asked. */
+/**
+ * The end session endpoint. A client that sends an id_token of the logged-in user logs the user out; everyone else is
+ * asked first.
+ */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
   const site = { path: publicPath(app.config) }
@@ -52,7 +55,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/account/logout', {
     config: { public: true, page: true, foreignForms: true, rateLimit: 'network' },
-    // A client may post its request too, from its own site.
+    // A client may also post its request, from its own site.
     preValidation: async (request, reply) => {
       const { deed } = (request.body ?? {}) as { deed?: unknown }
       if (deed === undefined) return toGet(request, reply)
@@ -70,13 +73,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  /** Whom the id_token names; undefined without one of ours, and where another client shows it. */
+  /** The content of id_token_hint; undefined if the token is not from this service, or was issued to another client. */
   function hintIn({ id_token_hint: hint, client_id: clientId }: Query): IdTokenHint | undefined {
     const named = hint === undefined ? undefined : app.idTokens.readHint(hint)
     return clientId === undefined || clientId === named?.aud ? named : undefined
   }
 
-  /** Where the client wants its user back. @throws Problem redirect_uri_unknown where the client has not registered that */
+  /** The address to return to. @throws Problem redirect_uri_unknown if the client has not registered it */
   async function addressAfter(query: Query, hint: { aud: string } | undefined): Promise<string | undefined> {
     const { post_logout_redirect_uri: uri, client_id: clientId, state } = query
     if (uri === undefined) return undefined

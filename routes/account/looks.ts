@@ -6,7 +6,7 @@ import { PASSKEY_SCRIPT } from '../../src/pages/passkey-script.js'
 import { stylesFor } from '../../src/pages/styles.js'
 
 const ONE_DAY_S = 86_400
-/** Each is asked for by an address with a version in it. */
+/** The address of each file contains its version. */
 const FOR_EVER = 'public, max-age=31536000, immutable'
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -16,7 +16,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   serve('styles.css', styles, { type: 'text/css; charset=utf-8' })
   serve('passkeys.js', PASSKEY_SCRIPT, { type: 'text/javascript; charset=utf-8' })
   serve('icon.svg', icon, { type: 'image/svg+xml', cacheControl: `public, max-age=${ONE_DAY_S}` })
-  // Whoever opens the picture by itself opens a document of this origin: none of its scripts may run.
+  // A user who opens an SVG on its own opens a document of this origin: its scripts must not run.
   const policy = { 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox" }
   if (logo !== undefined) serve('logo', logo.bytes, { type: logo.type, headers: policy })
 

@@ -14,7 +14,7 @@ import { resetDonePage, resetPage } from '../../src/pages/reset-page.js'
 import type { ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-/** What the form shows above itself, because the person can mend it there. */
+/** Errors that the form shows, because the user can correct them there. */
 const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token', 'wrong_code']
 
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
@@ -31,7 +31,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const site = siteOf(app.config)
   await takeForms(app)
 
-  // Nothing is used up: mail scanners open every link.
+  // A GET uses nothing up: mail scanners open every link.
   app.get('/account/reset', {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: Link },

@@ -21,7 +21,7 @@ const Form = Type.Union([
   Type.Object({
     deed: Type.Literal('confirm'),
     code: Type.String({ minLength: 1, maxLength: 32 }),
-    /** What the page before has shown, to be shown again where the code was wrong. It is stored nowhere in this form. */
+    /** From the previous page, to be shown again if the code is wrong: the secret is stored only encrypted. */
     uri: Type.String({ pattern: '^otpauth://totp/[!-~]+$', maxLength: 1_024 }),
   }),
   Type.Object({
@@ -39,7 +39,7 @@ const Form = Type.Union([
 ])
 type Form = Static<typeof Form>
 
-/** Why an account cannot have another passkey: its page has no form for one then. */
+/** Problems because of which an account cannot add a passkey: its page then has no form for one. */
 const UNABLE: readonly ProblemCode[] = ['passkeys_unavailable', 'too_many_factors', 'mfa_disabled']
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const issuer = serviceName(app.config)
   await takeForms(app)
 
-  // Whoever comes for this has proved a moment ago who they are, so that the forms of the page need nothing more.
+  // `recentLogin` has just authenticated the user, so that the forms of the page need no further proof.
   app.get('/account/second-factor', {
     config: { page: true, browser: true, recentLogin: true },
     schema: { querystring: Done },
@@ -86,7 +86,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     }
   }
 
-  /** Gives a factor another name, or none: the page shows its kind then. */
+  /** Renames a factor. Without a name, the page shows its kind. */
   async function rename(
     { id, name }: Extract<Form, { deed: 'rename' }>,
     request: FastifyRequest,
@@ -110,7 +110,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return added(await app.secondFactors.confirm(ownerOf(request), code), request, reply)
     } catch (error) {
       const view = mendable(error, ['wrong_code'], request)
-      // Sent twice, or gone back to: the app is there, and its recovery codes went to the page that nobody saw.
+      // The form was sent twice, or the user went back: the factor is confirmed already, and only the lost response
+      // showed the recovery codes.
       if (!(await app.factors.hasBegun(request.user.userId)))
         return reply.page(await listPage(request, viewOf(request, oldFormIn(view.locale))))
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, view))

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { hasPages } from '../../src/config/pages.js'
 import { Problem } from '../../src/problems.js'
 
-/** What is not there, for people: a page in their language. */
+/** A translated page for paths that do not exist. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(app.config)) return
 

@@ -22,7 +22,7 @@ const Form = Type.Object({
   code: Type.Optional(Type.String({ maxLength: 128 })),
   password: Type.Optional(Type.String({ maxLength: PASSWORD_MAX_LENGTH })),
   deed: Type.Optional(Type.Union([Type.Literal('decline'), Type.Literal('undo')])),
-  /** A box that nobody ticks but the person: mail scanners send forms as they stand. */
+  /** A box that only a user checks: mail scanners submit forms unchanged. */
   sure: Type.Optional(Type.Literal('yes')),
 })
 

@@ -31,7 +31,7 @@ import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 /** ACCESS_TOKEN_EXPIRE_MINUTES = 30 */
 const LIFETIME_MS = 30 * 60_000
 
-/** Which field of the form breaks a rule of Latchkey's. */
+/** The field of the form for each problem. */
 const REJECTED_FIELDS: Partial<Record<ProblemCode, string>> = {
   username_rejected: 'username',
   name_rejected: 'fullname',
@@ -62,7 +62,7 @@ const FastapiUser = Type.Object(
   },
 )
 
-/** The FastAPI TODO tutorial: sign-up with JSON, log-in with an OAuth2 password form. Its GET / is in root.ts. */
+/** The FastAPI TODO tutorial: sign-up by JSON, log-in by an OAuth2 password form. Its GET / is in root.ts. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.COMPAT) return
   standInFor(app)
@@ -193,7 +193,7 @@ function passwordFlaw(value: unknown): Flaw | undefined {
 }
 
 function notString(field: string, value: unknown): Flaw {
-  // Objects are not sent back: they may be nested more deeply than can be written.
+  // Objects are not returned: they may be nested too deeply to serialise.
   const input = typeof value === 'object' ? null : value
   return { ...flaw('string_type', field, 'Input should be a valid string'), input }
 }
@@ -202,7 +202,7 @@ function tooShort(field: string): Flaw {
   return { ...flaw('string_too_short', field, 'String should have at least 1 character'), ctx: { min_length: 1 } }
 }
 
-/** FastAPI sends back the value that was found; a password stays where it is. */
+/** FastAPI returns the invalid value; this service does not return passwords. */
 function flaw(type: string, field: string, msg: string): Flaw {
   return { type, loc: ['body', field], msg, input: null }
 }

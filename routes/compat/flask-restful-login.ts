@@ -8,9 +8,9 @@ import { AccessToken, anyOf, common, json, MessageError, MsgError } from '../../
 import { answerErrors, fieldsOf, isIdentifier, Refusal, standInFor, type Wording } from '../../src/compat/tutorial.js'
 import { Problem } from '../../src/problems.js'
 
-/** Flask-JWT-Extended's default, for a log-in by user name. */
+/** Flask-JWT-Extended's default, for log-ins by user name. */
 const LIFETIME_MS = 15 * 60_000
-/** For a log-in by e-mail address: hours, as the other tutorial meant, not the days of its `timedelta(24)`. */
+/** For log-ins by e-mail address: hours, as the other tutorial intended, not the days of its `timedelta(24)`. */
 const EMAIL_LIFETIME_MS = 24 * 3_600_000
 
 const WRONG_USERNAME = new Refusal(401, { message: 'Invalid username or password' })
@@ -35,8 +35,8 @@ const EmailLogin = Type.Object(
 )
 
 /**
- * POST /login of two tutorials: the Flask-RESTful one, by user name; and, when the body has `email`, the one of the
- * tutorials API, whose other paths are in flask-tutorials.ts. Their errors have different keys.
+ * POST /login of two tutorials: by user name, of the Flask-RESTful tutorial; if the body has `email`, of the tutorials
+ * API, whose other paths are in flask-tutorials.ts. Their errors have different keys.
  */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.COMPAT) return
@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const fields = fieldsOf(flaskJson(request)) ?? {}
-      // For the error handler, which must know whose client it answers.
+      // The error handler reads the parsed body to choose the tutorial.
       request.body = fields
       const access_token = await ('email' in fields ? logInByEmail(request, fields) : logInByUsername(request, fields))
       return { access_token }
@@ -102,6 +102,6 @@ function wording(wrongCredentials: Refusal): Wording {
 }
 
 function namesEmail({ body }: FastifyRequest): boolean {
-  // Bytes that could not be read have a field for each of them.
+  // An unparsed body is still a Buffer, whose indices look like fields.
   return !Buffer.isBuffer(body) && 'email' in (fieldsOf(body) ?? {})
 }

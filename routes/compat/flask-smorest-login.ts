@@ -22,7 +22,7 @@ const MISSING_JSON = new Refusal(400, { msg: 'Missing JSON in request' })
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing username or password' })
 const WRONG_CREDENTIALS = new Refusal(401, { msg: 'Bad username or password' })
 const BAD_REQUEST = new Refusal(400, { code: 400, status: 'Bad Request' })
-// Flask-Smorest drops Allow.
+// Flask-Smorest omits the Allow header.
 const WRONG_METHOD = new Refusal(405, { code: 405, status: 'Method Not Allowed' })
 
 const SmorestLogin = Type.Object(
@@ -34,7 +34,7 @@ const SmorestLogin = Type.Object(
   },
 )
 
-/** The log-in of the Flask-Smorest tutorial: JSON at POST /login/, with the slash. */
+/** The log-in of the Flask-Smorest tutorial: JSON at POST /login/, with the trailing slash. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.COMPAT) return
   standInFor(app)

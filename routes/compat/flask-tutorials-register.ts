@@ -8,7 +8,7 @@ import { answerErrors, fieldsOf, isName, Refusal, standInFor } from '../../src/c
 import { Problem } from '../../src/problems.js'
 import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
-/** Hours, as the tutorial meant, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
+/** Hours, as the tutorial intended, not the days of its `timedelta(24)`. Its log-in is in flask-restful-login.ts. */
 const LIFETIME_MS = 24 * 3_600_000
 
 const MISSING_FIELDS = new Refusal(400, { msg: 'Missing name, email or password' })
@@ -56,7 +56,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { name, email, password } = fieldsOf(flaskJson(request)) ?? {}
       if (!isGiven(name) || !isGiven(email) || !isGiven(password)) throw MISSING_FIELDS
       if (!isName(name) || !isName(email)) throw TOO_LONG
-      // There are no words for an account that cannot log in yet.
+      // The tutorial has no response for an account that cannot log in yet.
       if (app.enrollments.isNeeded({ role: 'user' })) throw new Problem('registration_closed')
       const client = clientOf(request)
       const access_token = await app.registration.register({ name, email, password }, client, {

@@ -16,7 +16,7 @@ import { DESCRIPTION_MAX_LENGTH, isLongerThan, NAME_MAX_LENGTH } from '../../src
 /** Flask's `<int:tutorial_id>`. */
 const TUTORIAL = '/tutorials/:id(^\\d+$)'
 
-/** So many rows of the list are read at once, at up to 40 kB each. */
+/** How many rows of the list are read at once, of up to 40 kB each. */
 const ROWS_AT_ONCE = 20
 
 const WORDED: Partial<Record<ProblemCode, Refusal>> = {
@@ -60,7 +60,7 @@ const refusals = {
 const notYours = json('There is no such tutorial, or it is not yours.', ref(MessageError))
 const malformed = json('The body is not what it should be.', ref(MessageError))
 
-/** The Flask tutorial's API: each person's tutorials. People sign up in flask-tutorials-register.ts. */
+/** The Flask tutorial's API: the tutorials of each user. The sign-up is in flask-tutorials-register.ts. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!app.config.COMPAT) return
   standInFor(app)
@@ -96,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const first = await after(0, ROWS_AT_ONCE, PATIENCE_MS)
       if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
       reply.type('application/json; charset=utf-8')
-      // Of HEAD the router would read the whole stream.
+      // For HEAD, the router would read the whole stream.
       const pages = { first, size: ROWS_AT_ONCE, after, toItem: toTutorial }
       return reply.send(request.method === 'HEAD' ? '' : arrayStream(pages))
     },
@@ -173,7 +173,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   flaskMethods(app, TUTORIAL, ['PUT', 'DELETE'])
   flaskNotFound(app, '/tutorials/:id')
 
-  /** A token outlives its user by as long as it takes to hear of the end of the session; a row must not be theirs then. */
+  /**
+   * A token outlives its user until this process reads the revocation. Queries the user, so that no row is added
+   * meanwhile.
+   */
   async function refuseGone({ user }: FastifyRequest): Promise<void> {
     if ((await app.accounts.find(user.userId)) === undefined) throw TOKEN_REVOKED
   }
@@ -181,7 +184,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** The guard takes `bearer`; the tutorial does not. */
+/** The guard accepts `bearer`; the tutorial does not. */
 function refuseLowerCase({ headers }: FastifyRequest, _reply: FastifyReply, done: (error?: Error) => void): void {
   done(headers.authorization?.startsWith('Bearer') ? undefined : new Problem('missing_token'))
 }
@@ -190,7 +193,7 @@ function isDescription(value: unknown): value is string {
   return isText(value) && !isLongerThan(DESCRIPTION_MAX_LENGTH, value)
 }
 
-/** A number too large to be an id is nobody's. */
+/** @throws 404 for a number that is too large to be an id */
 function tutorialId(text: string): number {
   const id = Number(text)
   if (!Number.isSafeInteger(id)) throw NOT_YOURS

@@ -31,7 +31,7 @@ const AppParams = Type.Object({
   client_id: Type.String({ minLength: 1, maxLength: 128, description: 'The id of the client.' }),
 })
 
-/** The clients of others that a person has agreed to. */
+/** The clients of third parties that the user has consented to. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [App, AppPage]) app.addSchema(schema)
 

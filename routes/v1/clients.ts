@@ -161,7 +161,6 @@ function cursorAfter(id: string): string {
   return Buffer.from(`clients:${id}`).toString('base64url')
 }
 
-/** The id that a cursor stands for. @throws Problem invalid_cursor */
 function idBefore(cursor: string | undefined): string {
   if (cursor === undefined) return ''
   const id = /^clients:([\w-]+)$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1]

@@ -61,7 +61,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.post('/v1/email-verification/confirm', {
-    // Checked below instead of by the guard: an account that waits for its address has no access token yet.
+    // Authenticated in the handler instead of by the guard: an account with an unconfirmed address has no access token
+    // yet.
     config: { public: true, rateLimit: 'network' },
     schema: {
       operationId: 'confirmEmail',
@@ -88,7 +89,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  /** The session by which the account is proved, if it is not by its password. A code that was right is given its try back. */
+  /**
+   * The session that proves the account; undefined if the password does. On failure, returns the try of a right code.
+   */
   async function sessionThatProves(
     request: FastifyRequest,
     grant: Grant,

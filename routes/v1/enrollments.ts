@@ -96,7 +96,7 @@ const SCHEMAS = [
 ]
 const IN_A_LOG_IN = 'For an account that needs a second factor and has none, see the setting MFA.'
 
-/** The first second factor, added in the middle of a log-in with the ticket of `mfa_enrollment_required`. */
+/** Adds the first second factor in the middle of a log-in, with the ticket of `mfa_enrollment_required`. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of SCHEMAS) app.addSchema(schema)
   const issuer = serviceName(app.config)
@@ -234,7 +234,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** The one thing that was shown. @throws Problem validation_failed when there is none, or both */
+/** The code or the token. @throws Problem validation_failed if neither or both are given */
 function confirmedBy({ code, token }: { code?: string; token?: string }): Confirmed {
   if (code !== undefined && token === undefined) return { code }
   if (token !== undefined && code === undefined) return { token }

@@ -9,7 +9,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(AccountExport)
 
   app.get('/v1/me/export', {
-    // It tells everything at once, so it takes no scoped token and no key, and asks for a log-in of the last minutes.
+    // The export contains everything, so it accepts no scoped token and no API key, and needs a recent log-in.
     config: { rateLimit: 'account', recentLogin: true },
     schema: {
       operationId: 'exportAccount',
@@ -27,7 +27,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...problems(400, 401, 429),
       },
     },
-    // Of HEAD the router would read the whole stream.
+    // For HEAD, the router would read the whole stream.
     handler: (request, reply) =>
       request.method === 'HEAD'
         ? reply.header('content-disposition', 'attachment').type('application/json').send('')

@@ -18,7 +18,7 @@ const TokenForm = Type.Object(
   },
   {
     $id: 'TokenForm',
-    // Open, as TokenRequest: RFC 6749 section 3.2.
+    // Unknown parameters are allowed, as in TokenRequest: RFC 6749 section 3.2.
     description: 'A token, and the client that asks: RFC 7662 section 2.1 and RFC 7009 section 2.1.',
     examples: [{ token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl' }],
   },

@@ -54,7 +54,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         {
           client,
           finish: async (user, db) => {
-            // Whoever made the account has given them the invitation.
+            // The invitation came from the operator or by mail, which confirms the user.
             if (app.enrollments.isNeeded(user)) return app.enrollments.refusal(user, 'pwd', { isConfirmed: true })
             return toLogin(user, await app.sessions.issue(user, client, db))
           },

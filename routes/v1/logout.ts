@@ -20,7 +20,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/v1/logout', {
     preValidation: withoutBody,
-    // Checked below instead of by the guard: a second log-out is no error, and a refresh token will do as well.
+    // Authenticated in the handler instead of by the guard: a second log-out is not an error, and a refresh token is
+    // enough.
     config: { public: true },
     schema: {
       operationId: 'logout',
@@ -34,7 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { refresh_token: refreshToken } = request.body
       if (refreshToken !== undefined) await app.sessions.revokeByRefreshToken(refreshToken, clientOf(request))
-      // Beside a refresh token, an access token that has expired is no reason to refuse.
+      // With a refresh token, an expired access token is not an error.
       const caller = await request.identify().catch((error) => {
         if (refreshToken === undefined) throw error
       })

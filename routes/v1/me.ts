@@ -10,7 +10,7 @@ import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
-/** Where one needs the current password, an account with a second factor needs that too. */
+/** Operations that need the current password also need a second factor, if the account has one. */
 const RECENT_FACTOR = 'An account with a second factor needs a log-in of the last five minutes as well.'
 
 const current_password = Type.String({
@@ -169,7 +169,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** Another client sees the address and the roles only with the scopes that stand for them. */
+/** Another client sees the address and the roles only with the scopes for them. */
 function shownTo({ scopes }: UserCaller, user: Static<typeof User>): Static<typeof User> {
   if (scopes === undefined) return user
   return {

@@ -75,7 +75,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           return toLogin(user, await app.sessions.issue(user, client, db))
         },
       })
-      // The account is made all the same.
+      // The account was created nevertheless.
       if (login instanceof Problem) throw login
       if (login === undefined) return reply.code(202).send()
       return reply.code(201).header('location', `${path}/v1/me`).send(login)

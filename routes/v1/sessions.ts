@@ -111,8 +111,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 /**
- * The minute of the last use, in milliseconds. The time of the last refresh would tell a thief with a token of this session
- * that its owner has just refreshed, and when to follow within the reuse window; so the session of the request is in use now.
+ * The minute of the last use, in milliseconds. The exact time of the last refresh would tell a thief with a token of
+ * this session that the owner has just refreshed, and when to replay within the reuse window; so the current session
+ * always counts as in use now.
  */
 function lastUse(createdAt: number, usedAt: number): number {
   return Math.max(createdAt, usedAt - (usedAt % MINUTE_MS))

@@ -251,7 +251,7 @@ function dueTime(text: string | null | undefined): number | null | undefined {
 function prepareStatements({ db, tables: { todos }, now }: Database) {
   const isMine = eq(todos.userId, sql.placeholder('userId'))
   const isBefore = lt(todos.id, sql.placeholder('before'))
-  // Not all columns: what a list does not show is not read, twenty times.
+  // Selects only the columns that the list shows: the others would be read for every row.
   const { id, title, description, done, dueAt, createdAt, updatedAt } = todos
   const shown = { id, title, description, done, dueAt, createdAt, updatedAt }
   const page = () => db.select(shown).from(todos).orderBy(desc(todos.id)).limit(pageCount).$dynamic()

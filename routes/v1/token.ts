@@ -17,7 +17,7 @@ import { CODE_MAX_LENGTH } from '../../src/oauth/authorization-codes.js'
 import { OAuthError } from '../../src/oauth-error.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-// With examples of their own, because the page fills its fields with them one by one.
+// Each field has an example, because Swagger UI fills in the fields one by one.
 const TokenRequest = Type.Object(
   {
     grant_type: Type.String({
@@ -79,7 +79,7 @@ const TokenRequest = Type.Object(
   },
   {
     $id: 'TokenRequest',
-    // Open: parameters that are not known are ignored, says RFC 6749 section 3.2.
+    // Unknown parameters are ignored, as in RFC 6749 section 3.2.
     description: 'An OAuth 2 token request, RFC 6749 sections 4.1.3, 4.3.2, 4.4.2 and 6.',
     examples: [{ grant_type: 'password', username: 'mina', password: 'three quiet lanterns' }],
   },
@@ -118,7 +118,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.removeAllContentTypeParsers()
   await app.register(formbody, { parser: parseForm })
 
-  /** The grants that are answered, by their name. */
+  /** The supported grants, by name. */
   const grants: Record<string, (request: FastifyRequest<{ Body: TokenForm }>) => Promise<Answer>> = {
     client_credentials: async (request) => {
       const { scope, resource } = request.body
@@ -155,7 +155,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
     ...(app.config.PASSWORD_GRANT && {
       password: async (request) => {
-        // For Latchkey's own client alone: another one must never see a password.
+        // Only for Latchkey's own client: other clients must never see a password.
         if ((await app.oauth.findClient(request)) !== undefined) {
           throw new OAuthError('unauthorized_client', 'Clients do not get passwords; use another grant.')
         }
@@ -193,7 +193,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
   })
 
-  /** The session of another client, refreshed by that client alone: RFC 6749 section 6. */
+  /** Refreshes a session of another client, for that client only: RFC 6749 section 6. */
   async function refreshFor(client: OAuthClient, token: string, request: FastifyRequest<{ Body: TokenForm }>) {
     assertGrant(client, 'refresh_token')
     const { scope, resource } = request.body
@@ -214,12 +214,12 @@ function required(
   return value
 }
 
-/** A parameter without a value counts as left out. */
+/** An empty parameter counts as missing. */
 function verifierIn(body: TokenForm, client: OAuthClient): string | undefined {
   return client.requiresPkce ? required(body, 'code_verifier') : body.code_verifier || undefined
 }
 
-/** Latchkey's own tokens are whole: there is nothing to ask for. */
+/** Latchkey's own tokens have no scopes, so a request for one is refused. */
 function refuseScope({ scope, resource }: TokenForm): void {
   if (scope) throw new OAuthError('invalid_scope', 'There are no scopes to ask for.')
   if (resource) throw new OAuthError('invalid_target', 'There are no resources to ask for.')

@@ -33,7 +33,7 @@ const described = {
 /** The UserInfo endpoint. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(UserInfo)
-  // Clients may post an empty form, and some post nothing.
+  // Clients may post an empty form, and some post no body.
   await app.register(formbody)
 
   app.get('/v1/userinfo', {

@@ -69,7 +69,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** To a proxy that asks, a header that cannot be read is a caller without a token: of a 400 nginx makes a 500. */
+/** For a forwarding proxy, an unreadable Authorization header counts as no token: nginx turns a 400 into a 500. */
 function answerUnauthorized(error: Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = toProblem(error)
   const isCallersFault = problem.status >= 400 && problem.status < 500 && ![401, 403].includes(problem.status)

@@ -34,7 +34,10 @@ export class ClientTokens {
     this.#keys = keys
   }
 
-  /** A token for the client itself, RFC 6749 section 4.4. @throws OAuthError unauthorized_client, invalid_scope, invalid_target */
+  /**
+   * A token for the client itself, RFC 6749 section 4.4.
+   * @throws OAuthError unauthorized_client, invalid_scope, invalid_target
+   */
   issue(client: OAuthClient, asked: Asked): ClientToken {
     assertGrant(client, 'client_credentials')
     const { PUBLIC_URL, ACCESS_TOKEN_TTL } = this.#config
