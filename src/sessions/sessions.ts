@@ -81,9 +81,9 @@ export class Sessions {
   }
 
   /**
-   * Creates a session and records the log-in. With `db`, the session is part of another operation: uses its
-   * transaction, and records no log-in. The insert requires that the user is still active and has the `auth_version`
-   * that was just verified. So a log-in fails if the password or the role changed while the password was verified.
+   * Creates a session and records the log-in. With `db`, the session is part of another operation: uses its transaction
+   * and records no log-in. The insert requires an active user with the `auth_version` that was just verified, so a
+   * log-in fails if the password or the role changed meanwhile.
    * @throws Problem invalid_credentials after such a change
    */
   async issue(user: AuthenticatedUser, client: Client, db?: Db): Promise<Tokens> {
@@ -98,9 +98,8 @@ export class Sessions {
   }
 
   /**
-   * Creates a session with a single access token of this lifetime (in milliseconds) and without a refresh token. The
-   * token has an audience and a type of its own and no role, so that other services do not accept such a long-lived
-   * token.
+   * Creates a session with a single access token of this lifetime (in milliseconds), and no refresh token. Its own
+   * audience and type and the missing role keep other services from accepting such a long-lived token.
    * @throws Problem invalid_credentials, as `issue`
    */
   async issueAccessToken(user: AuthenticatedUser, client: Client, lifetimeMs: number, db?: Db): Promise<string> {
