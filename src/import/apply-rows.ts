@@ -8,10 +8,10 @@ import type { ImportRun } from './run.js'
 import { bump, type Tally } from './tally.js'
 import { FILED_AS, idsImported } from './target.js'
 
-/** Rows written in one transaction. */
+/** Rows per transaction. */
 const ROWS_AT_ONCE = 500
 
-/** Imports the rows that belong to people. */
+/** Imports the rows that users own. */
 export async function applyRows(
   { plan, stage, database, progress }: ImportRun,
   kind: Exclude<Kind, 'users'>,
@@ -75,7 +75,10 @@ async function insertRows(
 
 type OwnedRow = ImportedRow & { userId: number }
 
-/** Rows that keep their ids are inserted by one statement; of the others, each insert returns the new id. */
+/**
+ * One statement inserts all rows that keep their ids. The others are inserted one by one, because each insert returns
+ * the new id.
+ */
 async function insertOwned(
   db: Db,
   { tables, now }: Database,
@@ -109,7 +112,7 @@ async function insertOwned(
     await db.insert(tables.importedIds).values(ids.map((row) => ({ ...row, source, kind: FILED_AS[kind] })))
 }
 
-/** Which of these users still exist: an imported account may have been deleted since. */
+/** Those of these users that still exist: an imported account may have been deleted since. */
 async function presentUsers(db: Db, { users }: Tables, ids: number[]): Promise<Set<number>> {
   const rows = await db.select({ id: users.id }).from(users).where(inArray(users.id, ids))
   return new Set(rows.map(({ id }) => id))

@@ -10,12 +10,12 @@ import type { Stage } from './stage.js'
 import { bump, emptyTally, type Tally } from './tally.js'
 import { type ImportedUser, NO_PASSWORD, readUser } from './user.js'
 
-/** People written in one transaction. An import that was interrupted continues after the last one. */
+/** Users per transaction. An interrupted import continues after the last transaction. */
 const ROWS_AT_ONCE = 500
 
 /**
- * Writes what the survey found ready: people first, and then their rows. Here, `ready` counts what was written. Rows and
- * their old ids are written together, so that nothing is imported twice.
+ * Writes what the survey found ready: users first, then their rows. In the result, `ready` counts written rows. A
+ * transaction writes rows together with their old ids, so that nothing is imported twice.
  */
 export async function applyImport(run: ImportRun): Promise<ImportResult> {
   const { plan, stage, database } = run
@@ -43,7 +43,7 @@ async function applyUsers(
     const hashes = await hashPlaintext(batch, passwords, () => progress.show('users', tally.read))
     const written = await insertUsers(database, plan.source, kept, batch, hashes)
     tally.ready += written
-    // Somebody has registered under this name since the survey.
+    // These names were registered since the survey.
     for (let left = batch.length - written; left > 0; left -= 1) bump(tally.skipped, 'a name taken here')
     batch = []
     progress.show('users', tally.read)
@@ -65,7 +65,7 @@ function whyNotTaken(stage: Stage, oldId: string): string {
   return outcome === undefined || outcome === 'taken over' ? 'an id that came before' : outcome
 }
 
-/** The hashes of people whose source has the plaintext password, which is not stored. */
+/** The hashes for users whose source has plaintext passwords, which are not stored. */
 async function hashPlaintext(
   people: ImportedUser[],
   passwords: Passwords,
@@ -101,7 +101,8 @@ async function insertUsers(
     updatedAt: now,
   }))
   return database.longTransaction(async (db) => {
-    // Names that are taken in their own column are left out by the statement itself; these it would fail for.
+    // `on conflict do nothing` skips names that are taken in the same column. User names that are addresses here, and
+    // the reverse, would fail the statement.
     const { users } = tables
     const crossed = await db
       .select({ usernameKey: users.usernameKey, emailKey: users.emailKey })
@@ -128,7 +129,7 @@ async function insertUsers(
       usernameKey: tables.users.usernameKey,
       emailKey: tables.users.emailKey,
     })
-    // As JSON: a line end is a character that a name may hold.
+    // As JSON, because a name may contain any separator, such as a line feed.
     const keyOf = (row: Pick<ImportedUser, 'usernameKey' | 'emailKey'>) =>
       JSON.stringify([row.usernameKey, row.emailKey])
     const newIds = new Map(written.map((row) => [keyOf(row), row.newId]))

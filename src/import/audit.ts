@@ -3,7 +3,7 @@ import type { Config } from '../config/config.js'
 import type { Database } from '../database/database.js'
 import type { ImportResult } from './run.js'
 
-/** Runs an import with an event before and after it. An import that was interrupted has the first event only. */
+/** Runs an import, and records an event before and after it. An interrupted import has only the first event. */
 export async function recordImport(
   database: Database,
   config: Config,
@@ -17,7 +17,7 @@ export async function recordImport(
   return result
 }
 
-/** How many rows of each kind were imported, as in "9 users, 3 todos". */
+/** The number of imported rows of each kind, such as "9 users, 3 todos". */
 function countsOf(result: ImportResult): string {
   return Object.entries(result)
     .map(([kind, { ready }]) => `${ready} ${kind}`)

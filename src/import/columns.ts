@@ -3,7 +3,7 @@ import { UsageError } from '../usage-error.js'
 import { type Row, type Source, type SourceTable, tableNamed } from './source.js'
 import { DELETED, rowStatusKindOf, type StatusKind, statusKindOf } from './status-columns.js'
 
-// The usual names of tables and columns, the likeliest first. Where none of these fits, the operator gives one with `--map`.
+// The usual names of tables and columns, the likeliest first. If none fits, the operator names one with `--map`.
 
 const TABLES = {
   users: ['users', 'user', 'auth_user', 'accounts_user', 'accounts', 'account', 'members'],
@@ -34,45 +34,45 @@ const COLUMNS = {
 } satisfies Record<Kind, Record<string, string[]>>
 
 const ROW_STATUS = { active: 'active', deleted: 'disabled' } as const
-/** Fields that any number of columns may stand for, with how the values of these are read. */
+/** Fields to which several columns may map, and how the values of these columns are read. */
 const STATUS_FIELDS = {
   users: { active: 'active', disabled: 'disabled' },
   tutorials: ROW_STATUS,
   todos: ROW_STATUS,
 } as const
 
-/** A column that says who may log in, or which rows are deleted. */
+/** A column that determines who may log in, or which rows are deleted. */
 export interface StatusColumn {
   column: string
   kind: StatusKind
-  /** The operator has named it; otherwise its name was recognised. */
+  /** Whether the operator has named the column; otherwise its name was recognised. */
   isMapped: boolean
-  /** The values that the operator has named: these alone mean what the field says. */
+  /** Only these values, which the operator has named, have the meaning of the field. */
   values?: string[]
 }
 
-/** A table of the source with the columns that were found for its fields. */
+/** A table of the source, with the columns of its fields. */
 export interface MappedTable {
   name: string
   columns: Readonly<Record<string, string>>
-  /** The columns that say who may log in, or which rows are deleted. */
+  /** The columns that determine who may log in, or which rows are deleted. */
   status: StatusColumn[]
-  /** Columns that nothing is read from. */
+  /** Columns that are not read. */
   unused: string[]
   rows(): AsyncIterable<Row>
 }
 
 /** The operator's choices of tables and columns. */
 export interface Mapping {
-  /** Tables and columns by what they are for: `users`, `users.username`. */
+  /** Tables and columns by kind or field: `users`, `users.username`. */
   fields: Map<string, string>
-  /** Columns by the status field they stand for (`users.active`, `todos.deleted`): a name, or `name:value|value`. */
+  /** Columns by status field (`users.active`, `todos.deleted`): a name, or `name:value|value`. */
   status: Map<string, string[]>
-  /** Columns that say nothing about status, as `users.column`. */
+  /** Columns that do not affect the status, such as `users.column`. */
   ignored: string[]
 }
 
-/** `--map users=members`, `--map username=login`, `--map todos.title=task`; several with commas, or several times. */
+/** `--map users=members`, `--map username=login`, `--map todos.title=task`; separated by commas, or repeated. */
 export function parseMapping(values: string[], ignored: string[]): Mapping {
   const map = new Map<string, string>()
   const status: Mapping['status'] = new Map()
@@ -97,7 +97,7 @@ function isOfTable(name: string): boolean {
   return Object.keys(TABLES).some((kind) => name.startsWith(`${kind}.`))
 }
 
-/** The tables of the source that people and their rows are in. @throws CommandError that says what to map */
+/** The tables of the source with users and their rows. @throws CommandError that says what to map */
 export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind, MappedTable>> {
   const kinds = Object.keys(TABLES) as Kind[]
   const found = kinds.flatMap((kind) => {
@@ -130,7 +130,7 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
         : columnOf(table, asked, `--map ${field}=${asked}`)
     if (column !== undefined) columns[field] = column
   }
-  // Without a user name and an address, people log in with their name.
+  // Without columns for a user name and an address, users log in with their display name.
   if (kind === 'users' && !columns.username && !columns.email && columns.name) columns.username = columns.name
   const needed = kind === 'users' ? ['password'] : ['owner', kind === 'todos' ? 'title' : 'name']
   const missing = needed.filter((field) => columns[field] === undefined)
@@ -145,7 +145,7 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
   return { name: table.name, columns, status, unused, rows: () => table.rows([...used]) }
 }
 
-/** The columns of status: those that the operator has named, and those whose names show it. */
+/** The status columns: those that the operator has named, and those that are recognised by name. */
 function statusColumns(kind: Kind, table: SourceTable, { status, ignored }: Mapping, taken: string[]): StatusColumn[] {
   const mapped = Object.entries(STATUS_FIELDS[kind]).flatMap(([field, statusKind]) =>
     (status.get(`${kind}.${field}`) ?? []).map((asked): StatusColumn => {
@@ -171,7 +171,7 @@ function recognise(column: string, others: string[]): StatusColumn[] {
   return kind === undefined ? [] : [{ column, kind, isMapped: false }]
 }
 
-/** A column of states may have one for rows that are deleted; all of its other words are about what the row is for. */
+/** A status column of rows may have a value for deleted rows; its other values are about the row's content. */
 function recogniseOfRow(column: string): StatusColumn[] {
   const kind = rowStatusKindOf(column)
   if (kind === 'status') return [{ column, kind: 'disabled', isMapped: false, values: [...DELETED] }]
@@ -192,7 +192,7 @@ function fieldsThereAre(): string {
   return `there are ${Object.keys(TABLES).join(', ')} and ${columns.join(', ')}`
 }
 
-/** The name among these, whatever its case; failing that, whatever its blanks, dashes and underscores, too. */
+/** The name that equals `wanted`, ignoring case; failing that, ignoring blanks, dashes and underscores too. */
 function findName(names: string[], wanted: string): string | undefined {
   const lower = wanted.toLowerCase()
   return names.find((name) => name.toLowerCase() === lower) ?? names.find((name) => bare(name) === bare(wanted))

@@ -1,16 +1,16 @@
 import { isAbsent, textOf } from './values.js'
 
-// Times as databases, spreadsheets and programs write them. An ambiguous time is refused.
+// Parses times as databases, spreadsheets and programs write them. Ambiguous times are refused.
 
 const DAY_MS = 86_400_000
-/** No account is older, and a time in the future is a number that was misread. */
+/** No account is older. A time in the future is a misread number. */
 const EARLIEST_MS = 0
 const FUTURE_MS = 2 * DAY_MS
-/** Excel counts days from here; its first 60 are one off. */
+/** Excel counts days from here; its first 60 days are off by one. */
 const EXCEL_EPOCH_MS = Date.UTC(1899, 11, 30)
-/** The years 1982 to 2119 in Excel's days. Read as seconds, these numbers would be the first day of 1970. */
+/** The years 1982 to 2119 in Excel's days. As seconds, these numbers would all be on 1 January 1970. */
 const EXCEL_DAYS = { from: 30_000, to: 80_000 }
-/** Numbers since 1970, by their size: each unit from 1973 on, and in nanoseconds from 2001 on. */
+/** Units of numbers since 1970, by their size: each unit from 1973 on, nanoseconds from 2001 on. */
 const UNITS = [
   { from: 1e8, to: 1e11, perMs: 1e-3 },
   { from: 1e11, to: 1e14, perMs: 1 },
@@ -24,15 +24,15 @@ const CLOCK = '(?:[T ,]+(\\d{1,2}):(\\d{2})(?::(\\d{2})(?:[.,](\\d+))?)?(?: ?([A
 const ZONE = ' ?(Z|UTC|GMT|[+-]\\d{2}(?::?\\d{2})?(?: ?[A-Z]{3,4})?)?'
 const YEAR_FIRST = new RegExp(`^(\\d{4})[-/.] ?(\\d{1,2})[-/.] ?(\\d{1,2})\\.?${CLOCK}${ZONE}$`, 'i')
 const YEAR_LAST = new RegExp(`^(\\d{1,2})[-/.](\\d{1,2})[-/.](\\d{4})${CLOCK}${ZONE}$`, 'i')
-/** Korean Excel writes the half of the day before the hour. */
+/** Korean Excel writes AM and PM before the hour. */
 const KOREAN_HALF = /(오전|오후) ?([\d:]+)/
-/** What V8 reads besides: `25 Jun 2022 11:03`, `Sat, 25 Jun 2022 11:03:45 GMT`. */
+/** Formats with the name of a month, which V8 parses: `25 Jun 2022 11:03`, `Sat, 25 Jun 2022 11:03:45 GMT`. */
 const WITH_MONTH = /^(?=.*\b\d{1,2}\b).*\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\b\d{4}\b/i
 const SAYS_ZONE = /(\bZ|\bUTC|\bGMT|[+-]\d{2}:?\d{2})\b/i
 
 /**
- * A time in milliseconds since 1970; null where there is none, and undefined where the text is ambiguous or no time. Without
- * a zone it is UTC.
+ * A time in milliseconds since 1970; null if the value is absent, and undefined if it is ambiguous or not a time.
+ * Without a zone, it is UTC.
  */
 export function timeOf(value: unknown): number | null | undefined {
   if (isAbsent(value)) return null
@@ -70,7 +70,7 @@ function parseNumber(number: number): number | undefined {
   return unit && number / unit.perMs
 }
 
-/** 25/06/2022 and 06/25/2022 are unambiguous, 05/06/2022 is not. Dots are European: the day comes first. */
+/** 25/06/2022 and 06/25/2022 are unambiguous, 05/06/2022 is not. Dates with dots are European: the day comes first. */
 function parseYearLast([text, one = '', two = '', year, ...clock]: RegExpExecArray): number | undefined {
   const isDayFirst = Number(one) > 12 || /^\d+\./.test(text)
   const isKnown = isDayFirst || Number(two) > 12 || Number(one) === Number(two)
@@ -88,19 +88,19 @@ function onClock(
   return time === undefined ? undefined : time + Number(`${fraction ?? 0}000`.slice(0, 3)) - offsetOf(zone)
 }
 
-/** The hour of 24, of one of 12. */
+/** Converts an hour with AM or PM to the 24-hour clock. */
 function hourOf(hour: number, half: string | undefined): number {
   if (half === undefined) return hour
   return (hour % 12) + (half.toUpperCase() === 'PM' ? 12 : 0)
 }
 
-/** In milliseconds: how far the clocks of a zone such as +09:00 are ahead. */
+/** The UTC offset of a zone such as +09:00, in milliseconds. */
 function offsetOf(zone = 'Z'): number {
   const [, sign, hours = 0, minutes = 0] = /^([+-])(\d{2}):?(\d{2})?/.exec(zone) ?? []
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000
 }
 
-/** Undefined for a day or an hour that does not exist. */
+/** Undefined for a day or a time that does not exist. */
 function utc({ year, month, day, hour = '0', minute = '0', second = '0' }: Parts): number | undefined {
   const numbers = [year, month, day, hour, minute, second].map(Number)
   const [y = 0, m = 0, d = 0, ...clock] = numbers

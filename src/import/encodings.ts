@@ -4,13 +4,13 @@ import { UsageError } from '../usage-error.js'
 /** A character encoding whose decoder is strict: it throws on invalid bytes. */
 export interface Encoding {
   name: string
-  /** @throws TypeError when the bytes are not in this encoding */
+  /** @throws TypeError if the bytes are invalid in this encoding */
   decode(bytes: Uint8Array): string
-  /** Decodes bytes piece by piece; without an argument, the end. @throws TypeError likewise */
+  /** Decodes bytes in chunks; a call without an argument ends the text. @throws TypeError likewise */
   decoder(): (bytes?: Uint8Array) => string
 }
 
-/** Those that the platform decodes strictly by itself; a byte order mark is no part of the text. */
+/** Encodings that TextDecoder decodes strictly. A byte order mark is not part of the text. */
 const UNICODE: Record<string, string> = {
   'utf-8': 'utf-8',
   utf8: 'utf-8',
@@ -21,11 +21,11 @@ const UNICODE: Record<string, string> = {
   'utf-16be': 'utf-16be',
   utf16be: 'utf-16be',
 }
-/** Names that iconv-lite does not know; and, as browsers do, Windows-1252 for its subset Latin-1. */
+/** Names that iconv-lite does not know. Like browsers, treats Latin-1 as its superset Windows-1252. */
 const ALIASES: Record<string, string> = { uhc: 'cp949', latin1: 'windows-1252', 'iso-8859-1': 'windows-1252' }
-/** Encodings of bytes as text, which iconv-lite knows too. */
+/** Names in iconv-lite that encode bytes as text, and are not character encodings. */
 const NOT_OF_TEXT = /^(base64|hex|binary)$/
-/** What iconv-lite puts in place of bytes that it cannot decode. None of its encodings can write this character. */
+/** iconv-lite replaces invalid bytes by this character, which none of its encodings can represent. */
 const REPLACEMENT = '\uFFFD'
 const MARKS: [bytes: number[], name: string][] = [
   [[0xef, 0xbb, 0xbf], 'utf-8'],
@@ -35,7 +35,7 @@ const MARKS: [bytes: number[], name: string][] = [
 
 export const UTF_8 = unicode('utf-8')
 
-/** The encoding of a name such as cp949, euc-kr, shift_jis, windows-1252 or utf-16. @throws UsageError */
+/** The encoding with a name such as cp949, euc-kr, shift_jis, windows-1252 or utf-16. @throws UsageError */
 export async function encodingOf(label: string): Promise<Encoding> {
   const name = label.trim().toLowerCase()
   const known = UNICODE[name]
@@ -52,13 +52,13 @@ export async function encodingOf(label: string): Promise<Encoding> {
   return { name, decoder, decode: (bytes) => strict(iconv.decode(Buffer.from(bytes), found), name) }
 }
 
-/** The encoding that the first bytes of a file name by a byte order mark. */
+/** The encoding of the byte order mark at the start of a file. */
 export function encodingByMark(bytes: Uint8Array): Encoding | undefined {
   const found = MARKS.find(([mark]) => mark.every((byte, index) => bytes[index] === byte))
   return found && unicode(found[1])
 }
 
-/** The encoding of UTF-8 or UTF-16 by its exact name, such as utf-16le. */
+/** A Unicode encoding by its exact name, such as utf-16le. */
 export function unicode(name: string): Encoding {
   return {
     name: name.toUpperCase(),
@@ -70,7 +70,7 @@ export function unicode(name: string): Encoding {
   }
 }
 
-/** The message for bytes that are not in this encoding. */
+/** The error for bytes that are invalid in this encoding. */
 export function notInEncoding(where: string, { name }: Encoding): CommandError {
   return new CommandError(
     `${where} is not ${name}: say which encoding it is, for instance --encoding cp949, --encoding shift_jis or --encoding windows-1252`,

@@ -3,16 +3,16 @@ import { type Database, type Db, sole, type Tables } from '../database/database.
 import type { Kind } from './columns.js'
 import type { Stage } from './stage.js'
 
-/** Higher ids are replaced: the ids of later accounts must stay below what JavaScript and JSON represent exactly. */
+/** Higher ids are replaced: the ids of later accounts must stay within what JavaScript and JSON represent exactly. */
 const HIGHEST_ID_KEPT = 1e12
 
-/** The ids of a source that are kept: above `after`, up to `until`. */
+/** The range of source ids that are kept: above `after`, up to `until`. */
 export type KeptIds = Pick<Tables['imports']['$inferSelect'], 'after' | 'until'>
 
 /**
- * Keeps the ids of the source where they are free. An id that was ever given out here is never reused, because tokens of its
- * first owner may still be valid. People who register meanwhile get ids above all imported ones. The first run of an import
- * decides, and later runs continue with its decision.
+ * Decides which ids of the source are kept: those that are free here. An id that was ever used here is never reused,
+ * because tokens of its first owner may still be valid. Accounts that register meanwhile get ids above all imported
+ * ones. Later runs of an import use the decision of the first.
  */
 export async function reserveIds(
   db: Db,
@@ -25,7 +25,7 @@ export async function reserveIds(
   const key = `${source}/${kind}`
   const [before] = await db.select().from(imports).where(eq(imports.key, key))
   const last = await database.lastId(db, kind)
-  // Only if no account was made since: otherwise ids in between may be taken.
+  // Only if no account was created since: otherwise ids in between may be taken.
   const mayGrow = before === undefined || last === before.until
   if (!mayGrow) return before
   const after = before?.after ?? last
@@ -37,13 +37,13 @@ export async function reserveIds(
   )
 }
 
-/** The id of a row here, where it keeps its old one. */
+/** The id of an imported row, if it keeps its old id. */
 export function keptId(oldId: string, { after, until }: KeptIds): number | undefined {
   const id = /^[1-9]\d{0,15}$/.test(oldId) ? Number(oldId) : 0
   return id > after && id <= until ? id : undefined
 }
 
-/** The id to insert a row with; none where the database gives out a new one. */
+/** The id column for an insert; empty if the database generates the id. */
 export function idOf(oldId: string, kept: KeptIds): { id?: number } {
   const id = keptId(oldId, kept)
   return id === undefined ? {} : { id }

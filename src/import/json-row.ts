@@ -1,7 +1,7 @@
 import { UTF_8 } from './encodings.js'
 import { binary, type Row } from './source.js'
 
-/** MongoDB's Extended JSON (mongoexport) wraps what JSON has no type for: the wrapped text is the value. */
+/** MongoDB's Extended JSON (mongoexport) wraps values that JSON has no type for. */
 const WRAPPERS = new Set([
   '$oid',
   '$uuid',
@@ -14,8 +14,8 @@ const WRAPPERS = new Set([
 ])
 
 /**
- * An object of JSON as a row. Values of Extended JSON are unwrapped; the fields of an object inside are columns too, called
- * `outer.inner`, so that they can be mapped.
+ * A JSON object as a row. Unwraps Extended JSON. The fields of a nested object become columns named `outer.inner`, so
+ * that they can be mapped.
  */
 export function rowOfJson(object: object): Row {
   return Object.fromEntries(columnsOf(object, ''))

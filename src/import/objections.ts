@@ -2,14 +2,14 @@ import type { MappedTable, StatusColumn } from './columns.js'
 import type { Row } from './source.js'
 import { judge, spell, type Verdict } from './status-values.js'
 
-/** A column that keeps somebody or a row out, and its value there. */
+/** A column that excludes a user or a row, and its value. */
 export interface Objection {
   column: string
   verdict: Exclude<Verdict, 'on'>
   value: string
 }
 
-/** The columns that keep somebody or a row out. Those that the operator has to explain first do so meanwhile. */
+/** The columns that exclude a user or a row, including those that the operator must explain first. */
 export function objectionsTo(row: Row, { status }: MappedTable, now: number): Objection[] {
   return status.flatMap((column): Objection[] => {
     const value = row[column.column]

@@ -2,14 +2,17 @@ import { exactTextOf, isAbsent } from './values.js'
 
 export type IdFault = 'no id' | 'an id that was rounded' | 'an id that is no number, text or bytes'
 
-/** A large number in scientific notation, as Excel, pandas and floats write it: several ids may have become one. */
+/**
+ * A large number in scientific notation, as written by Excel, pandas and floats: several ids may have been rounded to
+ * it.
+ */
 const SCIENTIFIC = /^[+-]?\d+([.,]\d+)?e\+\d+$/i
-/** 12.0 is 12: a column of whole numbers with gaps becomes one of floats in pandas. */
+/** 12.0 is 12: pandas turns a column of integers with missing values into floats. */
 const WHOLE_FLOAT = /^(-?(?:0|[1-9]\d*))\.0+$/
 
 /**
- * Reads an id of the source, or its owner's, as the text that it is filed under. Two different ids are never one text: a
- * BLOB is its bytes in hexadecimal, with `\x` before them where they would read as a number.
+ * Reads an id of a row or its owner as the text that is stored. Different ids never have the same text: a BLOB is
+ * stored in hexadecimal, with a `\x` prefix if it would look like a number.
  */
 export function readOldId(value: unknown): { id: string } | { fault: IdFault } {
   if (isAbsent(value)) return { fault: 'no id' }
@@ -28,7 +31,7 @@ function hexOf(bytes: Buffer): string {
   return /^\d+$/.test(hex) ? `\\x${hex}` : hex
 }
 
-/** Whether a float holds this number and no other one near it. */
+/** Whether the number is small enough for a float to represent it exactly. */
 function isExact(text: string): boolean {
   return Math.abs(Number(text)) <= Number.MAX_SAFE_INTEGER
 }

@@ -5,9 +5,9 @@ import { type Encoding, encodingOf } from './encodings.js'
 import type { Source } from './source.js'
 
 /**
- * Opens a database of SQLite (a path) or PostgreSQL (an address), or a file of people (.csv, .tsv, .txt, .jsonl). Text is UTF-8
- * unless `encoding` names another one.
- * @throws CommandError when it is none of these or cannot be read; UsageError for an encoding that cannot be meant
+ * Opens an SQLite database (a path), a PostgreSQL database (a URL), or a file of users (.csv, .tsv, .txt, .jsonl). Text
+ * is UTF-8 unless `encodingName` is given.
+ * @throws CommandError if the source is none of these or cannot be read; UsageError for an encoding that does not apply
  */
 export async function openSource(address: string, encodingName?: string): Promise<Source> {
   const encoding = encodingName === undefined ? undefined : await encodingOf(encodingName)

@@ -8,9 +8,9 @@ import type { Stage } from './stage.js'
 import { isYes } from './status-values.js'
 import { exactTextOf } from './values.js'
 
-/** A row with an owner, as it will be stored here. */
+/** A row with an owner, as it will be stored. */
 export interface ImportedRow {
-  /** Of a row without an id: its owner and title, which other rows may have too. */
+  /** For a row without an id: its owner and title, which other rows may share. */
   oldId: string
   hasId: boolean
   oldOwner: string
@@ -18,7 +18,7 @@ export interface ImportedRow {
   title: string
   description: string | null
   done: boolean
-  /** Why the row is deleted: the columns that say so. */
+  /** The columns that mark the row as deleted. */
   objections: Objection[]
 }
 
@@ -28,7 +28,7 @@ export type RowSkip =
   | 'no title, or one that cannot be kept'
   | 'a description that cannot be kept'
 
-/** Reads a row that has an owner. A text that is returned instead says why the row is skipped. */
+/** Reads a row that has an owner. Returns a text, the reason, if the row is skipped. */
 export function readOwnedRow(
   row: Row,
   kind: Exclude<Kind, 'users'>,
@@ -56,7 +56,7 @@ export function readOwnedRow(
   }
 }
 
-/** Why a row is skipped; undefined when its owner is imported. */
+/** The reason to skip a row; undefined if its owner is imported. */
 export function whyLeftOut(row: ImportedRow | RowSkip, stage: Stage): string | undefined {
   if (typeof row === 'string') return row
   if (row.objections.length > 0) return 'deleted there'
@@ -66,8 +66,8 @@ export function whyLeftOut(row: ImportedRow | RowSkip, stage: Stage): string | u
 }
 
 /**
- * What the `count`th row of an `oldId` is filed under; undefined for a row whose id came before. Rows without an id that
- * have owner and title in common are told apart by their order.
+ * The id under which the `count`th row with an `oldId` is stored; undefined for a repeated id. Rows without an id, but
+ * with the same owner and title, are numbered in their order.
  */
 export function idOfRow({ oldId, hasId }: ImportedRow, count: number | undefined): string | undefined {
   if (count === undefined || (hasId && count > 1)) return undefined

@@ -5,13 +5,13 @@ import type { ReadOptions } from './user.js'
 
 /** The source of an import. */
 export interface Origin {
-  /** The name of this source, under which its old ids and tokens are filed. */
+  /** The name of this source, under which its old ids and tokens are stored. */
   source: string
-  /** The keys of the HMACs by which people are recognised who were imported from this source and deleted here since. */
+  /** The keys of the HMACs that identify users who were imported from this source and have been deleted here. */
   erasureKeys: readonly Buffer[]
 }
 
-/** What is asked of an import. */
+/** The options of an import. */
 export interface Plan extends ReadOptions, Origin {
   tables: Partial<Record<Kind, MappedTable>>
   duplicates: DuplicatePolicy

@@ -1,9 +1,9 @@
 const BAR_WIDTH = 30
 const REDRAW_MS = 100
-/** Without a terminal, one line for each tenth. */
+/** Without a terminal, one line is printed for each tenth. */
 const LINES = 10
 
-/** How far an import is, on standard error: a bar on a terminal, lines elsewhere. */
+/** Shows the progress of an import on standard error: a bar on a terminal, lines elsewhere. */
 export class Progress {
   readonly #totals: Record<string, number>
   readonly #isTerminal = process.stderr.isTTY
@@ -12,7 +12,7 @@ export class Progress {
   #kind = ''
   #tenths = 0
 
-  /** @param totals how many rows there are of each kind */
+  /** @param totals the number of rows of each kind */
   constructor(totals: Record<string, number>) {
     this.#totals = totals
   }
@@ -50,12 +50,12 @@ export class Progress {
   }
 }
 
-/** 12,345 */
+/** With thousands separators: 12,345. */
 export function grouped(count: number): string {
   return count.toLocaleString('en')
 }
 
-/** A span of time in words, for people. */
+/** A duration in words. */
 export function spelled(milliseconds: number): string {
   const seconds = Math.ceil(milliseconds / 1_000)
   if (seconds < 120) return `${seconds} s`

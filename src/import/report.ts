@@ -24,8 +24,8 @@ const ODDITIES: Record<keyof Survey['outsideRules'], string> = {
 }
 
 /**
- * What an import would do or did, as lines for people. `hashingMs` is how long the plaintext passwords will take; undefined
- * when they are hashed.
+ * The report of an import or a dry run, as lines of text. `hashingMs` is the estimated time to hash plaintext
+ * passwords; undefined once they are hashed.
  */
 export function describe(found: Survey, what: 'to import' | 'imported', hashingMs?: number): string[] {
   return [
@@ -63,7 +63,9 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
   ]
 }
 
-/** The options that the operator must add before anything is written, a sentence each. Empty when nothing is missing. */
+/**
+ * The options that the operator must add before anything is written, one sentence each. Empty if nothing is missing.
+ */
 export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string[] {
   const ignore = found.unclear.map((column) => `--ignore-column ${column}`).join(' ')
   const first = found.unclear[0]
@@ -80,7 +82,7 @@ export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string
   ]
 }
 
-/** Whether each number of rows that were read is the sum of what became of them. */
+/** Whether the number of read rows of each kind is the sum of their outcomes. */
 export function addsUp(result: ImportResult): boolean {
   return KINDS.every((kind) => {
     const tally: Tally | undefined = result[kind]
@@ -102,7 +104,7 @@ function describeColumns({ columns, status, unclear }: Survey): string[] {
   ]
 }
 
-/** The columns that keep rows out. */
+/** The columns that exclude rows. */
 function describeDeleted({ rowStatus, unclear }: Survey): string[] {
   const lines = rowStatus.flatMap((report) => {
     const { column, disables, unknown } = report
@@ -193,7 +195,7 @@ function valuesOf(counts: Record<string, number>): string {
   return `${shown.join(', ')}${values.length > VALUES_SHOWN ? ', ...' : ''}`
 }
 
-/** A line where there are any, with what explains it. */
+/** A line with its details, unless the count is 0. */
 function some(count: number, what: string, details: string[] = []): string[] {
   return count === 0 ? [] : [line(count, what), ...details]
 }

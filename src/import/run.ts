@@ -5,7 +5,7 @@ import type { Progress } from './progress.js'
 import type { Stage } from './stage.js'
 import type { Survey } from './survey.js'
 
-/** What an import that writes works with. */
+/** The parts of an import that writes. */
 export interface ImportRun {
   plan: Plan
   stage: Stage
@@ -14,5 +14,5 @@ export interface ImportRun {
   progress: Progress
 }
 
-/** How many rows of each kind there were, and what became of them. */
+/** The number of rows of each kind, and their outcomes. */
 export type ImportResult = Pick<Survey, 'users' | 'tutorials' | 'todos'>

@@ -8,22 +8,22 @@ import { rowOfJson } from './json-row.js'
 import type { Row, Source } from './source.js'
 
 const NEWLINE = 0x0a
-/** `"id" , "name"`: blanks that stand outside the quotes. Elsewhere blanks are kept, and counted where they matter. */
+/** Blanks outside of the quotes: `"id" , "name"`. Other blanks are kept, and counted where they matter. */
 const PADDED_QUOTE = /"[ \t]+[,;|]|[,;|][ \t]+"/
-/** What spreadsheets and databases write between values; in countries with a decimal comma, Excel writes semicolons. */
+/** Delimiters of spreadsheets and databases. In countries with a decimal comma, Excel writes semicolons. */
 const DELIMITERS = [',', ';', '\t', '|'] as const
-/** Excel's own line before the header, which says what stands between values. */
+/** Excel's line before the header, which names the delimiter. */
 const SEPARATOR_LINE = /^"?sep=(.)"?\r?\n/i
 
 /**
- * A file of people, one a line: with a header and commas, semicolons, tabs or bars between the values, or JSON.
- * @throws CommandError naming the line that cannot be read
+ * A file with one user per line: JSON, or with a header and values separated by commas, semicolons, tabs or bars.
+ * @throws CommandError that names the unreadable line
  */
 export async function openFileSource(path: string, encoding?: Encoding): Promise<Source> {
   const isCsv = !/\.(jsonl|ndjson)$/i.test(path)
   const read = () => (isCsv ? readCsv(path, encoding) : readJsonLines(path, encoding))
   const columns = new Set<string>()
-  // Every object of JSON: `banned` may stand in one of them alone, and the last.
+  // Reads all JSON objects: a column such as `banned` may be in a single one, even the last.
   for await (const row of read()) {
     for (const column of Object.keys(row)) columns.add(column)
     if (isCsv) break
@@ -48,7 +48,8 @@ async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> 
     yield start
     yield* text
   }
-  // The callback is there because `pipeline` wants one: an error of the file ends the parser, and the loop throws it.
+  // `pipeline` requires a callback, which has nothing to do: an error of the file ends the parser, and the loop throws
+  // it.
   pipeline(Readable.from(all()), parser, () => {})
   try {
     yield* parser as AsyncIterable<Row>
@@ -57,14 +58,14 @@ async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> 
   }
 }
 
-/** What stands between the names of a header most often, where it is not inside quotes. */
+/** The most frequent delimiter of a header, outside of quotes. */
 function delimiterOf(header: string): string {
   const bare = header.replace(/"[^"]*"/g, '')
   const count = (delimiter: string) => bare.split(delimiter).length
   return DELIMITERS.reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best))
 }
 
-/** The names of the columns; false leaves a column without a name out. @throws CommandError when a name stands twice */
+/** The names of the columns; false skips a column without a name. @throws CommandError for duplicate names */
 function readHeader(header: string[], path: string): (string | false)[] {
   const names = header.map((name) =>
     name
@@ -93,7 +94,7 @@ async function* readJsonLines(path: string, encoding?: Encoding): AsyncGenerator
 function parseLine(line: string, where: string): Row {
   let row: unknown
   try {
-    // Numbers stay the text they are: JSON.parse would round an id of 64 bits.
+    // Numbers stay text: JSON.parse would round 64-bit ids.
     row = parseJson(line, undefined, (number) => number)
   } catch (error) {
     const why = /Duplicate key '.*'/.exec((error as Error).message)?.[0]
@@ -103,7 +104,7 @@ function parseLine(line: string, where: string): Row {
   return rowOfJson(row)
 }
 
-/** Lines end with a line feed: readline would also end them at U+2028, which JSON allows inside a string. */
+/** Lines end at line feeds: readline would also split at U+2028, which JSON allows inside a string. */
 async function* readLines(path: string, encoding?: Encoding): AsyncGenerator<string> {
   let rest = ''
   for await (const text of readText(path, encoding)) {
@@ -114,7 +115,7 @@ async function* readLines(path: string, encoding?: Encoding): AsyncGenerator<str
   yield rest
 }
 
-/** The text of a file, in pieces. @throws CommandError naming the first line that is not in the encoding */
+/** The text of a file, in chunks. @throws CommandError that names the first line with invalid bytes */
 async function* readText(path: string, encoding: Encoding = UTF_8): AsyncGenerator<string> {
   let used = encoding
   let decode: ReturnType<Encoding['decoder']> | undefined
@@ -139,7 +140,7 @@ async function* readText(path: string, encoding: Encoding = UTF_8): AsyncGenerat
   }
 }
 
-/** Each piece of bytes ends with a line feed, so that a fault is known by its line. */
+/** Each chunk ends at a line feed, so that an error can name its line. */
 function* piecesOf(chunk: Buffer): Generator<Buffer> {
   for (let start = 0; start < chunk.length; ) {
     const end = chunk.indexOf(NEWLINE, start)
@@ -149,7 +150,7 @@ function* piecesOf(chunk: Buffer): Generator<Buffer> {
   }
 }
 
-/** What the operator is told when a file cannot be read. */
+/** The error for a file that cannot be read. */
 function unreadable(path: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException
   if (code === 'ENOENT') return new CommandError(`there is no file ${path}`)

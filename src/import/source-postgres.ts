@@ -8,7 +8,7 @@ const ROWS_AT_ONCE = 1_000
 const BYTEA = 17
 const BPCHAR = 1042
 
-/** Tables, partitioned and foreign ones, views and materialized views of every schema that may be read. */
+/** Readable tables (also partitioned and foreign ones), views and materialized views of every schema. */
 const RELATIONS = `
   select n.nspname::text as schema, c.relname::text as name,
     array_agg(a.attname::text order by a.attnum) as columns
@@ -18,14 +18,17 @@ const RELATIONS = `
     and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
     and has_schema_privilege(n.oid, 'usage') and has_column_privilege(c.oid, a.attnum, 'select')
   group by 1, 2 order by 1, 2`
-/** Values as text that does not depend on how the server is set, and as much time as hashing takes. */
+/**
+ * Makes the text of values independent of the server's settings, and disables time-outs, because hashing takes long.
+ */
 const SETTINGS = `set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex';
   set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
-/** A database of PostgreSQL. @throws CommandError */
+/** A PostgreSQL database. @throws CommandError */
 export async function openPostgresSource(url: string): Promise<Source> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
-  // Without a listener a connection that the server ends would end this process too; its statement fails anyway.
+  // Without a listener, a connection that the server closes would crash this process. The running statement fails
+  // anyway.
   client.on('error', () => {})
   try {
     await client.connect()
@@ -68,14 +71,14 @@ async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, c
   } catch (error) {
     throw error instanceof CommandError ? error : unreadable(error)
   } finally {
-    // A statement that failed has ended the transaction and the cursor with it.
+    // A failed statement has already aborted the transaction and closed the cursor.
     await client.query('close import').catch(() => {})
   }
 }
 
-/** Every type as the text that the server writes: its own parsers would round numbers and read times in this zone. */
+/** Keeps every type as the server's text: the driver's parsers would round numbers and read times in the local zone. */
 function parserOf(oid: number, where: () => string): (text: string) => unknown {
-  // Blanks at the end of a character(n) are padding.
+  // Trailing blanks of a character(n) are padding.
   if (oid === BPCHAR) return (text) => text.replace(/ +$/, '')
   if (oid !== BYTEA) return (text) => text
   return (text) => binary(Buffer.from(text.slice(2), 'hex'), (bytes) => decodeText(bytes, where))

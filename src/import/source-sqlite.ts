@@ -4,13 +4,13 @@ import { type Encoding, notInEncoding, UTF_8, unicode } from './encodings.js'
 import { binary, quoted, type Row, type Source } from './source.js'
 import { openSqliteFile } from './sqlite-file.js'
 
-/** Tables come before views, and SQLite's own are no tables of people. */
+/** Tables before views. SQLite's own tables are skipped. */
 const TABLES = `select name from sqlite_schema where type in ('table', 'view') and name not like 'sqlite\\_%' escape '\\'
   order by type, rowid`
-/** Generated columns are columns too; the hidden ones of virtual tables are not. */
+/** Includes generated columns, but not the hidden columns of virtual tables. */
 const COLUMNS = 'select name from pragma_table_xinfo(?) where hidden <> 1'
 
-/** A file of SQLite, as the tutorials leave it. @throws CommandError */
+/** An SQLite file, such as the tutorials create. @throws CommandError */
 export async function openSqliteSource(path: string, encoding: Encoding = UTF_8): Promise<Source> {
   const { connection, close } = await openSqliteFile(path)
   const stored = String(connection.pragma('encoding', { simple: true })).toLowerCase()
@@ -23,7 +23,7 @@ export async function openSqliteSource(path: string, encoding: Encoding = UTF_8)
   return { tables: tables.filter(({ columns }) => columns.length > 0), close }
 }
 
-/** None where a view is broken, or a virtual table needs an extension. */
+/** Empty for a broken view, or for a virtual table that needs an extension. */
 function columnsOf(connection: BetterSqlite3.Database, table: string): string[] {
   try {
     return connection.prepare(COLUMNS).pluck().all(table) as string[]
@@ -44,7 +44,7 @@ async function* readRows(
   first: string,
   columns: string[],
 ): AsyncGenerator<Row> {
-  // The driver would put U+FFFD in place of bytes that are no UTF-8, so it is given text as bytes.
+  // Reads text as bytes: the driver would replace invalid UTF-8 by U+FFFD.
   const values = columns
     .map(quoted)
     .flatMap((name) => [

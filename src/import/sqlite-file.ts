@@ -6,12 +6,12 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { CommandError } from '../command-error.js'
 import { loadDriver } from '../database/sqlite/driver.js'
 
-/** The versions in the file's header that say it is in WAL mode (https://sqlite.org/fileformat.html). */
+/** The version bytes of the file header, which indicate WAL mode (https://sqlite.org/fileformat.html). */
 const VERSIONS_AT = 18
 const WAL = 2
-/** Files beside a database that belong to it; -shm is made anew. */
+/** Companion files of a database; SQLite rebuilds -shm. */
 const COMPANIONS = ['-wal', '-journal']
-/** A place where one may not write, or a journal that must be rolled back first. */
+/** A read-only folder, or a journal that must be rolled back first. */
 const NOT_IN_PLACE = /^SQLITE_(READONLY|CANTOPEN)/
 
 export interface OpenedFile {
@@ -20,8 +20,9 @@ export interface OpenedFile {
 }
 
 /**
- * Opens a file of SQLite as it is at one moment, and leaves nothing beside it. A reader of a file in WAL mode makes -wal
- * and -shm and cannot remove them; so a file that no process has open, or that cannot be read in place, is copied first.
+ * Opens a snapshot of an SQLite file, and leaves no files next to it. A reader of a file in WAL mode creates -wal and
+ * -shm, and cannot remove them; so a file that no other process has open, or that cannot be read in place, is copied
+ * first.
  * @throws CommandError
  */
 export async function openSqliteFile(path: string): Promise<OpenedFile> {
@@ -32,7 +33,7 @@ export async function openSqliteFile(path: string): Promise<OpenedFile> {
     if ((await isInWalMode(path)) && !isOpenElsewhere) return await openCopy(path)
     return await openInPlace(path)
   } catch (error) {
-    // An error of the file or of SQLite has a code; anything else is none of the file's.
+    // Errors of the file or of SQLite have a code; others are bugs.
     if ((error as { code?: string }).code === undefined) throw error
     throw new CommandError(`${path} cannot be read as SQLite: ${(error as Error).message}`)
   }
@@ -48,7 +49,7 @@ async function openInPlace(path: string): Promise<OpenedFile> {
   }
 }
 
-/** The copy holds what is in the write-ahead log too, or is without what a crash left half written. */
+/** Opens a copy. It includes the write-ahead log, and rolls back transactions that a crash left incomplete. */
 async function openCopy(path: string): Promise<OpenedFile> {
   const folder = await mkdtemp(join(tmpdir(), 'latchkey-import-'))
   const remove = () => rm(folder, { recursive: true, force: true })
@@ -80,7 +81,7 @@ async function connect(path: string, options: BetterSqlite3.Options): Promise<Be
   const connection = new Sqlite(path, options)
   try {
     connection.exec('begin')
-    // The first read is what a transaction begins at, and what finds a fault.
+    // The first read starts the snapshot, and detects a broken file.
     connection.prepare('select count(*) from sqlite_schema').get()
     return connection
   } catch (error) {
@@ -99,7 +100,7 @@ async function isInWalMode(path: string): Promise<boolean> {
   }
 }
 
-/** Changes when the file or its log is written to. */
+/** A fingerprint that changes when the file or its log is written. */
 async function standOf(path: string): Promise<string> {
   const files = ['', ...COMPANIONS].map((end) => stat(path + end, { bigint: true }).catch(() => undefined))
   return (await Promise.all(files)).map((file) => `${file?.size}/${file?.mtimeNs}`).join()

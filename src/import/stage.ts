@@ -3,16 +3,16 @@ import { loadDriver } from '../database/sqlite/driver.js'
 import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
-/** The outcome for a person: to be imported, just imported, imported before, or why the person is left out. */
+/** The outcome for a user: to be imported, just imported, imported earlier, or the reason to skip the user. */
 export type Outcome = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
-/** Ids that two people share: the owner of rows and old tokens with such an id is unknown. */
+/** Two users share an id: the owner of rows and old tokens with this id is unknown. */
 type IdConflict = 'a shared id' | "an id of somebody else's in an earlier import of this --name"
 
-/** What to do about people who share a name: import nothing, import the first of them, or import none of them. */
+/** What to do about users who share a name: stop the import, import the first of them, or skip them all. */
 export const DUPLICATE_POLICIES = ['stop', 'oldest', 'skip'] as const
 export type DuplicatePolicy = (typeof DUPLICATE_POLICIES)[number]
 
-/** People who share a name: a user name, an address, or the one's user name that is the other's address. */
+/** Users who share a name: a user name, an address, or a user name that equals the other user's address. */
 export interface Duplicates {
   key: string
   people: { name: string; oldId: string; canLogIn: boolean }[]
@@ -32,12 +32,12 @@ const TABLE = `
 
 const SHARED = 'select key from names group by key having count(*) > 1'
 
-/** Some of the names of a group are enough to find the rest. */
+/** Some names of a group are enough to find the others. */
 const NAMES_SHOWN = 5
 
 /**
- * The people to import, without their passwords, in a temporary SQLite file. It lets a source of any size be searched for
- * duplicates in little memory.
+ * The users to import, without their passwords, in a temporary SQLite file, so that duplicates in a source of any size
+ * are found with little memory.
  */
 export class Stage {
   readonly #connection: BetterSqlite3.Database
@@ -81,9 +81,9 @@ export class Stage {
   }
 
   /**
-   * Adds somebody, unless the id came before. Where it was another person's, neither of the two is taken over: nobody
-   * could tell whose the rows are. Where one row lets somebody log in and another does not, as in an export with each ban
-   * beside its person, nobody could tell which counts.
+   * Adds a user, unless the id is a repetition. If two different users share an id, neither is imported: the owner of
+   * their rows is unknown. The same holds if one row allows a log-in and another does not, as in an export with one row
+   * per user and ban: it is unknown which row counts.
    */
   add({
     oldId,
@@ -108,22 +108,24 @@ export class Stage {
     return 'added'
   }
 
-  /** Adds a row of somebody's. Returns how many rows of this id there are now. */
+  /** Adds a row that a user owns. Returns the number of rows with this id so far. */
   addRow(kind: Kind, oldId: string): number {
     return this.#insertRow.get(kind, oldId) as number
   }
 
-  /** Takes a row that was added. Returns how many of its id were taken; undefined when there are no more. */
+  /**
+   * Takes a row that was added. Returns the number of rows with this id taken so far; undefined if there are no more.
+   */
   takeRow(kind: Kind, oldId: string): number | undefined {
     return this.#takeRow.get(kind, oldId) as number | undefined
   }
 
-  /** The outcome for the person of this id; undefined when there is none. */
+  /** The outcome for the user with this id; undefined if there is none. */
   outcomeOf(oldId: string): Outcome | undefined {
     return this.#outcome.get(oldId) as Outcome | undefined
   }
 
-  /** Marks a person as imported; false when the person was imported before, or is left out. */
+  /** Marks a user as imported; false if the user was imported earlier, or is skipped. */
   take(oldId: string): boolean {
     const isReady = this.outcomeOf(oldId) === 'ready'
     if (isReady) this.setOutcome(oldId, 'taken over')
@@ -134,7 +136,7 @@ export class Stage {
     this.#setOutcome.run(outcome, oldId)
   }
 
-  /** The people to import, a few at a time. */
+  /** The users to import, in batches. */
   *ready(atOnce: number): Generator<{ oldId: string; usernameKey: string | null; emailKey: string | null }[]> {
     const next = this.#connection.prepare(
       `select position, old_id as oldId, username_key as usernameKey, email_key as emailKey from people
@@ -149,8 +151,8 @@ export class Stage {
   }
 
   /**
-   * Decides who of those who share a name is left out: all of them, or all but the first who can log in. One after the
-   * other, because two people may each share a name with a third.
+   * Decides which of the users who share a name are skipped: all, or all except the first who can log in. Decides one
+   * by one, because two users may each share a name with a third.
    */
   judgeDuplicates(policy: DuplicatePolicy): void {
     if (policy !== 'oldest') {
@@ -176,12 +178,12 @@ export class Stage {
     }
   }
 
-  /** How many names are shared. */
+  /** The number of shared names. */
   countDuplicates(): number {
     return Number(this.#connection.prepare(`select count(*) from (${SHARED})`).pluck().get())
   }
 
-  /** The first names that are shared, and by whom. */
+  /** The first shared names, and the users who share them. */
   duplicates(limit: number): Duplicates[] {
     const keys = this.#connection.prepare(`${SHARED} order by min(position) limit ?`).pluck().all(limit) as string[]
     const members = this.#connection.prepare(
@@ -199,7 +201,7 @@ export class Stage {
     return Object.fromEntries(rows as [Outcome, number][])
   }
 
-  /** The highest number among the ids of people, or of rows of a kind, up to this one; 0 when none is a number. */
+  /** The highest numeric id of users, or of rows of a kind, up to `upTo`; 0 if there is none. */
   highestId(kind: Kind, upTo: number): number {
     const ids = kind === 'users' ? 'people where 1' : 'belongings where kind = $kind'
     const highest = this.#connection.prepare(

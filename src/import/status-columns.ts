@@ -1,5 +1,5 @@
-// Which columns of a foreign table of users say that somebody may not log in. The names come in any case and spelling
-// (deleted_at, DeleteAt, isdeleted, " is_active"), so a name is cut into words, and the words are looked up.
+// Recognises the columns of a foreign table that determine who may log in. Names come in any case and spelling
+// (deleted_at, DeleteAt, isdeleted, " is_active"), so a name is split into words, which are looked up.
 import {
   ABOUT_STATUS,
   ACTIVE_AT,
@@ -16,10 +16,17 @@ import {
 } from './status-words.js'
 
 /**
- * How the values of a status column are read. `disabled`: anything but a clear no keeps the person out. `disabledUntil`:
- * only a time that is over is a no, too. `active`: anything but a clear yes keeps the person out. `activeUntil`: a time that
- * is over keeps the person out. `status`: words such as active and banned. `role` and `region`: nothing but a word such as
- * banned keeps the person out. `unclear`: the operator has to say. `maybe...`: only where somebody would be kept out.
+ * How the values of a status column are read.
+ * `disabled`: anything but a clear no excludes the user.
+ * `disabledUntil`: as `disabled`, but a time in the past is a no too.
+ * `active`: anything but a clear yes excludes the user.
+ * `activeUntil`: a time in the past excludes the user.
+ * `status`: words such as active and banned.
+ * `role`: only a word such as banned excludes the user.
+ * `region`: as `role`, but a value must look like the name or code of a region.
+ * `unclear`: the operator must explain the column.
+ * `maybe...`: the operator must explain the column if it would exclude a user.
+ * In all kinds, a value that is not understood excludes the user.
  */
 export type StatusKind =
   | ('disabled' | 'disabledUntil' | 'active' | 'activeUntil' | 'status' | 'role' | 'region' | 'unclear')
@@ -27,7 +34,7 @@ export type StatusKind =
 
 const words = (text: string) => new Set(text.trim().split(/\s+/))
 
-/** What is deleted is nobody's any more: a person who may not log in, a row that its owner did not see. */
+/** Words for deleted users, who may not log in, and deleted rows, which their owner no longer saw. */
 export const DELETED = words(`deleted delete deletion del removed remove discarded discard trashed trash purged erased
   destroyed gelöscht eliminado borrado supprimé 삭제`)
 const DISABLED = new Set([
@@ -43,9 +50,11 @@ const ACTIVE =
   words(`active activated enabled enable approved approval allowed valid permitted authorized authorised activo
   ativo actif aktiv 활성 활성화 승인`)
 const STATUS = words('status state lifecycle estado statut zustand 상태')
-/** Of a row these may say that it is deleted; other words of ACTIVE are about its content. */
+/**
+ * In a column of rows, these words may mean that the row is not deleted; other words of ACTIVE are about its content.
+ */
 const IN_USE = words('active activo ativo actif aktiv 활성 use 사용')
-/** Whether these keep anybody out differs from one application to the next. */
+/** Applications differ in whether these states prevent a log-in. */
 const UNCLEAR = words(`pending unconfirmed unverified unapproved restricted flagged hold onhold paused staged suspicious
   compromised hidden limited`)
 const CONFIRMED = words('confirmed')
@@ -55,11 +64,11 @@ const NEGATION = words('non not no')
 const AFFIXES = words(`is has was been are account user member membership customer person profile login signin
   credentials at on date datetime time timestamp ts day flag flg yn bool ind soft hard permanently permanent temporarily
   temporary temp auto self by admin out reason id cd utc tz 여부 일 일시 일자 계정 회원 사용자`)
-/** `use_yn` and 사용여부 are how Korean tables say active; alone, "use" says nothing. */
+/** Korean tables write active as `use_yn` or 사용여부; "use" alone means nothing. */
 const USE = words('use 사용')
 const YES_OR_NO = words('yn flag flg is in 여부')
 
-/** What has such a word with one of these is about something else than whether the account may be used. */
+/** With one of these words, a column is not about whether the account may be used. */
 const ELSEWHERE =
   words(`email emails mail phone mobile sms two factor 2fa mfa tfa otp totp notification notifications newsletter
   marketing push password passwd pwd token tokens reset remember session sessions api key subscription subscriptions trial
@@ -78,10 +87,10 @@ for (const [set, more] of [
 }
 
 const VOCABULARY = [DISABLED, ACTIVE, STATUS, UNCLEAR, CONFIRMED, EXPIRY, UNTIL, NEGATION, AFFIXES, USE]
-/** Glued to words that are not known, these still show that a column is about who may come in. */
+/** Even within unknown compounds, these words show that a column is about who may log in. */
 const TELLING = [...DISABLED].filter((word) => word.length >= 6)
 
-/** What a column of users says about who may log in, beside these others; undefined when its name does not hint at that. */
+/** What a column of users, among `others`, says about who may log in; undefined if its name has no hint. */
 export function statusKindOf(column: string, others: string[] = []): StatusKind | undefined {
   const parts = wordsOf(column)
   const name = parts.join('_')
@@ -95,7 +104,7 @@ export function statusKindOf(column: string, others: string[] = []): StatusKind 
   return parts.every((part) => VOCABULARY.some((set) => set.has(part))) ? kindOfWords(has) : kindByHint(parts)
 }
 
-/** What a name says as a whole. */
+/** Recognises whole names. */
 function kindOfName(name: string): StatusKind | undefined {
   if (LOGIN_ALLOWED.test(name)) return 'active'
   if (NO_LOGIN.test(name)) return 'disabled'
@@ -106,7 +115,7 @@ function kindOfName(name: string): StatusKind | undefined {
   return ROLE.test(name) ? 'role' : undefined
 }
 
-/** What a name says that is made of known words. */
+/** Recognises names that consist of known words. */
 function kindOfWords(has: (set: Set<string>) => boolean): StatusKind | undefined {
   if (has(UNCLEAR) || has(CONFIRMED)) {
     if (has(NEGATION) || (has(UNCLEAR) && has(CONFIRMED))) return 'unclear'
@@ -124,7 +133,7 @@ function kindOfWords(has: (set: Set<string>) => boolean): StatusKind | undefined
   return has(STATUS) ? 'status' : undefined
 }
 
-/** What a name hints at that has other words, too. */
+/** Recognises hints in names that also contain unknown words. */
 function kindByHint(parts: string[]): StatusKind | undefined {
   const has = (set: Set<string>) => parts.some((part) => set.has(part))
   if ([ACTIVE, STATUS, CONFIRMED, EXPIRY].some(has)) return 'unclear'
@@ -133,7 +142,7 @@ function kindByHint(parts: string[]): StatusKind | undefined {
   return has(NEGATION) ? 'unclear' : 'maybeDisabled'
 }
 
-/** What a column of rows says about which of them are deleted; undefined when its name does not hint at that. */
+/** What a column of rows says about which are deleted; undefined if its name has no hint. */
 export function rowStatusKindOf(column: string): StatusKind | undefined {
   const kind = statusKindOf(column)
   if (kind === undefined || kind === 'status') return kind
@@ -143,7 +152,7 @@ export function rowStatusKindOf(column: string): StatusKind | undefined {
   return isMeant ? kind : undefined
 }
 
-/** `is_active`, `isActive`, `IS-ACTIVE` and `isactive` are the words is, active. */
+/** Splits a name into words: `is_active`, `isActive`, `IS-ACTIVE` and `isactive` are the words is, active. */
 function wordsOf(column: string): string[] {
   return column
     .normalize('NFC')
@@ -155,7 +164,7 @@ function wordsOf(column: string): string[] {
     .flatMap((word) => unglue(word) ?? [word])
 }
 
-/** The known words that a word is made of; undefined when it is not made of such. */
+/** Splits a compound into known words; undefined if other parts remain. */
 function unglue(word: string): string[] | undefined {
   if (word === '' || ELSEWHERE.has(word)) return word === '' ? [] : [word]
   for (let length = word.length; length > 0; length -= 1) {

@@ -2,18 +2,18 @@ import type { StatusColumn } from './columns.js'
 import type { Objection } from './objections.js'
 import { bump } from './tally.js'
 
-/** Different values of a column that are counted; one that holds more is no status. */
+/** The most distinct values that are counted; a column with more is not a status. */
 const VALUES_COUNTED = 100
 const VALUE_MAX_LENGTH = 60
 
-/** What a column does that says who may log in, or which rows are deleted. */
+/** The effect of a column that determines who may log in, or which rows are deleted. */
 export interface StatusReport {
   column: string
   kind: StatusColumn['kind']
   isMapped: boolean
-  /** How many people or rows it keeps out. */
+  /** How many users or rows the column excludes. */
   disables: number
-  /** The values among theirs that are not understood, with how often they come. */
+  /** The values that are not understood, with their counts. */
   unknown: Record<string, number>
 }
 
@@ -25,13 +25,13 @@ export function statusReports(columns: StatusColumn[]): StatusReport[] {
   }))
 }
 
-/** A name alone does not say what a number or a word in a column of states means. */
+/** Whether the operator must explain a column: the name alone does not tell what its numbers or words mean. */
 export function isUnclear({ kind, isMapped, unknown }: StatusReport): boolean {
   const isAsked = kind === 'status' || kind === 'region' || kind.startsWith('maybe')
   return !isMapped && (kind === 'unclear' || (isAsked && Object.keys(unknown).length > 0))
 }
 
-/** Whether a row that is not active is deleted, only the operator knows. */
+/** The same for a column of rows: only the operator knows whether an inactive row is deleted. */
 export function isUnclearOfRows({ kind, isMapped, disables, unknown }: StatusReport): boolean {
   return !isMapped && ((kind !== 'disabled' && disables > 0) || Object.keys(unknown).length > 0)
 }

@@ -1,10 +1,10 @@
 import type { StatusKind } from './status-columns.js'
 import { isAbsent } from './values.js'
 
-/** What a value of a status column says of its person: `unknown` keeps the person out, and the report names the value. */
+/** What a value of a status column means: `unknown` excludes the user, and the report lists the value. */
 export type Verdict = 'on' | 'off' | 'unknown'
 
-/** What a value is, whatever its column: a truth, a point in time (ms since 1970), a word, or none. */
+/** The type of a value: absent, yes or no, a word, or a time (ms since 1970). */
 type Reading = 'absent' | 'yes' | 'no' | 'word' | number
 
 const words = (text: string) => new Set(text.trim().split(/\s+/))
@@ -25,21 +25,21 @@ const NOT_ACTIVE =
   withdrawn cancelled canceled revoked invalid spam blacklisted retired resigned left inactivo inaktiv gesperrt inactif
   inativo 비활성 정지 탈퇴 휴면 차단 삭제 중지 무효 無効 无效 停止 禁用`)
 
-/** Times since 1970 in seconds: from 1973 to 2200. Other numbers are codes, counts, or in units that nobody can tell. */
+/** Seconds since 1970, from 1973 to 2200. Other numbers are codes, counts, or in an unknown unit. */
 const EPOCH_FROM = 1e8
 const EPOCH_UNTIL = 7.26e9
-/** Milliseconds and microseconds, from 1982: before, they may be seconds of a far future that stands for never. */
+/** Milliseconds and microseconds, from 1982 on: smaller numbers may be seconds of a far future that means "never". */
 const FINER_FROM = 4e8
-/** How databases and frameworks write "no time": MySQL, .NET and Go. */
+/** Null dates of databases and frameworks: MySQL, .NET and Go. */
 const NO_TIME = /^(0000-00-00|0001-01-01)/
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i
 const COMPACT = /^((?:19|20|99)\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/
 const DATE = /^\d{4}-\d{2}-\d{2}([ t]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?)?/i
-/** A part of a country: a code of two letters or more, or its name. */
+/** A part of a country: a code of two or more letters, or a name. */
 const REGION = /^\p{L}[\p{L} .'-]+$/u
 const ZONE = /(z|[+-]\d{2}:\d{2})$/i
 
-/** What a value says about its person at the moment `now` (ms since 1970), in a column of this kind. */
+/** What a value in a column of this kind means at the time `now` (ms since 1970). */
 export function judge(kind: StatusKind, value: unknown, now: number): Verdict {
   const reading = read(value)
   const isPast = typeof reading === 'number' && reading <= now
@@ -75,12 +75,12 @@ export function judge(kind: StatusKind, value: unknown, now: number): Verdict {
   }
 }
 
-/** Whether a value has a word such as banned, as a list of roles may. */
+/** Whether the text contains a word such as banned, as a list of roles may. */
 function namesNotActive(text: string): boolean {
   return text.split(/[^\p{L}\p{N}]+/u).some((word) => NOT_ACTIVE.has(word))
 }
 
-/** Whether a value says yes: anything but a clear no does. */
+/** Whether a value means yes: anything but a clear no. */
 export function isYes(value: unknown): boolean {
   return !['absent', 'no'].includes(String(read(value)))
 }
@@ -125,7 +125,7 @@ function readTime(text: string): Reading {
   return Number.isNaN(time) ? 'word' : time
 }
 
-/** A value as a text that can be looked up, and shown in a report. */
+/** A value as normalised text, for look-ups and reports. */
 export function spell(value: unknown): string {
   const text = Buffer.isBuffer(value)
     ? value.toString()

@@ -1,5 +1,5 @@
-// More words in the names of columns that keep somebody out, or let somebody in: of people who left, of what forbids a
-// log-in, and of other languages.
+// More words in the names of status columns: about users who left and log-ins that are forbidden, and in other
+// languages.
 
 const words = (text: string) => text.trim().split(/\s+/)
 
@@ -16,22 +16,22 @@ export const MORE_DISABLED =
   강퇴 퇴사 퇴직 중지 접근차단 削除 退会 停止 無効 凍結 禁用 冻结 封禁 删除 注销 заблокирован удален удалён забанен`)
 export const MORE_ACTIVE = words(`habilitado vigente attivo abilitato alive usable loginable 有効 启用 有效 активен`)
 export const MORE_STATUS = words('stat sts situacao situação stato 状态 狀態 ステータス статус')
-/** Short forms of user and member, and what JSON and serialisers put around the fields of a person. */
+/** Abbreviations of user and member, and prefixes that JSON and serialisers add to the fields of a user. */
 export const MORE_AFFIXES = words(
   `mb mem usr acct acc emp fields attributes metadata meta app data props properties of`,
 )
 
-/** A person's role or kind: one of them may be "banned". */
+/** A user's role or kind, which may be "banned". */
 export const ROLE =
   /^(user_|account_|member_|mb_)?(roles?|type|kind|groups?|level|grade|rank|auth|class|category)(_(name|code))?$/
-/** The end of a log-in's ban, or the opposite of one. */
+/** The end of a ban, or its opposite. */
 export const UNDONE = /(^|_)(unlock|unban|unblock|unsuspend)(n?ed)?(_|$)/
 export const IS_TIME = /_(at|on|date|time|datetime|timestamp|until)$/
-/** When somebody was active last, or was made so. */
+/** When a user was last active, or was activated. */
 export const ACTIVE_AT = /^active_(at|on|date|time|datetime|timestamp)$/
 export const ENDS_AT = /^((user|account|member|membership)_)?(end|ends|until)(_(at|on|date|time|datetime))?$/
 export const NO_LOGIN = /^(is_)?(no|non|not)_(login|log_in|signin|sign_in|logon)(_.*)?$/
-/** When a status was changed, and what somebody is busy with. */
+/** When a status was changed, and a user's current activity. */
 export const ABOUT_STATUS = /^(last_)?(status|state)_(updated|changed|change|modified|emoji)(_.*)?$|^active_.*_id$/
-/** Beside one of these, `state` is a part of an address. */
+/** Next to one of these columns, `state` is part of an address. */
 export const ADDRESS = /^(city|town|zip|zip_?code|postal_?code|post_?code|postcode)$/

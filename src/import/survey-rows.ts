@@ -13,7 +13,9 @@ interface Dependencies {
   target: Database | undefined
 }
 
-/** What becomes of the rows of a table, and what its columns of status do. Remembers each row that is to come. */
+/**
+ * Determines the outcome of each row of a table and the effect of its status columns. Adds rows to import to the stage.
+ */
 export async function surveyRows(
   kind: Exclude<Kind, 'users'>,
   table: MappedTable,

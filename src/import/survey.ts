@@ -11,54 +11,57 @@ import { compareWith } from './target.js'
 import { type ImportedUser, type Oddity, readUser } from './user.js'
 
 const DUPLICATES_SHOWN = 20
-/** Hashes that are not bcrypt, and take longer than bcrypt by the defaults of those who make them. */
+/** Hashes other than bcrypt that take longer than bcrypt, at their formats' defaults. */
 const DEAR_FORMAT = /-crypt$|argon2|scrypt$/
-/** bcrypt at this cost takes about as long as argon2id by its defaults. */
+/** The cost at which bcrypt takes about as long as argon2id at its defaults. */
 const COST_LIKE_ARGON2ID = 8
 
 /** What an import would do. */
 export interface Survey {
-  /** The columns of users that are read, by what they are for, and those that are not. */
+  /** The columns of users that are read, by field, and those that are not. */
   columns: { used: Readonly<Record<string, string>>; unused: string[] }
   status: StatusReport[]
-  /** What the columns do that say which rows are deleted; their names have that of the table before them. */
+  /** The effect of the columns that determine which rows are deleted, named with their table. */
   rowStatus: StatusReport[]
   /**
-   * Columns that hint at who may log in or at which rows are deleted, and that the operator has to explain before anything is
-   * written.
+   * Columns that may determine who may log in or which rows are deleted. The operator must explain them before anything
+   * is written.
    */
   unclear: string[]
   users: Tally
   tutorials?: Tally
   todos?: Tally
-  /** How many passwords are of each format. */
+  /** The number of passwords in each format. */
   formats: Record<string, number>
-  /** How many of these take longer than a hash of this service, by format and cost. */
+  /** The number of hashes that take longer than a hash of this service, by format and cost. */
   dear: Record<string, number>
-  /** Hashes beside a column of Flask-Security, which hashes something else than the password. */
+  /**
+   * Hashes in a table with Flask-Security's column: they are hashes of an HMAC of the password, so no log-in can
+   * succeed.
+   */
   keyedHashes: number
-  /** Passwords in plain text, to be hashed. */
+  /** The number of plaintext passwords to hash. */
   plaintext: number
-  /** People who come without a password that could be right, by reason. */
+  /** The number of users without a usable password, by reason. */
   withoutPassword: Record<string, number>
-  /** Those of them whose password only looks like a hash. */
+  /** Those users whose password only looks like a hash. */
   hashlike: Named
   admins: number
   disabled: number
-  /** People with names that could not be registered here, by what is odd about them. */
+  /** Users with names that cannot be registered here, by reason. */
   outsideRules: Record<Oddity, Named>
   duplicates: { groups: number; examples: Duplicates[] }
-  /** Ids that several people have. */
+  /** Ids that several users share. */
   sharedIds: Named
-  /** People with blanks or line ends around their id, name, address or hash. */
+  /** The number of users with blanks or line ends around their id, name, address or hash. */
   padded: number
-  /** People whose time of creation cannot be told. */
+  /** The number of users whose time of creation is unreadable. */
   unknownTimes: number
-  /** People whose display name cannot be kept. */
+  /** The number of users whose display name cannot be stored. */
   lostNames: number
 }
 
-/** Reads the whole source, and compares it with itself and with the target, which may be missing. Writes nothing. */
+/** Reads the whole source, and looks for conflicts within it and with the target, if there is one. Writes nothing. */
 export async function survey(plan: Plan, stage: Stage, target: Database | undefined): Promise<Survey> {
   const { users } = plan.tables
   const found = emptySurvey(users)
@@ -169,7 +172,7 @@ function settingsOf({ format, bcryptCost }: StoredHash): string {
   return bcryptCost === undefined ? format : `${format} of cost ${bcryptCost}`
 }
 
-/** Flask-Security hashes an HMAC of the password, keyed with a secret of its own; only Django's formats it takes as they are. */
+/** Flask-Security hashes an HMAC of the password, keyed with its own secret, except in Django's formats. */
 function isKeyed(format: string, { columns, unused }: MappedTable): boolean {
   const names = [...Object.values(columns), ...unused]
   return !format.startsWith('Django') && names.some((name) => name.toLowerCase() === 'fs_uniquifier')

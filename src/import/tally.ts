@@ -1,4 +1,4 @@
-/** How many rows there are, and what becomes of them: the first number is the sum of the others. */
+/** The number of rows and their outcomes: `read` is the sum of the others. */
 export interface Tally {
   read: number
   ready: number
@@ -6,7 +6,7 @@ export interface Tally {
   skipped: Record<string, number>
 }
 
-/** How many there are, and the names of some. */
+/** A count, and the names of some. */
 export interface Named {
   count: number
   names: string[]

@@ -6,12 +6,12 @@ import type { Database, Tables } from '../database/database.js'
 import type { Origin } from './plan.js'
 import type { Stage } from './stage.js'
 
-/** What the ids of each kind are filed under. */
+/** The kind under which ids are stored. */
 export const FILED_AS = { users: 'user', tutorials: 'tutorial', todos: 'todo' } as const
-/** What is asked of the target at once. */
+/** Rows per query of the target. */
 export const ROWS_ASKED = 500
 
-/** Who was taken over before, and whose name somebody has here. */
+/** Finds users who were imported earlier, and users whose names are taken here. */
 export async function compareWith({ db, tables }: Database, origin: Origin, stage: Stage): Promise<void> {
   const { users } = tables
   for (const people of stage.ready(ROWS_ASKED)) {
@@ -37,7 +37,7 @@ export async function compareWith({ db, tables }: Database, origin: Origin, stag
   }
 }
 
-/** What somebody may be known by here. Older versions kept the domain of an address as it was typed. */
+/** The keys under which a user may be stored here. Older versions kept the domain of an address as typed. */
 function keysOf({ usernameKey, emailKey }: { usernameKey: string | null; emailKey: string | null }): string[] {
   return [usernameKey, emailKey].flatMap((key) => {
     const [, local, domain] = /^(.*@)(.*xn--.*)$/.exec(key ?? '') ?? []
@@ -45,7 +45,7 @@ function keysOf({ usernameKey, emailKey }: { usernameKey: string | null; emailKe
   })
 }
 
-/** The names that those who were taken over before had in their source, by their old ids; null for those deleted since. */
+/** The names that users imported earlier had in their source, by old id; null for users deleted since. */
 async function namesImported(
   { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
   origin: Origin,
@@ -58,7 +58,7 @@ async function namesImported(
   return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.oldName]))
 }
 
-/** The new ids of those that were taken over before, by their old ones. */
+/** The new ids of rows imported earlier, by old id. */
 export async function idsImported(
   { db, tables: { importedIds } }: Pick<Database, 'db' | 'tables'>,
   origin: Origin,
@@ -73,7 +73,7 @@ export async function idsImported(
   return new Map(rows.map((row) => [idOfForm.get(row.oldId) ?? row.oldId, row.newId]))
 }
 
-/** Old ids by the forms in which they may be kept. */
+/** Old ids, by the forms in which they may be stored. */
 function idsByForm({ erasureKeys, source }: Origin, oldIds: string[]): Map<string, string> {
   return new Map(oldIds.flatMap((oldId) => keptForms(erasureKeys, source, oldId).map((form) => [form, oldId])))
 }

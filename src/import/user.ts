@@ -9,22 +9,22 @@ import type { Row } from './source.js'
 import { isYes } from './status-values.js'
 import { isAbsent, isPadded, secretTextOf, textOf } from './values.js'
 
-/** What is stored for somebody who comes without a password: no hash, so that every password is wrong. */
+/** Stored for users without a password. It is not a hash, so every password is wrong. */
 export const NO_PASSWORD = '!'
-/** Nobody can see or type these in a name. */
+/** Invisible characters, which cannot be typed in a name. */
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{C}\p{Zl}\p{Zp}]/u
 
-/** How rows of people are read. */
+/** Options for reading rows of users. */
 export interface ReadOptions {
   plaintext: Plaintext
-  /** Milliseconds since 1970: what was blocked until an earlier time is blocked no more. */
+  /** Milliseconds since 1970: a block that expired before this time no longer counts. */
   now: number
 }
 
-/** What sets a name apart from those that people may register. */
+/** Why a name could not be registered here. */
 export type Oddity = 'invisible' | 'reserved' | 'other'
 
-/** Somebody as they would be here. */
+/** A user as it will be stored here. */
 export interface ImportedUser {
   oldId: string
   username: string | null
@@ -34,30 +34,30 @@ export interface ImportedUser {
   name: string | null
   password: Password
   isActive: boolean
-  /** Why somebody is not active: the columns that say so. */
+  /** The columns that make the user inactive. */
   objections: Objection[]
-  /** Was an admin there; here nobody becomes one by an import. */
+  /** Whether the user was an admin. An import never makes admins. */
   wasAdmin: boolean
-  /** Why somebody could not register here by this name; they log in by it all the same. Null for any other name. */
+  /** Why this name could not be registered here; the user can log in with it nevertheless. Null for other names. */
   oddity: Oddity | null
-  /** There were blanks or line ends around the id, a name or the password. */
+  /** Whether there were blanks or line ends around the id, a name or the password. */
   isPadded: boolean
-  /** In milliseconds since 1970; null when the source does not say, or not in a way that can be told. */
+  /** In milliseconds since 1970; null if the source has no time, or an unreadable one. */
   createdAt: number | null
-  /** The source says when, in a way that cannot be told. */
+  /** Whether the source has an unreadable time. */
   hasUnknownTime: boolean
-  /** There is a display name that cannot be kept: too long, or with NUL in it. */
+  /** Whether the display name cannot be stored: too long, or with NUL in it. */
   isNameLost: boolean
 }
 
 export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
 
-/** Reads a row of people; a text says why it cannot be taken over. */
+/** Reads a row of users. Returns a text, the reason, if the row is skipped. */
 export function readUser(row: Row, table: MappedTable, options: ReadOptions): ImportedUser | UserSkip {
   const { columns } = table
   const value = (field: string) => (columns[field] === undefined ? undefined : row[columns[field]])
   const email = presentText(value('email'))
-  // "None" may be a user name, but hardly that of somebody who has an address.
+  // "None" may be a user name, but hardly that of a user with an address.
   const username = email === null ? textOf(value('username')) : presentText(value('username'))
   const name = presentText(value('name'))
   if (username === null && email === null) return 'nothing to log in with'
