@@ -12,19 +12,19 @@ import { sentenceOf } from './refusals.js'
 const BACK: Translated<string> = { en: 'Back to your account', ko: '내 계정으로 돌아가기' }
 const DONE: Translated<string> = { en: 'Done.', ko: '완료했습니다.' }
 
-/** The query of a page to which a form leads that did what it was to do. */
+/** The query of a page after its form has succeeded. */
 export const Done = Type.Object({ done: Type.Optional(Type.Literal('1')) })
 
-/** How a page of the account is shown. */
+/** How a page of the account is displayed. */
 export interface View {
-  /** The path of the service, without a slash at its end. */
+  /** The path of the service, without a trailing slash. */
   path: string
   locale: Locale
-  /** Whether the form before it did what it was to do. */
+  /** Whether the form on the page has just succeeded. */
   isDone: boolean
-  /** What is wrong with the form that was sent. */
+  /** What is wrong with the submitted form. */
   error?: string
-  /** The status of a page with an error; 400 without it. */
+  /** The status of a page with an error; 400 by default. */
   status?: number
 }
 
@@ -34,7 +34,7 @@ export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'serv
   return { ...view, isDone: done !== undefined && error === undefined, ...(error !== undefined && { error }) }
 }
 
-/** A page of the account: what went well or wrong, what the page says, and the way back. */
+/** A page of the account: success or error, content, and a link back. */
 export function accountPage(title: string, body: Html, { path, locale, isDone, error, status = 400 }: View): Page {
   return {
     title,
@@ -45,7 +45,7 @@ ${body}
   }
 }
 
-/** What the form says that is shown again. @throws the error, where the person cannot mend it there */
+/** The view of a form with this error. @throws the error, if the user cannot correct it in the form */
 export function mendable(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error
@@ -53,12 +53,12 @@ export function mendable(error: unknown, codes: readonly ProblemCode[], request:
   return problem.code === 'not_found' ? { ...view, status: problem.status } : view
 }
 
-/** Leads to the page again after its form was done, so that to load it again sends nothing again. */
+/** Redirects to the page after its form has succeeded, so that a reload does not submit the form again. */
 export function doneOn(reply: FastifyReply, page: string): FastifyReply {
   return reply.redirect(`${publicPath(reply.server.config)}/account/${page}?done=1`, 303)
 }
 
-/** A time as people read it. */
+/** A time in the user's language. */
 export function timeText(milliseconds: number, locale: Locale): Html {
   const format = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
   const iso = new Date(milliseconds).toISOString()

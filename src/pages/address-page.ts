@@ -39,7 +39,7 @@ const TEXTS = {
 
 type Addresses = Pick<User, 'email' | 'emailVerifiedAt' | 'pendingEmail'>
 
-/** The addresses of an account, the one that waits included, and the form for another. */
+/** The confirmed and the pending address of an account, and the form for another. */
 export function addressPage(
   user: Addresses,
   { isMailOn, typed }: { isMailOn: boolean; typed?: string },

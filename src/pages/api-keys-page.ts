@@ -8,9 +8,9 @@ import type { Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { describeScope } from './scope-texts.js'
 
-/** What comes before a word of a scope in the name of its box. */
+/** The prefix of the names of scope checkboxes. */
 export const SCOPE_FIELD = 'scope-'
-/** How long a key may live, in days. */
+/** The lifetimes of a key, in days. */
 export const LIFETIMES_DAYS = [30, 90, 365] as const
 
 const TEXTS = {
@@ -45,11 +45,11 @@ const TEXTS = {
 interface Shown {
   keys: readonly ApiKeyRow[]
   role: Role
-  /** The form that was refused. */
+  /** The values of a refused form. */
   typed?: { name: string; days: string; scope: string } | undefined
 }
 
-/** The keys of somebody, and the form for a new one. */
+/** The API keys of a user, and the form for a new one. */
 export function apiKeysPage({ keys, role, typed }: Shown, view: View): Page {
   const { locale, path } = view
   const text = TEXTS[locale]

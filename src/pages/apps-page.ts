@@ -25,7 +25,7 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** An application that somebody lets use their account. */
+/** An application that the user has consented to. */
 interface App {
   id: string
   name: string
@@ -33,7 +33,7 @@ interface App {
   grantedAt: number
 }
 
-/** What each application may do, with a button to take it back. */
+/** The scope of each application, with a button to withdraw the consent. */
 export function appsPage(apps: readonly App[], view: View): Page {
   const text = TEXTS[view.locale]
   const body = html`<p class="muted">${apps.length > 0 ? text.hint : text.none}</p>

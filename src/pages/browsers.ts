@@ -1,4 +1,4 @@
-/** Browsers and programs by what their User-Agent header holds. The first that fits counts: Edge calls itself Chrome as well. */
+/** Browsers and programs by their User-Agent header. The first match counts: Edge also contains Chrome. */
 const PROGRAMS: [pattern: RegExp, name: string][] = [
   [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
   [/\b(?:OPR|Opera)\//, 'Opera'],
@@ -19,7 +19,7 @@ const SYSTEMS: [pattern: RegExp, name: string][] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** What somebody is logged in with, as people call it: what is known of its program and its system. */
+/** The program and the system of a User-Agent header, by their usual names. */
 export function programOf(userAgent: string | null): { program: string | undefined; system: string | undefined } {
   const nameIn = (names: typeof PROGRAMS) => names.find(([pattern]) => pattern.test(userAgent ?? ''))?.[1]
   return { program: nameIn(PROGRAMS), system: nameIn(SYSTEMS) }

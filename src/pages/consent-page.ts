@@ -33,18 +33,18 @@ const TEXTS: Translated<Record<Text, string>> = {
 
 interface Consent {
   action: string
-  /** Where somebody else logs in. */
+  /** The link to log in with another account. */
   otherAccount: string | undefined
   client: string
   redirectUri: string
   words: readonly string[]
-  /** The name of who is asked. */
+  /** The name of the user. */
   user: string
-  /** The session of the browser, which alone may answer. */
+  /** The session that the consent is valid for. */
   sessionId: string
 }
 
-/** Asks whether a client of others may have what it asks for. */
+/** Asks the user for consent to the scope that a third-party client requests. */
 export function consentPage(
   { action, otherAccount, client, redirectUri, words, user, sessionId }: Consent,
   locale: Locale,

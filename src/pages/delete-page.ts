@@ -22,7 +22,6 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** The form that deletes the account. */
 export function deletePage({ username, email }: Pick<User, 'username' | 'email'>, view: View): Page {
   const text = TEXTS[view.locale]
   const body = html`<p>${text.hint}</p>

@@ -1,4 +1,4 @@
-/** What the page at /docs adds to the styles of Swagger UI: the colours of the other pages, and a layout that fits a phone. */
+/** Additional styles for Swagger UI at /docs: the colours of the other pages, and a layout for phones. */
 export const DOCS_STYLES = `:root { --accent: #1a56c4; --accent-hover: #15479f; --muted: #57606a; }
 .swagger-ui .topbar { background: var(--accent); padding: .6rem 0; }
 .swagger-ui .topbar .download-url-wrapper .select-label { color: #fff; }

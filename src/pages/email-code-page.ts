@@ -4,7 +4,7 @@ import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { type MailRequestForm, mailRequestPage } from './mail-request-page.js'
 
-/** Longer than a mailed code, with blanks. */
+/** Longer than a mailed code with blanks. */
 export const EMAIL_CODE_MAX_LENGTH = 32
 
 const TEXTS = {
@@ -36,22 +36,22 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** The form that asks for a code. */
+/** The form that requests a code. */
 export function emailCodePage(form: MailRequestForm, locale: Locale): Page {
   return mailRequestPage(form, TEXTS[locale])
 }
 
 interface Typing {
-  /** The log-in, which takes the code. */
+  /** The log-in, to which the code is posted. */
   action: string
-  /** Where another code is asked for. */
+  /** The page to request another code. */
   another: string
   email: string
   isShared?: boolean
   error?: string | undefined
 }
 
-/** The form for the code, whoever has the address. */
+/** The form for the code. The page is the same whether or not an account has the address. */
 export function emailCodeSentPage({ action, another, email, isShared, error }: Typing, locale: Locale): Page {
   const text = TEXTS[locale]
   const isWrong = error !== undefined

@@ -39,19 +39,19 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** What the pages of an enrollment have in common. */
+/** The common data of the pages of an enrollment. */
 export interface Step {
-  /** Where the forms are posted to. */
+  /** The address of the forms. */
   action: string
-  /** The ticket, which travels in them. */
+  /** The ticket, a hidden field of each form. */
   ticket: string
-  /** Whether the device is somebody else's. */
+  /** Whether the user is on a shared device. */
   isShared: boolean
   locale: Locale
   error?: string | undefined
 }
 
-/** The ways to add the first factor. `making` is what the device makes a passkey with; undefined where there are none. */
+/** The methods for the first second factor. `making` holds the options for a passkey; undefined if passkeys are off. */
 export function methodsPage(making: object | undefined, step: Step): Page {
   const text = TEXTS[step.locale]
   const { action, locale } = step
@@ -65,7 +65,7 @@ ${making !== undefined && addPasskeyPart(making, { action, locale, fields: field
   }
 }
 
-/** The form for the code of the mail. */
+/** The form for the mailed code. */
 export function mailedPage(step: Step): Page {
   const text = TEXTS[step.locale]
   return {
@@ -82,14 +82,14 @@ ${button(text.confirm)}
   }
 }
 
-/** For somebody whom no mail can reach, and whom the operator must confirm. */
+/** For a user without a reachable address, whom the operator must confirm. */
 export function operatorPage(locale: Locale): Page {
   const text = TEXTS[locale]
   const body = html`<p>${text.operatorHint}</p><p class="secret" translate="no">latchkey users enroll-link</p>`
   return { title: text.operator, status: 403, body }
 }
 
-/** The secret of the new app, and the form for its first code. */
+/** The secret for the new app, and the form for its first code. */
 export function appPage(secret: { uri: string; qr: string }, step: Step): Page {
   const { action, locale, error } = step
   const fields = fieldsOf(step, 'complete-enrollment')
@@ -97,7 +97,7 @@ export function appPage(secret: { uri: string; qr: string }, step: Step): Page {
   return { ...frame(title, step), body: html`${complaint(error)}${body}` }
 }
 
-/** The end: the recovery codes, and the way on. A redirect would show them to nobody. */
+/** The last page: the recovery codes, and a link on. A redirect would not show the codes. */
 export function enrolledPage(codes: readonly string[], onwards: string, locale: Locale): Page {
   const { title, body } = recoveryCodesPart(codes, locale)
   return { title, body: html`${body}${wayOn(onwards, TEXTS[locale].onwards)}` }

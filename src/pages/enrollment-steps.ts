@@ -22,14 +22,14 @@ const fields = {
 }
 const code = Type.String({ minLength: 1, maxLength: 32 })
 
-/** The forms by which the first factor is added in the middle of a log-in. */
+/** The forms that add the first second factor during a log-in. */
 export const EnrollmentForm = Type.Union([
   Type.Object({ ...fields, deed: Type.Literal('confirm-enrollment'), code }),
   Type.Object({ ...fields, deed: Type.Literal('enroll-app') }),
   Type.Object({
     ...fields,
     ...{ deed: Type.Literal('complete-enrollment'), code },
-    /** What the page before has shown, to be shown again where the code was wrong. */
+    /** From the previous page, to be shown again if the code is wrong. */
     uri: Type.String({ pattern: '^otpauth://totp/[!-~]+$', maxLength: 1_024 }),
   }),
   Type.Object({
@@ -41,12 +41,15 @@ export const EnrollmentForm = Type.Union([
 ])
 export type EnrollmentForm = Static<typeof EnrollmentForm>
 
-/** Where the forms of an enrollment are posted to, and the token of an operator's link, where somebody came by one. */
+/** The address of the forms of an enrollment, and the token of an operator's link, if the user followed one. */
 export interface Place extends Pick<Step, 'action' | 'isShared' | 'locale'> {
   link?: string | undefined
 }
 
-/** The next page of an enrollment, or whoever has completed it. @throws Problem invalid_ticket, and what no form can mend */
+/**
+ * The next page of an enrollment, or the completed enrollment.
+ * @throws Problem invalid_ticket, and errors that no form can correct
+ */
 export async function enrollBy(form: EnrollmentForm, request: FastifyRequest, place: Place): Promise<Page | Enrolled> {
   const { enrollments, config } = request.server
   const client = clientOf(request)
@@ -72,7 +75,10 @@ export async function enrollBy(form: EnrollmentForm, request: FastifyRequest, pl
   }
 }
 
-/** The first page of an enrollment, for what `mfa_enrollment_required` says. @throws Problem invalid_one_time_token of a link */
+/**
+ * The first page of an enrollment, for a problem `mfa_enrollment_required`.
+ * @throws Problem invalid_one_time_token of a link
+ */
 export async function beginEnrollment(problem: Problem, request: FastifyRequest, place: Place): Promise<Page> {
   const { enrollments } = request.server
   const { ticket, confirmation } = problem.extension as { ticket: string; confirmation: string }
@@ -103,7 +109,7 @@ const MENDABLE = {
   'enroll-passkey': ['passkey_rejected', 'name_rejected'],
 } as const satisfies Record<string, readonly ProblemCode[]>
 
-/** What is wrong, in words. @throws the error, where the person cannot mend it in the form */
+/** The error as text. @throws the error, if the user cannot correct it in the form */
 function mended(error: unknown, codes: readonly ProblemCode[], { locale }: Step): string {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error

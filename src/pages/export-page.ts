@@ -19,7 +19,7 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** Where people get all that is stored about them. */
+/** The page to download all stored data. */
 export function exportPage(view: View): Page {
   const text = TEXTS[view.locale]
   const body = html`<p>${text.what}</p>

@@ -6,26 +6,26 @@ import { queryOf } from '../http/request-target.js'
 import type { WaysOut } from './log-in-page.js'
 import { ACCOUNT_PATH_PATTERN } from './return-paths.js'
 
-/** What the log-in of the pages of the account is asked with. */
+/** The query of the log-in for the account pages. */
 export const LogInQuery = Type.Object({
-  /** Where the person goes afterwards: a page of ours, so that a link leads nobody astray. */
+  /** The page after the log-in. Only account pages are allowed, so that a link cannot redirect to another site. */
   to: Type.String({ pattern: ACCOUNT_PATH_PATTERN, maxLength: 512, default: '/account' }),
-  /** Asks also whoever is logged in: before something that changes how one logs in. */
+  /** Asks logged-in users again: before a change to how they log in. */
   again: Type.Optional(Type.Literal('1')),
-  /** Tells whoever was logged out meanwhile that the form which led here was not taken. */
+  /** Tells a user who was logged out meanwhile that the form was not processed. */
   lost: Type.Optional(Type.Literal('1')),
-  /** The token of an operator's link, with which somebody may add the first second factor. */
+  /** The token of an operator's link, which allows the user to add the first second factor. */
   enroll: Type.Optional(Type.String({ maxLength: 128 })),
 })
 export type LogInQuery = Static<typeof LogInQuery>
 
-/** Where somebody is on the way to an application: the query of its authorization request, with `?`, or nothing. */
+/** The query of the authorization request that a user is in, with `?`; empty outside of one. */
 export function flowOf({ url, query }: Pick<FastifyRequest, 'url' | 'query'>): string {
   const isFlow = typeof (query as { client_id?: unknown }).client_id === 'string'
   return isFlow ? queryOf(url) : ''
 }
 
-/** The pages for people who log in otherwise or cannot, which lead back to the flow, or to this log-in. */
+/** The pages for users who log in differently or cannot log in. They lead back to the flow, or to this log-in. */
 export function waysOutOf(
   { config, mail }: Pick<FastifyInstance, 'config' | 'mail'>,
   flow: string,
@@ -39,12 +39,12 @@ export function waysOutOf(
   }
 }
 
-/** The page to log in on, which takes up the flow again. It is always one of ours, whatever the query says. */
+/** The log-in page, which continues the flow. Always a page of this service, whatever the query contains. */
 export function logInAddress(config: Pick<Config, 'PUBLIC_URL'>, flow: string): string {
   return `${publicPath(config)}${flow === '' ? '/account/login' : `/authorize${flow}`}`
 }
 
-/** The log-in of the pages of the account. */
+/** The address of the log-in for the account pages. */
 export function accountLogIn(config: Pick<Config, 'PUBLIC_URL'>, { to, again, enroll }: LogInQuery): string {
   const query = { to, ...(again !== undefined && { again }), ...(enroll !== undefined && { enroll }) }
   return `${publicPath(config)}/account/login?${new URLSearchParams(query)}`

@@ -26,12 +26,12 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** The form that asks for a mail. */
+/** The form that requests a mail. */
 export function forgotPage(form: MailRequestForm, locale: Locale): Page {
   return mailRequestPage(form, TEXTS[locale])
 }
 
-/** What is shown afterwards, whoever has the address. */
+/** The page after the form. It is the same whether or not an account has the address. */
 export function mailSentPage(reset: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {

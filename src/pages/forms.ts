@@ -7,7 +7,7 @@ interface Field {
   name: string
   label: string
   type?: 'text' | 'password' | 'email'
-  /** What browsers and password managers fill in (HTML, "autofill detail tokens"). */
+  /** The autofill detail token of HTML, for browsers and password managers. */
   autocomplete?: string
   hint?: string | undefined
   value?: string | undefined
@@ -18,7 +18,7 @@ interface Field {
   maxLength?: number
 }
 
-/** A field with its label and hint, tied together for screen readers. */
+/** A field with its label and hint, linked for screen readers. */
 export function field({ name, label, type = 'text', autocomplete = 'off', hint, value, ...more }: Field): Html {
   const { isWrong, isOptional, isFirst, isCode, maxLength = 256 } = more
   const isText = type === 'text'
@@ -32,12 +32,15 @@ ${hint !== undefined && html`<span class="hint" id="${name}-hint">${hint}</span>
 </p>`
 }
 
-/** A box to tick. It is never ticked beforehand by us: what posts a form as it stands has agreed to nothing. */
+/**
+ * A checkbox. `isTicked` repeats the user's own choice. Nothing is checked in advance: mail scanners submit forms
+ * unchanged.
+ */
 export function checkbox(name: string, label: string, { isRequired = true, isTicked = false } = {}): Html {
   return html`<label class="check"><input type="checkbox" name="${name}" value="yes"${isRequired && ' required'}${isTicked && ' checked'}><span>${label}</span></label>`
 }
 
-/** A list of which one is chosen: its labels by their values. */
+/** A drop-down list: labels by value. */
 export function choice(
   name: string,
   label: string,
@@ -53,7 +56,7 @@ export function hidden(name: string, value: string): Html {
   return html`<input type="hidden" name="${name}" value="${value}">`
 }
 
-/** The account's name, for password managers: they keep the new password under it. */
+/** The account's name, for password managers: they store the new password under it. */
 export function accountName(value: string): Html {
   return html`<input type="text" name="account" value="${value}" autocomplete="username" hidden>`
 }
@@ -62,22 +65,22 @@ export function button(label: string, kind: '' | 'quiet' | 'danger' = ''): Html 
   return html`<button${kind !== '' && html` class="${kind}"`}>${label}</button>`
 }
 
-/** A link to what comes next, for a page at the end of something. */
+/** A link to the next page. */
 export function wayOn(address: string, label: string): Html {
   return html`<p><a class="button" href="${address}">${label}</a></p>`
 }
 
-/** As `wayOn`, to the log-in of the service with this path. */
+/** A link to the log-in of the service with this path. */
 export function wayToLogIn(path: string, locale: Locale): Html {
   return wayOn(`${path}/account/login`, LOG_IN[locale])
 }
 
-/** What went wrong, read aloud as soon as the page is there. */
+/** An error, which screen readers announce when the page loads. */
 export function complaint(text: string | undefined): Html {
   return html`${text !== undefined && html`<p class="note bad" role="alert">${text}</p>`}`
 }
 
-/** What went well. */
+/** A success message. */
 export function success(text: string): Html {
   return html`<p class="note good" role="status">${text}</p>`
 }

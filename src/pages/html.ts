@@ -1,13 +1,13 @@
 import { escapeHtml } from '../mail/words.js'
 
-/** HTML that is safe to send: whatever is put into it was escaped. */
+/** HTML that is safe to send: all inserted values are escaped. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
 type Value = string | number | Html | readonly Html[] | undefined | false
 
-/** Writes HTML in which every value is text, unless it is HTML itself. False and undefined write nothing. */
+/** Builds HTML. Escapes every value, except Html. False and undefined insert nothing. */
 export function html(strings: TemplateStringsArray, ...values: Value[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(write)))
 }

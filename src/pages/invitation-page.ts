@@ -31,14 +31,14 @@ const TEXTS = {
 interface Invitation {
   token: string
   email?: string | undefined
-  /** The user name that the account has already, or that was typed. */
+  /** The user name of the account, or the typed one. */
   username?: string | undefined
-  /** Whether the person may choose the user name. */
+  /** Whether the user may choose the user name. */
   isNameless: boolean
   error?: string | undefined
 }
 
-/** The form that makes an account of an invitation. */
+/** The form that accepts an invitation. */
 export function invitationPage({ token, email, error, ...who }: Invitation, { path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
   const { username, isNameless } = who
@@ -67,7 +67,7 @@ ${button(text.submit)}
   }
 }
 
-/** What is shown when it is accepted. */
+/** The page after an invitation was accepted. */
 export function invitationDonePage({ path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
   return { title: text.done, body: html`${success(text.doneHint)}${wayToLogIn(path, locale)}` }

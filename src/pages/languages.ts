@@ -3,16 +3,16 @@ import { LOCALES, type Locale, localeOf } from '../mail/purposes.js'
 
 export type { Locale } from '../mail/purposes.js'
 
-/** A text in every language that there is. */
+/** A text in every supported language. */
 export type Translated<Text> = Record<Locale, Text>
 
-/** As `languageOf`, but that a client may have named others: the first of them that there is counts. */
+/** The first supported language among the client's tags (ui_locales); without one, as `languageOf`. */
 export function languageAsked(headers: IncomingHttpHeaders, tags: string | undefined): Locale {
   const known = tags?.split(' ').find((tag) => LOCALES.some((locale) => locale === tag.split('-')[0]?.toLowerCase()))
   return known === undefined ? languageOf(headers) : localeOf(known)
 }
 
-/** The language that a browser asks for (RFC 9110, 12.5.4): of those that there are, the one it likes best; else English. */
+/** The supported language that a browser prefers (RFC 9110, 12.5.4); English if there is none. */
 export function languageOf({ 'accept-language': header = '' }: IncomingHttpHeaders): Locale {
   const wanted = header
     .split(',')

@@ -10,35 +10,34 @@ import { accentOf, stylesFor, versionOf } from './styles.js'
 const DOCTYPE = '<!doctype html>\n'
 const KEY = new Html(keyIn('currentColor', 'aria-hidden="true"'))
 
-/** The icon of a tab. Browsers ask for one, whether a page names it or not. */
+/** The favicon. Browsers request one even if a page does not name it. */
 export function iconFor(config: Config): string {
   return keyIn(accentOf(config), 'xmlns="http://www.w3.org/2000/svg"')
 }
 
-/** A page as its route writes it. */
+/** A page before the layout is added. */
 export interface Page {
   title: string
   body: Html
   status?: number
-  /** Whether it has buttons for passkeys, which need the script. */
+  /** Whether the page has passkey buttons, which need the script. */
   usesPasskeys?: boolean
-  /** For lists, which need room. */
+  /** For lists, which need a wider page. */
   isWide?: boolean
 }
 
-/** What all pages of a service have in common. */
+/** The common data of all pages of a service. */
 export interface Site {
-  /** What the service is called. */
+  /** The name of the service. */
   name: string
-  /** The path under which browsers see it, without a slash at its end. */
+  /** The path under which browsers see the service, without a trailing slash. */
   path: string
-  /** The addresses of the stylesheet, the script and the brand's own picture, each with its version. */
+  /** The addresses of the stylesheet, the script and the logo, each with its version. */
   styles: string
   script: string
   logo?: string
 }
 
-/** What the pages of this service have in common. */
 export function siteOf(config: Config): Site {
   const path = publicPath(config)
   const logo = readLogo(config.BRAND_LOGO)
@@ -50,7 +49,7 @@ export function siteOf(config: Config): Site {
   }
 }
 
-/** The whole text of a page. It loads the stylesheet, the icon and, for passkeys, the script; nothing else. */
+/** The complete HTML of a page. It loads only the stylesheet, the icon, the logo and, for passkeys, the script. */
 export function layout({ title, body, ...page }: Page, { name, path, ...site }: Site, locale: Locale): string {
   const { logo } = site
   return (

@@ -5,7 +5,7 @@ import type { Locale, Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { passkeyButton, withoutPasskeys, withPasskeys } from './passkey-forms.js'
 
-/** Longer than a code of an app, and than a recovery code. */
+/** Longer than a code of an authenticator app and than a recovery code. */
 export const FACTOR_CODE_MAX_LENGTH = 32
 
 type Text =
@@ -67,7 +67,7 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
   },
 }
 
-/** Where those go who log in otherwise, or cannot. Empty where there is no such page. */
+/** The pages for users who log in differently or cannot log in. Empty if there is no such page. */
 export interface WaysOut {
   emailCode: string
   register: string
@@ -75,13 +75,13 @@ export interface WaysOut {
 }
 
 interface Form {
-  /** Where the form is posted to. */
+  /** The address of the form. */
   action: string
-  /** Where the person goes afterwards, by its name; nowhere else where there is none. */
+  /** The name of the client that the log-in leads to; undefined for account pages. */
   client?: string | undefined
-  /** Whether the device is somebody else's. */
+  /** Whether the user is on a shared device. */
   isShared?: boolean
-  /** What the device is asked for a passkey with; undefined where there is none. */
+  /** The options for a passkey; undefined if passkeys are off. */
   question: object | undefined
   waysOut: WaysOut
   error?: string | undefined
@@ -89,17 +89,17 @@ interface Form {
 
 interface FirstStep extends Form {
   username?: string | undefined
-  /** Whether somebody sent a form, and was not logged in any more. */
+  /** Whether the user sent a form after the session had ended. */
   isLost?: boolean
 }
 
 interface SecondStep {
   ticket: string
-  /** Whether a code can be shown. */
+  /** Whether the account has a factor with codes. */
   takesCodes: boolean
 }
 
-/** The form to log in with. */
+/** The log-in form. */
 export function logInPage(
   { action, client, username, isShared = false, isLost = false, question, waysOut, error }: FirstStep,
   locale: Locale,
@@ -131,7 +131,9 @@ ${out.length > 0 && html`<p class="more links">${out}</p>`}`,
   }
 }
 
-/** The form for the second factor, after the password was right: a code, a passkey or either of them. The ticket of the log-in travels in it. */
+/**
+ * The form for the second factor, after the first was right: a code, a passkey or either. The ticket is a hidden field.
+ */
 export function factorPage(
   { action, client, isShared = false, ticket, takesCodes, question, error }: Omit<Form, 'waysOut'> & SecondStep,
   locale: Locale,
@@ -153,8 +155,8 @@ ${passkeyPart(question, { label: text.usePasskey, refused: text.noPasskey, kind:
 }
 
 /**
- * The way back to a client after a form. A page, because browsers apply the form-action of our own policy to redirects too, and
- * the address of the client is not in it.
+ * The page that leads back to a client after a form. Not a redirect: browsers apply the page's form-action policy to
+ * redirects, and the policy does not include the client's address.
  */
 export function hopPage(address: string, locale: Locale): Page {
   const text = TEXTS[locale]

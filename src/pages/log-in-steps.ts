@@ -21,18 +21,18 @@ import { FACTOR_CODE_MAX_LENGTH, factorPage, logInPage, type WaysOut } from './l
 import { PASSKEY_MAX_LENGTH, passkeyIn } from './passkey-forms.js'
 import { sentenceOf } from './refusals.js'
 
-/** What the form shows above itself, because the person can mend it there. */
+/** Errors that the form shows, because the user can correct them there. */
 const MENDABLE: readonly ProblemCode[] = [
   ...(['invalid_credentials', 'password_rejected', 'email_unverified', 'too_many_attempts'] as const),
   ...(['wrong_code', 'invalid_one_time_token', 'passkey_rejected', 'invalid_ticket'] as const),
 ]
-/** What is shown again at the second step, where it was made there. */
+/** Errors that show the second step again, if they occurred there. */
 const OF_SECOND_STEP: readonly ProblemCode[] = ['mfa_required', 'wrong_code', 'passkey_rejected']
 
-/** Only a form of an enrollment has a deed, and nothing that is taken for another form. */
+/** Only forms of an enrollment have a deed, so that none of them is taken for another form. */
 const deed = Type.Optional(Type.Never())
 
-/** The box that says that the device is somebody else's. */
+/** The checkbox for a shared device. */
 const shared = Type.Optional(Type.Literal('yes'))
 const PasswordForm = Type.Object({
   username: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
@@ -48,7 +48,7 @@ const FactorForm = Type.Object({
   deed,
 })
 
-/** A code that was mailed, which emailCodeSentPage takes. */
+/** The form of emailCodeSentPage. */
 const EmailCodeForm = Type.Object({
   email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }),
   code: Type.String({ minLength: 1, maxLength: EMAIL_CODE_MAX_LENGTH }),
@@ -56,7 +56,7 @@ const EmailCodeForm = Type.Object({
   deed,
 })
 
-/** Either form with what the device answered, which counts in place of all else that was typed. */
+/** Either form with the device's response, which takes precedence over typed values. */
 const PasskeyForm = Type.Object({
   passkey: Type.String({ minLength: 1, maxLength: PASSKEY_MAX_LENGTH }),
   ticket: Type.Optional(ticket),
@@ -65,14 +65,14 @@ const PasskeyForm = Type.Object({
   deed,
 })
 
-/** The forms of a log-in, each posted to where its page stands. */
+/** The forms of a log-in. Each is posted to the address of its page. */
 export const LogInForm = Type.Union([PasskeyForm, PasswordForm, EmailCodeForm, FactorForm, EnrollmentForm])
 export type LogInForm = Static<typeof LogInForm>
 type OtherForm = Exclude<LogInForm, EnrollmentForm>
 
 /**
- * Whoever a form proves, with recovery codes where it added the first factor; or the next page.
- * @throws Problem as LogIn and PasskeyLogIn and CodeLogIn do
+ * The user that a form proves, with recovery codes if it added the first factor; or the next page.
+ * @throws Problem as LogIn, PasskeyLogIn and CodeLogIn do
  */
 export async function proveBy(
   form: LogInForm,
@@ -97,18 +97,18 @@ async function prove(form: OtherForm, request: FastifyRequest): Promise<LoggedIn
   return logIn.complete(form.ticket, codeTyped(form.code), client)
 }
 
-/** Checked again, because a form may be of another kind with a stray field beside. */
+/** Checked again, because another kind of form may have an extra field `email`. */
 function isEmailCode(form: LogInForm): form is Static<typeof EmailCodeForm> {
   return 'email' in form && Value.Check(EmailCodeForm, form)
 }
 
-/** What somebody typed into the one field for all codes. */
+/** The code in the field for all kinds of codes. */
 export function codeTyped(code: string): ShownCode {
   const totp = readTotpCode(code)
   return totp === undefined ? { recoveryCode: code } : { totp }
 }
 
-/** The form that goes on after a problem, with what is wrong. @throws the problem, if no form can mend it */
+/** The form to continue with after a problem, with an error message. @throws the problem, if no form can correct it */
 export async function logInPageAfter(
   problem: Problem,
   posted: LogInForm,
@@ -152,6 +152,6 @@ interface Where {
   client?: string
   waysOut: WaysOut
   locale: Locale
-  /** The token of an operator's link, where somebody came by one. */
+  /** The token of an operator's link, if the user followed one. */
   link?: string | undefined
 }

@@ -24,7 +24,7 @@ const TEXTS: Translated<Record<Text, string>> = {
   },
 }
 
-/** The button that logs out whoever came without a proof that a client sent them. */
+/** The log-out button, for users whose client sent no id_token. */
 export function logOutPage(action: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {
@@ -37,7 +37,7 @@ ${button(text.submit)}
   }
 }
 
-/** The end, with the way back to the client where there is one. */
+/** The page after a log-out, with a link back to the client, if any. */
 export function loggedOutPage(address: string | undefined, { path }: Pick<Site, 'path'>, locale: Locale): Page {
   const text = TEXTS[locale]
   const way = address === undefined ? wayToLogIn(path, locale) : wayOn(address, text.link)

@@ -3,10 +3,10 @@ import { button, complaint, field } from './forms.js'
 import { html } from './html.js'
 import type { Page } from './layout.js'
 
-/** What a form that asks for a mail has in it. */
+/** The data of a form that requests a mail. */
 export interface MailRequestForm {
   action: string
-  /** Where those go who have their password. */
+  /** The log-in, for users who know their password. */
   logIn: string
   email?: string | undefined
   error?: string | undefined
@@ -14,7 +14,7 @@ export interface MailRequestForm {
 
 type Texts = Record<'title' | 'hint' | 'email' | 'submit' | 'back', string>
 
-/** Asks for the e-mail address of an account, to which a mail then goes. */
+/** Asks for the e-mail address of an account, and mails it. */
 export function mailRequestPage({ action, logIn, email, error }: MailRequestForm, text: Texts): Page {
   return {
     title: text.title,

@@ -24,19 +24,19 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** New recovery codes, which nobody sees again. */
+/** New recovery codes, which are shown only once. */
 export function recoveryCodesPage(codes: readonly string[], view: View): Page {
   const { title, body } = recoveryCodesPart(codes, view.locale)
   return accountPage(title, body, view)
 }
 
-/** The same, for a page that is none of the account. */
+/** The same, for a page outside of the account. */
 export function recoveryCodesPart(codes: readonly string[], locale: Locale) {
   const { codes: title, codesHint: hint, once } = TEXTS[locale]
   return { title, body: oncePart({ hint, once, secret: codes.join('\n'), file: 'recovery-codes.txt' }, locale) }
 }
 
-/** The text of a new API key, which nobody sees again. */
+/** A new API key, which is shown only once. */
 export function newKeyPage(key: string, view: View): Page {
   const { key: title, keyHint, keyOnce } = TEXTS[view.locale]
   return accountPage(

@@ -10,7 +10,7 @@ const TEXTS = {
   ko: { title: '내 계정', loggedInAs: '로그인한 계정:', logOut: '로그아웃', gone: '계정이 삭제되었습니다' },
 } satisfies Translated<Record<string, string>>
 
-/** The pages of the account, in the order in which they are listed. A page of passkeys stands behind the second factor. */
+/** The pages of the account, in the order of the list. Passkeys are on the page of second factors. */
 const SECTIONS: [page: string, label: Translated<string>, hint: Translated<string>][] = [
   ['profile', { en: 'Profile', ko: '프로필' }, { en: 'Your name, and the language of mails', ko: '이름, 메일의 언어' }],
   [
@@ -47,7 +47,7 @@ const SECTIONS: [page: string, label: Translated<string>, hint: Translated<strin
   ],
 ]
 
-/** The first page of the account: who is logged in, and what there is to do. */
+/** The first page of the account: the logged-in user, and links to the other pages. */
 export function overviewPage(user: User, { path, locale }: View): Page {
   const text = TEXTS[locale]
   return {
@@ -64,7 +64,7 @@ ${button(text.logOut, 'quiet')}
   }
 }
 
-/** What is shown when the account is deleted. */
+/** The page after the account was deleted. */
 export function goneDonePage({ locale }: View): Page {
   return { title: TEXTS[locale].gone, body: success(TEXTS[locale].gone) }
 }

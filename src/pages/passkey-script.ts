@@ -1,6 +1,6 @@
 /**
- * The one script of the pages: it asks the device for a passkey with what stands in a button, and sends the button's form with
- * what the device answered. Parts of a page that only passkeys need are hidden without it, and those in their place with it.
+ * The only script of the pages. Asks the device for a passkey with the options of a button, and submits the button's
+ * form with the response. Shows the parts of a page that need passkeys, and hides their replacements.
  */
 export const PASSKEY_SCRIPT = `'use strict'
 ;(async () => {

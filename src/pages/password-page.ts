@@ -24,7 +24,7 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** The form for a new password of somebody who knows the old one. */
+/** The form for a new password, which needs the old one. */
 export function passwordPage({ username, email }: Pick<User, 'username' | 'email'>, view: View): Page {
   const text = TEXTS[view.locale]
   const body = html`<p class="muted">${text.hint}</p>

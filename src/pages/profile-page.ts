@@ -25,7 +25,6 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, string>>
 
-/** The form for the name and the language. */
 export function profilePage({ name, locale: chosen }: Pick<User, 'name' | 'locale'>, view: View): Page {
   const text = TEXTS[view.locale]
   const languages = {

@@ -9,7 +9,7 @@ const GENERIC: Translated<string> = {
   ko: '이전 화면으로 돌아가서 다시 시도해 주세요.',
 }
 
-/** Problems that people meet on pages, in their own words. Korean needs each; English has the title of the problem. */
+/** Messages for problems on pages. Korean needs one for each problem; English defaults to the problem's title. */
 const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
   validation_failed: {
     en: 'Something in the form is missing or too long. Go back and correct it.',
@@ -112,7 +112,7 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
   internal_error: { en: 'Something went wrong on our side.', ko: '서버에 문제가 생겼습니다.' },
 }
 
-/** A problem as a sentence for people. What the rules say of a name or password is in English alone. */
+/** A problem as a sentence in the user's language. Details about rules for names and passwords are only in English. */
 export function sentenceOf({ code, message }: Problem, locale: Locale): string {
   return TEXTS[code]?.[locale] ?? (locale === 'en' ? message : GENERIC[locale])
 }

@@ -47,17 +47,17 @@ const TEXTS = {
 } satisfies Translated<Record<string, string>>
 
 interface Registering {
-  /** Where the form is posted to, and where those go who have an account. */
+  /** The address of the form, and the log-in for users who have an account. */
   action: string
   logIn: string
-  /** Whether an account needs an address here, rather than a user name. */
+  /** Whether an account needs an address instead of a user name. */
   needsEmail: boolean
   username?: string | undefined
   email?: string | undefined
   error?: string | undefined
 }
 
-/** The form for a new account. */
+/** The registration form. */
 export function registerPage({ action, logIn, needsEmail, error, ...typed }: Registering, locale: Locale): Page {
   const text = TEXTS[locale]
   const username = field({
@@ -90,7 +90,9 @@ ${foot(logIn, text.logIn)}`,
   }
 }
 
-/** What is shown when the account is there and its person logged in: the way on, for which a redirect would not do (hopPage). */
+/**
+ * The page after a registration, when the user is logged in. A link instead of a redirect, for the reason of hopPage.
+ */
 export function registeredPage(logIn: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {
@@ -100,7 +102,10 @@ ${wayOn(logIn, text.continue)}`,
   }
 }
 
-/** What is shown where the address is to be confirmed first: the same, whoever has it. */
+/**
+ * The page after a registration whose address must be confirmed. It is the same whether or not an account has the
+ * address.
+ */
 export function lookAtMailPage(logIn: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {

@@ -37,12 +37,12 @@ const TEXTS: Translated<Record<string, string>> = {
 }
 
 interface Reset {
-  /** Of the link; without it, the form asks for the code. */
+  /** The token of the link; without it, the form asks for the code. */
   token?: string | undefined
   email?: string | undefined
-  /** Whose password it is, once that is known. */
+  /** The name of the account, once it is known. */
   name?: string | undefined
-  /** Whether the account has a second factor, which is asked for too. */
+  /** Whether the form also asks for a second factor, because the account has one. */
   asksFactor?: boolean
   error?: string | undefined
 }
@@ -73,7 +73,7 @@ ${button(text.submit ?? '')}
   }
 }
 
-/** What is shown when it is done. */
+/** The page after the reset. */
 export function resetDonePage({ path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
   return { title: text.done ?? '', body: html`${success(text.ended ?? '')}${wayToLogIn(path, locale)}` }

@@ -1,12 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 
-/** A page of the account, with its query: what may stand where a log-in leads back to. No host fits in it. */
+/** A page of the account, with its query, that a log-in may lead back to. The pattern admits no host. */
 export const ACCOUNT_PATH_PATTERN = '^/account(/[a-z0-9-]+)*(\\?[A-Za-z0-9_=&%.~-]*)?$'
 const ACCOUNT_PATH = new RegExp(ACCOUNT_PATH_PATTERN)
 
 /**
- * The address of the log-in that leads back to this page; `again` also asks whoever is logged in. It says so where a form that
- * was sent is lost by it; nothing is lost with the log-out, which is the form of /account.
+ * The log-in that leads back to this page; `again` also asks logged-in users. Adds `lost` if a submitted form is lost,
+ * except on /account, whose only form logs out.
  */
 export function logInPath(
   { url, method }: Pick<FastifyRequest, 'url' | 'method'>,

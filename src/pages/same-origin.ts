@@ -3,8 +3,9 @@ import type { Config } from '../config/config.js'
 import { acceptedIssuers } from '../config/public-url.js'
 
 /**
- * Whether a form was sent by a page of this service (OWASP, Fetch Metadata): browsers say where a request comes from in
- * Sec-Fetch-Site, and where they do not, in Origin. What says neither is no browser, and acts for nobody who is logged in.
+ * Whether a page of this service sent the form (OWASP, Fetch Metadata): browsers send Sec-Fetch-Site, and older ones
+ * Origin. A request with neither header does not come from a browser, and is accepted only for forms that need no
+ * session.
  */
 export function isOwnForm(
   headers: IncomingHttpHeaders,

@@ -16,7 +16,7 @@ const KOREAN: Record<keyof typeof OWN_SCOPES, string> = {
   'events:read': '관리자로서 감사 로그 보기',
 }
 
-/** What an application or a key may do with a word of its scope, for people; the operator's own words stand for themselves. */
+/** The meaning of a scope, for users. Scopes of the operator are shown as they are. */
 export function describeScope(word: string, locale: Locale): string {
   if (!Object.hasOwn(OWN_SCOPES, word)) return word
   const own = word as keyof typeof OWN_SCOPES

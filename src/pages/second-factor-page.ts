@@ -75,20 +75,20 @@ const TEXTS = {
 interface Shown {
   factors: readonly Factor[]
   codesLeft: number
-  /** Whether MFA lets people add factors. */
+  /** Whether MFA allows users to add factors. */
   canAdd: boolean
-  /** What the device makes a passkey with; undefined where none can be added. */
+  /** The options for a new passkey; undefined if none can be added. */
   making: object | undefined
 }
 
-/** Where a form is posted to, and what goes with it. */
+/** The address of a form, and its hidden fields. */
 interface Place {
   action: string
   locale: Locale
   fields: Html
 }
 
-/** The factors of an account and how many recovery codes are left, with forms to add and to remove. */
+/** The factors of an account and the number of recovery codes left, with forms to add and remove factors. */
 export function secondFactorPage({ factors, codesLeft, canAdd, making }: Shown, view: View): Page {
   const text = TEXTS[view.locale]
   const action = `${view.path}/account/second-factor`
@@ -113,19 +113,22 @@ ${making !== undefined && addPasskeyPart(making, { action, locale: view.locale, 
   return { ...accountPage(text.title, body, view), usesPasskeys: making !== undefined }
 }
 
-/** What the list says to the code of an app when none is waiting for one. */
+/** The message for a code when no app waits for one. */
 export function oldFormIn(locale: Locale): string {
   return TEXTS[locale].old
 }
 
-/** The secret of a new factor and the form for its first code, on a page of the account. */
+/** The secret of a new factor and the form for its first code, as a page of the account. */
 export function scanPage(secret: { uri: string; qr: string }, view: View): Page {
   const place = { action: `${view.path}/account/second-factor`, locale: view.locale, fields: hidden('deed', 'confirm') }
   const { title, body } = scanPart(secret, { ...place, isWrong: view.error !== undefined })
   return accountPage(title, body, view)
 }
 
-/** The secret of a new factor, as a picture and as text, and the form for its first code. `qr` is SVG of ours. */
+/**
+ * The secret of a new factor, as a QR code and as text, and the form for its first code. `qr` is SVG of this service,
+ * so it is not escaped.
+ */
 export function scanPart(
   { uri, qr }: { uri: string; qr: string },
   { action, locale, fields, isWrong }: Place & { isWrong: boolean },
@@ -146,7 +149,7 @@ ${button(text.confirm)}
   return { title: text.scan, body }
 }
 
-/** The form that makes a passkey, for browsers that have them. */
+/** The form that adds a passkey, for browsers that support them. */
 export function addPasskeyPart(options: object, { action, locale, fields }: Place): Html {
   const text = TEXTS[locale]
   return withPasskeys(html`<h2>${text.addPasskey}</h2>

@@ -34,7 +34,7 @@ const TEXTS = {
   },
 } satisfies Translated<Record<string, unknown>>
 
-/** A session as its owner sees it. */
+/** A session, as its owner sees it. */
 interface Session {
   id: string
   ip: string
@@ -43,7 +43,7 @@ interface Session {
   lastUsedAt: number
 }
 
-/** All sessions, this one first, each with a button to end it. */
+/** All sessions, the current one first, each with a button to log it out. */
 export function sessionsPage(sessions: readonly Session[], currentId: string, view: View): Page {
   const text = TEXTS[view.locale]
   const others = sessions.filter(({ id }) => id !== currentId)

@@ -9,15 +9,15 @@ const DARK_CARD = '#181c22'
 const ON_DARK_ACCENT = '#0b1526'
 const SHADE = 0.05
 const RING_ALPHA = '55'
-/** The colour of buttons and links where no other is set. */
+/** The default colour of buttons and links. */
 const ACCENT = '#1a56c4'
 
-/** The colour of the brand, which stands on white and under white letters. */
+/** The brand colour, which is readable on white and under white text. */
 export function accentOf({ BRAND_COLOR }: Pick<Config, 'BRAND_COLOR'>): string {
   return BRAND_COLOR || ACCENT
 }
 
-/** The one stylesheet. Phone first; light and dark as the reader has it. */
+/** The only stylesheet: phones first; light and dark mode as the user prefers. */
 export function stylesFor(config: Pick<Config, 'BRAND_COLOR'>): string {
   const accent = accentOf(config)
   const pale = paleShade(accent)
@@ -37,12 +37,12 @@ export function stylesFor(config: Pick<Config, 'BRAND_COLOR'>): string {
 ${RULES}`
 }
 
-/** Names the version in the address of the stylesheet, so that browsers may keep it for ever. */
+/** The version in the address of a file, so that browsers can cache the file for ever. */
 export function versionOf(text: string | Buffer): string {
   return createHash('sha256').update(text).digest('base64url').slice(0, 12)
 }
 
-/** The least pale shade of a colour that can be read on a dark page, and on which dark letters can be read. */
+/** The darkest shade of a colour that is readable on a dark page, and under dark text. */
 function paleShade(color: string): string {
   let shade = color
   for (let share = SHADE; contrast(shade, DARK_CARD) < READABLE + 2; share += SHADE) shade = mix(color, WHITE, share)

@@ -59,15 +59,15 @@ const TEXTS = {
 } satisfies Translated<Record<string, string>>
 
 interface Verification {
-  /** Of the link; without it, the form asks for the code. */
+  /** The token of the link; without it, the form asks for the code. */
   token?: string | undefined
   email?: string | undefined
-  /** What the account is called, once that is known. */
+  /** The name of the account, once it is known. */
   name?: string | undefined
   error?: string | undefined
 }
 
-/** The form that confirms an address, and the one that refuses it. */
+/** The forms that confirm or decline an address. */
 export function verifyPage({ token, email, name, error }: Verification, { path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
   const password = {
@@ -105,7 +105,7 @@ ${button(text.decline, 'danger')}
   }
 }
 
-/** The form that takes a change of the address back. */
+/** The form that undoes a change of the address. */
 export function undoPage(token: string, address: string, site: Pick<Site, 'path'> & { locale: Locale }): Page {
   const text = TEXTS[site.locale]
   return {
@@ -119,7 +119,7 @@ ${button(text.undo)}
   }
 }
 
-/** What is shown when it is done. */
+/** The page after the form. */
 export function verifyDonePage(deed: 'confirmed' | 'declined' | 'undone', { path }: Site, locale: Locale): Page {
   const text = TEXTS[locale]
   const ways = {
