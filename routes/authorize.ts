@@ -151,8 +151,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
-      // The form's address keeps `max_age` if this log-in is an earlier one: the answer may come hours later, and is
-      // checked again.
+      // Unless the user has just logged in, the form's address keeps `max_age`: the answer may come hours later.
       ...{ action: `${path}${query}`, client: client.name },
       otherAccount: subject === undefined ? `${path}?${otherAccount}` : undefined,
       ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },

@@ -19,9 +19,7 @@ const FIRST_WAIT_MS = 30_000
 const LONGEST_WAIT_MS = 15 * MINUTE_MS
 /** After this many doublings, 30 s exceed the longest wait. */
 const DOUBLINGS = 5
-/**
- * This many wrong passwords in a row are an attack, not a forgotten password: from then on, one try an hour is allowed.
- */
+/** This many wrong passwords in a row are an attack, not a forgotten password: then one try an hour is allowed. */
 export const MANY_TRIES = 100
 const MANY_TRIES_WAIT_MS = HOUR_MS
 /**

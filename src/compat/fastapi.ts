@@ -80,8 +80,8 @@ function wrongGrantType(input: string): Flaw {
 }
 
 /**
- * Like Starlette's router, answers the other methods of a POST operation, and redirects from the same path with or
- * without a trailing slash.
+ * Like Starlette's router, answers 405 to other methods than POST, and redirects from the same path with a trailing
+ * slash added or removed.
  */
 export function fastapiPost(app: FastifyInstance, url: string): void {
   refuseOtherMethods(app, url, ['POST'], new Refusal(405, { detail: 'Method Not Allowed' }, { allow: 'POST' }))

@@ -17,7 +17,7 @@ export function readTotpCode(text: string): string | undefined {
   return /^[0-9]{6}$/.test(code) ? code : undefined
 }
 
-/** The code of a step: the number of steps since 1970. RFC 4226 section 5.3. */
+/** The code for `step`, the number of steps since 1970. RFC 4226 section 5.3. */
 export function totpCode(secret: Buffer, step: number, digits = DIGITS): string {
   const counter = Buffer.alloc(8)
   counter.writeBigUInt64BE(BigInt(step))

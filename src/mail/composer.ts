@@ -54,8 +54,8 @@ export class MailComposer {
   }
 
   /**
-   * The account and the kind of the mail. A user who registers the address of another account is not told so: the mail
-   * goes to that account's owner.
+   * The account and the kind of the mail. A user who registers the address of another account gets no error: a
+   * mail notifies that account's owner.
    */
   async #find(db: Db, row: OutboxRow & { purpose: Purpose }): Promise<About | undefined> {
     const { tables } = this.#dependencies.database
