@@ -8,8 +8,9 @@ export function turnOf({ ip, isGone }: Client, account?: string): Turn {
 }
 
 /**
- * The place of a user who has shown a session or a reset token. These users have a queue of their own per network, so
- * that a flood of log-ins, which anybody can send, does not delay them; and they do not delay the log-ins of others.
+ * The place of a user who has shown a session or a reset token. The queue counts these users as a network of their
+ * own, so that a flood of log-ins, which anybody can send, does not delay them; and they do not delay the log-ins of
+ * others.
  */
 export function turnOfOwner(client: Client, userId: number): Turn {
   const { network, ...turn } = turnOf(client, `user:${userId}`)

@@ -69,7 +69,7 @@ export class ClientTokens {
   }
 }
 
-/** @throws OAuthError unauthorized_client where the client is not registered for the grant */
+/** @throws OAuthError unauthorized_client if the client is not registered for the grant */
 export function assertGrant(client: OAuthClient, grant: GrantType): void {
   if (!client.grantTypes.includes(grant)) {
     throw new OAuthError('unauthorized_client', `The client is not registered for ${grant}.`)

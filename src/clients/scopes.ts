@@ -56,7 +56,7 @@ export function isForClients(word: string): boolean {
   return !OF_USERS.has(word)
 }
 
-/** Whether an API key of somebody with this role may have the word. */
+/** Whether an API key of a user with this role may have the word. */
 export function isForKeys(word: string, role: 'user' | 'admin'): boolean {
   return !OF_LOGINS.has(word) && (role === 'admin' || !OF_ADMINS.has(word))
 }

@@ -20,7 +20,7 @@ export function flaskJson(request: FastifyRequest): unknown {
   return parseJson(request)
 }
 
-/** Flask's own error page for a problem; undefined where Flask has none. */
+/** Flask's own error page for a problem; undefined if Flask has none. */
 export function flaskPage({ code, status }: Problem): Refusal | undefined {
   const sentence = SENTENCES[code]
   return sentence === undefined ? undefined : new Refusal(status, { message: sentence })

@@ -24,7 +24,7 @@ const TEXTS: Translated<Record<Text, string>> = {
   },
 }
 
-/** The log-out button, for users whose client sent no id_token. */
+/** The log-out button, for users whose client sent no id_token of theirs. */
 export function logOutPage(action: string, locale: Locale): Page {
   const text = TEXTS[locale]
   return {
