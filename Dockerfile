@@ -1,11 +1,11 @@
-# Built and run by the same Node, with nothing in it that the service does not need to run.
-# For an image that is the same tomorrow, give the digest: --build-arg NODE_IMAGE=node:24-trixie-slim@sha256:...
+# Builds and runs with the same version of Node. The final image has only what the service needs to run.
+# For a reproducible image, give the digest: --build-arg NODE_IMAGE=node:24-trixie-slim@sha256:...
 ARG NODE_IMAGE=node:24-trixie-slim
 
 FROM ${NODE_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-# No package runs a script of its own: what is native here comes ready built.
+# Install scripts are off: all native packages have prebuilt binaries.
 RUN npm ci --ignore-scripts
 COPY tsconfig.json esbuild.config.mjs ./
 COPY src src/
@@ -14,8 +14,8 @@ COPY routes routes/
 COPY drizzle drizzle/
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts
-# Tests, maps, types and sources of packages, native code for other machines, and pages that the build has copied: half of
-# the size.
+# Removes tests, source maps, types and sources of packages, native code for other platforms, and static files that the
+# build has copied. They are half of the size.
 RUN find node_modules -type d \( -name test -o -name tests -o -name __tests__ \) -prune -exec rm -rf {} + \
   && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete \
   && rm -rf node_modules/better-sqlite3/deps node_modules/better-sqlite3/src node_modules/.package-lock.json \
@@ -38,7 +38,8 @@ COPY drizzle/sqlite drizzle/sqlite/
 COPY drizzle/pg drizzle/pg/
 COPY --from=build /build/node_modules node_modules/
 COPY --from=build /build/dist dist/
-# No package manager where nothing is to be installed; and whether the native parts load is known now, not at the start.
+# The image needs no package manager. Loading the native packages here makes the build fail if one of them does not
+# load.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn /usr/local/bin/yarnpkg /opt/yarn* \
   && chmod 755 dist/src/cli.js \
@@ -47,16 +48,16 @@ RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /us
   && node -e "new (require('better-sqlite3'))(':memory:').close(); require('@node-rs/bcrypt').hashSync('', 4); require('@node-rs/argon2')" \
   && latchkey --version
 # DRAIN_DELAY: load balancers need a few seconds to see that a replica is about to stop.
-# SQLITE_TMPDIR: its temporary files, where the root is read-only and nobody has mounted /tmp.
+# SQLITE_TMPDIR: a place for SQLite's temporary files if the root file system is read-only and /tmp is not mounted.
 ENV NODE_ENV=production \
   SQLITE_TMPDIR=/data \
   HOST=0.0.0.0 \
   PORT=3000 \
   DRAIN_DELAY=5s
-# The default of DATABASE_URL, ./data/latchkey.db, is in the volume. DATABASE_URL itself is not set here: a container that
-# gets DATABASE_URL_FILE would have it twice.
+# The default of DATABASE_URL, ./data/latchkey.db, is in the volume. DATABASE_URL itself is not set here: a container
+# that gets DATABASE_URL_FILE would then have both.
 WORKDIR /
-# Numeric, so that Kubernetes can see that it is not root.
+# Numeric, so that Kubernetes can verify that the user is not root.
 USER 10001:10001
 VOLUME /data
 EXPOSE 3000

@@ -1,5 +1,5 @@
-// npm run build: a few files in place of 1,300, whose loading took half of a start. What is written is not judged here: tsc
-// does that.
+// npm run build: bundles 1,300 modules into a few files, because loading the modules took half of a start. Only tsc
+// checks types.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,20 +8,20 @@ import { build, context } from 'esbuild'
 
 const OUT = 'dist'
 
-/** Packages that hold native code or files of their own, or that few services load: they stay where npm puts them. */
+/** Packages with native code or data files, or that few services load. They stay in node_modules. */
 const LEFT_OUT = ['better-sqlite3', '@node-rs/*', '@opentelemetry/*', '@zxcvbn-ts/*', 'pg', 'prom-client', 'iconv-lite']
 
-/** What CommonJS packages inside expect to find. */
+/** Globals that bundled CommonJS packages expect. */
 const BANNER = `import { createRequire as __createRequire } from 'node:module'
 const require = __createRequire(import.meta.url)
 const __dirname = import.meta.dirname`
 
 const options = {
-  // What is loaded by its file's name: the command and the thread.
+  // The command and the hash thread are loaded by file name.
   entryPoints: ['src/cli.ts', 'src/passwords/thread.ts'],
   outdir: OUT,
   outbase: '.',
-  // One folder below src/, as the sources are, so that a file is found from the bundle and from the sources alike.
+  // The same depth as the source folders, so that relative paths work in the bundle and in the sources.
   chunkNames: 'src/chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -30,7 +30,7 @@ const options = {
   target: 'node20',
   external: LEFT_OUT,
   banner: { js: BANNER },
-  // No comments and no indentation: Node reads the half of it in half the time. Names stay, for an error's stack.
+  // Half the size takes Node half the time to read. Names are kept for stack traces.
   minifyWhitespace: true,
   lineLimit: 120,
   legalComments: 'external',
@@ -39,7 +39,7 @@ const options = {
 }
 
 if (process.argv.includes('--watch')) {
-  // esbuild's own writing takes away what was built before when a build fails, and the service with it.
+  // When a build fails, esbuild would delete the last good output, which the service is running from.
   const watching = await context({
     ...options,
     write: false,
@@ -49,11 +49,11 @@ if (process.argv.includes('--watch')) {
 } else {
   rmSync(OUT, { recursive: true, force: true })
   await build(options)
-  // Swagger UI looks for its pages in the folder beside the one its code is in.
+  // Swagger UI looks for its static files in `../static`, relative to its code.
   cpSync('node_modules/@fastify/swagger-ui/static', `${OUT}/src/static`, { recursive: true })
 }
 
-/** Puts a list of the files of routes/ in place of src/routes.ts, which reads the folder: the bundle has no folder to read. */
+/** Replaces src/routes.ts, which reads the folder routes/, by a list of imports: the bundle has no such folder. */
 function listRoutes({ onLoad }) {
   onLoad({ filter: /[\\/]src[\\/]routes\.ts$/ }, ({ path }) => {
     const entries = readdirSync('routes', { recursive: true, withFileTypes: true })
@@ -72,7 +72,7 @@ function listRoutes({ onLoad }) {
   })
 }
 
-/** Starts the service anew after each build that succeeded. After a mistake, the last good one goes on. */
+/** Restarts the service after each successful build. After a failed build, the old process keeps running. */
 function serveEachBuild({ onEnd }) {
   let service
   onEnd(async ({ errors, outputFiles }) => {
@@ -85,7 +85,7 @@ function serveEachBuild({ onEnd }) {
     const env = { LOG_FORMAT: 'text', ...process.env }
     service = spawn(process.execPath, [`${OUT}/src/cli.js`, 'serve'], { stdio: 'inherit', env })
   })
-  // A terminal interrupts the service too, and a second signal would end it in the middle of its stopping.
+  // On Ctrl-C the terminal signals the service too. A second signal would abort its graceful shutdown.
   for (const [signal, patience] of [
     ['SIGINT', 2_000],
     ['SIGTERM', 0],
@@ -97,7 +97,7 @@ function serveEachBuild({ onEnd }) {
   }
 }
 
-/** Resolves when the service has ended, which it is asked for after this many milliseconds. */
+/** Resolves when the service has exited. Sends SIGTERM if the service has not exited after `patience` milliseconds. */
 async function stop(service, patience = 0) {
   if (service === undefined || service.exitCode !== null || service.signalCode !== null) return
   const ended = once(service, 'exit')

@@ -7,8 +7,8 @@ import { eq } from 'drizzle-orm'
 import { buildApp } from '../src/app.js'
 import { loadConfig } from '../src/config/config.js'
 
-// Can somebody who only measures tell an unknown user from a known one? `npm run bench:login-timing` tries each kind of
-// failed log-in in turn, one after the other, and fails when a median is more than a tenth away from the unknown user's.
+// `npm run bench:login-timing`: can an attacker recognise existing accounts by the response time? Sends each kind of
+// failed log-in in turn, sequentially. Fails if a median differs from the unknown user's by more than a tenth.
 
 const ROUNDS = Number(process.argv[2] ?? 100)
 const TOLERANCE = 0.1

@@ -18,7 +18,7 @@ const FLOOD_CONNECTIONS = 48
 const COLD_STARTS = 5
 const SIZES = [1_000, 100_000, 1_000_000]
 const LARGE = 10_000_000
-/** What V8 compiles for the hot path: a service that has run for a second does a third of what it does after four. */
+/** Until V8 has compiled the hot path: after one second the service has a third of the rate that it has after four. */
 const WARM_UP_SECONDS = 4
 /** A hash takes 0.2 s, so a slice must be long enough for many of them. */
 const LOGIN_SECONDS = 4

@@ -9,15 +9,15 @@ import { CONNECTIONS } from './load.js'
 import { type Server, startLatchkey } from './servers.js'
 import { requestBytes, sendAll } from './sockets.js'
 
-// `npm run bench:openid -- [log-ins] [address of an empty PostgreSQL database]`: how many log-ins a second of people whose browser is
-// logged in already: /authorize to a code, and codes to tokens with either signature of the id_token. Codes live for a minute, so
-// that there must be no more than can be redeemed in that time. Beside it stands what the service took of a processor, in all
-// threads: other work on the machine changes that least.
+// `npm run bench:openid -- [log-ins] [address of an empty PostgreSQL database]`: measures log-ins a second of users
+// whose browser is already logged in: /authorize to a code, and codes to tokens, for each signature algorithm of the
+// id_token. Codes expire after a minute, so all of them must be redeemed within that time. Also prints the service's
+// processor time in all threads, which other programs on the machine affect least.
 
 const [, , COUNT = '5000', POSTGRES] = process.argv
-/** So many that nobody has more sessions with a client than it may have. */
+/** Enough users that none reaches the limit of sessions with a client. */
 const PEOPLE = 1_000
-/** As many as V8 needs to compile what each of them runs. */
+/** The number of log-ins until V8 has compiled the hot path. */
 const WARM_UP = 3_000
 const BACK = 'https://shop.example.com/callback'
 const VERIFIER = 'v'.repeat(43)
@@ -42,7 +42,7 @@ try {
   await rm(folder, { recursive: true })
 }
 
-/** People with a browser that is logged in, and a client for each algorithm. Returns their cookies. */
+/** Creates users with a logged-in browser, and a client for each algorithm. Returns the cookies of the browsers. */
 async function seed(): Promise<string[]> {
   const app = await buildApp(loadConfig(settings))
   await app.ready()
@@ -89,7 +89,7 @@ async function measure(algorithm: (typeof ALGORITHMS)[number], cookies: string[]
   await timed(`${algorithm}: a code to tokens`, server, { requests: answers.map(exchange), status: 200 })
 }
 
-/** Sends all requests, and says how many a second were answered and what each took of a processor. */
+/** Sends all requests. Prints the rate and the processor time per request. */
 async function timed(name: string, server: Server, { requests, status }: { requests: Buffer[]; status: number }) {
   const [startedAt, cpuBefore] = [performance.now(), server.cpu()]
   const answers = await sendAll(server.port, requests, status, CONNECTIONS)

@@ -10,8 +10,9 @@ import { loadConfig } from '../src/config/config.js'
 import { packageRoot } from '../src/package.js'
 import { ORIGIN, SoftwarePasskey } from '../test/factors/software-passkey.js'
 
-// `npm run bench:passkeys`: what a log-in with a passkey takes of a processor, beside one bcrypt hash; and what the library
-// for passkeys takes of a start and of the memory at rest, which is why it is imported with the first passkey.
+// `npm run bench:passkeys`: measures the processor time of a log-in with a passkey and of one bcrypt hash, and what the
+// passkey library adds to a start and to the memory at rest. Because of that cost, the library is imported with the
+// first passkey.
 
 const ROUNDS = 200
 const HASHES = 5
@@ -51,7 +52,7 @@ async function cpuOfLogIn(): Promise<number> {
   const passkey = new SoftwarePasskey()
   const created = passkey.create(await post('/v1/me/passkeys/options', {}, token))
   await post('/v1/me/passkeys', { name: 'laptop', passkey: created }, token)
-  // The device's share is not the service's.
+  // Signed beforehand: the work of the device must not count.
   const answers: object[] = []
   for (let n = 0; n <= ROUNDS; n += 1) answers.push(passkey.get(await post('/v1/login/passkey/options')))
   const logIn = async () => {
@@ -64,7 +65,7 @@ async function cpuOfLogIn(): Promise<number> {
   return ms
 }
 
-/** The processor time of one run, of all threads, in milliseconds. */
+/** The processor time of one run in all threads, in milliseconds. */
 async function cpuOf(rounds: number, work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage()
   for (let n = 0; n < rounds; n += 1) await work()

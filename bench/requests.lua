@@ -1,5 +1,5 @@
--- wrk's side of load.ts: sends the requests of a file in turn and prints what came of them as JSON. With "chain" each
--- answer's refresh token goes into a later request, because it works once.
+-- The wrk script of load.ts: sends the requests of a file in turn and prints the result as JSON. With "chain", the
+-- refresh token of each response is used in a later request, because a refresh token works once.
 
 local requests
 local tokens = {}

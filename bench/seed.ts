@@ -111,7 +111,7 @@ async function fillPostgres(databaseUrl: string, statements: string[]): Promise<
   try {
     for (const statement of [...statements, 'vacuum analyze', 'checkpoint']) await client.query(statement)
   } finally {
-    // Or else the error of a statement is hidden behind that of a connection which the server ends.
+    // Without this, "connection terminated" would hide the error of a failed statement.
     await client.end()
   }
 }

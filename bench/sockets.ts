@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net'
 
 const END_OF_HEADERS = '\r\n\r\n'
 
-/** An HTTP request as it is sent, made before the clock starts. */
+/** The bytes of an HTTP request, built before the measurement starts. */
 export function requestBytes(
   line: string,
   { headers = {}, body = '' }: { headers?: Record<string, string>; body?: string } = {},
@@ -18,10 +18,10 @@ export function requestBytes(
 }
 
 /**
- * Sends requests over this many connections, each with one request in flight. Returns the text of the answers, in the order of
- * the requests. It reads no more of HTTP than what Latchkey answers with: a status and a Content-Length. node:http takes as much
- * of a processor for a request as the service does for its answer.
- * @throws Error when an answer has another status
+ * Sends requests over this many connections, each with one request in flight. Returns the texts of the responses, in
+ * the order of the requests. Parses only the status and the Content-Length. node:http would use as much processor time
+ * per request as the service itself.
+ * @throws Error when a response has another status
  */
 export async function sendAll(port: number, requests: readonly Buffer[], status: number, connections: number) {
   const answers: string[] = new Array(requests.length)

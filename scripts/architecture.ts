@@ -4,8 +4,8 @@ import ts from 'typescript'
 import { packageRoot } from '../src/package.js'
 
 /**
- * The folders of the service, bottom up: a folder imports only from folders earlier in this list. `src` stands for the files
- * directly in src/, which every folder may import. A file that is listed by name is above its folder.
+ * The folders of the service, bottom up: a folder imports only from folders earlier in this list. `src` stands for the
+ * files directly in src/, which every folder may import. A file that is listed by name is above its folder.
  */
 export const FLOORS = [
   'drizzle',
@@ -109,12 +109,12 @@ export function circleOf(sources: readonly Source[]): string[] | undefined {
   return undefined
 }
 
-/** The files that assemble the service are one box. */
+/** The files that assemble the service are drawn as one box. */
 const FRAME = 'server, app, domain, routes.ts'
 
 /**
- * The folders and who imports from whom, as a Mermaid flowchart from the top down. An import that others imply (a from b, b from c,
- * and so a from c) is left out, and so is `src` itself, which everybody may know.
+ * The folders and their imports, as a Mermaid flowchart from the top down. An import that others imply (a from b, b
+ * from c, and so a from c) is left out. So is `src`, which every folder may import.
  */
 export function drawing(sources: readonly Source[]): string {
   const rooms = FLOORS.map(roomOf).filter((room, index, all) => room !== 'src' && all.indexOf(room) === index)

@@ -1,9 +1,9 @@
-// Runs the tests on SQLite and counts what they ran of the service, file by file.
-//   npm run coverage              all tests; fails below the floor of test/coverage/floor.json, and raises that floor
-//   npm run coverage refresh      the test files with this word in their path: figures alone
-// dist-test/coverage/index.html shows every line. V8 counts, and monocart-coverage-reports carries the counts over to the
-// TypeScript by the source map of each compiled file. What tests start as a process from dist/ is left out (BUILT): the bundle
-// has no map.
+// Runs the tests on SQLite and measures their coverage of the service, file by file.
+//   npm run coverage              all tests; fails below the floor in test/coverage/floor.json, and raises that floor
+//   npm run coverage refresh      the test files with this word in their path; prints figures only
+// dist-test/coverage/index.html shows every line. V8 counts, and monocart-coverage-reports maps the counts to the
+// TypeScript sources with the source map of each compiled file. Code that tests run from dist/ is left out (BUILT),
+// because the bundle has no source map.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

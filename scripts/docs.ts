@@ -8,12 +8,12 @@ import { packageRoot } from '../src/package.js'
 import { PROBLEMS } from '../src/problems.js'
 import { drawing, readSources, SERVICE } from './architecture.js'
 
-// The parts of the documents that are generated from the code; a test compares them. `npm run docs` writes all of them,
-// `npm run openapi` only the OpenAPI documents.
+// Generates the parts of the documents that come from the code; a test checks that they are up to date. `npm run docs`
+// writes all of them, `npm run openapi` only the OpenAPI documents.
 
 const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
-/** Every generated file with its up-to-date text. */
+/** Every generated file with its current text. */
 export async function generatedDocuments(): Promise<{ path: string; text: string }[]> {
   const { openapi, openapi30, openapiCompat } = await documents()
   const v1 = openapi as unknown as Document

@@ -1,8 +1,8 @@
-// Installs the packages of a folder that has a lock file of its own, unless what the lock says is already there.
-//   node scripts/install.mjs test            tap, and what only tests, generators and the linters of the documents need
-//   node scripts/install.mjs test/coverage   what counts coverage
-//   node scripts/install.mjs bench           what Latchkey is measured against
-//   node scripts/install.mjs sqlite-node20   SQLite's driver for Node 20; a later Node has it from the root's lock
+// Installs the packages of a folder with its own lock file, unless the locked versions are installed already.
+//   node scripts/install.mjs test            tap, and packages only for tests, generators and linters
+//   node scripts/install.mjs test/coverage   the coverage tool
+//   node scripts/install.mjs bench           the contestants of the benchmark
+//   node scripts/install.mjs sqlite-node20   the SQLite driver for Node 20; the root has that of later versions
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -21,13 +21,14 @@ if (major < 20 || (major === 20 && minor < 20)) {
 const [folder = ''] = process.argv.slice(2)
 const isNeeded = folder !== DRIVER || Number(process.versions.napi) < NAPI_OF_THE_DRIVER
 if (isNeeded && !install(new URL(`../${folder}/`, import.meta.url))) {
-  // Without a C++ compiler the driver cannot be installed. PostgreSQL does not need it, and a start on SQLite says what to do.
+  // Without a C++ compiler the driver cannot be installed. PostgreSQL works without the driver, and a start on SQLite
+  // explains what to do.
   process.exitCode = process.env.npm_lifecycle_event === 'postinstall' ? 0 : 1
 }
 
 /** Runs `npm ci` in the folder; false when that fails. */
 function install(folder) {
-  // What was compiled for one version of Node does not run on another.
+  // Native code compiled for one version of Node does not run on another.
   const wanted = `${process.versions.modules}\n${readFileSync(new URL('package-lock.json', folder), 'utf8')}`
   const installed = new URL('node_modules/.installed', folder)
   if (read(installed) === wanted) return true
@@ -37,7 +38,7 @@ function install(folder) {
   const shell = command === 'npm' && process.platform === 'win32'
   const { status } = spawnSync(command, [...args, 'ci', ...OPTIONS], {
     cwd: fileURLToPath(folder),
-    // node-gyp compiles one file after the other unless it is told how many at once.
+    // By default node-gyp compiles one file at a time.
     env: { JOBS: 'max', ...process.env },
     stdio: 'inherit',
     shell,

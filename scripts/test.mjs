@@ -1,12 +1,14 @@
-// Runs test files, in one process more than there are processors: some wait for a server or a sleep. Files of a folder share
-// processes; a file begins with `// In a process of its own: <reason>.` where it changes or measures something of its process.
-//   npm test                         all of them on SQLite and on a PostgreSQL server that it starts, at the same time
+// Runs test files. The number of processes is one more than the number of processors, because some files wait for a
+// server or a timer. Files of a folder share processes. A file that changes or measures its process begins with
+// `// In a process of its own: <reason>.`
+//   npm test                         all files on SQLite and, at the same time, on a PostgreSQL server that it starts
 //   npm test refresh attacks/        on SQLite, the files whose path has one of these words in it
 //   npm run test:postgres refresh    the same on PostgreSQL, on the server at TEST_DATABASE_URL if that is set
-// What follows `--` goes to the files. Prints TAP, or a summary where the output is a terminal.
+// Arguments after `--` are passed to the files. Prints TAP, or a summary if the output is a terminal.
 //
-// tap's own runner would put three loaders into every process: for TypeScript, which esbuild has compiled, for mocks, which no
-// test uses, and for coverage, which V8 counts (scripts/coverage.mjs). They took as long as a file takes by itself.
+// tap's own runner adds three loaders to every process: for TypeScript, which esbuild has compiled already, for mocks,
+// which no test uses, and for coverage, which V8 counts (scripts/coverage.mjs). The loaders took as long as an average
+// file.
 import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -20,13 +22,13 @@ const ENGINES = { SQLite: 'sqlite', PostgreSQL: 'postgres' }
 const BUILT = 'dist-test/test'
 const APART = /^\/\/ In a process of its own: .+\.$/m
 const LIMIT = /^t\.setTimeout\(([\d_]+)\)/m
-/** A process takes seconds to start. Few, so that all processors finish at about the same time and a crash loses few files. */
+/** A process takes seconds to start. With more files, processors would idle at the end, and a crash would lose more. */
 const FILES_A_PROCESS = 8
 const TOGETHER = `${BUILT}/support/together.js`
-/** The limit of the start of a process, which then reports the limit of each of its files. */
+/** The time limit for the start of a process. The process then reports the limit of each of its files. */
 const STARTING_MS = 30_000
 const SLOWEST_NAMED = 10
-/** Linux's file system in memory, whose fsync costs nothing: used where it has room for what the files of a run write. */
+/** An in-memory file system on Linux, where fsync costs nothing. Used if it has enough space for a run. */
 const MEMORY = '/dev/shm'
 const ROOM = 4 * 2 ** 30
 /** The default limit of a file: a few seconds of work, on a busy machine. */
@@ -57,8 +59,8 @@ const files = words.length === 0 ? builtFiles() : [...new Set(words.flatMap(file
 const failed = []
 const times = []
 
-// tap's library starts every process with a loader that counts coverage with V8's profiler: a quarter of the CPU, and
-// it would reset what NODE_V8_COVERAGE counts (scripts/coverage.mjs).
+// tap's library starts every process with a loader that counts coverage with V8's profiler. The loader takes a quarter
+// of the CPU and would reset the counters of NODE_V8_COVERAGE (scripts/coverage.mjs).
 const { ProcessInfo } = await import('../test/node_modules/@tapjs/processinfo/dist/esm/index.js')
 Object.defineProperty(ProcessInfo, 'spawn', { value: spawn })
 if (process.env.TMPDIR === undefined && hasRoom(MEMORY)) process.env.TMPDIR = MEMORY
@@ -77,7 +79,7 @@ await run()
 await t.end()
 nameTheSlowest()
 nameWhatFailed()
-// Explicit, because the package that starts PostgreSQL ends the process with 0 whatever process.exitCode is.
+// Explicit, because the package that starts PostgreSQL exits with 0 and ignores process.exitCode.
 process.exit(t.passing() ? 0 : 1)
 
 /** Resolves to the exit code, or to null when a signal ended the script. */
@@ -130,7 +132,7 @@ async function runProcess({ group, engine }) {
   for (const file of failures.length > 0 ? failures : group) failed.push({ file, engine })
 }
 
-/** The files of each process: several files of one folder, or one file that is to be apart. */
+/** The files of each process: several files of one folder, or one file that needs its own process. */
 function grouped(files) {
   const groups = []
   const open = new Map()
@@ -193,7 +195,7 @@ function builtFiles(folder = BUILT) {
   })
 }
 
-/** In ms: what the file sets. */
+/** The time limit that the file sets, in ms. */
 function limitOf(file) {
   const [, ms] = LIMIT.exec(readFileSync(sourceOf(file), 'utf8')) ?? []
   return ms === undefined ? Number(values.timeout) * 1_000 : Number(ms.replaceAll('_', ''))

@@ -1,8 +1,8 @@
 import bcrypt from 'bcrypt'
 import { HASH_COST, openTodos } from './shared.mjs'
 
-// What cannot be faster: one durable commit after the other, or password hashes on as many threads as there are cores,
-// without a server. Prints how many in a second.
+// The upper limit: durable commits one after the other, or password hashes on as many threads as there are cores,
+// without a server. Prints the number per second.
 
 const [kind, seconds, argument] = process.argv.slice(2)
 const run = { commits, hashes }[kind]

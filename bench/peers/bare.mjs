@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import Fastify from 'fastify'
 import { ready } from './shared.mjs'
 
-// Fastify with nothing but the answers: the very bytes that Latchkey gave, headers and all. Without a file of answers, Node
-// alone with one word: what the load generator can ask at most.
+// Fastify that sends the same bytes as Latchkey, headers included. Without a file of responses, plain Node with a
+// response of one word: the highest rate of the load generator.
 
 const [answersFile] = process.argv.slice(2)
 if (answersFile === undefined) {

@@ -6,8 +6,8 @@ import { toNodeHandler } from 'better-auth/node'
 import pg from 'pg'
 import { HASH_COST, loadSqlite, ready } from './shared.mjs'
 
-// Better Auth on its own tables in SQLite or PostgreSQL, with the same hash and the same durability. Its nearest answers: get-session with
-// the cookie cache for "is this token good?", get-session from the database for "who am I?", and sign-in.
+// Better Auth on its own tables in SQLite or PostgreSQL, with the same hash and the same durability. Its closest
+// operations: get-session with the cookie cache for `verify`, get-session from the database for `me`, and sign-in.
 
 const PEOPLE = 10
 const PASSWORD = 'three quiet lanterns'

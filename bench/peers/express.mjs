@@ -15,7 +15,7 @@ import {
   toUser,
 } from './shared.mjs'
 
-// Express 5, jsonwebtoken and better-sqlite3, as a good tutorial would put them together.
+// Express 5, jsonwebtoken and better-sqlite3, combined as in a good tutorial.
 
 const [file] = process.argv.slice(2)
 const statements = await openTodos(file)

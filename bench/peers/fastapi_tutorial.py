@@ -1,5 +1,5 @@
-# The FastAPI tutorial's log-in as its chapters leave it, under uvicorn. What the bench does not ask is left out. SQLite is as
-# SQLAlchemy opens it, with its own defaults: a rollback journal and synchronous = FULL.
+# The log-in at the end of the FastAPI tutorial, under uvicorn. Endpoints that the benchmark does not use are left out.
+# SQLite has SQLAlchemy's defaults: a rollback journal and synchronous = FULL.
 import json
 import os
 import socket
@@ -17,7 +17,7 @@ from sqlalchemy.pool import NullPool
 from uvicorn.supervisors import Multiprocess
 
 SECRET_KEY = 'bench-Zk7Wd2mX9qLr4TfBv8HsYc3NpJg6EuAa'
-# Half an hour there: a longer run needs tokens that outlive it.
+# Half an hour in the tutorial; tokens must outlive a run of the benchmark.
 TOKEN_LIFE = timedelta(hours=4)
 
 # No pool, as SQLAlchemy 1.4 does by itself; later it has fifteen connections, for which an event loop cannot wait.
@@ -45,7 +45,7 @@ class UserPublic(BaseModel):
     is_active: bool
 
     class Config:
-        # pydantic 1 reads the one, pydantic 2 the other.
+        # pydantic 1 reads orm_mode, pydantic 2 from_attributes.
         orm_mode = from_attributes = True
 
 
@@ -79,7 +79,7 @@ async def login(form_data: OAuth2PasswordRequestForm = Depends(), db=Depends(get
     return {'access_token': create_access_token(user.username), 'token_type': 'bearer'}
 
 
-# The chapter ends with the log-in. This is how FastAPI's own tutorial, and this one, go on to guard what is read.
+# The chapter ends with the log-in. FastAPI's own tutorial, and this one, protect reads in this way.
 async def get_current_user(token: str = Depends(OAuth2PasswordBearer(tokenUrl='token')), db=Depends(get_db)):
     try:
         user = get_user_by_name(db, jwt.decode(token, SECRET_KEY, algorithms=['HS256'])['sub'])
@@ -107,10 +107,10 @@ def seed(people=100):
 
 if __name__ == '__main__':
     people = seed()
-    # What `uvicorn --workers 2` does, which does not say its port to a program.
+    # Like `uvicorn --workers 2`, which does not report its port to a parent process.
     config = uvicorn.Config('fastapi_tutorial:app', port=0, workers=2, access_log=False, log_level='warning')
     listener = config.bind_socket()
-    # With workers uvicorn forgets this, and each answer waits 40 ms for the client's acknowledgement.
+    # With workers, uvicorn does not set TCP_NODELAY, and each response waits 40 ms for the client's ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.listen(config.backlog)
     print(json.dumps({'port': listener.getsockname()[1], 'people': people}), flush=True)

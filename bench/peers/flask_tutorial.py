@@ -1,5 +1,5 @@
-# The Flask tutorial as its chapters leave it: rows of one's own behind flask-jwt-extended, under gunicorn. What the bench does
-# not ask is left out. SQLite is as SQLAlchemy opens it, with its own defaults: a rollback journal and synchronous = FULL.
+# The Flask tutorial at its end: per-user rows behind flask-jwt-extended, under gunicorn. Endpoints that the benchmark
+# does not use are left out. SQLite has SQLAlchemy's defaults: a rollback journal and synchronous = FULL.
 import json
 import os
 import socket
@@ -29,7 +29,7 @@ class User(Base):
     password = Column(String(100), nullable=False)
 
     def get_token(self, expire_time=24):
-        # The tutorial signs the number itself, which PyJWT refuses to read since 2.10.
+        # The tutorial puts the id into `sub` as a number, which PyJWT rejects since 2.10.
         return create_access_token(identity=str(self.id), expires_delta=timedelta(expire_time))
 
     @classmethod
@@ -82,7 +82,7 @@ def seed(people=200, rows=20):
     password = bcrypt.using(rounds=12).hash('three quiet lanterns')
     users = [User(id=n, name=f'User {n}', email=f'user{n}@example.com', password=password) for n in range(1, people + 1)]
     session.add_all(users)
-    # In turn: the rows of one person lie apart, as they do in life.
+    # Inserted in turn, so that the rows of one user lie apart, as in production.
     for n in range(people * rows):
         session.add(Video(user_id=1 + n % people, name=f'Water the plants, all {n}', description='The fern in the hall too'))
     session.commit()

@@ -16,7 +16,7 @@ import {
   toUser,
 } from './shared.mjs'
 
-// Hono on Node, jose and better-sqlite3, as a good tutorial would put them together.
+// Hono on Node, jose and better-sqlite3, combined as in a good tutorial.
 
 const [file] = process.argv.slice(2)
 const statements = await openTodos(file)

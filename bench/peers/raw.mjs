@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import Fastify from 'fastify'
 import { makePeople, openTodos, ready, toPage, toTodo, toUser } from './shared.mjs'
 
-// Fastify with better-sqlite3 in the handler, objects out of the driver, response schemas, and the headers that Latchkey
-// sends. No log-in at all: a token is looked up in a map.
+// Fastify with better-sqlite3 in the handler, objects from the driver, response schemas, and Latchkey's headers. No
+// log-in: a token is looked up in a map.
 
 const [file, answersFile] = process.argv.slice(2)
 const answers = Object.fromEntries(JSON.parse(readFileSync(answersFile, 'utf8')).map((answer) => [answer.name, answer]))

@@ -1,19 +1,20 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
 import { createRequire } from 'node:module'
 
-// What the peers share: the same database with the same durability, the same key type, and how they say that they listen.
+// Shared by the JavaScript contestants: the same database with the same durability, the same key type, and the start
+// message.
 
 export const HASH_COST = 12
 export const TOKEN_SECONDS = 3_600
 const PEOPLE = 1_000
 
-/** The driver that Latchkey would take on this Node. */
+/** The driver that Latchkey uses on this version of Node. */
 export async function loadSqlite() {
   if (Number(process.versions.napi) >= 10) return (await import('better-sqlite3')).default
   return createRequire(new URL('../../sqlite-node20/package.json', import.meta.url))('better-sqlite3')
 }
 
-/** The statements that a small back end by hand would have on Latchkey's own tables. */
+/** The statements of a small hand-written back end on Latchkey's tables. */
 export async function openTodos(file) {
   const Sqlite = await loadSqlite()
   const db = new Sqlite(file)
@@ -73,7 +74,7 @@ export function makeKeys() {
   return generateKeyPairSync('ec', { namedCurve: 'P-256' })
 }
 
-/** A refresh token that the table knows: the session and how often it was used. */
+/** Begins a session. Returns its refresh token: the session's id and the number of refreshes so far. */
 export function beginSession(statements, userId) {
   const id = randomUUID()
   statements.beginSession.run(id, userId)
@@ -86,7 +87,7 @@ export function rotateSession(statements, token) {
   return row && { userId: row.user_id, refreshToken: `${id}.${String(row.generation).padStart(7, '0')}` }
 }
 
-/** People with tokens, for the load generator. */
+/** Users with tokens, for the load generator. */
 export async function makePeople(statements, sign) {
   const people = []
   for (const { id } of statements.people.all(PEOPLE)) {
@@ -96,7 +97,7 @@ export async function makePeople(statements, sign) {
   return people
 }
 
-/** Tells the bench, which started this process, where it listens. */
+/** Sends the port and the users to the parent process, the benchmark. */
 export function ready(port, people = []) {
   process.send?.({ port, people })
 }
