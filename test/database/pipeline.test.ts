@@ -1,6 +1,5 @@
 // On PostgreSQL alone: pipelined statements are the PostgreSQL driver's.
 
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import pg from 'pg'
@@ -8,6 +7,7 @@ import t, { type Test } from 'tap'
 import type { Database } from '../../src/database/database.js'
 import { openDatabase } from '../../src/database/open.js'
 import { createDatabase, onServer, POSTGRES_ONLY, SERVER_URL } from '../support/databases.js'
+import { startNetwork } from '../support/network.js'
 import { until } from '../support/replica.js'
 
 t.setTimeout(120_000)
@@ -135,40 +135,6 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     await untilShared(() => divide.execute({ by: 1 }))
   })
 })
-
-/** A network between the service and the server, which can stop to carry anything over the connections that there are. */
-async function startNetwork(t: Test, url: string) {
-  const address = new URL(url)
-  const { hostname, port } = address
-  const sockets = new Set<Socket>()
-  let isHeld = false
-  const network = createServer((near) => {
-    const far = connect(Number(port), hostname)
-    for (const socket of [near, far]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-    }
-    near.on('data', (chunk) => isHeld || far.write(chunk))
-    far.on('data', (chunk) => isHeld || near.write(chunk))
-    near.on('close', () => far.destroy())
-    far.on('close', () => near.destroy())
-  })
-  await new Promise<void>((resolve) => network.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    network.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  address.host = `127.0.0.1:${(network.address() as AddressInfo).port}`
-  return {
-    url: address.href,
-    hold: () => {
-      isHeld = true
-    },
-    release: () => {
-      isHeld = false
-    },
-  }
-}
 
 const CONNECTIONS =
   "select count(*)::int as n from pg_stat_activity where application_name = 'latchkey' and datname = current_database()"

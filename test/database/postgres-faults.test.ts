@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { countBy, PASSWORD, type Person, type Service, startService } from '../helper.js'
+import { latchkey } from '../support/child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings } from '../support/databases.js'
+import { startNetwork } from '../support/network.js'
 import { PostgresServer } from '../support/postgres-server.js'
 import { until } from '../support/replica.js'
 
@@ -97,6 +99,17 @@ t.test('failures of the PostgreSQL server', { skip: POSTGRES_ONLY }, async (t) =
     t.equal((await mina.get('/v1/todos')).statusCode, 200)
     await lock
     await untilWell(service, mina)
+  })
+
+  t.test('a command ends with an error when the network stops while it works', async (t) => {
+    const url = await createDatabase(t, server.url)
+    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
+    t.equal(await (await latchkey(t, ['migrate'], { settings })).exit, 0)
+    const network = await startNetwork(t, url)
+    network.holdAt('from "users"')
+    const command = await latchkey(t, ['users', 'list'], { settings: { ...settings, DATABASE_URL: network.url } })
+    t.equal(await command.exit, 1)
+    t.match(command.stderr, 'The database cannot be used')
   })
 
   t.test('a service that starts before the server waits for it', async (t) => {

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import pg from 'pg'
+import type pg from 'pg'
+import { Client } from './client.js'
 import { isUnavailable } from './errors.js'
 import { ANSWER_TIMEOUT_MS } from './pooler.js'
 import { type Described, PreparedQuery, type Statement } from './prepared-query.js'
@@ -16,7 +17,7 @@ const IDLE_MS = 60_000
  * is its own transaction, so a failure affects no other statement. Statements of one tick are sent in one write.
  */
 export class Lane {
-  readonly #client: pg.Client
+  readonly #client: Client
   readonly #described: Described = new Map()
   /** Send times of the unanswered statements. The server answers in the same order. */
   readonly #sentAt: number[] = []
@@ -26,7 +27,7 @@ export class Lane {
   #isRetired = false
 
   /** `client` is in pipeline mode, connected or about to connect. */
-  constructor(client: pg.Client) {
+  constructor(client: Client) {
     this.#client = client
     // Without a listener, a connection closed by the server would crash this process. Its statements fail anyway.
     client.on('error', () => this.retire())
@@ -34,7 +35,7 @@ export class Lane {
 
   /** Connects, and applies the session settings with `settle`. */
   static async open(config: pg.ClientConfig, settle: (lane: Lane) => Promise<void>): Promise<Lane> {
-    const client = new pg.Client({ ...config, pipeline: true })
+    const client = new Client({ ...config, pipeline: true })
     const lane = new Lane(client)
     try {
       await client.connect()
@@ -99,13 +100,9 @@ export class Lane {
     await this.#client.end().catch(() => {})
   }
 
-  get #stream(): Duplex {
-    return (this.#client as unknown as { connection: { stream: Duplex } }).connection.stream
-  }
-
   #cork(): void {
     if (this.#corked !== undefined) return
-    this.#corked = this.#stream
+    this.#corked = this.#client.stream
     this.#corked.cork()
     setImmediate(() => this.flush())
   }
@@ -121,7 +118,7 @@ export class Lane {
       if (oldest === undefined) return
       const leftMs = oldest + ANSWER_TIMEOUT_MS - performance.now()
       if (leftMs > 0) this.#watch = this.#watchFor(leftMs)
-      else this.#stream.destroy()
+      else this.#client.stream.destroy()
     }, ms).unref()
   }
 }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { Client } from './client.js'
 import { Lane } from './lane.js'
 import { Lanes } from './lanes.js'
 import type { Statement } from './prepared-query.js'
@@ -21,7 +22,7 @@ export class Pipeline {
   readonly #commits: SharedCommits
 
   /** `first` is a connected client. It becomes a read lane, or is closed if there are no read lanes. */
-  constructor(connection: pg.ClientConfig, connections: number, first: pg.Client) {
+  constructor(connection: pg.ClientConfig, connections: number, first: Client) {
     const isUsed = connections >= LEAST_CONNECTIONS
     const reads = isUsed ? Math.min(READ_LANES, Math.floor(connections / 4)) : 0
     const writes = isUsed ? 1 : 0

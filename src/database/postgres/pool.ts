@@ -3,6 +3,7 @@ import pg from 'pg'
 import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
+import { Client } from './client.js'
 import { asProblem, hasLost, isUnavailable } from './errors.js'
 import { Pipeline } from './pipeline.js'
 import { ANSWER_TIMEOUT_MS, isLostStatement, type Passage } from './pooler.js'
@@ -56,6 +57,7 @@ export class Pool implements Runner {
     const max = size - this.#pipeline.size
     this.#pool = new pg.Pool({
       ...connection,
+      Client,
       max,
       query_timeout: ANSWER_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_CONNECTION_MS,

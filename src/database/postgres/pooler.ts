@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { Client } from './client.js'
 
 const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
 /** Time limits that the server enforces. */
@@ -22,14 +23,14 @@ export interface Passage {
    */
   isDirect: boolean
   /** The connection that was used for the probe. It has the limits, if any. */
-  client: pg.Client
+  client: Client
   /** What the operator can do about missing limits or prepared statements, one sentence each. */
   advice: string[]
 }
 
 /** The first connection to the server or pooler, with the limits that were accepted as startup parameters. */
 export interface Entrance {
-  client: pg.Client
+  client: Client
   limits: Passage['limits']
 }
 
@@ -61,8 +62,8 @@ export async function explorePassage({ client, limits }: Entrance, url: string):
   return { limits, keepsPrepared, isDirect, client, advice }
 }
 
-async function connect(url: string, limits: Passage['limits']): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, ...CONNECTION, ...limits })
+async function connect(url: string, limits: Passage['limits']): Promise<Client> {
+  const client = new Client({ connectionString: url, ...CONNECTION, ...limits })
   // Without a listener, a connection closed by the server would crash this process. Its statement fails anyway.
   client.on('error', () => {})
   await client.connect()
@@ -73,7 +74,7 @@ async function connect(url: string, limits: Passage['limits']): Promise<pg.Clien
  * Whether two connections can each prepare a statement of the same name. A transaction pooler that does not track
  * prepared statements gives both the same server connection, where the name already exists.
  */
-async function isPreparedForEach(first: pg.Client, url: string, limits: Passage['limits']): Promise<boolean> {
+async function isPreparedForEach(first: Client, url: string, limits: Passage['limits']): Promise<boolean> {
   const second = await connect(url, limits)
   const name = `latchkey_${randomBytes(6).toString('hex')}`
   try {
@@ -89,7 +90,7 @@ async function isPreparedForEach(first: pg.Client, url: string, limits: Passage[
 }
 
 /** Whether the connection goes to the server itself: a pooler reports a process id of its own at start-up. */
-async function isServer(client: pg.Client): Promise<boolean> {
+async function isServer(client: Client): Promise<boolean> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
   const { processID } = client as unknown as { processID: number | null }
   return rows[0]?.pid === processID
