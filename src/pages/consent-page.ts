@@ -53,10 +53,10 @@ export function consentPage(
   const described = words.map((word) => html`<li>${describeScope(word, locale)}</li>`)
   return {
     title: text.title,
-    body: html`<p><strong>${client}</strong> ${text.asks}</p>
+    body: html`<p><strong><bdi>${client}</bdi></strong> ${text.asks}</p>
 ${words.length > 0 ? html`<ul>${described}</ul>` : html`<p>${text.nothing}</p>`}
-<p>${text.account} <strong>${user}</strong>.${otherAccount !== undefined && html` <a href="${otherAccount}">${text.other}</a>`}</p>
-<p>${text.goesTo} <strong>${new URL(redirectUri).host || redirectUri}</strong></p>
+<p>${text.account} <strong><bdi>${user}</bdi></strong>.${otherAccount !== undefined && html` <a href="${otherAccount}">${text.other}</a>`}</p>
+<p>${text.goesTo} <strong><bdi>${new URL(redirectUri).host || redirectUri}</bdi></strong></p>
 <form method="post" action="${action}">
 ${hidden('session', sessionId)}
 <button name="consent" value="yes">${text.yes}</button>

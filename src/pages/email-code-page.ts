@@ -59,7 +59,7 @@ export function emailCodeSentPage({ action, another, email, isShared, error }: T
     title: text.sent,
     ...(isWrong && { status: 400 }),
     body: html`${complaint(error)}
-<p>${text.sentHint} <strong>${email}</strong></p>
+<p>${text.sentHint} <strong><bdi>${email}</bdi></strong></p>
 <form method="post" action="${action}">
 ${hidden('email', email)}
 ${field({

@@ -47,7 +47,7 @@ export function invitationPage({ token, email, error, ...who }: Invitation, { pa
     ...(error !== undefined && { status: 400 }),
     body: html`${complaint(error)}
 <p>${text.hint}</p>
-${email !== undefined && html`<p><strong>${email}</strong></p>`}
+${email !== undefined && html`<p><strong><bdi>${email}</bdi></strong></p>`}
 <form method="post" action="${path}/account/invitation">
 ${hidden('token', token)}
 ${

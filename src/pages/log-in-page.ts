@@ -179,5 +179,5 @@ function passkeyPart(
 }
 
 function destination(client: string | undefined, { goesOn }: Record<'goesOn', string>): Html {
-  return html`${client !== undefined && html`<p>${goesOn} <strong>${client}</strong></p>`}`
+  return html`${client !== undefined && html`<p>${goesOn} <strong><bdi>${client}</bdi></strong></p>`}`
 }

@@ -58,7 +58,7 @@ export function resetPage(
     title: text.title ?? '',
     ...(error !== undefined && { status: 400 }),
     body: html`${complaint(error)}
-${name !== undefined && html`<p>${text.forAccount} <strong>${name}</strong></p>`}
+${name !== undefined && html`<p>${text.forAccount} <strong><bdi>${name}</bdi></strong></p>`}
 ${token === undefined && html`<p class="muted">${text.fromMail}</p>`}
 <form method="post" action="${path}/account/reset">
 ${token === undefined ? codeFields(text, email) : hidden('token', token)}

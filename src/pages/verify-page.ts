@@ -80,7 +80,7 @@ export function verifyPage({ token, email, name, error }: Verification, { path }
     title: text.title,
     ...(error !== undefined && { status: 400 }),
     body: html`${complaint(error)}
-${name !== undefined && html`<p>${text.account} <strong>${name}</strong> ${text.is} <strong>${email}</strong></p>`}
+${name !== undefined && html`<p>${text.account} <strong><bdi>${name}</bdi></strong> ${text.is} <strong><bdi>${email}</bdi></strong></p>`}
 <p class="muted">${token === undefined ? text.fromMail : text.mine}</p>
 <form method="post" action="${path}/account/verify">
 ${
@@ -110,7 +110,7 @@ export function undoPage(token: string, address: string, site: Pick<Site, 'path'
   const text = TEXTS[site.locale]
   return {
     title: text.undoTitle,
-    body: html`<p>${text.undoHint} <strong>${address}</strong></p>
+    body: html`<p>${text.undoHint} <strong><bdi>${address}</bdi></strong></p>
 <form method="post" action="${site.path}/account/verify">
 ${hidden('token', token)}${hidden('deed', 'undo')}
 ${checkbox('sure', text.undoSure)}

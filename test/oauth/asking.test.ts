@@ -123,8 +123,14 @@ t.test('a third-party client asks for consent once, and its user can revoke the 
   const { service, mina } = await start(t)
   const page = await logIn(service, { ...GOOD, ...THIRD })
   const cookie = cookieOf(page)
-  for (const text of ['The Third', 'third.example', 'mina', 'Read the todos.', 'Read the account'])
-    t.match(page.payload, text)
+  for (const name of ['The Third', 'third.example', 'mina']) {
+    t.match(
+      page.payload,
+      `<bdi>${name}</bdi>`,
+      'a name that is read from right to left does not turn the sentence around',
+    )
+  }
+  for (const text of ['Read the todos.', 'Read the account']) t.match(page.payload, text)
   t.notOk(page.headers.refresh)
   t.match(errorOf(await asks(service, { ...THIRD, prompt: 'none' }, cookie)), { error: 'consent_required' })
   const session = sessionOn(page)
