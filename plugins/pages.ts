@@ -3,7 +3,7 @@ import plugin from 'fastify-plugin'
 import { pagesNotice } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { logFault, toProblem } from '../src/http/problem-answers.js'
-import { type Locale, languageOf } from '../src/pages/languages.js'
+import { type Locale, pageLanguage } from '../src/pages/languages.js'
 import { layout, type Page, siteOf } from '../src/pages/layout.js'
 import { pageHeaders } from '../src/pages/page-headers.js'
 import { refusalPage } from '../src/pages/refusals.js'
@@ -41,7 +41,7 @@ export default plugin(
     if (notice !== undefined) app.addHook('onListen', async () => app.log.warn(notice))
 
     app.decorateReply('page', function sendPage(this: FastifyReply, page: Page, asked?: Locale) {
-      const locale = asked ?? languageOf(this.request.headers)
+      const locale = asked ?? pageLanguage(this.request)
       return this.code(page.status ?? 200)
         .headers(pageHeaders(locale))
         .send(layout(page, site, locale))
@@ -73,5 +73,5 @@ function answerWithPage(error: Error, request: FastifyRequest, reply: FastifyRep
     return reply.redirect(address, 303)
   }
   logFault(problem, request)
-  return reply.headers(problem.headers).page(refusalPage(problem, languageOf(request.headers)))
+  return reply.headers(problem.headers).page(refusalPage(problem, pageLanguage(request)))
 }

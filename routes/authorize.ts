@@ -19,7 +19,7 @@ import { consentPage } from '../src/pages/consent-page.js'
 import { enrolledPage } from '../src/pages/enrollment-page.js'
 import { flowOf, waysOutOf } from '../src/pages/flow.js'
 import { redirectToGet, takeForms } from '../src/pages/form-bodies.js'
-import { languageAsked } from '../src/pages/languages.js'
+import { pageLanguage } from '../src/pages/languages.js'
 import { hopPage, logInPage } from '../src/pages/log-in-page.js'
 import { LogInForm, logInPageAfter, proveBy } from '../src/pages/log-in-steps.js'
 import { isOwnForm } from '../src/pages/same-origin.js'
@@ -85,7 +85,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   async function logIn(authorization: AuthorizationRequest, form: LogInForm, { request, reply }: Exchange) {
     const client = clientOf(request)
-    const locale = languageAsked(request.headers, authorization.interaction.uiLocales)
+    const locale = pageLanguage(request)
     const where = { ...formOf(request, authorization), locale }
     const isShared = form.shared !== undefined
     try {
@@ -132,7 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     { authorization, session }: { authorization: AuthorizationRequest; session: BrowserSession | undefined },
   ) {
     const { interaction } = authorization
-    const locale = languageAsked(request.headers, interaction.uiLocales)
+    const locale = pageLanguage(request)
     const isForOther = interaction.prompts.includes('select_account')
     const isKnown = session !== undefined && !isForOther && !isOther(authorization, session)
     const known = isKnown ? await nameOf(session) : undefined
@@ -146,8 +146,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
     { authorization, session, query }: { authorization: AuthorizationRequest; session: BrowserSession; query: string },
   ) {
-    const { client, redirectUri, scope, interaction, subject } = authorization
-    const locale = languageAsked(request.headers, interaction.uiLocales)
+    const { client, redirectUri, scope, subject } = authorization
+    const locale = pageLanguage(request)
     const otherAccount = new URLSearchParams(query)
     otherAccount.set('prompt', 'select_account')
     const page = {
@@ -218,7 +218,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   function hop(reply: FastifyReply, address: string): FastifyReply {
-    const locale = languageAsked(reply.request.headers, undefined)
+    const locale = pageLanguage(reply.request)
     return reply.header('refresh', `0;url=${address}`).page(hopPage(address, locale), locale)
   }
 

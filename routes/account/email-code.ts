@@ -8,7 +8,7 @@ import { toProblem } from '../../src/http/problem-answers.js'
 import { emailCodePage, emailCodeSentPage } from '../../src/pages/email-code-page.js'
 import { accountLogIn, emailCodeAddress, flowOf, LogInQuery, logInAddress } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 
@@ -25,7 +25,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { querystring: LogInQuery },
     handler: async (request, reply) => {
       app.codeLogIn.assertOn()
-      return reply.page(emailCodePage(placesOf(request), languageOf(request.headers)))
+      return reply.page(emailCodePage(placesOf(request), pageLanguage(request)))
     },
   })
 
@@ -35,7 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { querystring: LogInQuery, body: Form },
     handler: async (request, reply) => {
       app.codeLogIn.assertOn()
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { email } = request.body
       const { action, logIn } = placesOf(request)
       try {

@@ -8,7 +8,7 @@ import { toProblem } from '../../src/http/problem-answers.js'
 import { flowOf, logInAddress } from '../../src/pages/flow.js'
 import { forgotPage, mailSentPage } from '../../src/pages/forgot-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -29,7 +29,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     handler: async (request, reply) => {
       if (!app.mail.outbox.isOn) throw new Problem('mail_disabled')
-      return reply.page(forgotPage(pageOf(flowOf(request)), languageOf(request.headers)))
+      return reply.page(forgotPage(pageOf(flowOf(request)), pageLanguage(request)))
     },
   })
 
@@ -38,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { email } = request.body
       try {
         const mail = { purpose: 'password_reset', address: emailKey(email), locale } as const

@@ -5,7 +5,7 @@ import { hasPages } from '../../src/config/pages.js'
 import { toProblem } from '../../src/http/problem-answers.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { invitationDonePage, invitationPage } from '../../src/pages/invitation-page.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { siteOf } from '../../src/pages/layout.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import type { ProblemCode } from '../../src/problems.js'
@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { user } = await app.invitations.find(token, clientOf(request))
       const who = { email: user.email ?? undefined, username: user.username ?? undefined }
       const isNameless = user.username === null
-      return reply.page(invitationPage({ token, ...who, isNameless }, site, languageOf(request.headers)))
+      return reply.page(invitationPage({ token, ...who, isNameless }, site, pageLanguage(request)))
     },
   })
 
@@ -41,7 +41,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { token, username, password } = request.body
       const client = clientOf(request)
       try {

@@ -6,7 +6,7 @@ import { toProblem } from '../../src/http/problem-answers.js'
 import { enrolledPage } from '../../src/pages/enrollment-page.js'
 import { accountLogIn, LogInQuery, waysOutOf } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { logInPage } from '../../src/pages/log-in-page.js'
 import { LogInForm, logInPageAfter, proveBy } from '../../src/pages/log-in-steps.js'
 
@@ -33,7 +33,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         question: app.passkeyLogIn.offer(),
         isLost: lost !== undefined,
       }
-      return reply.page(logInPage(form, languageOf(request.headers)))
+      return reply.page(logInPage(form, pageLanguage(request)))
     },
   })
 
@@ -43,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { body, query, headers } = request
       const client = clientOf(request)
-      const place = { ...placesOf(query), locale: languageOf(headers), link: query.enroll }
+      const place = { ...placesOf(query), locale: pageLanguage(request), link: query.enroll }
       const isShared = body.shared !== undefined
       try {
         const proven = await proveBy(body, request, { ...place, isShared })

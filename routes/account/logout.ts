@@ -8,7 +8,7 @@ import { queryOf } from '../../src/http/request-target.js'
 import { answerAddress } from '../../src/oauth/authorization-request.js'
 import { HINT_MAX_LENGTH, type IdTokenHint } from '../../src/oauth/id-tokens.js'
 import { redirectToGet, takeForms } from '../../src/pages/form-bodies.js'
-import { languageAsked } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { loggedOutPage, logOutPage } from '../../src/pages/log-out-page.js'
 import { isOwnForm } from '../../src/pages/same-origin.js'
 import { Problem } from '../../src/problems.js'
@@ -44,7 +44,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const address = await addressAfter(query, hint)
       const session = await app.browserSessions.find(headers.cookie, clientOf(request))
       const isSentByClient = hint !== undefined && (session === undefined || hint.sub === String(session.userId))
-      const locale = languageAsked(headers, query.ui_locales)
+      const locale = pageLanguage(request)
       if (!isSentByClient && session !== undefined)
         return reply.page(logOutPage(`${path}${queryOf(request.url)}`, locale), locale)
       await end(request, reply)
@@ -64,10 +64,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     schema: { querystring: Query, body: Form },
     handler: async (request, reply) => {
-      const { query, headers } = request
+      const { query } = request
       const address = await addressAfter(query, hintIn(query))
       await end(request, reply)
-      const locale = languageAsked(headers, query.ui_locales)
+      const locale = pageLanguage(request)
       if (address !== undefined) reply.header('refresh', `0;url=${address}`)
       return reply.page(loggedOutPage(address, site, locale), locale)
     },

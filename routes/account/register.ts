@@ -7,7 +7,7 @@ import { toProblem } from '../../src/http/problem-answers.js'
 import { beginEnrollment } from '../../src/pages/enrollment-steps.js'
 import { flowOf, logInAddress } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { lookAtMailPage, registeredPage, registerPage } from '../../src/pages/register-page.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
@@ -38,7 +38,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     handler: async (request, reply) => {
       if (config.REGISTRATION === 'closed') throw new Problem('registration_closed')
-      return reply.page(registerPage(pageOf(flowOf(request)), languageOf(request.headers)))
+      return reply.page(registerPage(pageOf(flowOf(request)), pageLanguage(request)))
     },
   })
 
@@ -46,7 +46,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const form = pageOf(flowOf(request))
       const { username, email, password } = request.body
       const client = clientOf(request)

@@ -5,7 +5,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { toProblem } from '../../src/http/problem-answers.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { siteOf } from '../../src/pages/layout.js'
 import { FACTOR_CODE_MAX_LENGTH } from '../../src/pages/log-in-page.js'
 import { codeTyped } from '../../src/pages/log-in-steps.js'
@@ -36,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: Link },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { token } = request.query
       if (!token) return reply.page(resetPage({}, site, locale))
       const { user } = await app.oneTimeTokens.find(['password_reset'], { token }, clientOf(request).ip)
@@ -48,7 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { new_password: password, token, email, factor } = request.body
       const reset = { password, factor: factor ? codeTyped(factor) : undefined }
       try {

@@ -6,7 +6,7 @@ import { hasPages } from '../../src/config/pages.js'
 import { toProblem } from '../../src/http/problem-answers.js'
 import { shownName } from '../../src/mail/recipients.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
-import { languageOf } from '../../src/pages/languages.js'
+import { pageLanguage } from '../../src/pages/languages.js'
 import { siteOf } from '../../src/pages/layout.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
 import { undoPage, verifyDonePage, verifyPage } from '../../src/pages/verify-page.js'
@@ -35,7 +35,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: Link },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { token } = request.query
       if (!token) return reply.page(verifyPage({}, site, locale))
       const { row, user } = await app.emailAddresses.find({ token }, clientOf(request))
@@ -48,7 +48,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const locale = languageOf(request.headers)
+      const locale = pageLanguage(request)
       const { token, email, deed, sure, password = '' } = request.body
       const client = clientOf(request)
       try {

@@ -13,8 +13,6 @@ export interface Interaction {
   maxAge: number | undefined
   /** A name to prefill in the log-in form. */
   loginHint: string | undefined
-  /** Space-separated tags of BCP 47, in order of preference. */
-  uiLocales: string | undefined
 }
 
 type Parameters = Record<string, string | undefined>
@@ -29,12 +27,11 @@ export function flawOfInteraction({ prompt, max_age: maxAge }: Parameters): stri
 }
 
 export function readInteraction(parameters: Parameters): Interaction {
-  const { prompt, max_age: maxAge, login_hint: loginHint, ui_locales: uiLocales } = parameters
+  const { prompt, max_age: maxAge, login_hint: loginHint } = parameters
   return {
     prompts: wordsIn(prompt).filter(isPrompt),
     maxAge: maxAge === undefined ? undefined : Number(maxAge),
     loginHint,
-    uiLocales,
   }
 }
 

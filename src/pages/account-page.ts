@@ -5,7 +5,7 @@ import { toProblem } from '../http/problem-answers.js'
 import type { ProblemCode } from '../problems.js'
 import { complaint, success } from './forms.js'
 import { type Html, html } from './html.js'
-import { type Locale, languageOf, type Translated } from './languages.js'
+import { type Locale, pageLanguage, type Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { sentenceOf } from './refusals.js'
 
@@ -30,7 +30,7 @@ export interface View {
 
 export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'server'>, error?: string): View {
   const { done } = (request.query ?? {}) as { done?: string }
-  const view = { path: publicPath(request.server.config), locale: languageOf(request.headers) }
+  const view = { path: publicPath(request.server.config), locale: pageLanguage(request) }
   return { ...view, isDone: done !== undefined && error === undefined, ...(error !== undefined && { error }) }
 }
 
@@ -49,7 +49,7 @@ ${body}
 export function mendable(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error
-  const view = viewOf(request, sentenceOf(problem, languageOf(request.headers)))
+  const view = viewOf(request, sentenceOf(problem, pageLanguage(request)))
   return problem.code === 'not_found' ? { ...view, status: problem.status } : view
 }
 

@@ -59,6 +59,32 @@ t.test('a new user creates an account on the way to an application, and continue
   t.equal(await service.app.database.db.$count(service.app.database.tables.users), 1)
 })
 
+t.test('the pages on the way to an application are in the language that it asks for', async (t) => {
+  const { service } = await start(t, { EMAIL_LOGIN: 'on' })
+  const logIn = await open(service, `https://x${AUTHORIZE}&ui_locales=fr+ko-KR+en`)
+  for (const words of ['계정 만들기', '비밀번호를 잊으셨나요\\?', '코드 메일 받기']) {
+    const page = await open(service, `https://x${linkOf(logIn, words)}`)
+    t.match(page, {
+      statusCode: 200,
+      headers: { 'content-language': 'ko' },
+      body: /<html lang="ko">.*<label[^>]*>[가-힣]/s,
+    })
+  }
+  const page = await open(service, `https://x${linkOf(logIn, '계정 만들기')}`)
+  t.match((await send(service, page, { username: 'mina', password: 'short' })).body, '사용할 수 없는 비밀번호')
+  t.match(
+    (await send(service, page, { username: 'mina', email: '', password: PASSWORD })).body,
+    '계정이 준비되었습니다',
+  )
+  t.match(await rowOf(service, (await service.logIn('mina')).id), { locale: 'ko' })
+  const hop = await send(service, logIn, { username: 'mina', password: PASSWORD })
+  t.match(hop, { headers: { refresh: String, 'content-language': 'ko' }, body: /계속하기/ })
+  const refused = await open(service, 'https://x/authorize?client_id=nobody&ui_locales=ko')
+  t.match(refused, { statusCode: 400, body: /<html lang="ko">.*요청한 애플리케이션을 찾을 수 없습니다/s })
+  const twice = await open(service, 'https://x/authorize?client_id=nobody&ui_locales=ko&ui_locales=ko')
+  t.match(twice, { statusCode: 400, headers: { 'content-language': 'en' } })
+})
+
 t.test('where addresses must be confirmed, registration does not reveal whether an address is known', async (t) => {
   const { service, server } = await start(t, { EMAIL_VERIFICATION: 'required' })
   const page = await open(service, 'https://x/account/register')
