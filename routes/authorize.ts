@@ -146,10 +146,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
     { authorization, session, query }: { authorization: AuthorizationRequest; session: BrowserSession; query: string },
   ) {
-    const { client, redirectUri, scope, subject } = authorization
+    const { client, redirectUri, scope, interaction, subject } = authorization
     const locale = pageLanguage(request)
     const otherAccount = new URLSearchParams(query)
-    otherAccount.set('prompt', 'select_account')
+    const isAlwaysAsked = interaction.prompts.includes('consent')
+    otherAccount.set('prompt', isAlwaysAsked ? 'select_account consent' : 'select_account')
     const page = {
       // Unless the user has just logged in, the form's address keeps `max_age`: the answer may come hours later.
       ...{ action: `${path}${query}`, client: client.name },

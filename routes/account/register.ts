@@ -4,6 +4,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { toProblem } from '../../src/http/problem-answers.js'
+import { afterLogIn } from '../../src/oauth/interaction.js'
 import { beginEnrollment } from '../../src/pages/enrollment-steps.js'
 import { flowOf, logInAddress } from '../../src/pages/flow.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
@@ -47,7 +48,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { body: Form },
     handler: async (request, reply) => {
       const locale = pageLanguage(request)
-      const form = pageOf(flowOf(request))
+      const flow = flowOf(request)
+      const form = pageOf(flow)
       const { username, email, password } = request.body
       const client = clientOf(request)
       try {
@@ -67,7 +69,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         if (!MENDABLE.includes(problem.code)) throw error
         return reply.page(registerPage({ ...form, username, email, error: sentenceOf(problem, locale) }, locale))
       }
-      return reply.page((needsEmail ? lookAtMailPage : registeredPage)(form.logIn, locale))
+      if (needsEmail) return reply.page(lookAtMailPage(form.logIn, locale))
+      return reply.page(registeredPage(logInAddress(config, flow && afterLogIn(flow)), locale))
     },
   })
 }

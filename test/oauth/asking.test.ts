@@ -152,7 +152,10 @@ t.test('a third-party client asks for consent once, and its user can revoke the 
     200,
     'the consent does not cover more scopes',
   )
-  t.equal((await asks(service, { ...THIRD, prompt: 'consent' }, cookie)).statusCode, 200)
+  const asked = await asks(service, { ...THIRD, prompt: 'consent' }, cookie)
+  const other = /<a href="([^"]+)">Use another account/.exec(asked.payload)?.[1]?.replaceAll('&#38;', '&') ?? ''
+  const { prompt } = Object.fromEntries(new URLSearchParams(other.replace('/authorize', '')))
+  t.ok(sessionOn(await logIn(service, { ...GOOD, ...THIRD, prompt })), 'also after a log-in with another account')
   t.equal(
     (await asks(service, { ...THIRD, redirect_uri: 'http://127.0.0.1:4000/cb' }, cookie)).statusCode,
     200,

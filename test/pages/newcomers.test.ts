@@ -35,6 +35,8 @@ t.test('a new user creates an account on the way to an application, and continue
   t.match([onwards.statusCode, onwards.headers.location], [303, /^https:\/\/shop\.example\/callback\?code=/])
   const { id } = await service.logIn('mina')
   t.match(await rowOf(service, id), { username: 'mina', email: null, locale: 'en' })
+  const asked = await open(service, `https://x${address}&prompt=login&max_age=0`)
+  t.equal(linkOf(await send(service, asked, { username: 'joon', password: PASSWORD }), 'Continue'), AUTHORIZE)
 
   const again = await send(service, page, { username: 'MINA', email: '"><b>@x', password: PASSWORD })
   t.equal(again.statusCode, 400)
@@ -44,7 +46,7 @@ t.test('a new user creates an account on the way to an application, and continue
   const wrong: Record<string, string>[] = [
     { username: 'mina' },
     { username: '', email: '' },
-    { username: 'joon', password: 'password' },
+    { username: 'hana', password: 'password' },
     { username: 'j', email: 'no address' },
   ]
   for (const fields of wrong) {
@@ -53,10 +55,10 @@ t.test('a new user creates an account on the way to an application, and continue
     t.match(body, /<h1>Create an account<\/h1>/)
   }
   for (const headers of FOREIGN) {
-    const fields = { username: 'joon', password: PASSWORD }
+    const fields = { username: 'hana', password: PASSWORD }
     t.equal((await submit(service, '/account/register', fields, headers)).statusCode, 403, JSON.stringify(headers))
   }
-  t.equal(await service.app.database.db.$count(service.app.database.tables.users), 1)
+  t.equal(await service.app.database.db.$count(service.app.database.tables.users), 2)
 })
 
 t.test('the pages on the way to an application are in the language that it asks for', async (t) => {
