@@ -63,16 +63,16 @@ function endpointsTable({ paths }: Document): string {
     METHODS.flatMap((method) => {
       const operation = operations[method]
       if (operation === undefined) return []
-      const who = operation.security?.length === 0 ? 'everybody' : isForAdmins(operation) ? 'admins' : 'with a token'
+      const who = operation.security?.length === 0 ? 'public' : isForAdmins(operation) ? 'admins' : 'with a token'
       return [`\`${method.toUpperCase()} ${path}\` | ${operation.operationId} | ${who} | ${operation.summary}`]
     }),
   )
-  return ['endpoint | operationId | who | what', '--- | --- | --- | ---', ...rows].map((row) => `| ${row} |`).join('\n')
+  return ['endpoint | operationId | access | summary', '--- | --- | --- | ---', ...rows].map((row) => `| ${row} |`).join('\n')
 }
 
 function problemsTable(): string {
   const rows = Object.entries(PROBLEMS).map(([code, { status, title }]) => `\`${code}\` | ${status} | ${title}`)
-  return ['code | status | what happened', '--- | ---: | ---', ...rows].map((row) => `| ${row} |`).join('\n')
+  return ['code | status | meaning', '--- | ---: | ---', ...rows].map((row) => `| ${row} |`).join('\n')
 }
 
 /** The Korean table, with the page's own description of each setting. A new setting gets its English description. */
