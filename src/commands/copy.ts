@@ -4,7 +4,7 @@ import { SQLiteTable, getTableConfig as sqliteConfigOf } from 'drizzle-orm/sqlit
 import { type Database, DatabaseError, type Db, sole, type Tables } from '../database/database.js'
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
-import { addressOf, databaseName, openForCommand } from './database-address.js'
+import { databaseAddressOf, databaseName, openForCommand } from './database-address.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 
@@ -44,7 +44,7 @@ interface TableCopy {
 export async function run({ from, to, json }: { from?: string; to?: string; json?: boolean }): Promise<void> {
   if (from === undefined || to === undefined)
     throw new UsageError('missing option --from or --to; see latchkey copy --help')
-  const [fromUrl, toUrl] = [addressOf(from), addressOf(to)]
+  const [fromUrl, toUrl] = [databaseAddressOf('--from', from), databaseAddressOf('--to', to)]
   const source = await openForCommand(fromUrl, { migrate: false })
   try {
     const target = await openForCommand(toUrl, { migrate: true })

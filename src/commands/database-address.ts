@@ -1,6 +1,8 @@
 import { resolve } from 'node:path'
+import { Value } from '@sinclair/typebox/value'
 import { readSetting } from '../config/config.js'
 import { isPostgres, sqlitePath } from '../config/database-url.js'
+import { Settings } from '../config/settings.js'
 import type { Database } from '../database/database.js'
 import { openDatabase } from '../database/open.js'
 import { OF_COMMANDS } from '../patience.js'
@@ -40,5 +42,16 @@ export function addressOf(value: string): string {
   const address = readSetting(value)
   if (address === undefined)
     throw new UsageError(`${value} is neither an address nor the name of an environment variable`)
+  return address
+}
+
+/**
+ * The address of one of Latchkey's databases, from an option. Names only the option: an address may hold a password.
+ * @throws UsageError
+ */
+export function databaseAddressOf(option: string, value: string): string {
+  const address = addressOf(value)
+  const schema = Settings.properties.DATABASE_URL
+  if (!Value.Check(schema, address)) throw new UsageError(`${option} ${schema.errorMessage}`)
   return address
 }

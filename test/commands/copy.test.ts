@@ -104,6 +104,14 @@ t.test('a copy that is not possible is rejected, and nothing is changed', async 
   t.notOk(existsSync(nowhere))
   await t.rejects(run({ from: full }), { constructor: UsageError, message: /missing option --from or --to/ })
   await t.rejects(run({ from: full, to: 'NOT_SET' }), { constructor: UsageError, message: /NOT_SET/ })
+  for (const wrong of ['file:copy.db', './a:copied.db', 'mysql://root:hunter2@h/d', 'sqlite:']) {
+    const refused = await Promise.allSettled([run({ from: wrong, to: empty }), run({ from: full, to: wrong })])
+    for (const [index, option] of ['--from', '--to'].entries()) {
+      const { reason } = refused[index] as PromiseRejectedResult
+      t.match(reason, { constructor: UsageError, message: `${option} must be sqlite:<path>` }, wrong)
+      t.notMatch(reason.message, 'hunter2')
+    }
+  }
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
 })
 
