@@ -54,7 +54,14 @@ function effective(config: Config): [name: string, value: string][] {
 
 /** SECRET_KEY is commented out if unset: an empty value is refused, as a sign of a template that was not filled in. */
 function asVariable([name, value]: [string, string]): string {
-  return name === 'SECRET_KEY' && value === '' ? `# ${name}=` : `${name}=${value}`
+  return name === 'SECRET_KEY' && value === '' ? `# ${name}=` : `${name}=${quoted(value)}`
+}
+
+/** In quotes where a file .env would take a part of the value for a comment, or its own quotes for more than text. */
+function quoted(value: string): string {
+  if (!/#|^['"`]/.test(value)) return value
+  const quote = ["'", '"', '`'].find((mark) => !value.includes(mark)) ?? "'"
+  return `${quote}${value}${quote}`
 }
 
 /** Masks the password in a database URL. */

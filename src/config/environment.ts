@@ -1,38 +1,69 @@
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import util from 'node:util'
 import { isLoopback } from '../networks.js'
-import { type Config, readSetting } from './config.js'
+import { type Config, ConfigError, readSetting } from './config.js'
 import { Settings } from './settings.js'
 
 const FILE = '.env'
 /** Shorter names are one letter away from too many others: HOME is not a misspelt HOST. */
 const NAME_MIN_LENGTH = 6
 const LONG_NAME = 8
+/** A line whose value has a # that nothing separates from it, and that no quotes make a part of it. */
+const CUT = /^[^\S\n]*(?:export[^\S\n]+)?(\w+)[^\S\n]*=(?![^\S\n]*['"`])(?:[^\n#]*[^\s#])?#/gm
 
 /**
  * Adds the settings of the file .env in the working directory to the environment. Variables that are set, also as
  * NAME_FILE, take precedence.
  */
 export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
-  const real = new Set(Object.keys(env))
-  for (const [name, value] of Object.entries(readEnvironmentFile())) {
-    const other = name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`
-    if (!real.has(name) && !real.has(other)) env[name] = value
-  }
+  const text = readEnvironmentFile()
+  const isTaken = (name: string) => env[name] === undefined && env[otherName(name)] === undefined
+  const taken = Object.entries(util.parseEnv(text)).filter(([name]) => isTaken(name))
+  assertWhole(
+    text,
+    taken.map(([name]) => name),
+  )
+  for (const [name, value] of taken) env[name] = value
 }
 
-/** @throws Error if the file exists and cannot be read */
-function readEnvironmentFile(): NodeJS.Dict<string> {
-  let text: string
+/** The text of the file; empty if there is none. @throws ConfigError if it cannot be read */
+function readEnvironmentFile(): string {
   try {
-    text = readFileSync(FILE, 'utf8')
+    return readFileSync(FILE, 'utf8').replace(/^\ufeff/, '')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     // A folder named .env is ignored: Python's virtual environments often have that name.
-    if (code === 'ENOENT' || code === 'EISDIR') return {}
-    throw error
+    if (code === 'ENOENT' || code === 'EISDIR') return ''
+    // Root's own folder, where `sudo -u latchkey latchkey ...` was typed.
+    if (code === 'EACCES' && !isSearchable('.')) return ''
+    throw new ConfigError([
+      `the file .env cannot be read (${code}): let this user read it, or use another working folder`,
+    ])
   }
-  return util.parseEnv(text.replace(/^\ufeff/, ''))
+}
+
+function isSearchable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** NAME_FILE for NAME, and NAME for NAME_FILE. */
+function otherName(name: string): string {
+  return name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`
+}
+
+/**
+ * Node reads `COLOR=#0b6e4f` as empty and `SECRET=a#b` as `a`. @throws ConfigError for settings among `names` that are cut so
+ */
+function assertWhole(text: string, names: string[]): void {
+  const cut = [...text.matchAll(CUT)].map(([, name = '']) => name)
+  const settings = names.filter((name) => cut.includes(name) && isSetting(name))
+  if (settings.length === 0) return
+  throw new ConfigError(settings.map((name) => `${name} in the file .env holds a #: put the value in quotes`))
 }
 
 /** Warnings about likely misspelt settings. They do not prevent the start. */
@@ -54,13 +85,16 @@ export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env
 /** The setting that a name is probably a misspelling of; undefined for settings and for unrelated names. */
 function settingNear(name: string): string | undefined {
   const bare = name.replace(/_FILE$/, '')
-  const known = Object.keys(Settings.properties)
-  if (known.includes(name) || known.includes(bare)) return undefined
+  if (isSetting(name)) return undefined
   const written = bare.toUpperCase()
-  return known.find((setting) => {
+  return Object.keys(Settings.properties).find((setting) => {
     const allowed = setting.length >= LONG_NAME ? 2 : setting.length >= NAME_MIN_LENGTH ? 1 : 0
     return allowed > 0 && isWithin(allowed, written, setting)
   })
+}
+
+function isSetting(name: string): boolean {
+  return Object.hasOwn(Settings.properties, name.replace(/_FILE$/, ''))
 }
 
 /**

@@ -1,17 +1,22 @@
 // On SQLite alone: a start that ends before the database, or on a SQLite file.
 
+import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { chmod, chown, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { packageRoot } from '../../src/package.js'
 import { temporaryFolder } from '../helper.js'
 import { call } from '../support/calls.js'
-import { latchkey, serving } from '../support/child.js'
+import { Child, latchkey, serving } from '../support/child.js'
 
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
 
+const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
+/** The user of whom no file is. */
+const NOBODY = 65_534
 const OLD_NODE =
   "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})"
 
@@ -105,6 +110,49 @@ t.test('the file .env in the working folder is read, and variables that are alre
   t.match(await config(t, { folder, settings: { PORT_FILE: join(folder, 'port') } }), { PORT: '6000' })
 })
 
+t.test('a setting that a # cuts short in the file .env is refused by name', async (t) => {
+  const folder = await temporaryFolder(t)
+  const lines = ['BRAND_COLOR=#0b6e4f', 'export SECRET_KEY=abc#def', 'BRAND_NAME = Shop#1', 'COLOR=#fff']
+  const kept = ['AUDIENCE="a#b"', "RP_ID='' #", 'PORT=4000 # a#b', '# LOG_LEVEL=#']
+  await writeFile(join(folder, '.env'), [...lines, ...kept].join('\n'))
+  const child = await latchkey(t, ['config'], { folder })
+  t.equal(await child.exit, 78)
+  for (const name of ['BRAND_COLOR', 'SECRET_KEY', 'BRAND_NAME'])
+    t.match(child.stderr, `- ${name} in the file .env holds a #: put the value in quotes\n`)
+  t.equal(child.stderr.trimEnd().split('\n').length, 4, child.stderr)
+  t.notMatch(child.stderr, 'abc', 'no value is shown')
+  await writeFile(join(folder, '.env'), ['BRAND_COLOR=#0b6e4f', ...kept].join('\n'))
+  t.match(
+    await config(t, { folder, settings: { BRAND_COLOR: '#333333' } }),
+    { PORT: '4000', AUDIENCE: "'a#b'" },
+    'a real variable wins',
+  )
+})
+
+t.test('a working folder of somebody else has no file .env, and a .env of somebody else is named', async (t) => {
+  const locked = await temporaryFolder(t)
+  t.teardown(() => chmod(locked, 0o700))
+  const elsewhere = await asNobody(locked, 'chmod 0 . && exec "$0" "$1" config')
+  t.equal(elsewhere.code, 0, elsewhere.stderr)
+  t.match(elsewhere.stdout, 'PORT=3000')
+  const folder = await temporaryFolder(t)
+  const unreadable = await asNobody(folder, 'echo PORT=1 > .env && chmod 0 .env && exec "$0" "$1" config')
+  t.equal(unreadable.code, 78)
+  t.match(unreadable.stderr, /- the file \.env cannot be read \(EACCES\): let this user read it/)
+})
+
+t.test('the output of latchkey config is a file .env that gives the same output', async (t) => {
+  const folder = await temporaryFolder(t)
+  const settings = { BRAND_COLOR: '#0b6e4f', BRAND_NAME: `"Mina's" # 1`, MAIL_LINKS: 'https://a.test/#/{page}/{token}' }
+  const first = await latchkey(t, ['config'], { settings })
+  t.equal(await first.exit, 0, first.stderr)
+  await writeFile(join(folder, '.env'), first.stdout)
+  const second = await latchkey(t, ['config'], { folder })
+  t.equal(await second.exit, 0, second.stderr)
+  t.equal(second.stdout, first.stdout)
+  t.match(second.stdout, /^BRAND_COLOR='#0b6e4f'$/m)
+})
+
 t.test('latchkey config prints settings that the service accepts', async (t) => {
   const settings = {
     ACCESS_TOKEN_TTL: '90s',
@@ -117,6 +165,15 @@ t.test('latchkey config prints settings that the service accepts', async (t) => 
   t.match(first, settings)
   t.same(await config(t, { settings: first }), first, 'the output is accepted as settings, and gives the same output')
 })
+
+/** Runs a line of sh in a folder; root, whom modes do not bind, as another user, who owns the folder from then on. */
+async function asNobody(folder: string, line: string) {
+  const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
+  if (user.uid !== undefined) await chown(folder, NOBODY, NOBODY)
+  const options = { cwd: folder, env: { PATH: process.env.PATH }, ...user }
+  const child = new Child(spawn('sh', ['-c', line, process.execPath, CLI], options), folder)
+  return { code: await child.exit, stdout: child.stdout, stderr: child.stderr }
+}
 
 async function ending(t: Test, args: string[], settings: Record<string, string>) {
   const child = await latchkey(t, args, { settings })
