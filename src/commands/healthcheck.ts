@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { listeningAddress } from '../config/config.js'
 import { print, printJson } from '../terminal.js'
 
@@ -16,18 +19,25 @@ const TIMEOUT_MS = 2_000
 
 export async function run({ json }: { json?: boolean }): Promise<void> {
   const url = `${listeningAddress()}/readyz`
-  const { status, text } = await askReadiness(url)
+  const { status, answer } = await askReadiness(url)
   const isReady = status === 200
-  if (json) printJson({ url, is_ready: isReady, status: status || null, answer: text })
-  else print(text)
+  if (json) printJson({ url, is_ready: isReady, status: status || null, answer })
+  else print(answer)
   process.exitCode = isReady ? 0 : 1
 }
 
-async function askReadiness(url: string): Promise<{ status: number; text: string }> {
+/** Not by `fetch`, which refuses ports on which the service can listen, such as 6000. */
+async function askReadiness(url: string): Promise<{ status: number; answer: string }> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    return { status: response.status, text: await response.text() }
+    const request = get(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    return { status: response.statusCode ?? 0, answer: await text(response) }
   } catch (error) {
-    return { status: 0, text: `No answer from ${url}: ${(error as Error).message}` }
+    return { status: 0, answer: `No answer from ${url}: ${reasonOf(error as NodeJS.ErrnoException)}` }
   }
+}
+
+/** An aborted request has the time-out as its cause; the error of a name with two addresses has a code alone. */
+function reasonOf({ cause, message, code }: NodeJS.ErrnoException): string {
+  return (cause as Error | undefined)?.message ?? (message || String(code))
 }
