@@ -80,7 +80,8 @@ export async function main([name, ...args]: string[]): Promise<void> {
 
 /** `latchkey help [<command>] [--json]`. */
 async function help(args: string[]): Promise<void> {
-  const [subject] = args.filter((arg) => arg !== '--json')
+  const [subject, extra] = args.filter((arg) => arg !== '--json')
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}": latchkey help explains one command`)
   if (subject !== undefined && !Object.hasOwn(COMMANDS, subject)) return refuseCommand(subject)
   if (args.includes('--json')) {
     const { printCommands } = await import('./commands/help.js')
@@ -110,7 +111,8 @@ function parse(name: string, command: Command, args: string[]) {
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const [, option, setting = ''] = /^Unknown option '(--?([^']+))'/.exec(message) ?? []
-    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) throw error
+    if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined)
+      throw new UsageError(message.replaceAll('\n', ' '))
     const variable = setting.toUpperCase().replaceAll('-', '_')
     const isSetting = Object.hasOwn(Settings.properties, variable)
     const hint = isSetting
@@ -128,7 +130,7 @@ export function reportFailure(error: unknown): void {
 
 function exitCodeFor(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG
-  if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) return EXIT_USAGE
+  if (error instanceof UsageError) return EXIT_USAGE
   return EXIT_FAILURE
 }
 

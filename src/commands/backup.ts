@@ -29,7 +29,7 @@ export const options = { json: { type: 'boolean' } } as const
 const EXIT_ELSEWHERE = 2
 
 export async function run({ json }: { json?: boolean }, [file, ...rest]: string[]): Promise<void> {
-  if (file === undefined || rest.length > 0) throw new UsageError('expected one argument: latchkey backup <file>')
+  if (!file || rest.length > 0) throw new UsageError('expected one argument: latchkey backup <file>')
   const { DATABASE_URL } = loadConfig()
   if (isPostgres(DATABASE_URL)) {
     printError('latchkey: PostgreSQL is backed up with pg_dump: pg_dump --format=custom "$DATABASE_URL"')

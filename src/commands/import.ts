@@ -86,9 +86,10 @@ interface Values {
 
 const EXIT_FAILURE = 1
 
-export async function run(values: Values, [address]: string[]): Promise<void> {
+export async function run(values: Values, [address, extra]: string[]): Promise<void> {
   const { apply = false, name = 'import', map = [], 'ignore-column': ignored = [], json = false } = values
   if (address === undefined) throw new UsageError('missing argument <source>; see latchkey import --help')
+  if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}": latchkey import takes one source`)
   if (!/^[a-z0-9_-]{1,32}$/.test(name))
     throw new UsageError('--name must be 1 to 32 lower-case letters, digits, - and _')
   const duplicates = duplicatePolicy(values)

@@ -71,16 +71,10 @@ const ACTS: Record<string, Act> = {
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
   'set-role': async (app, who, role) => {
-    if (role !== 'user' && role !== 'admin') throw new UsageError('the role must be user or admin')
-    return change(app, who, { role })
+    return change(app, who, { role: roleOf(role) })
   },
   'set-roles': async (app, who, words) => {
-    const roles = words === undefined || words === '' ? [] : words.split(',')
-    if (words === undefined || !Value.Check(Roles, roles)) {
-      throw new UsageError(
-        "the roles are up to 32 words of letters, digits and _ . : / -, such as editor,billing; or ''",
-      )
-    }
+    const roles = rolesOf(words)
     const user = await app.administration.change(
       (await findAccount(app, who)).id,
       { roles: storedRoles(roles) },
@@ -164,7 +158,8 @@ interface Values {
   json?: boolean
 }
 
-const TAKES_A_VALUE = ['set-role', 'set-roles']
+/** The actions that take a value after <who>, and the function that reads it. */
+const VALUE_OF: Record<string, (value: string | undefined) => unknown> = { 'set-role': roleOf, 'set-roles': rolesOf }
 /** Options that only one action allows. */
 const OPTIONS_OF: Record<string, (keyof Values)[]> = {
   create: ['username', 'email', 'name', 'admin'],
@@ -194,7 +189,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
 function assertUsage(values: Values, action: string, operands: (string | undefined)[]): void {
   const isAct = Object.hasOwn(ACTS, action)
   if (isAct && operands[0] === undefined) throw new UsageError(`missing argument <who>: latchkey users ${action} <who>`)
-  const taken = isAct ? (TAKES_A_VALUE.includes(action) ? 2 : 1) : 0
+  const taken = isAct ? (Object.hasOwn(VALUE_OF, action) ? 2 : 1) : 0
   const [extra] = operands.slice(taken).filter((operand) => operand !== undefined)
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"; see latchkey users --help`)
   for (const [other, names] of Object.entries(OPTIONS_OF)) {
@@ -204,6 +199,20 @@ function assertUsage(values: Values, action: string, operands: (string | undefin
   if (action === 'create' && values.username === undefined && values.email === undefined) {
     throw new UsageError('missing option --username or --email')
   }
+  VALUE_OF[action]?.(operands[1])
+}
+
+function roleOf(value: string | undefined): 'user' | 'admin' {
+  if (value !== 'user' && value !== 'admin') throw new UsageError('the role must be user or admin')
+  return value
+}
+
+function rolesOf(value: string | undefined): string[] {
+  const roles = value === undefined || value === '' ? [] : value.split(',')
+  if (value === undefined || !Value.Check(Roles, roles)) {
+    throw new UsageError("the roles are up to 32 words of letters, digits and _ . : / -, such as editor,billing; or ''")
+  }
+  return roles
 }
 
 function limitFrom(text: string): number {

@@ -13,6 +13,8 @@ import { latchkey, nodeProcess, serving } from '../support/child.js'
 t.setTimeout(600_000)
 
 const SECRET = 'qM3v0zJ1Xy7Rk5wT9cLbN2sHdF8gPaUe'
+/** Of the ports that the standard of fetch blocks. */
+const BLOCKED_PORTS = ['6000', '6566', '6665', '6666', '6667', '6668', '6669', '6697', '10080']
 
 t.test('commands end with the right exit code, and write to the right stream', async (t) => {
   const wrong = { PORT: 'x', DOCS: 'maybe', SECRET_KEY: 'super-secret-key', TRUST_PROXY: 'true' }
@@ -28,6 +30,12 @@ t.test('commands end with the right exit code, and write to the right stream', a
     { args: ['config'], settings: wrong, exit: 78, stdout: /^$/, stderr: allWrong },
     { args: ['config', '--example'], settings: wrong, exit: 0, stdout: /# PORT=3000/, stderr: /^$/ },
     { args: ['healthcheck'], settings: { PORT: 'x' }, exit: 78, stdout: /^$/, stderr: /PORT/ },
+    { args: ['help', 'users', 'keys'], exit: 64, stdout: /^$/, stderr: /unexpected argument "keys"/ },
+    { args: ['backup', ''], exit: 64, stdout: /^$/, stderr: /latchkey backup <file>/ },
+    { args: ['keys', 'retire', '--kid', '-a'], exit: 64, stdout: /^$/, stderr: /ambiguous\. .*'--kid=-XYZ'/ },
+    { args: ['users', 'set-role', 'ada'], exit: 64, stdout: /^$/, stderr: /must be user or admin/ },
+    { args: ['users', 'set-role', 'ada', 'root'], settings: wrong, exit: 64, stdout: /^$/, stderr: /user or admin/ },
+    { args: ['users', 'set-roles', 'ada', 'a b'], settings: wrong, exit: 64, stdout: /^$/, stderr: /32 words/ },
   ]
   await Promise.all(
     cases.map(async ({ args, settings = {}, exit, stdout, stderr }) => {
@@ -65,6 +73,19 @@ t.test('healthcheck reports whether the service of this machine is ready', async
   const down = await latchkey(t, ['healthcheck'], { settings })
   t.equal(await down.exit, 1)
   t.match(down.stdout, `No answer from http://localhost:${service.port}/readyz`)
+})
+
+t.test('healthcheck asks on a port that browsers and fetch refuse', async (t) => {
+  const [PORT = ''] = (
+    await Promise.all(BLOCKED_PORTS.map(async (port) => ((await isFree(port)) ? [port] : [])))
+  ).flat()
+  await t.rejects(fetch(`http://127.0.0.1:${PORT}`), { cause: { message: 'bad port' } })
+  const none = await latchkey(t, ['healthcheck'], { settings: { PORT } })
+  t.equal(await none.exit, 1)
+  t.match(none.stdout, 'ECONNREFUSED', 'the reason is named')
+  await serving(t, { settings: { PORT } })
+  const up = await latchkey(t, ['healthcheck'], { settings: { PORT } })
+  t.equal(await up.exit, 0, up.stdout)
 })
 
 t.test('healthcheck fails while the service drains', async (t) => {
@@ -127,3 +148,11 @@ t.test('processes that start at the same moment on a new database file all succe
     t.equal(exit, 0, child.stderr)
   }
 })
+
+async function isFree(port: string): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(Number(port), '127.0.0.1', () => server.close(() => resolve(true)))
+  })
+}
