@@ -2,6 +2,7 @@
 import './node-version.js'
 
 import { constants } from 'node:os'
+import { CommandError } from './command-error.js'
 import { main, reportFailure } from './command-line.js'
 import { loadEnvironmentFile } from './config/environment.js'
 
@@ -17,9 +18,11 @@ if (process.pid === 1) {
 
 // The reader may close the pipe early, as in `latchkey users list | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code !== 'EPIPE') reportFailure(new CommandError(`standard output cannot be written: ${error.message}`))
   process.exit()
 })
+// Nobody reads the messages any more, as in `latchkey copy ... 2>&1 | head`: what was begun is finished all the same.
+process.stderr.on('error', () => undefined)
 
 try {
   loadEnvironmentFile()

@@ -2,9 +2,11 @@
 
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import type { Command } from '../../src/commands/command.js'
@@ -109,6 +111,37 @@ t.test('help <command> prints the same as <command> --help, and each failure has
   const mail = await end(['mail', 'test', 'mina@example.com', '--json'], { MAIL_URL: 'file:./mail', MAIL_FROM })
   t.same(JSON.parse(mail.stdout), { to: 'mina@example.com', taken_by: './mail' }, mail.stderr)
   t.equal((await readdir(join(folder, 'mail'))).length, 1)
+})
+
+t.test('every command refuses one argument too many, and does nothing', async (t) => {
+  const folder = await temporaryFolder(t)
+  await writeFile(join(folder, 'people.csv'), 'username,password\nmina,x\n')
+  for (const [name, { ACTIONS = [undefined], OPERAND }] of await commandsOf()) {
+    const own = OPERAND === undefined ? [] : ['people.csv']
+    await Promise.all(
+      ACTIONS.map(async (action) => {
+        const words = action === undefined ? own : [action, 'one', 'user', 'three']
+        const child = await latchkey(t, [name, ...words, 'extra'], { folder })
+        t.equal(await child.exit, 64, `latchkey ${name} ${action ?? ''}`)
+        t.match(child.stderr, /argument/)
+      }),
+    )
+  }
+  t.same(await readdir(folder), ['people.csv'])
+})
+
+t.test('a command finishes without a reader of its messages, and says that its result cannot be written', async (t) => {
+  const unread = spawn(process.execPath, [CLI, 'migrate'], { cwd: await temporaryFolder(t), stdio: 'pipe' })
+  unread.stderr.destroy()
+  const [result, [code]] = await Promise.all([text(unread.stdout), once(unread, 'close')])
+  t.equal(code, 0)
+  t.equal(result, 'The database is up to date.\n')
+  if (!existsSync('/dev/full')) return
+  const full = await run('sh', ['-c', 'exec "$0" "$1" openapi > /dev/full', process.execPath, CLI]).catch(
+    (error) => error,
+  )
+  t.equal(full.code, 1)
+  t.match(full.stderr, /^latchkey: standard output cannot be written: ENOSPC.*\n$/)
 })
 
 t.test('the Tab key of bash completes commands, actions and options', async (t) => {
