@@ -67,7 +67,9 @@ function endpointsTable({ paths }: Document): string {
       return [`\`${method.toUpperCase()} ${path}\` | ${operation.operationId} | ${who} | ${operation.summary}`]
     }),
   )
-  return ['endpoint | operationId | access | summary', '--- | --- | --- | ---', ...rows].map((row) => `| ${row} |`).join('\n')
+  return ['endpoint | operationId | access | summary', '--- | --- | --- | ---', ...rows]
+    .map((row) => `| ${row} |`)
+    .join('\n')
 }
 
 function problemsTable(): string {

@@ -13,6 +13,8 @@ const EXIT_FAILURE = 1
 /** EX_USAGE of sysexits.h. */
 const EXIT_USAGE = 64
 
+const [UNPRIVILEGED_PORT, OTHER_PORT, LAST_PORT] = [1_024, 8_080, 65_535]
+
 /** Each command is a module, imported when it is called. */
 const COMMANDS: Commands = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
@@ -151,7 +153,7 @@ type ListenError = NodeJS.ErrnoException & {
 
 /** A sentence about an error that the operator can fix; undefined for a bug, whose stack is printed instead. */
 function reasonOf(error: unknown): string | undefined {
-  const { code, message, port = 0, syscall = '', setting = 'PORT' } = error as ListenError
+  const { message, syscall = '' } = error as ListenError
   if (exitCodeFor(error) !== EXIT_FAILURE || error instanceof DatabaseError || error instanceof CommandError)
     return message
   const causes = causesOf(error)
@@ -160,9 +162,18 @@ function reasonOf(error: unknown): string | undefined {
   // An error from PostgreSQL has a severity; drizzle wraps it.
   if (isUnavailable || root.severity !== undefined) return `The database cannot be used: ${root.message || root.code}`
   // A single process fails at listen, a worker at bind, and a HOST that is a name at its look-up.
-  const cannotListen = ['listen', 'bind', 'getaddrinfo'].includes(syscall)
-  if (code === 'EADDRINUSE') return `${message}; stop what listens there, or choose another: ${setting}=${port + 1}`
-  return cannotListen || error instanceof Problem ? message : undefined
+  if (['listen', 'bind', 'getaddrinfo'].includes(syscall))
+    return [message, ...remedyFor(error as ListenError)].join('; ')
+  return error instanceof Problem ? message : undefined
+}
+
+/** What to do about an address on which the service cannot listen. */
+function remedyFor({ code, port = 0, syscall, setting = 'PORT' }: ListenError): string[] {
+  const other = `${setting}=${port >= UNPRIVILEGED_PORT && port < LAST_PORT ? port + 1 : OTHER_PORT}`
+  if (code === 'EADDRINUSE') return [`stop what listens there, or choose another: ${other}`]
+  if (code === 'EACCES') return [`this user may not listen on that port: choose another, ${other}`]
+  if (code !== 'EADDRNOTAVAIL' && syscall !== 'getaddrinfo') return []
+  return ['HOST must be an address of this machine, or HOST=0.0.0.0 for all of its IPv4 addresses']
 }
 
 /** The error and its chain of causes; the root cause is the last. */

@@ -15,7 +15,8 @@ import { Child, latchkey, serving } from '../support/child.js'
 t.setTimeout(600_000)
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
-/** The user of whom no file is. */
+const LAST_PORT = 65_535
+/** A user who owns no file. */
 const NOBODY = 65_534
 const OLD_NODE =
   "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})"
@@ -23,11 +24,19 @@ const OLD_NODE =
 t.test('a start that fails says what is wrong and what would work', async (t) => {
   const { port, close } = await occupiedPort()
   t.teardown(close)
+  const last = createServer()
+  t.teardown(() => last.close())
+  // It may be taken already, which is as good.
+  await new Promise((resolve) => last.once('error', resolve).listen(LAST_PORT, '127.0.0.1', () => resolve(undefined)))
   const secret = 'a secret that is far too s'
   const cases: [args: string[], settings: Record<string, string>, code: number, says: RegExp][] = [
     [['serve'], { PORT: 'eighty', LOG_LEVEL: 'loud' }, 78, /PORT must be .*, but is "eighty"\n.*LOG_LEVEL .*"loud"/],
     [['serve'], { PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* PORT=${port + 1}`)],
     [['serve'], { PORT: '0', METRICS_PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* METRICS_PORT=${port + 1}`)],
+    [['serve'], { PORT: String(LAST_PORT) }, 1, /EADDRINUSE.* PORT=8080\n/],
+    // TEST-NET-1 and .invalid are nobody's: RFC 5737, RFC 6761.
+    [['serve'], { HOST: '192.0.2.1' }, 1, /EADDRNOTAVAIL.*; HOST must be an address of this machine/],
+    [['serve'], { HOST: 'host.invalid' }, 1, /getaddrinfo .*host\.invalid; HOST must be an address of this machine/],
     [['serve', '--port', '4000'], {}, 64, /settings are variables: PORT=4000 latchkey serve/],
     [['serve', '--verbose'], {}, 64, /no option --verbose; see latchkey serve --help/],
     [['serve'], { DATABASE_URL: 'sqlite::memory:' }, 78, /DATABASE_URL must name a file/],
