@@ -10,6 +10,7 @@ import { accountLogIn, emailCodeAddress, flowOf, LogInQuery, logInAddress } from
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { pageLanguage } from '../../src/pages/languages.js'
 import { sentenceOf } from '../../src/pages/refusals.js'
+import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Form = Type.Object({ email: Type.String({ minLength: 1, maxLength: IDENTIFIER_MAX_LENGTH }) })
@@ -22,7 +23,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/account/email-code', {
     config: { public: true, page: true, rateLimit: 'network' },
-    schema: { querystring: LogInQuery },
     handler: async (request, reply) => {
       app.codeLogIn.assertOn()
       return reply.page(emailCodePage(placesOf(request), pageLanguage(request)))
@@ -32,7 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   // Writes one row whether or not an account has the address: neither the response nor its time reveals it.
   app.post('/account/email-code', {
     config: { public: true, page: true, rateLimit: 'network' },
-    schema: { querystring: LogInQuery, body: Form },
+    schema: { body: Form },
     handler: async (request, reply) => {
       app.codeLogIn.assertOn()
       const locale = pageLanguage(request)
@@ -52,6 +52,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   /** The addresses of this page and of the log-in, each with the query that leads on. */
   function placesOf(request: FastifyRequest) {
     const flow = flowOf(request)
+    // An authorization request may have parameters of these names. They are ignored there (RFC 6749 section 3.1).
+    if (flow === '' && !request.validateInput(request.query, LogInQuery)) throw new Problem('validation_failed')
     const logIn = flow === '' ? accountLogIn(config, request.query as LogInQuery) : logInAddress(config, flow)
     return { action: emailCodeAddress(config, logIn), logIn }
   }

@@ -39,7 +39,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: Query },
     handler: async (request, reply) => {
-      const { query, headers } = request
+      const { headers } = request
+      const query = withoutEmpty(request.query)
       const hint = hintIn(query)
       const address = await addressAfter(query, hint)
       const session = await app.browserSessions.find(headers.cookie, clientOf(request))
@@ -64,7 +65,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     schema: { querystring: Query, body: Form },
     handler: async (request, reply) => {
-      const { query } = request
+      const query = withoutEmpty(request.query)
       const address = await addressAfter(query, hintIn(query))
       await end(request, reply)
       const locale = pageLanguage(request)
@@ -97,3 +98,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
+
+/** As at /authorize, a parameter without a value counts as omitted. */
+function withoutEmpty(query: Query): Query {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
+}

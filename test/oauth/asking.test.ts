@@ -220,6 +220,9 @@ t.test('a client that sends an id_token_hint logs its user out, and the browser 
   t.match((await leaves(service, { id_token_hint: hint })).payload, /You are logged out\..*href="\/account\/login"/s)
   const silent = await leaves(service, { id_token_hint: hint, post_logout_redirect_uri: HOME })
   t.match([silent.statusCode, silent.headers.location], [303, HOME], 'without state')
+  const empty = await leaves(service, { ...query, state: '', client_id: '' })
+  t.match([empty.statusCode, empty.headers.location], [303, HOME], 'a parameter without a value is ignored')
+  t.match((await leaves(service, { post_logout_redirect_uri: '' })).payload, 'You are logged out.')
 })
 
 t.test('a log-out without a valid id_token_hint asks the user; unregistered addresses are rejected', async (t) => {

@@ -148,6 +148,10 @@ t.test(
     t.equal(address, AUTHORIZE.replace('/authorize', '/account/email-code'))
     const page = await open(service, `https://x${address}`)
     t.equal(linkOf(page, 'Back to the log-in'), AUTHORIZE)
+    for (const unknown of ['to=home', 'again=yes', 'lost=yes']) {
+      t.equal((await open(service, `https://x${address}&${unknown}`)).statusCode, 200, `${unknown} is ignored`)
+      t.equal((await open(service, `https://x/account/email-code?${unknown}`)).statusCode, 400)
+    }
     const known = await send(service, page, { email: 'mina@example.org' })
     const unknown = await send(service, page, { email: 'nina@example.org' })
     t.equal(known.statusCode, 200)
