@@ -12,6 +12,8 @@ import { type Compat, type Sent, startCompat } from './wire.js'
 // The tutorials' tokens live for up to a day, longer than a dismissal may take to count elsewhere: Latchkey alone takes them.
 
 const ISSUER = 'http://latchkey.test'
+/** How long the tokens of the tutorials live at most. */
+const A_DAY_S = 86_400
 const credentials = { username: 'boss', password: PASSWORD }
 const DOORS: [line: string, sent: Sent][] = [
   ['POST /login/', { json: credentials }],
@@ -90,19 +92,26 @@ t.test('a token that mixes the type, audience and role of tutorial and v1 tokens
   }
   for (const [name, text] of Object.entries(wrong)) t.equal(await statusOf(service, text), 401, name)
 
-  const ofOlderVersion = token(forge, { iat: now, exp: now + 24 * 3_600 })
+  const ofOlderVersion = token(forge, { iat: now, exp: now + A_DAY_S })
   t.equal(await statusOf(service, ofOlderVersion), 200, 'a token of an older version is still accepted')
   for (const url of FOR_ADMINS)
     t.equal((await service.get(url, bearer(ofOlderVersion))).statusCode, 403, 'but not as an admin')
 })
 
-t.test('a token of an older version with the issuer as audience is accepted, but not as an admin', async (t) => {
-  const compat = await startCompat(t, { AUDIENCE: 'https://api.example.com' })
-  const forge = await openForge(compat.service, await withAddress(compat.service))
-  const ofOlderVersion = token(forge, { aud: ISSUER })
-  t.equal(await statusOf(compat.service, ofOlderVersion), 200)
-  for (const url of FOR_ADMINS) t.equal((await compat.service.get(url, bearer(ofOlderVersion))).statusCode, 403)
-})
+t.test(
+  'a token of an older version with the issuer as audience is valid until it expires, but not for an admin',
+  async (t) => {
+    const compat = await startCompat(t, { AUDIENCE: 'https://api.example.com' })
+    const forge = await openForge(compat.service, await withAddress(compat.service))
+    const ofOlderVersion = token(forge, { aud: ISSUER })
+    t.equal(await statusOf(compat.service, ofOlderVersion), 200)
+    const madeAt = (seconds: number) => token(forge, { aud: ISSUER, iat: seconds, exp: seconds + A_DAY_S })
+    const now = Math.floor(Date.now() / 1_000)
+    t.equal(await statusOf(compat.service, madeAt(now - A_DAY_S + 60)), 200, 'a minute before it expires')
+    t.equal(await statusOf(compat.service, madeAt(now - A_DAY_S - 60)), 401, 'a minute after it has expired')
+    for (const url of FOR_ADMINS) t.equal((await compat.service.get(url, bearer(ofOlderVersion))).statusCode, 403)
+  },
+)
 
 t.test("AUDIENCE cannot be the audience of the tutorials' tokens", async (t) => {
   const message = /AUDIENCE must not be https:\/\/login\.example\.com\/compat/

@@ -86,8 +86,11 @@ t.test('no body of any content type causes a 5xx answer', async (t) => {
   }
 })
 
-t.test('every malformed Authorization header gets 401 or 422', async (t) => {
-  const { send } = await startCompat(t)
+t.test('of all Authorization headers, only Bearer with a token of this service is accepted', async (t) => {
+  const { send, service } = await startCompat(t)
+  const { token, login } = await service.signUp('mina')
+  const ask = (authorization: string) => send('GET /tutorials', { headers: { authorization } })
+  t.match(await ask(`Bearer ${token}`), { status: 200, text: '[]' })
   const odd = [
     'Bearer',
     'Bearer ',
@@ -101,10 +104,23 @@ t.test('every malformed Authorization header gets 401 or 422', async (t) => {
     'Bearer éé.é.é',
     'Basic',
     'x'.repeat(4_000),
+    token,
+    `bearer ${token}`,
+    `Token ${token}`,
+    `Basic ${token}`,
+    `Bearer${token}`,
+    `Bearer: ${token}`,
+    `Bearer "${token}"`,
+    `Bearer ${token} x`,
+    `Bearer ${token},x`,
+    `Bearer ${token}.`,
+    `Bearer ${token.slice(0, -4)}AAAA`,
+    `Bearer ${token.split('.').slice(0, 2).join('.')}.`,
+    `Bearer ${login.refresh_token}`,
   ]
   for (const authorization of odd) {
-    const { status, text } = await send('GET /tutorials', { headers: { authorization } })
-    t.ok(status === 401 || status === 422, `${authorization.slice(0, 20)}: ${status} ${text}`)
+    const { status, text } = await ask(authorization)
+    t.ok(status === 401 || status === 422, `${authorization}: ${status} ${text}`)
   }
 })
 
