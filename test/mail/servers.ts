@@ -24,8 +24,8 @@ export interface MailServer {
   connections: number
 }
 
-/** Starts an SMTP server on 127.0.0.1; without options it takes everything in the clear. */
-export async function startSmtp(t: Test, options: SMTPServerOptions = {}): Promise<MailServer> {
+/** Starts an SMTP server; without options it takes everything in the clear. */
+export async function startSmtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<MailServer> {
   const state: MailServer = { port: 0, received: [], connections: 0 }
   const server = new SMTPServer({
     authOptional: true,
@@ -58,7 +58,7 @@ export async function startSmtp(t: Test, options: SMTPServerOptions = {}): Promi
   })
   // A handshake that fails would else end this process.
   server.on('error', () => {})
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
   state.port = (server.server.address() as AddressInfo).port
   return state

@@ -4,8 +4,10 @@ import { createHmac } from 'node:crypto'
 import { readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { simpleParser } from 'mailparser'
+import type { SMTPServerOptions } from 'smtp-server'
 import t from 'tap'
 import { loadConfig } from '../../src/config/config.js'
 import { maskMailUrl } from '../../src/config/mail-url.js'
@@ -52,15 +54,46 @@ t.test('hostile subjects and addresses add no header and no recipient', async (t
   t.notMatch(JSON.stringify(server.received.map(({ to }) => to)), /"b@example\.org"/)
 })
 
-t.test('a self-signed certificate is rejected by smtps:// and accepted by STARTTLS to this machine', async (t) => {
+t.test('smtps:// rejects a self-signed certificate; STARTTLS to this machine accepts it', async (t) => {
   const { key, cert } = await makeCertificate(t)
-  const server = await startSmtp(t, { key, cert })
-  await send(await transportTo(`smtp://127.0.0.1:${server.port}`))
+  const { logIns, onAuth } = hearLogIns()
+  const server = await startSmtp(t, { key, cert, onAuth })
+  await send(await transportTo(`smtp://mina:pa%20ss@127.0.0.1:${server.port}`))
   t.equal(server.received[0]?.isSecure, true, 'STARTTLS is used where it is offered')
-  const secure = await startSmtp(t, { key, cert, secure: true })
-  await t.rejects(send(await transportTo(`smtps://127.0.0.1:${secure.port}`)), /ESOCKET|ETLS/)
+  t.same(logIns, ['mina pa ss'])
+  const secure = await startSmtp(t, { key, cert, onAuth, secure: true })
+  await t.rejects(send(await transportTo(`smtps://mina:pa%20ss@127.0.0.1:${secure.port}`)), /ESOCKET|ETLS/)
+  t.equal(logIns.length, 1, 'the password reached no server without a good certificate')
   t.equal(secure.received.length, 0)
 })
+
+t.test('off this machine, no password and no mail is sent without TLS and a good certificate', async (t) => {
+  const { key, cert } = await makeCertificate(t)
+  const addresses = Object.values(networkInterfaces()).flat()
+  const host = addresses.find((one) => one?.family === 'IPv4' && !one.internal)?.address
+  if (host === undefined) return t.comment('this machine has no address but its own')
+  const { logIns, onAuth } = hearLogIns()
+  for (const options of [{ allowInsecureAuth: true }, { key, cert }, { key, cert, secure: true }]) {
+    const server = await startSmtp(t, { ...options, onAuth }, host)
+    const scheme = 'secure' in options ? 'smtps' : 'smtp'
+    await t.rejects(
+      send(await transportTo(`${scheme}://mina:pa%20ss@${host}:${server.port}`)),
+      /ESOCKET|ETLS|answers 500/,
+    )
+    t.same(server.received, [])
+  }
+  t.same(logIns, [])
+})
+
+/** Takes every log-in. */
+function hearLogIns() {
+  const logIns: string[] = []
+  const onAuth: SMTPServerOptions['onAuth'] = ({ username, password }, _session, done) => {
+    logIns.push(`${username} ${password}`)
+    done(null, { user: username })
+  }
+  return { logIns, onAuth }
+}
 
 t.test('a server that never finishes its greeting is given up at the time limit of the mail', async (t) => {
   const port = await startRaw(t, (socket) => {
