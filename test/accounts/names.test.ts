@@ -57,23 +57,11 @@ const REFUSED: Record<string, string[]> = {
     'system',
   ],
   'letters of one script': [
-    'аdmin',
-    'mina\u0430',
-    'минa',
-    'мина',
-    'μίνα',
-    'minа_kim',
     'ad\u00admin',
     'mina\u200b',
     'mi\u200dna',
     'mina\u2060',
     '\u202emina',
-    'mına',
-    'ɑdmin',
-    'mIna\u0307\u0331\u0332',
-    'İvan',
-    '김さくら',
-    '김田中',
     'mina kim',
     'mina\tkim',
     'mina\nkim',
@@ -90,6 +78,30 @@ const REFUSED: Record<string, string[]> = {
   '3 to 32 characters': ['ab', 'a', '김', '田', 'あ', 'ー', 'é', '김'.repeat(33), 'x'.repeat(33)],
   'begins and ends': ['.mina', 'mina.', '-mina', 'mina-', '_mina', 'mina_', '...', '_-_'],
 }
+
+const LOOK_ALIKES = [
+  'аdmin',
+  'ɑdmin',
+  'mina\u0430',
+  'минa',
+  'minа_kim',
+  'мина',
+  'μίνα',
+  'mına',
+  'mIna\u0307\u0331\u0332',
+  'İvan',
+]
+LOOK_ALIKES.push('김さくら', '김田中')
+
+t.test('look-alike letters, of a second script or drawn like a Latin letter, are rejected in user names', async (t) => {
+  const service = await startService(t)
+  await service.signUp('mina')
+  for (const username of LOOK_ALIKES) {
+    const response = await register(service, { username })
+    t.match(response.json(), { status: 400, code: 'username_rejected' }, JSON.stringify(username))
+    t.match(response.json().detail, 'letters of one script', JSON.stringify(username))
+  }
+})
 
 t.test('other user names are rejected, and the message names the broken rule', async (t) => {
   const service = await startService(t)
