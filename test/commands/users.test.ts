@@ -1,6 +1,7 @@
 // On SQLite alone: the commands are given a SQLite file.
 
 import { spawn } from 'node:child_process'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { isNull } from 'drizzle-orm'
@@ -230,11 +231,32 @@ t.test('every action prints the account as JSON with --json, and names the datab
   t.match(shown.stdout, /^id +2\nusername +mina\nemail +-\n/)
 })
 
-t.test('users --help prints the usage and exits with 0', async (t) => {
+t.test('--help prints the usage, exits with 0 and changes nothing, whatever stands beside it', async (t) => {
   const command = await commandIn(t)
   const { code, stdout } = await command.spawn(['users', '--help'], '')
   t.equal(code, 0)
   t.match(stdout, /latchkey users create --username/)
+  const beside = async (args: string[], input = '') => {
+    const asked = await command.run(['users', ...args], input)
+    t.same([asked.code, asked.stdout], [0, stdout], `${args}: ${asked.stderr}`)
+  }
+  await beside(['create', '--username', 'mina', '--admin', '--help'], PASSWORD)
+  await t.rejects(stat(command.file), { code: 'ENOENT' }, 'no database is made')
+  t.equal((await command.run(['users', 'create', '--username', 'mina'], PASSWORD)).code, 0)
+  const before = await command.run(['users', 'show', 'mina', '--json'], '')
+  for (const action of ['delete', 'disable', 'reset-password', 'revoke-sessions', 'set-password']) {
+    await beside([action, 'mina', '--help'], 'four louder lanterns')
+    await beside(['--help', action, 'mina'], 'four louder lanterns')
+  }
+  await beside(['set-role', 'mina', 'admin', '--help'])
+  t.same(await command.run(['users', 'show', 'mina', '--json'], ''), before)
+  const service = await command.startService()
+  await service.logIn('mina', PASSWORD)
+  const { db, tables } = service.app.database
+  t.same((await db.select({ type: tables.events.type }).from(tables.events)).map(({ type }) => type).sort(), [
+    'login.succeeded',
+    'user.created',
+  ])
 })
 
 /** The command as an operator calls it: in a folder of its own, with nothing in the environment but the settings. */
@@ -264,6 +286,7 @@ async function commandIn(t: Test, settings: Record<string, string> = {}) {
   }
 
   return {
+    file,
     run,
     /** Takes half a second more than `run`. */
     spawn: spawnCommand,

@@ -80,7 +80,7 @@ t.test('of ten concurrent enrollments with one ticket, exactly one succeeds', as
   t.equal((await Promise.all(tries)).filter(({ statusCode }) => statusCode === 200).length, 1)
 })
 
-t.test('only an enrollment ticket enrolls, for 15 minutes and while its account is active', async (t) => {
+t.test('only an enrollment ticket enrolls, for 15 minutes, until a new password or a disabled account', async (t) => {
   const service = await startService(t, { MFA: 'required' })
   const ticket = await register(service, 'mina')
   const begin = (ticket: string) => service.post('/v1/login/enroll/totp', { ticket })
@@ -94,8 +94,20 @@ t.test('only an enrollment ticket enrolls, for 15 minutes and while its account 
   t.equal((await begin(ticket)).statusCode, 201)
   const { user } = await enroll(service, 'mina')
   t.match((await begin(await ticketOf(service, 'mina'))).json(), { code: 'invalid_ticket' }, 'a log-in ticket')
+  const dana = await register(service, 'dana')
+  t.equal((await begin(dana)).statusCode, 201)
+  const set = await latchkey(t, ['users', 'reset-password', 'dana', '--json'], { settings: settingsOf(service) })
+  t.equal(await set.exit, 0, set.stderr)
+  const reset = { token: JSON.parse(set.stdout).token, new_password: 'four louder lanterns' }
+  t.equal((await service.post('/v1/password-reset', reset)).statusCode, 204)
+  t.match((await begin(dana)).json(), { code: 'invalid_ticket' }, 'of the old password')
+  t.match(
+    (await service.post('/v1/login/enroll/totp/confirm', { ticket: dana, code: '000000' })).json(),
+    { code: 'invalid_ticket' },
+    'of the old password, once begun',
+  )
   const joon = await register(service, 'joon')
-  await service.app.administration.change(user.id + 1, { isActive: false }, { id: null })
+  await service.app.administration.change(user.id + 2, { isActive: false }, { id: null })
   t.match((await begin(joon)).json(), { code: 'invalid_ticket' })
 })
 

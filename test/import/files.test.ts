@@ -4,6 +4,7 @@ import { hash as bcryptHash } from '@node-rs/bcrypt'
 import t from 'tap'
 import { PASSWORD } from '../helper.js'
 import { installation, tryPassword } from '../support/installation.js'
+import { openFile } from '../support/sqlite.js'
 
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
@@ -62,21 +63,26 @@ t.test('a status field that only one of 1,200 JSON lines has disables that accou
   t.equal((await tryPassword(service, 'user1150', PASSWORD)).statusCode, 401)
 })
 
-t.test('a person with one active and one banned row is left out', async (t) => {
-  const { run, startService, folder } = await installation(t)
+t.test('a person with one active and one banned row is left out, with all their rows', async (t) => {
+  const { run, startService, file } = await installation(t)
   const stored = await bcryptHash(PASSWORD, 4)
-  const rows = [
-    ['id', 'username', 'password', 'banned'],
-    ['1', 'ann', stored, '0'],
-    ['1', 'ann', stored, '1'],
-    ['2', 'bob', stored, '0'],
-    ['2', 'bob', stored, '0'],
-  ]
-  await writeFile(join(folder, 'people.csv'), table(',', rows))
-  const stopped = await run(['import', 'people.csv', '--apply'])
+  const source = await openFile(t, file)
+  source.exec('create table users (id integer, username text, password text, banned integer)')
+  source.exec('create table todos (id integer, user_id integer, title text)')
+  const add = source.prepare('insert into users values (?, ?, ?, ?)')
+  for (const [id, name, banned] of [
+    [1, 'ann', 0],
+    [1, 'ann', 1],
+    [2, 'bob', 0],
+    [2, 'bob', 0],
+  ] as const) {
+    add.run(id, name, stored, banned)
+  }
+  source.exec("insert into todos values (1, 1, 'of ann'), (2, 2, 'of bob'), (3, 1, 'more of ann')")
+  const stopped = await run(['import', file, '--apply'])
   t.equal(stopped.code, 1)
   t.match(stopped.stdout, /1 {2}with an id .* or with rows of which some let them log in and some do not.*\n *"1"/)
-  const done = await run(['import', 'people.csv', '--duplicates', 'oldest', '--apply', '--json'])
+  const done = await run(['import', file, '--duplicates', 'oldest', '--apply', '--json'])
   t.equal(done.code, 0, done.stderr)
   t.match(JSON.parse(done.stdout).users, {
     read: 4,
@@ -84,7 +90,11 @@ t.test('a person with one active and one banned row is left out', async (t) => {
     skipped: { 'a shared id': 2, 'an id that came before': 1 },
   })
   const service = await startService()
-  await service.logIn('bob')
+  const bob = await service.logIn('bob')
+  t.match((await bob.get('/v1/todos')).json().items, [{ title: 'of bob' }])
+  const { db, tables } = service.app.database
+  t.equal(await db.$count(tables.todos), 1, 'no row of ann is stored')
+  t.equal(await db.$count(tables.users), 1)
   t.equal((await tryPassword(service, 'ann', PASSWORD)).statusCode, 401)
 })
 

@@ -52,7 +52,6 @@ const HASHLIKE = [
   'U2FsdGVkX18yNzY4',
   'rl.3StKT.4T8M',
   '{noop}her old secret 12',
-  'rl.3StKT.4T8M',
   '_J9..rasmBYk8r9AiWNc',
 ]
 

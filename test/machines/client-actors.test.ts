@@ -69,7 +69,7 @@ t.test('a client gets no reset token, and none is created where no mail can be s
 t.test(
   'the tokens of a client lose a removed scope at once, and end when the client is disabled or deleted',
   async (t) => {
-    const { robot, service, boss } = await start(t)
+    const { robot, service, boss, client } = await start(t)
     const mina = await service.signUp('mina')
     t.equal((await robot('GET', '/v1/users')).statusCode, 200)
     await boss.patch('/v1/clients/robot', { scope: 'users:read' })
@@ -85,6 +85,13 @@ t.test(
     t.equal((await robot('GET', '/v1/users')).statusCode, 401)
     await t.rejects(accounts.delete(mina.id, actor), { code: 'invalid_token' })
     await t.rejects(accounts.delete(mina.id, { ...actor, clientId: 'nobody' }), { code: 'invalid_token' })
+    await boss.patch('/v1/clients/robot', { is_active: true })
+    const deleted = asClient(service, await clientToken(service, client))
+    t.equal((await deleted('GET', '/v1/users')).statusCode, 200)
+    t.equal((await boss.delete('/v1/clients/robot')).statusCode, 204)
+    t.equal((await deleted('GET', '/v1/users')).statusCode, 401)
+    t.equal((await deleted('DELETE', `/v1/users/${mina.id}`)).statusCode, 401)
+    await t.rejects(accounts.delete(mina.id, actor), { code: 'invalid_token' })
     t.equal((await mina.get('/v1/me')).statusCode, 200)
   },
 )
@@ -114,7 +121,7 @@ async function start(t: Test) {
   const service = await startService(t)
   const boss = await signUpAdmin(service, 'boss')
   const client = await registerClient(service, 'robot', { scope: 'users:read users:write' })
-  return { service, boss, robot: asClient(service, await clientToken(service, client)) }
+  return { service, boss, client, robot: asClient(service, await clientToken(service, client)) }
 }
 
 function asClient(service: Service, token: string) {

@@ -8,7 +8,7 @@ import { loadConfig } from '../../src/config/config.js'
 import { DatabaseError } from '../../src/database/database.js'
 import { PASSWORD, type Service, startService, temporaryFolder } from '../helper.js'
 import { openForge } from '../support/forge.js'
-import { fileOf } from '../support/sqlite.js'
+import { fileOf, openFile } from '../support/sqlite.js'
 
 const OLD = 'r8sYbQ2nT6uWx1ZcV4mKp9LdE3fGh7Ja'
 const NEW = 'M5vJq0HtX7yRa2DkS9wNe4BgU6iPo1Lc'
@@ -46,7 +46,9 @@ t.test('a database with keys that another secret sealed stops the start, and is 
   const service = await startService(t, { SECRET_KEY: OLD })
   const mina = await service.signUp('mina')
   await service.app.close()
+  const before = await rowsOf(t, service)
   const error = await refusalOf(service, NEW)
+  t.same(await rowsOf(t, service), before)
   t.type(error, DatabaseError)
   t.match(error.message, /keys in the database do not open with this SECRET_KEY.*"new,old"/)
   t.notMatch(error.message, NEW)
@@ -153,6 +155,17 @@ function bearer(token: string): { authorization: string } {
 async function dumpOf(service: Service): Promise<string> {
   const files = await Promise.all(['', '-wal'].map((end) => readFile(`${fileOf(service)}${end}`, 'latin1')))
   return files.join('')
+}
+
+/** All rows of all tables. */
+async function rowsOf(t: Test, service: Service): Promise<Record<string, unknown[]>> {
+  const file = await openFile(t, fileOf(service))
+  const tables = file
+    .prepare("select name from sqlite_schema where type = 'table' order by name")
+    .pluck()
+    .all() as string[]
+  t.ok(tables.length > 10)
+  return Object.fromEntries(tables.map((name) => [name, file.prepare(`select * from "${name}"`).all()]))
 }
 
 function restart(t: Test, { app }: Service, SECRET_KEY?: string): Promise<Service> {
