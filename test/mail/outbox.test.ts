@@ -238,7 +238,8 @@ t.test('after a mail server refuses, breaks off or never answers, the mail is tr
       await service.app.mail.delivery?.stop(0)
     } else await deliver(service)
     const [row] = await outboxOf(service)
-    t.equal(row?.attempts, 1)
+    t.ok(Number(row?.attempts) >= 1)
+    if (port === silent) t.ok(Number(row?.dueAt) <= Date.now(), 'another process can send it at once')
     t.same(await mailEvents(service), [])
   }
 })
