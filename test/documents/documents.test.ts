@@ -1,8 +1,7 @@
 // On SQLite alone: no database.
 
-import { existsSync } from 'node:fs'
-import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import t from 'tap'
 import { generatedDocuments } from '../../scripts/docs.js'
 import { packageRoot } from '../../src/package.js'
@@ -69,20 +68,6 @@ t.test('the first column of a generated table is the same in both languages', as
 
 t.test('the README has at most 150 lines', async (t) => {
   t.ok(readme.split('\n').length <= 151)
-})
-
-t.test('links between the pages lead to an existing file and heading', async (t) => {
-  for (const path of await pages()) {
-    const text = await readFile(join(packageRoot, path), 'utf8')
-    for (const [, target = ''] of text.replaceAll(/```.*?```|`[^`\n]*`/gs, '').matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^[a-z]+:/.test(target)) continue
-      const [file = '', anchor] = target.split('#')
-      const linked = file === '' ? path : join(dirname(path), file)
-      t.ok(existsSync(join(packageRoot, linked)), `${path}: ${target}`)
-      if (anchor !== undefined)
-        t.ok(anchorsOf(await readFile(join(packageRoot, linked), 'utf8')).has(anchor), `${path}: ${target}`)
-    }
-  }
 })
 
 t.test('the npm commands that the pages name exist', async (t) => {
@@ -173,28 +158,6 @@ function outline(page = '') {
       .filter(([, language]) => language !== 'mermaid')
       .map(([, , code = '']) => code.replaceAll(/ #.*$/gm, '').trim()),
   }
-}
-
-async function pages(): Promise<string[]> {
-  const found = await Promise.all(
-    ['docs', 'examples'].map(async (folder) =>
-      (await readdir(join(packageRoot, folder), { recursive: true })).map((name) => join(folder, name)),
-    ),
-  )
-  return ['README.md', 'README.ko.md', 'CONTRIBUTING.md', ...found.flat().filter((name) => name.endsWith('.md'))]
-}
-
-/** As GitHub makes them of headings. */
-function anchorsOf(text: string): Set<string> {
-  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading)
-  return new Set(
-    headings.map((heading) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
-        .replaceAll(' ', '-'),
-    ),
-  )
 }
 
 function isLocked(packages: Lock['packages'], path: string, name: string): boolean {

@@ -64,6 +64,22 @@ t.test('the lock file says that the SQLite driver is prebuilt', async (t) => {
   t.equal(packages['node_modules/better-sqlite3'].gypfile, false)
 })
 
+t.test('every package that the build imports is a dependency, and locked as one', async (t) => {
+  const { dependencies, optionalDependencies } = await manifest()
+  const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
+  const dist = join(packageRoot, 'dist')
+  const built = (await readdir(dist, { recursive: true })).filter(
+    (name) => name.endsWith('.js') && !name.includes('static'),
+  )
+  const texts = await Promise.all(built.map((name) => readFile(join(dist, name), 'utf8')))
+  const imported = new Set(texts.flatMap(packagesOf))
+  t.ok(imported.has('pg') && imported.has('@node-rs/bcrypt'), 'the imports are found')
+  for (const name of imported) {
+    t.ok(name in { ...dependencies, ...optionalDependencies }, `${name} is a dependency`)
+    t.match(packages[`node_modules/${name}`], { version: String, dev: undefined }, `${name} is locked`)
+  }
+})
+
 t.test('every imported package is a dependency in the package.json of its folder or of the root', async (t) => {
   const root = await dependenciesOf('.')
   const own: Record<string, Set<string>> = {
@@ -98,9 +114,12 @@ t.test('no page tells readers to run a package of this name from the registry', 
   }
 })
 
+async function manifest(folder = '.') {
+  return JSON.parse(await readFile(join(packageRoot, folder, 'package.json'), 'utf8'))
+}
+
 async function dependenciesOf(folder: string): Promise<Set<string>> {
-  const text = await readFile(join(packageRoot, folder, 'package.json'), 'utf8')
-  const { dependencies, devDependencies, optionalDependencies } = JSON.parse(text)
+  const { dependencies, devDependencies, optionalDependencies } = await manifest(folder)
   return new Set(Object.keys({ ...dependencies, ...devDependencies, ...optionalDependencies }))
 }
 
