@@ -165,13 +165,14 @@ t.test('a malformed body of 1 MiB is rejected about as fast at /login as at /log
   const leastOf = async (url: string) => {
     const taken: number[] = []
     for (let n = 0; n < 4; n += 1) {
-      const startedAt = performance.now()
+      const startedAt = process.cpuUsage()
       const { statusCode } = await service.app.inject({ method: 'POST', url, headers, payload })
-      taken.push(performance.now() - startedAt)
+      const { user, system } = process.cpuUsage(startedAt)
+      taken.push((user + system) / 1_000)
       t.equal(statusCode, 400)
     }
     return Math.min(...taken)
   }
   const [likeOthers, reads] = [await leastOf('/login/'), await leastOf('/login')]
-  t.ok(reads < 10 * likeOthers + 50, `${reads} ms, elsewhere ${likeOthers} ms`)
+  t.ok(reads < 10 * likeOthers + 50, `${reads} ms of CPU time, elsewhere ${likeOthers} ms`)
 })

@@ -73,7 +73,7 @@ t.test('injected SQL, shell, template and header text has no effect in any field
   t.equal((await service.logIn('joon')).id, joon.id)
 })
 
-t.test('a megabyte in any field is rejected or ignored within two seconds', async (t) => {
+t.test('a megabyte in any field is rejected or ignored within two seconds of CPU time', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off', BODY_LIMIT: '1MiB' })
   for (const operation of operationsOf(service)) {
     const { token } = await service.signUp(`attacker.${operation.id.toLowerCase()}`.slice(0, 32))
@@ -82,11 +82,12 @@ t.test('a megabyte in any field is rejected or ignored within two seconds', asyn
         // The second grows eighteenfold when it is normalised.
         for (const text of ['x'.repeat(1_000_000), 'ﷺ'.repeat(110_000), '%'.repeat(300_000)]) {
           const body = { ...exampleOf(schema), [name]: text }
-          const began = performance.now()
+          const began = process.cpuUsage()
           const { statusCode } = await service.app.inject(requestTo(operation, { token, body }))
           const isRefused = statusCode >= 400 && statusCode < 500
           t.ok(isRefused || isLenient(operation, name), `${operation.id} ${name}: ${statusCode}`)
-          t.ok(performance.now() - began < 2_000, `${operation.id} ${name} took ${performance.now() - began} ms`)
+          const { user, system } = process.cpuUsage(began)
+          t.ok(user + system < 2_000_000, `${operation.id} ${name} took ${(user + system) / 1_000} ms`)
         }
       }
     }

@@ -2,7 +2,8 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { sql } from 'drizzle-orm'
-import t from 'tap'
+import t, { type Test } from 'tap'
+import { loadDriver } from '../../src/database/sqlite/driver.js'
 import { type Person, type Service, startService } from '../helper.js'
 import { ask, type Connection, fileOf, openFile } from '../support/sqlite.js'
 
@@ -63,13 +64,19 @@ t.test('a failed commit rejects every write of the batch, and none of them is st
   t.match((await mina.get('/v1/todos')).json().items, [{ title: 'after' }])
 })
 
-t.test('a failed read of a batch fails alone, and every read sees what was committed before it began', async (t) => {
+t.test('reads of a batch share a lock, fail alone, and see what was committed before they began', async (t) => {
   const { service, mina, other } = await watched(t)
   const count = () => ask(service, sql`select count(*) from todos`)
   // The absolute value of the smallest integer is none.
   const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
   const outcomes = await Promise.allSettled([count(), failing(), count()])
   t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
+  const sent = await hearSqlite(t)
+  await Promise.all([count(), count(), count()])
+  t.same(
+    sent().map((text) => text.split(' ')[0]),
+    ['begin', 'select', 'select', 'select', 'commit'],
+  )
   const byAnother = other.prepare(
     `insert into todos (id, user_id, title, created_at, updated_at)
        select last + 1, ${mina.id}, 'x', 0, 0 from row_ids where name = 'todos'`,
@@ -232,6 +239,29 @@ t.test('when a full disk ends the transaction of a batch, exactly the acknowledg
   await ask(service, sql`pragma max_page_count = 1000000`)
   t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
 })
+
+/** Every statement that the driver runs from now on, those of transactions too. Returns a function that stops and returns them. */
+async function hearSqlite(t: Test): Promise<() => string[]> {
+  const texts: string[] = []
+  const Sqlite = await loadDriver()
+  const connection = new Sqlite(':memory:')
+  const statement = Object.getPrototypeOf(connection.prepare('select 1'))
+  connection.close()
+  let isHearing = true
+  for (const name of ['run', 'all', 'get']) {
+    const original = statement[name]
+    t.intercept(statement, name, {
+      value(this: { source: string }, ...args: unknown[]) {
+        if (isHearing) texts.push(this.source)
+        return original.apply(this, args)
+      },
+    })
+  }
+  return () => {
+    isHearing = false
+    return texts
+  }
+}
 
 async function watched(t: Parameters<typeof startService>[0]) {
   const service = await startService(t)

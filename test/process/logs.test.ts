@@ -50,7 +50,10 @@ t.test('the log has one JSON line for each request, and nothing that a user sent
 })
 
 t.test('a request cannot forge a line of the log', async (t) => {
-  const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
+  const [service, trusting] = await Promise.all([
+    serving(t, { settings: { LOG_LEVEL: 'trace' } }),
+    serving(t, { settings: { LOG_LEVEL: 'trace', TRUST_PROXY: '127.0.0.1,::1' } }),
+  ])
   const forged = '\n{"level":60,"msg":"forged"}\n'
   const control = '\u001b[31mred\u0000\r'
   for (const text of [forged, control]) {
@@ -61,10 +64,27 @@ t.test('a request cannot forge a line of the log', async (t) => {
   }
   const ids = 'X-Request-Id: {"level":60}\r\nX-Forwarded-For: 1.2.3.4"}\r\nUser-Agent: {"level":60,"msg":"forged"}\r\n'
   await exchange(service.port, lastRequest('GET /livez', ids))
+  const harmful = [
+    '',
+    'short',
+    'x'.repeat(65),
+    'forged id 1',
+    'forged"id"1',
+    'forged\tid1',
+    'forged\\nid1',
+    'forged\u001b[31m',
+    '{"forged":1}',
+  ]
+  for (const id of harmful) {
+    // A proxy that passes on what its client sent.
+    const answer = await exchange(trusting.port, lastRequest('GET /livez', `X-Request-Id: ${id}\r\n`))
+    t.notMatch(answer, /forged|short|xxxxx/, JSON.stringify(id))
+  }
   await exchange(service.port, 'GET /livez HTTP/1.1\r\nX: \u001b[31mforged\n\n')
-  const log = await logOf(service)
+  const log = [...(await logOf(service)), ...(await logOf(trusting))]
   for (const line of log) t.match(line, { pid: Number, level: /^[1-4]0$/, time: Number })
-  for (const text of ['forged', '\\"level', '[31m', '1.2.3.4']) t.notOk(service.stdout.includes(text), text)
+  for (const text of ['forged', '\\"level', '[31m', '1.2.3.4'])
+    t.notOk((service.stdout + trusting.stdout).includes(text), text)
 })
 
 t.test('the request id of a trusted proxy is logged and returned', async (t) => {
@@ -74,10 +94,20 @@ t.test('the request id of a trusted proxy is logged and returned', async (t) => 
   t.ok((await logOf(service)).some(({ request_id }) => request_id === 'from-the-proxy-1'))
 })
 
-t.test('with LOG_LEVEL=silent the log is empty', async (t) => {
-  const service = await serving(t, { settings: { LOG_LEVEL: 'silent' } })
-  await service.request('GET', '/livez')
-  t.same(await logOf(service), [])
+t.test('LOG_LEVEL is the least level that is logged: requests at info, nothing at silent', async (t) => {
+  const levels = { silent: Number.POSITIVE_INFINITY, fatal: 60, warn: 40, info: 30 }
+  await Promise.all(
+    Object.entries(levels).map(async ([LOG_LEVEL, least]) => {
+      const service = await serving(t, { settings: { LOG_LEVEL } })
+      await service.request('GET', '/v1/me')
+      const log = await logOf(service)
+      t.equal(log.filter(({ method }) => method === 'GET').length, least <= 30 ? 1 : 0, LOG_LEVEL)
+      t.ok(
+        log.every(({ level }) => Number(level) >= least),
+        LOG_LEVEL,
+      )
+    }),
+  )
 })
 
 /** All lines that it wrote: the log is written aside of the requests, and is complete when the process is gone. */
