@@ -11,12 +11,18 @@ import { register } from './walk.js'
 t.setTimeout(300_000)
 
 const POST = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+/** The next log-in, the hash that was at work, and a few that began before the service learned that their clients had left. */
+const HASHED_AFTER_LEAVING = 6
+/** A p99 that a busy machine makes by itself. */
+const BUSY_MS = 150
 const BODY = JSON.stringify({ username: 'mina', password: PASSWORD })
 
 t.test('slow, silent and non-reading clients are disconnected in time and do not delay other requests', async (t) => {
   const service = await serving(t)
   const openMany = (count: number, beginning: string, isReading = true) =>
     Promise.all(Array.from({ length: count }, () => Slow.connect(t, service, beginning, isReading)))
+  const quiet = new Latencies()
+  for (let n = 0; n < 200; n += 1) await quiet.ask(() => service.request('GET', '/livez'))
   const dripping = {
     headers: await openMany(250, 'GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: '),
     body: await openMany(250, `${POST}Content-Length: 60000\r\n\r\n`),
@@ -47,7 +53,8 @@ t.test('slow, silent and non-reading clients are disconnected in time and do not
   t.ok(figures.headers < 15_000 && figures.silent < 15_000 && figures.body < 35_000)
   for (const { text } of Object.values(dripping).flat()) t.match(text, /^HTTP\/1\.1 408 .*"code":"request_timeout"/s)
   t.strictSame([meanwhile.failures, Object.keys(meanwhile.statuses)], [[], ['200']])
-  t.ok(meanwhile.quantile(0.99) < 150)
+  const limitMs = Math.max(BUSY_MS, 5 * quiet.quantile(0.99))
+  t.ok(meanwhile.quantile(0.99) < limitMs, `${meanwhile.quantile(0.99)} ms, alone ${quiet.quantile(0.99)} ms`)
   t.comment(`closed after at most (ms): ${JSON.stringify(figures)}; /livez meanwhile: ${meanwhile}`)
 })
 
@@ -100,8 +107,10 @@ t.test('endless bodies are rejected early, their connections are closed, and mem
   t.equal((await service.request('GET', '/livez')).status, 200)
 })
 
-t.test('60 log-ins whose clients have disconnected do not delay the next log-in', async (t) => {
-  const service = await serving(t, { settings: { BCRYPT_COST: '12', HASH_QUEUE: '1000', LOGIN_THROTTLE: 'off' } })
+t.test('60 log-ins whose clients have disconnected are not hashed, and the next log-in works', async (t) => {
+  const service = await serving(t, {
+    settings: { BCRYPT_COST: '12', HASH_QUEUE: '1000', LOGIN_THROTTLE: 'off', METRICS: 'public' },
+  })
   await register(service, 'mina')
   const quiet = new Latencies()
   await quiet.ask(() => service.request('POST', '/v1/login', { body: { username: 'mina', password: PASSWORD } }))
@@ -111,12 +120,22 @@ t.test('60 log-ins whose clients have disconnected do not delay the next log-in'
   }
   await sleep(100)
   for (const { socket } of leavers) socket.destroy()
+  const hashedBefore = await hashesOf(service)
   const next = new Latencies()
   await next.ask(() => service.request('POST', '/v1/login', { body: { username: 'mina', password: PASSWORD } }))
   t.strictSame(next.statuses, { 200: 1 })
-  t.ok(next.quantile(1) < 6 * quiet.quantile(1), `${next.quantile(1)} ms, alone ${quiet.quantile(1)} ms`)
+  const hashed = (await hashesOf(service)) - hashedBefore
+  t.ok(hashed >= 1 && hashed <= HASHED_AFTER_LEAVING, `${hashed} hashes after the clients have left`)
   t.comment(`60 left in the queue; the next log-in took ${next.quantile(1)} ms, alone ${quiet.quantile(1)} ms`)
 })
+
+/** How many passwords a service has hashed. */
+async function hashesOf(service: Child): Promise<number> {
+  const text = await (await fetch(`${service.address}/metrics`)).text()
+  const [, count] = /^password_hash_duration_seconds_count (\d+)$/m.exec(text) ?? []
+  if (count === undefined) throw new Error(text)
+  return Number(count)
+}
 
 /** Opens so many connections, of which some are dropped; then a request is served. */
 async function assertSurvives(t: Test, service: Child, connections: number): Promise<void> {
