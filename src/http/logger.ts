@@ -8,13 +8,30 @@ import { print } from '../terminal.js'
 /** Fields that the text format omits or shows elsewhere. */
 const LEFT_OUT = new Set(['level', 'time', 'pid', 'hostname', 'msg', 'err', 'method', 'route', 'status', 'ms'])
 
+/** Further lines are dropped. */
+const UNWRITTEN_BYTES = 16 * 1024 ** 2
+
 /**
  * Logger options: JSON for programs, readable text for a terminal. JSON is written to standard output asynchronously.
  */
 export function loggerOptions({ LOG_LEVEL, LOG_FORMAT }: Config): LoggerOptions & { stream: pino.DestinationStream } {
   const isText = LOG_FORMAT === 'text' || (LOG_FORMAT === 'auto' && process.stdout.isTTY)
-  const stream = isText ? { write: printReadable } : pino.destination({ sync: false })
+  const stream = isText ? { write: printReadable } : standardOutput()
   return { level: LOG_LEVEL, stream, serializers: { err: describeError } }
+}
+
+/** Standard output, which may be a file on a full disk: the service goes on without a log, and logs again once it can. */
+function standardOutput(): pino.DestinationStream {
+  const stream = pino.destination({ sync: false, maxLength: UNWRITTEN_BYTES })
+  const { flushSync } = stream
+  stream.on('error', () => {
+    // At the end of the process it would try again for ever.
+    stream.flushSync = () => undefined
+  })
+  stream.on('drain', () => {
+    stream.flushSync = flushSync
+  })
+  return stream
 }
 
 function printReadable(line: string): void {

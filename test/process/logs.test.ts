@@ -1,14 +1,19 @@
 // On SQLite alone: the SQLite file that a first start makes.
 
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { PASSWORD } from '../helper.js'
-import { type Child, serving } from '../support/child.js'
+import { packageRoot } from '../../src/package.js'
+import { PASSWORD, temporaryFolder } from '../helper.js'
+import { Child, serving } from '../support/child.js'
 import { exchange, lastRequest } from '../support/wire.js'
 
 // Starting a process takes a second, and many more on a busy machine.
 t.setTimeout(600_000)
+
+const withoutFull = existsSync('/dev/full') ? false : 'no /dev/full here'
 
 t.test('the log has one JSON line for each request, and nothing that a user sent in confidence', async (t) => {
   const service = await serving(t, { settings: { LOG_LEVEL: 'trace' } })
@@ -116,3 +121,20 @@ async function logOf(service: Child): Promise<Record<string, unknown>[]> {
   if ((await service.exit) !== 0) throw new Error(service.stderr)
   return service.log
 }
+
+t.test(
+  'a service whose log is on a full disk serves, and stops when it is told to',
+  { skip: withoutFull },
+  async (t) => {
+    const folder = await temporaryFolder(t)
+    const env = { PATH: process.env.PATH, PORT: '0' }
+    const line = 'exec "$0" "$1" serve > /dev/full'
+    const cli = join(packageRoot, 'dist', 'src', 'cli.js')
+    const service = new Child(spawn('sh', ['-c', line, process.execPath, cli], { cwd: folder, env }), folder)
+    t.teardown(() => service.end())
+    await service.says(/Latchkey listens on/)
+    for (let count = 0; count < 3; count += 1) t.equal((await fetch(`${service.address}/readyz`)).status, 200)
+    service.signal('SIGTERM')
+    t.equal(await service.exit, 0)
+  },
+)
