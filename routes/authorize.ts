@@ -61,7 +61,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/authorize', {
     config: { public: true, page: true, foreignForms: true, rateLimit: 'network' },
     // OpenID Connect Core, section 3.1.2.1: a client may also post its request, from its own site.
-    preValidation: redirectToGet(path, 'response_type'),
+    preValidation: redirectToGet(path, 'client_id'),
     schema: { body: Type.Union([LogInForm, ConsentForm]) },
     handler: async (request, reply) => {
       const { body, headers } = request

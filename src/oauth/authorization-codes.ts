@@ -8,8 +8,8 @@ const PREFIX = 'lkc_'
 const PURPOSE = 'authorization-code'
 /** RFC 6749 recommends at most ten minutes. A browser needs a second. */
 const LIFETIME_MS = 60_000
-/** Longer than every valid code. */
-export const CODE_MAX_LENGTH = 4_096
+/** Longer than every code, with the longest scope, addresses and nonce: JSON writes a control character as six. */
+export const CODE_MAX_LENGTH = 16_384
 
 const AuthorizationCode = Type.Object({
   /** The id of the session that the code creates. The code is used up once a session has this id. */

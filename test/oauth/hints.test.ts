@@ -115,6 +115,14 @@ t.test('an expired id_token is a valid hint as long as its signing key is known'
     payload: new URLSearchParams({ ...GOOD, id_token_hint: hint }).toString(),
   })
   t.ok(codeOf(await service.app.inject({ url: String(posted.headers.location), headers: { cookie } })))
+  const { response_type: _, ...incomplete } = GOOD
+  const refused = await service.app.inject({
+    ...{ method: 'POST', url: '/authorize', headers: { ...FORM, 'sec-fetch-site': 'cross-site' } },
+    payload: new URLSearchParams(incomplete).toString(),
+  })
+  t.match(errorOf(await service.app.inject({ url: String(refused.headers.location), headers: { cookie } })), {
+    error: 'unsupported_response_type',
+  })
 
   await app.idTokenKeys.retire(String(headOf(hint).kid))
   t.match(errorOf(await silent(hint)), { error: 'invalid_request' }, 'a retired key verifies no hint')

@@ -58,6 +58,27 @@ t.test('an id_token tells its client who logged in, and verifies with a standard
   t.notOk('id_token' in (await tokensOf(service, { scope: 'profile' })))
 })
 
+t.test('a code with a long nonce, scope and addresses is exchanged', async (t) => {
+  const { service } = await start(t)
+  const [resource, redirect_uri] = ['https://api.example/', 'https://shop.example/'].map((start) =>
+    start.padEnd(512, 'x'),
+  )
+  const words = Array.from({ length: 20 }, (_, index) => `s${index}`.padEnd(64, 'x'))
+  const registration = {
+    resources: [`${resource}`],
+    redirect_uris: [`${redirect_uri}`],
+    scope: ['openid', ...words].join(' '),
+  }
+  await service.app.clients.update('shop', registration, { id: null })
+  for (const nonce of ['\u0001'.repeat(512), '가'.repeat(512)]) {
+    const asked = { ...GOOD, scope: registration.scope, resource, redirect_uri, nonce }
+    const page = await logIn(service, asked)
+    const { statusCode, body } = await exchange(service, { ...answerOf(page), redirect_uri: `${redirect_uri}` })
+    t.equal(statusCode, 200, body)
+    t.equal(claimsOf(JSON.parse(body).id_token).nonce, nonce)
+  }
+})
+
 t.test('UserInfo returns the claims of the scopes that were granted', async (t) => {
   const { service, mina } = await startOpenId(t)
   await mina.patch('/v1/me', { email: 'mina@example.com', current_password: 'three quiet lanterns' })
