@@ -10,6 +10,8 @@ declare module 'fastify' {
   }
 }
 
+const READS = new Set(['GET', 'HEAD'])
+
 /** Collects metrics and serves them on METRICS_PORT if set. routes/metrics.ts serves them on the main port. */
 export default plugin(
   async (app) => {
@@ -32,7 +34,7 @@ export default plugin(
 
     if (METRICS_PORT === undefined) return
     const server = createServer(async ({ method, url }, response) => {
-      if (method !== 'GET' || url !== '/metrics') return void response.writeHead(404).end()
+      if (!READS.has(method ?? '') || url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end()
       response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text())
     })
     app.addHook('onReady', async () => {

@@ -99,6 +99,8 @@ t.test('with METRICS_PORT, metrics are served on that port only', async (t) => {
   const service = await startService(t, { METRICS_PORT: String(port) })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
   t.match(await ask(port, '/metrics'), { status: 200, body: /^# HELP/ })
+  t.match(await ask(port, '/metrics?debug=1'), { status: 200, body: /^# HELP/ })
+  t.match(await ask(port, '/metrics', 'HEAD'), { status: 200, body: '' })
   t.match(await ask(port, '/v1/me'), { status: 404, body: '' })
   t.equal((await service.get('/metrics')).statusCode, 404)
   await service.app.close()
@@ -144,9 +146,9 @@ function sample(text: string, name: string, labels?: string): number {
   return Number(line?.slice(start.length) ?? Number.NaN)
 }
 
-function ask(port: number, path: string): Promise<{ status: number | undefined; body: string }> {
+function ask(port: number, path: string, method = 'GET'): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ port, path, host: '127.0.0.1', agent: false }, async (answer) => {
+    const outgoing = request({ method, port, path, host: '127.0.0.1', agent: false }, async (answer) => {
       let body = ''
       for await (const chunk of answer) body += chunk
       resolve({ status: answer.statusCode, body })
