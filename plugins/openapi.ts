@@ -17,15 +17,15 @@ declare module 'fastify' {
   }
 }
 
-const DESCRIPTION = `Registers people, logs them in, and keeps each person's rows theirs alone.
+const DESCRIPTION = `Registers users, logs them in, and keeps the data of each user private to that user.
 
-**A first walk**, in which every example works as it stands:
+**First steps** (the examples work as they are, in this order):
 
-1. Open \`register\` and press *Execute*: you are \`mina\`, and \`three quiet lanterns\` is your password. If the name
-is taken already (409), go on with the next step, or choose another one.
-2. Press *Authorize* and log in with that name and that password; nothing else is needed there. From then on every call of
-this page carries your access token, until it expires or the page is closed.
-3. \`getMe\` says who you are, \`createTodo\` adds something to do, \`listTodos\` shows what is yours, and \`logout\` ends it.
+1. Open \`register\` and press *Execute*. Your user name is \`mina\`, and your password is \`three quiet lanterns\`. If the
+name is taken (409), go on with the next step, or choose another name.
+2. Press *Authorize* and log in with this name and password. Leave the other fields empty. This page now sends your access
+token with every request, until the token expires or you close the page.
+3. \`getMe\` shows your account, \`createTodo\` adds a todo, \`listTodos\` lists your todos, and \`logout\` ends the session.
 
 **첫걸음** (예제는 고치지 않고 순서대로 실행됩니다):
 
@@ -35,31 +35,34 @@ this page carries your access token, until it expires or the page is closed.
 보냅니다. 토큰이 만료되거나 페이지를 닫을 때까지입니다.
 3. \`getMe\`는 내가 누구인지, \`createTodo\`는 할 일 더하기, \`listTodos\`는 내 할 일 목록, \`logout\`은 끝내기입니다.
 
-Access tokens are JWTs (RFC 9068, ES256) that live for minutes and that any service verifies offline with the keys at
-\`/.well-known/jwks.json\`. Errors are \`application/problem+json\` (RFC 9457) with a \`code\` that does not change.`
+Access tokens are JWTs (RFC 9068, ES256) that are valid for a few minutes. Any service can verify them offline with the keys
+at \`/.well-known/jwks.json\`. Errors are \`application/problem+json\` (RFC 9457) with a stable \`code\`.`
 
 const TAGS = [
-  { name: 'auth', description: 'Register, log in, refresh, log out.' },
+  { name: 'auth', description: 'Registration, log-in, refresh and log-out.' },
   { name: 'me', description: 'Your own account.' },
-  { name: 'todos', description: 'Things to do, visible only to their owner.' },
-  { name: 'tutorials', description: 'Tutorials, visible only to their owner.' },
-  { name: 'admin', description: 'Accounts, OAuth clients and the audit log, for admins.' },
+  { name: 'todos', description: 'Todos. Each is visible only to its owner.' },
+  { name: 'tutorials', description: 'Tutorials. Each is visible only to its owner.' },
+  { name: 'admin', description: 'Administration of accounts and OAuth clients, and the audit log.' },
   { name: 'discovery', description: 'Public keys and metadata for other services and OAuth clients.' },
-  { name: 'health', description: 'For load balancers and orchestrators.' },
+  { name: 'health', description: 'Health checks for load balancers and orchestrators.' },
 ]
 
-const COMPAT_DESCRIPTION = `What the clients of five published tutorials call, word for word: the same addresses, bodies,
-statuses and error keys. The accounts, the rules and the rows are those of Latchkey's own API.
+const COMPAT_DESCRIPTION = `The endpoints that the clients of five published tutorials call, with exactly the same paths, bodies,
+statuses and error keys. The accounts, rules and data are those of Latchkey's own API.
 
-Every example works as it stands: \`fastapiTodoAddUser\` makes \`dave\`, \`flaskTutorialsRegister\` makes \`dana@example.com\`,
-and the log-ins below are theirs.`
+The examples work as they are: \`fastapiTodoAddUser\` creates \`dave\`, \`flaskTutorialsRegister\` creates
+\`dana@example.com\`, and the other examples log in with these accounts.`
 
 // The two tutorials with a sign-up come first: the examples of the others use the accounts that they create.
 const COMPAT_TAGS = [
   { name: 'fastapi-todo', description: 'The FastAPI TODO application: sign-up and log-in.' },
-  { name: 'flask-tutorials', description: 'The Flask tutorials API: registration, and rows that have an owner.' },
+  {
+    name: 'flask-tutorials',
+    description: 'The Flask tutorials API: registration, and tutorials that belong to their owner.',
+  },
   { name: 'flask-smorest-login', description: 'The Flask-Smorest log-in.' },
-  { name: 'flask-restful-login', description: 'The Flask-RESTful log-in, and that of the tutorials API.' },
+  { name: 'flask-restful-login', description: 'The Flask-RESTful log-in, which the tutorials API also uses.' },
   { name: 'fastapi-login', description: 'The FastAPI log-in.' },
 ]
 const compatTags = new Set<unknown>(COMPAT_TAGS.map(({ name }) => name))
@@ -82,14 +85,14 @@ const document: Document = {
       // First, because the page shows the schemes in this order, and users have a password before they have a token.
       oauth2Password: {
         type: 'oauth2',
-        description: 'Your user name or e-mail address, and your password. Leave the rest as it is.',
+        description: 'Your user name or e-mail address, and your password. Leave the other fields as they are.',
         flows: { password: { tokenUrl: 'v1/token', refreshUrl: 'v1/token', scopes: {} } },
       },
       bearerAuth: {
         type: 'http',
         scheme: 'bearer',
         bearerFormat: 'JWT',
-        description: 'An access token that you already have, instead of the password.',
+        description: 'An access token, if you already have one.',
       },
     },
   },
@@ -107,7 +110,7 @@ const compatDocument: Document = {
       ...document.components?.securitySchemes,
       oauth2Password: {
         type: 'oauth2',
-        description: 'Your user name and your password. Leave the rest as it is.',
+        description: 'Your user name and your password. Leave the other fields as they are.',
         flows: { password: { tokenUrl: 'token', scopes: {} } },
       },
     },
@@ -198,6 +201,9 @@ function withOwnedTags(openapi: OpenAPIV3_1.Document, names: string[]): OpenAPIV
   const others = names.filter((name) => !tags.some((tag) => tag.name === name))
   return {
     ...openapi,
-    tags: [...tags, ...others.map((name) => ({ name, description: `Your ${name}, nobody else's.` }))],
+    tags: [
+      ...tags,
+      ...others.map((name) => ({ name, description: `Your ${name}. Each is visible only to its owner.` })),
+    ],
   }
 }

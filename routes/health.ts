@@ -12,7 +12,7 @@ const ANSWER_ALWAYS = () => {}
 const NO_KEY = 'There is no signing key that opens with this SECRET_KEY: see latchkey keys list.'
 
 const Health = Type.Object(
-  { status: oneOf(['ok'], { description: 'Always `ok`: a failure is 503.' }) },
+  { status: oneOf(['ok'], { description: 'Always `ok`. If a check fails, the response is 503.' }) },
   { $id: 'Health', description: 'The process is healthy.', examples: [{ status: 'ok' }] },
 )
 
@@ -26,8 +26,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getLiveness',
       tags: ['health'],
-      summary: 'Is the process alive?',
-      description: 'Uses no database: a failure means that the process should be restarted.',
+      summary: 'Check that the process is alive',
+      description:
+        'Returns 200 while the process can respond, without using the database. If the request fails, restart the ' +
+        'process.',
       security: [],
       response: { 200: ref(Health), ...problems(431) },
     },
@@ -39,8 +41,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getHealth',
       tags: ['health'],
-      summary: 'Is the process alive? (the other usual name)',
-      description: 'The same as /livez.',
+      summary: 'Check that the process is alive (alias)',
+      description: 'Returns the same response as /livez.',
       security: [],
       response: { 200: ref(Health), ...problems(431) },
     },
@@ -52,9 +54,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getReadiness',
       tags: ['health'],
-      summary: 'Should this process get requests?',
+      summary: 'Check that the process is ready for requests',
       description:
-        'Asks the database. 503 while it does not answer, while there is no signing key, while revocations are not known, and while draining.',
+        'Returns 200 if the database responds. The response is 503 while the database does not respond, while ' +
+        'there is no signing key, while the list of revocations is out of date, and while the process drains ' +
+        'before it stops.',
       security: [],
       response: { 200: ref(Health), ...problems(431), 503: problemAnswer(503, 'not_ready') },
     },

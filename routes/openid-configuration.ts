@@ -20,33 +20,43 @@ const flag = (description: string) => Type.Boolean({ description })
 
 const OpenIdConfiguration = Type.Object(
   {
-    issuer: text('`iss` of every id_token.'),
-    authorization_endpoint: text('Where people log in.'),
-    token_endpoint: text('Where a code is exchanged.'),
-    userinfo_endpoint: text('Who logged in.'),
-    end_session_endpoint: text('RP-Initiated Logout: where a client sends the browser to log out here as well.'),
-    jwks_uri: text('The keys that verify id_tokens. Access tokens have others.'),
-    revocation_endpoint: text('RFC 7009.'),
-    introspection_endpoint: text('RFC 7662.'),
-    scopes_supported: texts('What a client may ask for; others mean something to other services.'),
-    response_types_supported: texts('The code flow alone.'),
-    response_modes_supported: texts('Where the answer stands in the redirect.'),
-    grant_types_supported: texts('What clients get tokens for.'),
-    prompt_values_supported: texts('How a client can have the person asked.'),
+    issuer: text('The issuer: the `iss` claim of every id_token.'),
+    authorization_endpoint: text('The URL of the authorization endpoint, where users log in.'),
+    token_endpoint: text('The URL of the token endpoint.'),
+    userinfo_endpoint: text('The URL of the UserInfo endpoint.'),
+    end_session_endpoint: text('The URL to which a client sends the browser for a log-out (RP-Initiated Logout).'),
+    jwks_uri: text('The URL of the keys that verify id_tokens. Access tokens have other keys.'),
+    revocation_endpoint: text('The URL of the revocation endpoint, RFC 7009.'),
+    introspection_endpoint: text('The URL of the introspection endpoint, RFC 7662.'),
+    scopes_supported: texts(
+      "The scopes of Latchkey's own operations. A client may have further scopes, for other services.",
+    ),
+    response_types_supported: texts('Only `code`, the authorization code flow.'),
+    response_modes_supported: texts('Only `query`: the response is in the query of the redirect URI.'),
+    grant_types_supported: texts('The grant types that clients can use.'),
+    prompt_values_supported: texts('The supported values of `prompt`.'),
     ui_locales_supported: texts('The languages of the pages.'),
-    subject_types_supported: texts('`sub` is the same for all clients.'),
-    id_token_signing_alg_values_supported: texts('How id_tokens are signed; each client is registered for one.'),
-    token_endpoint_auth_methods_supported: texts('How clients prove who they are.'),
-    token_endpoint_auth_signing_alg_values_supported: texts('How an assertion of `private_key_jwt` is signed.'),
-    claims_supported: texts('What id_tokens and the UserInfo endpoint can say.'),
-    claim_types_supported: texts('No aggregated or distributed claims.'),
-    code_challenge_methods_supported: texts('PKCE, RFC 7636: every request needs it, unless its client is exempt.'),
-    claims_parameter_supported: flag('`claims` is not read.'),
-    request_parameter_supported: flag('Request objects are refused.'),
-    request_uri_parameter_supported: flag('Request objects are refused.'),
-    authorization_response_iss_parameter_supported: flag('RFC 9207.'),
+    subject_types_supported: texts('Only `public`: `sub` is the same for all clients.'),
+    id_token_signing_alg_values_supported: texts(
+      'The signature algorithms of id_tokens. Each client is registered for one algorithm.',
+    ),
+    token_endpoint_auth_methods_supported: texts('The authentication methods of clients at the token endpoint.'),
+    token_endpoint_auth_signing_alg_values_supported: texts(
+      'The signature algorithms for assertions of `private_key_jwt`.',
+    ),
+    claims_supported: texts('The claims that id_tokens and the UserInfo endpoint can contain.'),
+    claim_types_supported: texts('Only `normal`: aggregated and distributed claims are not supported.'),
+    code_challenge_methods_supported: texts(
+      'The PKCE methods (RFC 7636). Every authorization request needs PKCE, unless the client is exempt.',
+    ),
+    claims_parameter_supported: flag('Always false: the parameter `claims` is not supported.'),
+    request_parameter_supported: flag('Always false: request objects are not supported.'),
+    request_uri_parameter_supported: flag('Always false: request objects are not supported.'),
+    authorization_response_iss_parameter_supported: flag(
+      'Whether the responses of the authorization endpoint contain the issuer (RFC 9207).',
+    ),
   },
-  { $id: 'OpenIdConfiguration', description: 'OpenID Connect Discovery 1.0, section 3.' },
+  { $id: 'OpenIdConfiguration', description: 'Provider metadata: OpenID Connect Discovery 1.0, section 3.' },
 )
 
 /** A public key, EC or RSA. */
@@ -56,13 +66,13 @@ const IdTokenJwkSet = Type.Object(
       Type.Object(
         {
           kty: text('The key type.'),
-          kid: text("The key's id: `kid` in the header of an id_token."),
+          kid: text('The id of the key: `kid` in the header of an id_token.'),
           use: text('The intended use: signatures.'),
           alg: text('The signature algorithm.'),
         },
         { additionalProperties: Type.String() },
       ),
-      { description: 'None before a client needs one.' },
+      { description: 'The keys. Empty until the first client needs id_tokens.' },
     ),
   },
   {
@@ -84,9 +94,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getOpenIdConfiguration',
       tags: ['discovery'],
-      summary: 'OpenID Connect configuration',
+      summary: 'Get the OpenID Connect configuration',
       description:
-        'OpenID Connect Discovery 1.0. 404 where there are no pages (`PAGES`), because nobody can log in then.',
+        'Returns the provider metadata of OpenID Connect Discovery 1.0. If the setting PAGES turns the pages ' +
+        'off, users cannot log in to clients and the response is 404.',
       security: [],
       response: { 200: ref(OpenIdConfiguration), ...problems(404, 431) },
     },
@@ -108,14 +119,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getIdTokenJwks',
       tags: ['discovery'],
-      summary: 'Public keys of id_tokens',
+      summary: 'Get the public keys of id_tokens',
       description:
-        'The keys that verify id_tokens, and no access token: whoever checks only `iss` and the signature must not take one for ' +
-        'the other.',
+        'Returns the public keys that verify id_tokens. Access tokens have other keys, so that a service that ' +
+        'checks only `iss` and the signature does not accept an id_token as an access token.',
       security: [],
       response: {
         200: { description: 'The keys.', content: { 'application/json': { schema: ref(IdTokenJwkSet) } } },
-        304: noContent('The keys are those that If-None-Match names.'),
+        304: noContent('The keys still have the ETag in If-None-Match.'),
         ...problems(431),
       },
     },

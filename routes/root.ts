@@ -23,7 +23,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           operationId: 'fastapiTodoReadRoot',
           tags: ['fastapi-todo'],
           summary: 'Say hello',
-          description: 'A browser is redirected to /docs instead.',
+          description: 'Returns the greeting of the tutorial. Browsers are redirected to /docs.',
           security: [],
           response: { 200: json('Hello.', ref(Hello)), 302: Type.Null({ description: 'To /docs, for a browser.' }) },
         }

@@ -19,11 +19,11 @@ const JwkSet = Type.Object(
         crv: Type.String({ description: 'The curve.' }),
         x: Type.String({ description: 'A coordinate of the public point, base64url.' }),
         y: Type.String({ description: 'A coordinate of the public point, base64url.' }),
-        kid: Type.String({ description: "The key's id: `kid` in the header of a token." }),
+        kid: Type.String({ description: 'The id of the key: `kid` in the header of an access token.' }),
         use: Type.String({ description: 'The intended use: signatures.' }),
         alg: Type.String({ description: 'The signature algorithm.' }),
       }),
-      { description: 'One key or more: during a rotation there are tokens of both.' },
+      { description: 'The keys. During a rotation, there are at least two.' },
     ),
   },
   {
@@ -48,34 +48,37 @@ const JwkSet = Type.Object(
 )
 
 const authMethods = (endpoint: string) =>
-  Type.Array(Type.String(), { description: `How clients prove who they are at the ${endpoint}.` })
+  Type.Array(Type.String(), { description: `The authentication methods of clients at the ${endpoint}.` })
 
 const assertionAlgorithms = Type.Array(Type.String(), {
-  description: 'How an assertion of `private_key_jwt` is signed.',
+  description: 'The signature algorithms for assertions of `private_key_jwt`.',
 })
 
 const AuthorizationServerMetadata = Type.Object(
   {
-    issuer: Type.String({ description: '`iss` of every access token.' }),
+    issuer: Type.String({ description: 'The issuer: the `iss` claim of every access token.' }),
     authorization_endpoint: Type.Optional(
-      Type.String({ description: 'Where people log in to other clients; absent where there are no pages.' }),
+      Type.String({ description: 'The URL of the authorization endpoint. Absent if the pages are off.' }),
     ),
     token_endpoint: Type.String({ description: 'The URL of the token endpoint.' }),
     jwks_uri: Type.String({ description: 'The URL of the keys that verify access tokens.' }),
-    service_documentation: Type.Optional(Type.String({ description: 'The human-readable documentation.' })),
+    service_documentation: Type.Optional(Type.String({ description: 'The URL of the human-readable documentation.' })),
     grant_types_supported: Type.Array(Type.String(), {
       description: 'The grant types that the token endpoint accepts.',
     }),
     response_types_supported: Type.Array(Type.String(), {
-      description: '`code`; none where there is no authorization endpoint.',
+      description: 'Only `code`; empty without an authorization endpoint.',
     }),
     code_challenge_methods_supported: Type.Optional(
       Type.Array(Type.String(), {
-        description: 'PKCE, RFC 7636: every request for a code needs it, unless its client is exempt.',
+        description:
+          'The PKCE methods (RFC 7636). Every authorization request needs PKCE, unless the client is exempt.',
       }),
     ),
     authorization_response_iss_parameter_supported: Type.Optional(
-      Type.Boolean({ description: 'Every answer of the authorization endpoint names the issuer: RFC 9207.' }),
+      Type.Boolean({
+        description: 'Whether the responses of the authorization endpoint contain the issuer (RFC 9207).',
+      }),
     ),
     token_endpoint_auth_methods_supported: authMethods('token endpoint'),
     token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
@@ -86,7 +89,7 @@ const AuthorizationServerMetadata = Type.Object(
     revocation_endpoint_auth_methods_supported: authMethods('revocation endpoint'),
     revocation_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
     scopes_supported: Type.Array(Type.String(), {
-      description: "What Latchkey's own routes take; a client may have others, which mean something to other services.",
+      description: "The scopes of Latchkey's own operations. A client may have further scopes, for other services.",
     }),
   },
   {
@@ -124,8 +127,8 @@ type EndpointList =
   `${'token' | 'introspection' | 'revocation'}_endpoint_auth_${'methods' | 'signing_alg_values'}_supported`
 
 const cacheHeaders = {
-  'Cache-Control': Type.String({ description: 'How long the response may be cached.' }),
-  ETag: Type.String({ description: 'Changes with the keys; for If-None-Match.' }),
+  'Cache-Control': Type.String({ description: 'The time for which the response may be cached.' }),
+  ETag: Type.String({ description: 'The version of the keys, for If-None-Match.' }),
 }
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -138,8 +141,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getJwks',
       tags: ['discovery'],
-      summary: 'Public keys',
-      description: `The keys that verify access tokens (${ALGORITHM}), the next one included before it signs.`,
+      summary: 'Get the public keys of access tokens',
+      description: `Returns the public keys that verify access tokens (${ALGORITHM}), including the next key before its first use.`,
       security: [],
       response: {
         200: {
@@ -147,7 +150,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: cacheHeaders,
           content: { 'application/json': { schema: ref(JwkSet) } },
         },
-        304: noContent('The keys are those that If-None-Match names.'),
+        304: noContent('The keys still have the ETag in If-None-Match.'),
         ...problems(431),
       },
     },
@@ -172,8 +175,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'getAuthorizationServerMetadata',
       tags: ['discovery'],
-      summary: 'Authorization server metadata',
-      description: 'RFC 8414: the URLs of the token endpoint and of the keys.',
+      summary: 'Get the authorization server metadata',
+      description:
+        'Returns the metadata of the authorization server (RFC 8414), such as the URLs of the token endpoint and ' +
+        'of the public keys.',
       security: [],
       response: { 200: ref(AuthorizationServerMetadata), ...problems(431) },
     },

@@ -12,7 +12,7 @@ const LIFETIME_MS = 24 * 3_600_000
 
 const FastapiLogin = Type.Object(passwordFormFields, {
   $id: 'FastapiLogin',
-  description: 'Who you are.',
+  description: 'The credentials.',
   examples: [{ username: 'dave', password: 'three quiet lanterns' }],
 })
 
@@ -30,7 +30,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['fastapi-login'],
       summary: 'Log in with a password form',
       description:
-        'The token lives for 24 hours; POST /v1/logout, which the tutorial only has in its title, ends it sooner.',
+        'Returns a token that is valid for 24 hours. POST /v1/logout revokes the token earlier; the tutorial mentions ' +
+        'log-out only in its title.',
       security: [],
       consumes: ['application/x-www-form-urlencoded', 'multipart/form-data'],
       body: ref(FastapiLogin),

@@ -42,14 +42,14 @@ const ALREADY_REGISTERED = new Refusal(400, { detail: 'User already registered' 
 
 const FastapiLoginForm = Type.Object(passwordFormFields, {
   $id: 'FastapiLoginForm',
-  description: 'Who you are.',
+  description: 'The credentials.',
   examples: [{ username: 'dave', password: 'three quiet lanterns' }],
 })
 const UserCreate = Type.Object(
   { username: Type.String(), fullname: Type.Optional(nullable({})), password: Type.String() },
   {
     $id: 'UserCreate',
-    description: 'A new account; other fields are ignored.',
+    description: 'A new account. Other fields are ignored.',
     examples: [{ username: 'dave', fullname: 'Full Name', password: 'three quiet lanterns' }],
   },
 )
@@ -77,7 +77,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'fastapiTodoAddUser',
       tags: ['fastapi-todo'],
       summary: 'Create an account',
-      description: 'With the slash at the end.',
+      description: 'Creates an account. The path ends with a slash.',
       security: [],
       body: ref(UserCreate),
       response: {
@@ -103,7 +103,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'fastapiTodoLogIn',
       tags: ['fastapi-todo'],
       summary: 'Log in with a password form',
-      description: 'The token lives for 30 minutes; POST /v1/logout ends it sooner.',
+      description: 'Returns a token that is valid for 30 minutes. POST /v1/logout revokes the token earlier.',
       security: [],
       consumes: ['application/x-www-form-urlencoded', 'multipart/form-data'],
       body: ref(FastapiLoginForm),

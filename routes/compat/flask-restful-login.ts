@@ -21,7 +21,7 @@ const RestfulLogin = Type.Object(
   { username: Type.String(), password: Type.String() },
   {
     $id: 'RestfulLogin',
-    description: 'Who you are.',
+    description: 'The credentials.',
     examples: [{ username: 'dave', password: 'three quiet lanterns' }],
   },
 )
@@ -29,7 +29,7 @@ const EmailLogin = Type.Object(
   { email: Type.String(), password: Type.String() },
   {
     $id: 'EmailLogin',
-    description: 'Who you are.',
+    description: 'The credentials.',
     examples: [{ email: 'dana@example.com', password: 'three quiet lanterns' }],
   },
 )
@@ -56,8 +56,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['flask-restful-login'],
       summary: 'Log in with a user name, or with an e-mail address',
       description:
-        'With `username` as in the Flask-RESTful tutorial (15 minutes, errors in `message`); with `email` as in the ' +
-        'tutorials API (24 hours, errors in `msg`). POST /v1/logout ends the token sooner.',
+        'Returns a token. With `username`, as in the Flask-RESTful tutorial: valid for 15 minutes, errors in `message`. ' +
+        'With `email`, as in the tutorials API: valid for 24 hours, errors in `msg`. POST /v1/logout revokes the token ' +
+        'earlier.',
       security: [],
       body: anyOf(RestfulLogin, EmailLogin),
       response: {

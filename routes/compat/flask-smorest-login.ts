@@ -29,7 +29,7 @@ const SmorestLogin = Type.Object(
   { username: Type.String(), password: Type.String() },
   {
     $id: 'SmorestLogin',
-    description: 'Who you are.',
+    description: 'The credentials.',
     examples: [{ username: 'dave', password: 'three quiet lanterns' }],
   },
 )
@@ -53,7 +53,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'flaskSmorestLogIn',
       tags: ['flask-smorest-login'],
       summary: 'Log in with a user name',
-      description: 'With the slash at the end. The token lives for 15 minutes; POST /v1/logout ends it sooner.',
+      description:
+        'Returns a token that is valid for 15 minutes. POST /v1/logout revokes it earlier. The path ends with a slash.',
       security: [],
       body: ref(SmorestLogin),
       response: {

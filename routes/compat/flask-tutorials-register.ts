@@ -41,7 +41,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'flaskTutorialsRegister',
       tags: ['flask-tutorials'],
       summary: 'Create an account',
-      description: 'And log in at once: the token lives for 24 hours.',
+      description: 'Creates an account and returns a token that is valid for 24 hours.',
       security: [],
       body: ref(TutorialsRegistration),
       response: {

@@ -40,11 +40,11 @@ const FlaskTutorial = Type.Object(
 )
 const FlaskTutorialCreate = Type.Object(
   { name: Type.String(), description: Type.String() },
-  { $id: 'FlaskTutorialCreate', description: 'A new tutorial; other fields are ignored.', examples: [EXAMPLE] },
+  { $id: 'FlaskTutorialCreate', description: 'A new tutorial. Other fields are ignored.', examples: [EXAMPLE] },
 )
 const FlaskTutorialUpdate = Type.Partial(FlaskTutorialCreate, {
   $id: 'FlaskTutorialUpdate',
-  description: 'What changes; other fields are ignored.',
+  description: 'The fields to change. Other fields are ignored.',
   examples: [{ name: 'changed' }],
 })
 
@@ -86,7 +86,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...about,
       operationId: 'flaskTutorialsList',
       summary: 'List your tutorials',
-      description: 'All of them, the oldest first.',
+      description: 'Returns all your tutorials, oldest first.',
       response: { 200: json('Your tutorials.', Type.Array(ref(FlaskTutorial))), ...refusals },
     },
     handler: async (request, reply) => {
@@ -108,7 +108,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...about,
       operationId: 'flaskTutorialsCreate',
       summary: 'Add a tutorial',
-      description: 'It is yours, whatever `id` or `user_id` the body has.',
+      description: 'Creates a tutorial that belongs to you. An `id` or `user_id` in the body is ignored.',
       body: ref(FlaskTutorialCreate),
       response: {
         200: json('The new row.', ref(FlaskTutorial)),
@@ -133,7 +133,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...about,
       operationId: 'flaskTutorialsUpdate',
       summary: 'Change a tutorial',
-      description: 'Changes the fields that are given; never its owner.',
+      description: 'Changes the given fields. The owner cannot be changed.',
       params,
       body: ref(FlaskTutorialUpdate),
       response: { 200: json('The row.', ref(FlaskTutorial)), 400: malformed, 404: notYours, ...refusals },
@@ -157,7 +157,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...about,
       operationId: 'flaskTutorialsDelete',
       summary: 'Delete a tutorial',
-      description: 'Deletes the row; it cannot be restored.',
+      description: 'Deletes the tutorial. A deleted tutorial cannot be restored.',
       params,
       response: { 204: noContent('Deleted.'), 404: notYours, ...refusals },
     },

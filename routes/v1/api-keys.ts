@@ -12,15 +12,15 @@ import { Problem } from '../../src/problems.js'
 const LONGEST_LIFE_MS = 366 * 86_400_000
 
 const keyFields = {
-  id: Type.String({ description: 'The id of the key; the `session_id` of its events.' }),
-  name: Type.String({ description: 'What it is for.' }),
-  scope: Type.String({ description: 'What it may be used for.' }),
+  id: Type.String({ description: 'The id of the key: the `session_id` of its audit events.' }),
+  name: Type.String({ description: 'A name that tells you what the key is for.' }),
+  scope: Type.String({ description: 'The scopes of the key, separated by spaces.' }),
   created_at: createdAt,
-  expires_at: Type.String({ format: 'date-time', description: 'When it expires, in UTC.' }),
+  expires_at: Type.String({ format: 'date-time', description: 'Expiry, in UTC.' }),
   last_used_at: Type.Unsafe<string | null>({
     type: ['string', 'null'],
     format: 'date-time',
-    description: 'When it was last used, in UTC, to the minute.',
+    description: 'Time of the last use, to the minute, in UTC.',
   }),
 }
 
@@ -35,12 +35,17 @@ const EXAMPLE = {
 
 const ApiKey = Type.Object(keyFields, {
   $id: 'ApiKey',
-  description: 'An API key, without its text.',
+  description: 'An API key, without its secret value.',
   examples: [EXAMPLE],
 })
 
 const NewApiKey = Type.Object(
-  { ...keyFields, key: Type.String({ description: 'The key, for the Authorization header. It is shown only once.' }) },
+  {
+    ...keyFields,
+    key: Type.String({
+      description: 'The secret value of the key, for the Authorization header. The value is shown only once.',
+    }),
+  },
   {
     $id: 'NewApiKey',
     description: 'A new API key.',
@@ -50,26 +55,26 @@ const NewApiKey = Type.Object(
 
 const ApiKeyCreate = Type.Object(
   {
-    name: Type.String({ minLength: 1, maxLength: 100, description: 'What it is for.' }),
+    name: Type.String({ minLength: 1, maxLength: 100, description: 'A name that tells you what the key is for.' }),
     scope: Type.String({
       minLength: 1,
       maxLength: SCOPE_MAX_LENGTH,
       pattern: SCOPE_PATTERN,
-      description: 'What it may be used for: words with a space between them.',
+      description: 'The scopes of the key, separated by spaces.',
     }),
-    expires_at: Type.String({ format: 'date-time', description: 'When it expires: within a year.' }),
+    expires_at: Type.String({ format: 'date-time', description: 'Expiry of the key, at most a year from now.' }),
   },
   {
     $id: 'ApiKeyCreate',
     additionalProperties: false,
-    description: 'An API key to be made.',
+    description: 'An API key to create.',
     examples: [{ name: 'backup', scope: 'todos:read', expires_at: '2027-01-20T09:00:00.000Z' }],
   },
 )
 
 const ApiKeyList = Type.Object(
   { items: pageOf(ApiKey) },
-  { $id: 'ApiKeyList', description: 'Your API keys, the newest first.', examples: [{ items: [EXAMPLE] }] },
+  { $id: 'ApiKeyList', description: 'Your API keys, newest first.', examples: [{ items: [EXAMPLE] }] },
 )
 
 const KeyParams = Type.Object({ id: Type.String({ maxLength: 64, description: 'The id of the key.' }) })
@@ -82,7 +87,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listApiKeys',
       tags: ['me'],
       summary: 'List your API keys',
-      description: 'Those that count, the newest first. What a key is called is all that is left to know it by.',
+      description:
+        'Returns your valid API keys, newest first. The secret values are not stored: you recognize a key by its ' +
+        'name.',
       response: { 200: ref(ApiKeyList), ...problems(400, 401) },
     },
     handler: async ({ user }) => ({ items: (await app.apiKeys.list(user.userId)).map(toApiKey) }),
@@ -93,10 +100,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'createApiKey',
       tags: ['me'],
-      summary: 'Make an API key',
+      summary: 'Create an API key',
       description:
-        'A key for a script of yours: a bearer token that does what its scope names and never more than you may. It ends ' +
-        'when your account is disabled, deleted or demoted, or your password is reset.',
+        'Creates an API key for your scripts: a bearer token with the permissions of its scopes, limited to your ' +
+        'own permissions. The key is revoked when your account is disabled, deleted or demoted, or when your ' +
+        'password is reset.',
       body: ref(ApiKeyCreate),
       response: {
         201: { description: 'The key.', content: { 'application/json': { schema: ref(NewApiKey) } } },
@@ -119,10 +127,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'revokeApiKey',
       tags: ['me'],
-      summary: 'End an API key',
-      description: 'Ends one of your keys, at once.',
+      summary: 'Revoke an API key',
+      description: 'Revokes one of your API keys. The key stops working within a second.',
       params: KeyParams,
-      response: { 204: noContent('It is over.'), ...problems(400, 401, 403, 404, 413, 415) },
+      response: { 204: noContent('Revoked.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       const { userId } = request.user

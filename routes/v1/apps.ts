@@ -8,14 +8,14 @@ import { clientOf } from '../../src/audit/requester.js'
 
 const App = Type.Object(
   {
-    client_id: Type.String({ description: 'The id of the client, for the path.' }),
-    client_name: Type.String({ description: 'Its name, as it was registered.' }),
-    scope: Type.String({ description: 'What you let it do: words with a space between them.' }),
-    granted_at: Type.String({ format: 'date-time', description: 'When you agreed last, in UTC.' }),
+    client_id: Type.String({ description: 'The id of the application.' }),
+    client_name: Type.String({ description: 'The registered name of the application.' }),
+    scope: Type.String({ description: 'The scopes that you consented to, separated by spaces.' }),
+    granted_at: Type.String({ format: 'date-time', description: 'Time of your latest consent, in UTC.' }),
   },
   {
     $id: 'App',
-    description: 'An application of somebody else that you let use your account.',
+    description: 'A third-party application that you allowed to use your account.',
     examples: [
       { client_id: 'shop', client_name: 'The Shop', scope: 'openid profile', granted_at: '2026-11-20T09:00:00.000Z' },
     ],
@@ -24,7 +24,11 @@ const App = Type.Object(
 
 const AppPage = Type.Object(
   { items: pageOf(App), next_cursor: nextCursor },
-  { $id: 'AppPage', description: 'All of them.', examples: [{ items: App.examples, next_cursor: null }] },
+  {
+    $id: 'AppPage',
+    description: 'All applications that you consented to.',
+    examples: [{ items: App.examples, next_cursor: null }],
+  },
 )
 
 const AppParams = Type.Object({
@@ -39,8 +43,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'listApps',
       tags: ['me'],
-      summary: 'List the applications that you agreed to',
-      description: 'The applications that asked you for access. Those of the operator ask nobody, and are not listed.',
+      summary: 'List the applications that you consented to',
+      description:
+        "Returns the third-party applications that you allowed to use your account. The operator's own " +
+        'applications need no consent and are not listed.',
       response: { 200: ref(AppPage), ...problems(400, 401) },
     },
     handler: async ({ user }) => {
@@ -57,10 +63,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'revokeApp',
       tags: ['me'],
-      summary: 'Take back what you agreed to',
-      description: 'Ends the sessions of the application. It asks you again when it wants to come back.',
+      summary: 'Withdraw your consent to an application',
+      description:
+        'Withdraws your consent and ends the sessions of the application. The application must ask for your ' +
+        'consent again.',
       params: AppParams,
-      response: { 204: noContent('It is out.'), ...problems(400, 401, 404, 413, 415, 429) },
+      response: { 204: noContent('Withdrawn.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
     handler: async (request, reply) => {
       await app.consents.revoke(request.user.userId, request.params.client_id, clientOf(request))

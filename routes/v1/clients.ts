@@ -36,7 +36,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listClients',
       tags: ['admin'],
       summary: 'List clients',
-      description: 'A page of OAuth clients, in the order of their ids.',
+      description: 'Returns a page of OAuth clients, ordered by id.',
       querystring: Type.Object(pageQuery, { additionalProperties: false }),
       response: { 200: ref(ClientPage), ...problems(400, 401, 403) },
     },
@@ -55,8 +55,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Register a client',
       description:
-        'An identity for a service or an application, in the names of RFC 7591. The secret is in this answer and nowhere ' +
-        'else. A client_id is given out once, also where the client is deleted later.',
+        'Registers an OAuth client, for a service or an application. The fields are those of RFC 7591. The ' +
+        'secret is shown only in this response. A `client_id` is never reused, even after the client is deleted.',
       body: ref(ClientRegistration),
       response: {
         201: { description: 'The client.', content: { 'application/json': { schema: ref(RegisteredClient) } } },
@@ -77,7 +77,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getClient',
       tags: ['admin'],
       summary: 'Get a client',
-      description: 'One client, without its secrets.',
+      description: 'Returns one client, without its secrets.',
       params: ClientParams,
       response: { 200: ref(Client), ...problems(400, 401, 403, 404) },
     },
@@ -91,8 +91,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Change or disable a client',
       description:
-        'Changes the fields that are sent. A disabled client gets no tokens, and those that it has are refused within a ' +
-        'second. A scope that is taken away is in no new token.',
+        'Changes the given fields. A disabled client cannot get tokens, and its existing tokens are rejected ' +
+        'within a second. New tokens do not contain a removed scope.',
       params: ClientParams,
       body: ref(ClientUpdate),
       response: { 200: ref(Client), ...problems(400, 401, 403, 404, 413, 415) },
@@ -106,7 +106,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteClient',
       tags: ['admin'],
       summary: 'Delete a client',
-      description: 'Deletes the client and ends its tokens. Nobody gets its client_id again.',
+      description: 'Deletes the client and revokes its tokens. The `client_id` is never reused.',
       params: ClientParams,
       response: { 204: noContent('Deleted.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
@@ -123,8 +123,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Add a secret to a client',
       description:
-        'The first half of a rotation: the new secret is shown only here, and the one before stays valid beside it until ' +
-        'endClientSecret.',
+        'Adds a second secret, to begin a rotation. The new secret is shown only in this response. The older ' +
+        'secret stays valid until `endClientSecret` is called.',
       params: ClientParams,
       response: {
         201: { description: 'The new secret.', content: { 'application/json': { schema: ref(ClientSecret) } } },
@@ -143,10 +143,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'endClientSecret',
       tags: ['admin'],
-      summary: 'End the older secret of a client',
-      description: 'The second half of a rotation: of two secrets the newer one stays. One alone stays as it is.',
+      summary: 'Revoke the older secret of a client',
+      description:
+        'Revokes the older of two secrets, to complete a rotation. If the client has only one secret, nothing ' +
+        'changes.',
       params: ClientParams,
-      response: { 204: noContent('One secret is valid.'), ...problems(400, 401, 403, 404, 413, 415) },
+      response: { 204: noContent('Only one secret is valid now.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       await clients.endOlderSecret(request.params.id, actorOf(request))

@@ -20,7 +20,7 @@ const EmailConfirmation = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: PASSWORD_MAX_LENGTH,
-        description: "The account's password, in place of an access token.",
+        description: 'The password of the account, instead of an access token.',
       }),
     ),
   },
@@ -28,7 +28,7 @@ const EmailConfirmation = Type.Object(
     $id: 'EmailConfirmation',
     additionalProperties: false,
     minProperties: 1,
-    description: 'A one-time token, or an address and a code; and the password where no access token is sent.',
+    description: 'Either a one-time token, or an address and a code. Without an access token, also the password.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', password: 'three quiet lanterns' }],
   },
 )
@@ -41,14 +41,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'requestEmailVerification',
       tags: ['auth'],
-      summary: 'Ask for the mail that confirms an address',
+      summary: 'Request a confirmation mail',
       description:
-        'Sends the mail again to an address that waits to be confirmed. The answer is the same whatever address it is, and ' +
-        'past the hourly limit of mails.',
+        'Sends the confirmation mail again to an unconfirmed address. The response is the same for every ' +
+        'address, and also when the hourly limit of mails is exceeded.',
       security: [],
       body: ref(MailRequest),
       response: {
-        202: noContent('If the address waits to be confirmed, a mail is on its way.'),
+        202: noContent('If the address is unconfirmed, a mail will be sent.'),
         ...problems(400, 413, 415, 429),
         403: problemAnswer(403, 'mail_disabled'),
       },
@@ -67,14 +67,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'confirmEmail',
       tags: ['auth'],
-      summary: 'Confirm an address',
+      summary: 'Confirm an e-mail address',
       description:
-        'Takes what the mail holds, and the account: its access token or its password. The mail alone proves nothing, or ' +
-        'whoever clicks a link would confirm the address for a stranger who registered with it. The first confirmation ends ' +
-        'the other sessions of the account. The link of a mail about a changed address needs no more, and takes the change back.',
+        'Confirms an address with the token or code from the mail, and with an access token or the password of ' +
+        'the account. Without this second proof, the owner of an address who clicks the link could confirm an ' +
+        'account that an attacker registered with the address. The first confirmation ends all other sessions of ' +
+        'the account. The link in a mail about a changed address needs no second proof: it undoes the change.',
       body: ref(EmailConfirmation),
       response: {
-        204: noContent('It is confirmed.'),
+        204: noContent('Confirmed.'),
         ...problems(400, 401, 403, 413, 415, 429),
         409: problemAnswer(409, 'email_taken'),
       },

@@ -17,37 +17,37 @@ import { Problem } from '../../src/problems.js'
 const ticket = Type.String({
   minLength: 1,
   maxLength: TICKET_MAX_LENGTH,
-  description: 'The ticket of `mfa_enrollment_required`.',
+  description: 'The ticket from `mfa_enrollment_required`.',
 })
 const TICKET_EXAMPLE = { ticket: 'c2VhbGVk' }
 
 const EnrollmentTicket = Type.Object(
   { ticket },
-  { $id: 'EnrollmentTicket', additionalProperties: false, description: 'A ticket.', examples: [TICKET_EXAMPLE] },
+  { $id: 'EnrollmentTicket', additionalProperties: false, description: 'The ticket.', examples: [TICKET_EXAMPLE] },
 )
 
 const EnrollmentConfirmation = Type.Object(
   {
     ticket,
-    code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of the mail.' })),
+    code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code from the mail.' })),
     token: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: 128,
-        description: 'In place of `code`: the token that an operator gave you.',
+        description: 'A token from an operator, instead of `code`.',
       }),
     ),
   },
   {
     $id: 'EnrollmentConfirmation',
     additionalProperties: false,
-    description: 'The ticket, and what shows that it is you.',
+    description: 'The ticket, and a code or a token that confirms your identity.',
     examples: [{ ...TICKET_EXAMPLE, code: '7K3M-Q9TX' }],
   },
 )
 
 const ConfirmedEnrollment = Type.Object(
-  { ticket: Type.String({ description: 'In place of the ticket that was sent: it adds a second factor.' }) },
+  { ticket: Type.String({ description: 'A new ticket, with which a second factor can be added.' }) },
   { $id: 'ConfirmedEnrollment', description: 'A confirmed ticket.', examples: [TICKET_EXAMPLE] },
 )
 
@@ -56,17 +56,17 @@ const EnrollmentTotp = Type.Object(
   {
     $id: 'EnrollmentTotp',
     additionalProperties: false,
-    description: 'The ticket, and what to call the factor.',
+    description: 'The ticket, and a name for the new factor.',
     examples: [{ ...TICKET_EXAMPLE, name: 'phone' }],
   },
 )
 
 const EnrollmentCode = Type.Object(
-  { ticket, code: Type.String({ minLength: 6, maxLength: 32, description: 'The six digits that the app shows.' }) },
+  { ticket, code: Type.String({ minLength: 6, maxLength: 32, description: 'The six-digit code that the app shows.' }) },
   {
     $id: 'EnrollmentCode',
     additionalProperties: false,
-    description: 'The ticket, and a first code.',
+    description: 'The ticket, and the first code from the authenticator app.',
     examples: [{ ...TICKET_EXAMPLE, code: '755224' }],
   },
 )
@@ -76,7 +76,7 @@ const EnrollmentPasskey = Type.Object(
   {
     $id: 'EnrollmentPasskey',
     additionalProperties: false,
-    description: 'The ticket, and a passkey that a browser has made.',
+    description: 'The ticket, and a passkey that a browser has created.',
     examples: [{ ...TICKET_EXAMPLE, name: 'laptop', passkey: CreatedPasskey.examples[0] }],
   },
 )
@@ -94,7 +94,7 @@ const SCHEMAS = [
   ...[EnrollmentTicket, EnrollmentConfirmation, ConfirmedEnrollment, EnrollmentTotp, EnrollmentCode],
   ...[EnrollmentPasskey, EnrolledLogin, TotpSecret, CreatedPasskey, PasskeyCreationOptions],
 ]
-const IN_A_LOG_IN = 'For an account that needs a second factor and has none, see the setting MFA.'
+const IN_A_LOG_IN = 'Applies to an account that has no second factor but needs one (setting MFA).'
 
 /** Adds the first second factor in the middle of a log-in, with the ticket of `mfa_enrollment_required`. */
 const routes: FastifyPluginAsyncTypebox = async (app) => {
@@ -106,12 +106,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'requestEnrollmentCode',
       tags: ['auth'],
-      summary: 'Ask for a code to add the first second factor',
-      description: `${IN_A_LOG_IN} Where \`confirmation\` is \`email\`, a mail with a code goes to the confirmed address of the account.`,
+      summary: 'Request a code to add the first second factor',
+      description: `Mails a code to the confirmed address of the account if \`confirmation\` is \`email\`. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentTicket),
       response: {
-        202: noContent('A mail is on its way, unless that was asked for too often.'),
+        202: noContent('A mail will be sent, unless the limit of mails is exceeded.'),
         ...problems(400, 413, 415, 429),
         403: problemAnswer(403, 'mail_disabled'),
       },
@@ -128,8 +128,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'confirmEnrollment',
       tags: ['auth'],
-      summary: 'Confirm that it is you who adds a second factor',
-      description: `${IN_A_LOG_IN} Takes the code of the mail where \`confirmation\` is \`email\`, or the token of \`latchkey users enroll-link\`.`,
+      summary: 'Confirm your identity before adding a second factor',
+      description: `Confirms the log-in with the code from the mail, or with the token of \`latchkey users enroll-link\`. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentConfirmation),
       response: { 200: ref(ConfirmedEnrollment), ...problems(400, 413, 415, 429) },
@@ -145,8 +145,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'enrollTotp',
       tags: ['auth'],
-      summary: 'Begin a TOTP factor in a log-in',
-      description: `${IN_A_LOG_IN} As beginTotp does; completeTotpEnrollment takes the first code.`,
+      summary: 'Begin to add a TOTP factor in a log-in',
+      description: `Creates a TOTP secret, to be confirmed with \`completeTotpEnrollment\`. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentTotp),
       response: {
@@ -167,8 +167,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'completeTotpEnrollment',
       tags: ['auth'],
-      summary: 'Complete a log-in by a new TOTP factor',
-      description: `${IN_A_LOG_IN} The first code adds the factor, ends all other sessions and starts this one.`,
+      summary: 'Complete a log-in with a new TOTP factor',
+      description: `Adds the factor, ends all other sessions of the account and starts a session. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentCode),
       response: {
@@ -189,8 +189,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'beginPasskeyEnrollment',
       tags: ['auth'],
-      summary: 'Begin a passkey in a log-in',
-      description: `${IN_A_LOG_IN} What a browser makes a passkey with, as beginPasskey answers.`,
+      summary: 'Begin to add a passkey in a log-in',
+      description: `Returns the options with which a browser creates a passkey, as \`beginPasskey\` does. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentTicket),
       response: {
@@ -208,8 +208,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'completePasskeyEnrollment',
       tags: ['auth'],
-      summary: 'Complete a log-in by a new passkey',
-      description: `${IN_A_LOG_IN} Adds the passkey, ends all other sessions and starts this one.`,
+      summary: 'Complete a log-in with a new passkey',
+      description: `Adds the passkey, ends all other sessions of the account and starts a session. ${IN_A_LOG_IN}`,
       security: [],
       body: ref(EnrollmentPasskey),
       response: {

@@ -13,20 +13,24 @@ const nullableId = (description: string) =>
 
 const Event = Type.Object(
   {
-    id: idOf('Its number; later ones are larger.'),
-    type: Type.String({ description: `One of ${EVENT_TYPES.join(', ')}; later versions may add more.` }),
-    user_id: nullableId('Whom it is about; null when the name that was given is nobody’s.'),
-    actor_id: nullableId('Who did it; null for the command line, and for whoever did not prove who they are.'),
-    actor_client_id: nullable({ description: 'The client that did it for itself, without a user.' }),
-    session_id: nullable({ description: 'In which session.' }),
-    ip: nullable({ description: 'From where.' }),
-    request_id: nullable({ description: 'In which request; finds it in the log.' }),
-    reason: nullable({ description: 'Why, or what exactly.' }),
-    created_at: Type.String({ format: 'date-time', description: 'When it happened, in UTC.' }),
+    id: idOf('The id of the event. Later events have larger ids.'),
+    type: Type.String({ description: `The type of event: ${EVENT_TYPES.join(', ')}. Later versions may add types.` }),
+    user_id: nullableId('The user that the event is about; null if the given name belongs to no account.'),
+    actor_id: nullableId(
+      'The user who caused the event; null for the command line and for requests that were not authenticated.',
+    ),
+    actor_client_id: nullable({
+      description: 'The OAuth client that caused the event on its own behalf, without a user.',
+    }),
+    session_id: nullable({ description: 'The id of the session.' }),
+    ip: nullable({ description: 'The IP address of the request.' }),
+    request_id: nullable({ description: 'The id of the request, as logged.' }),
+    reason: nullable({ description: 'Details of the event, such as the reason.' }),
+    created_at: Type.String({ format: 'date-time', description: 'Time of the event, in UTC.' }),
   },
   {
     $id: 'Event',
-    description: 'Something that happened to an account.',
+    description: 'An audit event.',
     examples: [
       {
         id: 7,
@@ -48,7 +52,7 @@ const EventPage = Type.Object(
   { items: pageOf(Event), next_cursor: nextCursor },
   {
     $id: 'EventPage',
-    description: 'Events, the newest first.',
+    description: 'A page of events, newest first.',
     examples: [{ items: Event.examples, next_cursor: null }],
   },
 )
@@ -67,13 +71,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listEvents',
       tags: ['admin'],
       summary: 'Read the audit log',
-      description: 'The newest first, a page at a time; EVENTS_RETENTION says how far it goes back.',
+      description:
+        'Returns a page of audit events, newest first. The setting EVENTS_RETENTION determines how long events are ' +
+        'kept.',
       querystring: Type.Object(
         {
-          type: Type.Optional(oneOf(EVENT_TYPES, { description: 'Only events of this type.' })),
-          user_id: Type.Optional(sentId('Only about this user.')),
-          since: Type.Optional(Type.String({ format: 'date-time', description: 'Not before this time.' })),
-          until: Type.Optional(Type.String({ format: 'date-time', description: 'Before this time.' })),
+          type: Type.Optional(oneOf(EVENT_TYPES, { description: 'The type of events to list.' })),
+          user_id: Type.Optional(sentId('The id of the user whose events to list.')),
+          since: Type.Optional(
+            Type.String({ format: 'date-time', description: 'The start of the period, inclusive.' }),
+          ),
+          until: Type.Optional(Type.String({ format: 'date-time', description: 'The end of the period, exclusive.' })),
           ...pageQuery,
         },
         { additionalProperties: false },

@@ -14,14 +14,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'exportAccount',
       tags: ['me'],
-      summary: 'Download what is stored about you',
+      summary: 'Download all data stored about you',
       description:
-        'All that Latchkey stores about your account and its rows, as one JSON document: no secrets, and nothing of anybody ' +
-        'else. It needs a log-in of the last five minutes. A document that breaks off was not sent whole.',
+        'Returns all data that Latchkey stores about you as one JSON document, without secrets and without data ' +
+        'of other users. Requires a log-in within the last five minutes; otherwise the response is 401 ' +
+        '`reauthentication_required`. If the transfer breaks off, the document is invalid JSON: download it ' +
+        'again.',
       response: {
         200: {
           description: 'The document.',
-          headers: { 'Content-Disposition': Type.String({ description: 'Has browsers store it as a file.' }) },
+          headers: {
+            'Content-Disposition': Type.String({ description: 'Tells browsers to save the document as a file.' }),
+          },
           content: { 'application/json': { schema: ref(AccountExport) } },
         },
         ...problems(400, 401, 429),

@@ -18,11 +18,13 @@ import { Problem } from '../../src/problems.js'
 
 const Factor = Type.Object(
   {
-    id: Type.String({ description: 'Its id, for the path.' }),
-    type: oneOf(['totp', 'passkey'], { description: 'What it is: the codes of an authenticator app, or a passkey.' }),
+    id: Type.String({ description: 'The id of the factor.' }),
+    type: oneOf(['totp', 'passkey'], {
+      description: 'The type of factor: `totp` for an authenticator app, or `passkey`.',
+    }),
     name,
     created_at: createdAt,
-    last_used_at: nullable({ format: 'date-time', description: 'When it was last used to log in, in UTC.' }),
+    last_used_at: nullable({ format: 'date-time', description: 'Time of the last log-in with the factor, in UTC.' }),
   },
   {
     $id: 'Factor',
@@ -42,7 +44,7 @@ const Factor = Type.Object(
 const FactorList = Type.Object(
   {
     items: Type.Array(ref(Factor), { description: 'The factors, oldest first.' }),
-    recovery_codes_left: Type.Integer({ description: 'How many recovery codes have not been used.' }),
+    recovery_codes_left: Type.Integer({ description: 'The number of unused recovery codes.' }),
   },
   {
     $id: 'FactorList',
@@ -53,12 +55,22 @@ const FactorList = Type.Object(
 
 const NewTotp = Type.Object(
   { name: Type.Optional(name) },
-  { $id: 'NewTotp', additionalProperties: false, description: 'What to call it.', examples: [{ name: 'phone' }] },
+  {
+    $id: 'NewTotp',
+    additionalProperties: false,
+    description: 'A name for the new factor.',
+    examples: [{ name: 'phone' }],
+  },
 )
 
 const TotpCode = Type.Object(
-  { code: Type.String({ minLength: 6, maxLength: 32, description: 'The six digits that the app shows.' }) },
-  { $id: 'TotpCode', additionalProperties: false, description: 'A first code.', examples: [{ code: '755224' }] },
+  { code: Type.String({ minLength: 6, maxLength: 32, description: 'The six-digit code that the app shows.' }) },
+  {
+    $id: 'TotpCode',
+    additionalProperties: false,
+    description: 'The first code from the authenticator app.',
+    examples: [{ code: '755224' }],
+  },
 )
 
 const RecoveryCodes = Type.Object(
@@ -70,7 +82,12 @@ const RecoveryCodes = Type.Object(
 
 const FactorUpdate = Type.Object(
   { name },
-  { $id: 'FactorUpdate', additionalProperties: false, description: 'Another name.', examples: [{ name: 'old phone' }] },
+  {
+    $id: 'FactorUpdate',
+    additionalProperties: false,
+    description: 'A new name for the factor.',
+    examples: [{ name: 'old phone' }],
+  },
 )
 
 const params = Type.Object({ id: Type.String({ maxLength: 64, description: 'The id of the factor.' }) })
@@ -85,7 +102,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listFactors',
       tags: ['me'],
       summary: 'List my second factors',
-      description: 'The second factors of your account, and how many recovery codes are left.',
+      description: 'Returns the second factors of your account and the number of unused recovery codes.',
       response: { 200: ref(FactorList), ...problems(400, 401) },
     },
     handler: async ({ user: { userId } }) => ({
@@ -100,12 +117,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'beginTotp',
       tags: ['me'],
-      summary: 'Begin a TOTP factor',
+      summary: 'Begin to add a TOTP factor',
       description:
-        'Makes a secret for an authenticator app (RFC 6238), in place of one that was not confirmed. It counts once confirmTotp has had its first code.',
+        'Creates a secret for an authenticator app (RFC 6238). An earlier secret that was not confirmed is ' +
+        'discarded. The factor is valid once `confirmTotp` has received its first code.',
       body: ref(NewTotp),
       response: {
-        201: { description: 'The secret.', content: { 'application/json': { schema: ref(TotpSecret) } } },
+        201: {
+          description: 'The secret of the new factor.',
+          content: { 'application/json': { schema: ref(TotpSecret) } },
+        },
         ...problems(400, 401, 413, 415, 429),
         409: problemAnswer(409, 'too_many_factors'),
       },
@@ -121,10 +142,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'confirmTotp',
       tags: ['me'],
-      summary: 'Confirm the TOTP factor',
+      summary: 'Confirm a TOTP factor',
       description:
-        'Takes the first code of the secret. The first factor of an account ends all other sessions and brings recovery ' +
-        'codes; a further one brings none while there are some.',
+        'Confirms the factor with the first code of its secret. The first factor of an account ends all other ' +
+        'sessions and returns recovery codes. A further factor returns recovery codes only if none are left.',
       body: ref(TotpCode),
       response: {
         200: ref(RecoveryCodes),
@@ -143,10 +164,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateFactor',
       tags: ['me'],
       summary: 'Rename a second factor',
-      description: 'Changes what the factor is called.',
+      description: 'Changes the name of the factor.',
       params,
       body: ref(FactorUpdate),
-      response: { 204: noContent('It is renamed.'), ...problems(400, 401, 404, 413, 415, 429) },
+      response: { 204: noContent('Renamed.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
     handler: async ({ user, params, body }, reply) => {
       if (!(await app.factors.rename(user.userId, params.id, nameIn(body)))) throw new Problem('not_found')
@@ -161,10 +182,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'Remove a second factor',
       description:
-        'Removes the factor; with the last one, the recovery codes too. The last one of an account that needs a factor (MFA) stays.',
+        'Removes the factor. Removing the last factor also removes the recovery codes. If the setting MFA ' +
+        'requires a second factor, the last factor cannot be removed (409).',
       params,
       response: {
-        204: noContent('It is gone.'),
+        204: noContent('Removed.'),
         ...problems(400, 401, 404, 413, 415, 429),
         409: problemAnswer(409, 'last_factor'),
       },
@@ -180,8 +202,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'replaceRecoveryCodes',
       tags: ['me'],
-      summary: 'Make new recovery codes',
-      description: 'Ten new codes in place of all others.',
+      summary: 'Create new recovery codes',
+      description: 'Creates ten new recovery codes. All earlier recovery codes stop working.',
       response: {
         200: ref(RecoveryCodes),
         ...problems(400, 401, 413, 415, 429),

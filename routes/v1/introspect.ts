@@ -12,35 +12,43 @@ const TokenForm = Type.Object(
   {
     token: Type.String({ minLength: 1, maxLength: TOKEN_MAX_LENGTH, description: 'The token.' }),
     token_type_hint: Type.Optional(
-      Type.String({ maxLength: 64, description: 'Not needed: a token says by its form what it is.', examples: [''] }),
+      Type.String({ maxLength: 64, description: 'Ignored: the format of a token shows its type.', examples: [''] }),
     ),
     ...clientFields,
   },
   {
     $id: 'TokenForm',
     // Unknown parameters are allowed, as in TokenRequest: RFC 6749 section 3.2.
-    description: 'A token, and the client that asks: RFC 7662 section 2.1 and RFC 7009 section 2.1.',
+    description: 'A token, and the credentials of the client: RFC 7662 section 2.1 and RFC 7009 section 2.1.',
     examples: [{ token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl' }],
   },
 )
 
 const IntrospectionAnswer = Type.Object(
   {
-    active: Type.Boolean({ description: 'Whether the token counts, for this client. Alone where it does not.' }),
-    iss: Type.Optional(Type.String({ description: 'Who issued it.' })),
-    aud: Type.Optional(Type.String({ description: 'Whom it is for.' })),
-    sub: Type.Optional(Type.String({ description: 'The id of the user, or of a client that acts for itself.' })),
-    client_id: Type.Optional(Type.String({ description: 'The client that it was issued to.' })),
-    scope: Type.Optional(Type.String({ description: 'What it may be used for.' })),
-    roles: Type.Optional(Type.Array(Type.String(), { description: 'The roles of its user, where it has the claim.' })),
-    token_type: Type.Optional(Type.String({ description: '`Bearer`, of what goes into the Authorization header.' })),
-    jti: Type.Optional(Type.String({ description: "An access token's own id." })),
-    iat: Type.Optional(Type.Integer({ description: 'When it was issued, in seconds since 1970.' })),
-    exp: Type.Optional(Type.Integer({ description: 'When it expires, in seconds since 1970.' })),
+    active: Type.Boolean({
+      description: 'Whether the token is valid and visible to this client. If false, the response has no other field.',
+    }),
+    iss: Type.Optional(Type.String({ description: 'The issuer of the token.' })),
+    aud: Type.Optional(Type.String({ description: 'The audience of the token.' })),
+    sub: Type.Optional(
+      Type.String({ description: 'The id of the user, or of the client if it acts on its own behalf.' }),
+    ),
+    client_id: Type.Optional(Type.String({ description: 'The client that the token was issued to.' })),
+    scope: Type.Optional(Type.String({ description: 'The scopes of the token, separated by spaces.' })),
+    roles: Type.Optional(
+      Type.Array(Type.String(), { description: 'The roles of the user, if the token has this claim.' }),
+    ),
+    token_type: Type.Optional(
+      Type.String({ description: '`Bearer`, for tokens that are sent in the Authorization header.' }),
+    ),
+    jti: Type.Optional(Type.String({ description: 'The id of the access token.' })),
+    iat: Type.Optional(Type.Integer({ description: 'Time of issue, in seconds since 1970.' })),
+    exp: Type.Optional(Type.Integer({ description: 'Expiry, in seconds since 1970.' })),
   },
   {
     $id: 'IntrospectionAnswer',
-    description: 'What is known of a token: RFC 7662 section 2.2.',
+    description: 'The state of a token, RFC 7662 section 2.2.',
     examples: [{ active: false }],
   },
 )
@@ -57,10 +65,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'introspectToken',
       tags: ['auth'],
-      summary: 'Ask whether a token counts',
+      summary: 'Check whether a token is valid',
       description:
-        'RFC 7662, for clients: of a token that was issued to the client, or is for one of its `resources`. Everything else, ' +
-        'and whatever has ended, is `{"active": false}`. Revocations count within a second.',
+        'Returns the state of a token (RFC 7662) to an authenticated client: a token that was issued to the ' +
+        'client, or whose audience is one of its `resources`. For any other token, and for an expired or revoked ' +
+        'token, the response is `{"active": false}`. Revocations take effect within a second.',
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenForm),
@@ -83,12 +92,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Revoke a token',
       description:
-        'RFC 7009, for clients: ends the session of a token that was issued to the client, or a token without a session. What ' +
-        'is unknown, or over already, is no error.',
+        'Revokes a token that was issued to the authenticated client (RFC 7009), together with its session if it ' +
+        'has one. An unknown, expired or revoked token is not an error. A token of another client gets 400 ' +
+        '`invalid_grant`.',
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenForm),
-      response: { 200: noContent('The token is over.'), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
+      response: { 200: noContent('The token is no longer valid.'), ...oauthErrors(400, 401, 413, 415, 429, 500, 503) },
     },
     handler: async (request, reply) => {
       const client = await app.oauth.requireClient(request)

@@ -9,7 +9,7 @@ import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const Acceptance = Type.Object(
   {
-    token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token of the invitation.' }),
+    token: Type.String({ minLength: 1, maxLength: 128, description: 'The one-time token from the invitation.' }),
     password: Type.String({
       minLength: 1,
       maxLength: PASSWORD_MAX_LENGTH,
@@ -20,7 +20,7 @@ const Acceptance = Type.Object(
   {
     $id: 'Acceptance',
     additionalProperties: false,
-    description: 'An invitation, and how its account is logged in to from now on.',
+    description: 'The token from an invitation, and the password and user name to log in with.',
     examples: [{ token: 'lkt_...', password: 'three quiet lanterns' }],
   },
 )
@@ -35,8 +35,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Accept an invitation',
       description:
-        'Chooses the password of an account that somebody made for you, and logs in. Where the account needs a second factor ' +
-        '(MFA), the answer is 403 `mfa_enrollment_required` with a ticket, and the invitation is used up.',
+        'Sets the password of an account that was created for you, and logs in. If the setting MFA requires a ' +
+        'second factor, the response is 403 `mfa_enrollment_required` with a ticket; the invitation is used up ' +
+        'nevertheless.',
       security: [],
       body: ref(Acceptance),
       response: {

@@ -11,13 +11,17 @@ import { IDENTIFIER_MAX_LENGTH } from '../../src/text-lengths.js'
 
 const CodeLogin = Type.Object(
   {
-    email: Type.String({ minLength: 3, maxLength: IDENTIFIER_MAX_LENGTH, description: 'Where the mail went.' }),
-    code: Type.String({ minLength: 1, maxLength: 32, description: 'The code of the mail, in any capitals.' }),
+    email: Type.String({
+      minLength: 3,
+      maxLength: IDENTIFIER_MAX_LENGTH,
+      description: 'The address that the mail was sent to.',
+    }),
+    code: Type.String({ minLength: 1, maxLength: 32, description: 'The code from the mail, in upper or lower case.' }),
   },
   {
     $id: 'CodeLogin',
     additionalProperties: false,
-    description: 'An address, and the code that was mailed to it.',
+    description: 'An e-mail address, and the code that was mailed to it.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX' }],
   },
 )
@@ -30,14 +34,15 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'requestLoginCode',
       tags: ['auth'],
-      summary: 'Ask for a code to log in with',
+      summary: 'Request a code to log in with',
       description:
-        'Whoever has confirmed the address of their account gets a mail with a code, good for ten minutes, where EMAIL_LOGIN ' +
-        'is on. The answer is the same whether the address has an account or not, and past the hourly limit of mails.',
+        'Mails a log-in code to the confirmed address of an account. The code is valid for ten minutes. Requires ' +
+        'the setting EMAIL_LOGIN. The response is the same whether or not the address belongs to an account, and ' +
+        'also when the hourly limit of mails is exceeded.',
       security: [],
       body: ref(MailRequest),
       response: {
-        202: noContent('If the address is the confirmed one of an account, a mail is on its way.'),
+        202: noContent('If the address is the confirmed address of an account, a mail will be sent.'),
         ...problems(400, 413, 415, 429),
         403: problemAnswer(403, 'email_login_disabled'),
       },
@@ -57,9 +62,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Log in with a mailed code',
       description:
-        'Starts a session, as POST /v1/login does. A code works once, and five wrong ones end it. An unknown address and a ' +
-        'wrong code get the same response. An account with a second factor gets 403 `mfa_required` with a ticket, which ' +
-        'POST /v1/login/factor completes; one that needs a factor and has none, `mfa_enrollment_required`.',
+        'Starts a session, as POST /v1/login does. A code works once, and five wrong codes invalidate it. An ' +
+        'unknown address and a wrong code get the same response. For an account with a second factor, the ' +
+        'response is 403 `mfa_required` with a ticket for POST /v1/login/factor. If an account has no second ' +
+        'factor but the setting MFA requires one, the response is 403 `mfa_enrollment_required`.',
       security: [],
       body: ref(CodeLogin),
       response: {

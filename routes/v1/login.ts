@@ -16,7 +16,7 @@ const Credentials = Type.Object(
       nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'A user name, or an e-mail address.' }),
     ),
     email: Type.Optional(
-      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An e-mail address, in place of `username`.' }),
+      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An e-mail address, instead of `username`.' }),
     ),
     password: Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The password.' }),
   },
@@ -31,14 +31,14 @@ const Credentials = Type.Object(
 const FactorLogin = Type.Object(
   {
     ticket: Type.String({ minLength: 1, maxLength: TICKET_MAX_LENGTH, description: 'The ticket of the log-in.' }),
-    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
+    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A code from an authenticator app.' })),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
     passkey: Type.Optional(ref(ShownPasskey)),
   },
   {
     $id: 'FactorLogin',
     additionalProperties: false,
-    description: 'The ticket, and one second factor.',
+    description: 'The ticket of a log-in, and one second factor.',
     examples: [{ ticket: 'c2VhbGVk', totp: '755224' }],
   },
 )
@@ -54,9 +54,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Log in',
       description:
-        'Starts a session. An unknown name, a wrong password and a disabled account get the same response. An account with ' +
-        'a second factor gets 403 `mfa_required` with a ticket, which POST /v1/login/factor completes. One that needs a factor ' +
-        '(MFA) and has none gets 403 `mfa_enrollment_required` with a ticket for POST /v1/login/enroll/totp.',
+        'Starts a session. An unknown name, a wrong password and a disabled account get the same response. For ' +
+        'an account with a second factor, the response is 403 `mfa_required` with a ticket for POST ' +
+        '/v1/login/factor. If an account has no second factor but the setting MFA requires one, the response is ' +
+        '403 `mfa_enrollment_required` with a ticket for POST /v1/login/enroll/totp or /passkey.',
       security: [],
       body: ref(Credentials),
       response: {
@@ -81,7 +82,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Complete a log-in with a second factor',
       description:
-        'Takes the ticket of a log-in, and a code that works once or what a passkey answered to askForPasskey.',
+        'Completes a log-in with its ticket and one second factor: a TOTP code, a recovery code, or the response ' +
+        'of a passkey to the options of `askForPasskey`.',
       security: [],
       body: ref(FactorLogin),
       response: {

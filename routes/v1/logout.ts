@@ -11,7 +11,7 @@ import { isWhole } from '../../src/tokens/access-tokens.js'
 const Logout = Type.Partial(RefreshToken, {
   $id: 'Logout',
   additionalProperties: false,
-  description: 'Empty, or the refresh token of the session to end if there is no access token.',
+  description: 'Empty, or the refresh token of the session if no access token is sent.',
   examples: [{}],
 })
 
@@ -28,7 +28,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Log out',
       description:
-        'Ends the session of the access token, or of the refresh token in the body. Repeating it is no error.',
+        'Ends the session of the access token, or of the refresh token in the body. Repeating the request is not ' +
+        'an error.',
       body: ref(Logout),
       response: { 204: noContent('The session has ended.'), ...problems(400, 401, 413, 415) },
     },

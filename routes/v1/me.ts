@@ -11,7 +11,7 @@ import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../
 import type { UserCaller } from '../../src/tokens/access-tokens.js'
 
 /** Operations that need the current password also need a second factor, if the account has one. */
-const RECENT_FACTOR = 'An account with a second factor needs a log-in of the last five minutes as well.'
+const RECENT_FACTOR = 'An account with a second factor also needs a log-in within the last five minutes.'
 
 const current_password = Type.String({
   minLength: 1,
@@ -21,17 +21,19 @@ const current_password = Type.String({
 
 const MeUpdate = Type.Object(
   {
-    username: Type.Optional(nullable({ minLength: 1, maxLength: 128, description: 'Needs current_password.' })),
+    username: Type.Optional(
+      nullable({ minLength: 1, maxLength: 128, description: 'User name. A change requires `current_password`.' }),
+    ),
     email: Type.Optional(
       nullable({
         minLength: 3,
         maxLength: IDENTIFIER_MAX_LENGTH,
-        description: 'Needs current_password.',
+        description: 'E-mail address. A change requires `current_password`.',
       }),
     ),
     pending_email: Type.Optional(
       Type.Null({
-        description: 'Takes back an address that waits to be confirmed: its mail is then good for nothing.',
+        description: 'Null discards the unconfirmed e-mail address and invalidates its confirmation mail.',
       }),
     ),
     name: Type.Optional(nullable({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'Display name.' })),
@@ -42,7 +44,7 @@ const MeUpdate = Type.Object(
     $id: 'MeUpdate',
     additionalProperties: false,
     minProperties: 1,
-    description: 'The fields to change; null removes a value. A user name or an e-mail address must remain.',
+    description: 'The fields to change. Null removes a value. A user name or an e-mail address must remain.',
     examples: [{ name: 'Mina Kim' }],
   },
 )
@@ -98,8 +100,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'Change my account',
       description:
-        `Changing the user name or the e-mail address requires the current password. ${RECENT_FACTOR} ` +
-        'Where mail is on, another address is `pending_email` until POST /v1/email-verification/confirm has confirmed it.',
+        `Changes the given fields. A new user name or e-mail address requires the current password. ${RECENT_FACTOR} ` +
+        'If mail is configured, a new address is `pending_email` until POST /v1/email-verification/confirm confirms it.',
       body: ref(MeUpdate),
       response: { 200: ref(User), ...problems(400, 401, 409, 413, 415, 429), 403: wrongPassword },
     },
@@ -129,10 +131,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'changePassword',
       tags: ['me'],
       summary: 'Change my password',
-      description:
-        'Changes the password and ends all other sessions, so anybody who knew the old password is logged out.',
+      description: 'Changes the password and ends all other sessions.',
       body: ref(PasswordChange),
-      response: { 204: noContent('It is changed.'), ...problems(400, 401, 413, 415, 429), 403: wrongPassword },
+      response: { 204: noContent('Changed.'), ...problems(400, 401, 413, 415, 429), 403: wrongPassword },
     },
     handler: async (request, reply) => {
       const { sessionId } = request.user

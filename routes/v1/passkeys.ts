@@ -21,7 +21,7 @@ const NewPasskey = Type.Object(
   {
     $id: 'NewPasskey',
     additionalProperties: false,
-    description: 'A passkey that a browser has made, and what to call it.',
+    description: 'A passkey that a browser has created, and a name for it.',
     examples: [{ name: 'laptop', passkey: CreatedPasskey.examples[0] }],
   },
 )
@@ -30,12 +30,14 @@ const AddedPasskey = Type.Object(
   {
     id: Type.String({ description: 'The id of the factor.' }),
     recovery_codes: Type.Array(Type.String(), {
-      description: 'Codes for when the device is lost, where there were none. They are shown only now.',
+      description:
+        'Recovery codes in case the device is lost, if the account had none. The codes are shown only in this ' +
+        'response.',
     }),
   },
   {
     $id: 'AddedPasskey',
-    description: 'A passkey that was added.',
+    description: 'A new passkey.',
     examples: [{ id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10', recovery_codes: ['7K2QW-M4ZX9'] }],
   },
 )
@@ -46,14 +48,14 @@ const PasskeyQuestion = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: TICKET_MAX_LENGTH,
-        description: 'The ticket of a log-in, to ask for its passkeys alone.',
+        description: 'The ticket of a log-in, to ask only for passkeys of its account.',
       }),
     ),
   },
   {
     $id: 'PasskeyQuestion',
     additionalProperties: false,
-    description: 'Whose passkeys to ask for.',
+    description: 'The log-in whose passkeys to ask for.',
     examples: [{}],
   },
 )
@@ -63,7 +65,7 @@ const PasskeyLogin = Type.Object(
   {
     $id: 'PasskeyLogin',
     additionalProperties: false,
-    description: 'What the passkey answered.',
+    description: 'The response of a passkey.',
     examples: [{ passkey: ShownPasskey.examples[0] }],
   },
 )
@@ -87,8 +89,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'beginPasskey',
       tags: ['me'],
-      summary: 'Begin a passkey',
-      description: 'What a browser makes a passkey with. It needs no body.',
+      summary: 'Begin to add a passkey',
+      description: 'Returns the options with which a browser creates a passkey. No body is needed.',
       response: {
         200: ref(PasskeyCreationOptions),
         ...problems(400, 401, 413, 415, 429),
@@ -105,11 +107,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['me'],
       summary: 'Add a passkey',
       description:
-        'Takes what the browser made with the options of beginPasskey. The first factor of an account ends all other sessions ' +
-        'and brings recovery codes.',
+        'Adds the passkey that the browser created with the options of `beginPasskey`. The first factor of an ' +
+        'account ends all other sessions and returns recovery codes.',
       body: ref(NewPasskey),
       response: {
-        201: { description: 'It is added.', content: { 'application/json': { schema: ref(AddedPasskey) } } },
+        201: { description: 'Added.', content: { 'application/json': { schema: ref(AddedPasskey) } } },
         ...problems(400, 401, 413, 415, 429),
         403: problemAnswer(403, 'passkey_rejected'),
         409: problemAnswer(409, 'too_many_factors'),
@@ -130,8 +132,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Ask for a passkey',
       description:
-        'What a browser asks for a passkey with: for loginWithPasskey, completeLogin or reauthenticate. It needs no body; with the ' +
-        'ticket of a log-in it asks for the passkeys of that account alone.',
+        'Returns the options with which a browser asks for a passkey, for `loginWithPasskey`, `completeLogin` or ' +
+        '`reauthenticate`. The body is optional: with the ticket of a log-in, the browser asks only for passkeys ' +
+        'of that account.',
       security: [],
       body: ref(PasskeyQuestion),
       response: {
@@ -150,7 +153,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Log in with a passkey',
       description:
-        'Starts a session without a name and a password: the passkey says whose it is, and counts as two factors.',
+        'Starts a session without a user name and a password. The passkey identifies the account and is accepted ' +
+        'as two factors.',
       security: [],
       body: ref(PasskeyLogin),
       response: {

@@ -13,12 +13,15 @@ import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengt
 const NewPassword = Type.Object(
   {
     token: Type.Optional(
-      Type.String({ maxLength: 128, description: 'The one-time token of the link, or that an admin gave you.' }),
+      Type.String({ maxLength: 128, description: 'The one-time token from the link or from an admin.' }),
     ),
     email: Type.Optional(
-      Type.String({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'In place of `token`: where the mail went.' }),
+      Type.String({
+        maxLength: IDENTIFIER_MAX_LENGTH,
+        description: 'The address that the mail was sent to, with `code` instead of `token`.',
+      }),
     ),
-    code: Type.Optional(Type.String({ maxLength: 32, description: 'The code of the mail, in any capitals.' })),
+    code: Type.Optional(Type.String({ maxLength: 32, description: 'The code from the mail, in upper or lower case.' })),
     new_password: Type.String({
       minLength: 1,
       maxLength: PASSWORD_MAX_LENGTH,
@@ -28,16 +31,19 @@ const NewPassword = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 32,
-        description: 'The code of an authenticator app, where there is one.',
+        description: 'A code from an authenticator app, if the account has one.',
       }),
     ),
-    recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'In place of `totp`.' })),
+    recovery_code: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code, instead of `totp`.' }),
+    ),
   },
   {
     $id: 'NewPassword',
     additionalProperties: false,
     description:
-      'A one-time token, or an address and a code, and the new password; with a second factor, one code of it.',
+      'The new password, with either a one-time token, or an address and a code. With a link or code from a ' +
+      'mail, an account with a second factor also needs `totp` or `recovery_code`.',
     examples: [{ email: 'mina@example.com', code: '7K3M-Q9TX', new_password: 'four louder lanterns' }],
   },
 )
@@ -51,14 +57,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'requestPasswordReset',
       tags: ['auth'],
-      summary: 'Ask for a mail to set a new password',
+      summary: 'Request a mail to reset the password',
       description:
-        'Whoever forgot the password gets a mail with a link and a code, good for an hour. The answer is the same whether ' +
-        'the address has an account or not, and past the hourly limit of mails.',
+        'Mails a link and a code to set a new password. Both are valid for an hour. The response is the same ' +
+        'whether or not the address belongs to an account, and also when the hourly limit of mails is exceeded.',
       security: [],
       body: ref(MailRequest),
       response: {
-        202: noContent('If the address has an account, a mail is on its way.'),
+        202: noContent('If the address belongs to an account, a mail will be sent.'),
         ...problems(400, 413, 415, 429),
         403: problemAnswer(403, 'mail_disabled'),
       },
@@ -78,13 +84,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Set a new password with a link or a code',
       description:
-        'Sets the password and ends all sessions of the account; log in again with the new password. Five wrong codes end a ' +
-        'code; its link stays good. A password that is refused uses nothing up. With a mail, an account with a second factor gets ' +
-        '403 `mfa_required`: send the same again with `totp` or `recovery_code`.',
+        'Sets a new password and ends all sessions of the account; log in again with the new password. Five ' +
+        'wrong codes invalidate the code, but the link stays valid. A rejected password does not use up the link ' +
+        'or the code. With a link or code from a mail, the response for an account with a second factor is 403 ' +
+        '`mfa_required`: send the same request again with `totp` or `recovery_code`.',
       security: [],
       body: ref(NewPassword),
       response: {
-        204: noContent('It is set.'),
+        204: noContent('The password is set.'),
         ...problems(400, 413, 415, 429),
         403: problemAnswer(403, 'mfa_required', METHODS_EXAMPLE),
       },

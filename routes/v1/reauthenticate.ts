@@ -13,7 +13,7 @@ const Reauthentication = Type.Object(
     current_password: Type.Optional(
       Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH, description: 'The current password.' }),
     ),
-    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'The code of an authenticator app.' })),
+    totp: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A code from an authenticator app.' })),
     recovery_code: Type.Optional(Type.String({ minLength: 1, maxLength: 32, description: 'A recovery code.' })),
     passkey: Type.Optional(ref(ShownPasskey)),
   },
@@ -22,7 +22,7 @@ const Reauthentication = Type.Object(
     additionalProperties: false,
     minProperties: 1,
     description:
-      'One proof of who you are. An account with a second factor needs `totp`, `recovery_code` or `passkey`.',
+      'One proof of your identity. An account with a second factor needs `totp`, `recovery_code` or `passkey`.',
     examples: [{ current_password: 'three quiet lanterns' }],
   },
 )
@@ -37,10 +37,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'reauthenticate',
       tags: ['auth'],
-      summary: 'Prove again who you are',
+      summary: 'Authenticate again',
       description:
-        'Returns an access token of the same session with a new auth_time, for operations that answer 401 ' +
-        '`reauthentication_required` (RFC 9470). The refresh token of the session stays as it is.',
+        'Returns an access token of the same session with a new `auth_time`, for operations that respond with ' +
+        '401 `reauthentication_required` (RFC 9470). The refresh token of the session does not change.',
       body: ref(Reauthentication),
       response: {
         200: ref(FreshToken),

@@ -14,8 +14,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Get the next pair of tokens',
       description:
-        'A refresh token works once. The last one is answered again for a few seconds, for a lost answer or two tabs; ' +
-        'any older one ends the session, because somebody else may have it.',
+        'Exchanges a refresh token for a new pair of tokens. A refresh token works once. The previous refresh ' +
+        'token is accepted again for a few seconds, in case a response was lost or two tabs refresh together. ' +
+        'Any older refresh token ends the session, because the token may be stolen.',
       security: [],
       body: ref(RefreshToken),
       response: { 200: ref(TokenPair), ...problems(400, 413, 415, 429) },

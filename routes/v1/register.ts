@@ -14,22 +14,27 @@ const Registration = Type.Object(
     username: Type.Optional(
       nullable({
         maxLength: 128,
-        description: 'A name to log in with, 3 to 32 characters; two are enough in Hangul, Han or Kana.',
+        description: 'A user name to log in with, 3 to 32 characters; in Hangul, Han or Kana, two are enough.',
       }),
     ),
-    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
-    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
+    email: Type.Optional(
+      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An e-mail address to log in with.' }),
+    ),
+    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, on one line.' })),
     locale: Type.Optional(locale),
     password: Type.String({
       minLength: 1,
       maxLength: PASSWORD_MAX_LENGTH,
-      description: 'The password: any characters; only the length and common passwords are checked.',
+      description:
+        'The password. All characters are allowed; the password must be long enough and not a common password.',
     }),
   },
   {
     $id: 'Registration',
     additionalProperties: false,
-    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
+    description:
+      'A new account with a user name, an e-mail address, or both. Null and the empty string are treated as ' +
+      'omitted.',
     examples: [{ username: 'mina', email: 'mina@example.com', name: 'Mina', password: 'three quiet lanterns' }],
   },
 )
@@ -46,10 +51,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Create an account',
       description:
-        'Creates an account and logs in. Names are compared without case: `Mina` and `mina` are the same. Where ' +
-        'EMAIL_VERIFICATION is `required`, an address must be given, and the answer is 202 whoever has it: the account can ' +
-        'log in once POST /v1/email-verification/confirm has confirmed it. Where MFA is `required`, the account is made, and ' +
-        'the answer is 403 `mfa_enrollment_required` with a ticket.',
+        'Creates an account and logs in. User names are compared without case: `Mina` and `mina` are the same. ' +
+        'If EMAIL_VERIFICATION is `required`, an e-mail address must be given. The response is then 202, whether ' +
+        'or not the address belongs to another account, and the account can log in once POST ' +
+        '/v1/email-verification/confirm has confirmed the address. If MFA is `required`, the account is created ' +
+        'and the response is 403 `mfa_enrollment_required` with a ticket.',
       security: [],
       body: ref(Registration),
       response: {
@@ -58,7 +64,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
           headers: { Location: Type.String({ description: 'The URL of the account.' }) },
           content: { 'application/json': { schema: ref(Login) } },
         },
-        202: noContent('A mail is on its way; the account waits until the address is confirmed.'),
+        202: noContent('A mail will be sent. The account can log in once the address is confirmed.'),
         ...problems(400, 409, 413, 415, 429),
         403: problemAnswer(403, 'registration_closed'),
       },

@@ -11,13 +11,13 @@ const MINUTE_MS = 60_000
 
 const Session = Type.Object(
   {
-    id: Type.String({ format: 'uuid', description: "The session's id; the `sid` claim of its access tokens." }),
-    created_at: Type.String({ format: 'date-time', description: 'When the person logged in, in UTC.' }),
+    id: Type.String({ format: 'uuid', description: 'The id of the session: the `sid` claim of its access tokens.' }),
+    created_at: Type.String({ format: 'date-time', description: 'Time of the log-in, in UTC.' }),
     last_used_at: Type.String({
       format: 'date-time',
-      description: 'When the session was last used, to the minute, in UTC.',
+      description: 'Time of the last use, to the minute, in UTC.',
     }),
-    ip: Type.String({ description: 'The address that last obtained tokens for the session.' }),
+    ip: Type.String({ description: 'The IP address that last obtained tokens for the session.' }),
     user_agent: nullable({ description: 'The User-Agent header of the log-in.' }),
     current: Type.Boolean({ description: 'Whether this request belongs to the session.' }),
   },
@@ -42,7 +42,8 @@ const SessionPage = Type.Object(
   {
     $id: 'SessionPage',
     description:
-      'All active sessions, newest first: at most 100 of your own with a refresh token, 100 of browsers and 100 without.',
+      'All active sessions, newest first. Besides the sessions of OAuth clients, there are at most 100 API ' +
+      'sessions with a refresh token, 100 browser sessions and 100 sessions without a refresh token.',
     examples: [{ items: Session.examples, next_cursor: null }],
   },
 )
@@ -58,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listSessions',
       tags: ['me'],
       summary: 'List your sessions',
-      description: 'Your active sessions, newest first.',
+      description: 'Returns your active sessions, newest first.',
       response: { 200: ref(SessionPage), ...problems(400, 401) },
     },
     handler: async ({ user }) => {
@@ -81,9 +82,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'revokeSession',
       tags: ['me'],
       summary: 'End one of your sessions',
-      description: 'The tokens of the session stop working at once.',
+      description: 'Ends the session. Its tokens stop working within a second.',
       params: SessionParams,
-      response: { 204: noContent('It has ended.'), ...problems(400, 401, 404, 413, 415, 429) },
+      response: { 204: noContent('The session has ended.'), ...problems(400, 401, 404, 413, 415, 429) },
     },
     handler: async (request, reply) => {
       const { user, params } = request
@@ -99,8 +100,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'revokeOtherSessions',
       tags: ['me'],
       summary: 'End all your other sessions',
-      description: 'Ends all sessions except the one of this request, and revokes an unused password-reset token.',
-      response: { 204: noContent('They have ended.'), ...problems(400, 401, 413, 415, 429) },
+      description:
+        'Ends all your sessions except the session of this request, and revokes unused links and codes for ' +
+        'password resets, address changes and log-ins.',
+      response: { 204: noContent('The sessions have ended.'), ...problems(400, 401, 413, 415, 429) },
     },
     handler: async (request, reply) => {
       const { userId, sessionId } = request.user

@@ -26,10 +26,10 @@ import { type Database, sole, type Tables } from '../../src/database/database.js
 import { Problem } from '../../src/problems.js'
 import { DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const title = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'What is to be done.' })
-const description = nullable({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'More about it.' })
-const done = Type.Boolean({ description: 'Whether it is done.' })
-const due_at = nullable({ format: 'date-time', description: 'When it should be done.' })
+const title = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'The task.' })
+const description = nullable({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'Details of the task.' })
+const done = Type.Boolean({ description: 'Whether the task is done.' })
+const due_at = nullable({ format: 'date-time', description: 'The due time.' })
 const EXAMPLE = {
   title: 'Water the plants',
   description: 'The fern too',
@@ -49,21 +49,21 @@ const Todo = Type.Object(
   },
   {
     $id: 'Todo',
-    description: 'A thing to do.',
+    description: 'A todo.',
     examples: [{ id: 1, ...EXAMPLE, created_at: '2026-11-20T09:00:00.000Z', updated_at: '2026-11-20T09:00:00.000Z' }],
   },
 )
 
 const TodoCreate = Type.Object(
   { title, description: Type.Optional(description), done: Type.Optional(done), due_at: Type.Optional(due_at) },
-  { $id: 'TodoCreate', additionalProperties: false, description: 'A new thing to do.', examples: [EXAMPLE] },
+  { $id: 'TodoCreate', additionalProperties: false, description: 'A new todo.', examples: [EXAMPLE] },
 )
 
 const TodoUpdate = Type.Partial(TodoCreate, {
   $id: 'TodoUpdate',
   additionalProperties: false,
   minProperties: 1,
-  description: 'The fields to change; the others stay as they are.',
+  description: 'The fields to change. Omitted fields keep their values.',
   examples: [{ done: true }],
 })
 
@@ -71,7 +71,7 @@ const TodoPage = Type.Object(
   { items: pageOf(Todo), next_cursor: nextCursor },
   {
     $id: 'TodoPage',
-    description: 'Things to do, the newest first.',
+    description: 'A page of todos, newest first.',
     examples: [{ items: Todo.examples, next_cursor: null }],
   },
 )
@@ -94,10 +94,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listTodos',
       tags: ['todos'],
       summary: 'List your todos',
-      description: 'A page of your todos, newest first.',
+      description: 'Returns a page of your todos, newest first.',
       querystring: Type.Object(
         {
-          done: Type.Optional(Type.Boolean({ description: 'Only those that are done, or are not.' })),
+          done: Type.Optional(
+            Type.Boolean({ description: 'True to list only todos that are done, false to list only open todos.' }),
+          ),
           ...pageQuery,
         },
         { additionalProperties: false },
@@ -121,7 +123,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'createTodo',
       tags: ['todos'],
       summary: 'Add a todo',
-      description: 'It is yours, and nobody else can see it.',
+      description: 'Creates a todo. Only you can see it.',
       body: ref(TodoCreate),
       response: {
         201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'The URL of the new row.' }) } },
@@ -153,12 +155,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getTodo',
       tags: ['todos'],
       summary: 'Get a todo',
-      description: 'With its ETag. Others’ todos are 404, the same as none.',
+      description:
+        'Returns one of your todos with its ETag. For a todo of another user, the response is 404, as if the todo ' +
+        'did not exist.',
       params: IdParams,
       headers: ifNoneMatch,
       response: {
         200: one,
-        304: noContent('It is still the one that If-None-Match names.'),
+        304: noContent('The row still has the ETag in If-None-Match.'),
         ...problems(400, 401, 404),
       },
     },
@@ -177,7 +181,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateTodo',
       tags: ['todos'],
       summary: 'Change a todo',
-      description: 'Changes the given fields. With If-Match, only if the row has not changed since.',
+      description:
+        'Changes the given fields. With If-Match, the change is made only if the row still has that ETag; ' +
+        'otherwise the response is 412.',
       params: IdParams,
       headers: ifMatch,
       body: ref(TodoUpdate),
@@ -207,7 +213,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteTodo',
       tags: ['todos'],
       summary: 'Delete a todo',
-      description: 'Deletes the row. With If-Match, only if it has not changed since.',
+      description:
+        'Deletes the row. With If-Match, the row is deleted only if it still has that ETag; otherwise the response ' +
+        'is 412.',
       params: IdParams,
       headers: ifMatch,
       response: { 204: noContent('Deleted.'), ...problems(400, 401, 404, 412, 413, 415) },

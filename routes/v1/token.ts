@@ -21,59 +21,65 @@ import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengt
 const TokenRequest = Type.Object(
   {
     grant_type: Type.String({
-      description: '`password`, `refresh_token`, `authorization_code` or `client_credentials`.',
+      description: 'The grant: `password`, `refresh_token`, `authorization_code` or `client_credentials`.',
       examples: ['password'],
     }),
     username: Type.Optional(
       Type.String({
         maxLength: IDENTIFIER_MAX_LENGTH,
-        description: 'For `password`: user name or e-mail address.',
+        description: 'For `password`: the user name or e-mail address.',
         examples: ['mina'],
       }),
     ),
     password: Type.Optional(
       Type.String({
         maxLength: PASSWORD_MAX_LENGTH,
-        description: 'For `password`.',
+        description: 'For `password`: the password.',
         examples: ['three quiet lanterns'],
       }),
     ),
     refresh_token: Type.Optional(
-      Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`.', examples: [''] }),
+      Type.String({ maxLength: TOKEN_MAX_LENGTH, description: 'For `refresh_token`: the token.', examples: [''] }),
     ),
     totp: Type.Optional(
-      Type.String({ maxLength: 32, description: 'For `password`: the code of an authenticator app.', examples: [''] }),
+      Type.String({ maxLength: 32, description: 'For `password`: a code from an authenticator app.', examples: [''] }),
     ),
     recovery_code: Type.Optional(
-      Type.String({ maxLength: 32, description: 'For `password`: a recovery code instead.', examples: [''] }),
+      Type.String({ maxLength: 32, description: 'For `password`: a recovery code.', examples: [''] }),
     ),
     scope: Type.Optional(
       Type.String({
         maxLength: SCOPE_MAX_LENGTH,
         pattern: `^$|${SCOPE_PATTERN}`,
-        description: 'What a client asks for; without it, all that it may have. Leave it empty for `password`.',
+        description:
+          'The requested scopes, separated by spaces. If omitted, all scopes of the client. Leave empty for ' +
+          '`password`.',
         examples: [''],
       }),
     ),
     resource: Type.Optional(
       Type.String({
         maxLength: 512,
-        description: 'Which of its resources a client wants a token for (RFC 8707).',
+        description: 'The requested audience: one of the `resources` of the client (RFC 8707).',
         examples: [''],
       }),
     ),
     code: Type.Optional(
-      Type.String({ maxLength: CODE_MAX_LENGTH, description: 'For `authorization_code`.', examples: [''] }),
+      Type.String({ maxLength: CODE_MAX_LENGTH, description: 'For `authorization_code`: the code.', examples: [''] }),
     ),
     redirect_uri: Type.Optional(
       Type.String({
         maxLength: URI_LONGEST,
-        description: 'For `authorization_code`: as it was at /authorize.',
+        description: 'For `authorization_code`: the same `redirect_uri` as at /authorize.',
         examples: [''],
       }),
     ),
     code_verifier: Type.Optional(
-      Type.String({ maxLength: 128, description: 'For `authorization_code`: RFC 7636.', examples: [''] }),
+      Type.String({
+        maxLength: 128,
+        description: 'For `authorization_code`: the PKCE verifier (RFC 7636).',
+        examples: [''],
+      }),
     ),
     ...clientFields,
   },
@@ -87,18 +93,24 @@ const TokenRequest = Type.Object(
 
 const TokenAnswer = Type.Object(
   {
-    access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
-    token_type: Type.String({ description: '`Bearer`: how to send it.' }),
-    expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
-    refresh_token: Type.Optional(Type.String({ description: 'Exchanges once for the next pair of tokens.' })),
-    scope: Type.Optional(Type.String({ description: 'What was granted, to a client other than Latchkey itself.' })),
+    access_token: Type.String({
+      description: 'A JWT for the Authorization header. Other services can verify it offline.',
+    }),
+    token_type: Type.String({ description: 'The token type: `Bearer`.' }),
+    expires_in: Type.Integer({ description: 'The lifetime of the access token, in seconds.' }),
+    refresh_token: Type.Optional(
+      Type.String({ description: 'A token that can be exchanged once for the next pair of tokens.' }),
+    ),
+    scope: Type.Optional(
+      Type.String({ description: 'The granted scopes, separated by spaces. Only for tokens of an OAuth client.' }),
+    ),
     id_token: Type.Optional(
-      Type.String({ description: 'Who logged in, and how: OpenID Connect, for a client with the scope `openid`.' }),
+      Type.String({ description: 'The id_token of OpenID Connect. Present if the scope `openid` was granted.' }),
     ),
   },
   {
     $id: 'TokenAnswer',
-    description: 'Tokens, RFC 6749 section 5.1.',
+    description: 'The tokens, RFC 6749 section 5.1.',
     examples: [
       {
         access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl',
@@ -176,10 +188,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Get tokens (OAuth 2 token endpoint)',
       description:
-        'The token endpoint of RFC 6749, for OAuth 2 clients and for the Authorize button of this page. The password ' +
-        "grant is for first-party clients alone: OAuth's own advice (RFC 9700) is against it, and it can be switched off. " +
-        'An account with a second factor gets the error `mfa_required`: repeat the request with `totp` or `recovery_code`. ' +
-        'One that needs a factor and has none gets `mfa_enrollment_required`: add it in a log-in at POST /v1/login.',
+        'Issues tokens to OAuth 2 clients (RFC 6749) and to the Authorize button of this page. The password ' +
+        'grant is only for first-party applications that send no client credentials. RFC 9700 advises against ' +
+        'this grant; the setting PASSWORD_GRANT turns it off. For an account with a second factor, the error is ' +
+        '`mfa_required`: repeat the request with `totp` or `recovery_code`. If an account has no second factor ' +
+        'but the setting MFA requires one, the error is `mfa_enrollment_required`: log in with POST /v1/login to ' +
+        'add a factor.',
       security: [],
       consumes: ['application/x-www-form-urlencoded'],
       body: ref(TokenRequest),

@@ -24,12 +24,12 @@ import { sole } from '../../src/database/database.js'
 import { Problem } from '../../src/problems.js'
 import { DESCRIPTION_MAX_LENGTH, NAME_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const name = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'What it is called.' })
-const description = Type.String({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'What it is about.' })
+const name = Type.String({ minLength: 1, maxLength: NAME_MAX_LENGTH, description: 'The name of the tutorial.' })
+const description = Type.String({ maxLength: DESCRIPTION_MAX_LENGTH, description: 'The description of the tutorial.' })
 const EXAMPLE = { name: 'Knots', description: 'Five knots that hold' }
 
 const Tutorial = Type.Object(
-  { id: rowId, user_id: idOf('The id of the owner: you.'), name, description },
+  { id: rowId, user_id: idOf('The id of the owner, which is your own id.'), name, description },
   { $id: 'Tutorial', description: 'A tutorial.', examples: [{ id: 1, user_id: 1, ...EXAMPLE }] },
 )
 
@@ -42,7 +42,7 @@ const TutorialUpdate = Type.Partial(TutorialCreate, {
   $id: 'TutorialUpdate',
   additionalProperties: false,
   minProperties: 1,
-  description: 'The fields to change; the others stay as they are.',
+  description: 'The fields to change. Omitted fields keep their values.',
   examples: [{ name: 'Better knots' }],
 })
 
@@ -50,7 +50,7 @@ const TutorialPage = Type.Object(
   { items: pageOf(Tutorial), next_cursor: nextCursor },
   {
     $id: 'TutorialPage',
-    description: 'Tutorials, the newest first.',
+    description: 'A page of tutorials, newest first.',
     examples: [{ items: Tutorial.examples, next_cursor: null }],
   },
 )
@@ -73,7 +73,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listTutorials',
       tags: ['tutorials'],
       summary: 'List your tutorials',
-      description: 'A page of your tutorials, newest first.',
+      description: 'Returns a page of your tutorials, newest first.',
       querystring: Type.Object(pageQuery, { additionalProperties: false }),
       response: { 200: ref(TutorialPage), ...problems(400, 401) },
     },
@@ -92,7 +92,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'createTutorial',
       tags: ['tutorials'],
       summary: 'Add a tutorial',
-      description: 'It is yours, and nobody else can see it.',
+      description: 'Creates a tutorial. Only you can see it.',
       body: ref(TutorialCreate),
       response: {
         201: { ...one, headers: { ...etagHeader, Location: Type.String({ description: 'The URL of the new row.' }) } },
@@ -114,12 +114,14 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getTutorial',
       tags: ['tutorials'],
       summary: 'Get a tutorial',
-      description: 'With its ETag. Others’ tutorials are 404, the same as none.',
+      description:
+        'Returns one of your tutorials with its ETag. For a tutorial of another user, the response is 404, as if ' +
+        'the tutorial did not exist.',
       params: IdParams,
       headers: ifNoneMatch,
       response: {
         200: one,
-        304: noContent('It is still the one that If-None-Match names.'),
+        304: noContent('The row still has the ETag in If-None-Match.'),
         ...problems(400, 401, 404),
       },
     },
@@ -138,7 +140,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'updateTutorial',
       tags: ['tutorials'],
       summary: 'Change a tutorial',
-      description: 'Changes the given fields. With If-Match, only if the row has not changed since.',
+      description:
+        'Changes the given fields. With If-Match, the change is made only if the row still has that ETag; ' +
+        'otherwise the response is 412.',
       params: IdParams,
       headers: ifMatch,
       body: ref(TutorialUpdate),
@@ -162,7 +166,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'deleteTutorial',
       tags: ['tutorials'],
       summary: 'Delete a tutorial',
-      description: 'Deletes the row. With If-Match, only if it has not changed since.',
+      description:
+        'Deletes the row. With If-Match, the row is deleted only if it still has that ETag; otherwise the response ' +
+        'is 412.',
       params: IdParams,
       headers: ifMatch,
       response: { 204: noContent('Deleted.'), ...problems(400, 401, 404, 412, 413, 415) },

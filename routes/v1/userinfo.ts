@@ -8,17 +8,21 @@ import { Problem } from '../../src/problems.js'
 
 const UserInfo = Type.Object(
   {
-    sub: Type.String({ description: "The account's id, as `sub` of every token." }),
-    name: Type.Optional(Type.String({ description: 'Display name; scope `profile`, as the next two.' })),
-    preferred_username: Type.Optional(Type.String({ description: 'User name.' })),
-    locale: Type.Optional(Type.String({ description: 'Language, a BCP 47 tag.' })),
-    email: Type.Optional(Type.String({ description: 'E-mail address; scope `email`, as the next.' })),
-    email_verified: Type.Optional(Type.Boolean({ description: 'Whether the address was proved.' })),
-    roles: Type.Optional(Type.Array(Type.String(), { description: 'For your own services; scope `roles`.' })),
+    sub: Type.String({ description: 'The id of the account: the `sub` claim of its tokens.' }),
+    name: Type.Optional(Type.String({ description: 'Display name. Requires the scope `profile`.' })),
+    preferred_username: Type.Optional(Type.String({ description: 'User name. Requires the scope `profile`.' })),
+    locale: Type.Optional(Type.String({ description: 'Language, as a BCP 47 tag. Requires the scope `profile`.' })),
+    email: Type.Optional(Type.String({ description: 'E-mail address. Requires the scope `email`.' })),
+    email_verified: Type.Optional(
+      Type.Boolean({ description: 'Whether the e-mail address was confirmed. Requires the scope `email`.' }),
+    ),
+    roles: Type.Optional(
+      Type.Array(Type.String(), { description: 'Roles in your own services. Requires the scope `roles`.' }),
+    ),
   },
   {
     $id: 'UserInfo',
-    description: 'OpenID Connect Core, section 5.1. What the account does not have is absent.',
+    description: 'Claims about the user: OpenID Connect Core, section 5.1. Claims without a value are absent.',
     examples: [{ sub: '7', name: 'Mina', preferred_username: 'mina', email: 'mina@example.com', email_verified: true }],
   },
 )
@@ -26,7 +30,8 @@ const UserInfo = Type.Object(
 const described = {
   tags: ['me'],
   description:
-    'OpenID Connect Core, section 5.3: what the scope of the access token shows of its user. The token needs the scope `openid`.',
+    'Returns the claims about the user that the scopes of the access token allow: OpenID Connect Core, section ' +
+    '5.3. The token needs the scope `openid`.',
   response: { 200: ref(UserInfo), ...problems(400, 401, 403) },
 }
 
@@ -38,7 +43,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.get('/v1/userinfo', {
     config: { scope: 'openid' },
-    schema: { operationId: 'getUserInfo', summary: 'Who logged in', ...described },
+    schema: { operationId: 'getUserInfo', summary: 'Get the claims about the user', ...described },
     handler: read,
   })
 
@@ -46,7 +51,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { scope: 'openid' },
     schema: {
       operationId: 'postUserInfo',
-      summary: 'Who logged in (by POST)',
+      summary: 'Get the claims about the user (by POST)',
       ...described,
       response: { ...described.response, ...problems(400, 401, 403, 413, 415) },
     },

@@ -40,7 +40,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'listUsers',
       tags: ['admin'],
       summary: 'List accounts',
-      description: 'A page of accounts, newest first.',
+      description: 'Returns a page of accounts, newest first.',
       querystring: AccountQuery,
       response: { 200: ref(AccountPage), ...problems(400, 401, 403) },
     },
@@ -72,10 +72,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'createUser',
       tags: ['admin'],
-      summary: 'Create an account for somebody',
+      summary: 'Create an account for another user',
       description:
-        'The account has no password: with `invite` the person gets a mail to choose one, within seven days; else a token of ' +
-        'POST /v1/users/{id}/password-reset sets one. It may have a reserved name, and registration may be closed.',
+        'Creates an account without a password. With `invite`, the user receives a mail to choose a password ' +
+        'within seven days. Otherwise, POST /v1/users/{id}/password-reset lets the user set a password. ' +
+        'Reserved user names are allowed, and registration may be closed.',
       body: ref(AccountCreate),
       response: {
         201: {
@@ -109,7 +110,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       operationId: 'getUser',
       tags: ['admin'],
       summary: 'Get an account',
-      description: 'Any account.',
+      description: 'Returns any account.',
       params: IdParams,
       response: { 200: ref(Account), ...problems(400, 401, 403, 404) },
     },
@@ -121,9 +122,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'updateUser',
       tags: ['admin'],
-      summary: 'Change role, roles or status',
+      summary: 'Change the role, roles or status of an account',
       description:
-        'Whoever is demoted, loses one of the roles or is disabled is logged out everywhere, at once. The last admin stays.',
+        'Changes the given fields. A user who is demoted, loses a role or is disabled is logged out everywhere, ' +
+        'and the API keys of the user are revoked. The last admin can be neither demoted nor disabled (409 ' +
+        '`last_admin`).',
       params: IdParams,
       body: ref(AccountUpdate),
       response: { 200: ref(Account), ...problems(400, 401, 403, 404, 413, 415), 409: problemAnswer(409, 'last_admin') },
@@ -146,7 +149,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['admin'],
       summary: 'Delete an account',
       description:
-        'Deletes the account and everything that belongs to it. To delete your own, use POST /v1/me/delete, which asks for the password.',
+        'Deletes the account and everything that belongs to it. To delete your own account, use POST ' +
+        '/v1/me/delete, which requires the password.',
       params: IdParams,
       response: {
         204: noContent('Deleted.'),
@@ -169,10 +173,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'revokeUserSessions',
       tags: ['admin'],
-      summary: 'Log somebody out everywhere',
-      description: 'Ends all sessions of the account at once.',
+      summary: 'End all sessions of an account',
+      description: 'Ends all sessions of the account. Their tokens stop working within a second.',
       params: IdParams,
-      response: { 204: noContent('They have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
+      response: { 204: noContent('The sessions have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       await app.accounts.endSessions(request.params.id, actorOf(request))
@@ -185,12 +189,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'deleteUserFactors',
       tags: ['admin'],
-      summary: "Remove somebody's second factors",
+      summary: 'Remove the second factors of an account',
       description:
-        'For somebody who has lost the device and the recovery codes: removes them all and ends all sessions. Not for ' +
-        'yourself or another admin, whom only the command line helps.',
+        'Removes all second factors and recovery codes of a user who has lost them, and ends all sessions of the ' +
+        'account. For your own account, use DELETE /v1/me/factors/{id}; for another admin, use the command line. ' +
+        'This operation refuses both (403 `account_protected`).',
       params: IdParams,
-      response: { 204: noContent('They are gone.'), ...problems(400, 401, 403, 404, 413, 415) },
+      response: { 204: noContent('Removed.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
       await app.secondFactors.removeAll(request.params.id, actorOf(request))
@@ -203,15 +208,18 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: {
       operationId: 'createPasswordReset',
       tags: ['admin'],
-      summary: 'Make a password-reset token',
+      summary: 'Create a password-reset token',
       description:
-        'For somebody who forgot the password. Where mail is on and the account has an address, the person gets a mail and you ' +
-        'see no token; else give them the token. It works once, within the hour, while you are an admin, and ends an ' +
-        'earlier one. Not for yourself or another admin, whom only the command line resets.',
+        'Creates a token for a user who forgot the password. If mail is configured and the account has an e-mail ' +
+        'address, the token is mailed to the user and the response is 202. Otherwise the response contains the ' +
+        'token: pass it on to the user. A token works once, within an hour, while you remain an admin, and ' +
+        'replaces an earlier token. An OAuth client never receives a token: without a mail, the response is 403. ' +
+        'For your own account, use POST /v1/me/password; for another admin, use the command line. This operation ' +
+        'refuses both (403 `account_protected`).',
       params: IdParams,
       response: {
         201: { description: 'The token.', content: { 'application/json': { schema: ref(PasswordReset) } } },
-        202: noContent('A mail is on its way to the person.'),
+        202: noContent('A mail will be sent to the user.'),
         ...problems(400, 401, 403, 404, 413, 415),
       },
     },

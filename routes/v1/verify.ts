@@ -18,31 +18,34 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       tags: ['auth'],
       summary: 'Verify an access token',
       description:
-        'For proxies that ask before they pass a request on (nginx auth_request, Traefik forwardAuth): 204 with who it ' +
-        'is in the headers, or 401. Tokens of other clients and API keys pass only where the query names a scope that they ' +
-        'hold: the proxy decides what its service takes them for. Else 403.',
+        'Verifies the access token of a request for a reverse proxy (nginx auth_request, Traefik forwardAuth). ' +
+        'For a valid token, the response is 204 with the identity of the caller in the headers; otherwise 401. A ' +
+        'token of another client, or an API key, is accepted only if the query names a scope that it has; ' +
+        'otherwise the response is 403.',
       querystring: Type.Object(
         {
           scope: Type.Optional(
             Type.String({
               maxLength: 64,
               pattern: SCOPE_WORD_PATTERN,
-              description: 'The scope that a token of another client, or an API key, must hold.',
+              description: 'The scope that a token of another client, or an API key, must have.',
             }),
           ),
         },
         { additionalProperties: false },
       ),
       response: {
-        204: noContent('The token is good.', {
+        204: noContent('The token is valid.', {
           'X-Latchkey-Subject': Type.String({
-            description: 'The id of the user, or of a client that acts for itself.',
+            description: 'The id of the user, or of the client if it acts on its own behalf.',
           }),
-          'X-Latchkey-Role': { ...Role, description: 'Only of a token without scopes: the role.' },
-          'X-Latchkey-Session': Type.String({ description: 'Only of a token without scopes: the id of the session.' }),
-          'X-Latchkey-Scope': Type.String({ description: 'Only of a token with scopes: all that it has.' }),
+          'X-Latchkey-Role': { ...Role, description: 'Only for a token without scopes: the role of the user.' },
+          'X-Latchkey-Session': Type.String({ description: 'Only for a token without scopes: the id of the session.' }),
+          'X-Latchkey-Scope': Type.String({
+            description: 'Only for a token with scopes: all its scopes, separated by spaces.',
+          }),
           'X-Latchkey-Client': Type.String({
-            description: 'Only of a token with scopes: its client; `latchkey` for an API key.',
+            description: 'Only for a token with scopes: the client of the token; `latchkey` for an API key.',
           }),
         }),
         ...problems(400, 401, 403),

@@ -9,10 +9,10 @@ import { timestamp } from './times.js'
 export const locale = nullable({
   maxLength: 35,
   pattern: '^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$',
-  description: 'The language to write to you in, as in BCP 47: `en`, `ko-KR`.',
+  description: 'The language for mails to you, as a BCP 47 tag such as `en` or `ko-KR`.',
 })
 
-export const Role = oneOf<RoleName>(['user', 'admin'], { description: "The person's role." })
+export const Role = oneOf<RoleName>(['user', 'admin'], { description: 'The role in Latchkey.' })
 
 const USER_EXAMPLE = {
   id: 1,
@@ -30,34 +30,38 @@ const USER_EXAMPLE = {
 
 export const User = Type.Object(
   {
-    id: idOf('The id of the account, never reused; the `sub` of its access tokens, as text.'),
+    id: idOf('The id of the account, never reused. The `sub` claim of its access tokens is the same id as a string.'),
     username: nullable({ description: 'The user name, as registered.' }),
     email: nullable({ description: 'The e-mail address, as registered.' }),
-    email_verified: Type.Boolean({ description: 'Whether the address was confirmed by mail.' }),
-    pending_email: nullable({ description: 'The address that takes its place once it is confirmed.' }),
+    email_verified: Type.Boolean({ description: 'Whether the e-mail address was confirmed.' }),
+    pending_email: nullable({ description: 'A new e-mail address that replaces `email` once it is confirmed.' }),
     name: nullable({ description: 'Display name.' }),
     role: Role,
     roles: Type.Array(Type.String(), { description: ROLES_ARE }),
-    locale: nullable({ description: 'The language to write to the person in, as in BCP 47.' }),
+    locale: nullable({ description: 'The language for mails to the user, as a BCP 47 tag.' }),
     created_at: createdAt,
     updated_at: updatedAt,
   },
   {
     $id: 'User',
-    description: 'An account, as its owner sees it.',
+    description: 'An account, as shown to its owner.',
     examples: [USER_EXAMPLE],
   },
 )
 
 /** The token response of log-ins and refreshes, also of the OAuth 2 token endpoint, RFC 6749 section 5.1. */
 const accessTokenFields = {
-  access_token: Type.String({ description: 'A JWT for the Authorization header; other services verify it offline.' }),
-  token_type: oneOf(['Bearer'], { description: 'How to send it: `Authorization: Bearer ...`.' }),
-  expires_in: Type.Integer({ description: 'How long the access token lives, in seconds.' }),
+  access_token: Type.String({
+    description: 'A JWT for the Authorization header. Other services can verify it offline.',
+  }),
+  token_type: oneOf(['Bearer'], {
+    description: 'The token type. Send the access token as `Authorization: Bearer ...`.',
+  }),
+  expires_in: Type.Integer({ description: 'The lifetime of the access token, in seconds.' }),
 }
 const tokenFields = {
   ...accessTokenFields,
-  refresh_token: Type.String({ description: 'Exchanges once for the next pair of tokens.' }),
+  refresh_token: Type.String({ description: 'A token that can be exchanged once for the next pair of tokens.' }),
 }
 
 const ACCESS_TOKEN_EXAMPLE = {
@@ -72,21 +76,24 @@ const TOKEN_EXAMPLE = {
 
 export const TokenPair = Type.Object(tokenFields, {
   $id: 'TokenPair',
-  description: 'An access token, and the refresh token that gets the next pair.',
+  description: 'An access token and a refresh token.',
   examples: [TOKEN_EXAMPLE],
 })
 
 export const FreshToken = Type.Object(accessTokenFields, {
   $id: 'FreshToken',
-  description: 'An access token with a new auth_time.',
+  description: 'An access token with a new `auth_time`.',
   examples: [ACCESS_TOKEN_EXAMPLE],
 })
 
 export const Account = Type.Object(
-  { ...User.properties, is_active: Type.Boolean({ description: 'Whether the person can log in.' }) },
+  {
+    ...User.properties,
+    is_active: Type.Boolean({ description: 'Whether the user can log in. False for a disabled account.' }),
+  },
   {
     $id: 'Account',
-    description: 'An account, as admins see it.',
+    description: 'An account, as shown to admins.',
     examples: [{ ...USER_EXAMPLE, is_active: true }],
   },
 )
@@ -108,7 +115,7 @@ export const RefreshToken = Type.Object(
     refresh_token: Type.String({
       minLength: 1,
       maxLength: TOKEN_MAX_LENGTH,
-      description: 'The newest refresh token of the session.',
+      description: 'The latest refresh token of the session.',
     }),
   },
   {

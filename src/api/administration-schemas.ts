@@ -11,30 +11,34 @@ export const AccountUpdate = Type.Object(
   {
     role: Type.Optional(Role),
     roles: Type.Optional(Roles),
-    is_active: Type.Optional(Type.Boolean({ description: 'False disables the account: nobody can log in to it.' })),
+    is_active: Type.Optional(Type.Boolean({ description: 'Whether the user can log in. False disables the account.' })),
   },
   {
     $id: 'AccountUpdate',
     additionalProperties: false,
     minProperties: 1,
-    description: 'The fields to change; the others stay as they are.',
+    description: 'The fields to change. Omitted fields keep their values.',
     examples: [{ is_active: false }],
   },
 )
 
 export const AccountCreate = Type.Object(
   {
-    username: Type.Optional(nullable({ maxLength: 128, description: 'A name to log in with.' })),
-    email: Type.Optional(nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An address to log in with.' })),
-    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, one line.' })),
+    username: Type.Optional(nullable({ maxLength: 128, description: 'A user name to log in with.' })),
+    email: Type.Optional(
+      nullable({ maxLength: IDENTIFIER_MAX_LENGTH, description: 'An e-mail address to log in with.' }),
+    ),
+    name: Type.Optional(nullable({ maxLength: NAME_MAX_LENGTH, description: 'Display name, on one line.' })),
     role: Type.Optional(Role),
     roles: Type.Optional(Roles),
-    invite: Type.Optional(Type.Boolean({ description: 'Mails the person a link to choose a password.' })),
+    invite: Type.Optional(Type.Boolean({ description: 'Whether to mail the user a link to choose a password.' })),
   },
   {
     $id: 'AccountCreate',
     additionalProperties: false,
-    description: 'A new account: a user name, an e-mail address, or both. Null and the empty text count as not given.',
+    description:
+      'A new account with a user name, an e-mail address, or both. Null and the empty string are treated as ' +
+      'omitted.',
     examples: [{ username: 'hana', email: 'hana@example.com', name: 'Hana', roles: ['editor'] }],
   },
 )
@@ -46,22 +50,26 @@ export const AccountQuery = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 100,
-        description: 'Part of a user name, an e-mail address or a name.',
+        description: 'A part of the user name, the e-mail address or the display name.',
       }),
     ),
     username: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 128, description: 'Only the account with this user name.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'A user name. Only the account with this user name is listed.',
+      }),
     ),
     email: Type.Optional(
       Type.String({
         minLength: 1,
         maxLength: IDENTIFIER_MAX_LENGTH,
-        description: 'Only the account with this address.',
+        description: 'An e-mail address. Only the account with this address is listed.',
       }),
     ),
     role: Type.Optional(Role),
     is_active: Type.Optional(
-      Type.Boolean({ description: 'Only accounts that can log in (true), or that cannot (false).' }),
+      Type.Boolean({ description: 'True to list only active accounts, false to list only disabled accounts.' }),
     ),
     ...pageQuery,
   },
@@ -72,15 +80,15 @@ export const AccountPage = Type.Object(
   { items: pageOf(Account), next_cursor: nextCursor },
   {
     $id: 'AccountPage',
-    description: 'Accounts, newest first.',
+    description: 'A page of accounts, newest first.',
     examples: [{ items: Account.examples, next_cursor: null }],
   },
 )
 
 export const PasswordReset = Type.Object(
   {
-    token: Type.String({ description: 'The token for POST /v1/password-reset. It is shown only once.' }),
-    expires_at: Type.String({ format: 'date-time', description: 'When the token expires, in UTC.' }),
+    token: Type.String({ description: 'The token for POST /v1/password-reset. The token is shown only once.' }),
+    expires_at: Type.String({ format: 'date-time', description: 'Expiry of the token, in UTC.' }),
   },
   {
     $id: 'PasswordReset',

@@ -18,7 +18,7 @@ const jwks = Type.Unsafe<{ keys: Record<string, unknown>[] } | null>({
     keys: {
       type: 'array',
       maxItems: 8,
-      description: 'Each verifies with one algorithm: its `alg`, or the usual one of its type.',
+      description: 'The public keys. Each key verifies with one algorithm: its `alg`, or the default for its key type.',
       items: { type: 'object', additionalProperties: true },
     },
   },
@@ -26,10 +26,11 @@ const jwks = Type.Unsafe<{ keys: Record<string, unknown>[] } | null>({
 
 /** The registration, with the names of RFC 7591 section 2. */
 const metadata = {
-  client_name: Type.String({ minLength: 1, maxLength: NAME_LONGEST, description: 'The name for people.' }),
+  client_name: Type.String({ minLength: 1, maxLength: NAME_LONGEST, description: 'The name shown to users.' }),
   token_endpoint_auth_method: oneOf(AUTH_METHODS, {
     description:
-      'How the client proves who it is. A secret is taken both by Basic and in the body; `none` is a public client.',
+      'The authentication method of the client. A secret is accepted by HTTP Basic and in the body with either secret ' +
+      'method. `none` means a public client.',
   }),
   grant_types: Type.Array(oneOf(GRANT_TYPES), {
     minItems: 1,
@@ -40,25 +41,34 @@ const metadata = {
   scope: Type.String({
     maxLength: SCOPE_MAX_LENGTH,
     pattern: `^$|${SCOPE_PATTERN}`,
-    description: "The words that its tokens may have, with a space between them: Latchkey's own and yours.",
+    description:
+      "The scopes that the client's tokens may have, separated by spaces: Latchkey's own scopes and those of your " +
+      'services.',
   }),
-  resources: uris('The audiences that its tokens may be for (RFC 8707).'),
-  redirect_uris: uris('Where a browser may be sent back to, compared exactly.'),
-  post_logout_redirect_uris: uris('Where a browser may be sent after a log-out.'),
+  resources: uris("The audiences that the client's tokens may have (RFC 8707)."),
+  redirect_uris: uris('The allowed redirect URIs after a log-in, compared exactly.'),
+  post_logout_redirect_uris: uris('The allowed redirect URIs after a log-out.'),
   jwks,
-  id_token_signed_response_alg: oneOf(['RS256', 'ES256'], { description: 'The signature of its id_tokens.' }),
+  id_token_signed_response_alg: oneOf(['RS256', 'ES256'], {
+    description: "The signature algorithm of the client's id_tokens.",
+  }),
   require_pkce: Type.Boolean({
     description:
-      'Whether each log-in needs PKCE. False for software that has none and authenticates with a secret or a key: a challenge that it sends counts all the same.',
+      'Whether each log-in needs PKCE. Set to false only for software without PKCE that authenticates with a ' +
+      'secret or a key. A challenge that such a client sends is still checked.',
   }),
   first_party: Type.Boolean({
-    description: 'Your own application: nobody is asked for consent, and AUDIENCE may be the audience of its tokens.',
+    description:
+      "Whether the client is the operator's own application: users are not asked for consent, and its tokens may " +
+      'have the audience of the setting AUDIENCE.',
   }),
 }
 
-const clientId = Type.String({ description: 'Names the client, once and for all; `client_id` of its tokens.' })
-const clientSecret = Type.String({ description: 'The secret. It is shown only once.' })
-const isActive = Type.Boolean({ description: 'False disables the client.' })
+const clientId = Type.String({
+  description: 'The id of the client, which never changes: the `client_id` claim of its tokens.',
+})
+const clientSecret = Type.String({ description: 'The client secret. The secret is shown only once.' })
+const isActive = Type.Boolean({ description: 'Whether the client can get tokens. False disables the client.' })
 
 const { client_name: clientName, ...others } = metadata
 const choices = Type.Partial(Type.Object(others)).properties
@@ -69,7 +79,7 @@ export const ClientRegistration = Type.Object(
       Type.String({
         pattern: CLIENT_ID_PATTERN,
         maxLength: 64,
-        description: 'The id to register; without one it is made up.',
+        description: 'The id to register. If omitted, an id is generated.',
       }),
     ),
     client_name: clientName,
@@ -78,7 +88,7 @@ export const ClientRegistration = Type.Object(
   {
     $id: 'ClientRegistration',
     additionalProperties: false,
-    description: 'A client to be registered.',
+    description: 'A client to register.',
     examples: [{ client_id: 'billing', client_name: 'Billing', scope: 'invoices:write' }],
   },
 )
@@ -93,7 +103,7 @@ export const ClientUpdate = Type.Object(
     $id: 'ClientUpdate',
     additionalProperties: false,
     minProperties: 1,
-    description: 'The fields to change; the others stay as they are.',
+    description: 'The fields to change. Omitted fields keep their values.',
     examples: [{ scope: 'invoices:read' }],
   },
 )
@@ -121,7 +131,7 @@ const clientFields = {
   client_id: clientId,
   ...metadata,
   is_active: isActive,
-  secrets: Type.Integer({ description: 'How many secrets are valid: two while they rotate.' }),
+  secrets: Type.Integer({ description: 'The number of valid secrets: two during a rotation.' }),
   created_at: createdAt,
   updated_at: updatedAt,
 }
@@ -136,7 +146,7 @@ export const RegisteredClient = Type.Object(
   { ...clientFields, client_secret: Type.Optional(clientSecret) },
   {
     $id: 'RegisteredClient',
-    description: 'A new client, with its secret where it has one.',
+    description: 'A new client, with its secret if it has one.',
     examples: [{ ...EXAMPLE, client_secret: 'lks_Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0' }],
   },
 )
@@ -145,7 +155,7 @@ export const ClientSecret = Type.Object(
   { client_id: clientId, client_secret: clientSecret },
   {
     $id: 'ClientSecret',
-    description: 'A new secret of a client.',
+    description: 'A new client secret.',
     examples: [{ client_id: 'billing', client_secret: 'lks_Zm9yLXRoaXMtcGFnZS1hbG9uZS0tLS0tLS0tLS0tLS0' }],
   },
 )
@@ -154,7 +164,7 @@ export const ClientPage = Type.Object(
   { items: pageOf(Client), next_cursor: nextCursor },
   {
     $id: 'ClientPage',
-    description: 'Clients, in the order of their ids.',
+    description: 'A page of clients, ordered by id.',
     examples: [{ items: Client.examples, next_cursor: null }],
   },
 )

@@ -6,86 +6,91 @@ const time = (description: string) => Type.String({ format: 'date-time', descrip
 const perhaps = (description: string) => nullable({ format: 'date-time', description })
 const list = (description: string, item: TObject) => Type.Array(item, { description })
 
-const LAST_USE = 'When it was last used, in UTC.'
-const SCOPE = 'Words with a space between them.'
+const LAST_USE = 'Time of the last use, in UTC.'
 
 const session = Type.Object({
-  id: Type.String({ description: 'Its id; the `sid` claim of its access tokens.' }),
-  kind: Type.String({ description: '`api`, `browser`, or `compat` for one access token without a refresh token.' }),
-  client_id: Type.String({ description: 'The application that it is of; `latchkey` for Latchkey itself.' }),
-  scope: nullable({ description: `What the application may do. ${SCOPE}` }),
-  ip: Type.String({ description: 'The address that last obtained tokens for it.' }),
+  id: Type.String({ description: 'The id of the session: the `sid` claim of its access tokens.' }),
+  kind: Type.String({
+    description:
+      'The kind of session: `api`, `browser`, or `compat` for a single access token without a refresh token.',
+  }),
+  client_id: Type.String({
+    description: 'The id of the application that the session belongs to; `latchkey` for Latchkey itself.',
+  }),
+  scope: nullable({ description: 'The scopes of the application, separated by spaces.' }),
+  ip: Type.String({ description: 'The IP address that last obtained tokens for the session.' }),
   user_agent: nullable({ description: 'The User-Agent header of the log-in.' }),
-  amr: Type.String({ description: 'How you proved who you are, in words of RFC 8176.' }),
+  amr: Type.String({ description: 'The authentication methods of the log-in, with the names of RFC 8176.' }),
   created_at: createdAt,
-  last_used_at: time('When it was last used, to the minute, in UTC.'),
-  expires_at: time('When it ends, in UTC.'),
-  ended_at: perhaps('When it was ended before that, in UTC.'),
+  last_used_at: time('Time of the last use, to the minute, in UTC.'),
+  expires_at: time('Expiry, in UTC.'),
+  ended_at: perhaps('Time of the revocation, in UTC; null if the session was not revoked.'),
 })
 
 const factor = Type.Object({
-  id: Type.String({ description: 'Its id.' }),
-  type: Type.String({ description: '`totp` or `passkey`.' }),
-  name: nullable({ description: 'What you call it.' }),
+  id: Type.String({ description: 'The id of the factor.' }),
+  type: Type.String({ description: 'The type of factor: `totp` or `passkey`.' }),
+  name: nullable({ description: 'Your name for the factor.' }),
   created_at: createdAt,
-  confirmed_at: perhaps('When it was first shown, in UTC; null for one that was begun and not confirmed.'),
+  confirmed_at: perhaps('Time of the confirmation, in UTC; null if the factor is not yet confirmed.'),
   last_used_at: perhaps(LAST_USE),
 })
 
 const apiKey = Type.Object({
-  id: Type.String({ description: 'Its id.' }),
-  name: Type.String({ description: 'What it is for.' }),
-  scope: Type.String({ description: `What it may be used for. ${SCOPE}` }),
+  id: Type.String({ description: 'The id of the key.' }),
+  name: Type.String({ description: 'A name that tells you what the key is for.' }),
+  scope: Type.String({ description: 'The scopes of the key, separated by spaces.' }),
   created_at: createdAt,
-  expires_at: time('When it expires, in UTC.'),
+  expires_at: time('Expiry, in UTC.'),
   last_used_at: perhaps(LAST_USE),
-  revoked_at: perhaps('When it was ended, in UTC.'),
+  revoked_at: perhaps('Time of the revocation, in UTC; null if the key was not revoked.'),
 })
 
 const app = Type.Object({
   client_id: Type.String({ description: 'The id of the application.' }),
-  client_name: nullable({ description: 'Its name; null when it is gone.' }),
-  scope: Type.String({ description: `What you let it do. ${SCOPE}` }),
-  granted_at: time('When you agreed last, in UTC.'),
+  client_name: nullable({ description: 'The name of the application; null if the application was deleted.' }),
+  scope: Type.String({ description: 'The scopes that you consented to, separated by spaces.' }),
+  granted_at: time('Time of your latest consent, in UTC.'),
 })
 
 const link = Type.Object({
-  purpose: Type.String({ description: 'What the link or code is good for.' }),
-  address: nullable({ description: 'Where it was sent; null when it was handed over.' }),
+  purpose: Type.String({ description: 'The purpose of the link or code.' }),
+  address: nullable({ description: 'The address that the link or code was mailed to; null if it was not mailed.' }),
   created_at: createdAt,
-  expires_at: time('When it expires, in UTC.'),
+  expires_at: time('Expiry, in UTC.'),
 })
 
 const former = Type.Object({
-  id: Type.String({ description: 'The id that you had there.' }),
-  name: nullable({ description: 'The user name that you had there.' }),
+  id: Type.String({ description: 'Your id in the former system.' }),
+  name: nullable({ description: 'Your user name in the former system.' }),
 })
 
 const event = Type.Object({
-  type: Type.String({ description: 'What happened, as in the audit log.' }),
+  type: Type.String({ description: 'The type of event, as in the audit log.' }),
   by: Type.String({
-    description: '`you`; `other` for an admin or another client; `unknown` where nobody proved who they are.',
+    description:
+      'The actor: `you`, `other` for an admin or a client, or `unknown` if the request was not ' + 'authenticated.',
   }),
-  session_id: nullable({ description: 'In which session; null where somebody else did it.' }),
-  ip: nullable({ description: 'From where; null where somebody else did it.' }),
-  reason: nullable({ description: 'Why, or what exactly.' }),
-  created_at: time('When it happened, in UTC.'),
+  session_id: nullable({ description: 'The id of the session; null if an admin or a client caused the event.' }),
+  ip: nullable({ description: 'The IP address of the request; null if an admin or a client caused the event.' }),
+  reason: nullable({ description: 'Details of the event, such as the reason.' }),
+  created_at: time('Time of the event, in UTC.'),
 })
 
 const todo = Type.Object({
   id: rowId,
-  title: Type.String({ description: 'What is to be done.' }),
-  description: nullable({ description: 'More about it.' }),
-  done: Type.Boolean({ description: 'Whether it is done.' }),
-  due_at: perhaps('When it should be done.'),
+  title: Type.String({ description: 'The task.' }),
+  description: nullable({ description: 'Details of the task.' }),
+  done: Type.Boolean({ description: 'Whether the task is done.' }),
+  due_at: perhaps('The due time.'),
   created_at: createdAt,
   updated_at: updatedAt,
 })
 
 const tutorial = Type.Object({
   id: rowId,
-  name: Type.String({ description: 'What it is called.' }),
-  description: Type.String({ description: 'What it is about.' }),
+  name: Type.String({ description: 'The name of the tutorial.' }),
+  description: Type.String({ description: 'The description of the tutorial.' }),
   created_at: createdAt,
   updated_at: updatedAt,
 })
@@ -95,23 +100,23 @@ const NINE = '2026-11-20T09:00:00.000Z'
 /** The data stored about an account, for its owner: no hashes, secrets, tokens or codes, and no data of others. */
 export const AccountExport = Type.Object(
   {
-    exported_at: time('When it was read, in UTC.'),
+    exported_at: time('Time of the export, in UTC.'),
     profile: ref(User),
-    email_verified_at: perhaps('When your address was last confirmed, in UTC.'),
-    sessions: list('Where you are and were logged in, the newest first, at most 1,000.', session),
-    factors: list('Your second factors, the oldest first.', factor),
-    recovery_codes_left: Type.Integer({ description: 'How many recovery codes have not been used.' }),
-    api_keys: list('Your API keys, the newest first.', apiKey),
-    apps: list('The applications that you let use your account.', app),
-    links: list('Links and codes that were made for you and are not used, without their texts.', link),
-    former_accounts: list('Your account in the systems from which it was imported.', former),
-    events: list('What happened to your account, the newest first, at most 10,000.', event),
-    todos: list('All your todos, the oldest first.', todo),
-    tutorials: list('All your tutorials, the oldest first.', tutorial),
+    email_verified_at: perhaps('Time at which your e-mail address was last confirmed, in UTC.'),
+    sessions: list('Your sessions, including ended sessions, newest first, at most 1,000.', session),
+    factors: list('Your second factors, oldest first.', factor),
+    recovery_codes_left: Type.Integer({ description: 'The number of unused recovery codes.' }),
+    api_keys: list('Your API keys, newest first.', apiKey),
+    apps: list('The applications that you allowed to use your account.', app),
+    links: list('Unused links and codes that were created for you, without their values.', link),
+    former_accounts: list('Your account in each system that it was imported from.', former),
+    events: list('The audit events of your account, newest first, at most 10,000.', event),
+    todos: list('All your todos, oldest first.', todo),
+    tutorials: list('All your tutorials, oldest first.', tutorial),
   },
   {
     $id: 'AccountExport',
-    description: 'All that is stored about an account.',
+    description: 'All data stored about an account.',
     examples: [
       {
         exported_at: NINE,

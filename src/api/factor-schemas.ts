@@ -7,20 +7,24 @@ import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { nullable } from './schemas.js'
 
 /** The name of a factor. */
-export const factorName = nullable({ maxLength: FACTOR_NAME_MAX_LENGTH, description: 'What you call it, for a list.' })
+export const factorName = nullable({
+  maxLength: FACTOR_NAME_MAX_LENGTH,
+  description: 'Your name for the factor, as shown in lists.',
+})
 
-export const RECOVERY_CODES_ARE = 'Codes for when the device is lost. Each works once; they are shown only now.'
+export const RECOVERY_CODES_ARE =
+  'Recovery codes in case the device is lost. Each code works once. The codes are shown only in this response.'
 
 export const TotpSecret = Type.Object(
   {
     id: Type.String({ description: 'The id of the factor.' }),
-    secret: Type.String({ description: 'The secret in base32, to type into an app. It is shown once.' }),
-    uri: Type.String({ description: 'The `otpauth:` address of the secret, for an app on the same device.' }),
-    qr: Type.String({ description: 'The address as a QR code: an SVG image, to put into a page as it is.' }),
+    secret: Type.String({ description: 'The secret in base32, to type into an app. The secret is shown only once.' }),
+    uri: Type.String({ description: 'The `otpauth:` URI of the secret, for an app on the same device.' }),
+    qr: Type.String({ description: 'The URI as a QR code: an SVG image to embed in a page as it is.' }),
   },
   {
     $id: 'TotpSecret',
-    description: 'A TOTP factor that is begun.',
+    description: 'A TOTP factor that is not yet confirmed.',
     examples: [
       {
         id: '0b6f1d0e-6f3c-4c1a-9d55-5d1f3a2b7c10',

@@ -9,17 +9,25 @@ import { ref } from './schemas.js'
 
 /** The fields of client authentication, RFC 6749 section 2.3.1 and RFC 7521 section 4.2. */
 export const clientFields = {
-  client_id: Type.Optional(Type.String({ maxLength: 128, description: 'The client, if it has one.', examples: [''] })),
+  client_id: Type.Optional(
+    Type.String({ maxLength: 128, description: 'The id of the client, if any.', examples: [''] }),
+  ),
   client_secret: Type.Optional(
-    Type.String({ maxLength: 256, description: 'For client_secret_post; Basic is taken too.', examples: [''] }),
+    Type.String({
+      maxLength: 256,
+      description: 'The client secret, for `client_secret_post`. HTTP Basic works as well.',
+      examples: [''],
+    }),
   ),
   client_assertion: Type.Optional(
-    Type.String({ maxLength: 8_192, description: 'For private_key_jwt: the signed assertion.', examples: [''] }),
+    Type.String({ maxLength: 8_192, description: 'The signed assertion, for `private_key_jwt`.', examples: [''] }),
   ),
   client_assertion_type: Type.Optional(
     Type.String({
       maxLength: 128,
-      description: 'For private_key_jwt: `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.',
+      description:
+        'The type of the assertion, for `private_key_jwt`: ' +
+        '`urn:ietf:params:oauth:client-assertion-type:jwt-bearer`.',
       examples: [''],
     }),
   ),
@@ -27,12 +35,12 @@ export const clientFields = {
 
 export const OAuthErrorBody = Type.Object(
   {
-    error: Type.String({ description: 'RFC 6749 section 5.2.' }),
-    error_description: Type.Optional(Type.String({ description: 'What went wrong, as text for people.' })),
+    error: Type.String({ description: 'The error code, RFC 6749 section 5.2.' }),
+    error_description: Type.Optional(Type.String({ description: 'A human-readable description of the error.' })),
   },
   {
     $id: 'OAuthError',
-    description: "An error in OAuth 2's format.",
+    description: 'An error in the format of OAuth 2.',
     examples: [{ error: 'invalid_grant', error_description: 'The user name or the password is wrong.' }],
   },
 )
@@ -63,7 +71,10 @@ export function answerOAuthError(error: Error, request: FastifyRequest, reply: F
 
 /** The OpenAPI responses for errors of an OAuth operation. */
 export function oauthErrors<const Status extends number>(...statuses: Status[]) {
-  const answer = { description: 'See `error`.', content: { 'application/json': { schema: ref(OAuthErrorBody) } } }
+  const answer = {
+    description: 'An OAuth error; see `error`.',
+    content: { 'application/json': { schema: ref(OAuthErrorBody) } },
+  }
   const later = { ...answer, headers: retryAfter }
   return Object.fromEntries(
     statuses.map((status) => [status, status === 429 || status === 503 ? later : answer]),

@@ -14,16 +14,21 @@ const ESCAPED_BYTES = 6
 /** The query parameters of a list. */
 export const pageQuery = {
   limit: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT, description: 'How many rows at most.' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: MAX_LIMIT,
+      default: DEFAULT_LIMIT,
+      description: 'The maximum number of items per page.',
+    }),
   ),
   cursor: Type.Optional(
-    Type.String({ maxLength: 64, description: 'The `next_cursor` of the previous page; omit it for the first page.' }),
+    Type.String({ maxLength: 64, description: 'The `next_cursor` of the previous page. Omit it for the first page.' }),
   ),
 }
 
 export const nextCursor = Type.Unsafe<string | null>({
   type: ['string', 'null'],
-  description: 'The cursor of the next page; null on the last one.',
+  description: 'The cursor of the next page; null on the last page.',
 })
 
 /**

@@ -4,21 +4,21 @@ import { ref } from './schemas.js'
 
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'A URN that names the kind of problem.' }),
-    title: Type.String({ description: 'What went wrong, as text for people.' }),
+    type: Type.String({ description: 'A URN that identifies the kind of problem.' }),
+    title: Type.String({ description: 'A human-readable description of the error.' }),
     status: Type.Integer({ description: 'The HTTP status.' }),
     code: Type.String({
-      description: 'What went wrong, for programs. A code never changes its meaning; later versions may add codes.',
+      description: 'A machine-readable error code. The meaning of a code never changes; later versions may add codes.',
       // Not `enum`: clients generated today must accept codes that are added tomorrow.
       'x-extensible-enum': Object.keys(PROBLEMS),
     }),
-    detail: Type.Optional(Type.String({ description: 'What is wrong with this request in particular.' })),
+    detail: Type.Optional(Type.String({ description: 'What is wrong with this particular request, and what to do.' })),
     errors: Type.Optional(
       Type.Array(
         Type.Object({
           in: Type.String({ description: 'The part of the request: body, querystring, params or headers.' }),
-          path: Type.String({ description: 'Where in that part, as a JSON pointer.' }),
-          message: Type.String({ description: 'What is wrong, as text for people.' }),
+          path: Type.String({ description: 'The location within that part, as a JSON Pointer.' }),
+          message: Type.String({ description: 'A human-readable description of the violation.' }),
         }),
         { description: 'Every part of the request that does not match the schema.' },
       ),
@@ -26,29 +26,32 @@ export const Problem = Type.Object(
     ticket: Type.Optional(
       Type.String({
         description:
-          'With `mfa_required`: for POST /v1/login/factor, within five minutes. With `mfa_enrollment_required`: for ' +
-          'POST /v1/login/enroll/totp or /passkey, within 15 minutes.',
+          'With `mfa_required`: the ticket for POST /v1/login/factor, valid for five minutes. With ' +
+          '`mfa_enrollment_required`: the ticket for POST /v1/login/enroll/totp or /passkey, valid for 15 ' +
+          'minutes.',
       }),
     ),
     methods: Type.Optional(
       Type.Array(Type.String({ 'x-extensible-enum': ['totp', 'passkey', 'recovery_code'] }), {
         description:
-          'With `mfa_required`: the second factors that complete the log-in. With `mfa_enrollment_required`: those that can be added.',
+          'With `mfa_required`: the second factors that complete the log-in. With `mfa_enrollment_required`: the ' +
+          'second factors that can be added.',
       }),
     ),
     confirmation: Type.Optional(
       Type.String({
         'x-extensible-enum': ['none', 'email', 'link'],
         description:
-          'With `mfa_enrollment_required`: what POST /v1/login/enroll/code takes first. `email`: a code that POST ' +
-          '/v1/login/enroll/code/request mails; `link`: the token of an operator; `none`: nothing.',
+          'With `mfa_enrollment_required`: what to send to POST /v1/login/enroll/code before a factor can be ' +
+          'added. `email`: a code that POST /v1/login/enroll/code/request mails; `link`: a token from an ' +
+          'operator; `none`: no confirmation is needed.',
       }),
     ),
-    request_id: Type.String({ description: "The request's id, as it is in the log." }),
+    request_id: Type.String({ description: 'The id of the request, as logged.' }),
   },
   {
     $id: 'Problem',
-    description: 'An error as RFC 9457 defines it, with a stable code.',
+    description: 'An error in the format of RFC 9457, with a stable code.',
     examples: [new PublicProblem('not_found').toBody('fq3k1z-2b')],
   },
 )
@@ -59,24 +62,24 @@ export const METHODS_EXAMPLE = { methods: TICKET_EXAMPLE.methods }
 
 /** The description of a status, and its usual code. */
 const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
-  400: { description: 'The request is not valid; `code` and `errors` say why.', code: 'validation_failed' },
+  400: { description: 'The request is not valid; see `code` and `errors`.', code: 'validation_failed' },
   401: { description: 'No access token was sent, or it is not valid.', code: 'invalid_token' },
-  403: { description: 'The access token lacks the scope or the role for this.', code: 'insufficient_scope' },
-  404: { description: 'There is no such row, or it is not yours.', code: 'not_found' },
+  403: { description: 'The access token lacks the required scope or role.', code: 'insufficient_scope' },
+  404: { description: 'The resource does not exist, or it belongs to another user.', code: 'not_found' },
   409: { description: 'The name is taken, or the request conflicts with the current state.', code: 'username_taken' },
-  412: { description: 'The row has changed since it was read.', code: 'precondition_failed' },
+  412: { description: 'The row has changed since the client read it.', code: 'precondition_failed' },
   413: { description: 'The body is too large.', code: 'body_too_large' },
-  415: { description: 'The body has another Content-Type than this operation takes.', code: 'unsupported_media_type' },
-  429: { description: 'Too many tries; see Retry-After.', code: 'too_many_attempts' },
+  415: { description: 'This operation does not support the Content-Type of the body.', code: 'unsupported_media_type' },
+  429: { description: 'Too many attempts; see Retry-After.', code: 'too_many_attempts' },
   431: { description: 'The headers are too large.', code: 'headers_too_large' },
-  500: { description: 'A bug in the service; `request_id` finds it in the log.', code: 'internal_error' },
+  500: { description: 'A bug in the service; search the log for `request_id`.', code: 'internal_error' },
   503: { description: 'Temporarily unavailable; see Retry-After.', code: 'database_unavailable' },
 }
 
 export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait before trying again.' }) }
 
 const HEADERS: Record<number, Record<string, TSchema>> = {
-  401: { 'WWW-Authenticate': Type.String({ description: 'RFC 6750 section 3.' }) },
+  401: { 'WWW-Authenticate': Type.String({ description: 'The authentication challenge, RFC 6750 section 3.' }) },
   429: retryAfter,
   503: retryAfter,
 }

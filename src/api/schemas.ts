@@ -15,8 +15,8 @@ export function oneOf<const Word extends string>(words: readonly Word[], options
   return Type.Unsafe<Word>({ type: 'string', enum: [...words], ...options })
 }
 
-export const createdAt = Type.String({ format: 'date-time', description: 'When it was created, in UTC.' })
-export const updatedAt = Type.String({ format: 'date-time', description: 'When it last changed, in UTC.' })
+export const createdAt = Type.String({ format: 'date-time', description: 'Time of creation, in UTC.' })
+export const updatedAt = Type.String({ format: 'date-time', description: 'Time of the last change, in UTC.' })
 
 /** An id. With `int64`: otherwise, generated clients of typed languages use 32 bits, and imported ids are larger. */
 export function idOf(description: string, bounds: { minimum?: number; maximum?: number } = {}) {
@@ -31,7 +31,7 @@ export function sentId(description: string) {
 export const rowId = idOf('The id of the row.')
 
 export function pageOf<Schema extends TSchema>(schema: Schema) {
-  return Type.Array(ref(schema), { description: 'The rows of this page.' })
+  return Type.Array(ref(schema), { description: 'The items on this page.' })
 }
 
 /** A row's id in a path. The validator reads only decimal digits, so that `0x10` and blanks are refused. */
@@ -43,7 +43,7 @@ export function noContent(description: string, headers?: Record<string, TSchema>
 }
 
 export const etagHeader = {
-  ETag: Type.String({ description: 'Changes with the row; for If-Match and If-None-Match.' }),
+  ETag: Type.String({ description: 'The version of the row, for If-Match and If-None-Match.' }),
 }
 
 /** A response with one row and its ETag. */
@@ -56,9 +56,11 @@ export function rowAnswer<Schema extends TSchema>(schema: Schema) {
 }
 
 export const ifMatch = Type.Object({
-  'if-match': Type.Optional(Type.String({ description: "Makes the change only if this is still the row's ETag." })),
+  'if-match': Type.Optional(
+    Type.String({ description: 'The ETag of your copy. The request fails if the row has another ETag by now.' }),
+  ),
 })
 
 export const ifNoneMatch = Type.Object({
-  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of the copy you have.' })),
+  'if-none-match': Type.Optional(Type.String({ description: 'The ETag of your copy.' })),
 })

@@ -5,13 +5,13 @@ import { ref } from '../api/schemas.js'
 // Schemas of the tutorials' responses, for their OpenAPI document and for serialisation.
 
 const TOKEN_EXAMPLE = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl'
-export const accessToken = Type.String({ description: 'For the Authorization header, after `Bearer `.' })
+export const accessToken = Type.String({ description: 'The token. Send it as `Authorization: Bearer ...`.' })
 
 export const AccessToken = Type.Object(
   { access_token: accessToken },
   {
     $id: 'AccessToken',
-    description: 'The token, as the Flask tutorials answer.',
+    description: 'The token, in the format of the Flask tutorials.',
     examples: [{ access_token: TOKEN_EXAMPLE }],
   },
 )
@@ -29,52 +29,52 @@ export const UserToken = Type.Object(
   { access_token: accessToken, token_type: Type.String(), username: Type.String() },
   {
     $id: 'UserToken',
-    description: 'The token, its type, and whose it is.',
+    description: 'The token, its type and the user name.',
     examples: [{ access_token: TOKEN_EXAMPLE, token_type: 'bearer', username: 'dave' }],
   },
 )
 
 export const MsgError = Type.Object(
   { msg: Type.String() },
-  { $id: 'MsgError', description: 'What went wrong.', examples: [{ msg: 'Bad username or password' }] },
+  { $id: 'MsgError', description: 'An error.', examples: [{ msg: 'Bad username or password' }] },
 )
 
 export const MessageError = Type.Object(
   { message: Type.String() },
-  { $id: 'MessageError', description: 'What went wrong.', examples: [{ message: 'Invalid username or password' }] },
+  { $id: 'MessageError', description: 'An error.', examples: [{ message: 'Invalid username or password' }] },
 )
 
 export const SmorestError = Type.Object(
   { code: Type.Integer(), status: Type.String() },
   {
     $id: 'SmorestError',
-    description: 'What Flask-Smorest itself says.',
+    description: 'An error in the format of Flask-Smorest.',
     examples: [{ code: 400, status: 'Bad Request' }],
   },
 )
 
 export const DetailError = Type.Object(
   { detail: Type.String() },
-  { $id: 'DetailError', description: 'What went wrong.', examples: [{ detail: 'Incorrect username or password' }] },
+  { $id: 'DetailError', description: 'An error.', examples: [{ detail: 'Incorrect username or password' }] },
 )
 
 export const ValidationError = Type.Object(
   {
     detail: Type.Array(
       Type.Object({
-        type: Type.String({ description: 'What kind of flaw it is, for programs.' }),
+        type: Type.String({ description: 'The machine-readable type of the error.' }),
         loc: Type.Array(Type.Unsafe<string | number>({ type: ['string', 'integer'] }), {
-          description: 'Where it is, from the outside in.',
+          description: 'The location of the error, from the outermost part to the innermost.',
         }),
-        msg: Type.String({ description: 'What is wrong, for people.' }),
-        input: Type.Unknown({ description: 'What was found there, where that is no secret.' }),
-        ctx: Type.Optional(Type.Unknown({ description: 'What the sentence refers to.' })),
+        msg: Type.String({ description: 'A human-readable description of the error.' }),
+        input: Type.Unknown({ description: 'The invalid value, unless it may be a secret.' }),
+        ctx: Type.Optional(Type.Unknown({ description: 'The values that `msg` refers to.' })),
       }),
     ),
   },
   {
     $id: 'ValidationError',
-    description: 'Each thing that is wrong with the request, as FastAPI lists them.',
+    description: 'The errors of the request, in the format of FastAPI.',
     examples: [{ detail: [{ type: 'missing', loc: ['body', 'password'], msg: 'Field required', input: null }] }],
   },
 )

@@ -14,14 +14,14 @@ function bytes(description: string, maxLength = DATA_LENGTH) {
 const Descriptor = Type.Object(
   {
     id: Type.String({ description: 'The credential id, in base64url.' }),
-    type: Type.String({ description: '`public-key`.' }),
-    transports: Type.Optional(Type.Array(Type.String(), { description: 'How the device is reached.' })),
+    type: Type.String({ description: 'Always `public-key`.' }),
+    transports: Type.Optional(Type.Array(Type.String(), { description: 'The transports of the device.' })),
   },
   { description: 'A passkey.' },
 )
 
-const challenge = Type.String({ description: 'What the passkey signs, in base64url; good for five minutes, once.' })
-const timeout = Type.Integer({ description: 'For how long the browser asks, in milliseconds.' })
+const challenge = Type.String({ description: 'The challenge to sign, in base64url. Valid once, for five minutes.' })
+const timeout = Type.Integer({ description: 'The time that the browser waits for the user, in milliseconds.' })
 const CHALLENGE = 'q83vEjRWeJC3xuX2BxiNQwGTqbzk1m5xT2b1mYw1xqE5Aj0yZrs'
 
 export const PasskeyCreationOptions = Type.Object(
@@ -29,41 +29,45 @@ export const PasskeyCreationOptions = Type.Object(
     rp: Type.Object(
       {
         id: Type.String({ description: 'The domain that the passkey is for.' }),
-        name: Type.String({ description: 'What the service is called.' }),
+        name: Type.String({ description: 'The name of the service.' }),
       },
       { description: 'This service.' },
     ),
     user: Type.Object(
       {
-        id: Type.String({ description: 'The user handle, in base64url: random to everybody else.' }),
-        name: Type.String({ description: 'The user name, or the address.' }),
-        displayName: Type.String({ description: 'What the person is called.' }),
+        id: Type.String({
+          description: 'The user handle, in base64url: an opaque value that reveals nothing about the user.',
+        }),
+        name: Type.String({ description: 'The user name, or the e-mail address.' }),
+        displayName: Type.String({ description: 'The display name.' }),
       },
-      { description: 'Whose passkey it is to be.' },
+      { description: 'The owner of the new passkey.' },
     ),
     challenge,
     pubKeyCredParams: Type.Array(
       Type.Object({
-        alg: Type.Integer({ description: 'The algorithm, as COSE numbers it.' }),
-        type: Type.String({ description: '`public-key`.' }),
+        alg: Type.Integer({ description: 'The COSE number of the algorithm.' }),
+        type: Type.String({ description: 'Always `public-key`.' }),
       }),
-      { description: 'The algorithms that are taken.' },
+      { description: 'The supported algorithms.' },
     ),
     timeout,
-    attestation: Type.String({ description: '`none`: nobody asks what the device is.' }),
-    excludeCredentials: Type.Array(Descriptor, { description: 'The passkeys that the account has.' }),
+    attestation: Type.String({ description: '`none`: no attestation of the device is requested.' }),
+    excludeCredentials: Type.Array(Descriptor, {
+      description: 'The existing passkeys of the account, which must not be registered again.',
+    }),
     authenticatorSelection: Type.Object(
       {
-        residentKey: Type.String({ description: '`required`: it logs in without a name.' }),
-        requireResidentKey: Type.Boolean({ description: 'The same for old browsers.' }),
-        userVerification: Type.String({ description: '`required`: a fingerprint, a face or a PIN.' }),
+        residentKey: Type.String({ description: '`required`: the passkey can log in without a user name.' }),
+        requireResidentKey: Type.Boolean({ description: 'The same requirement for old browsers.' }),
+        userVerification: Type.String({ description: '`required`: the device checks a fingerprint, a face or a PIN.' }),
       },
-      { description: 'What the device must do.' },
+      { description: 'Requirements for the device.' },
     ),
   },
   {
     $id: 'PasskeyCreationOptions',
-    description: 'For `PublicKeyCredential.parseCreationOptionsFromJSON` of a browser.',
+    description: "Options for the browser's `PublicKeyCredential.parseCreationOptionsFromJSON`.",
     examples: [
       {
         rp: { id: 'login.example.com', name: 'Example' },
@@ -84,26 +88,29 @@ export const PasskeyRequestOptions = Type.Object(
     rpId: Type.String({ description: 'The domain of the passkeys.' }),
     challenge,
     timeout,
-    userVerification: Type.String({ description: '`required`: a fingerprint, a face or a PIN.' }),
+    userVerification: Type.String({ description: '`required`: the device checks a fingerprint, a face or a PIN.' }),
     allowCredentials: Type.Optional(
-      Type.Array(Descriptor, { description: 'The passkeys of the account, where it is known.' }),
+      Type.Array(Descriptor, { description: 'The passkeys of the account, if a ticket identifies the account.' }),
     ),
   },
   {
     $id: 'PasskeyRequestOptions',
-    description: 'For `PublicKeyCredential.parseRequestOptionsFromJSON` of a browser.',
+    description: "Options for the browser's `PublicKeyCredential.parseRequestOptionsFromJSON`.",
     examples: [{ rpId: 'login.example.com', challenge: CHALLENGE, timeout: 240_000, userVerification: 'required' }],
   },
 )
 
 const credential = {
   id: bytes('The credential id, in base64url.', ID_LENGTH),
-  rawId: bytes('The same once more.', ID_LENGTH),
-  type: Type.String({ maxLength: 64, description: '`public-key`.' }),
+  rawId: bytes('The credential id again, in base64url.', ID_LENGTH),
+  type: Type.String({ maxLength: 64, description: 'Always `public-key`.' }),
   authenticatorAttachment: Type.Optional(
-    Type.String({ maxLength: 64, description: 'Whether the device is this one.' }),
+    Type.String({
+      maxLength: 64,
+      description: 'Whether the authenticator is part of the device (`platform`) or separate (`cross-platform`).',
+    }),
   ),
-  clientExtensionResults: Type.Optional(Type.Unsafe<object>({ type: 'object', description: 'Not read.' })),
+  clientExtensionResults: Type.Optional(Type.Unsafe<object>({ type: 'object', description: 'Ignored.' })),
 }
 const CLIENT_DATA = 'eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0'
 
@@ -112,21 +119,21 @@ export const CreatedPasskey = Type.Object(
     ...credential,
     response: Type.Object(
       {
-        clientDataJSON: bytes('What the browser was asked, in base64url.'),
-        attestationObject: bytes('The new public key, in base64url.'),
+        clientDataJSON: bytes('The client data from the browser, in base64url.'),
+        attestationObject: bytes('The attestation object with the new public key, in base64url.'),
         transports: Type.Optional(
           Type.Array(Type.String({ maxLength: 32, pattern: '^[a-z-]+$' }), {
             maxItems: 16,
-            description: 'How the device is reached.',
+            description: 'The transports of the device.',
           }),
         ),
       },
-      { description: 'What the device answered.' },
+      { description: 'The response of the device.' },
     ),
   },
   {
     $id: 'CreatedPasskey',
-    description: 'What `navigator.credentials.create` resolved to, by its `toJSON()`.',
+    description: 'The `toJSON()` of the credential that `navigator.credentials.create` returned.',
     examples: [
       {
         id: 'zSZtu3Lkt0gG2rTzQfV5CA',
@@ -144,19 +151,23 @@ export const ShownPasskey = Type.Object(
     ...credential,
     response: Type.Object(
       {
-        clientDataJSON: bytes('What the browser was asked, in base64url.'),
-        authenticatorData: bytes('What the device says of itself, in base64url.'),
-        signature: bytes('The signature of both, in base64url.'),
+        clientDataJSON: bytes('The client data from the browser, in base64url.'),
+        authenticatorData: bytes('The authenticator data, in base64url.'),
+        signature: bytes('The signature over the authenticator data and the client data, in base64url.'),
         userHandle: Type.Optional(
-          Type.Unsafe<string | null>({ type: ['string', 'null'], maxLength: 128, description: 'Whose passkey it is.' }),
+          Type.Unsafe<string | null>({
+            type: ['string', 'null'],
+            maxLength: 128,
+            description: 'The user handle of the owner of the passkey.',
+          }),
         ),
       },
-      { description: 'What the device answered.' },
+      { description: 'The response of the device.' },
     ),
   },
   {
     $id: 'ShownPasskey',
-    description: 'What `navigator.credentials.get` resolved to, by its `toJSON()`.',
+    description: 'The `toJSON()` of the credential that `navigator.credentials.get` returned.',
     examples: [
       {
         id: 'zSZtu3Lkt0gG2rTzQfV5CA',

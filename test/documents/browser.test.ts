@@ -63,7 +63,7 @@ t.test('the page at /docs', { skip }, async (t) => {
     t.equal(await execute(page, 'auth', 'register'), '201')
     await page.locator('#operations-auth-register .opblock-summary-control').click()
     t.ok(Number(await tooWide()) <= 0, 'an open operation')
-    for (const words of ['A first walk', '첫걸음'])
+    for (const words of ['First steps', '첫걸음'])
       t.equal(await page.locator('.info').getByText(words).count(), 1, words)
     const color = await page.evaluate("getComputedStyle(document.querySelector('.topbar')).backgroundColor")
     t.equal(color, 'rgb(26, 86, 196)', 'the top bar has the colour of the project')
