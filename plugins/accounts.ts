@@ -118,6 +118,6 @@ async function warnOfPasskeys({ config, passkeys, log }: FastifyInstance): Promi
   const orphans = await passkeys.countOrphans()
   if (orphans > 0)
     log.warn(
-      `${orphans} passkeys are of another RP_ID than ${config.RP_ID || '(none)'}, and of no use until it is theirs again`,
+      `${orphans} passkeys belong to another RP_ID than ${config.RP_ID || '(none)'} and cannot be used with this one`,
     )
 }

@@ -35,7 +35,7 @@ export default plugin(
     app.decorate('mail', { outbox, delivery })
     app.addHook('onListen', async () => {
       if (config.MAIL_LINKS === '')
-        log.info('mails carry codes and no links: there are no pages, and MAIL_LINKS is not set')
+        log.info('mails contain codes but no links: there are no pages, and MAIL_LINKS is not set')
       delivery.start()
     })
     let stopped: Promise<void> | undefined

@@ -56,7 +56,7 @@ export default plugin(
           isFailing = false
         } catch (error) {
           // Logged once: otherwise an outage of an hour would fill the log.
-          if (!isFailing) app.log.warn({ err: error }, 'upkeep fails and is tried again')
+          if (!isFailing) app.log.warn({ err: error }, 'upkeep failed; retrying')
           isFailing = true
         }
         timer = setTimeout(start, pauseMs).unref()

@@ -50,11 +50,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const mayAsk = !interaction.prompts.includes('none')
       if (session === undefined || isLogInNeeded(authorization, session)) {
         if (mayAsk) return askToLogIn(request, reply, { authorization, session })
-        return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
+        return redirect(
+          reply,
+          refusalTo(authorization, 'login_required', 'The user must log in, but prompt=none forbids asking.'),
+        )
       }
       if (!(await isConsentNeeded(authorization, session))) return redirect(reply, answerTo(authorization, session))
       if (mayAsk) return askForConsent(request, reply, { authorization, session, query: flowOf(request) })
-      return redirect(reply, refusalTo(authorization, 'consent_required', 'Nobody is asked for consent.'))
+      return redirect(
+        reply,
+        refusalTo(authorization, 'consent_required', 'The user must consent, but prompt=none forbids asking.'),
+      )
     },
   })
 
@@ -70,7 +76,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const authorization = await read(request, reply)
       if (authorization === undefined) return reply
       if (authorization.interaction.prompts.includes('none')) {
-        return redirect(reply, refusalTo(authorization, 'login_required', 'Nobody is asked to log in.'))
+        return redirect(
+          reply,
+          refusalTo(authorization, 'login_required', 'The user must log in, but prompt=none forbids asking.'),
+        )
       }
       return isConsent
         ? decide(authorization, body, { request, reply })
@@ -99,7 +108,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         return reply.page(enrolledPage(recoveryCodes, `${path}${afterLogIn(flowOf(request))}`, locale), locale)
       }
       if (isOther(authorization, session)) {
-        return hop(reply, refusalTo(authorization, 'login_required', 'Somebody else has logged in.'))
+        const message = 'The user who logged in is not the user of id_token_hint.'
+        return hop(reply, refusalTo(authorization, 'login_required', message))
       }
       if (!(await isConsentNeeded(authorization, session))) return hop(reply, answerTo(authorization, session))
       return askForConsent(request, reply, { authorization, session, query: afterLogIn(flowOf(request)) })
@@ -120,7 +130,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     if (session?.id !== asked || isLogInNeeded(authorization, session)) {
       return redirect(reply, formOf(request, authorization).action)
     }
-    if (consent === 'no') return hop(reply, refusalTo(authorization, 'access_denied', 'The person did not agree.'))
+    if (consent === 'no') return hop(reply, refusalTo(authorization, 'access_denied', 'The user did not consent.'))
     const agreed = { userId: session.userId, scope: authorization.scope }
     await app.consents.grant(authorization.client, agreed, client)
     return hop(reply, answerTo(authorization, session))

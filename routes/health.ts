@@ -9,7 +9,7 @@ const READINESS_TIMEOUT_MS = 1_500
 /** A busy process must count as alive: if it is killed, the others get its load as well. */
 const ANSWER_ALWAYS = () => {}
 
-const NO_KEY = 'There is no signing key that opens with this SECRET_KEY: see latchkey keys list.'
+const NO_KEY = 'No signing key can be decrypted with this SECRET_KEY: see latchkey keys list.'
 
 const Health = Type.Object(
   { status: oneOf(['ok'], { description: 'Always `ok`. If a check fails, the response is 503.' }) },

@@ -19,22 +19,22 @@ const [UNPRIVILEGED_PORT, OTHER_PORT, LAST_PORT] = [1_024, 8_080, 65_535]
 const COMMANDS: Commands = {
   serve: { summary: 'start the service', load: () => import('./commands/serve.js') },
   migrate: { summary: 'bring the database up to date', load: () => import('./commands/migrate.js') },
-  users: { summary: 'create accounts, list, disable and change them', load: () => import('./commands/users.js') },
-  clients: { summary: 'register OAuth clients, rotate their secrets', load: () => import('./commands/clients.js') },
+  users: { summary: 'create, list, change and disable accounts', load: () => import('./commands/users.js') },
+  clients: { summary: 'register OAuth clients and rotate their secrets', load: () => import('./commands/clients.js') },
   'api-keys': { summary: "list and revoke people's API keys", load: () => import('./commands/api-keys.js') },
   keys: { summary: 'list, rotate, retire and reseal signing keys', load: () => import('./commands/keys.js') },
-  import: { summary: "take over another application's people", load: () => import('./commands/import.js') },
+  import: { summary: 'import the users of another application', load: () => import('./commands/import.js') },
   copy: { summary: 'copy everything into an empty database', load: () => import('./commands/copy.js') },
   backup: { summary: 'copy the SQLite database while it is in use', load: () => import('./commands/backup.js') },
   mail: { summary: 'send a test mail', load: () => import('./commands/mail.js') },
   config: { summary: 'show the settings in force, secrets masked', load: () => import('./commands/config.js') },
   openapi: { summary: 'print the OpenAPI document', load: () => import('./commands/openapi.js') },
   healthcheck: {
-    summary: 'ask the service on this machine how it is',
+    summary: 'check whether the service on this machine is ready',
     load: () => import('./commands/healthcheck.js'),
   },
   completion: {
-    summary: 'complete commands at the Tab key of bash and zsh',
+    summary: 'print a script for Tab completion in bash and zsh',
     load: async () => (await import('./commands/completion.js')).completionOf(COMMANDS),
   },
 }
@@ -118,7 +118,7 @@ function parse(name: string, command: Command, args: string[]) {
     const variable = setting.toUpperCase().replaceAll('-', '_')
     const isSetting = Object.hasOwn(Settings.properties, variable)
     const hint = isSetting
-      ? `settings are variables: ${variable}=${args[args.indexOf(option) + 1] ?? '...'} latchkey ${name}`
+      ? `settings are environment variables: ${variable}=${args[args.indexOf(option) + 1] ?? '...'} latchkey ${name}`
       : `see latchkey ${name} --help`
     throw new UsageError(`there is no option ${option}; ${hint}`)
   }
@@ -170,8 +170,8 @@ function reasonOf(error: unknown): string | undefined {
 /** What to do about an address on which the service cannot listen. */
 function remedyFor({ code, port = 0, syscall, setting = 'PORT' }: ListenError): string[] {
   const other = `${setting}=${port >= UNPRIVILEGED_PORT && port < LAST_PORT ? port + 1 : OTHER_PORT}`
-  if (code === 'EADDRINUSE') return [`stop what listens there, or choose another: ${other}`]
-  if (code === 'EACCES') return [`this user may not listen on that port: choose another, ${other}`]
+  if (code === 'EADDRINUSE') return [`stop the program that listens there, or choose another port: ${other}`]
+  if (code === 'EACCES') return [`this user may not listen on that port: choose another port, ${other}`]
   if (code !== 'EADDRNOTAVAIL' && syscall !== 'getaddrinfo') return []
   return ['HOST must be an address of this machine, or HOST=0.0.0.0 for all of its IPv4 addresses']
 }

@@ -52,7 +52,7 @@ export default plugin(
 
     function notFound(path: string): Problem {
       if (path.endsWith('/') && methodsAt(path.slice(0, -1))) {
-        return new Problem('not_found', { detail: 'This address has no slash at its end.' })
+        return new Problem('not_found', { detail: 'This address must not end with a slash.' })
       }
       return new Problem(
         'not_found',

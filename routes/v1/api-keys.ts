@@ -147,7 +147,7 @@ function expiryFrom(text: string): number {
   const expiresAt = milliseconds(text, { in: 'body', path: '/expires_at' })
   const left = expiresAt - Date.now()
   if (left <= 0 || left > LONGEST_LIFE_MS) {
-    throw new Problem('key_rejected', { detail: 'expires_at lies in the future, and within a year.' })
+    throw new Problem('key_rejected', { detail: 'expires_at must be in the future, and within a year.' })
   }
   return expiresAt
 }

@@ -169,7 +169,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       password: async (request) => {
         // Only for Latchkey's own client: other clients must never see a password.
         if ((await app.oauth.findClient(request)) !== undefined) {
-          throw new OAuthError('unauthorized_client', 'Clients do not get passwords; use another grant.')
+          throw new OAuthError('unauthorized_client', 'The password grant is not for OAuth clients; use another grant.')
         }
         refuseScope(request.body)
         const username = required(request.body, 'username')
@@ -202,7 +202,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request): Promise<Answer> => {
       const grantType = required(request.body, 'grant_type')
       const grant = Object.hasOwn(grants, grantType) ? grants[grantType] : undefined
-      if (grant === undefined) throw new OAuthError('unsupported_grant_type', 'This grant_type is not answered here.')
+      if (grant === undefined) throw new OAuthError('unsupported_grant_type', 'This grant_type is not supported.')
       return grant(request)
     },
   })
@@ -235,6 +235,6 @@ function verifierIn(body: TokenForm, client: OAuthClient): string | undefined {
 
 /** Latchkey's own tokens have no scopes, so a request for one is refused. */
 function refuseScope({ scope, resource }: TokenForm): void {
-  if (scope) throw new OAuthError('invalid_scope', 'There are no scopes to ask for.')
-  if (resource) throw new OAuthError('invalid_target', 'There are no resources to ask for.')
+  if (scope) throw new OAuthError('invalid_scope', 'This grant does not take scope.')
+  if (resource) throw new OAuthError('invalid_target', 'This grant does not take resource.')
 }

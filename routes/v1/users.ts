@@ -161,7 +161,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       if (request.params.id === actorOf(request).id) {
         // An access token alone, which may be stolen, must not be enough to delete the own account.
-        throw new Problem('account_protected', { detail: 'Use POST /v1/me/delete.' })
+        throw new Problem('account_protected', { detail: 'For your own account, use POST /v1/me/delete.' })
       }
       await app.accounts.delete(request.params.id, actorOf(request))
       return reply.code(204).send()

@@ -77,7 +77,8 @@ export class Administration {
   createPasswordReset(userId: number, actor: Actor): Promise<Issued | undefined> {
     return this.#database.transaction(async (db) => {
       await assertManager(this.#database, db, actor)
-      if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use POST /v1/me/password.' })
+      if (actor.id === userId)
+        throw new Problem('account_protected', { detail: 'For your own account, use POST /v1/me/password.' })
       const user = await lockAccount(this.#database, db, userId)
       if (actor.id !== null && user.role === 'admin') {
         const detail = 'The password of an admin is reset on the command line: latchkey users reset-password <who>.'

@@ -166,7 +166,8 @@ export class SecondFactors {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
       await assertManager(database, db, actor)
-      if (actor.id === userId) throw new Problem('account_protected', { detail: 'Use DELETE /v1/me/factors/{id}.' })
+      if (actor.id === userId)
+        throw new Problem('account_protected', { detail: 'For your own account, use DELETE /v1/me/factors/{id}.' })
       const user = await lockAccount(database, db, userId)
       if (actor.id !== null && user.role === 'admin') {
         const detail = 'The factors of an admin are removed on the command line: latchkey users remove-factors <who>.'

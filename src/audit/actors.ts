@@ -46,7 +46,7 @@ export async function assertManager(database: Database, db: Db, actor: Actor): P
 /** Refuses changes to an admin by a client, because no person supervises a client. @throws Problem account_protected */
 export function assertMayTouch(actor: Actor, role: string): void {
   if (actor.clientId === undefined || role !== 'admin') return
-  throw new Problem('account_protected', { detail: 'A client changes no admins, and makes none.' })
+  throw new Problem('account_protected', { detail: 'A client cannot change or create admins.' })
 }
 
 /** The event columns for the actor. */

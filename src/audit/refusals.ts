@@ -36,7 +36,9 @@ export class Refusals {
   /** Records a refusal, once per window. `whom` identifies the client: a budget, or an account and a route. */
   note(whom: string, event: Event, client: Client): void {
     if (!this.#isFirst(whom, event.type)) return
-    this.#events.record(event, client).catch((error) => this.#onLost('a refusal is not in the audit log', error))
+    this.#events
+      .record(event, client)
+      .catch((error) => this.#onLost('a refused attempt could not be written to the audit log', error))
   }
 
   #isFirst(whom: string, type: Event['type']): boolean {
@@ -49,7 +51,8 @@ export class Refusals {
     this.#recorded.set(type, recorded)
     if (recorded.has(whom) || recorded.size >= MOST_OF_A_TYPE) return false
     recorded.add(whom)
-    if (recorded.size === MOST_OF_A_TYPE) this.#onLost(`for the rest of an hour no more ${type} goes to the audit log`)
+    if (recorded.size === MOST_OF_A_TYPE)
+      this.#onLost(`too many ${type} events: no more of them are written to the audit log for the rest of the hour`)
     return true
   }
 }

@@ -67,7 +67,7 @@ export class ApiKeys {
     const { tables, now } = this.#database
     const refused = wordsOf(asked.scope).find((word) => !isForKeys(word, owner.role))
     if (refused !== undefined)
-      throw new Problem('key_rejected', { detail: `No key of yours can have the scope ${refused}.` })
+      throw new Problem('key_rejected', { detail: `Your keys cannot have the scope ${refused}.` })
     const key = makeApiKey(this.#checkKey)
     return this.#database.transaction(async (db) => {
       await this.#assertRoom(db, owner.id)

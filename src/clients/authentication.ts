@@ -58,11 +58,11 @@ export class ClientAuthentication {
     const { client_id: named, client_secret: secret, client_assertion: assertion } = body
     const basic = credentialsIn(authorization)
     if ([basic, secret, assertion].filter(Boolean).length > 1) {
-      throw new OAuthError('invalid_request', 'The client must authenticate in one way alone.')
+      throw new OAuthError('invalid_request', 'The client must use only one authentication method.')
     }
     const claimed = assertion ? this.#assertions.claimedBy(assertion) : basic?.id
     const id = claimed ?? named
-    if (named && named !== id) throw new OAuthError('invalid_request', 'client_id is not that of the credentials.')
+    if (named && named !== id) throw new OAuthError('invalid_request', 'client_id does not match the credentials.')
     if (!id) return undefined
     if (basic) return { method: 'secret', ...basic }
     if (secret) return { method: 'secret', id, secret }
@@ -123,7 +123,7 @@ function formDecoded(text: string): string {
  */
 function refusal({ authorization }: Presented): OAuthError {
   const isBasic = /^basic /i.test(authorization ?? '')
-  return new OAuthError('invalid_client', 'The client is not known, is disabled, or did not prove who it is.', {
+  return new OAuthError('invalid_client', 'The client is unknown or disabled, or its authentication failed.', {
     status: 401,
     ...(isBasic && { headers: { 'www-authenticate': 'Basic realm="latchkey"' } }),
   })

@@ -100,7 +100,7 @@ export class Clients {
       const columns = { ...columnsOf(registration), isActive: isActive ?? before.isActive }
       if (hasSecret(before.authMethod) !== hasSecret(columns.authMethod)) {
         throw new Problem('client_rejected', {
-          detail: 'A client with a secret keeps one, and one without gets none: register another client.',
+          detail: 'A client cannot change from a secret to none, or back: register another client.',
         })
       }
       const changed = Object.entries(columns).filter(([name, value]) => before[name as keyof ClientRow] !== value)

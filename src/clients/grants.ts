@@ -38,7 +38,7 @@ export function scopeOfUser({ scopes }: OAuthClient, granted: string, requested:
   const words = wordsOf(granted).filter((word) => scopes.includes(word))
   if (!requested) return words.join(' ')
   if (!wordsOf(requested).every((word) => words.includes(word))) {
-    throw new OAuthError('invalid_scope', 'The scope is more than was granted.')
+    throw new OAuthError('invalid_scope', 'The scope exceeds the granted scope.')
   }
   return storedScope(requested)
 }

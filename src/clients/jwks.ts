@@ -29,7 +29,7 @@ export interface AssertionKey {
 export function flawOfJwks({ keys }: { keys: Record<string, unknown>[] }): string | undefined {
   if (keys.length === 0 || keys.length > KEYS_MAX) return `holds 1 to ${KEYS_MAX} keys`
   const kids = keys.map(({ kid }) => kid).filter((kid) => kid !== undefined)
-  if (new Set(kids).size < kids.length) return 'names two keys by the same kid'
+  if (new Set(kids).size < kids.length) return 'has two keys with the same kid'
   for (const [index, jwk] of keys.entries()) {
     const flaw = flawOf(jwk)
     if (flaw !== undefined) return `keys[${index}] ${flaw}`
@@ -48,13 +48,13 @@ export function assertionKeys({ keys }: { readonly keys: readonly Record<string,
 
 function flawOf(jwk: Record<string, unknown>): string | undefined {
   const secret = PRIVATE.find((name) => Object.hasOwn(jwk, name))
-  if (secret !== undefined) return `is no public key: it holds \`${secret}\``
+  if (secret !== undefined) return `is not a public key: it contains \`${secret}\``
   if (algorithmOf(jwk) === undefined) {
     return 'must be EC with P-256 or P-384, RSA or Ed25519, with an `alg` that fits or none'
   }
   const { kid, use } = jwk
   if (kid !== undefined && (typeof kid !== 'string' || kid.length > KID_LONGEST))
-    return 'has a kid that is no short text'
+    return 'has a kid that is not a short text'
   if (use !== undefined && use !== 'sig') return 'is not for signatures'
   try {
     const bits = createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails?.modulusLength ?? RSA_BITS_MIN

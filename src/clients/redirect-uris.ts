@@ -19,10 +19,10 @@ export function flawOfRedirectUri(uri: string, isPublic: boolean): string | unde
   if (uri.includes('#')) return 'must have no fragment'
   if (!URL.canParse(uri)) return 'must be an absolute address'
   const { protocol, username, password } = new URL(uri)
-  if (username !== '' || password !== '') return 'must hold no user name and no password'
+  if (username !== '' || password !== '') return 'must not contain a user name or a password'
   if (protocol === 'https:') return /^https:\/\/[^/]/.test(uri) ? undefined : 'must begin with https://'
   if (protocol === 'http:') {
-    return LOOPBACK.test(uri) ? undefined : 'must be https; http is for 127.0.0.1 and [::1] alone'
+    return LOOPBACK.test(uri) ? undefined : 'must be https; http is only for 127.0.0.1 and [::1]'
   }
   if (!PRIVATE_USE.test(uri)) return 'must be https, or a scheme with a dot such as com.example.app:/callback'
   return isPublic

@@ -84,9 +84,9 @@ export function randomClientId(): string {
 /** @throws Problem client_rejected if the id is invalid or reserved */
 export function assertClientId(id: string): void {
   if (!new RegExp(CLIENT_ID_PATTERN).test(id)) {
-    refuse('client_id begins with a letter and has 3 to 64 letters, digits, `_` and `-`.')
+    refuse('client_id must begin with a letter and have 3 to 64 letters, digits, `_` and `-`.')
   }
-  if (RESERVED.test(id)) refuse('client_id `latchkey` is the service itself.')
+  if (RESERVED.test(id)) refuse('client_id `latchkey` is reserved for the service itself.')
 }
 
 /**
@@ -99,21 +99,21 @@ export function assertRegistration(registration: Registration, issuer: Issuer): 
   assertTexts(registration)
   if (method === 'private_key_jwt' && jwks === null) refuse('private_key_jwt needs jwks, with the public keys.')
   if (method !== 'private_key_jwt' && jwks !== null)
-    refuse('jwks belongs to token_endpoint_auth_method private_key_jwt.')
+    refuse('jwks is only for token_endpoint_auth_method private_key_jwt.')
   if (jwks !== null) refuseIf('jwks', flawOfJwks(jwks))
   if (isPublic && grants.includes('client_credentials')) {
     refuse('client_credentials is for clients that authenticate; a public client (none) cannot keep a secret.')
   }
   if (isPublic && !registration.require_pkce) {
     refuse(
-      'require_pkce is false only for clients that authenticate: for a public client, PKCE proves that a code is its own.',
+      'require_pkce can be false only for clients that authenticate: a public client needs PKCE to protect its codes.',
     )
   }
   if (grants.includes('refresh_token') && !grants.includes('authorization_code')) {
-    refuse('refresh_token comes with authorization_code alone: client_credentials gives no refresh tokens.')
+    refuse('refresh_token needs authorization_code: client_credentials gives no refresh tokens.')
   }
   if (grants.includes('authorization_code') !== redirects.length > 0) {
-    refuse('redirect_uris belong to the grant authorization_code, which needs at least one.')
+    refuse('redirect_uris are only for the grant authorization_code, which needs at least one.')
   }
   for (const uri of [...redirects, ...registration.post_logout_redirect_uris]) {
     refuseIf(uri, flawOfRedirectUri(uri, isPublic))
@@ -121,21 +121,21 @@ export function assertRegistration(registration: Registration, issuer: Issuer): 
   for (const resource of registration.resources) refuseIf(resource, flawOfResource(resource, registration, issuer))
   const words = wordsOf(registration.scope)
   if (grants.every((grant) => grant === 'client_credentials') && !words.every(isForClients)) {
-    refuse(`scope ${words.find((word) => !isForClients(word))} is of a user, and client_credentials has none.`)
+    refuse(`scope ${words.find((word) => !isForClients(word))} needs a user, and client_credentials has none.`)
   }
 }
 
 /** Repeats checks of the request's schema, which the command line bypasses. */
 function assertTexts({ client_name: name, scope, ...lists }: Registration): void {
   if (name === '' || name.length > NAME_LONGEST || /\p{C}/u.test(name)) {
-    refuse(`client_name has 1 to ${NAME_LONGEST} characters, all of which can be seen.`)
+    refuse(`client_name must have 1 to ${NAME_LONGEST} characters, none of them invisible.`)
   }
   if (scope !== '' && (scope.length > SCOPE_MAX_LENGTH || !new RegExp(SCOPE_PATTERN).test(scope))) {
-    refuse('scope is words with one space between them, without quotation marks and backslashes.')
+    refuse('scope must be words with one space between them, without quotation marks and backslashes.')
   }
-  if (lists.grant_types.length === 0) refuse('grant_types names at least one.')
+  if (lists.grant_types.length === 0) refuse('grant_types must have at least one entry.')
   for (const uris of [lists.resources, lists.redirect_uris, lists.post_logout_redirect_uris]) {
-    if (uris.length > URIS_MAX) refuse(`There are at most ${URIS_MAX} addresses of a kind.`)
+    if (uris.length > URIS_MAX) refuse(`At most ${URIS_MAX} addresses of each kind are allowed.`)
   }
 }
 
@@ -149,7 +149,7 @@ function flawOfResource(resource: string, { first_party }: Registration, issuer:
     return 'is an audience of Latchkey itself'
   }
   if ([AUDIENCE, ...acceptedIssuers(issuer)].includes(resource) && !first_party) {
-    return 'is the audience by which services take a token for the whole account; it is for first_party clients alone'
+    return 'is the audience of tokens for the whole account; only first_party clients may have it'
   }
   return undefined
 }

@@ -14,8 +14,8 @@ export const HELP = `Usage: latchkey api-keys <action> <who> [<id>] [--json]
   revoke <who> <id>    revoke one of them; every process refuses it within a second
   revoke <who> --all   revoke all of them
 
-<who> is a user name, an e-mail address, or an id. Only its owner can make a key: POST /v1/me/api-keys. A key is listed by
-its name and its id; its text is not stored. The database that was used is printed on standard error.
+<who> is a user name, an e-mail address, or an id. Only the owner of the account can create a key: POST /v1/me/api-keys. Keys
+are listed by name and id; the text of a key is not stored. The database that was used is printed on standard error.
 
   --json   print JSON; list prints one key per line
 

@@ -36,7 +36,7 @@ export async function run({ json }: { json?: boolean }, [file, ...rest]: string[
     process.exitCode = EXIT_ELSEWHERE
     return
   }
-  if (existsSync(file)) throw new CommandError(`${file} exists already: name a new file`)
+  if (existsSync(file)) throw new CommandError(`${file} exists already: choose a new file`)
   const { bytes, counts, secretFile } = await backUp(sqlitePath(DATABASE_URL), file)
   announceDatabase(DATABASE_URL)
   if (json) {
@@ -45,5 +45,5 @@ export async function run({ json }: { json?: boolean }, [file, ...rest]: string[
   }
   const rows = Object.entries(counts).map(([table, count]) => `${count} ${table}`)
   print(`Wrote ${file}: ${bytes} bytes, integrity ok, ${rows.join(', ')}.`)
-  print(`The secret is not in it: keep SECRET_KEY, or ${secretFile}, in another place.`)
+  print(`The backup does not contain the secret: keep SECRET_KEY, or ${secretFile}, in another place.`)
 }

@@ -19,14 +19,14 @@ const PKCE = ['required', 'optional'] as const
 
 export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
 
-  create [<client_id>] --name <text>   register a client and print its secret, which is shown only once; without a
-                                       client_id one is made up
+  create [<client_id>] --name <text>   register a client and print its secret, which is shown only once; without
+                                       <client_id>, a random one is generated
   list                                 all clients, in the order of their ids
   show <client_id>                     one client
   update <client_id>                   change the fields given as options
   rotate <client_id>                   add a second secret; the first one stays valid until --end-older
-         --end-older                   end the older of two secrets
-         --now                         after a leak: add a secret and end all others at once
+         --end-older                   revoke the older of two secrets
+         --now                         after a leak: add a secret and revoke all others immediately
   disable <client_id>                  refuse its tokens within a second, and issue no more
   enable <client_id>                   undo disable
   delete <client_id>                   delete the client; its client_id is never used again
@@ -34,19 +34,19 @@ export const HELP = `Usage: latchkey clients <action> [<client_id>] [options]
 Options of create and update, which are the metadata of RFC 7591:
 
   --name <text>            the name that people see
-  --scope <words>          the scope that its tokens can have: "invoices:read users:read"
+  --scope <words>          the scopes that its tokens can have: "invoices:read users:read"
   --resource <uri>         an audience that its tokens can have; may be repeated
   --grant <type>           ${GRANT_TYPES.join(', ')}; may be repeated
   --auth <method>          ${AUTH_METHODS.join(', ')}
   --jwks <file>            the public keys for private_key_jwt, as a JWK Set
-  --redirect-uri <uri>     an address that a browser may be sent back to; may be repeated
+  --redirect-uri <uri>     an address to which browsers may be redirected; may be repeated
   --post-logout-redirect-uri <uri>
-                           as --redirect-uri, after a log-out
+                           the same, after a log-out
   --id-token-alg <alg>     ${ID_TOKEN_ALGORITHMS.join(', ')}: how its id_tokens are signed
-  --pkce <when>            ${PKCE.join(', ')}: whether each log-in needs PKCE; optional is for software that has none
-  --first-party            an application of your own; --no-first-party: one of others again
+  --pkce <when>            ${PKCE.join(', ')}: whether each log-in needs PKCE; optional is for software without PKCE
+  --first-party            an application of your own, which needs no consent; --no-first-party undoes this
 
-An empty value takes away what may be missing: --scope '', --resource '', --redirect-uri '', --post-logout-redirect-uri '' and
+An empty value removes an optional field: --scope '', --resource '', --redirect-uri '', --post-logout-redirect-uri '' and
 --jwks ''.
 
   --json   print clients as JSON, one per line, and a new secret as "client_secret"
@@ -113,13 +113,13 @@ const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) =>
   },
   rotate: async ({ clients }, id, values) => {
     if (values['end-older']) {
-      return { lines: [`One secret of ${id} is valid.`], client: await clients.endOlderSecret(id, OPERATOR) }
+      return { lines: [`${id} has one valid secret.`], client: await clients.endOlderSecret(id, OPERATOR) }
     }
     const atOnce = values.now === true
     const others = atOnce
-      ? 'All others have ended.'
-      : `The one before is valid until: latchkey clients rotate ${id} --end-older`
-    return { lines: [`A new secret for ${id}. ${others}`], ...(await clients.addSecret(id, OPERATOR, { atOnce })) }
+      ? 'All other secrets are revoked.'
+      : `The previous secret stays valid until: latchkey clients rotate ${id} --end-older`
+    return { lines: [`Added a secret for ${id}. ${others}`], ...(await clients.addSecret(id, OPERATOR, { atOnce })) }
   },
   disable: async ({ clients }, id) => {
     return { lines: [`${id} is disabled.`], client: await clients.update(id, { is_active: false }, OPERATOR) }
@@ -167,7 +167,7 @@ function assertOptions(action: string, values: Values): void {
   if (action === 'create' && values.name === undefined)
     throw new UsageError('missing option --name: latchkey clients create --name <text>')
   if (action === 'update' && registered.length === 0)
-    throw new UsageError('nothing to change: name an option; see latchkey clients --help')
+    throw new UsageError('nothing to change: add an option; see latchkey clients --help')
   if (action !== 'rotate' && (values.now || values['end-older'])) {
     throw new UsageError('--now and --end-older are options of latchkey clients rotate')
   }

@@ -3,7 +3,7 @@ import type { Command, Commands } from './command.js'
 
 const HELP = `Usage: latchkey completion <bash | zsh>
 
-Prints a script that completes commands, actions and options at the Tab key. For bash add the first line to ~/.bashrc; for zsh
+Prints a script that completes commands, actions and options with the Tab key. For bash add the first line to ~/.bashrc; for zsh
 add the second line to ~/.zshrc, below the line that calls compinit:
 
   eval "$(latchkey completion bash)"

@@ -34,7 +34,7 @@ export function exampleEnvironment(): string {
       .map((line) => `# ${line}`)
       .join('\n'),
   )
-  return `# Every setting of Latchkey, at its default. NAME_FILE instead of NAME reads the value from a file.\n\n${settings.join('\n\n')}\n`
+  return `# Every setting of Latchkey with its default. To read a value from a file, set NAME_FILE instead of NAME.\n\n${settings.join('\n\n')}\n`
 }
 
 /** Settings with URLs whose path may be a secret. */

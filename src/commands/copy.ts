@@ -16,7 +16,7 @@ anything written meanwhile is missing in the copy.
   --to <address>     likewise; the database must be empty
   --json             print the number of copied rows of each table as JSON
 
-An address may also be the name of an environment variable that holds it (or NAME, where NAME_FILE names a file with it), so
+An address may also be the name of an environment variable that holds it (or NAME, if NAME_FILE names a file that holds it), so
 that no password appears in the list of processes:
 
   latchkey copy --from sqlite:./data/latchkey.db --to DATABASE_URL
@@ -102,7 +102,7 @@ async function assertNoSharedNames(from: Db, { users }: Tables): Promise<void> {
   if (pairs.length === 0) return
   const described = pairs.map(({ id, otherId, name }) => `${name}: user name of id ${id}, address of id ${otherId}`)
   throw new DatabaseError(
-    `Some user names are the addresses of others (${described.join('; ')}). Nothing was copied. In the source, one of each two people takes another name (PATCH /v1/me), or an admin deletes an account that is not used (DELETE /v1/users/{id}).`,
+    `Some user names are e-mail addresses of other users (${described.join('; ')}). Nothing was copied. In the source, one of each two users must take another name (PATCH /v1/me), or an admin must delete an unused account (DELETE /v1/users/{id}).`,
   )
 }
 
@@ -147,7 +147,7 @@ async function copyRows(from: Db, to: Db, table: TableCopy): Promise<number> {
   }
   const [expected, found] = [await countRows(from, table.from), await countRows(to, table.to)]
   if (copied !== expected || found !== expected) {
-    throw new DatabaseError(`Of ${expected} rows of ${table.name} ${found} arrived. Nothing was copied.`)
+    throw new DatabaseError(`${table.name}: ${found} of ${expected} rows arrived. Nothing was copied.`)
   }
   printError(`${table.name}: ${copied} rows`)
   return copied

@@ -30,10 +30,10 @@ nothing is written: the command reports what it would do.
   --name <name>        the name of the source, which old ids and LEGACY_TOKENS refer to (default: import)
   --map <field=column> names columns that are not recognised; repeat the option or use commas:
                        users=members, username=login, password=pw, todos=tasks, todos.title=subject
-                       active=<column> holds who may log in, disabled=<column> who may not; add the values where the
-                       column has its own: active=state:A|T
+                       active=<column> says who may log in, disabled=<column> who may not; append the values if the
+                       column has values of its own: active=state:A|T
   --ignore-column <column>
-                       a column of users that has nothing to do with who may log in, although its name suggests it
+                       a column of users that does not decide who may log in, although its name suggests it
   --encoding <name>    the encoding of a file that is not UTF-8: cp949, euc-kr, shift_jis, windows-1252, latin1, utf-16
   --plaintext          hash the values that are not hashes, as plain passwords. Marks such as NULL, ! and * are not
                        passwords, and neither is a value that looks like a hash
@@ -46,10 +46,10 @@ An SQLite file is not changed. Tables and views are read; --map users=schema.tab
 names, addresses and hashes are trimmed, the text NULL means no value, and times without a zone are UTC. People whose ids
 were rounded or occur twice are left out with their rows. Each source needs a --name of its own.
 
-People keep their ids where those are free. Everybody is imported as a user; latchkey users set-role makes admins.
-People who are deleted, banned, locked, suspended or inactive there become disabled accounts; deleted tutorials and todos are
+People keep their ids where those are free. Everyone is imported with the role user; latchkey users set-role makes admins.
+People who are deleted, banned, locked, suspended or inactive in the source become disabled accounts; deleted tutorials and todos are
 not imported (--map todos.deleted=column, --ignore-column todos.column). The report names the columns that decide this, and
-their values that are not understood, which disable an account too.
+their unknown values, which disable an account too.
 
 Exit codes: 0 done, or nothing prevents the import; 1 people share a name, a column has to be explained first, or the source
 cannot be read; 64 wrong usage; 78 wrong settings.
@@ -139,7 +139,7 @@ async function runPlan(
       const done = { ...found, ...result }
       if (json) printJson(done, 2)
       else print(...describe(done, 'imported'))
-      if (!addsUp(result)) throw new Error('The numbers do not add up: the source was changed meanwhile')
+      if (!addsUp(result)) throw new Error('The numbers do not add up: the source changed during the import')
     }
   } finally {
     await target?.close()
@@ -153,13 +153,13 @@ async function openTarget(config: Config, apply: boolean): Promise<Database | un
     return await openForCommand(config.DATABASE_URL, { migrate: apply })
   } catch (error) {
     if (apply || !(error instanceof DatabaseError)) throw error
-    printError(`Names that are already taken here were not checked: ${error.message}`)
+    printError(`Could not check which names are already taken here: ${error.message}`)
     return undefined
   }
 }
 
 function duplicatePolicy({ duplicates, twins }: Values): DuplicatePolicy {
-  if (twins !== undefined) printError('--twins is called --duplicates now.')
+  if (twins !== undefined) printError('--twins was renamed to --duplicates.')
   const text = duplicates ?? twins ?? 'stop'
   const policy = DUPLICATE_POLICIES.find((policy) => policy === text)
   if (policy === undefined) {

@@ -17,8 +17,9 @@ second; no restart is needed.
 
   list     list the keys, and whether the old secrets of SECRET_KEY are still needed
   rotate   publish the next key; it signs in ten minutes, and the previous key verifies until its last token has expired
-           --now, after a leak: the new key signs at once, and all others end with the tokens they signed; clients refresh
-  retire   end the leaked key --kid at once: its tokens stop working, and clients refresh
+           --now, after a leak: the new key signs immediately, and all others are retired; the tokens they signed stop
+           working, and clients refresh
+  retire   retire the leaked key --kid immediately: the tokens it signed stop working, and clients refresh
   reseal   encrypt the keys again with the first secret of SECRET_KEY, so that the other secrets are no longer needed; also
            the data key, which protects second factors. A start with a list of secrets does this by itself
 
@@ -120,13 +121,13 @@ async function list({ keys, idTokenKeys, dataKey }: AllKeys, { config, json }: L
   printNotice(isSealed ? whenOldSecretsMayGo(sealedAt + config.REFRESH_IDLE_TTL) : OLD_SECRETS_NEEDED)
 }
 
-const OLD_SECRETS_NEEDED = 'The old secrets are needed: they have sealed some of the keys. See latchkey keys reseal.'
+const OLD_SECRETS_NEEDED = 'The old secrets are needed: some keys are encrypted with them. Run latchkey keys reseal.'
 
 /** `end`: when the last refresh token from before the change expires, provided that every process was restarted. */
 function whenOldSecretsMayGo(end: number): string {
-  const sealed = 'The first secret opens everything.'
-  if (end <= Date.now()) return `${sealed} The old secrets may go.`
-  return `${sealed} The old secrets may go on ${timestamp(end)}; before that, who holds a refresh token made with one logs in again.`
+  const sealed = 'The first secret decrypts all keys.'
+  if (end <= Date.now()) return `${sealed} You can remove the old secrets.`
+  return `${sealed} Keep the old secrets until ${timestamp(end)}: without them, users with an older refresh token must log in again.`
 }
 
 function asJson({ kid, use, alg, signsFrom, retiresAt, opens, isOfFirstSecret }: KeyState): object {
@@ -138,7 +139,7 @@ function line({ kid, use, alg, signsFrom, retiresAt, opens }: KeyState): string 
   const end = retiresAt === null ? '-' : timestamp(retiresAt)
   const notes = [
     ...(use === 'id_token' ? [`for id_tokens (${alg})`] : []),
-    ...(opens ? [] : ['not used: does not open with this SECRET_KEY']),
+    ...(opens ? [] : ['not used: cannot be decrypted with this SECRET_KEY']),
   ]
   const note = notes.length === 0 ? '' : `  ${notes.join(', ')}`
   return `${kid}  ${timestamp(signsFrom)}  ${end.padEnd(note === '' ? 0 : TIME_LENGTH)}${note}`

@@ -63,5 +63,5 @@ function takerOf(target: MailTarget): string {
 function outcome(target: MailTarget, to: string): string {
   if (target.kind === 'files') return `Written to the folder ${target.folder}.`
   const server = target.kind === 'smtp' ? takerOf(target) : 'The hook'
-  return `${server} has taken the mail to ${to}. Whether it arrives is for its inbox to say: look into the spam folder too.`
+  return `${server} accepted the mail to ${to}. Check that it arrived; look in the spam folder too.`
 }

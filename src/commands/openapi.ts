@@ -10,7 +10,7 @@ export const HELP = `Usage: latchkey openapi [--version 3.1|3.0] [--compat] [--j
 Prints the OpenAPI document of the v1 API, in OpenAPI 3.1 or in 3.0.3 for tools that do not read 3.1.
 
   --compat   print the document of the five tutorial back ends instead, in OpenAPI 3.1
-  --json     accepted for symmetry: the document is JSON anyway
+  --json     has no effect: the document is always JSON
 
 Exit codes: 0 done; 64 wrong usage.
 `

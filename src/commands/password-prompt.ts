@@ -34,7 +34,7 @@ export async function readNewPassword(): Promise<string> {
     // An editor or `echo` may have added a space, which would have to be typed at every log-in.
     if (password !== password.trim())
       throw new CommandError('the password begins or ends with a space; nothing was changed')
-    if (isTerminal && (await ask('The same again: ')) !== password) {
+    if (isTerminal && (await ask('Repeat the password: ')) !== password) {
       throw new CommandError('the two passwords differ; nothing was changed')
     }
     return password

@@ -30,8 +30,8 @@ export const HELP = `Usage: latchkey users <action> [<who>] [options]
   set-password <who>          set a new password; ends all sessions
   reset-password <who>        print a token that sets a new password once, within an hour
   revoke-sessions <who>       end all sessions
-  enroll-link <who>           print a link with which somebody adds the first second factor, where MFA asks for it
-  remove-factors <who>        remove all second factors, for somebody who has lost them, and end all sessions
+  enroll-link <who>           print a link to add the first second factor, where MFA requires one
+  remove-factors <who>        remove all second factors of a user who lost them, and end all sessions
   delete <who>                delete the account and all of its rows; cannot be undone
 
 <who> is a user name, an e-mail address, or an id. The last active admin cannot be removed. The audit log records every change.
@@ -41,7 +41,7 @@ without a byte order mark. A password that begins or ends with a space is refuse
 
   latchkey users create --username ada --admin < password.txt
 
-Only create makes a database where there is none, and migrates an older one. The database that was used is printed on
+Only the action create creates a missing database and migrates an older one. The database that was used is printed on
 standard error.
 
   --json   print accounts as JSON, one per line, also after a change
@@ -126,13 +126,14 @@ const ACTS: Record<string, Act> = {
   'remove-factors': async (app, who) => {
     const user = await findAccount(app, who)
     const removed = await app.secondFactors.removeAll(user.id, { id: null })
-    const done = removed.length === 0 ? 'has no second factor' : 'has no second factor any more, and no session'
+    const done =
+      removed.length === 0 ? 'has no second factor' : 'has no second factor any more; all sessions were ended'
     return outcome(user, `${nameOf(user)} ${done}.`)
   },
   delete: async (app, who) => {
     const user = await findAccount(app, who)
     await app.accounts.delete(user.id, { id: null })
-    return outcome(user, `Deleted ${nameOf(user)}, with all that belonged to it.`)
+    return outcome(user, `Deleted ${nameOf(user)} and all of its rows.`)
   },
 }
 

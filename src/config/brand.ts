@@ -21,7 +21,7 @@ export function assertBrandColor(value: string): void {
   if (ratio < READABLE) {
     const found = (Math.floor(ratio * 10) / 10).toFixed(1)
     throw new Error(
-      `is too pale for white text on it: its contrast is ${found}, and ${READABLE} is needed. Take a darker one`,
+      `is too pale for white text: its contrast is ${found}, but ${READABLE} is required. Choose a darker colour`,
     )
   }
 }
@@ -40,7 +40,7 @@ export function readLogo(path: string): Logo | undefined {
 function read(path: string): Buffer {
   try {
     // Reading a device or a pipe might never return.
-    if (!statSync(path).isFile()) throw new Error('it is no file')
+    if (!statSync(path).isFile()) throw new Error('it is not a file')
     return readFileSync(path)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

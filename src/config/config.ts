@@ -105,20 +105,20 @@ function readSettingFile(name: string, file: string): string {
 /** Refuses an empty SECRET_KEY: it is a template that was not filled in, not a request for a new key. */
 function filled(name: string, value: string | undefined): string | undefined {
   if (name === 'SECRET_KEY' && value !== undefined && /^[\s,]*$/.test(value)) {
-    throw new Error('is empty: give it a value or remove it')
+    throw new Error('is empty: set a value or remove it')
   }
   return value
 }
 
 function assertPrintable(value = ''): void {
-  if (/\p{Cc}/u.test(value)) throw new Error('holds a control character, such as a line end: remove it')
+  if (/\p{Cc}/u.test(value)) throw new Error('contains a control character, such as a line break: remove it')
 }
 
 /** Refuses a value that was copied from the masked output of `latchkey config`. */
 function assertNotMasked(name: string, value = ''): void {
   const mayBeMasked = SECRET_SETTINGS.has(name) || name === 'DATABASE_URL'
   if (mayBeMasked && value.includes(MASK))
-    throw new Error(`holds ${MASK}, as latchkey config masks it: give the real value`)
+    throw new Error(`contains ${MASK}, the mask of latchkey config: set the real value`)
 }
 
 function decode(schema: TSchema, raw: string): unknown {
@@ -138,18 +138,18 @@ function disagreements(config: Config): string[] {
   }
   // The metrics listen first, so the start would fail with an error that blames another program on PORT.
   if (config.METRICS_PORT === config.PORT && config.PORT !== 0) {
-    problems.push('METRICS_PORT must be another port than PORT')
+    problems.push('METRICS_PORT must differ from PORT')
   }
   const objection = argon2Objection(config.ARGON2_MEMORY, config.ARGON2_PASSES)
   if (objection !== undefined) problems.push(objection)
   const { PUBLIC_URL, AUDIENCE, RP_ID, PASSKEY_ORIGINS } = withDefaults(config)
   if (AUDIENCE === compatAudience(PUBLIC_URL)) {
-    problems.push(`AUDIENCE must not be ${AUDIENCE}: that is the audience of the tutorials' long-lived tokens`)
+    problems.push(`AUDIENCE must not be ${AUDIENCE}: it is the audience of the tutorials' long-lived tokens`)
   }
   const isSet = config.RP_ID !== '' || config.PASSKEY_ORIGINS.length > 0
   if (isSet) problems.push(...passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }))
   if (IN_MEMORY.test(config.DATABASE_URL)) {
-    problems.push('DATABASE_URL must name a file: a database in memory would be gone with every restart')
+    problems.push('DATABASE_URL must name a file: a database in memory would be lost at every restart')
   }
   if (isPostgres(config.DATABASE_URL)) {
     // Processes that share a database must agree on both settings, and cannot see each other's defaults.

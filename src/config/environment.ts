@@ -70,13 +70,15 @@ function assertWhole(text: string, names: string[]): void {
 export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
   const doubts = Object.keys(env).flatMap((name) => {
     const meant = settingNear(name)
-    return meant === undefined ? [] : [`${name} is no setting: did you mean ${meant}?`]
+    return meant === undefined ? [] : [`${name} is not a setting: did you mean ${meant}?`]
   })
   if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL', env)) {
-    doubts.push(`PUBLIC_URL is not set: every token says that it was issued by ${config.PUBLIC_URL}`)
+    doubts.push(
+      `PUBLIC_URL is not set: the issuer of every token is ${config.PUBLIC_URL}; set the address that clients use`,
+    )
   }
   if (config.COMPAT && config.COMPAT_WEAK_PASSWORDS === 'on') {
-    const doors = `the tutorials' sign-ups take short and common passwords such as 1234 while HOST is ${config.HOST}`
+    const doors = `the tutorials' sign-ups accept short and common passwords such as 1234 although HOST is ${config.HOST}`
     doubts.push(`${doors}; COMPAT_WEAK_PASSWORDS=off refuses them`)
   }
   return doubts

@@ -24,20 +24,24 @@ export const MAIL_SETTINGS = {
   MAIL_LINKS: checked(assertMailLinks, {
     default: '',
     description:
-      'The address of your own pages in mails, for example `https://app.example.com/{page}?token={token}`; `page` is ' +
-      '`reset`, `verify` or `invitation`. By default the pages of PAGES; without any, mails carry a code alone.',
+      'The address of your own pages, for the links in mails: for example ' +
+      '`https://app.example.com/{page}?token={token}`, where `page` is `reset`, `verify` or `invitation`. By ' +
+      'default, links lead to the pages of PAGES; without pages, mails contain only a code.',
   }),
   MAIL_TEMPLATES: Type.String({
     default: '',
-    description: 'A folder with your own texts of the mails; see docs/mail.md.',
+    description: 'A folder with your own mail texts; see docs/mail.md.',
   }),
   MAIL_ADDRESS_LIMIT: wholeNumber(1, 1_000, {
     default: '3',
-    description: 'The number of mails an hour to one address; further ones are dropped, and the answer does not tell.',
+    description:
+      'The number of mails per hour to one address. Further mails are dropped; the response of the API does not ' +
+      'change.',
   }),
   MAIL_NETWORK_LIMIT: wholeNumber(1, 1_000_000, {
     default: '20',
     description:
-      'The number of mails an hour that one network can cause; further ones are dropped, and the answer does not tell.',
+      'The number of mails per hour that one network can cause. Further mails are dropped; the response of the API ' +
+      'does not change.',
   }),
 }

@@ -121,7 +121,7 @@ export function assertMailLinks(value: string): void {
   const isAddress = /^https?:\/\/[^\s\\@]+$/i.test(filled) && URL.canParse(filled) && !/[{}]/.test(filled)
   if (!isAddress || !value.includes('{token}') || !/^https?:\/\/[^{}/?#]+(?=[/?#]|$)/i.test(value)) {
     throw new Error(
-      'must be an http or https address with the words {token} and, where each page has its own, {page} behind its ' +
+      'must be an http or https address with {token} and, if each page has its own address, {page} after the ' +
         'host, for example https://app.example.com/{page}?token={token}',
     )
   }

@@ -12,7 +12,7 @@ export function hasPages({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_U
 /** A notice for the operator if there are no pages. */
 export function pagesNotice({ PAGES, PUBLIC_URL }: Pick<Config, 'PAGES' | 'PUBLIC_URL'>): string | undefined {
   if (!PAGES || isPrivate(PUBLIC_URL)) return undefined
-  return `The pages under /account are off: PUBLIC_URL is ${PUBLIC_URL}, and they need https, or http://localhost`
+  return `The pages under /account are off: PUBLIC_URL is ${PUBLIC_URL}, but they need https, or http on localhost`
 }
 
 /** The template of mail links to the pages of this service; empty without pages. */

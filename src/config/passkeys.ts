@@ -36,14 +36,14 @@ export function passkeyDisagreements({ RP_ID, PASSKEY_ORIGINS }: Omit<PasskeySet
   const isOfDomain = (origin: string) => ANDROID.test(origin) || `.${new URL(origin).hostname}`.endsWith(`.${RP_ID}`)
   return PASSKEY_ORIGINS.filter((origin) => !isOfDomain(origin)).map(
     (origin) =>
-      `PASSKEY_ORIGINS holds ${origin}, which is not of the domain ${RP_ID || '(none)'}: set RP_ID to one they share`,
+      `PASSKEY_ORIGINS contains ${origin}, which is not in the domain ${RP_ID || '(none)'}: set RP_ID to a domain that all origins share`,
   )
 }
 
 /** A notice for the operator if passkeys cannot work. */
 export function passkeysNotice({ RP_ID, PUBLIC_URL }: Omit<PasskeySettings, 'PASSKEY_ORIGINS'>): string | undefined {
   if (RP_ID !== '') return undefined
-  return `Passkeys are off: PUBLIC_URL is ${PUBLIC_URL}, and they need the name of a host there (an IP address has none), or RP_ID`
+  return `Passkeys are off: PUBLIC_URL is ${PUBLIC_URL}, but passkeys need a host name in it, not an IP address, or RP_ID`
 }
 
 function isDomain(host: string): boolean {

@@ -6,8 +6,9 @@ export const PASSWORD_SETTINGS = {
   PASSWORD_HASH: oneOf(['bcrypt', 'argon2id'], {
     default: 'bcrypt',
     description:
-      'How passwords are hashed. argon2id takes a tenth of the processor time, so ten times as many people can log in, and ' +
-      'ARGON2_MEMORY for each hash being computed. Stored hashes of the other kind still work and are replaced at log-in.',
+      'How passwords are hashed. argon2id needs a tenth of the processor time, so ten times as many people can log ' +
+      'in, but ARGON2_MEMORY for each hash that is being computed. Stored hashes of the other kind still work and ' +
+      'are replaced at log-in.',
   }),
   BCRYPT_COST: wholeNumber(10, 15, { default: '12', description: 'The cost of a bcrypt hash, 2^n rounds.' }),
   ARGON2_MEMORY: bytes('7MiB', '128MiB', {
@@ -21,23 +22,25 @@ export const PASSWORD_SETTINGS = {
   }),
   HASH_QUEUE: wholeNumber(0, 10_000, {
     default: '32',
-    description: 'The number of log-ins that may wait to be hashed; further ones get 503.',
+    description: 'The number of log-ins that may wait for their password to be hashed; further log-ins get 503.',
   }),
   PASSWORD_MIN_LENGTH: wholeNumber(1, 64, {
     default: '8',
-    description: 'The shortest password allowed, in characters; 15 is advised where nothing else protects an account.',
+    description: 'The shortest password allowed, in characters; 15 is recommended if the password is the only factor.',
   }),
   PASSWORD_BLOCKLIST: onOff({ default: 'on', description: "Refuse common passwords and the person's own name." }),
   PASSWORD_BREACH_URL: url({
     default: '',
     description:
-      'Where new passwords are looked up among those of breaches, such as `https://api.pwnedpasswords.com/range`: the first ' +
-      'five characters of its SHA-1 are sent (k-anonymity). Without an answer within a second the password is taken.',
+      'A service that finds new passwords in known breaches, such as `https://api.pwnedpasswords.com/range`. Only ' +
+      'the first five characters of the SHA-1 of a password are sent (k-anonymity). Without an answer within a ' +
+      'second, the password is accepted.',
   }),
   SIGNUP_CHECK_URL: checked(assertHook, {
     default: '',
     description:
-      'Is asked before each sign-up, by one POST: 2xx lets it go on, 403 refuses it, and anything else or no answer within ' +
-      'three seconds is 503, without an account and without a mail.',
+      'A hook that is called with one POST before each sign-up: 2xx allows the sign-up, 403 refuses it. Any other ' +
+      'answer, or none within three seconds, makes the sign-up fail with 503; no account is created and no mail is ' +
+      'sent.',
   }),
 }

@@ -21,7 +21,7 @@ export function readSecretFile(file: string, { ownedOnly = false }: Strictness =
     const isJudged = !ownedOnly || stats.uid === process.getuid?.()
     if (isJudged && isOpenToOthers(stats)) {
       const mode = (stats.mode & MODE_BITS).toString(8).padStart(4, '0')
-      throw new Error(`may be opened by others than its owner (mode ${mode}): run chmod 600 ${file}`)
+      throw new Error(`is accessible to other users than its owner (mode ${mode}): run chmod 600 ${file}`)
     }
     return readFileSync(descriptor, 'utf8').replace(/\r?\n$/, '')
   } finally {

@@ -36,7 +36,7 @@ export function assertSecretKey(secret: string): void {
 
 export function assertLegacySecret(item: string): void {
   const flaw = flawOf(parseLegacySecret(item).secret)
-  if (flaw !== undefined) throw new Error(`holds a secret that ${flaw}: anybody may have signed with it`)
+  if (flaw !== undefined) throw new Error(`contains a secret that ${flaw}: anyone may have signed tokens with it`)
 }
 
 /**

@@ -35,11 +35,13 @@ export function readMigrations(engine: 'sqlite' | 'pg'): Migration[] {
 export function pendingMigrations(all: Migration[], applied: { name: string; hash: string }[]): Migration[] {
   for (const [index, { name, hash }] of applied.entries()) {
     if (all[index] === undefined) {
-      throw new DatabaseError(`The database is newer than this version of Latchkey: it has had migration ${name}.`)
+      throw new DatabaseError(
+        `The database is newer than this version of Latchkey: migration ${name} was applied to it. Use a newer version.`,
+      )
     }
     if (all[index].hash !== hash) {
       throw new DatabaseError(
-        `The database has had migration ${name}, which is not the one of this version: was a file edited?`,
+        `The migration ${name} of the database differs from that of this version of Latchkey: was a file edited?`,
       )
     }
   }

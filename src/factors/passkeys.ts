@@ -142,10 +142,11 @@ export class Passkeys {
   async verify(response: AuthenticationResponseJSON, client: Client, userId?: number): Promise<Shown> {
     const expectedRPID = this.#assertAvailable()
     const [row] = await this.#find.execute({ credentialId: response.id })
-    if (row === undefined || (userId !== undefined && row.userId !== userId)) return reject('nobody has this passkey')
+    if (row === undefined || (userId !== undefined && row.userId !== userId))
+      return reject('no account has this passkey')
     const { userHandle } = response.response
     const isOwners = userHandle === this.#handleOf(row.userId) || (userId !== undefined && !userHandle)
-    if (!isOwners) return reject('the user handle is of somebody else')
+    if (!isOwners) return reject('the user handle belongs to another account')
     const { verifyAuthenticationResponse } = await import('@simplewebauthn/server')
     const verifying = verifyAuthenticationResponse({
       response,
@@ -230,7 +231,7 @@ function registrationOf({ id, occasion }: Pick<Holder, 'id' | 'occasion'>): stri
  */
 function signedChallenge(clientDataJSON: string): string {
   const { challenge, crossOrigin, topOrigin } = JSON.parse(Buffer.from(clientDataJSON, 'base64url').toString())
-  if (crossOrigin === true || topOrigin !== undefined) reject('it was shown in a frame of another site')
+  if (crossOrigin === true || topOrigin !== undefined) reject('it was used in a frame of another site')
   return challenge
 }
 

@@ -27,7 +27,7 @@ export async function listen(app: FastifyInstance): Promise<void> {
   await new Promise<void>((resolve) => {
     second.once('error', (error: NodeJS.ErrnoException) => {
       const isAbsent = error.code === 'EADDRNOTAVAIL' || error.code === 'EAFNOSUPPORT'
-      if (!isAbsent) app.log.warn({ err: error }, 'localhost is served on 127.0.0.1 alone')
+      if (!isAbsent) app.log.warn({ err: error }, 'localhost is served only on 127.0.0.1, not on ::1')
       resolve()
     })
     second.listen({ host: '::1', port, ipv6Only: true }, resolve)

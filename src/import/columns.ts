@@ -107,7 +107,7 @@ export function mapTables(source: Source, mapping: Mapping): Partial<Record<Kind
   const tables: Partial<Record<Kind, MappedTable>> = Object.fromEntries(found)
   if (tables.users === undefined) {
     const names = source.tables.map(({ name }) => name).join(', ')
-    throw new CommandError(`no table of users was found among ${names || 'none'}: say --map users=<table>`)
+    throw new CommandError(`no table of users was found among ${names || 'none'}: add --map users=<table>`)
   }
   return tables
 }
@@ -137,7 +137,7 @@ function mapColumns(kind: Kind, table: SourceTable, mapping: Mapping): MappedTab
   if (kind === 'users' && !columns.username && !columns.email) missing.push('username')
   if (missing.length > 0) {
     const advice = missing.map((field) => `--map ${kind}.${field}=<column>`).join(' ')
-    throw new CommandError(`the table ${table.name} has ${table.columns.join(', ')}: say ${advice}`)
+    throw new CommandError(`the table ${table.name} has the columns ${table.columns.join(', ')}: add ${advice}`)
   }
   const status = statusColumns(kind, table, mapping, Object.values(columns))
   const used = new Set([...Object.values(columns), ...status.map(({ column }) => column)])
@@ -180,7 +180,8 @@ function recogniseOfRow(column: string): StatusColumn[] {
 
 function columnOf({ name, columns }: SourceTable, asked: string, option: string): string {
   const column = findName(columns, asked)
-  if (column === undefined) throw new CommandError(`${option}: ${name} has no such column, but ${columns.join(', ')}`)
+  if (column === undefined)
+    throw new CommandError(`${option}: ${name} has no such column; its columns are ${columns.join(', ')}`)
   return column
 }
 

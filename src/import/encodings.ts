@@ -73,7 +73,7 @@ export function unicode(name: string): Encoding {
 /** The error for bytes that are invalid in this encoding. */
 export function notInEncoding(where: string, { name }: Encoding): CommandError {
   return new CommandError(
-    `${where} is not ${name}: say which encoding it is, for instance --encoding cp949, --encoding shift_jis or --encoding windows-1252`,
+    `${where} is not ${name}: name the encoding, for example --encoding cp949, --encoding shift_jis or --encoding windows-1252`,
   )
 }
 

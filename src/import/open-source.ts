@@ -24,7 +24,7 @@ async function openFile(path: string, encoding: Encoding | undefined): Promise<S
     const { openFileSource } = await import('./source-file.js')
     return openFileSource(path, encoding)
   }
-  if (/\.json$/i.test(path)) throw new CommandError(`${path}: write one object a line, and call the file .jsonl`)
+  if (/\.json$/i.test(path)) throw new CommandError(`${path}: write one object per line, and name the file .jsonl`)
   const { openSqliteSource } = await import('./source-sqlite.js')
   return openSqliteSource(path, encoding)
 }

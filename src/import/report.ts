@@ -11,16 +11,16 @@ const VALUES_SHOWN = 10
 
 const WITHOUT_PASSWORD: Record<string, string> = {
   empty: 'empty',
-  unusable: 'marked as unusable there',
-  unknown: 'no hash that is known here; if these are the passwords themselves, say --plaintext',
-  'looks like a hash': 'that look like a hash, of a kind that is not known here, and are not taken for passwords:',
-  'asks for too much': 'a hash that asks for more time or memory than a log-in may take',
+  unusable: 'marked as unusable in the source',
+  unknown: 'not a supported hash; if these are plain passwords, add --plaintext',
+  'looks like a hash': 'that look like an unsupported hash, and are not imported as passwords:',
+  'asks for too much': 'a hash that needs more time or memory than a log-in may use',
 }
 
 const ODDITIES: Record<keyof Survey['outsideRules'], string> = {
-  reserved: 'with a user name that is reserved here, but logs in all the same:',
-  invisible: 'with characters in a name that nobody can see, but logs in with them:',
-  other: 'with a name that could not register here, but logs in all the same:',
+  reserved: 'with a user name that is reserved here; they can log in with it:',
+  invisible: 'with invisible characters in a name; they can log in with it:',
+  other: 'with a name that could not be registered here; they can log in with it:',
 }
 
 /**
@@ -39,25 +39,25 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
     '',
     'Worth knowing',
     ...orNothing([
-      ...some(found.disabled, 'disabled there, and here'),
-      ...some(found.admins, 'admins there, users here: see latchkey users set-role'),
+      ...some(found.disabled, 'disabled in the source, and here'),
+      ...some(found.admins, 'admins in the source, users here: see latchkey users set-role'),
       ...Object.entries(found.outsideRules).flatMap(([oddity, named]) =>
         some(named.count, ODDITIES[oddity as keyof typeof ODDITIES], namesOf(named)),
       ),
       ...describeDuplicates(found.duplicates),
       ...some(
         found.sharedIds.count,
-        'with an id that is another person’s too, or with rows of which some let them log in and some do not. All of these are left out, with what is theirs:',
+        'with an id that another person has too, or with rows that disagree on whether they may log in. All of them are left out, with their rows:',
         namesOf(found.sharedIds),
       ),
-      ...some(found.padded, 'with blanks or line ends around an id, a name, an address or a hash: taken without them'),
       ...some(
-        found.lostNames,
-        'with a display name that cannot be kept, as it is too long or has NUL in it: they come without one',
+        found.padded,
+        'with blanks or line breaks around an id, a name, an address or a hash: imported without them',
       ),
+      ...some(found.lostNames, 'with a display name that is too long or contains NUL: imported without it'),
       ...some(
         found.unknownTimes,
-        'with a time of creation that cannot be told, as of 05/06/2022: they count as created by this import',
+        'with an unclear time of creation, such as 05/06/2022: the time of this import is used',
       ),
     ]),
   ]
@@ -76,9 +76,9 @@ export function obstacles(found: Survey, isStoppedByDuplicates: boolean): string
     ...(first === undefined
       ? []
       : [
-          `say what ${found.unclear.join(', ')} ${found.unclear.length === 1 ? 'means' : 'mean'}: --map ${table}active=${column} or --map ${table}${isOfRows ? 'deleted' : 'disabled'}=${column} where the column says ${says}, or ${ignore}`,
+          `explain what ${found.unclear.join(', ')} ${found.unclear.length === 1 ? 'means' : 'mean'}: --map ${table}active=${column} or --map ${table}${isOfRows ? 'deleted' : 'disabled'}=${column} if the column says ${says}, or ${ignore}`,
         ]),
-    ...(isStoppedByDuplicates ? ['say --duplicates oldest or --duplicates skip'] : []),
+    ...(isStoppedByDuplicates ? ['add --duplicates oldest or --duplicates skip'] : []),
   ]
 }
 
@@ -100,7 +100,7 @@ function describeColumns({ columns, status, unclear }: Survey): string[] {
     'Who may log in',
     ...status.filter(({ column }) => !unclear.includes(column)).flatMap(describeStatus),
     ...status.filter(({ column }) => unclear.includes(column)).flatMap(describeUnclear),
-    ...(status.length === 0 ? [`${INDENT}everybody: no column says that somebody may not`] : []),
+    ...(status.length === 0 ? [`${INDENT}everyone: no column says otherwise`] : []),
   ]
 }
 
@@ -109,24 +109,24 @@ function describeDeleted({ rowStatus, unclear }: Survey): string[] {
   const lines = rowStatus.flatMap((report) => {
     const { column, disables, unknown } = report
     if (unclear.includes(column)) return [line(disables, `left out until ${column} is explained`)]
-    return [line(disables, `deleted there, and left out: ${column}`), ...describeUnknown(unknown)]
+    return [line(disables, `deleted in the source, and left out: ${column}`), ...describeUnknown(unknown)]
   })
-  return lines.length === 0 ? [] : ['', 'Rows that are deleted there', ...lines]
+  return lines.length === 0 ? [] : ['', 'Rows that are deleted in the source', ...lines]
 }
 
 function describeUnknown(unknown: Record<string, number>): string[] {
-  return some(sum(unknown), `of them for a value that is not understood: ${valuesOf(unknown)}`)
+  return some(sum(unknown), `of them because of an unknown value: ${valuesOf(unknown)}`)
 }
 
 function describeStatus({ column, kind, disables, unknown }: StatusReport): string[] {
   const isOfDisabled = ['disabled', 'disabledUntil', 'maybeDisabled', 'role', 'region'].includes(kind)
   const says = isOfDisabled ? 'who is disabled' : 'who is active'
-  const people = isOfDisabled ? 'disabled by it' : 'not active by it, and disabled here'
-  return [line(disables, `${people}: ${column}, taken for the column that says ${says}`), ...describeUnknown(unknown)]
+  const people = isOfDisabled ? 'disabled' : 'not active, and disabled here'
+  return [line(disables, `${people}: ${column}, read as the column that says ${says}`), ...describeUnknown(unknown)]
 }
 
 function describeUnclear({ column, unknown }: StatusReport): string[] {
-  return [line(sum(unknown), `with a value in ${column} that may mean anything: ${valuesOf(unknown)}`)]
+  return [line(sum(unknown), `with a value in ${column} whose meaning is unclear: ${valuesOf(unknown)}`)]
 }
 
 function describePasswords(found: Survey, hashingMs?: number): string[] {
@@ -145,15 +145,15 @@ function describePasswords(found: Survey, hashingMs?: number): string[] {
       ...(why === 'looks like a hash' ? namesOf(hashlike) : []),
     ]),
     ...some(sum(dear), `that take longer than this service's own hashes: ${dearest.join(', ')}`, [
-      `${INDENT}While there are such, failed log-ins take as long for everybody. Each is replaced at its person's first log-in; hand resets to those who do not come, or disable them.`,
+      `${INDENT}While such hashes exist, every failed log-in takes as long. Each is replaced when its user first logs in; send a password reset to users who do not log in, or disable them.`,
     ]),
-    ...some(keyedHashes, 'beside fs_uniquifier, a column of Flask-Security: nobody will get in by these', [
-      `${INDENT}It hashes an HMAC of the password, with SECURITY_PASSWORD_SALT, unless it was told SECURITY_PASSWORD_SINGLE_HASH: then all is well.`,
-      `${INDENT}Otherwise an admin hands each of these people a reset (POST /v1/users/{id}/password-reset).`,
+    ...some(keyedHashes, 'beside fs_uniquifier, a column of Flask-Security: these passwords may not work', [
+      `${INDENT}Flask-Security hashes an HMAC of the password (SECURITY_PASSWORD_SALT), unless SECURITY_PASSWORD_SINGLE_HASH is set: then the passwords work.`,
+      `${INDENT}Otherwise an admin must create a password reset for each of these people (POST /v1/users/{id}/password-reset).`,
     ]),
     ...(sum(withoutPassword) > 0
       ? [
-          `${INDENT}People without a password that works come all the same: an admin hands each a reset (POST /v1/users/{id}/password-reset).`,
+          `${INDENT}People without a working password are imported too: an admin must create a password reset for each (POST /v1/users/{id}/password-reset).`,
         ]
       : []),
   ]
@@ -164,9 +164,9 @@ function describeDuplicates({ groups, examples }: Survey['duplicates']): string[
   const describe = ({ name, oldId, canLogIn }: Duplicates['people'][number]) =>
     `${JSON.stringify(name)} (id ${oldId}${canLogIn ? '' : ', cannot log in'})`
   return [
-    line(groups, 'names or addresses of several people; capitals do not count here:'),
+    line(groups, 'names or addresses that several people share (case is ignored):'),
     ...examples.map(({ key, people }) => `${INDENT}${key}: ${people.map(describe).join(', ')}`),
-    `${INDENT}--duplicates oldest leaves the name to the first of them who can log in, --duplicates skip leaves out all of them.`,
+    `${INDENT}--duplicates oldest gives the name to the first of them who can log in; --duplicates skip leaves out all of them.`,
     `${INDENT}Rows of people who are left out are left out too.`,
   ]
 }

@@ -28,7 +28,7 @@ export async function openFileSource(path: string, encoding?: Encoding): Promise
     for (const column of Object.keys(row)) columns.add(column)
     if (isCsv) break
   }
-  if (columns.size === 0) throw new CommandError(`${path} holds nobody`)
+  if (columns.size === 0) throw new CommandError(`${path} contains no people`)
   return { tables: [{ name: 'users', columns: [...columns], rows: read }], close: async () => {} }
 }
 
@@ -77,7 +77,7 @@ function readHeader(header: string[], path: string): (string | false)[] {
   for (const name of names) {
     const key = name.toLowerCase()
     if (key !== '' && seen.has(key))
-      throw new CommandError(`${path}: two columns of the header are called ${name}: rename one`)
+      throw new CommandError(`${path}: two columns of the header are named ${name}: rename one`)
     seen.add(key)
   }
   return names.map((name) => name !== '' && name)
@@ -98,9 +98,9 @@ function parseLine(line: string, where: string): Row {
     row = parseJson(line, undefined, (number) => number)
   } catch (error) {
     const why = /Duplicate key '.*'/.exec((error as Error).message)?.[0]
-    throw new CommandError(why === undefined ? `${where} is no JSON` : `${where}: ${why}`)
+    throw new CommandError(why === undefined ? `${where} is not JSON` : `${where}: ${why}`)
   }
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new CommandError(`${where} is no object`)
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new CommandError(`${where} is not an object`)
   return rowOfJson(row)
 }
 

@@ -42,7 +42,7 @@ export function tableNamed(tables: SourceTable[], name: string): SourceTable | u
   const found = exact.length > 0 ? exact : tables.filter((table) => isMeant(table.name) || isMeant(qualified(table)))
   if (found.length > 1) {
     throw new CommandError(
-      `there is more than one table ${name}: say which, as in --map users=<schema>.<table>, of ${found.map(qualified).join(', ')}`,
+      `there is more than one table ${name}: choose one, as in --map users=<schema>.<table>, of ${found.map(qualified).join(', ')}`,
     )
   }
   return found[0]

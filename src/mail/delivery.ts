@@ -110,11 +110,11 @@ export class MailDelivery {
     const { log } = this.#dependencies
     try {
       await this.deliverDue()
-      if (this.#isFailing) log.info('the outbox is read again')
+      if (this.#isFailing) log.info('the outbox can be read again')
       this.#isFailing = false
     } catch (error) {
       // Logged once: otherwise a database that is down for an hour would fill the log.
-      if (!this.#isFailing) log.warn({ err: error }, 'the outbox cannot be read and is tried again')
+      if (!this.#isFailing) log.warn({ err: error }, 'the outbox cannot be read; retrying')
       this.#isFailing = true
     }
   }

@@ -53,7 +53,7 @@ export function loadTemplates(folder: string): Templates {
       try {
         own.set(`${locale}/${name}`, readTemplate(join(folder, locale), name))
       } catch (error) {
-        problems.push(`MAIL_TEMPLATES holds ${locale}/${name}, which ${(error as Error).message}`)
+        problems.push(`MAIL_TEMPLATES contains ${locale}/${name}, which ${(error as Error).message}`)
       }
     }
   }
@@ -76,7 +76,7 @@ function namesIn(folder: string): string[] {
 
 function readTemplate(folder: string, name: string): string {
   const [, purpose = '', kind] = FILE.exec(name) ?? []
-  if (!isPurpose(purpose)) throw new Error('is the text of no mail: see docs/mail.md for their names')
+  if (!isPurpose(purpose)) throw new Error('is not the name of a mail text: see docs/mail.md for the names')
   const text = readFileSync(join(folder, name), 'utf8')
     .replace(/^\ufeff/, '')
     .replaceAll('\r\n', '\n')
@@ -84,9 +84,9 @@ function readTemplate(folder: string, name: string): string {
   const named = wordsIn(text)
   const unknown = named.find((word) => !WORDS.some((known) => known === word))
   if (unknown !== undefined) {
-    throw new Error(`names {${unknown}}; it can name ${WORDS.map((word) => `{${word}}`).join(', ')}`)
+    throw new Error(`contains the unknown {${unknown}}; use ${WORDS.map((word) => `{${word}}`).join(', ')}`)
   }
   const isOfUse = definitionOf(purpose).token === undefined || named.includes('link') || named.includes('code')
-  if (!isOfUse) throw new Error('must name {link} or {code}, or nobody can use it')
+  if (!isOfUse) throw new Error('must contain {link} or {code}: without them, the mail is of no use')
   return text
 }

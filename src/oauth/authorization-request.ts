@@ -81,32 +81,32 @@ export async function readAuthorizationRequest(
   const refuse = (code: ErrorCode, message: string): never => {
     throw new AuthorizationError(code, message, redirectUri, state)
   }
-  if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or comes twice.')
+  if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or repeated.')
   const twice = Object.keys(query).find((name) => typeof query[name] !== 'string')
-  if (twice !== undefined) refuse('invalid_request', 'A parameter comes twice.')
+  if (twice !== undefined) refuse('invalid_request', 'A parameter is repeated.')
   // RFC 6749 section 3.1: a parameter without a value is treated as omitted.
   const parameters = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== '')) as Parameters
   for (const [name, code] of Object.entries(REFUSED)) {
-    if (parameters[name] !== undefined) refuse(code, `The parameter ${name} is not taken.`)
+    if (parameters[name] !== undefined) refuse(code, `The parameter ${name} is not supported.`)
   }
   if (parameters.response_type !== 'code') refuse('unsupported_response_type', 'response_type must be code.')
   if ((parameters.response_mode ?? 'query') !== 'query') refuse('invalid_request', 'response_mode must be query.')
   if (!client.grantTypes.includes('authorization_code')) {
-    refuse('unauthorized_client', 'Only clients with the grant authorization_code log people in.')
+    refuse('unauthorized_client', 'The client is not registered for authorization_code.')
   }
   const { code_challenge: challenge, code_challenge_method: method, resource, nonce } = parameters
   if (client.requiresPkce || challenge !== undefined || method !== undefined) {
     if (method !== 'S256') refuse('invalid_request', 'code_challenge_method must be S256.')
     if (!isChallenge(challenge)) refuse('invalid_request', 'code_challenge must be the base64url of a SHA-256.')
   }
-  if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is not known.')
+  if (resource !== undefined && !client.resources.includes(resource)) refuse('invalid_target', 'resource is unknown.')
   if ((nonce ?? '').length > NONCE_LONGEST) refuse('invalid_request', 'nonce is too long.')
   const flaw = flawOfInteraction(parameters)
   if (flaw !== undefined) refuse('invalid_request', flaw)
   const { id_token_hint: hint } = parameters
   const named = hint === undefined ? undefined : idTokens.readHint(hint)
   if (hint !== undefined && named?.aud !== client.id) {
-    refuse('invalid_request', 'id_token_hint is not an id_token that this client got here.')
+    refuse('invalid_request', 'id_token_hint must be an id_token that was issued to this client.')
   }
   return {
     ...{ client, redirectUri, resource, challenge, state, nonce, subject: named?.sub },

@@ -84,6 +84,6 @@ export class CodeGrant {
 
 function invalidCode(): Problem {
   return new Problem('invalid_grant', {
-    detail: 'The code is not valid, was used before, has expired or is of another client.',
+    detail: 'The code is not valid, was used before, has expired or was issued to another client.',
   })
 }

@@ -20,9 +20,9 @@ type Parameters = Record<string, string | undefined>
 /** The error in the parameters, as a sentence; undefined if they are valid. */
 export function flawOfInteraction({ prompt, max_age: maxAge }: Parameters): string | undefined {
   const words = wordsIn(prompt)
-  if (!words.every(isPrompt)) return `prompt is of ${PROMPTS.join(', ')}.`
-  if (words.includes('none') && words.length > 1) return 'prompt=none stands alone.'
-  if (maxAge !== undefined && !MAX_AGE.test(maxAge)) return 'max_age is a number of seconds.'
+  if (!words.every(isPrompt)) return `prompt must be one or more of ${PROMPTS.join(', ')}.`
+  if (words.includes('none') && words.length > 1) return 'prompt=none cannot be combined with other values.'
+  if (maxAge !== undefined && !MAX_AGE.test(maxAge)) return 'max_age must be a number of seconds.'
   return undefined
 }
 

@@ -10,7 +10,7 @@ const TEXTS = {
   en: {
     title: 'Applications with access',
     none: 'No application has access. One that wants it asks you first.',
-    hint: 'What you take back ends at once: the application is logged out, and asks you again.',
+    hint: 'If you take access back, the application is logged out immediately, and must ask you again.',
     nothing: 'Knows that you have an account here, and nothing else.',
     since: 'allowed',
     end: 'Take back',

@@ -8,7 +8,7 @@ import type { Page } from './layout.js'
 const TEXTS = {
   en: {
     title: 'Delete the account',
-    hint: 'The account, all that belongs to it and every log-in are gone at once. Nobody can bring them back.',
+    hint: 'The account, all that belongs to it and every log-in are deleted immediately. They cannot be restored.',
     password: 'Current password',
     sure: 'Delete my account and everything in it',
     submit: 'Delete the account',

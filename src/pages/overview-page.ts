@@ -27,7 +27,7 @@ const SECTIONS: [page: string, label: Translated<string>, hint: Translated<strin
   [
     'sessions',
     { en: 'Where you are logged in', ko: '로그인한 기기' },
-    { en: 'End what you do not know', ko: '모르는 로그인을 끝냅니다' },
+    { en: 'End log-ins that you do not recognise', ko: '모르는 로그인을 끝냅니다' },
   ],
   [
     'apps',

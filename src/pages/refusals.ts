@@ -40,7 +40,7 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     ko: '코드를 메일로 보내지 않는 서비스입니다. 비밀번호로 로그인해 주세요.',
   },
   not_found: {
-    en: 'That is not there, or not any more.',
+    en: 'Not found. It may have been removed.',
     ko: '찾을 수 없습니다. 이미 없어졌을 수 있습니다.',
   },
   invalid_reset_token: {
@@ -106,7 +106,7 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     ko: '시도 횟수가 너무 많습니다. 잠시 후 다시 시도해 주세요.',
   },
   hashing_overloaded: {
-    en: 'There is too much to do right now. Try again.',
+    en: 'The service is busy right now. Try again.',
     ko: '지금은 요청이 많습니다. 다시 시도해 주세요.',
   },
   internal_error: { en: 'Something went wrong on our side.', ko: '서버에 문제가 생겼습니다.' },

@@ -23,7 +23,7 @@ const TEXTS = {
     mail: 'Look at your mail',
     mailHint:
       'A mail with a link is on its way to the address that you gave. The account is yours once the address is confirmed.',
-    mailMissing: 'Nothing there after a few minutes? Look among the unwanted mail, and check the address.',
+    mailMissing: 'No mail after a few minutes? Look in the spam folder, and check the address.',
   },
   ko: {
     title: '계정 만들기',

@@ -17,7 +17,7 @@ const TEXTS = {
     used: 'last used',
     codesLeft: 'Recovery codes left:',
     newCodes: 'New recovery codes',
-    newCodesHint: 'The old ones are then of no use.',
+    newCodesHint: 'The old codes then stop working.',
     rename: 'Rename',
     newName: 'Name',
     remove: 'Remove',

@@ -8,7 +8,7 @@ import type { Page } from './layout.js'
 const TEXTS = {
   en: {
     title: 'Where you are logged in',
-    hint: 'End what you do not know, and set a new password.',
+    hint: 'End the log-ins that you do not recognise, and set a new password.',
     here: 'this browser',
     unknown: 'Unknown program',
     on: (program: string, system: string) => `${program} on ${system}`,

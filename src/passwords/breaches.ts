@@ -46,7 +46,7 @@ export class BreachedPasswords {
       throw new Error(`answered ${response.status}`)
     }
     const counts = countsIn(await textOf(response))
-    if (counts.size === 0) throw new Error('answered no range')
+    if (counts.size === 0) throw new Error('the answer is not a range')
     return (counts.get(hash.slice(PREFIX_LENGTH)) ?? 0) > 0
   }
 }
@@ -66,7 +66,7 @@ async function textOf({ body }: Response): Promise<string> {
   let text = ''
   for await (const chunk of body ?? []) {
     text += decoder.decode(chunk, { stream: true })
-    if (text.length > LONGEST_ANSWER) throw new Error('answered without end')
+    if (text.length > LONGEST_ANSWER) throw new Error('the answer is too long')
   }
   return text
 }

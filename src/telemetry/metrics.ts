@@ -33,55 +33,55 @@ export function startMetrics(gauges: Gauges): Metrics {
   })
   const loginAttempts = new Counter({
     name: 'login_attempts_total',
-    help: 'Log-ins tried: succeeded, failed, or throttled before the password was looked at.',
+    help: 'Log-ins tried: succeeded, failed, or throttled before the password was checked.',
     labelNames: ['result'],
     registers,
   })
   const tokensIssued = new Counter({
     name: 'tokens_issued_total',
-    help: 'Access tokens issued, by what they were given for.',
+    help: 'Access tokens issued, by grant.',
     labelNames: ['grant'],
     registers,
   })
   const ofClients = new Counter({
     name: 'client_requests_total',
-    help: 'Requests of OAuth clients: tokens issued, introspections, revocations, and log-ins of the client that failed.',
+    help: 'Requests of OAuth clients: tokens issued, introspections, revocations, and failed client authentications.',
     labelNames: ['client', 'request'],
     registers,
   })
   const mailAttempts = new Counter({
     name: 'mails_total',
-    help: 'Mails sent, delayed (to be tried again), failed, or dropped because nobody is to have them.',
+    help: 'Mails sent, delayed (to be retried), failed, or dropped as obsolete.',
     labelNames: ['purpose', 'result'],
     registers,
   })
   const breachLookups = new Counter({
     name: 'password_breach_checks_total',
-    help: 'New passwords looked up at PASSWORD_BREACH_URL: clean, breached, or failed (no answer in time; taken as clean).',
+    help: 'New passwords looked up at PASSWORD_BREACH_URL: clean, breached, or failed (no answer in time; the password is accepted).',
     labelNames: ['result'],
     registers,
   })
   const pruned = new Counter({
     name: 'pruned_rows_total',
-    help: 'Rows deleted because they are over, or because their account is gone, by table.',
+    help: 'Rows deleted because they expired or their account was deleted, by table.',
     labelNames: ['table'],
     registers,
   })
   const hashTime = new Histogram({
     name: 'password_hash_duration_seconds',
-    help: 'Time to hash or compare a password, without the wait for a processor.',
+    help: 'Time to hash or compare a password, without the wait for a thread.',
     buckets: HASH_SECONDS,
     registers,
   })
   const statementTime = new Histogram({
     name: 'database_statement_duration_seconds',
-    help: 'Time of a statement of the database, with the wait for a connection.',
+    help: 'Time of a database statement, including the wait for a connection.',
     buckets: STATEMENT_SECONDS,
     registers,
   })
   new Gauge({
     name: 'password_hash_queue_waiting',
-    help: 'Passwords that wait for a processor; HASH_QUEUE is the most there can be.',
+    help: 'Passwords that wait to be hashed; at most HASH_QUEUE.',
     registers,
     collect() {
       this.set(gauges.waitingHashes())
@@ -89,7 +89,7 @@ export function startMetrics(gauges: Gauges): Metrics {
   })
   new Gauge({
     name: 'revocation_lag_seconds',
-    help: 'Time since this process last heard what others revoked; above 5 it refuses tokens.',
+    help: 'Time since this process last read the revocations of other processes; above 5 it refuses tokens.',
     registers,
     collect() {
       this.set(gauges.revocationLagMs() / 1_000)

@@ -33,8 +33,8 @@ export class DataKey {
     const key = unseal(row.sealedKey, NAME, sealingKeys)
     if (key !== undefined) return new DataKey(database, sealingKeys, key)
     throw new DatabaseError(
-      'The data key in the database does not open with this SECRET_KEY. Start with the one it was sealed with; to change it, ' +
-        'give both as "new,old".',
+      'The data key in the database cannot be decrypted with this SECRET_KEY. Start with the secret that encrypted the ' +
+        'data key; to change the secret, set both as "new,old".',
     )
   }
 

@@ -35,7 +35,7 @@ export async function openSecret(config: Config, database: Database): Promise<Se
   const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
   const legacy = config.LEGACY_TOKENS.map((item) => parseLegacySecret(item).secret)
   if (legacy.some((old) => secrets.some((secret) => isSameSecret(old, secret)))) {
-    throw new ConfigError(['LEGACY_TOKENS holds SECRET_KEY: make a new SECRET_KEY with: openssl rand -base64 32'])
+    throw new ConfigError(['LEGACY_TOKENS contains SECRET_KEY: create a new SECRET_KEY with: openssl rand -base64 32'])
   }
   return {
     derive: (purpose) =>
@@ -56,7 +56,7 @@ async function readOrMakeFile(database: Database): Promise<string> {
   const [sealed] = await db.select({ kid: tables.signingKeys.kid }).from(tables.signingKeys).limit(1)
   if (sealed) {
     throw new DatabaseError(
-      `The secret file ${secretFile} is missing, and this database holds keys sealed with it. Put the file back or set SECRET_KEY.`,
+      `The secret file ${secretFile} is missing, and the keys in this database were encrypted with it. Restore the file or set SECRET_KEY.`,
     )
   }
   makeExclusively(secretFile, randomBytes(DERIVED_BYTES).toString('base64url'))
@@ -91,7 +91,7 @@ function makeExclusively(file: string, content: string): void {
     linkSync(draft, file)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return
-    throw new DatabaseError(`The secret file ${file} cannot be made: ${(error as Error).message}`)
+    throw new DatabaseError(`The secret file ${file} cannot be created: ${(error as Error).message}`)
   } finally {
     rmSync(draft, { force: true })
   }

@@ -16,7 +16,7 @@ export const TOKEN_TYPE = 'at+jwt'
  */
 export const COMPAT_TOKEN_TYPE = 'compat+jwt'
 const UNOPENED =
-  'Signing keys in the database were sealed with another secret than this SECRET_KEY, or by a stranger, and are not used:'
+  'Some signing keys cannot be decrypted with this SECRET_KEY (another secret, or a forged row) and are not used:'
 
 /** A public key in the format of RFC 7517 and RFC 7518 section 6.2. */
 type PublicJwk = Record<'kty' | 'crv' | 'x' | 'y' | 'kid' | 'use' | 'alg', string>
@@ -57,8 +57,8 @@ export class Keys {
     const opened = store.openAll(rows)
     if (!opened.some(isSigning) && rows.some(isSigning)) {
       throw new DatabaseError(
-        'The signing keys in the database do not open with this SECRET_KEY. Start with the one they were made with; ' +
-          'to change it, give both as "new,old".',
+        'The signing keys in the database cannot be decrypted with this SECRET_KEY. Start with the secret that ' +
+          'encrypted them; to change the secret, set both as "new,old".',
       )
     }
     if (!opened.some(isSigning) || endingTooSoon(opened).length > 0) await store.repair()

@@ -52,7 +52,7 @@ t.test('a backup that fails leaves no file', async (t) => {
   }
   for (const [settings, code, says] of [
     [{ DATABASE_URL: 'sqlite:./none.db' }, 1, /no database at/],
-    [{ DATABASE_URL: 'sqlite:./broken.db' }, 1, /cannot be made: file is not a database/],
+    [{ DATABASE_URL: 'sqlite:./broken.db' }, 1, /cannot be created: file is not a database/],
     [postgres, 2, /pg_dump/],
   ] as const) {
     const child = await latchkey(t, ['backup', 'copy.db'], { folder, settings })

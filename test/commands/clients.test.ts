@@ -59,7 +59,7 @@ t.test('a rejected clients command prints the reason and changes nothing', async
   const { run } = await installation(t)
   const refused: [string[], number, RegExp][] = [
     [['show', 'nobody'], 1, /there is no client "nobody"/],
-    [['create', 'latchkey', '--name', 'X'], 1, /is the service itself/],
+    [['create', 'latchkey', '--name', 'X'], 1, /is reserved for the service itself/],
     [['create', 'billing', '--name', 'X', '--scope', 'a  b'], 1, /one space between/],
     [['create', 'billing'], 64, /missing option --name/],
     [['create', 'billing', '--name', 'X', '--grant', 'password'], 64, /--grant must be one of authorization_code/],

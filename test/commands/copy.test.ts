@@ -80,7 +80,7 @@ t.test('a copy of more rows than are read at once keeps every row with its owner
     DATABASE_URL: back,
     SECRET_KEY: 'another-Secret-0123456789-for-this',
   }).catch((error) => error)
-  t.match(wrong, { constructor: DatabaseError, message: /do not open with this SECRET_KEY/ })
+  t.match(wrong, { constructor: DatabaseError, message: /cannot be decrypted with this SECRET_KEY/ })
   const second = await startService(t, { DATABASE_URL: back, SECRET_KEY })
   t.same(await contentOf(second), await contentOf(first))
   const joon = await second.logIn('joon')

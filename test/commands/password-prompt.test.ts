@@ -14,7 +14,7 @@ t.setTimeout(600_000)
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
 /** util-linux: runs a command on a terminal of its own. */
 const SCRIPT = '/usr/bin/script'
-const PROMPT = /(?:Password|The same again): /g
+const PROMPT = /(?:Password|Repeat the password): /g
 const CREATE = ['users', 'create', '--username', 'ada']
 
 t.test('a byte order mark and a line end are not part of the password', async (t) => {
@@ -60,7 +60,7 @@ t.test('a terminal prompts twice without echo, and Ctrl-C ends the command quiet
   t.match(interrupted.output.trim(), /^Database: \S+\s+Password:$/)
   const made = await run(SCRIPT, command, { keys: [`${PASSWORD}\r`, `${PASSWORD}\r`] })
   t.equal(made.code, 0, made.output)
-  t.match(made.output, /Password: \s+The same again: \s+Created the user ada with id 1/)
+  t.match(made.output, /Password: \s+Repeat the password: \s+Created the user ada with id 1/)
 })
 
 interface Input {

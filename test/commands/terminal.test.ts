@@ -73,8 +73,8 @@ t.test('accounts whose names attack the terminal are printed escaped', async (t)
       .join(''),
   )
   const report = await run(['import', 'people.jsonl'])
-  t.match(report.stdout, 'with characters in a name that nobody can see')
-  t.match(report.stdout, 'names or addresses of several people')
+  t.match(report.stdout, 'with invisible characters in a name')
+  t.match(report.stdout, 'names or addresses that several people share')
   t.match(report.stdout, '\\u202enimda')
 })
 

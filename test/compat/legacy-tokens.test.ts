@@ -241,7 +241,7 @@ t.test('published, weak and reused legacy secrets are rejected, in any spelling'
   for (const SECRET_KEY of [SECRET, SECRET.toUpperCase(), base64, `${OTHER_SECRET},${SECRET}`]) {
     await t.rejects(
       startService(t, { SECRET_KEY, LEGACY_TOKENS: `${SECRET}@${FOREVER}` }),
-      /LEGACY_TOKENS holds SECRET_KEY/,
+      /LEGACY_TOKENS contains SECRET_KEY/,
     )
   }
 })

@@ -133,10 +133,10 @@ t.test('RP_ID defaults to the host of PUBLIC_URL, and must be a domain of every 
   t.same(read({ PUBLIC_URL, PASSKEY_ORIGINS: `https://login.example.com,${app}` }).length, 3)
   for (const url of ['http://192.0.2.7:3000', 'http://[2001:db8::7]']) t.same(read({ PUBLIC_URL: url })[0], '')
   for (const [env, expected] of [
-    [{ PUBLIC_URL, RP_ID: 'example.org' }, /https:\/\/login\.example\.com, which is not of the domain example\.org/],
-    [{ PUBLIC_URL, RP_ID: 'n.example.com' }, /not of the domain/],
-    [{ PUBLIC_URL, PASSKEY_ORIGINS: 'https://app.example.com' }, /not of the domain login\.example\.com: set RP_ID/],
-    [{ PUBLIC_URL: 'http://192.0.2.7', PASSKEY_ORIGINS: 'https://app.example.com' }, /not of the domain \(none\)/],
+    [{ PUBLIC_URL, RP_ID: 'example.org' }, /https:\/\/login\.example\.com, which is not in the domain example\.org/],
+    [{ PUBLIC_URL, RP_ID: 'n.example.com' }, /not in the domain/],
+    [{ PUBLIC_URL, PASSKEY_ORIGINS: 'https://app.example.com' }, /not in the domain login\.example\.com: set RP_ID/],
+    [{ PUBLIC_URL: 'http://192.0.2.7', PASSKEY_ORIGINS: 'https://app.example.com' }, /not in the domain \(none\)/],
     [{ RP_ID: 'https://example.com' }, /RP_ID must be a domain/],
     [{ RP_ID: '192.0.2.7' }, /RP_ID must be a domain/],
     [{ PASSKEY_ORIGINS: 'https://example.com/login' }, /PASSKEY_ORIGINS must hold origins/],
@@ -148,7 +148,7 @@ t.test('RP_ID defaults to the host of PUBLIC_URL, and must be a domain of every 
 
 t.test('an invalid setting is rejected with its name and the valid values', async (t) => {
   const cases: [string, string, RegExp][] = [
-    ['HOST', ' ', /is empty: give it an address/],
+    ['HOST', ' ', /is empty: set an address/],
     ['PORT', '65536', /whole number from 0 to 65535/],
     ['PORT', '-1', /whole number from 0 to 65535/],
     ['PORT', '0x10', /whole number/],
@@ -245,7 +245,7 @@ t.test('all wrong settings are named at once', async (t) => {
 })
 
 t.test('METRICS_PORT must differ from PORT, unless both are 0', async (t) => {
-  t.throws(() => loadConfig({ PORT: '4000', METRICS_PORT: '4000' }), /METRICS_PORT must be another port than PORT/)
+  t.throws(() => loadConfig({ PORT: '4000', METRICS_PORT: '4000' }), /METRICS_PORT must differ from PORT/)
   for (const METRICS_PORT of ['4001', 'off']) t.ok(loadConfig({ PORT: '4000', METRICS_PORT }))
   t.ok(loadConfig({ PORT: '0', METRICS_PORT: '0' }), 'the system chooses two ports')
 })

@@ -62,7 +62,7 @@ t.test('NAME_FILE reads the value from a file, without the line break at its end
   await writeFile(join(folder, 'port'), '8080\n')
   t.equal(loadConfig({ PORT_FILE: join(folder, 'port') }).PORT, 8080)
   await writeFile(join(folder, 'port'), '80\n80\n')
-  t.match(problemWith({ PORT_FILE: join(folder, 'port') }), /^PORT holds a control character/)
+  t.match(problemWith({ PORT_FILE: join(folder, 'port') }), /^PORT contains a control character/)
 })
 
 t.test('a NAME_FILE that holds nothing, cannot be read or is set beside NAME is refused', async (t) => {

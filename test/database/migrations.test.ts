@@ -106,7 +106,7 @@ t.test('a migration that leaves rows without their parent row fails and is rolle
   apply(old, BEFORE_ROWS_BY_OWNER)
   old.pragma('foreign_keys = off')
   old.exec("insert into todos (user_id, title, created_at, updated_at) values (7, 'x', 0, 0)")
-  t.match(await reasonToRefuse(file, true), { message: /1 rows without their parent/ })
+  t.match(await reasonToRefuse(file, true), { message: /1 rows whose parent row is missing/ })
   t.equal(appliedIn(old).length, BEFORE_ROWS_BY_OWNER.length)
 })
 

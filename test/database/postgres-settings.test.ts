@@ -115,7 +115,7 @@ t.test('settings of the PostgreSQL database', { skip: POSTGRES_ONLY }, async (t)
     ]) {
       const child = await latchkey(t, args, { settings })
       t.equal(await child.exit, 1, `${args}`)
-      if (args[0] !== 'import') t.match(child.stderr, /there is no installation in it: run latchkey migrate/)
+      if (args[0] !== 'import') t.match(child.stderr, /it contains no Latchkey installation: run latchkey migrate/)
     }
     t.same(await onServer(url, `select relname from pg_class where relnamespace = 'public'::regnamespace`), [])
   })

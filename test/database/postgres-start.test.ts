@@ -41,7 +41,7 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     await onServer(url, `alter database ${nameOf(url)} set search_path = other, public`)
     await refuses(t, url, /tables are in the schema public, but its search_path begins with other/)
     await onServer(url, `alter database ${nameOf(url)} set search_path = nowhere`)
-    await refuses(t, url, /no schema of its search_path is there/)
+    await refuses(t, url, /no schema of its search_path exists/)
   })
 
   t.test("a foreign key to another application's users is rejected, and the SQL in the error fixes it", async (t) => {
@@ -79,9 +79,9 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     await refuses(
       t,
       'postgres://lea:secret@one.test/x?schema=auth',
-      /^(?!.*secret).*schema, which does nothing.*search_path/,
+      /^(?!.*secret).*schema, which has no effect.*search_path/,
     )
-    await refuses(t, 'postgres://one.test/x?target_session_attrs=primary', /target_session_attrs, which does nothing/)
+    await refuses(t, 'postgres://one.test/x?target_session_attrs=primary', /target_session_attrs, which has no effect/)
   })
 
   t.test('if the server is unreachable, the cause is reported at once and again when the start fails', async (t) => {
@@ -105,7 +105,7 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     await onServer(url, 'alter table signing_keys rename to lost')
     await assertEnds(t, settings, /^latchkey: The database cannot be used: relation "signing_keys" does not exist$/m)
     await onServer(url, 'alter table lost rename to signing_keys')
-    await assertEnds(t, other, /^latchkey: The signing keys in the database do not open with this SECRET_KEY/m)
+    await assertEnds(t, other, /^latchkey: The signing keys in the database cannot be decrypted with this SECRET_KEY/m)
   })
 
   t.test('a port or host that cannot be listened on is reported in one line', async (t) => {

@@ -40,7 +40,7 @@ t.test('the command line shows and removes the factors of an account, even of an
     username: 'boss',
     factors: [{ type: 'totp', name: 'phone' }],
   })
-  t.match(await run('remove-factors', 'boss'), 'boss (id 1) has no second factor any more, and no session.')
+  t.match(await run('remove-factors', 'boss'), 'boss (id 1) has no second factor any more; all sessions were ended.')
   t.match(await run('show', 'boss'), /^factors +-$/m)
   t.equal((await service.logIn('boss')).login.user.username, 'boss')
 })

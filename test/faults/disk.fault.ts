@@ -61,7 +61,7 @@ t.test(
     while (statSync(log).size <= 64 * 2 ** 20) {
       await Promise.all(Array.from({ length: 50 }, () => mina.post('/v1/todos', { title: 'x', description })))
     }
-    t.match(service.app.database.warning(), /has grown to 6\d MiB: something that reads the file/)
+    t.match(service.app.database.warning(), /has grown to 6\d MiB: another program that reads the database/)
     t.equal((await mina.get('/v1/todos')).statusCode, 200)
     reader.exec('rollback')
     for (let n = 0; n < 3; n += 1) await mina.post('/v1/todos', { title: 'x' })

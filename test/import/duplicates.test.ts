@@ -37,17 +37,17 @@ t.test('with --duplicates oldest, of accounts that share a name the first that c
   const dry = await run(['import', file])
   t.equal(dry.code, 1)
   for (const line of [
-    / 6 {2}names or addresses of several people/,
+    / 6 {2}names or addresses that several people share/,
     /mina@example\.com: "mina@example\.com" \(id 1, cannot log in\), "Mina@example\.com" \(id 2\)/,
     /joon: "joon" \(id 3, cannot log in\), "JOON" \(id 4\), "Joon" \(id 5\)/,
     /sora@example\.com: "sora@example\.com" \(id 6\), "sora" \(id 7\)/,
-    /say --duplicates oldest or --duplicates skip/,
+    /add --duplicates oldest or --duplicates skip/,
   ]) {
     t.match(dry.stdout, line)
   }
   const { code, stdout, stderr } = await run(['import', file, '--twins', 'oldest', '--apply', '--json'])
   t.equal(code, 0, stderr)
-  t.match(stderr, /--twins is called --duplicates now/)
+  t.match(stderr, /--twins was renamed to --duplicates/)
   t.match(JSON.parse(stdout), {
     users: { read: 12, ready: 6, skipped: { 'a shared name': 6 } },
     todos: { read: 12, ready: 6, skipped: { 'an owner who is left out': 6 } },

@@ -81,7 +81,7 @@ t.test('a person with one active and one banned row is left out, with all their 
   source.exec("insert into todos values (1, 1, 'of ann'), (2, 2, 'of bob'), (3, 1, 'more of ann')")
   const stopped = await run(['import', file, '--apply'])
   t.equal(stopped.code, 1)
-  t.match(stopped.stdout, /1 {2}with an id .* or with rows of which some let them log in and some do not.*\n *"1"/)
+  t.match(stopped.stdout, /1 {2}with an id .* or with rows that disagree on whether they may log in.*\n *"1"/)
   const done = await run(['import', file, '--duplicates', 'oldest', '--apply', '--json'])
   t.equal(done.code, 0, done.stderr)
   t.match(JSON.parse(done.stdout).users, {
@@ -126,5 +126,5 @@ t.test('a display name that cannot be stored is left out, and the report says so
   const { code, stdout, stderr } = await run(['import', 'people.jsonl', '--apply'])
   t.equal(code, 0, stderr)
   t.match(stdout, / 4 {2}imported/)
-  t.match(stdout, / 2 {2}with a display name that cannot be kept/)
+  t.match(stdout, / 2 {2}with a display name that is too long/)
 })

@@ -92,19 +92,19 @@ t.test('a dry run writes nothing and reports what prevents the import', async (t
     / 2 {2}left out: a shared name/,
     / 1 {2}in plain text: hashing them takes about \d+ s/,
     / 2 {2}empty/,
-    / 1 {2}a hash that asks for more time/,
-    / 1 {2}admins there, users here/,
-    / 1 {2}disabled there/,
-    / 1 {2}not active by it, and disabled here: is_active, taken for the column that says who is active/,
+    / 1 {2}a hash that needs more time/,
+    / 1 {2}admins in the source, users here/,
+    / 1 {2}disabled in the source/,
+    / 1 {2}not active, and disabled here: is_active, read as the column that says who is active/,
     /"a b <c>"/,
     /twin: "Twin" \(id 60\), "twin" \(id 70\)/,
     / 1 {2}left out: an owner who is not there/,
-    /Nothing was written: say --duplicates oldest or --duplicates skip/,
+    /Nothing was written: add --duplicates oldest or --duplicates skip/,
   ]) {
     t.match(said.stdout, line)
   }
   t.notMatch(said.stdout, 'a password in plain text')
-  t.match((await run(['import', file])).stdout, / 1 {2}no hash that is known here.*--plaintext/)
+  t.match((await run(['import', file])).stdout, / 1 {2}not a supported hash.*--plaintext/)
   const stopped = await run(['import', file, '--plaintext', '--apply'])
   t.equal(stopped.code, 1, '--apply writes nothing without --duplicates')
   t.equal((await run(['import', file, '--duplicates', 'skip'])).code, 0)
@@ -204,19 +204,19 @@ t.test('a rejected import says what to do, and exits with 64 if the command itse
     [[], /missing argument <source>/, 64],
     [['nowhere.db'], /no file nowhere\.db/],
     [['NOWHERE'], /NOWHERE is neither an address nor the name/, 64],
-    [[file], /no table of users was found among people: say --map users=<table>/],
+    [[file], /no table of users was found among people: add --map users=<table>/],
     [
       [file, '--map', 'users=people'],
-      /people has id, handle, secret: say --map users.password=<column> --map users.user/,
+      /people has the columns id, handle, secret: add --map users.password=<column> --map users.user/,
     ],
-    [[file, '--map', 'users=people,password=nothing'], /people has no such column, but id, handle, secret/],
+    [[file, '--map', 'users=people,password=nothing'], /people has no such column; its columns are id, handle, secret/],
     [[file, '--map', 'colour=red'], /there is no colour; there are users, tutorials, todos/, 64],
     [[file, '--map', 'users'], /write field=column/, 64],
     [[file, '--duplicates', 'both'], /--duplicates must be one of stop, oldest, skip/, 64],
     [[file, '--twins', 'both'], /--twins must be one of stop, oldest, skip/, 64],
     [[file, '--name', 'a b'], /--name must be 1 to 32 lower-case letters/, 64],
     [['broken.csv'], /broken\.csv: Quote Not Closed/],
-    [['broken.jsonl'], /broken\.jsonl, line 2 is no JSON/],
+    [['broken.jsonl'], /broken\.jsonl, line 2 is not JSON/],
     [['none.sqlite'], /none\.sqlite cannot be read as SQLite/],
   ]
   for (const [args, says, expected = 1] of wrong) {

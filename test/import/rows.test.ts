@@ -23,7 +23,7 @@ t.test('rows that the source marks as deleted are left out, and the report names
   t.match(stdout, /todos: 4 read\n +2 {2}imported\n +2 {2}left out: deleted there/)
   t.match(stdout, /tutorials: 3 read\n +1 {2}imported\n +2 {2}left out: deleted there/)
   for (const column of ['todos.deleted_at', 'todos.status', 'tutorials.isDeleted', 'tutorials.del_yn']) {
-    t.match(stdout, new RegExp(` 1 {2}deleted there, and left out: ${column}\n`))
+    t.match(stdout, new RegExp(` 1 {2}deleted in the source, and left out: ${column}\n`))
   }
   const service = await startService()
   t.same(await titlesOf(service, 'todos'), ['archived', 'live'])
@@ -39,7 +39,7 @@ t.test('a column that may mark deleted rows stops the import until it is explain
   t.equal(dry.code, 1)
   t.match(
     dry.stdout,
-    /Nothing was written: say what todos\.is_active means: --map todos\.active=is_active or --map todos\.deleted=is_active where the column says which rows are deleted, or --ignore-column todos\.is_active\./,
+    /Nothing was written: explain what todos\.is_active means: --map todos\.active=is_active or --map todos\.deleted=is_active if the column says which rows are deleted, or --ignore-column todos\.is_active\./,
   )
   const wrong = await run(['import', file, '--ignore-column', 'todos.active_is'])
   t.equal(wrong.code, 1, wrong.stderr)

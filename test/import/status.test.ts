@@ -111,7 +111,7 @@ t.test('only a clear yes is active, only a clear no is not banned, and other val
     await writeFile(join(folder, `${names}.csv`), ['username,password,', column, '\n', rows.join('\n'), '\n'].join(''))
     const { code, stdout, stderr } = await run(['import', `${names}.csv`, '--name', `${names}`, '--apply'])
     t.equal(code, 0, stderr)
-    t.match(stdout, /of them for a value that is not understood: .*"maybe" \(1\)/)
+    t.match(stdout, /of them because of an unknown value: .*"maybe" \(1\)/)
   }
   const service = await startService()
   const isActive = await activeByName(service)
@@ -133,20 +133,23 @@ t.test('a column that may mean anything stops the import until it is explained',
   await writeFile(join(folder, 'people.csv'), `username,password,state,ban_count\n${lines.join('\n')}\n`)
   const stopped = await run(['import', 'people.csv', '--apply'])
   t.equal(stopped.code, 1)
-  t.match(stopped.stdout, /3 {2}with a value in state that may mean anything: "a" \(1\), "s" \(1\), "t" \(1\)/)
-  t.match(stopped.stdout, /Nothing was written: say what state, ban_count mean: --map active=state or --map disabled/)
+  t.match(stopped.stdout, /3 {2}with a value in state whose meaning is unclear: "a" \(1\), "s" \(1\), "t" \(1\)/)
+  t.match(
+    stopped.stdout,
+    /Nothing was written: explain what state, ban_count mean: --map active=state or --map disabled/,
+  )
   t.match(stopped.stdout, /--ignore-column state --ignore-column ban_count/)
   const asJson = await run(['import', 'people.csv', '--map', 'disabled=ban_count', '--json'])
   t.equal(asJson.code, 1)
   t.same(JSON.parse(asJson.stdout).unclear, ['state'])
-  t.match(asJson.stderr, /say what state means/)
+  t.match(asJson.stderr, /explain what state means/)
   for (const wrong of [
     ['--ignore-column', 'nothing'],
     ['--map', 'disabled=nothing'],
   ]) {
     const { code, stderr } = await run(['import', 'people.csv', ...wrong])
     t.equal(code, 1)
-    t.match(stderr, /users has no such column, but username, password, state, ban_count/)
+    t.match(stderr, /users has no such column; its columns are username, password, state, ban_count/)
   }
   const service = await startService()
   t.same([...(await activeByName(service))], [], 'no account was imported')
@@ -154,7 +157,7 @@ t.test('a column that may mean anything stops the import until it is explained',
   const explained = ['--map', 'active=state:A|T', '--map', 'disabled=ban_count']
   const done = await run(['import', 'people.csv', '--apply', ...explained])
   t.equal(done.code, 0, done.stderr)
-  t.match(done.stdout, /2 {2}disabled by it: ban_count.*\n *1 {2}of them for a value that is not understood: "3" \(1\)/)
+  t.match(done.stdout, /2 {2}disabled: ban_count.*\n *1 {2}of them because of an unknown value: "3" \(1\)/)
   t.same(
     [...(await activeByName(service))],
     [

@@ -154,7 +154,7 @@ t.test('users see and end their own sessions, and cannot end the sessions of oth
   const [, second = ''] = idsOf(page.body)
   t.equal((await mina.send('/account/sessions', { deed: 'end', id: second })).statusCode, 303)
   const twice = await mina.send('/account/sessions', { deed: 'end', id: second })
-  t.match(twice, { statusCode: 404, body: /role="alert">That is not there, or not any more/ })
+  t.match(twice, { statusCode: 404, body: /role="alert">Not found\. It may have been removed/ })
   t.equal(idsOf(twice.body).length, 2, 'a form that is sent twice still shows the list')
   t.equal((await phone.open('/account')).statusCode, 303)
   t.equal((await person.get('/v1/me')).statusCode, 200, 'the other sessions go on')
@@ -298,7 +298,7 @@ t.test('users see which applications have access, and revoke one; consents of ot
   const foreign = await mina.send(url, { id: 'bank' })
   t.match(
     foreign,
-    { statusCode: 404, body: /not any more.*Back to your account/s },
+    { statusCode: 404, body: /Not found\. It may have been removed.*Back to your account/s },
     'an application that only another user allowed',
   )
   const taken = await mina.send(url, formsOf(body)[0]?.fields ?? {})

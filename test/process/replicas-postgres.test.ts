@@ -84,7 +84,7 @@ t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
   t.test('an edited, a newer and an old database are rejected, as on SQLite', async (t) => {
     const url = await createDatabase(t, server)
     const open = async (migrate: boolean) => (await openDatabase(url, { migrate })).close()
-    await t.rejects(open(false), { constructor: DatabaseError, message: /no installation in it.*latchkey migrate/ })
+    await t.rejects(open(false), { constructor: DatabaseError, message: /no Latchkey installation.*latchkey migrate/ })
     t.same(
       await onServer(url, "select to_regclass('migrations') as is"),
       [{ is: null }],

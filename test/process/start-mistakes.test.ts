@@ -37,14 +37,14 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
     // TEST-NET-1 and .invalid are nobody's: RFC 5737, RFC 6761.
     [['serve'], { HOST: '192.0.2.1' }, 1, /EADDRNOTAVAIL.*; HOST must be an address of this machine/],
     [['serve'], { HOST: 'host.invalid' }, 1, /getaddrinfo .*host\.invalid; HOST must be an address of this machine/],
-    [['serve', '--port', '4000'], {}, 64, /settings are variables: PORT=4000 latchkey serve/],
+    [['serve', '--port', '4000'], {}, 64, /settings are environment variables: PORT=4000 latchkey serve/],
     [['serve', '--verbose'], {}, 64, /no option --verbose; see latchkey serve --help/],
     [['serve'], { DATABASE_URL: 'sqlite::memory:' }, 78, /DATABASE_URL must name a file/],
     [['serve'], { DATABASE_URL: 'sqlite:file:x?mode=memory' }, 78, /DATABASE_URL must name a file/],
     [['serve'], { SECRET_KEY: secret }, 78, /SECRET_KEY must be/],
     [['serve'], { DATABASE_URL: `mysql://root:${secret}@host` }, 78, /DATABASE_URL must be/],
     [['openapi', '--version', '2'], {}, 64, /--version must be 3\.1 or 3\.0/],
-    [['users', 'list'], {}, 1, /There is no database at \/.*latchkey\.db: see DATABASE_URL/],
+    [['users', 'list'], {}, 1, /There is no database at \/.*latchkey\.db: check DATABASE_URL/],
     [['users', 'set-role', 'mina', 'admin'], {}, 1, /There is no database at/],
     [['keys', 'rotate'], {}, 1, /There is no database at/],
     [['keys', 'list', '--json'], {}, 1, /There is no database at/],
@@ -60,10 +60,10 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
       ['config'],
       { SECRET_KEY: '********' },
       78,
-      /SECRET_KEY holds \*{8}, as latchkey config masks it: give the real value/,
+      /SECRET_KEY contains \*{8}, the mask of latchkey config: set the real value/,
     ],
-    [['config'], { LEGACY_TOKENS: '********' }, 78, /LEGACY_TOKENS holds \*{8}/],
-    [['config'], { DATABASE_URL: 'postgres://a:********@host/db' }, 78, /DATABASE_URL holds \*{8}/],
+    [['config'], { LEGACY_TOKENS: '********' }, 78, /LEGACY_TOKENS contains \*{8}/],
+    [['config'], { DATABASE_URL: 'postgres://a:********@host/db' }, 78, /DATABASE_URL contains \*{8}/],
   ]
   for (const [args, settings, code, says] of cases) {
     const folder = await temporaryFolder(t)
@@ -99,15 +99,15 @@ t.test('a misspelled setting is reported, and variables of other programs are no
     SHELL: 'x',
   }
   const child = await serving(t, { settings: { ...near, ...others } })
-  for (const name of Object.keys(near)) t.match(child.stderr, `${name} is no setting: did you mean`)
-  t.match(child.stderr, 'CORS_ORIGIN is no setting: did you mean CORS_ORIGINS?')
-  for (const name of Object.keys(others)) t.notMatch(child.stderr, `${name} is no setting`)
+  for (const name of Object.keys(near)) t.match(child.stderr, `${name} is not a setting: did you mean`)
+  t.match(child.stderr, 'CORS_ORIGIN is not a setting: did you mean CORS_ORIGINS?')
+  for (const name of Object.keys(others)) t.notMatch(child.stderr, `${name} is not a setting`)
   t.notMatch(child.stderr, 'PUBLIC_URL is not set')
 })
 
 t.test('a service that other machines can reach warns if PUBLIC_URL is not set', async (t) => {
   const open = await latchkey(t, ['serve'], { settings: { HOST: '0.0.0.0', PORT: '0' } })
-  await open.says(/PUBLIC_URL is not set: every token says that it was issued by http:\/\//, 60_000)
+  await open.says(/PUBLIC_URL is not set: the issuer of every token is http:\/\//, 60_000)
 })
 
 t.test('the file .env in the working folder is read, and variables that are already set take precedence', async (t) => {

@@ -17,16 +17,16 @@ t.test('the data key is random, the same in every replica, and survives a change
   t.same(keyOf(await startSecond(t, first)), key)
   await first.app.close()
 
-  t.match(await list(t, first, `${OLD},${NEW}`), 'The first secret opens everything.', 'with the old secret first')
+  t.match(await list(t, first, `${OLD},${NEW}`), 'The first secret decrypts all keys.', 'with the old secret first')
   t.match(await list(t, first, `${NEW},${OLD}`), 'The old secrets are needed')
   const both = await restart(t, first, `${NEW},${OLD}`)
   t.same(keyOf(both), key)
-  t.match(await list(t, both, `${NEW},${OLD}`), /opens everything. The old secrets may go on 20/)
+  t.match(await list(t, both, `${NEW},${OLD}`), /decrypts all keys. Keep the old secrets until 20/)
   await both.app.close()
   const alone = await restart(t, first, NEW)
   t.same(keyOf(alone), key, 'without the old secret')
   await alone.app.close()
-  await t.rejects(restart(t, first, OLD), { message: /do not open/ })
+  await t.rejects(restart(t, first, OLD), { message: /cannot be decrypted/ })
 })
 
 t.test(

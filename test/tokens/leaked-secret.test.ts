@@ -38,10 +38,10 @@ t.test(
     for (const service of [first, second]) {
       await until(async () => (await reachOf(service, thief)).users === 401)
       t.same(await reachOf(service, thief), { users: 401, refresh: 503 }, 'no token is exchanged between the steps')
-      t.match((await service.get('/readyz')).json(), { status: 503, detail: /no signing key/ })
+      t.match((await service.get('/readyz')).json(), { status: 503, detail: /No signing key/ })
     }
     await t.rejects(buildApp(loadConfig({ ...settings, SECRET_KEY: OLD, LOG_LEVEL: 'silent' })), {
-      message: /do not open/,
+      message: /cannot be decrypted/,
     })
 
     t.match(recipe, '`SECRET_KEY=new` alone')

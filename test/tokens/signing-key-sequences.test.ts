@@ -77,7 +77,7 @@ t.test('without a signing key, tokens are rejected, log-ins return 503, and /rea
   t.same((await service.get('/.well-known/jwks.json')).json(), { keys: [] })
   t.match((await mina.get('/v1/me')).json(), { status: 401, code: 'invalid_token' })
   const ready = await service.get('/readyz')
-  t.match(ready.json(), { status: 503, code: 'not_ready', detail: /no signing key.*latchkey keys list/ })
+  t.match(ready.json(), { status: 503, code: 'not_ready', detail: /No signing key.*latchkey keys list/ })
   const login = await service.post('/v1/login', { username: 'mina', password: PASSWORD })
   t.match(login.json(), { status: 503, code: 'not_ready', detail: 'There is no signing key.' })
 

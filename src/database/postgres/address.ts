@@ -19,13 +19,13 @@ export function assertPostgresUrl(url: string): void {
   }
   if (!URL.canParse(url)) {
     throw new DatabaseError(
-      'DATABASE_URL is no address such as postgres://user:password@host:5432/database; in a password write / as %2F, @ as %40, # as %23, ? as %3F.',
+      'DATABASE_URL is not an address such as postgres://user:password@host:5432/database; in a password write / as %2F, @ as %40, # as %23, ? as %3F.',
     )
   }
   for (const name of new URL(url).searchParams.keys()) {
     if (!PARAMETERS.has(name)) {
       throw new DatabaseError(
-        `DATABASE_URL has the parameter ${name}, which does nothing: ${INSTEAD[name] ?? 'remove it.'}`,
+        `DATABASE_URL has the parameter ${name}, which has no effect: ${INSTEAD[name] ?? 'remove it.'}`,
       )
     }
   }

@@ -152,7 +152,7 @@ async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): 
     const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
     if (pending.length > 0 && !isAllowed) {
       const what =
-        applied === undefined ? 'there is no installation in it' : 'it is older than this version of Latchkey'
+        applied === undefined ? 'it contains no Latchkey installation' : 'it is older than this version of Latchkey'
       throw new DatabaseError(`${what}: run latchkey migrate.`)
     }
     if (applied === undefined) {

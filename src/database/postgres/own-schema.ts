@@ -17,7 +17,7 @@ export async function assertOwnSchema(client: pg.Client): Promise<void> {
   const { current = null, ours = null } = rows[0] ?? {}
   if (current === null) {
     throw new DatabaseError(
-      'no schema of its search_path is there: create one, or change it with alter role ... set search_path.',
+      'no schema of its search_path exists: create one, or change search_path with alter role ... set search_path.',
     )
   }
   if (ours !== null && ours !== current) {

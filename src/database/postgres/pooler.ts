@@ -51,12 +51,12 @@ export async function explorePassage({ client, limits }: Entrance, url: string):
   const advice: string[] = []
   if (limits !== SERVER_LIMITS) {
     advice.push(
-      'The pooler in front of PostgreSQL refuses statement_timeout: statements are limited by this process alone. Set ignore_startup_parameters = extra_float_digits, statement_timeout, idle_in_transaction_session_timeout in it, and statement_timeout = 3s for the role.',
+      'The pooler in front of PostgreSQL refuses statement_timeout: only this process limits the duration of statements. Set ignore_startup_parameters = extra_float_digits, statement_timeout, idle_in_transaction_session_timeout in it, and statement_timeout = 3s for the role.',
     )
   }
   if (!keepsPrepared) {
     advice.push(
-      'The pooler in front of PostgreSQL does not keep prepared statements: each one is parsed anew. Set max_prepared_statements in it (PgBouncer 1.21 or newer).',
+      'The pooler in front of PostgreSQL does not keep prepared statements: each statement is parsed again. Set max_prepared_statements in it (PgBouncer 1.21 or newer).',
     )
   }
   return { limits, keepsPrepared, isDirect, client, advice }

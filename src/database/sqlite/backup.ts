@@ -33,7 +33,7 @@ export async function backUp(path: string, target: string): Promise<Backup> {
     return { bytes: statSync(draft).size, counts, secretFile: `${original}.secret` }
   } catch (cause) {
     if (cause instanceof DatabaseError) throw cause
-    throw new DatabaseError(`The backup ${target} cannot be made: ${(cause as Error).message}`, { cause })
+    throw new DatabaseError(`The backup ${target} cannot be created: ${(cause as Error).message}`, { cause })
   } finally {
     source.close()
     for (const file of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) rmSync(file, { force: true })
@@ -45,10 +45,11 @@ function examine(copy: BetterSqlite3.Database, target: string): Record<string, n
     // Leaves WAL mode: a WAL file beside the copy would be left behind when the copy is moved.
     copy.pragma('journal_mode = delete')
     const verdict = copy.pragma('integrity_check(1)', { simple: true })
-    if (verdict !== 'ok') throw new DatabaseError(`The backup ${target} is damaged, as the database may be: ${verdict}`)
+    if (verdict !== 'ok')
+      throw new DatabaseError(`The backup ${target} is damaged, and the database may be damaged too: ${verdict}`)
     const orphans = copy.pragma('foreign_key_check') as unknown[]
     if (orphans.length > 0)
-      throw new DatabaseError(`The backup ${target} has ${orphans.length} rows without their parent.`)
+      throw new DatabaseError(`The backup ${target} has ${orphans.length} rows whose parent row is missing.`)
     const owned = copy.prepare(OWNED).pluck().all() as string[]
     return Object.fromEntries(
       ['users', 'sessions', ...owned, 'events'].map((table) => [

@@ -88,7 +88,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     warning() {
       const size = statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
       if (size <= LOG_ALARM_BYTES) return undefined
-      return `The log ${file}-wal has grown to ${Math.round(size / 2 ** 20)} MiB: something that reads the file for long (a shell, a backup) keeps it from being written back. End that.`
+      return `The log ${file}-wal has grown to ${Math.round(size / 2 ** 20)} MiB: another program that reads the database for a long time (a shell, a backup) prevents checkpoints. Stop that program.`
     },
     secretFile: `${file}.secret`,
     async ping() {
@@ -109,7 +109,9 @@ function raw(db: Db): SqliteRemoteDatabase {
 /** Checks a file without writing: closing a writable connection would checkpoint the WAL into a damaged file. */
 function examine(connect: (path: string, readonly: boolean) => Connection, file: string): void {
   if (statSync(file).size === 0) {
-    throw new DatabaseError(`The database ${file} is empty. Restore it from a backup, or delete it to start anew.`)
+    throw new DatabaseError(
+      `The database ${file} is empty. Restore it from a backup, or delete it to start with a new database.`,
+    )
   }
   const log = statSync(`${file}-wal`, { throwIfNoEntry: false })
   let connection: Connection | undefined
@@ -130,7 +132,7 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
  */
 function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
   if (!options.migrate) {
-    const advice = 'see DATABASE_URL and the working folder, or run latchkey migrate'
+    const advice = 'check DATABASE_URL and the working directory, or run latchkey migrate'
     throw new DatabaseError(`There is no database at ${resolve(file)}: ${advice}.`)
   }
   const draft = `${file}.${randomUUID()}`
@@ -146,7 +148,7 @@ function make(connect: (path: string) => Connection, file: string, options: Open
   } catch (cause) {
     const wasMadeByAnother = (cause as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(file)
     if (!wasMadeByAnother) {
-      throw new DatabaseError(`The database ${file} cannot be made: ${(cause as Error).message}`, { cause })
+      throw new DatabaseError(`The database ${file} cannot be created: ${(cause as Error).message}`, { cause })
     }
   } finally {
     if (existsSync(draft)) rmSync(draft)
@@ -155,7 +157,7 @@ function make(connect: (path: string) => Connection, file: string, options: Open
 
 function assertOurs(connection: Connection, file: string): void {
   if (connection.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
-    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point DATABASE_URL at another one.`)
+    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point DATABASE_URL at another file.`)
   }
 }
 
@@ -198,7 +200,7 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
     // Only after migrations: the check reads every row and would slow each start as the database grows.
     const orphans = pending.length > 0 ? (connection.pragma('foreign_key_check') as unknown[]) : []
     if (orphans.length > 0)
-      throw new DatabaseError(`The database ${file} has ${orphans.length} rows without their parent.`)
+      throw new DatabaseError(`The database ${file} has ${orphans.length} rows whose parent row is missing.`)
     connection.pragma(`application_id = ${APPLICATION_ID}`)
     connection.exec('commit')
   } catch (error) {

@@ -51,7 +51,7 @@ If it was not you, somebody knows your password: tell nobody the code, and choos
 `,
   invitation: `Subject: You are invited to {service}
 
-An account at {service} was made for you. Choose a password within seven days, and it is yours:
+An account at {service} was created for you. To use it, choose a password within seven days:
 
 [Accept the invitation]({link})
 
@@ -62,9 +62,9 @@ If you did not expect this, ignore this mail.
 `,
   account_exists: `Subject: You already have an account at {service}
 
-Somebody tried to make an account at {service} with this address. There is one already, so none was made: the account {name}.
+Somebody tried to create an account at {service} with this address. The address already has an account: {name}. No new account was created.
 
-If it was you, log in with it. If you have forgotten the password, ask for a new one where you log in.
+If it was you, log in to this account. If you have forgotten the password, ask for a new one where you log in.
 
 If it was not you, ignore this mail: nothing has changed.
 `,
@@ -72,17 +72,17 @@ If it was not you, ignore this mail: nothing has changed.
 
 The password of the account {name} at {service} was changed at {time}. Other devices are logged out.
 
-If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+If it was you, all is well. If it was not you, immediately ask for a new password where you log in, and tell those who run {service}.
 `,
   email_changed: `Subject: The address of your account at {service} was changed
 
-The account {name} at {service} had this address until {time}. It has not any more, and mails about the account no longer come here.
+The account {name} at {service} had this address until {time}. The account no longer has it, and mails about the account no longer come here.
 
-If it was you, all is well. If it was not you, tell those who run {service} at once.
+If it was you, all is well. If it was not you, tell those who run {service} immediately.
 `,
   email_undo: `Subject: The address of your account at {service} was changed
 
-The account {name} at {service} had this address until {time}. It has not any more, and mails about the account no longer come here.
+The account {name} at {service} had this address until {time}. The account no longer has it, and mails about the account no longer come here.
 
 If it was you, all is well. If it was not you, take the change back within seven days. The account is then logged out everywhere; set a new password next:
 
@@ -95,34 +95,34 @@ Or type this code where you are asked for it:
 
 A second factor was added to the account {name} at {service} at {time}. From now on it is asked for beside the password.
 
-If it was you, all is well. If it was not you, somebody has logged in to your account: ask for a new password where you log in, at once, and tell those who run {service}.
+If it was you, all is well. If it was not you, somebody has logged in to your account: immediately ask for a new password where you log in, and tell those who run {service}.
 `,
   factor_removed: `Subject: A second factor was removed from your account at {service}
 
 A second factor of the account {name} at {service} was removed at {time}.
 
-If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+If it was you, all is well. If it was not you, immediately ask for a new password where you log in, and tell those who run {service}.
 `,
   recovery_codes_replaced: `Subject: New recovery codes for your account at {service}
 
 New recovery codes were made for the account {name} at {service} at {time}. The earlier ones no longer work.
 
-If it was you, all is well. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+If it was you, all is well. If it was not you, immediately ask for a new password where you log in, and tell those who run {service}.
 `,
   recovery_code_used: `Subject: A recovery code of your account at {service} was used
 
 A recovery code of the account {name} at {service} was used at {time}.
 
-If it was you, and your device is lost, remove it from the account and add another. If it was not you, ask for a new password where you log in, at once, and tell those who run {service}.
+If it was you, and your device is lost, remove it from the account and add another. If it was not you, immediately ask for a new password where you log in, and tell those who run {service}.
 `,
   factor_attacked: `Subject: Somebody knows your password for {service}
 
-Somebody has given wrong codes for the account {name} at {service} several times, last at {time}. Nobody has got in with them, but whoever is asked for a code has given the right password.
+Somebody has given wrong codes for the account {name} at {service} several times, last at {time}. No log-in succeeded, but a code is only asked for after the right password.
 
 If it was you, all is well. If it was not you, change the password now.
 `,
   test: `Subject: A test mail from {service}
 
-This mail shows that {service} can send mail. Nothing is to be done.
+This mail shows that {service} can send mail. You do not need to do anything.
 `,
 }
