@@ -78,7 +78,7 @@ export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env
     )
   }
   if (config.COMPAT && config.COMPAT_WEAK_PASSWORDS === 'on') {
-    const doors = `the tutorials' sign-ups accept short and common passwords such as 1234 although HOST is ${config.HOST}`
+    const doors = `the tutorials' sign-ups accept short and common passwords such as 1234 while HOST is ${config.HOST}`
     doubts.push(`${doors}; COMPAT_WEAK_PASSWORDS=off refuses them`)
   }
   return doubts
