@@ -135,7 +135,7 @@ t.test(
       refusals.note(whom, { type, userId: null }, { ip: '192.0.2.7' })
     for (let n = 0; n < 2_000; n += 1) note(`network:${n}`, 'login.throttled')
     t.equal(recorded.length, 500)
-    t.match(notices, [/no more login.throttled/])
+    t.match(notices, [/too many login\.throttled events/])
     note('user:1', 'access.refused')
     t.equal(recorded.length, 501, 'another event type has a limit of its own')
     now += 3_600_000

@@ -50,7 +50,7 @@ t.test('a path that is a folder, or lies below a file, is rejected', async (t) =
   for (const path of ['data.db', 'file/latchkey.db']) {
     const error = await reasonToRefuse(join(folder, path))
     t.type(error, DatabaseError, path)
-    t.match(error, { message: /cannot be (made|opened)/ }, path)
+    t.match(error, { message: /cannot be (created|opened)/ }, path)
   }
 })
 

@@ -44,7 +44,7 @@ t.test('the systemd units start the file of the package, and do not restart afte
   const { bin } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'))
   const [, command = ''] = /^ExecStart=\S+ (\S+) serve$/m.exec(unit) ?? []
   t.equal(command, `/opt/latchkey/node_modules/latchkey/${bin.latchkey}`)
-  t.match(page, `node ${command}'`, 'docs/operations.md names the same file')
+  t.match(page, ` ${command}'`, 'docs/operations.md names the same file')
   const [, database = ''] = /^Environment=DATABASE_URL=(.+)$/m.exec(unit) ?? []
   t.match(page, `DATABASE_URL=${database} `, 'docs/operations.md names the same database')
   t.equal(loadConfig({ DATABASE_URL: database }).DATABASE_URL, database)
