@@ -43,7 +43,12 @@ const TAGS = [
   { name: 'me', description: 'Your own account.' },
   { name: 'todos', description: 'Todos. Each is visible only to its owner.' },
   { name: 'tutorials', description: 'Tutorials. Each is visible only to its owner.' },
-  { name: 'admin', description: 'Administration of accounts and OAuth clients, and the audit log.' },
+  {
+    name: 'admin',
+    description:
+      'Administration of accounts and OAuth clients, and the audit log. An admin who changes something must have logged in within ' +
+      'the last five minutes; otherwise the response is 401 `reauthentication_required`.',
+  },
   { name: 'discovery', description: 'Public keys and metadata for other services and OAuth clients.' },
   { name: 'health', description: 'Health checks for load balancers and orchestrators.' },
 ]
