@@ -5,7 +5,7 @@ import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { queryOf } from '../../src/http/request-target.js'
-import { answerAddress } from '../../src/oauth/authorization-request.js'
+import { answerAddress, withoutEmpty } from '../../src/oauth/authorization-request.js'
 import { HINT_MAX_LENGTH, type IdTokenHint } from '../../src/oauth/id-tokens.js'
 import { redirectToGet, takeForms } from '../../src/pages/form-bodies.js'
 import { pageLanguage } from '../../src/pages/languages.js'
@@ -98,8 +98,3 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 }
 
 export default routes
-
-/** As at /authorize, a parameter without a value counts as omitted. */
-function withoutEmpty(query: Query): Query {
-  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
-}

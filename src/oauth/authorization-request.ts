@@ -84,8 +84,7 @@ export async function readAuthorizationRequest(
   if (sentState !== undefined && state === undefined) refuse('invalid_request', 'state is too long or repeated.')
   const twice = Object.keys(query).find((name) => typeof query[name] !== 'string')
   if (twice !== undefined) refuse('invalid_request', 'A parameter is repeated.')
-  // RFC 6749 section 3.1: a parameter without a value is treated as omitted.
-  const parameters = Object.fromEntries(Object.entries(query).filter(([, value]) => value !== '')) as Parameters
+  const parameters = withoutEmpty(query) as Parameters
   for (const [name, code] of Object.entries(REFUSED)) {
     if (parameters[name] !== undefined) refuse(code, `The parameter ${name} is not supported.`)
   }
@@ -112,6 +111,11 @@ export async function readAuthorizationRequest(
     ...{ client, redirectUri, resource, challenge, state, nonce, subject: named?.sub },
     ...{ scope: grantedScope(parameters.scope ?? '', client), interaction: readInteraction(parameters) },
   }
+}
+
+/** A query without the parameters that have no value: they count as omitted (RFC 6749 section 3.1). */
+export function withoutEmpty<Query extends object>(query: Query): Partial<Query> {
+  return Object.fromEntries(Object.entries(query).filter(([, value]) => value !== '')) as Partial<Query>
 }
 
 /**
