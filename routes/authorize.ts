@@ -50,10 +50,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const mayAsk = !interaction.prompts.includes('none')
       if (session === undefined || isLogInNeeded(authorization, session)) {
         if (mayAsk) return askToLogIn(request, reply, { authorization, session })
-        return redirect(
-          reply,
-          refusalTo(authorization, 'login_required', 'The user must log in, but prompt=none forbids asking.'),
-        )
+        return redirect(reply, logInForbidden(authorization))
       }
       if (!(await isConsentNeeded(authorization, session))) return redirect(reply, answerTo(authorization, session))
       if (mayAsk) return askForConsent(request, reply, { authorization, session, query: flowOf(request) })
@@ -76,10 +73,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const authorization = await read(request, reply)
       if (authorization === undefined) return reply
       if (authorization.interaction.prompts.includes('none')) {
-        return redirect(
-          reply,
-          refusalTo(authorization, 'login_required', 'The user must log in, but prompt=none forbids asking.'),
-        )
+        return redirect(reply, logInForbidden(authorization))
       }
       return isConsent
         ? decide(authorization, body, { request, reply })
@@ -226,6 +220,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     description: string,
   ): string {
     return answerAddress(redirectUri, { error: code, error_description: description, state, iss: issuer })
+  }
+
+  function logInForbidden(authorization: AuthorizationRequest): string {
+    return refusalTo(authorization, 'login_required', 'The user must log in, but prompt=none forbids asking.')
   }
 
   function hop(reply: FastifyReply, address: string): FastifyReply {
