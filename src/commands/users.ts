@@ -70,9 +70,7 @@ const ACTS: Record<string, Act> = {
   },
   disable: (app, who) => change(app, who, { isActive: false }),
   enable: (app, who) => change(app, who, { isActive: true }),
-  'set-role': async (app, who, role) => {
-    return change(app, who, { role: roleOf(role) })
-  },
+  'set-role': (app, who, role) => change(app, who, { role: roleOf(role) }),
   'set-roles': async (app, who, words) => {
     const roles = rolesOf(words)
     const user = await app.administration.change(

@@ -50,8 +50,8 @@ export type Described = Map<string, Parsers>
  * of one row is longer than its values. If the columns have changed, the server refuses the statement.
  */
 export class PreparedQuery extends Query {
-  readonly #described: Described
-  readonly #remembers: boolean
+  /** Undefined for a statement whose columns are not remembered. */
+  readonly #described: Described | undefined
 
   constructor(
     { text, name, rowMode }: Statement,
@@ -64,13 +64,12 @@ export class PreparedQuery extends Query {
     this.name = name
     this._result = new Result(rowMode, NUMBERS)
     this._results = this._result
-    this.#described = described
-    this.#remembers = name !== undefined && rowMode === 'array'
+    if (name !== undefined && rowMode === 'array') this.#described = described
   }
 
   override prepare(connection: Wire): void {
     const { name = '', values } = this
-    const parsers = this.#described.get(name)
+    const parsers = this.#described?.get(name)
     if (parsers === undefined) super.prepare(connection)
     else {
       this._result._parsers = parsers
@@ -83,6 +82,6 @@ export class PreparedQuery extends Query {
 
   override handleRowDescription(message: object): void {
     super.handleRowDescription(message)
-    if (this.#remembers) this.#described.set(this.name ?? '', this._result._parsers ?? [])
+    this.#described?.set(this.name ?? '', this._result._parsers ?? [])
   }
 }
