@@ -8,12 +8,12 @@ t.setTimeout(120_000)
 const OPERATOR = { id: null }
 const HOUR_MS = 3_600_000
 
-/** What of an account still opens something. `ticket` is a log-in that waits for its second factor. */
+/** Which credentials of an account still work. `ticket`: a log-in that waits for its second factor. */
 type Held = Record<'session' | 'key' | 'reset' | 'ticket', boolean>
 
 const ALL: Held = { session: true, key: true, reset: true, ticket: true }
 const NONE: Held = { session: false, key: false, reset: false, ticket: false }
-/** What an owner does to be alone again: their scripts go on. */
+/** API keys survive a changed password and a log-out everywhere, so that the owner's scripts go on working. */
 const KEYS_ALONE = { ...NONE, key: true }
 
 const DEEDS: Record<string, { held: Held; act(person: Person, service: Service): Promise<unknown> }> = {

@@ -123,7 +123,7 @@ t.test('the last admin cannot be demoted, disabled or deleted, over the API or t
   t.match((await boss.patch(url, { role: 'admin', is_active: true })).json(), { role: 'admin', is_active: true })
   t.equal(await sessionStatus(boss), ALIVE, 'the rejected attempts end no session of the admin')
   t.equal((await boss.post('/v1/me/delete', { current_password: 'three loud lanterns' })).statusCode, 403)
-  // Neither one who is disabled nor a user is another admin; one who is, is.
+  // A disabled admin or a plain user does not count as another admin; an active admin does.
   t.equal((await boss.delete(`/v1/users/${other.id}`)).statusCode, 204)
   await boss.patch(`/v1/users/${mina.id}`, { role: 'admin' })
   const again = await service.logIn('boss')
@@ -150,7 +150,8 @@ t.test('admins delete their own account only with the password, not with an acce
   t.equal((await again.post('/v1/me/delete', { current_password: PASSWORD })).statusCode, 204)
 })
 
-// Another process learns of it within a second; in that second an admin could make themselves one again, for good.
+// An access token can keep the admin role for a second after another process removed it. Without a check in the
+// database, a former admin could promote themselves again in that second.
 t.test('a former admin whose access token this process still accepts cannot change any account', async (t) => {
   const { service, boss, mina } = await threePeople(t)
   const evil = await signUpAdmin(service, 'evil')

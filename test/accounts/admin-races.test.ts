@@ -18,7 +18,7 @@ t.test('when two admins demote or disable each other at once, exactly one admin 
   await fight(t, service, (person, url, payload) => person.patch(url, payload))
 })
 
-// Within one process SQLite answers before anybody else has a turn: only another process can come between.
+// One process runs SQLite statements synchronously, so requests can interleave only between two processes.
 t.test('when two admins demote or disable each other through two processes, exactly one admin remains', async (t) => {
   const folder = await temporaryFolder(t)
   const service = await startService(t, { DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}` })
@@ -106,7 +106,7 @@ function waysIn({ service, login }: Person) {
 
 type Strike = (person: Person, url: string, payload: object) => Promise<{ statusCode: number }>
 
-/** Two admins, and nobody else, against each other. */
+/** Lets the only two admins demote or disable each other, and checks that one remains. */
 async function fight(t: Test, service: Service, strike: Strike): Promise<void> {
   const blows = [{ role: 'user' }, { is_active: false }] as const
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -120,7 +120,7 @@ async function fight(t: Test, service: Service, strike: Strike): Promise<void> {
   }
 }
 
-/** This person as an admin who is logged in, whatever befell them before. */
+/** Logs this user in as an active admin; creates the account if needed. */
 async function admin(service: Service, username: string): Promise<Person> {
   const { db, tables } = service.app.database
   const isThem = eq(tables.users.usernameKey, username)

@@ -25,7 +25,7 @@ const FIELDS = [
 ]
 const FORBIDDEN = 'Bearer realm="latchkey", error="insufficient_scope"'
 
-/** Every admin operation, on the account of this id. */
+/** A request for every admin operation, about the account with this id. */
 const DOORS: Record<string, (id: number) => InjectOptions> = {
   listUsers: () => ({ method: 'GET', url: '/v1/users' }),
   createUser: (id) => ({ method: 'POST', url: '/v1/users', payload: { email: `made${id}@example.com` } }),
@@ -91,7 +91,7 @@ t.test('users cannot promote themselves, and a promotion takes effect with the n
   }
   t.equal((await service.post('/v1/register', { username: 'boss', password: PASSWORD })).statusCode, 409)
   t.equal((await mina.get('/v1/users')).statusCode, 403)
-  // Promoted, it takes a new token: the one of before still says what it said.
+  // The promotion is only visible in a new access token: the old token still contains the old role.
   await service.app.administration.change(mina.id, { role: 'admin' }, { id: null })
   t.equal((await mina.get('/v1/users')).statusCode, 403)
   const refreshed = await service.post('/v1/refresh', { refresh_token: mina.login.refresh_token })
@@ -183,7 +183,7 @@ t.test('a search matches part of a user name, e-mail address or name, and treats
   }
 })
 
-// Databases fold the case of ASCII alone, and leave the two forms of one letter apart.
+// Databases fold the case of ASCII letters only, and do not normalise composed and decomposed letters.
 t.test('a search finds names with non-ASCII letters, in lower case too', async (t) => {
   const { service, boss } = await threePeople(t)
   const names = ['Émile Zola', 'ÖSTERREICH', '김미나', '김미나'.normalize('NFD')]

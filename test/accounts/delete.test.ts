@@ -37,7 +37,7 @@ t.test('with the password the account, its sessions and its rows are deleted, an
 t.test('a deleted user name can be registered again, and the old tokens do not open the new account', async (t) => {
   const { service, mina, elsewhere } = await twoPeople(t)
   await service.signUp('hana')
-  // The highest id of all is the one that a database might give out again.
+  // A database may reuse the highest id after its row is deleted.
   const last = await service.signUp('last')
   for (const person of [mina, last]) await person.post('/v1/me/delete', { current_password: PASSWORD })
   const [minaAgain, lastAgain] = [await service.signUp('mina'), await service.signUp('last')]

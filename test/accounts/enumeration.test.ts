@@ -4,12 +4,12 @@ import t from 'tap'
 import { PASSWORD, type Service, startService } from '../helper.js'
 
 const TRIES = 15
-/** The wrong passwords that a name takes before it waits. */
+/** Wrong passwords for a name before the first wait. */
 const BUDGET = 10
 const WRONG = 'not the password'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** Every door that takes a password, as a request that tries a name there. */
+/** Every endpoint that accepts a password, as a function that builds a log-in request. */
 const DOORS: Record<string, (name: string, password: string) => { url: string; payload: object | string }> = {
   'v1 log-in': (username, password) => ({ url: '/v1/login', payload: { username, password } }),
   'v1 password grant': (username, password) => ({
@@ -23,14 +23,14 @@ const DOORS: Record<string, (name: string, password: string) => { url: string; p
   'exact name, FastAPI TODO': (username, password) => ({ url: '/token', payload: form({ username, password }) }),
 }
 
-/** Somebody's name, and a name of nobody that it is compared with. */
+/** A name that has an account, and a name without one to compare it with. */
 const PAIRS = [
   ['dave', 'zora'],
   ['erin@example.com', 'zora@example.com'],
   ['disabled', 'nonesuch'],
   ['DAVE', 'ZORA'],
 ] as const
-/** One door of each kind: any spelling of any name, the exact user name, the exact address. */
+/** One endpoint of each kind: accepts any spelling of any name, the exact user name, or the exact address. */
 const KINDS = ['v1 log-in', 'exact name, Flask-RESTful', 'exact address, Flask']
 
 type Door = (typeof DOORS)[string]
@@ -46,7 +46,7 @@ for (const [title, door] of Object.entries(DOORS)) {
   })
 }
 
-// What one door uses up, another refuses: or going from one to the other would tell who is known by which name.
+// Endpoints share the budgets of a name. Separate budgets would reveal whether a name is a user name or an address.
 t.test('wrong passwords at one endpoint and then another do not reveal whether an account exists', async (t) => {
   const service = await startPeople(t)
   const kinds = Object.entries(DOORS).filter(([title]) => KINDS.includes(title))
@@ -65,7 +65,7 @@ t.test('wrong passwords at one endpoint and then another do not reveal whether a
   }
 })
 
-/** Dave has a name, Erin an address, and one is disabled; all of them log in elsewhere. */
+/** Dave has a user name, Erin has an address, and the third account is disabled. */
 async function startPeople(t: Parameters<typeof startService>[0]) {
   const service = await startService(t, { RATE_LIMIT: '100000' })
   for (const account of [{ username: 'dave' }, { email: 'erin@example.com' }, { username: 'disabled' }]) {
@@ -78,7 +78,7 @@ async function startPeople(t: Parameters<typeof startService>[0]) {
 
 let networks = 0
 
-/** What tries are answered, one after the other, all from one network of their own and with whole budgets. */
+/** The responses to these tries in sequence. Resets all budgets first and uses a new network. */
 async function walk(service: Service, tries: [Door, string][]) {
   const { db, tables } = service.app.database
   await db.delete(tables.throttle)
@@ -93,7 +93,9 @@ async function walk(service: Service, tries: [Door, string][]) {
   return answers
 }
 
-/** All that a client sees of an answer, but for what differs between any two: ids may differ in length too. */
+/**
+ * What a client sees of a response, without what differs between any two responses. Request ids differ in length too.
+ */
 function seen({ statusCode: status, headers, payload }: Response) {
   const { date, 'content-length': length, 'x-request-id': id, 'x-ratelimit-reset': reset, ...others } = headers
   return { status, headers: others, payload: payload.replaceAll(String(id), '<id>') }

@@ -14,9 +14,9 @@ const URL = '/v1/me/export'
 const IP = '198.51.100.7'
 const MANY = 10_050
 
-/** What names a person, in a table that is not of people. */
+/** Columns that refer to a user, in tables other than `users`. */
 const OF_PEOPLE = ['user_id', 'actor_id', 'created_by', 'new_id']
-/** Where the rows of a table are in the document. */
+/** The field of the export that contains the rows of a table. */
 const EXPORTED: Record<string, string> = {
   users: 'profile',
   sessions: 'sessions',
@@ -30,7 +30,7 @@ const EXPORTED: Record<string, string> = {
   todos: 'todos',
   tutorials: 'tutorials',
 }
-/** Tables with a person in them that are not in the document, and why. */
+/** Tables that refer to users and are not in the export, with the reason. */
 const LEFT_OUT: Record<string, string> = {
   known_networks: 'keyed hashes, which say nothing: sessions and events have the addresses',
   outbox: 'mails that leave within moments, to the addresses of the profile and of the links',
@@ -135,7 +135,7 @@ t.test('a large export has every row and the newest 10,000 events, and is sent i
   t.ok(largest <= 300_000, `${largest} bytes at once`)
 })
 
-/** Two people and an admin, with rows in every table, and what must be in no export. */
+/** Two users and an admin, with rows in every table, and the secrets that no export may contain. */
 async function furnished(service: Service) {
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
   const boss = await signUpAdmin(service, 'boss')

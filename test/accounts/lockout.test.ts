@@ -16,7 +16,7 @@ t.test('failed log-ins of a stranger do not lock the owner out of networks with 
   t.strictSame(await guess(service, 'mina', STRANGER, 12), { 401: TRIES, 429: 2 })
   t.equal(await status(service, 'mina', HOME), 200)
   t.equal(await status(service, 'mina', AWAY), 429, 'the owner has to wait on an unknown network')
-  // After each wait the stranger sends one, and keeps the lock on.
+  // After each wait the attacker sends another wrong password, which renews the lock.
   for (let wait = 0; wait < 4; wait += 1) {
     await endWaits(service)
     t.strictSame(await guess(service, 'mina', STRANGER, 2), { 401: 1, 429: 1 })
@@ -160,7 +160,7 @@ t.test('a password change resets every budget of the account', async (t) => {
   for (const ip of [HOME, AWAY]) t.equal((await logIn(service, 'mina', ip, next)).statusCode, 200, ip)
 })
 
-// One guesser in an office would otherwise keep its people out.
+// Otherwise one attacker in an office could lock out everybody who works there.
 t.test('a network whose budget is used up still admits accounts that logged in from it recently', async (t) => {
   const service = await startService(t)
   await lived(service, 'mina', HOME)
@@ -209,10 +209,10 @@ t.test('the budget of an IPv6 /48 is sixteen times that of a /64, not 65,536 tim
   t.same(refused, [], 'a rejected log-in does not count against its /64')
 })
 
-/** How many of twenty guesses at once, and of others until one is refused, had their password looked at. */
+/** Sends twenty guesses at once, then single guesses until one gets 429. Returns how many passwords were verified. */
 async function looked(guesses: (times: number) => Promise<{ statusCode: number }[]>): Promise<number> {
   const all = await guesses(20)
-  // A busy machine gives a try back with 503.
+  // A busy machine may answer 503, which does not count as a try.
   do all.push(...(await guesses(1)))
   while (all.at(-1)?.statusCode !== 429)
   return all.filter(({ statusCode }) => statusCode === 401).length
@@ -224,7 +224,7 @@ async function twoSessions(t: Test) {
   return { service, here, there: await lived(service, 'mina', HOME) }
 }
 
-/** Somebody who logs in from this address. */
+/** Registers a user and logs them in from this address. */
 async function lived(service: Service, username: string, ip: string): Promise<Person> {
   const payload = { username, password: PASSWORD }
   await service.request({ method: 'POST', url: '/v1/register', remoteAddress: ip, payload })
@@ -239,14 +239,14 @@ async function status(service: Service, username: string, ip: string): Promise<n
   return (await logIn(service, username, ip)).statusCode
 }
 
-/** How many wrong passwords, one after the other, got which status. */
+/** Sends wrong passwords one after the other and counts the responses by status. */
 async function guess(service: Service, username: string, ip: string, times: number): Promise<Record<string, number>> {
   const answers = []
   for (let time = 0; time < times; time += 1) answers.push(await logIn(service, username, ip, WRONG))
   return countBy(answers, ({ statusCode }) => statusCode)
 }
 
-/** As if every wait were over. */
+/** Ends all waits, as if their time had passed. */
 async function endWaits({ app }: Service): Promise<void> {
   const { db, tables } = app.database
   await db.update(tables.throttle).set({ until: 0 }).where(like(tables.throttle.key, 'account:%'))

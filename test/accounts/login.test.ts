@@ -3,7 +3,7 @@ import t from 'tap'
 import { claimsOf, PASSWORD, type Service, startService } from '../helper.js'
 
 const MINA = { username: 'Mina', email: 'Mina@Example.com', password: PASSWORD }
-/** The same for every request, so that answers can be compared to the last byte. */
+/** The same for every request, so that responses can be compared byte by byte. */
 const REQUEST_ID = { 'x-request-id': 'the-same-request' }
 
 t.test('users log in with any spelling of their name or address, and each log-in starts a session', async (t) => {
@@ -130,7 +130,7 @@ t.test('no answer contains the password, its hash or internal fields', async (t)
   }
 })
 
-// While a password is hashed, somebody may change it, disable the account or take its role away.
+// The verification of a password takes long enough for the password, the status or the role to change meanwhile.
 t.test('no session starts if the account changed while the password was verified', async (t) => {
   const service = await startService(t)
   const { app } = service

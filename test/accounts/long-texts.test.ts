@@ -1,4 +1,4 @@
-// On SQLite alone: texts, which are measured before a database is asked.
+// On SQLite alone: the length of texts is checked before any query.
 
 import t, { type Test } from 'tap'
 import { hashPassword, verifyPassword } from '../../src/passwords/hashes.js'
@@ -7,8 +7,8 @@ import { startService } from '../helper.js'
 import { operationsOf } from '../support/operations.js'
 import { hashOf } from '../support/stored-hashes.js'
 
-// Normalising a run of combining marks takes time that grows with the square of its length. 60 kB of them held up the
-// whole process for half a second, so what counts here is how long the texts are that anything normalises.
+// Attack: the time to normalise a run of combining marks grows with the square of its length. 60 kB of them blocked the
+// event loop for half a second, so these tests measure how long the texts passed to `normalize` are.
 
 t.setTimeout(300_000)
 
@@ -23,10 +23,10 @@ const TEXTS: Record<string, string> = {
   'Hangul in pieces': '\u1112\u1161\u11ab'.repeat(BYTES / 9),
   'letters beyond the first plane': '\u{1d15e}'.repeat(BYTES / 4),
 }
-/** The longest name, each of its characters grown eighteenfold by the first of two steps. */
+/** The longest name, after the first of two normalisations has expanded each character to 18. */
 const LONGEST_NORMALISED = 320 * 18
 
-/** How long the longest text was that anything in this thread normalised, since it was asked last. */
+/** Returns a function that returns the length of the longest text normalised in this thread since its last call. */
 function watchNormalising(t: Test): () => number {
   const { normalize } = String.prototype
   let longest = 0
@@ -96,7 +96,7 @@ t.test('password hashing does not normalise a text that is longer than a passwor
   t.equal(takeLongest(), 0)
 })
 
-/** The doors of the tutorials whose shapes have no bounds of their own. */
+/** Endpoints of the tutorials whose schemas do not limit the length of a password. */
 const SIGN_UPS: [url: string, body: (password: string) => Record<string, string>][] = [
   ['/users/add_user/', (password) => ({ username: 'joon', password })],
   ['/register', (password) => ({ name: 'Joon', email: 'joon@example.com', password })],
@@ -161,7 +161,7 @@ t.test('a malformed body of 1 MiB is rejected about as fast at /login as at /log
   const service = await startService(t, { BODY_LIMIT: '1MiB' })
   const payload = 'x'.repeat(2 ** 20)
   const headers = { 'content-type': 'application/json' }
-  // The least of several: whatever else the machine does only adds to it.
+  // The minimum of several runs: other load on the machine can only add to it.
   const leastOf = async (url: string) => {
     const taken: number[] = []
     for (let n = 0; n < 4; n += 1) {

@@ -117,7 +117,7 @@ t.test('other user names are rejected, and the message names the broken rule', a
   }
 })
 
-// They belong to the script of Hangul and are drawn as nothing: "admin" and a filler look like "admin".
+// These letters belong to the Hangul script but are invisible: "admin" with a filler looks like "admin".
 t.test('invisible letters are rejected in user names and e-mail addresses', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')

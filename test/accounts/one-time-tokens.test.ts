@@ -208,7 +208,7 @@ function rows({ app }: Service) {
   return app.database.db.select().from(oneTimeTokens)
 }
 
-/** A letter in its full width, as East Asian keyboards write it. */
+/** The fullwidth form of a letter, as East Asian keyboards type it. */
 function wide(letter: string): string {
   return String.fromCharCode(letter.charCodeAt(0) + 0xfee0)
 }

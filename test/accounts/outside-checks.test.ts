@@ -1,4 +1,4 @@
-// On SQLite alone: what other services are asked, before a database is.
+// On SQLite alone: the requests to other services do not depend on the database.
 
 import { createHash, createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -185,7 +185,7 @@ async function startHttp(t: Test, answer: (request: IncomingMessage, response: S
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }
 }
 
-/** A service of breached passwords that knows one of them. */
+/** Starts a service for breached passwords that knows only the leaked one. */
 async function startRanges(t: Test) {
   const asked: string[] = []
   const { url } = await startHttp(t, (request, response) => {

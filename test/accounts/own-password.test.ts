@@ -104,7 +104,7 @@ t.test('of five password changes at once, one succeeds, and only its password lo
   }
 })
 
-// A log-in that read the row before the change and begins its session after it: such a session must not be born.
+// A log-in may read the row before the change and start its session after it. That session must not be live.
 t.test('a log-in with the old password during the change leaves no live session', { timeout: 300_000 }, async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
@@ -122,7 +122,7 @@ t.test('a log-in with the old password during the change leaves no live session'
     }
     t.equal((await change).statusCode, 204)
     for (const answer of await Promise.all(logIns)) {
-      // 503: they wait for each other, and on a busy machine for too long.
+      // 503: log-ins wait for each other, on a busy machine for too long.
       t.ok([200, 401, 503].includes(answer.statusCode), `${answer.statusCode}`)
       if (answer.statusCode === 200) t.equal(await sessionStatus(new Person(service, answer.json())), DEAD)
     }
@@ -131,7 +131,9 @@ t.test('a log-in with the old password during the change leaves no live session'
   }
 })
 
-/** The first answer that is not 503: a busy machine turns requests away, which then have changed nothing. */
+/**
+ * Repeats a request until its status is not 503. A busy machine rejects requests with 503 before they change anything.
+ */
 async function served(ask: () => Promise<Response>): Promise<Response> {
   for (;;) {
     const answer = await ask()

@@ -211,7 +211,7 @@ function logIn(service: Service, password: string) {
   return service.post('/v1/login', { username: 'mina', password })
 }
 
-/** All bytes of the database, with its log. */
+/** All bytes of the database, including its write-ahead log. */
 async function dumpOf(service: Service): Promise<Buffer> {
   const folder = dirname(fileOf(service))
   return Buffer.concat(await Promise.all((await readdir(folder)).map((name) => readFile(join(folder, name)))))

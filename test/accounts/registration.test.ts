@@ -148,7 +148,7 @@ t.test('closed registration rejects every name alike, and existing users still l
   const open = await startService(t, { DATABASE_URL })
   await open.signUp('mina')
   const closed = await startService(t, { DATABASE_URL, REGISTRATION: 'closed' })
-  // Answers that differ would tell which names exist.
+  // Different responses would reveal which names exist.
   for (const username of ['joon', 'mina', 'admin']) {
     const response = await closed.post('/v1/register', { username, password: PASSWORD })
     t.equal(response.statusCode, 403, username)

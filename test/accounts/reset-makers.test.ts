@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { ALIVE, DEAD, sessionStatus, signUpAdmin } from '../support/people.js'
 
-// Each case has a service of its own.
+// Each case starts its own service.
 t.setTimeout(240_000)
 
 const NEXT = 'four louder lanterns'

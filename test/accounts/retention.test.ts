@@ -9,7 +9,7 @@ import { startSecond, until } from '../support/replica.js'
 t.setTimeout(180_000)
 
 const MANY = 2_500
-/** On SQLite, no other statement runs while one deletes. */
+/** Limits how long a delete blocks other statements on SQLite. */
 const BATCH = 1_000
 const goOn = new AbortController().signal
 
@@ -94,7 +94,7 @@ t.test('a sweep that ends between two batches is completed by another replica', 
   t.same(await left(), [1, 1])
 })
 
-/** Adds many todos to those of a person. Returns the id of the last. */
+/** Adds many todos for a user. Returns the id of the last. */
 async function addTodos({ id: userId, service }: Person): Promise<number> {
   const { db, tables, lastId, setLastId } = service.app.database
   const first = (await lastId(db, 'todos')) + 1
@@ -112,7 +112,7 @@ async function addTodos({ id: userId, service }: Person): Promise<number> {
   return first + MANY - 1
 }
 
-/** How many rows each statement of a prune deletes from a table, from now on. */
+/** Collects how many rows each delete of a prune removes from this table, from now on. */
 function hearBatches(t: Test, table: string): number[] {
   const batches: number[] = []
   t.teardown(prunes.subscribe((deleted) => deleted.table === table && batches.push(deleted.rows)))

@@ -35,7 +35,7 @@ t.test('the wait doubles with each wrong password, to a quarter of an hour', asy
   for (const seconds of [30, 60, 120, 240, 480, 900, 900, 900]) {
     const row = await accountRow(service)
     t.equal(row.until - row.updatedAt, seconds * SECOND_MS)
-    // Not the seconds that are left: they would tell a stranger when to send the next try.
+    // Not the remaining seconds: they would tell an attacker when to send the next try.
     assertWaits(t, await logIn(service, 'mina'), QUARTER_S)
     t.strictSame(await accountRow(service), row, 'a try during the wait does not extend the wait')
     await endWaits(service)
@@ -118,7 +118,8 @@ t.test('all endpoints and all names of an account share one budget', async (t) =
   t.equal((await accountRows(service)).length, 1)
 })
 
-// A budget that the right password made whole would tell which accounts are disabled, and that it was right.
+// If the right password reset the budget, the response would reveal that the password was right and the account
+// disabled.
 t.test('the right password of a disabled account counts as a failed try', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
@@ -161,7 +162,7 @@ t.test('throttle rows that no longer have an effect are deleted', async (t) => {
   await service.app.throttle.prune()
   t.equal((await rowsOf(service, '%')).length, 3)
   const yesterday = Date.now() - DAY_MS - SECOND_MS
-  // A network that was used up is forgotten as soon as any other one.
+  // The row of a network that used up its budget is deleted as early as any other.
   await changeRows(service, { tries: 100, until: yesterday, updatedAt: yesterday }, 'network:%')
   await changeRows(service, { until: yesterday, updatedAt: yesterday })
   await logIn(service, 'joon', WRONG, '203.0.113.10')
@@ -170,7 +171,7 @@ t.test('throttle rows that no longer have an effect are deleted', async (t) => {
   t.equal((await accountRows(service)).length, 1)
 })
 
-// People type their password into the field of the name.
+// Users sometimes type their password into the field for the name.
 t.test('a name typed at a failed log-in is not stored in plain text', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
@@ -208,7 +209,7 @@ function askToken(service: Service, username: string, password: string) {
   return service.post('/v1/token', form, { 'content-type': 'application/x-www-form-urlencoded' })
 }
 
-/** How many wrong passwords, one after the other, got which status. */
+/** Sends wrong passwords one after the other and counts the responses by status. */
 async function statuses(service: Service, username: string, times: number): Promise<Record<string, number>> {
   const answers: Response[] = []
   for (let time = 0; time < times; time += 1) answers.push(await logIn(service, username, WRONG))
@@ -232,7 +233,7 @@ async function accountRow(service: Service) {
   return row
 }
 
-/** As if the time had passed, or more had been tried. */
+/** Changes throttle rows as if time had passed or more passwords had been tried. */
 async function changeRows(
   { app }: Service,
   change: { tries?: number; until?: number; updatedAt?: number },
@@ -242,5 +243,5 @@ async function changeRows(
   await db.update(tables.throttle).set(change).where(like(tables.throttle.key, key))
 }
 
-/** As if every wait were over. */
+/** Ends all waits, as if their time had passed. */
 const endWaits = (service: Service) => changeRows(service, { until: 0 })

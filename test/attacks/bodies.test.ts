@@ -1,4 +1,4 @@
-// On SQLite alone: bodies where none is wanted.
+// On SQLite alone: the parsing of bodies does not depend on the database.
 
 import t from 'tap'
 import { startService } from '../helper.js'

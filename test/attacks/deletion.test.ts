@@ -46,7 +46,7 @@ t.test('a deletion that races resets, refreshes and log-ins in two replicas leav
     for (const answer of answers) {
       if (answer === undefined || answer.statusCode !== 200) continue
       const { user, access_token, refresh_token } = answer.json()
-      // Somebody may have registered the name by then, and logged in under it: that is another account.
+      // Another request may have registered the name again and logged in; those tokens belong to a new account.
       if (user !== undefined && user.id !== victim.id) continue
       tokens.push(access_token)
       refreshTokens.push(refresh_token)

@@ -1,4 +1,4 @@
-// On SQLite alone: what headers say, which is read before a database is asked.
+// On SQLite alone: headers are read before any query.
 
 import { eq } from 'drizzle-orm'
 import t from 'tap'

@@ -4,7 +4,7 @@ import { type Person, startService } from '../helper.js'
 import { holderOf, type Operation, operationsOf } from '../support/operations.js'
 import { exampleOf, requestTo, rowsOf } from './requests.js'
 
-/** What a statement put together from text would obey, and names that look like somebody else's. */
+/** Texts with a meaning in SQL, shells, templates or headers, and names that look like another user's. */
 const INJECTIONS = [
   "'",
   '"',
@@ -79,7 +79,7 @@ t.test('a megabyte in any field is rejected or ignored within two seconds of CPU
     const { token } = await service.signUp(`attacker.${operation.id.toLowerCase()}`.slice(0, 32))
     for (const schema of operation.bodies) {
       for (const name of Object.keys(schema.properties ?? {})) {
-        // The second grows eighteenfold when it is normalised.
+        // The second text expands eighteenfold when normalised.
         for (const text of ['x'.repeat(1_000_000), 'ﷺ'.repeat(110_000), '%'.repeat(300_000)]) {
           const body = { ...exampleOf(schema), [name]: text }
           const began = process.cpuUsage()
@@ -94,7 +94,7 @@ t.test('a megabyte in any field is rejected or ignored within two seconds of CPU
   }
 })
 
-/** Every text in every place of an operation where text can stand, one at a time. */
+/** Yields a request for every text in every position of an operation, one at a time. */
 function* attacksOn(operation: Operation, { token }: Person): Generator<InjectOptions> {
   const [schema] = operation.bodies
   const body = schema && exampleOf(schema)
@@ -113,7 +113,7 @@ function* attacksOn(operation: Operation, { token }: Person): Generator<InjectOp
   }
 }
 
-/** Parameters that OAuth and the tutorials do not read. */
+/** Parameters that the operation ignores, as OAuth or the tutorial does. */
 function isLenient(operation: Operation, name: string): boolean {
   return operation.id === 'createToken' && ['refresh_token', 'client_id', 'client_secret', 'scope'].includes(name)
 }

@@ -59,7 +59,7 @@ t.test('unknown fields that tutorial and OAuth operations ignore have no effect'
         n += 1
         const isNew = /register|adduser/i.test(operation.id)
         const who = { username: `somebody${n}`, name: `somebody${n}`, email: `somebody${n}@example.com` }
-        // An address beside a user name would be another kind of log-in, which is a choice that clients have.
+        // No address beside the user name: log-ins by address are a choice that clients may make.
         const others = names.filter((name) => properties[name] === undefined && name !== 'email')
         const fields = {
           ...Object.fromEntries(others.map((name) => [name, wish])),
@@ -94,7 +94,7 @@ t.test('unknown fields that tutorial and OAuth operations ignore have no effect'
 interface Started {
   service: Service
   operations: Operation[]
-  /** All names that a column has, in the code and in the database, and some that other services have. */
+  /** All names of columns, in code and in the database, and some common in other services. */
   names: string[]
 }
 

@@ -10,7 +10,7 @@ import { exampleOf, requestTo, rowsOf } from './requests.js'
 
 t.setTimeout(120_000)
 
-/** Fastify refuses a QUERY that names no content type; CONNECT never gets to a handler. */
+/** Without CONNECT, which never reaches a handler, and QUERY, which Fastify rejects without a content type. */
 const VERBS = METHODS.filter((method) => !['CONNECT', 'QUERY'].includes(method))
 const CONDITIONS: Record<string, string>[] = [
   {},
@@ -19,7 +19,7 @@ const CONDITIONS: Record<string, string>[] = [
   { 'if-none-match': '*' },
   { 'if-none-match': '"1"' },
 ]
-/** What must be in no answer to anybody else. */
+/** A text that must not be in any response to another user. */
 const PRIVATE = 'private-to-mina'
 
 t.test('other users cannot read or change a resource by its id, with any method, condition or body', async (t) => {
@@ -74,7 +74,7 @@ t.test('other users cannot read or change a resource by its id, with any method,
     if (operation === undefined) throw new Error(path)
     const [schema] = [operation, ...others].flatMap(({ bodies }) => bodies)
     const body = schema && exampleOf(schema)
-    // What is for admins is for admins; everything else is not theirs either.
+    // Admins may use admin operations, but no other operation on rows of another user.
     const attackers = operation.tags.includes('admin') ? [joon] : [joon, boss]
     for (const { token } of attackers) {
       for (const verb of VERBS) {

@@ -1,4 +1,4 @@
-// On SQLite alone: prototypes of objects, which no database has.
+// On SQLite alone: prototypes of JavaScript objects do not depend on the database.
 
 import t from 'tap'
 import { startService } from '../helper.js'
@@ -29,7 +29,7 @@ const TABLES = ['users', 'sessions', 'todos', 'tutorials']
 t.test('no body or query of any operation pollutes object prototypes', async (t) => {
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   for (const operation of operationsOf(service)) {
-    // Of their own, because some of what is sent logs people out.
+    // A new user per operation, because some requests log the user out.
     const { token } = await service.signUp(`person${operation.id}`.slice(0, 32))
     for (const { type, payload } of poisonsFor(operation)) {
       const { headers, ...request } = requestTo(operation, { token })

@@ -7,12 +7,12 @@ import type { Operation, Schema } from '../support/operations.js'
 
 type Fields = Record<string, unknown>
 
-/** The example that the document gives of a body. */
+/** The example of a body in the OpenAPI document. */
 export function exampleOf({ examples = [] }: Schema): Fields {
   return { ...(examples[0] as Fields) }
 }
 
-/** An operation as a request: with this id in its address, and a body in the first of its types. */
+/** A request for an operation, with this id in the path and the body in the operation's first content type. */
 export function requestTo(operation: Operation, { id = '1', body, token }: Attempt): InjectOptions {
   const [type] = operation.types
   const url = operation.path.replace(/\{\w+\}/, () => encodeUrl(id))
@@ -41,7 +41,7 @@ function encode(body: Fields | string, type: string | undefined): string {
   ).toString()
 }
 
-/** Every row of these tables, as the service keeps it. */
+/** All rows of these tables, as stored. */
 export async function rowsOf({ app }: Service, names: readonly string[]): Promise<Record<string, Fields[]>> {
   const { db, tables } = app.database
   const found = Object.values(tables as unknown as Record<string, PgTable>).filter((table) =>

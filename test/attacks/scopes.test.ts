@@ -1,4 +1,4 @@
-// On SQLite alone: scopes of tokens, which are looked at before a database is asked.
+// On SQLite alone: the scope of a token is checked before any query.
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
@@ -17,7 +17,7 @@ const TABLES = ['users', 'factors', 'recovery_codes', 'sessions', 'todos', 'tuto
 const SCOPES = ['todos', 'tutorials', 'users'].flatMap((name) => [`${name}:read`, `${name}:write`])
 const ALL = ['openid', 'offline_access', 'profile', 'email', 'roles', ...SCOPES, 'events:read'].join(' ')
 
-/** Which operations take a token of another client, and with which scope: whatever is not here takes none. */
+/** The scope that each operation requires of the token of another client. Operations not listed reject such tokens. */
 const OPEN: Record<string, string> = {
   getMe: 'profile',
   getUserInfo: 'openid',
@@ -35,11 +35,11 @@ const OPEN: Record<string, string> = {
   listEvents: 'events:read',
 }
 
-/** What a client without a user may have, and what a key may not. */
+/** Scopes allowed for client credentials tokens, and scopes not allowed for API keys. */
 const OF_CLIENTS = ['users:read', 'users:write', 'events:read']
 const OF_LOGINS = ['openid', 'offline_access', 'roles', 'users:write']
 
-/** Looks at the token after what the mail holds. */
+/** This operation checks the mailed token before the access token. */
 const AFTER_THE_MAIL = 'confirmEmail'
 
 t.test('every operation rejects the token of another client without the scope of the operation', async (t) => {
@@ -165,7 +165,7 @@ t.test('a log-out with the token of another client returns 403 and ends no sessi
   t.equal(await sessionStatus(mina), ALIVE)
 })
 
-/** All rows, without the refusals that the audit log has of the attack itself. */
+/** All rows, except the `access.refused` events that the test itself causes. */
 async function deedsOf(service: Service) {
   const { events = [], ...rows } = await rowsOf(service, TABLES)
   return { ...rows, events: events.filter(({ type }) => type !== 'access.refused') }
@@ -194,7 +194,7 @@ function refused(t: Test, operation: Operation, { statusCode, payload }: Respons
 }
 
 async function send(service: Service, operation: Operation, bearer: string): Promise<Response> {
-  // A turn of the event loop, in which the service polls: many refusals in one turn would make what it knows stale.
+  // Lets the service poll for revocations: many rejections without a free event loop would make its revocations stale.
   await nextTurn()
   const [schema] = operation.bodies
   return service.app.inject(requestTo(operation, { token: bearer, body: schema && exampleOf(schema), id: '999999' }))
@@ -207,7 +207,7 @@ async function start(t: Test) {
   const robot = await registerClient(service, 'robot', { scope: OF_CLIENTS.join(' ') })
   const forge = await openForge(service, boss)
   const audience = clientAudience(service.app.config.PUBLIC_URL)
-  /** The token of a person as another client would have it, signed with the service's own key. */
+  /** An access token of this user as another client would receive it, signed with the service's own key. */
   const tokenWith = ({ token: own }: Person, claims: Claims): string =>
     token(
       { ...forge, claims: JSON.parse(Buffer.from(own.split('.')[1] ?? '', 'base64url').toString()) },

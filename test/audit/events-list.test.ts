@@ -96,7 +96,8 @@ t.test('an invalid filter is rejected rather than ignored', async (t) => {
   t.match((await boss.get('/v1/events?cursor=garbage')).json(), { status: 400, code: 'invalid_cursor' })
 })
 
-// RFC 3339 allows times that the language's own dates do not know: an empty log would look like a quiet one.
+// RFC 3339 allows times that JavaScript cannot parse. Treated as NaN, they would produce an empty list that looks like
+// a quiet log.
 t.test('a filter with an unusual time is rejected, or divides the events at that time', async (t) => {
   const { service, boss } = await setUp(t)
   const times = ['2016-12-31T14:58:00Z', '2016-12-31T14:59:30Z', '2016-12-31T23:58:00Z', '2017-01-01T00:01:00Z']
@@ -128,7 +129,7 @@ t.test('paging with the cursor returns each event once, and keeps the filter', a
       const page: Page = await list(boss, `limit=7&${filter}${next === '' ? '' : `&cursor=${next}`}`)
       seen.push(...page.items.map(({ id }) => id))
       next = page.next_cursor
-      // What happens meanwhile is newer, and does not move what is still to come.
+      // Newer events that are recorded meanwhile must not shift the remaining pages.
       await service.app.events.record({ type: 'user.updated', userId: 9 })
     }
     t.equal(seen.length, count, filter)
@@ -196,7 +197,7 @@ async function setUp(t: Test, settings: { EVENTS_RETENTION?: string } = {}) {
 
 type Row = Service['app']['database']['tables']['events']['$inferInsert']
 
-/** Rows with the ids 1 and up, in place of what is there. */
+/** Replaces all events with these rows, whose ids start at 1. */
 async function replaceEvents({ app }: Service, rows: Row[]): Promise<void> {
   const { db, tables } = app.database
   await db.delete(tables.events)

@@ -7,10 +7,10 @@ import { until } from '../support/replica.js'
 const NEXT = 'four louder lanterns'
 const WRONG = 'three loud lanterns'
 const IP = '203.0.113.7'
-/** What is recorded beside the answer, which does not wait for it. */
+/** Event types that are written asynchronously, independently of the response. */
 const BESIDE = new Set(['access.refused', 'login.throttled'])
 
-/** What the audit log must say of a request. What is left out is null, but for who did it: the one it is about. */
+/** The expected event of a request. Omitted fields are null, except `actor_id`, which defaults to `user_id`. */
 interface Expected {
   type: string
   user_id: number | null
@@ -184,7 +184,7 @@ function sessionOf(login: Response) {
   return { user_id: Number(sub), session_id: String(sid) }
 }
 
-/** Requests, each with the events that it must leave: none, unless it is said. */
+/** Sends requests and checks the events that each must leave; none by default. */
 class Walk {
   readonly #startedAt = Date.now()
   readonly #steps: { name: string; answer: Response; expected: Expected[] }[] = []
@@ -205,7 +205,7 @@ class Walk {
     return answer
   }
 
-  /** What the last step must leave. */
+  /** Adds the expected events of the last step. */
   expect(...events: Expected[]): void {
     this.#steps.at(-1)?.expected.push(...events)
   }

@@ -18,7 +18,7 @@ interface Logged {
   reason: string | null
 }
 
-/** The events of a type, when there are as many as expected. */
+/** The events of a type, once there are at least as many as expected. */
 async function eventsOf(boss: Person, type: string, expected: number): Promise<Logged[]> {
   let items: Logged[] = []
   await until(async () => {
@@ -87,7 +87,7 @@ t.test('a user without the admin role is recorded once for each admin operation 
   }
   t.equal((await joon.get('/v1/events')).statusCode, 403)
   const events = await eventsOf(boss, 'access.refused', 3)
-  // They are written aside of the answers, over several connections.
+  // The events are written independently of the responses, over several connections, so their order varies.
   const inOrder = events.sort((one, other) => (`${one.reason}` < `${other.reason}` ? -1 : 1))
   t.match(inOrder, [
     { user_id: mina.id, actor_id: mina.id, reason: 'DELETE /v1/users/:id' },
