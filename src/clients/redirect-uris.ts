@@ -4,14 +4,14 @@ const LONGEST = 512
  * backslashes.
  */
 const CHARACTERS = /^[!#$%&'()*+,\-./0-9:;=?@A-Z[\]_a-z~]+$/
-/** Loopback addresses by number: a name such as `localhost` may resolve to another machine (RFC 8252, 8.3). */
-const LOOPBACK = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(?=[/?]|$)/
+/** Hosts on the user's own device. Browsers resolve `localhost` to nothing else (RFC 6761, 6.3). */
+const LOOPBACK = /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?(?=[/?]|$)/
 /** A private-use scheme: a domain in reverse order, as in RFC 8252 section 7.1. */
 const PRIVATE_USE = /^[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+:\/(?!\/)/
 
 /**
- * Why a redirect URI cannot be registered; undefined if it can. Allowed are `https`; `http` on 127.0.0.1 and [::1] with
- * any port; and, for public clients, which run on a user's device, private-use schemes with a dot.
+ * Why a redirect URI cannot be registered; undefined if it can. Allowed are `https`; `http` on localhost, 127.0.0.1
+ * and [::1] with any port; and, for public clients, which run on a user's device, private-use schemes with a dot.
  */
 export function flawOfRedirectUri(uri: string, isPublic: boolean): string | undefined {
   if (uri.length > LONGEST) return `must have at most ${LONGEST} characters`
@@ -22,7 +22,7 @@ export function flawOfRedirectUri(uri: string, isPublic: boolean): string | unde
   if (username !== '' || password !== '') return 'must not contain a user name or a password'
   if (protocol === 'https:') return /^https:\/\/[^/]/.test(uri) ? undefined : 'must begin with https://'
   if (protocol === 'http:') {
-    return LOOPBACK.test(uri) ? undefined : 'must be https; http is only for 127.0.0.1 and [::1]'
+    return LOOPBACK.test(uri) ? undefined : 'must be https; http is only for localhost, 127.0.0.1 and [::1]'
   }
   if (!PRIVATE_USE.test(uri)) return 'must be https, or a scheme with a dot such as com.example.app:/callback'
   return isPublic

@@ -96,7 +96,8 @@ t.test('inconsistent or unsafe client metadata is rejected with the reason', asy
     [{ client_name: 'a\u202eb' }, /invisible/],
     ...[
       'http://app.example.com/cb',
-      'http://localhost/cb',
+      'http://localhost.example.com/cb',
+      'http://localhost@evil.example/cb',
       'https://app.example.com/cb#x',
       'https://mina:pw@app.example.com/',
       'https://app.example.com/a b',
@@ -122,7 +123,8 @@ t.test('inconsistent or unsafe client metadata is rejected with the reason', asy
 
 t.test('https, loopback and private-use redirect addresses can be registered', async (t) => {
   const { boss } = await start(t)
-  const redirect_uris = ['https://app.example.com/cb?x=1', 'http://127.0.0.1/cb', 'http://[::1]:8080/cb']
+  const loopback = ['http://localhost:5173/cb', 'http://127.0.0.1/cb', 'http://[::1]:8080/cb']
+  const redirect_uris = ['https://app.example.com/cb?x=1', ...loopback]
   t.equal((await boss.post('/v1/clients', { client_name: 'Web', redirect_uris })).statusCode, 201)
   const own = { token_endpoint_auth_method: 'none', redirect_uris: ['com.example.app:/cb'] }
   const { client_secret, ...phone } = (await boss.post('/v1/clients', { client_name: 'Phone', ...own })).json()

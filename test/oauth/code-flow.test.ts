@@ -322,7 +322,8 @@ t.test('only a redirect URI that is registered character for character is accept
       'http://127.0.0.1:99999/cb',
       'http://127.0.0.1/cb/',
       'http://127.0.0.1@evil.example/cb',
-      'http://localhost:4000/cb',
+      'http://localhost:4000/cb/',
+      'http://localhost.evil.example/cb',
     ],
   ]
   for (const redirect_uri of variants) {
@@ -338,7 +339,8 @@ t.test('only a redirect URI that is registered character for character is accept
     `${addressOf(GOOD)}&redirect_uri=${encodeURIComponent('https://evil.example/')}`,
   )
   t.equal(twice.statusCode, 400)
-  for (const redirect_uri of ['http://127.0.0.1/cb', 'http://127.0.0.1:4000/cb', 'http://[::1]:5000/cb']) {
+  for (const host of ['localhost', 'localhost:4000', '127.0.0.1', '127.0.0.1:4000', '[::1]:5000']) {
+    const redirect_uri = `http://${host}/cb`
     t.equal((await asks(service, { redirect_uri })).statusCode, 200, redirect_uri)
   }
 })

@@ -92,7 +92,10 @@ export function exchange(service: Service, change: Record<string, string | undef
 export async function start(t: Test, settings = {}) {
   const service = await startService(t, { PUBLIC_URL: ISSUER, ...settings })
   const register = (id: string, given: object) => {
-    const redirect_uris = [`https://${id}.example/callback`, 'http://127.0.0.1/cb', 'http://[::1]/cb']
+    const redirect_uris = [
+      `https://${id}.example/callback`,
+      ...['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}/cb`),
+    ]
     const client = { client_name: `The ${id[0]?.toUpperCase()}${id.slice(1)}`, redirect_uris, ...given }
     const scope = 'openid profile email todos:read'
     const own = { token_endpoint_auth_method: 'none', first_party: true, scope, ...client } as const
