@@ -3,7 +3,7 @@ import { client } from '../.generated/hey-api/client.gen.js'
 import * as latchkey from '../.generated/hey-api/index.js'
 import { codeOf } from './authenticator.js'
 
-/** The whole walk with a client that Hey API makes. */
+/** Runs the whole walk with the client that Hey API generates. */
 export async function walk(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   let accessToken = ''
   client.setConfig({ baseUrl: address, auth: () => accessToken, fetch })
@@ -68,7 +68,7 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.response?.headers.get('retry-after')) > 0)
 }
 
-/** TOTP from the registration to the log-in that asks for it. */
+/** TOTP, from the registration of the factor to a log-in that asks for a code. */
 export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   let accessToken = ''
   client.setConfig({ baseUrl: address, auth: () => accessToken, fetch })
@@ -96,7 +96,7 @@ export async function secondFactor(address: string, fetch: typeof globalThis.fet
   assert.equal((await latchkey.getMe()).data?.username, 'juno-with-totp')
 }
 
-/** The name of whoever this fetch sends the token of. */
+/** The user name of the account whose token this fetch sends. */
 export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
   client.setConfig({ baseUrl: address, fetch, auth: () => undefined })
   return (await latchkey.getMe()).data?.username

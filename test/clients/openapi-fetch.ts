@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch'
 import type { paths } from '../.generated/openapi-typescript.js'
 import { codeOf } from './authenticator.js'
 
-/** The whole walk with a client that openapi-typescript and openapi-fetch make. */
+/** Runs the whole walk with openapi-fetch and the types that openapi-typescript generates. */
 export async function walk(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   let accessToken = ''
   const client = createClient<paths>({ baseUrl: address, fetch })
@@ -78,7 +78,7 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.response.headers.get('retry-after')) > 0)
 }
 
-/** TOTP from the registration to the log-in that asks for it. */
+/** TOTP, from the registration of the factor to a log-in that asks for a code. */
 export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   let accessToken = ''
   const client = createClient<paths>({ baseUrl: address, fetch })
@@ -110,7 +110,7 @@ export async function secondFactor(address: string, fetch: typeof globalThis.fet
   assert.equal((await client.GET('/v1/me')).data?.username, 'mina-with-totp')
 }
 
-/** The name of whoever this fetch sends the token of. */
+/** The user name of the account whose token this fetch sends. */
 export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
   const client = createClient<paths>({ baseUrl: address, fetch })
   return (await client.GET('/v1/me')).data?.username

@@ -3,7 +3,7 @@ import * as latchkey from '../.generated/orval.js'
 import { codeOf } from './authenticator.js'
 import { settings } from './orval-request.js'
 
-/** The whole walk with a client that orval makes. */
+/** Runs the whole walk with the functions that orval generates. */
 export async function walk(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   settings.address = address
   settings.fetch = fetch
@@ -73,7 +73,7 @@ export async function walk(address: string, fetch: typeof globalThis.fetch): Pro
   assert.ok(Number(tooMany.headers.get('retry-after')) > 0)
 }
 
-/** TOTP from the registration to the log-in that asks for it. */
+/** TOTP, from the registration of the factor to a log-in that asks for a code. */
 export async function secondFactor(address: string, fetch: typeof globalThis.fetch): Promise<void> {
   Object.assign(settings, { address, fetch, token: '' })
   const account = { username: 'sora-with-totp', password: 'three quiet lanterns' }
@@ -106,7 +106,7 @@ export async function secondFactor(address: string, fetch: typeof globalThis.fet
   assert.equal(me.data.username, 'sora-with-totp')
 }
 
-/** The name of whoever this fetch sends the token of. */
+/** The user name of the account whose token this fetch sends. */
 export async function whoAmI(address: string, fetch: typeof globalThis.fetch): Promise<unknown> {
   Object.assign(settings, { address, fetch, token: '' })
   const me = await latchkey.getMe()

@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file.
+// On SQLite alone: `backup` copies a SQLite file.
 
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ t.test('a backup made during writes is intact, and a service starts on it', asyn
   t.equal(await again.exit, 1)
   t.match(again.stderr, /copy\.db exists already/)
 
-  // With the secret of the original, as whoever restores it must have.
+  // With the secret of the original, which a restored copy needs.
   const SECRET_KEY = (await readFile(join(folder, 'latchkey.db.secret'), 'utf8')).trim()
   const restored = await startService(t, { DATABASE_URL: `sqlite:${join(folder, 'copy.db')}`, SECRET_KEY })
   const { db, tables } = restored.app.database

@@ -1,4 +1,4 @@
-// On SQLite alone: the commands are given a SQLite file.
+// On SQLite alone: the commands run on a SQLite file.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
@@ -112,7 +112,7 @@ t.test('the command line lists and revokes the API keys of any user', async (t) 
   t.same([await opens(report), await opens(other)], [401, 200])
 })
 
-/** An installation, and how to call the command on it. */
+/** An installation, and a function that runs `latchkey clients` on it. */
 async function installation(t: Test) {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`

@@ -1,4 +1,4 @@
-// On SQLite alone: what is asked of the command line itself.
+// On SQLite alone: the command line itself does not depend on the database.
 
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -24,15 +24,15 @@ const SCRIPT = '/usr/bin/script'
 const ZSH = '/usr/bin/zsh'
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
 const MAIL_FROM = 'Example <no-reply@example.com>'
-/** Every setting that PostgreSQL needs; nobody is asked. */
+/** The settings that PostgreSQL requires. No test connects to this address. */
 const POSTGRES = {
   DATABASE_URL: 'postgres://h/d',
   SECRET_KEY: randomBytes(32).toString('base64'),
   PUBLIC_URL: 'https://l.test',
 }
-/** Prints a script for a shell. */
+/** Commands without --json: `completion` prints a shell script. */
 const WITHOUT_JSON = ['completion']
-/** An interactive zsh on a terminal of its own: each line is typed with the Tab key, and what stands there then is printed. */
+/** An interactive zsh in a pseudo-terminal. Types each line and the Tab key, and prints the completed line. */
 const TYPING = `zmodload zsh/zpty
 zpty shell 'zsh -f -i'
 zpty -w shell "PS1=; autoload -Uz compinit; compinit -u -D; . ./completion.zsh"
@@ -216,7 +216,7 @@ t.test('a terminal gets text and tables with headers; --json is JSON there too',
   t.notMatch(await onTerminal('users', 'list', '--json'), /role/)
   const serve = async (...args: string[]) => {
     const command = [process.execPath, CLI, 'serve', ...args].join(' ')
-    // A group of its own, which ends as a whole.
+    // A new process group, so that the test can kill `script` and the service together.
     const spawned = spawn(SCRIPT, ['-qec', `PORT=0 exec ${command}`, '/dev/null'], { cwd: folder, env, detached: true })
     const child = new Child(spawned, folder)
     t.teardown(() => process.kill(-child.pid))

@@ -120,7 +120,7 @@ t.test('a copy is rejected if a user name is the e-mail address of another accou
   const first = await startService(t, { DATABASE_URL: `sqlite:${file}`, SECRET_KEY })
   const [mina, joon] = [await first.signUp('mina'), await first.signUp('joon')]
   const old = await openFile(t, file)
-  // As it was before the rule.
+  // A database from before the trigger that keeps user names and addresses apart.
   old.exec('drop trigger users_names_update')
   old.exec(`update users set username = 'bob@example.com', username_key = 'bob@example.com' where id = ${mina.id}`)
   old.exec(`update users set email = 'Bob@example.com', email_key = 'bob@example.com' where id = ${joon.id}`)
@@ -132,7 +132,7 @@ t.test('a copy is rejected if a user name is the e-mail address of another accou
   old.exec(`update users set email = null, email_key = null where id = ${joon.id}`)
 })
 
-/** Everything that is kept, but for what a start changes. */
+/** The contents of a database, without what each start changes. */
 async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
   const { db, tables } = app.database
   return {

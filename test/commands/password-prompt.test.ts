@@ -1,4 +1,4 @@
-// On SQLite alone: the command is given a SQLite file.
+// On SQLite alone: the command runs on a SQLite file.
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -66,7 +66,7 @@ t.test('a terminal prompts twice without echo, and Ctrl-C ends the command quiet
 interface Input {
   /** All of standard input. */
   input?: string | Buffer
-  /** What is typed, each after a prompt. */
+  /** What the user types; each text follows a prompt. */
   keys?: string[]
 }
 

@@ -1,4 +1,4 @@
-// On SQLite alone: the commands are given a SQLite file.
+// On SQLite alone: the commands run on a SQLite file.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ const HOSTILE = {
   'what nobody sees': 'a\u200b\u200d\ufeff\u3164\u{e0041}',
 }
 const EVERYTHING = Object.values(HOSTILE).join('')
-/** All of the above as the terminal may have it. */
+/** All of the above, escaped as the commands print it. */
 const ESCAPED =
   '\\u001b[2J\\u001b]52;c;ZXZpbA==\\u0007\\u009b1Ax)\\u000d\\u000a       9  admin  active    root (' +
   'x\\u2028y\\u2029\\u202enimda\\u2066a\\u200b\\u200d\\ufeff\\u3164\\u{e0041}'
@@ -32,8 +32,8 @@ t.test('accounts whose names attack the terminal are printed escaped', async (t)
   const { folder, run, startService } = await installation(t)
   const service = await startService()
   const { db, tables } = service.app.database
-  // As an older version may have left them, which did not compare names with addresses: the second person's address is
-  // the first one's name.
+  // Rows from an older version, which did not compare user names with addresses: the second user's address is the first
+  // user's name.
   for (const trigger of ['insert', 'update']) {
     await ask(service, sql.raw(`drop trigger users_names_${trigger}`))
   }
@@ -105,7 +105,7 @@ function person(names: object) {
   return { passwordHash: '!', createdAt: 0, updatedAt: 0, ...names }
 }
 
-/** The command in a folder of its own. Nothing that it prints may be more than plain lines. */
+/** Runs commands in a new folder, and checks that they print only plain lines. */
 async function installation(t: Test) {
   const folder = await temporaryFolder(t)
   const DATABASE_URL = `sqlite:${join(folder, 'latchkey.db')}`
@@ -114,12 +114,12 @@ async function installation(t: Test) {
     startService: () => startService(t, { DATABASE_URL }),
     async run(args: string[], more: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
       const surroundings = { folder, settings: { DATABASE_URL, ...more } }
-      // A start may never end: it has a process of its own, which the test ends.
+      // `serve` may not exit, so it runs in its own process, which is killed after the test.
       const isStart = args[0] === 'serve'
       const child = isStart ? await latchkey(t, args, surroundings) : await call(args, surroundings)
       if ('exit' in child) await child.exit
       const printed = child.stdout + child.stderr
-      // An assertion whose text has a line separator is lost in tap's report.
+      // tap's report loses an assertion whose text contains a line separator.
       const said = printable(args.join(' '))
       t.notMatch(printed, /[^\P{C}\n]|\p{Zl}|\p{Zp}|\u3164/u, `${said}: nothing for the terminal to obey`)
       t.notMatch(printed, /^ +9 {2}admin/m, 'no forged line')

@@ -1,4 +1,4 @@
-// On SQLite alone: the commands are given a SQLite file.
+// On SQLite alone: the commands run on a SQLite file.
 
 import { spawn } from 'node:child_process'
 import { stat } from 'node:fs/promises'
@@ -48,7 +48,7 @@ t.test('accounts are created while registration is closed and the service is run
   const command = await commandIn(t, { REGISTRATION: 'closed' })
   const service = await command.startService()
   t.equal((await service.post('/v1/register', { username: 'mina', password: PASSWORD })).statusCode, 403)
-  // What follows the first line is no part of the password.
+  // The password is the first line only.
   const made = await command.spawn(['users', 'create', '--username', 'mina'], `${PASSWORD}\r\nand more\n`)
   t.equal(made.code, 0, made.stderr)
   t.match((await service.logIn('mina', PASSWORD)).login.user, { username: 'mina', role: 'user' })
@@ -86,7 +86,7 @@ t.test('a rejected users command prints the reason, exits with 1 or 64, and chan
     { args: ['users', 'list', '--limit', '0'], input: PASSWORD, code: 64, says: /--limit must be a whole number/ },
     { args: ['users', 'delete', 'nobody'], input: PASSWORD, code: 1, says: /no user "nobody"/ },
   ]
-  // The first of each exit code in a process as well.
+  // The first case of each exit code also runs in its own process.
   const spawned = [1, 64].map((code) => refused.find((one) => one.code === code))
   await Promise.all(
     [...refused, ...spawned.flatMap((one) => one ?? [])].map(async ({ args, input, code, says }, index) => {
@@ -259,7 +259,7 @@ t.test('--help prints the usage, exits with 0 and changes nothing, whatever stan
   ])
 })
 
-/** The command as an operator calls it: in a folder of its own, with nothing in the environment but the settings. */
+/** The command as an operator runs it: in a new folder, with only PATH and the settings in the environment. */
 async function commandIn(t: Test, settings: Record<string, string> = {}) {
   const folder = await temporaryFolder(t)
   const file = join(folder, 'data', 'latchkey.db')
@@ -268,7 +268,7 @@ async function commandIn(t: Test, settings: Record<string, string> = {}) {
   async function spawnCommand(args: string[], input: string) {
     const child = spawn(process.execPath, [CLI, ...args], { cwd: folder, env, timeout: 240_000 })
     t.teardown(() => child.kill('SIGKILL'))
-    // It may end without having read what it was given.
+    // The command may exit before it has read its input.
     child.stdin.on('error', () => {})
     child.stdin.end(input)
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
@@ -288,7 +288,7 @@ async function commandIn(t: Test, settings: Record<string, string> = {}) {
   return {
     file,
     run,
-    /** Takes half a second more than `run`. */
+    /** Runs the command in its own process, which takes half a second longer than `run`. */
     spawn: spawnCommand,
     startService: () => startService(t, { ...settings, DATABASE_URL: `sqlite:${file}` }),
   }

@@ -1,4 +1,4 @@
-// On SQLite alone: what the tutorials’ tokens say, and who takes them.
+// On SQLite alone: the audience of tokens does not depend on the database.
 
 import { createLocalJWKSet, decodeProtectedHeader, type JWTVerifyOptions, jwtVerify } from 'jose'
 import t from 'tap'
@@ -9,10 +9,11 @@ import { ALIVE, sessionStatus, signUpAdmin } from '../support/people.js'
 import { bearer } from '../support/replica.js'
 import { type Compat, type Sent, startCompat } from './wire.js'
 
-// The tutorials' tokens live for up to a day, longer than a dismissal may take to count elsewhere: Latchkey alone takes them.
+// The tutorials' tokens live for up to a day, and other services notice a revocation only when a token expires.
+// Therefore only Latchkey accepts these tokens.
 
 const ISSUER = 'http://latchkey.test'
-/** How long the tokens of the tutorials live at most. */
+/** The longest lifetime of a tutorial's token. */
 const A_DAY_S = 86_400
 const credentials = { username: 'boss', password: PASSWORD }
 const DOORS: [line: string, sent: Sent][] = [
@@ -116,7 +117,7 @@ t.test("AUDIENCE cannot be the audience of the tutorials' tokens", async (t) => 
   t.throws(() => loadConfig(settings), { message })
 })
 
-/** An admin who can log in at every door. */
+/** An admin who can log in at every endpoint, by name or by address. */
 async function withAddress(service: Service) {
   const boss = await signUpAdmin(service, 'boss')
   await boss.patch('/v1/me', { email: 'boss@example.com', current_password: PASSWORD })

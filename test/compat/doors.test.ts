@@ -3,12 +3,12 @@ import { Problem } from '../../src/problems.js'
 import { claimsOf, PASSWORD } from '../helper.js'
 import { type Answer, type Compat, type Sent, startCompat } from './wire.js'
 
-// The tutorials' doors and v1's lead to the same accounts, budgets, sessions and rows.
+// The tutorials' endpoints and v1 share accounts, budgets, sessions and rows.
 
 interface Door {
   line: string
   logIn(name: string, password: string): Sent
-  /** The key of its errors. */
+  /** The key of the message in the endpoint's errors. */
   key: string
   minutes: number
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { addUser, holdRows, type Row, startCompat } from './wire.js'
 
-// Seed 003. Not held: 33 (GET / is another tutorial's).
+// The table of seed 003. Not checked: row 33 (GET / belongs to another tutorial).
 const PATH = '/api/user/login'
 const carol = { username: 'carol', password: 'carol-pw' }
 const korean = { username: '한글사용자', password: '비밀번호1234' }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { countBy } from '../helper.js'
 import { addUser, holdRows, type Row, startCompat } from './wire.js'
 
-// Seed 004; every row is held.
+// The table of seed 004. Every row is checked.
 const ADD = '/users/add_user/'
 const dave = { username: 'dave', password: 'dave-pw' }
 const korean = { username: '한글사용자', password: '비밀번호1234' }
@@ -171,7 +171,7 @@ t.test('input that crashes the tutorial, or that it accepts without a check, get
     ],
     [12, 'must', `POST ${ADD}`, { json: { username: 'admin-x', password: PASSWORD, role: 'admin' } }, 200],
     [13, 'must', 'POST /token', { form: { username: 'x'.repeat(250), password: `${PASSWORD}\0` } }, 401, wrong, bearer],
-    // A name is one however it is spelled, but has to be given as it was registered.
+    // Names are unique regardless of spelling, but a log-in needs the registered spelling.
     [
       14,
       'must',

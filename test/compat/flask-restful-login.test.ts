@@ -1,7 +1,7 @@
 import t from 'tap'
 import { addUser, holdRows, type Row, startCompat } from './wire.js'
 
-// Seed 002. Not held: 22 (POST /login/ is another tutorial's log-in) and 29 (GET / is another one's too).
+// The table of seed 002. Not checked: rows 22 (POST /login/ belongs to another tutorial) and 29 (GET / too).
 const john = { username: 'john', password: 'my_password' }
 const korean = { username: '한글사용자', password: '비밀번호1234' }
 const token = { access_token: '<JWT>' }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { addUser, holdRows, type Row, startCompat } from './wire.js'
 
-// Seed 000. Not held: 25 (POST /login is a log-in of two other tutorials) and 31 (GET / is another tutorial's).
+// The table of seed 000. Not checked: rows 25 (POST /login belongs to two other tutorials) and 31 (GET / to another).
 const alice = { username: 'alice', password: 'alice-pw' }
 const korean = { username: '한글사용자', password: '비밀번호1234' }
 const token = { access_token: '<JWT>' }

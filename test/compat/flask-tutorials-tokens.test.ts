@@ -6,9 +6,10 @@ import { COMPAT_TOKEN_TYPE } from '../../src/tokens/signing-keys.js'
 import { claimsOf, type Service } from '../helper.js'
 import { holdRows, type Row, startCompat } from './wire.js'
 
-// Seed 001: what it answers to Authorization headers and tokens. A token under the tutorial's printed key is a stranger's
-// here, so rows 95, 96 and 98, where the tutorial looked further than at the signature, hold in their status; rows 94 and 97
-// hold for tokens of our own. The other answer of 103 is that of LEGACY_TOKENS.
+// The table of seed 001: responses to Authorization headers and tokens. Latchkey does not trust the key that the
+// tutorial prints: a token signed with it fails at the signature, with the status of rows 95, 96 and 98 but another
+// text. Rows 94 to 98 are therefore checked with tokens signed by Latchkey. The other response of row 103 needs
+// LEGACY_TOKENS.
 const PRINTED_KEY = '437374e9d2dc467abe0d0ab9b985c742'
 const PRINTED_TOKEN =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJmcmVzaCI6ZmFsc2UsImlhdCI6MTY4MDU5Mzk2MiwianRpIjoiYmQ0YWUwMzEtMzc3ZC00NjM5LThhMGItNjk1MWE3OTQ2NTEzIiwidHlwZSI6ImFjY2VzcyIsInN1YiI6MSwibmJmIjoxNjgwNTkzOTYyLCJleHAiOjE2ODI2Njc1NjJ9.oGIU1uozNQVmy0WVBeZK9iZNtYKJJKZUWGV8yW4R8Lk'
@@ -118,7 +119,7 @@ function expiredTokenOf(service: Service, userId: number): string {
   return service.app.keys.sign(claimsFor(grant))
 }
 
-/** A token as the tutorial made them, with the key that it printed. */
+/** A token as the tutorial creates it, signed with the key that the tutorial prints. */
 function forge(alg: 'HS256' | 'HS512', claims: object): string {
   const signed = `${encode({ alg, typ: 'JWT' })}.${encode(claims)}`
   return `${signed}.${createHmac(alg === 'HS256' ? 'sha256' : 'sha512', PRINTED_KEY)
@@ -130,7 +131,7 @@ function encode(part: unknown): string {
   return Buffer.from(JSON.stringify(part)).toString('base64url')
 }
 
-/** The same with the middle of the signature changed: the last character may hold bits that count for nothing. */
+/** Changes a character in the middle of the signature: the last character can contain unused bits. */
 function tamper(token: string): string {
   const at = token.length - 20
   return token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1)

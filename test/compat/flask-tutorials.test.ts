@@ -1,8 +1,8 @@
 import t from 'tap'
 import { type Compat, holdRows, type Row, startCompat, type Values } from './wire.js'
 
-// Seed 001: registration, log-in and rows; its answers to tokens are in flask-tutorials-tokens.test.ts.
-// Not held: 35 (POST /login/ is another tutorial's log-in) and 77 (GET / is another one's).
+// The table of seed 001: registration, log-in and rows. flask-tutorials-tokens.test.ts has the responses to tokens.
+// Not checked: rows 35 (POST /login/ belongs to another tutorial) and 77 (GET / too).
 const email = 'reg-{{uniq}}@gmail.com'
 const person = { name: 'testuser', email, password: '1234' }
 const login = { email: 'a-{{uniq}}@example.com', password: 'pw-a' }
@@ -80,7 +80,9 @@ const TUTORIALS: Row[] = [
   [76, 'should', 'GET /nope', {}, 404],
 ]
 
-/** How many rows each of the two has before a row of the table is sent: by default Ann has one, `{{tid}}`. */
+/**
+ * How many tutorials the users a and b have before the request of a row. By default a has one, `{{tid}}`, and b none.
+ */
 const ROWS_BEFORE: Record<number, { a: number; b: number }> = {
   36: { a: 0, b: 0 },
   37: { a: 2, b: 1 },

@@ -57,7 +57,7 @@ t.test('a legacy token is rejected if it names no imported user, is expired or i
     [{ sub: ['2'] }, REVOKED],
     [{ sub: { id: 2 } }, REVOKED],
     [{ sub: 'mina\0' }, REVOKED],
-    // The name of one and the id of another.
+    // The old name of one user and the old id of another.
     [{ sub: '3' }, REVOKED],
     [{ sub: 2, type: 'refresh' }, REVOKED],
     [{ sub: 2, iat: now + 3_600 }, REVOKED],
@@ -67,7 +67,7 @@ t.test('a legacy token is rejected if it names no imported user, is expired or i
   ] as const) {
     t.equal(await ask(claims), answer, JSON.stringify(claims))
   }
-  // A row of another import, a tutorial of this one.
+  // 50 is an id of another import, and 51 the id of a tutorial, not of a user.
   const { db, tables } = compat.service.app.database
   await db.insert(tables.importedIds).values({ source: 'other', kind: 'user', oldId: '50', newId: mina })
   await db.insert(tables.importedIds).values({ source: 'import', kind: 'tutorial', oldId: '51', newId: mina })
@@ -184,7 +184,7 @@ t.test('a legacy token with any other algorithm or key than HS256 and the secret
     const { status, text } = await compat.send('GET /tutorials', { headers: { authorization: `Bearer ${token}` } })
     t.ok(status === 401 || status === 422, `${what}: ${status} ${text}`)
   }
-  // A key that a header names is not looked for: with any of these, it is the secret's signature that counts.
+  // Headers cannot choose the key: with any of these, only the legacy secret verifies the signature.
   for (const header of [
     { kid: '../../dev/null' },
     { kid: 'constructor' },
@@ -246,7 +246,7 @@ t.test('published, weak and reused legacy secrets are rejected, in any spelling'
   }
 })
 
-/** The claims of a token as flask-jwt-extended made them, with these changed. */
+/** A token of flask-jwt-extended with these claims changed. */
 function oldToken(claims: object, secret = SECRET): string {
   const now = Math.floor(Date.now() / 1_000)
   const all = {
@@ -263,7 +263,10 @@ function oldToken(claims: object, secret = SECRET): string {
   return `${input}.${hmac('sha256', secret)(input).toString('base64url')}`
 }
 
-/** A service with two people who came by an import: mina, who was 2, and joon, who was 3; somebody else was called `3`. */
+/**
+ * A service with two imported users: mina, whose old id is 2, and joon, whose old id is 3. A third user's old name is
+ * `3`.
+ */
 async function movedIn(t: Test, settings: Partial<Record<keyof Config, string>> = {}) {
   const compat: Compat = await startCompat(t, { LEGACY_TOKENS: `${SECRET}@${FOREVER}`, ...settings })
   const { registration, database } = compat.service.app

@@ -1,4 +1,4 @@
-// On SQLite alone: documents and addresses, which no database decides.
+// On SQLite alone: OpenAPI documents and paths do not depend on the database.
 
 import t from 'tap'
 import { startService } from '../helper.js'

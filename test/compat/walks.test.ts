@@ -1,11 +1,11 @@
-// On SQLite alone: a start without settings, which is one on SQLite.
+// On SQLite alone: a start without settings uses SQLite.
 
 import t, { type Test } from 'tap'
 import { type Child, latchkey } from '../support/child.js'
 
-// What a reader of each tutorial types, in the order of its text, at a service that was started with no setting: only the
-// port is another one, and a machine that is busy with other tests is not answered with 503. Users whom a text takes for
-// granted come in the way that docs/tutorials.md gives.
+// What a reader of each tutorial types, in the order of the tutorial, at a service with default settings. Only the port
+// differs, and MAX_EVENT_LOOP_DELAY is off, because a busy test machine would answer 503. Users that a tutorial assumes
+// to exist are created as docs/tutorials.md describes.
 
 const TUTORIAL_USER = { name: 'testuser', email: 'test@gmail.com', password: '1234' }
 const JOHN = { username: 'john', password: 'my_password' }
@@ -18,7 +18,7 @@ t.test('the calls of steps 11 to 16 of the Flask tutorials API work with default
   const service = await start(t)
   const { name: _name, ...login } = TUTORIAL_USER
   t.match(await sendJson(service, '/register', TUTORIAL_USER), { status: 200, body: { access_token: TOKEN } })
-  // The text registers twice; there the second call adds a second user of the same address, or is a crash.
+  // The tutorial registers twice. Its own second call either adds a second user with the same address or crashes.
   t.match(await sendJson(service, '/register', TUTORIAL_USER), {
     status: 409,
     body: { msg: 'Email already registered' },
@@ -130,7 +130,7 @@ t.test('weak passwords are accepted only at the tutorial endpoints, and a start 
   )
 })
 
-/** `latchkey serve` as a newcomer starts it, on a port that is free. */
+/** Starts `latchkey serve` as a new user does, on a free port. */
 async function start(t: Test, settings: Record<string, string> = {}): Promise<Child> {
   const child = await latchkey(t, ['serve'], { settings: { PORT: '0', MAX_EVENT_LOOP_DELAY: 'off', ...settings } })
   await child.says(settings.HOST === undefined ? /Latchkey listens on/ : /listening at http:..127/, START_DEADLINE_MS)

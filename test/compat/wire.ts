@@ -4,10 +4,10 @@ import type { Test } from 'tap'
 import { type Service, startService } from '../helper.js'
 import { contractOf } from '../support/contract.js'
 
-// What a client puts on the wire, byte for byte, and the tables of what the tutorials answered to it. A row is held
-// when its status, its special headers and, where the table gives one, its JSON are those.
+// Sends requests byte for byte as a client does, and compares the responses with the tables of responses recorded from
+// the tutorials. A row matches if the status, the special headers and, where the table has one, the JSON are equal.
 
-/** What a request carries beside its line; at most one of the bodies. */
+/** The parts of a request besides its request line; at most one of the bodies. */
 export interface Sent {
   headers?: Record<string, string>
   json?: unknown
@@ -17,7 +17,10 @@ export interface Sent {
   raw?: string | Buffer
 }
 
-/** Its number in the tutorial's table, how binding it is, the request, and the answer. `<JWT>` and `<id>` stand for any. */
+/**
+ * A row: its number in the tutorial's table, how binding it is, the request and the response. `<JWT>` and `<id>` match
+ * any token or id.
+ */
 export type Row = [
   number: number,
   level: 'must' | 'should',
@@ -28,7 +31,7 @@ export type Row = [
   special?: Record<string, string>,
 ]
 
-/** What `{{name}}` stands for in a row. */
+/** The values of the `{{names}}` in a row. */
 export type Values = Record<string, string | number>
 
 export interface Answer {
@@ -37,10 +40,10 @@ export interface Answer {
   text: string
 }
 
-/** Other methods, the other slash and paths that are none stand in no document. */
+/** Responses that no document describes: redirects to another slash, unknown paths, unsupported methods. */
 const UNDOCUMENTED = new Set([307, 404, 405])
 
-/** A service as the tutorials' own examples need it, listening on a socket. */
+/** A service on a socket, with the settings that the tutorials' own examples need. */
 export async function startCompat(t: Test, settings: Parameters<typeof startService>[1] = {}) {
   const service = await startService(t, {
     PASSWORD_MIN_LENGTH: '1',
@@ -54,7 +57,7 @@ export async function startCompat(t: Test, settings: Parameters<typeof startServ
   return {
     service,
     port,
-    /** Sends a request, and holds the answer against the tutorials' OpenAPI document. */
+    /** Sends a request, and checks the response against the tutorials' OpenAPI document. */
     async send(line: string, sent: Sent = {}): Promise<Answer> {
       const answer = await send(port, line, sent)
       const [method = '', path = ''] = line.split(/[ ?]/)
@@ -67,12 +70,12 @@ export async function startCompat(t: Test, settings: Parameters<typeof startServ
 
 export type Compat = Awaited<ReturnType<typeof startCompat>>
 
-/** Somebody whom the tutorials' own tables would have held. */
+/** Registers a user as the endpoints of the tutorials do. */
 export async function addUser({ app }: Service, username: string, password: string): Promise<void> {
   await app.registration.register({ username, password }, { ip: '127.0.0.1' }, { isTutorial: true })
 }
 
-/** Sends `line` ("POST /login") as it is, with no header of its own but Host and Content-Length. */
+/** Sends `line` ("POST /login") unchanged. Adds no headers except Host, Content-Length and the type of the body. */
 function send(port: number, line: string, sent: Sent): Promise<Answer> {
   const [method = '', path = ''] = line.split(' ')
   const { type, bytes } = encode(sent)
@@ -106,7 +109,7 @@ function encode({ json, form, multipart, raw }: Sent): { type?: string; bytes: B
 const SPECIAL_HEADERS = ['www-authenticate', 'allow', 'location', 'retry-after']
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
-/** Holds every row, each with values of its own, and counts those held. */
+/** Sends every row with its own values, compares the responses and counts the rows that match. */
 export async function holdRows(
   t: Test,
   { port, send }: Compat,
@@ -140,13 +143,13 @@ function specialOf(headers: IncomingHttpHeaders, expected: Record<string, string
   )
 }
 
-/** Allow is a set: its order is no part of the contract. */
+/** Allow is a set: the order of the methods does not matter. */
 function inOrderOf(found = '', expected = ''): string {
   const sort = (text: string) => text.split(', ').sort().join()
   return sort(found) === sort(expected) ? expected : found
 }
 
-/** The answer, with tokens and ids blanked where the row has a blank. */
+/** The response, with tokens and ids replaced by placeholders where the row has them. */
 function withBlanks(found: unknown, expected: unknown): unknown {
   if (expected === '<JWT>' && JWT.test(String(found))) return expected
   if (expected === '<id>' && Number.isSafeInteger(found)) return expected
@@ -156,7 +159,9 @@ function withBlanks(found: unknown, expected: unknown): unknown {
   return Object.fromEntries(Object.entries(found).map(([name, value]) => [name, withBlanks(value, blanks[name])]))
 }
 
-/** The part of a row with its `{{names}}` replaced; one that is nothing but a name keeps the value's type. */
+/**
+ * Replaces the `{{names}}` in a part of a row. A text that is only one name becomes its value, with the value's type.
+ */
 function fill(part: unknown, values: Values): unknown {
   if (typeof part === 'string') {
     const whole = /^\{\{(\w+)\}\}$/.exec(part)?.[1]

@@ -276,7 +276,7 @@ t.test('.env.example holds every setting at its default', async (t) => {
     Object.keys(Settings.properties),
   )
   const env = Object.fromEntries(assignments.filter(([name]) => name !== 'SECRET_KEY'))
-  // Set to what the table says, it binds on this machine too.
+  // The file sets RATE_LIMIT, so the higher default of a service on loopback does not apply.
   t.same(loadConfig(env), { ...loadConfig({}), RATE_LIMIT: 60 })
 })
 

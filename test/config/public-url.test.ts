@@ -1,4 +1,4 @@
-// On SQLite alone: addresses, which no database decides.
+// On SQLite alone: addresses do not depend on the database.
 
 import { connect } from 'node:net'
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose'

@@ -21,7 +21,7 @@ t.test('a secret that others know or could guess is refused', async (t) => {
     ['a', /at least 32 bytes/],
     ['secret', /at least 32 bytes/],
     [GOOD.slice(1), /at least 32 bytes/],
-    // 32 characters of hex are 16 bytes.
+    // 32 hexadecimal characters are only 16 bytes.
     ['0123456789abcdef0123456789abcdee', /at least 32 bytes/],
     ['a'.repeat(64), /placeholder/],
     ['ab'.repeat(32), /placeholder/],
@@ -124,7 +124,7 @@ t.test('the rejection of a short secret states the required length', async (t) =
   }
 })
 
-/** The one complaint about this environment; nothing when it is taken. */
+/** The problem with this environment, or an empty string. */
 function problemWith(env: Record<string, string>): string {
   try {
     loadConfig(env)
