@@ -1,4 +1,4 @@
-// On SQLite alone: commits of the SQLite file.
+// On SQLite alone: batches and commits of a SQLite file.
 
 import { readFileSync, statSync } from 'node:fs'
 import { sql } from 'drizzle-orm'
@@ -52,7 +52,7 @@ t.test('a rejected write does not affect the other writes of its batch', async (
 t.test('a failed commit rejects every write of the batch, and none of them is stored', async (t) => {
   const { service, mina, other } = await watched(t)
   other.exec('create table late (user_id integer references users (id) deferrable initially deferred)')
-  // The commit alone finds that this row has no owner.
+  // Only the commit checks the foreign key of this row.
   const orphan = ask(service, sql`insert into late values (999) returning user_id`)
   const outcomes = await Promise.allSettled([insert(service, mina.id), orphan, insert(service, mina.id)])
   t.same(
@@ -67,7 +67,7 @@ t.test('a failed commit rejects every write of the batch, and none of them is st
 t.test('reads of a batch share a lock, fail alone, and see what was committed before they began', async (t) => {
   const { service, mina, other } = await watched(t)
   const count = () => ask(service, sql`select count(*) from todos`)
-  // The absolute value of the smallest integer is none.
+  // The absolute value of the smallest integer overflows.
   const failing = () => ask(service, sql`select abs(-9223372036854775807 - 1)`)
   const outcomes = await Promise.allSettled([count(), failing(), count()])
   t.match(outcomes, [{ status: 'fulfilled', value: [[0]] }, { status: 'rejected' }, { status: 'fulfilled' }])
@@ -240,7 +240,10 @@ t.test('when a full disk ends the transaction of a batch, exactly the acknowledg
   t.equal((await mina.post('/v1/todos', { title: 'after' })).statusCode, 201)
 })
 
-/** Every statement that the driver runs from now on, those of transactions too. Returns a function that stops and returns them. */
+/**
+ * Records every statement that the driver runs, including statements in transactions. Returns a function that stops the
+ * recording and returns the statements.
+ */
 async function hearSqlite(t: Test): Promise<() => string[]> {
   const texts: string[] = []
   const Sqlite = await loadDriver()
@@ -274,12 +277,12 @@ async function insert({ app }: Service, userId: number, db = app.database.db): P
   await db.insert(tables.todos).values({ userId, title: 'x', createdAt: now, updatedAt: now })
 }
 
-/** Whose refreshes are on record, in their order. */
+/** The users of the recorded refreshes, in order. */
 function refreshesOf(other: Connection): unknown[] {
   return other.prepare("select user_id from events where type = 'session.refreshed' order by id").pluck().all()
 }
 
-/** How many commits a write-ahead log holds: the last frame of each says how large the database is. */
+/** Counts the commits in a write-ahead log: the last frame of each commit contains the size of the database. */
 function countCommits(file: string): number {
   const log = readFileSync(file)
   let commits = 0

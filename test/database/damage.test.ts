@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file.
+// On SQLite alone: damage to a SQLite file.
 
 import { createHash } from 'node:crypto'
 import { copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
@@ -57,7 +57,7 @@ t.test('a path that is a folder, or lies below a file, is rejected', async (t) =
 t.test('after an unclean stop, every start rejects the file while one of its pages is damaged', async (t) => {
   const service = await startService(t, { TRUST_PROXY: '127.0.0.1' })
   const mina = await service.signUp('mina')
-  // In the audit log, which nothing reads while starting.
+  // In the audit log, which a start does not read.
   await service.post('/v1/login', { username: 'mina', password: PASSWORD }, { 'x-request-id': 'the-needle' })
   const file = await copyWithLog(t, mina, await temporaryFolder(t))
   await t.resolves(openAndClose(await copyDatabase(file, await temporaryFolder(t))), 'the undamaged copy opens')
@@ -96,7 +96,7 @@ async function stoppedDatabase(t: Test): Promise<string> {
   return fileOf(service)
 }
 
-/** What is on the disk while a service runs that has written to its log since the last checkpoint. */
+/** A copy of the files of a running service that has written to its write-ahead log since the last checkpoint. */
 async function copyWithLog(t: Test, person: Person, folder: string): Promise<string> {
   const { service } = person
   await writeLogBack(t, service)
@@ -106,7 +106,7 @@ async function copyWithLog(t: Test, person: Person, folder: string): Promise<str
   return file
 }
 
-/** From a connection of its own: the service's is in a transaction whenever it writes. */
+/** On a separate connection: the service writes in transactions, in which no checkpoint can run. */
 async function writeLogBack(t: Test, service: Service): Promise<void> {
   const other = await openFile(t, fileOf(service))
   other.pragma('wal_checkpoint(truncate)')

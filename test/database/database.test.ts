@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file.
+// On SQLite alone: pragmas and paths of a SQLite file.
 
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -23,7 +23,8 @@ t.test('synchronous = FULL, WAL mode and foreign keys are on at the first start 
   for (const start of ['first', 'second']) {
     const service = await startService(t, { DATABASE_URL })
     await service.signUp(`${start}-person`)
-    // Once something was written: on a fresh file SQLite says FULL and goes over to NORMAL with the first write.
+    // Checked after a write: SQLite's default in WAL mode reports FULL on a fresh file, and is NORMAL after the first
+    // write.
     t.same(await ask(service, sql`pragma synchronous`), [[2]], `${start} start`)
     t.same(await ask(service, sql`pragma journal_mode`), [['wal']], `${start} start`)
     t.same(await ask(service, sql`pragma foreign_keys`), [[1]], `${start} start`)

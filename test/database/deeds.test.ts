@@ -20,7 +20,7 @@ interface People {
   token: string
 }
 
-/** What belongs to people or is done to them, and what it answers where it can be recorded. */
+/** Operations on accounts and rows, with the status of each if its event can be recorded. */
 const DEEDS: Record<string, { status: number; act(people: People): Promise<Response> }> = {
   registering: {
     status: 201,
@@ -141,7 +141,7 @@ t.test(
   'a password reset that meets a locked table returns 503, changes nothing, and works when it is retried',
   { skip: POSTGRES_ONLY },
   async (t) => {
-    // All at once: each waits as long as a statement may.
+    // In parallel: each request waits as long as a statement may.
     await Promise.all(['one_time_tokens', 'sessions', 'events'].map(resetAtLock))
     async function resetAtLock(table: string) {
       const { service, mina, phone, token } = await setUp(t)
@@ -170,7 +170,7 @@ function start(t: Test): Promise<Service> {
   return startService(t, { COMPAT: 'on', LOGIN_THROTTLE: 'off' })
 }
 
-/** An admin, and somebody new with two sessions and a reset token that was not used yet. */
+/** An admin, and a new user with two sessions and an unused reset token. */
 async function meet(service: Service, boss: Person, username: string): Promise<People> {
   const mina = await service.signUp(username)
   const phone = await service.logIn(username)
@@ -182,12 +182,12 @@ function credentialsOf({ login }: Person) {
   return { username: login.user.username, password: PASSWORD }
 }
 
-/** The tutorials have a document of their own. */
+/** Without the contract check of `service.post`: the tutorials have their own OpenAPI document. */
 function compat({ app }: Service, url: string, payload: object): Promise<Response> {
   return app.inject({ method: 'POST', url, payload })
 }
 
-/** Every row but those of the audit log. */
+/** Every row, without the audit log and the signing keys. */
 async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
   const { db, tables } = app.database
   const { events, signingKeys, ...others } = tables
@@ -198,7 +198,7 @@ async function contentOf({ app }: Service): Promise<Record<string, unknown[]>> {
   return content
 }
 
-/** No event, or none of this type, can be written any more. */
+/** Makes every insert into the audit log fail, or every insert of this event type. */
 async function stopRecording(service: Service, type?: string): Promise<void> {
   const when = sql.raw(type === undefined ? '' : `when (new.type = '${type}')`)
   if (SERVER_URL === undefined) {

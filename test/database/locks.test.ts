@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file.
+// On SQLite alone: locks and limits of a SQLite file.
 
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -84,7 +84,7 @@ t.test('a write by another process is visible to the next request', async (t) =>
 t.test('on a full disk, writes return 503 and store nothing, reads work, and both work with more room', async (t) => {
   const { service, mina } = await lockable(t)
   const body = { title: 'x', description: 'x'.repeat(10_000) }
-  // SQLite does not go below what there is: the file may not grow from here.
+  // SQLite raises the limit to the current size, so the file cannot grow any more.
   const [[pages] = []] = await ask(service, sql`pragma max_page_count = 1`)
   t.ok(Number(pages) > 1)
   const answers = [await mina.post('/v1/todos', body)]

@@ -1,4 +1,4 @@
-// On SQLite alone: SQLite's migrations.
+// On SQLite alone: the migrations for SQLite.
 
 import { join } from 'node:path'
 import { hash } from '@node-rs/bcrypt'
@@ -13,7 +13,7 @@ import { type Connection, openFile } from '../support/sqlite.js'
 const MIGRATIONS = readMigrations('sqlite')
 const BEFORE_ROWS_BY_OWNER = MIGRATIONS.slice(0, 4)
 const BEFORE_AUTH_VERSIONS = MIGRATIONS.slice(0, 9)
-/** Tokens that live for an hour end with the version that made them. */
+/** Tables that a later migration drops: their tokens are valid for an hour only. */
 const ENDED = ['password_resets']
 const ROWS = 3
 const DAY_MS = 86_400_000
@@ -90,7 +90,7 @@ t.test('a migration that fails is rolled back as a whole, and can be run again',
   const file = join(await temporaryFolder(t), 'latchkey.db')
   const old = await openFile(t, file)
   apply(old, MIGRATIONS.slice(0, 1))
-  // In the way of the last table that the second migration makes: those before it must go back too.
+  // Blocks the last table that the second migration creates: the tables created before it must be rolled back too.
   old.exec('create table tutorials (id integer) strict')
   const before = old.prepare('select name, sql from sqlite_schema order by name').all()
   t.type(await reasonToRefuse(file, true), DatabaseError)
@@ -219,7 +219,7 @@ t.test('a new file that is opened four times at once is migrated once', async (t
 
 type Row = Record<string, unknown>
 
-/** Applies migrations as the service does, so that a test can stop where the service would go on. */
+/** Applies migrations as the service does, but lets a test stop after any of them. */
 function apply(connection: Connection, migrations: Migration[]): void {
   connection.pragma('application_id = 0x4c4b4559')
   connection.exec(
@@ -231,7 +231,7 @@ function apply(connection: Connection, migrations: Migration[]): void {
   }
 }
 
-/** Puts rows into every table, each belonging to a parent of its own, and returns them by table. */
+/** Inserts rows into every table, each row with its own parent, and returns the rows by table. */
 function fill(connection: Connection): Map<string, Row[]> {
   connection.pragma('foreign_keys = off')
   const tables = tablesOf(connection)
@@ -256,7 +256,7 @@ function contents(connection: Connection, table: string): Row[] {
   return connection.prepare(`select * from ${table} order by 1`).all() as Row[]
 }
 
-/** A row without the columns that the other does not have: a migration may take a column away, never change another. */
+/** A row without columns that the other row lacks: a migration may drop a column, but never change one. */
 function common(row: Row | undefined, other: Row | undefined): Row {
   return Object.fromEntries(Object.entries(row ?? {}).filter(([name]) => other !== undefined && name in other))
 }

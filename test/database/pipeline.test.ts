@@ -1,4 +1,4 @@
-// On PostgreSQL alone: pipelined statements are the PostgreSQL driver's.
+// On PostgreSQL alone: only the PostgreSQL driver pipelines statements.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
@@ -13,7 +13,7 @@ import { until } from '../support/replica.js'
 t.setTimeout(120_000)
 
 const POOL_SIZE = 8
-/** The process of the server that executed a statement. */
+/** The server process that executed a statement. */
 const pid = sql<number>`pg_backend_pid()`.as('pid')
 
 t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) => {
@@ -102,7 +102,7 @@ t.test('short statements share connections', { skip: POSTGRES_ONLY }, async (t) 
     const { todos } = database.tables
     const locked = database.db.select({ pid }).from(todos).prepare('select_locked').execute()
     await until(async () => (await blocked(url)) > 0)
-    // A read is not known to be slow at once: until then others still follow it, and would wait with it.
+    // The driver needs time to notice a slow read: until then, other reads are sent on the same lane and wait.
     await sleep(100)
     const reads = Array.from({ length: 200 }, () => divide.execute({ by: 2 }))
     t.ok((await Promise.all(reads)).every(([row]) => row?.quotient === 30))
@@ -165,7 +165,7 @@ function prepare({ db, tables: { throttle } }: Database) {
   }
 }
 
-/** Waits until all of many statements at once are executed by the same one or two processes. */
+/** Waits until many concurrent statements are executed by the same one or two server processes. */
 function untilShared(execute: () => PromiseLike<{ pid: number }[]>): Promise<number> {
   return until(async () => pidsOf(await Promise.allSettled(Array.from({ length: 20 }, execute))).size <= 2)
 }
@@ -174,7 +174,7 @@ function pidsOf(outcomes: PromiseSettledResult<{ pid: number }[]>[]): Set<number
   return new Set(outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value[0]?.pid] : [])))
 }
 
-/** Another client, in a transaction that is not over. */
+/** Another client with an open transaction. */
 async function begin(t: Test, url: string, statement: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -183,7 +183,7 @@ async function begin(t: Test, url: string, statement: string): Promise<pg.Client
   return client
 }
 
-/** How many statements wait for a lock. */
+/** The number of statements that wait for a lock. */
 async function blocked(url: string): Promise<number> {
   return (await onServer(url, "select 1 from pg_stat_activity where wait_event_type = 'Lock'")).length
 }

@@ -1,4 +1,4 @@
-// On PostgreSQL alone: what happens when its server is away.
+// On PostgreSQL alone: failures of its server.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
@@ -12,12 +12,12 @@ import { until } from '../support/replica.js'
 
 t.setTimeout(240_000)
 
-/** A request asks for a connection (2 s) and for an answer (3.5 s) before it gives up; the rest is for a busy machine. */
+/** A request waits for a connection (2 s) and for a result (3.5 s) before it fails; the rest is for a busy machine. */
 const PATIENCE_MS = 7_000
 const MINA = { username: 'mina', password: PASSWORD }
 
 t.test('failures of the PostgreSQL server', { skip: POSTGRES_ONLY }, async (t) => {
-  // A server of its own, because it will be stopped.
+  // A separate server, because the tests stop it.
   const server = await PostgresServer.create()
   t.teardown(() => server.remove())
 
@@ -158,7 +158,7 @@ function assertProblem(t: Test, answer: Response): void {
   t.notMatch(answer.payload, /ECONN|postgres|timeout|127\.0\.0\.1|select|insert/i)
 }
 
-/** Waits until everything works again. */
+/** Waits until /readyz, /v1/verify and log-ins succeed. */
 function untilWell(service: Service, mina: Person): Promise<number> {
   const path = async () =>
     [await service.get('/readyz'), await mina.get('/v1/verify'), await service.post('/v1/login', MINA)].every(

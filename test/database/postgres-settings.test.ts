@@ -1,4 +1,4 @@
-// On PostgreSQL alone: what an operator may have set there.
+// On PostgreSQL alone: settings of its databases.
 
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
@@ -10,7 +10,7 @@ import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL }
 
 t.setTimeout(600_000)
 
-/** What an operator may have set for a database, in ways that suit other applications. */
+/** Settings that an operator may have made for other applications of the database. */
 const ODD: Record<string, string> = {
   default_transaction_isolation: 'serializable',
   default_transaction_deferrable: 'on',
@@ -41,7 +41,7 @@ t.test('settings of the PostgreSQL database', { skip: POSTGRES_ONLY }, async (t)
     const url = await createDatabase(t, SERVER_URL ?? '')
     const name = new URL(url).pathname.slice(1)
     for (const [setting, value] of Object.entries(settings)) {
-      // From another database, or the first ones would hold for the statements that set the others.
+      // From another database: in this database, each setting would already apply to the following statements.
       await onServer(SERVER_URL ?? '', `alter database ${name} set ${setting} = '${value}'`)
     }
     return url
@@ -150,7 +150,7 @@ t.test('a conflict with another transaction is retried', { skip: POSTGRES_ONLY }
   })
 
   t.test('a statement that could not be serialized runs again', async (t) => {
-    // As behind a pooler of transactions, where settings of a connection are not kept.
+    // As behind a pooler in transaction mode, which loses settings of a connection.
     const serializable = sql`select set_config('default_transaction_isolation', 'serializable', false), pg_sleep(0.5)`
     await Promise.all([db.execute(serializable), db.execute(serializable)])
     const isolation = await db.execute(sql`select current_setting('transaction_isolation') as is`)

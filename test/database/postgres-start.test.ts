@@ -1,4 +1,4 @@
-// On PostgreSQL alone: how a service starts on it.
+// On PostgreSQL alone: how the service starts on PostgreSQL.
 
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'

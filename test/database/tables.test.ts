@@ -1,4 +1,4 @@
-// On SQLite alone: SQLite's tables.
+// On SQLite alone: compares the two schemas, and creates a SQLite file.
 
 import { join } from 'node:path'
 import { getTableColumns, is } from 'drizzle-orm'
@@ -81,7 +81,7 @@ function sqliteTables() {
   )
 }
 
-/** What both engines say of a table in the same words; what is stored by owner has its index in its key. */
+/** What both engines describe in the same terms. Tables stored by owner have this index in their primary key. */
 function outline({
   table,
   name,

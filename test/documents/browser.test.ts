@@ -1,4 +1,4 @@
-// On SQLite alone: the page, which asks no database.
+// On SQLite alone: the page does not depend on the database.
 
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -8,14 +8,14 @@ import { PASSWORD } from '../helper.js'
 import { withoutBrowser as skip, startBrowser } from '../support/browser.js'
 import { startListening } from '../support/listening.js'
 
-// The page at /docs, used as a newcomer uses it, in a real browser. SCREENSHOT=docs/images/docs-page.png keeps a picture.
+// Uses the page at /docs as a newcomer would, in a real browser. SCREENSHOT=docs/images/docs-page.png stores a picture.
 
 const DEADLINE_MS = 15_000
 
 // On a busy machine these take longer than tap's half minute.
 t.setTimeout(180_000)
 
-// One service and one browser for all: each page takes seconds to be compiled, but not where the browser has seen it before.
+// The subtests share a service and a browser: a browser needs seconds to compile the page, but only the first time.
 t.test('the page at /docs', { skip }, async (t) => {
   const { service, address } = await startListening(t)
   const context = await (await startBrowser(t)).newContext({ viewport: { width: 1280, height: 1000 } })
@@ -52,7 +52,7 @@ t.test('the page at /docs', { skip }, async (t) => {
     t.same(errors, [])
   })
 
-  // The example is registered once more.
+  // Frees the user name of the example for the next test.
   await service.app.accounts.delete(1, { id: null })
   await t.test('on a phone the page is not too wide and has the walkthrough in both languages', async (t) => {
     const { page, errors } = await openPage(t, context, `${address}/docs`)
@@ -95,7 +95,7 @@ async function openPage(
   return { page, requests, errors }
 }
 
-/** Opens an operation, presses Execute, and returns the status that the page shows. */
+/** Opens an operation, presses Execute, and returns the status that the page displays. */
 async function execute(page: Page, tag: string, operationId: string): Promise<string> {
   const operation = page.locator(`#operations-${tag}-${operationId}`)
   if ((await operation.locator('.execute').count()) === 0) await operation.locator('.opblock-summary-control').click()

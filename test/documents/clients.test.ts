@@ -1,4 +1,4 @@
-// On SQLite alone: the generated code.
+// On SQLite alone: generated clients do not depend on the database.
 
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { type Child, serving } from '../support/child.js'
 import { openForge, token } from '../support/forge.js'
 import { startListening } from '../support/listening.js'
 
-// Three clients, generated from openapi.json as it stands in the repository, compiled strictly, and run.
+// Generates three clients from openapi.json in the repository, compiles them with strict settings, and runs them.
 
 const GENERATED = join(packageRoot, 'test', '.generated')
 const CLIENTS = join(packageRoot, 'test', 'clients')
@@ -21,7 +21,7 @@ const DEADLINE_MS = 120_000
 // On a busy machine these take longer than tap's half minute.
 t.setTimeout(400_000)
 
-/** What is shipped. */
+/** The built service, as it is shipped. */
 let built: Child
 
 t.before(async () => {
@@ -87,7 +87,7 @@ t.test('docs/clients.md shows the code that these tests run, and the versions th
   }
 })
 
-/** Without indentation, and with one name for the folder of what was generated. */
+/** The lines of code without indentation, and with the same name for every folder of generated code. */
 function linesOf(code: string): string[] {
   return code
     .split('\n')
@@ -97,7 +97,9 @@ function linesOf(code: string): string[] {
     .filter((line) => line !== '')
 }
 
-/** In the folder of what is generated: at the root, openapi-typescript takes redocly.yaml for its own settings. */
+/**
+ * Runs in the folder of generated code: at the root, openapi-typescript would read redocly.yaml as its own settings.
+ */
 async function run(command: string, ...args: string[]): Promise<void> {
   const bin = join(packageRoot, 'test', 'node_modules', '.bin', command)
   const env = { ...process.env, SCARF_ANALYTICS: 'false' }

@@ -1,4 +1,4 @@
-// On SQLite alone: the page and the documents, which ask no database.
+// On SQLite alone: the page and the documents do not depend on the database.
 
 import t from 'tap'
 import { startService } from '../helper.js'
@@ -14,7 +14,7 @@ t.test('the docs page has its own content security policy and refers to no other
   t.match(page.headers, { 'content-type': /^text\/html/, 'x-content-type-options': 'nosniff' })
   const policy = String(page.headers['content-security-policy'])
   t.match(policy, /default-src 'none'.*script-src 'self'.*connect-src 'self'.*frame-ancestors 'none'/)
-  // Over plain http at any address but localhost it would leave the page blank.
+  // The directive would leave the page blank over plain http at any address except localhost.
   t.notMatch(policy, 'upgrade-insecure-requests')
   t.notMatch(policy, /https?:|\*|script-src[^;]*unsafe/)
 
@@ -77,7 +77,7 @@ t.test('with DOCS=off, the page and the documents return 404', async (t) => {
 t.test('a path that leads out of the folder of the page returns 404', async (t) => {
   const service = await startService(t, { COMPAT: 'off' })
   const port = await listen(service)
-  // On a socket: clients tidy such paths up.
+  // On a raw socket, because HTTP clients normalise such paths.
   for (const path of [
     '..',
     '../',

@@ -7,7 +7,7 @@ import { generatedDocuments } from '../../scripts/docs.js'
 import { packageRoot } from '../../src/package.js'
 
 const manifest = await readJson('package.json')
-/** The folders that have a lock file of their own. */
+/** Folders with their own lock file. */
 const INSTALLED = ['.', 'test', 'sqlite-node20', 'bench', 'examples/react']
 const lock: Lock = await readJson('package-lock.json')
 const readme = await readFile(join(packageRoot, 'README.md'), 'utf8')
@@ -107,7 +107,7 @@ t.test('only packages named in allowScripts may run a script when they are insta
 
 t.test('every package that npm start needs runs on Node 20', async (t) => {
   const strange = Object.entries(lock.packages)
-    // npm leaves out an optional package that does not suit the machine, without a word.
+    // npm silently skips an optional package that does not support the machine.
     .filter(([, { optional, devOptional }]) => !optional && !devOptional)
     .filter(([, { engines }]) => engines?.node && !isWithNode20(engines.node))
   t.same(strange, [])
@@ -116,7 +116,8 @@ t.test('every package that npm start needs runs on Node 20', async (t) => {
 })
 
 t.test('every platform package that a locked package may need is locked too', async (t) => {
-  // npm leaves out those it could not see when the lock was written, and `npm ci` then fails on other machines.
+  // npm leaves out packages for other platforms if it did not see them when it wrote the lock file. `npm ci` then fails
+  // on those platforms.
   for (const folder of INSTALLED) {
     const { packages }: Lock = await readJson(`${folder}/package-lock.json`)
     const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
@@ -143,7 +144,7 @@ t.test('no package is older than the version that fixed its last known vulnerabi
   }
 })
 
-/** The levels of the headings, the rows of each table, the code, and how many items are listed. */
+/** The structure of a page: the levels of headings, the rows of each table, the code, and the number of list items. */
 function outline(page = '') {
   const prose = page.replaceAll(/```.*?```/gs, '')
   return {
@@ -153,7 +154,7 @@ function outline(page = '') {
       return rows.length > 0 ? [rows.length] : []
     }),
     items: [...prose.matchAll(/^(?:-|\d+\.) /gm)].length,
-    // Drawings have their words translated.
+    // The labels in diagrams are translated.
     code: [...page.matchAll(/^```(\w*)\n(.*?)^```/gms)]
       .filter(([, language]) => language !== 'mermaid')
       .map(([, , code = '']) => code.replaceAll(/ #.*$/gm, '').trim()),
@@ -171,7 +172,7 @@ function compare(left: string, right: string): number {
   return left.localeCompare(right, 'en', { numeric: true })
 }
 
-/** Whether a range of package.json's `engines` takes a version 20 of Node. */
+/** Whether a range in `engines` of package.json includes a version 20 of Node. */
 function isWithNode20(range: string): boolean {
   return range.split('||').some((part) => {
     const [, sign = '', major] = /^\s*(>=|\^|~|>)?\s*v?(\d+|\*)/.exec(part) ?? []

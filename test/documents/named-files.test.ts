@@ -7,7 +7,7 @@ import t from 'tap'
 import { packageRoot } from '../../src/package.js'
 
 const FILE = /`((?:src|plugins|routes|test|scripts|drizzle|docs|bench)\/[\w./-]+\.(?:ts|mjs|md|sql))`/g
-/** What the recipe for a new resource has its reader make. */
+/** Files that the recipe for a new resource tells its reader to create. */
 const TO_BE_MADE = ['routes/v1/notes.ts', 'test/rows/notes.test.ts']
 
 t.test('the files that the documents name exist', async (t) => {
@@ -25,7 +25,7 @@ t.test('the files that the documents name exist', async (t) => {
   t.same(missing, [])
 })
 
-// Of every page, also of those that the map of the README does not name.
+// Every page, including pages that the README does not list.
 t.test('links between the documents lead to an existing file and heading', async (t) => {
   const folders = ['docs', 'examples', 'bench']
   const inFolders = await Promise.all(
@@ -55,7 +55,7 @@ function withoutCode(text: string): string {
   return text.replace(/^```.*?^```/gms, '').replace(/`[^`\n]*`/g, '')
 }
 
-/** The addresses that GitHub gives to the headings of a page. */
+/** The anchors that GitHub generates for the headings of a page. */
 function anchorsOf(text: string): string[] {
   const headings = [...text.replace(/^```.*?^```/gms, '').matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading)
   return headings.map((heading) =>

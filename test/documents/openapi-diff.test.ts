@@ -11,7 +11,7 @@ import { temporaryFolder } from '../helper.js'
 const OPENAPI = join(packageRoot, 'openapi.json')
 const text = await readFile(OPENAPI, 'utf8')
 
-// A document is looked into as a tree: what is changed is named by its path.
+// A document as a tree, so that a test can change any part of it.
 interface Tree {
   [name: string]: Tree
 }

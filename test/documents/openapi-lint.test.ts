@@ -10,9 +10,9 @@ import { temporaryFolder } from '../helper.js'
 
 const DOCUMENTS = ['openapi.json', 'openapi-3.0.json', 'openapi-compat.json']
 const DEADLINE_MS = 60_000
-/** Neither reports home, and neither asks for a newer version of itself. */
+/** Disables telemetry and the check for updates. */
 const QUIET = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true', SCARF_ANALYTICS: 'false' }
-/** What test/support/document-rules.ts leaves to them. */
+/** The rules that test/support/document-rules.ts leaves to Redocly and Spectral. */
 const SEEN_BY_REDOCLY = [
   ...['operation-singular-tag', 'operation-tag-defined', 'operation-description', 'operation-summary'],
   ...['operation-operationId-unique', 'operation-2xx-response', 'operation-4xx-response', 'parameter-description'],
@@ -31,7 +31,7 @@ t.test('Redocly reports nothing but the places that .redocly.lint-ignore.yaml na
   for (const name of DOCUMENTS) t.match(output, `${name}: validated`)
   t.match(output, /Your API descriptions are valid/)
   t.notMatch(output, /^ +\d+:\d+ +warning/m)
-  // Five of each of the three OAuth endpoints in each version, and one greeting.
+  // Five for each of the three OAuth endpoints in each OpenAPI version, and one for the greeting.
   t.match(output, /\n *31 problems are explicitly ignored/)
 })
 

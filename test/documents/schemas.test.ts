@@ -1,4 +1,4 @@
-// On SQLite alone: schemas, which are the same for both.
+// On SQLite alone: the schemas are the same for both databases.
 
 import diagnostics from 'node:diagnostics_channel'
 import { AjvCompiler } from '@fastify/ajv-compiler'
@@ -8,7 +8,8 @@ import Fastify, { type FastifyInstance, type FastifySchema, type RouteOptions } 
 import t from 'tap'
 import { startService } from '../helper.js'
 
-// The service itself does not look (src/http/validation.ts, src/http/serialization.ts): it would cost a fifth of each start.
+// The service does not check its schemas (src/http/validation.ts, src/http/serialization.ts): a start would take a
+// fifth longer.
 
 t.test('every schema in the documents is a valid JSON Schema', async (t) => {
   const { app } = await startService(t)
@@ -21,7 +22,7 @@ t.test('every schema in the documents is a valid JSON Schema', async (t) => {
   }
 })
 
-// The documents know the schemas of every file of routes; a route knows those that its own file adds.
+// The documents contain the schemas of every route file, but a route can use only the schemas that its own file adds.
 t.test('every route compiles with the schemas that its own file registers', async (t) => {
   const routes = routesOfNextApp()
   await startService(t, { METRICS: 'on' })
@@ -45,12 +46,12 @@ t.test('a reference to a missing schema is reported', async (t) => {
 })
 
 interface Route {
-  /** The app as its file sees it. */
+  /** The Fastify instance of the route's file. */
   file: FastifyInstance
   options: RouteOptions
 }
 
-/** What the next app registers, as soon as it has. Not its HEAD routes, which are those of GET. */
+/** Collects the routes of the next app. Leaves out HEAD routes, which use the schemas of GET. */
 function routesOfNextApp(): Route[] {
   const routes: Route[] = []
   const onApp = (message: unknown) => {
@@ -64,7 +65,7 @@ function routesOfNextApp(): Route[] {
   return routes
 }
 
-/** What cannot be compiled. The same schema of the same file is compiled once. */
+/** The schemas that cannot be compiled. A schema that routes of a file share is compiled once. */
 function flawsOf(routes: Route[]): string[] {
   const compilers = new Map<FastifyInstance, (schema: object, isAnswer: boolean) => void>()
   return routes.flatMap(({ file, options: { method, url, schema = {} } }) => {
@@ -108,14 +109,14 @@ function partsAnswered({ response = {} }: FastifySchema): object[] {
   return Object.values(response as object).flatMap(contentsOf)
 }
 
-/** A schema, or those of each media type. */
+/** The schema itself, or the schemas of its media types. */
 function contentsOf(part: unknown): object[] {
   if (typeof part !== 'object' || part === null) return []
   const { content } = part as { content?: Record<string, { schema?: object }> }
   return content === undefined ? [part] : Object.values(content).flatMap(({ schema }) => schema ?? [])
 }
 
-/** What stands under `schema` anywhere in a document, and under `components.schemas`. */
+/** The values of `schema` anywhere in a document, and the schemas in `components.schemas`. */
 function schemasIn(part: unknown): unknown[] {
   if (typeof part !== 'object' || part === null) return []
   return Object.entries(part).flatMap(([name, value]) => {

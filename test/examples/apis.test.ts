@@ -1,4 +1,4 @@
-// On SQLite alone: what other services make of a token.
+// On SQLite alone: other services verify tokens without the database.
 
 import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
@@ -10,7 +10,7 @@ import { encode, es256, type Forge, hmac, openForge, sealed, token } from '../su
 import { startListening } from '../support/listening.js'
 import { exampleCopy, freePort, packagesOf, running, runs } from './running.js'
 
-// The examples that verify tokens offline, each in its own runtime: none may take a token that Latchkey would not.
+// Examples that verify tokens offline, each in its own runtime. No example may accept a token that Latchkey rejects.
 
 t.setTimeout(240_000)
 
@@ -21,7 +21,7 @@ const GO_JWT = '/usr/share/gocode/src/github.com/golang-jwt/jwt'
 
 interface Example {
   command: (port: number, folder: string) => string[]
-  /** Why it cannot run here, or false. */
+  /** Why the example cannot run here, or false. */
   skip: string | false
 }
 
@@ -76,7 +76,7 @@ for (const [name, { command, skip }] of Object.entries(EXAMPLES)) {
   })
 }
 
-/** Authorization headers that must let nobody in. */
+/** Authorization headers that every example must reject. */
 function forgeries(forge: Forge, issuer: string): Record<string, string | undefined> {
   const now = Math.floor(Date.now() / 1_000)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -113,7 +113,7 @@ function forgeries(forge: Forge, issuer: string): Record<string, string | undefi
   }
 }
 
-/** Builds without the network: the one package comes from Debian. */
+/** Builds without the network: the only package comes from Debian. */
 async function buildGo(folder: string): Promise<void> {
   await appendFile(join(folder, 'go.mod'), `\nreplace github.com/golang-jwt/jwt/v4 => ${GO_JWT}\n`)
   const env = { ...process.env, GOFLAGS: '-mod=mod', GOPROXY: 'off', GOSUMDB: 'off' }

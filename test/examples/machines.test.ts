@@ -1,4 +1,4 @@
-// On SQLite alone: what scripts and workers do with what they are given.
+// On SQLite alone: the scripts and workers only use the HTTP API.
 
 import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-// On SQLite alone: what a proxy makes of the answer of /v1/verify.
+// On SQLite alone: a proxy only sees the response of /v1/verify.
 
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { startListening } from '../support/listening.js'
 import { clientToken, registerClient } from '../support/oauth.js'
 import { exampleCopy, freePort, running } from './running.js'
 
-// A proxy that asks Latchkey, in front of an API that knows nothing of tokens.
+// Each proxy asks Latchkey about every request, in front of an API that does not check tokens.
 
 t.setTimeout(120_000)
 
@@ -131,7 +131,7 @@ t.test('the Envoy file names the JWKS and removes from requests the headers that
   t.match((await service.get(new URL(remote_jwks.http_uri.uri).pathname)).json(), { keys: [{ alg: 'ES256' }] })
 })
 
-/** Starts a proxy on a port of its own, in front of the API. Resolves to how to call it. */
+/** Starts a proxy on a free port in front of the API. Resolves to a function that sends requests through the proxy. */
 async function inFront(
   t: Test,
   name: string,
@@ -144,7 +144,7 @@ async function inFront(
   const config = (await readFile(join(folder, file), 'utf8'))
     .replaceAll(/\b(3000|4000|8080)\b/g, (found) => `${ports[found]}`)
     .replace('/v1/verify', scope === undefined ? '/v1/verify' : `/v1/verify?scope=${scope}`)
-  // So that it runs beside another nginx, and not as root.
+  // Lets nginx run next to another nginx, and without root.
   const places = ['access_log off;', ...TEMPORARY.map((what) => `${what}_temp_path ${what};`)].join(' ')
   await writeFile(join(folder, file), config.replace('http {', `http { ${places}`))
   await mkdir(join(folder, 'home'))
@@ -162,7 +162,7 @@ interface Echo {
   content: string
 }
 
-/** An API that answers with what reached it. Resolves to its port. */
+/** An API that returns the request as it arrived. Resolves to the port of the API. */
 async function echo(t: Test): Promise<number> {
   const server = createServer(async (request, response) => {
     const { method, headers } = request

@@ -1,4 +1,4 @@
-// On SQLite alone: what a page does with the log-in of Latchkey.
+// On SQLite alone: the page only uses the HTTP API.
 
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
@@ -11,7 +11,8 @@ import { PASSWORD, temporaryFolder } from '../helper.js'
 import { latchkey, serving } from '../support/child.js'
 import { freePort, running } from './running.js'
 
-// examples/react as its README has it: copied, installed from its lock, registered by its command, and used in a real browser.
+// Follows the README of examples/react in a real browser: copies the example, installs from its lock file, and
+// registers the client with its command.
 
 t.setTimeout(180_000)
 
@@ -66,7 +67,7 @@ t.test('a user logs in on the page of Latchkey, adds todos, refreshes tokens and
   await page.waitForSelector('b:has-text("mina")')
 })
 
-/** A copy of the example, served by its own `npm start` on a free port. */
+/** Serves a copy of the example on a free port with its own `npm start`. */
 async function serveExample(t: Test): Promise<string> {
   const port = await freePort()
   const folder = await temporaryFolder(t)
@@ -80,7 +81,7 @@ async function serveExample(t: Test): Promise<string> {
   return running(t, ['npm', 'start'], { folder, port })
 }
 
-/** The words of the command in the README, for the port of this test. */
+/** The arguments of the command in the README, with the port of this test. */
 function registration(app: string): string[] {
   const [, command = ''] = /`latchkey ([^`]+)`/.exec(README.replaceAll('http://127.0.0.1:5173', app)) ?? []
   return [...command.matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word)

@@ -1,4 +1,4 @@
-// On SQLite alone: what a client does with its tokens.
+// On SQLite alone: the client only uses the HTTP API.
 
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -12,14 +12,14 @@ import { claimsOf, PASSWORD, type Person, type Service } from '../helper.js'
 import { openForge, token } from '../support/forge.js'
 import { startListening } from '../support/listening.js'
 
-// examples/refreshing-fetch and examples/browser. A token is not waited for until it expires: an expired one is forged.
+// Tests examples/refreshing-fetch and examples/browser. Forges expired tokens instead of waiting for the expiry.
 
 t.setTimeout(180_000)
 
 const EXAMPLES = join(packageRoot, 'examples')
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const TYPES: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' }
-/** A busy machine may take its time to ask again for a lost answer. */
+/** On a busy machine, it may take long until a client repeats a request whose response was lost. */
 const PATIENT = { REFRESH_REUSE_WINDOW: '60s' }
 
 interface Tokens {
@@ -135,7 +135,7 @@ t.test('two tabs of the browser example share a session, and only one of them re
   const mina = await service.logIn('mina')
   const text = JSON.stringify(await expired(service, mina, tokens))
   await one.evaluate(`localStorage.setItem('latchkey', ${JSON.stringify(text)})`)
-  // Neither tab may lose: without a lock the second refresh would be the reuse of a token, and end the session.
+  // Both tabs must succeed: without a lock, the second refresh would reuse a refresh token and end the session.
   await Promise.all(
     [one, two].map(async (page, index) => {
       await page.fill('[name=title]', `from tab ${index}`)
@@ -149,7 +149,7 @@ t.test('two tabs of the browser example share a session, and only one of them re
   t.equal(await two.isVisible('main'), false)
 })
 
-/** Somebody who is logged in, with a store and the fetch of the example. */
+/** A logged-in user, with a token store and the fetch of the example. */
 async function person(t: Test, running: Partial<Awaited<ReturnType<typeof startListening>>> = {}) {
   const listening = running.service ? undefined : await startListening(t, PATIENT)
   const service = running.service ?? listening?.service
@@ -178,7 +178,7 @@ async function person(t: Test, running: Partial<Awaited<ReturnType<typeof startL
   }
 }
 
-/** The same tokens, when the access token has expired. */
+/** The same tokens, with an expired access token. */
 async function expired(service: Service, mina: Person, tokens: Tokens): Promise<Tokens> {
   const forge = await openForge(service, mina)
   return { ...tokens, access_token: token({ ...forge, claims: claimsOf(tokens.access_token) }, { iat: 1, exp: 2 }) }
@@ -189,7 +189,7 @@ async function countRefreshes({ app }: Service): Promise<number> {
   return events.filter(({ type }) => type === 'session.refreshed').length
 }
 
-/** A proxy that passes everything on, but for the first answer at this path, whose connection it cuts. */
+/** A proxy that forwards everything, but cuts the connection before the first response at this path. */
 async function proxyThatLoses(t: Test, target: string, path: string) {
   let lost = 0
   const server = createServer(async (request, response) => {

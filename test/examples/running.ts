@@ -11,7 +11,7 @@ import { temporaryFolder } from '../helper.js'
 const DEADLINE_MS = 90_000
 const EXAMPLES = join(packageRoot, 'examples')
 
-/** A copy of an example, with its packages of Node linked from where the project has them. */
+/** Copies an example, and links its Node packages from the packages of the project. */
 export async function exampleCopy(t: Test, name: string): Promise<string> {
   const folder = await temporaryFolder(t)
   cpSync(join(EXAMPLES, name), folder, { recursive: true })
@@ -24,7 +24,7 @@ export async function exampleCopy(t: Test, name: string): Promise<string> {
   return folder
 }
 
-/** Where the packages that an example's package.json names are, in that version; undefined for those that are missing. */
+/** The paths of the packages in an example's package.json, in the exact version; undefined if not installed. */
 export function packagesOf(name: string): Record<string, string | undefined> {
   const { dependencies } = readJson(join(EXAMPLES, name, 'package.json')) ?? {}
   const places = ['node_modules', join('test', 'node_modules')].map((place) => join(packageRoot, place))
@@ -40,7 +40,7 @@ function readJson(path: string) {
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined
 }
 
-/** Whether a command ends with 0. */
+/** Whether a command exits with 0. */
 export function runs(command: string, ...args: string[]): boolean {
   try {
     execFileSync(command, args, { stdio: 'ignore' })
@@ -50,7 +50,7 @@ export function runs(command: string, ...args: string[]): boolean {
   }
 }
 
-/** A port of this machine that was free a moment ago. */
+/** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -65,7 +65,7 @@ interface Program {
   settings?: Record<string, string>
 }
 
-/** Starts a program, waits until it answers on its port, and ends it with the test. */
+/** Starts a program, waits until it responds on its port, and stops it after the test. */
 export async function running(t: Test, [command = '', ...args]: string[], { folder, port, settings }: Program) {
   const env = { ...process.env, NODE_OPTIONS: '', ...settings }
   const child = spawn(command, args, { cwd: folder, env, stdio: 'pipe' })
@@ -73,7 +73,7 @@ export async function running(t: Test, [command = '', ...args]: string[], { fold
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
   const ended = new Promise((resolve) => child.on('close', resolve))
   t.teardown(async () => {
-    // Ends what a signal to npm does not reach: esbuild serves until its input ends.
+    // A signal to npm does not reach esbuild, which serves until its standard input ends.
     child.stdin.end()
     child.kill('SIGTERM')
     await ended

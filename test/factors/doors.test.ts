@@ -10,7 +10,7 @@ t.setTimeout(120_000)
 const EMAIL = 'mina@example.com'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
-/** What a door answers: the status, and what it says. A door that opens gives a token. */
+/** Logs in at an endpoint. Returns the status with `token`, or with the code or the message of the error. */
 type Door = (service: Service, password: string, factor?: Record<string, string>) => Promise<string>
 
 const DOORS: Record<string, Door> = {
@@ -205,7 +205,7 @@ function open(door: string, service: Service, password: string): Promise<string>
   return DOORS[door]?.(service, password) ?? Promise.resolve('no such door')
 }
 
-/** Shows the present code; once more where the clock has gone on to the next step meanwhile. */
+/** Uses the current code; if the clock moved to the next step meanwhile, uses the code of that step too. */
 async function withCode(phone: Authenticator, use: (code: string) => Promise<string>): Promise<string> {
   const { service, id } = phone.person
   await forget(service, id)

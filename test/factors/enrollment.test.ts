@@ -262,7 +262,7 @@ t.test('a factor that was added during a log-in still works after SECRET_KEY is 
   t.equal((await complete({ recovery_code: mina.recovery_codes[0] })).statusCode, 200)
 })
 
-/** Registers somebody where a factor is required. Returns the ticket. */
+/** Registers a user where a factor is required. Returns the ticket. */
 async function register(service: Service, username: string): Promise<string> {
   const response = await service.post('/v1/register', { username, password: PASSWORD })
   if (response.json().code !== 'mfa_enrollment_required') throw new Error(`register: ${response.payload}`)
@@ -283,7 +283,7 @@ async function finish(service: Service, ticket: string): Promise<LoginAnswer> {
   return done.json()
 }
 
-/** What the command line prints for somebody who is to enroll. */
+/** The output of `users enroll-link` for a user. */
 async function enrollLink(t: Test, service: Service, who: string) {
   const child = await latchkey(t, ['users', 'enroll-link', who, '--json'], { settings: settingsOf(service) })
   t.equal(await child.exit, 0, child.stderr)
@@ -297,7 +297,7 @@ async function find({ app }: Service, email: string) {
   return user
 }
 
-/** Mina with an address that is confirmed, and Joon without one, where everybody needs a factor and has none. */
+/** A service where every user needs a factor, and two users without one: Mina with a confirmed address, and Joon. */
 async function startConfirmed(t: Test): Promise<{ service: Service; server: MailServer }> {
   const server = await startSmtp(t)
   const settings: Partial<Record<keyof Config, string>> = { EMAIL_LOGIN: 'on' }
@@ -309,7 +309,7 @@ async function startConfirmed(t: Test): Promise<{ service: Service; server: Mail
   return { service: await startSecond(t, before, { MFA: 'required' }), server }
 }
 
-/** A ticket is no access token, no ticket of a log-in and no one-time token. */
+/** Checks that the ticket is not accepted as an access token, as the ticket of a log-in or as a one-time token. */
 async function mustOpenNothingElse(t: Test, service: Service, ticket: string): Promise<void> {
   for (const url of ['/v1/me', '/v1/verify', '/v1/sessions']) {
     t.equal((await service.get(url, { authorization: `Bearer ${ticket}` })).statusCode, 401, url)

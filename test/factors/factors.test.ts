@@ -100,7 +100,7 @@ t.test('codes with spaces or full-width digits, and codes of the step before and
   ]
   for (const way of ways) {
     const ticket = await ticketOf(service, 'mina')
-    // The clock may go on to the next step between the two.
+    // The clock may move to the next step between the two codes.
     const codes = [way(), way()]
     const answers = []
     for (const totp of codes) answers.push((await service.post('/v1/login/factor', { ticket, totp })).statusCode)

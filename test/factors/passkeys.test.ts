@@ -271,7 +271,7 @@ function flagged(passkey: SoftwarePasskey, flags: number, asked: { challenge: st
   return answer
 }
 
-/** The same text with another byte at this place. */
+/** The same base64url text with one bit of the byte at this position changed. */
 function flip(text: string, at = 3): string {
   const bytes = Buffer.from(text, 'base64url')
   bytes[at] = (bytes[at] ?? 0) ^ 1

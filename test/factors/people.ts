@@ -3,7 +3,7 @@ import * as OTPAuth from 'otpauth'
 import { STEP_MS } from '../../src/factors/totp.js'
 import { type LoginAnswer, PASSWORD, type Person, type Service } from '../helper.js'
 
-/** Somebody with TOTP, with an authenticator app that another implementation is. */
+/** A user with TOTP and an authenticator app, which is an independent implementation of TOTP. */
 export class Authenticator {
   readonly #totp: OTPAuth.TOTP
 
@@ -16,7 +16,7 @@ export class Authenticator {
     this.#totp = OTPAuth.URI.parse(uri) as OTPAuth.TOTP
   }
 
-  /** The code of the present step, or of one beside it. */
+  /** The code of the current step, or of a step at this distance. */
   code(distance = 0): string {
     return this.#totp.generate({ timestamp: Date.now() + distance * STEP_MS })
   }
@@ -28,7 +28,7 @@ export class Authenticator {
   }
 }
 
-/** Adds TOTP to a person's account. The code that was shown counts as used: `forget` makes it good again. */
+/** Adds TOTP to a user's account, and lets the code of the confirmation be used again. */
 export async function addTotp(person: Person): Promise<Authenticator> {
   const begun = (await person.post('/v1/me/totp', { name: 'phone' })).json()
   if (begun.uri === undefined) throw new Error(JSON.stringify(begun))
@@ -39,20 +39,20 @@ export async function addTotp(person: Person): Promise<Authenticator> {
   return new Authenticator(person, begun.id, begun.uri, confirmed.json().recovery_codes)
 }
 
-/** Lets codes be shown again that were shown, as time would. */
+/** Lets used codes be used again, as if time had passed. */
 export async function forget({ app }: Service, userId: number): Promise<void> {
   const { db, tables } = app.database
   await db.update(tables.factors).set({ lastStep: 0 }).where(eq(tables.factors.userId, userId))
 }
 
-/** Types the password at /v1/login. Returns the ticket for the second step. */
+/** Logs in with the password at /v1/login. Returns the ticket for the second step. */
 export async function ticketOf(service: Service, username: string): Promise<string> {
   const response = await service.post('/v1/login', { username, password: PASSWORD })
   if (response.json().code !== 'mfa_required') throw new Error(`login: ${response.statusCode} ${response.payload}`)
   return response.json().ticket
 }
 
-/** Somebody who needs a factor and has none logs in and adds TOTP. */
+/** Logs in a user who needs a factor and has none, and adds TOTP. */
 export async function enroll(service: Service, username: string) {
   const { ticket } = (await service.post('/v1/login', { username, password: PASSWORD })).json()
   const begun = (await service.post('/v1/login/enroll/totp', { ticket, name: 'phone' })).json()

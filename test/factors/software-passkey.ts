@@ -3,17 +3,17 @@ import type { Person, Service } from '../helper.js'
 
 /** The origin of the services under test. */
 export const ORIGIN = 'http://latchkey.test'
-/** User present 01, user verified 04, backup eligible 08, backed up 10. */
+/** Flags of the authenticator data: user present 01, user verified 04, backup eligible 08, backed up 10. */
 export const SYNCED = 0x1d
 export const DEVICE_BOUND = 0x05
 const ATTESTED = 0x40
 
-/** {"fmt":"none","attStmt":{},"authData":bytes}, up to the length of the bytes. */
+/** The CBOR of {"fmt":"none","attStmt":{},"authData":bytes}, up to the length of the bytes. */
 const NO_ATTESTATION = Buffer.from('a363666d74646e6f6e656761747453746d74a068617574684461746159', 'hex')
 
 interface Algorithm {
   generate(): { publicKey: KeyObject; privateKey: KeyObject }
-  /** The public key as COSE. */
+  /** The public key in COSE format. */
   cose(jwk: Record<string, Buffer<ArrayBuffer>>): Buffer
   hash: string | null
 }
@@ -24,7 +24,7 @@ const ec = (namedCurve: string, head: string, hash: string): Algorithm => ({
   hash,
 })
 
-/** The algorithms by their number in COSE. */
+/** The algorithms by their COSE number. */
 export const ALGORITHMS: Record<number, Algorithm> = {
   [-7]: ec('P-256', '03262001', 'sha256'),
   [-35]: ec('P-384', '0338222002', 'sha384'),
@@ -42,7 +42,7 @@ export const ALGORITHMS: Record<number, Algorithm> = {
   },
 }
 
-/** What a passkey says that is not as it should be. */
+/** Fields of a passkey's response that a test falsifies. */
 interface Lies {
   type?: string
   origin?: string
@@ -53,7 +53,7 @@ interface Lies {
   userHandle?: string | undefined
 }
 
-/** A passkey and its browser in software: ES256 unless said otherwise, without attestation. */
+/** A passkey and its browser in software, without attestation; ES256 by default. */
 export class SoftwarePasskey {
   counter = 0
   flags: number
@@ -69,7 +69,7 @@ export class SoftwarePasskey {
     this.#keys = this.#algorithm.generate()
   }
 
-  /** What `navigator.credentials.create` would give. */
+  /** What `navigator.credentials.create` would return. */
   create({ challenge, rp, user }: CreationOptions, lies: Lies = {}) {
     this.userHandle = user.id
     this.rpId = rp.id
@@ -82,7 +82,7 @@ export class SoftwarePasskey {
     return this.#answer({ clientDataJSON, attestationObject: text(attestationObject), transports: ['internal'] })
   }
 
-  /** What `navigator.credentials.get` would give. */
+  /** What `navigator.credentials.get` would return. */
   get({ challenge }: { challenge: string }, lies: Lies = {}) {
     const data = this.#authenticatorData(0, lies.rpId)
     const clientDataJSON = clientData({ type: 'webauthn.get', challenge, ...lies })
@@ -110,7 +110,7 @@ interface CreationOptions {
   user: { id: string }
 }
 
-/** Adds a passkey to a person's account. Returns it with the answer. */
+/** Adds a passkey to a user's account. Returns the passkey, its id and the recovery codes. */
 export async function addPasskey(person: Person, passkey = new SoftwarePasskey(), lies: Lies = {}) {
   const options = (await person.post('/v1/me/passkeys/options')).json()
   const added = await person.post('/v1/me/passkeys', { name: 'laptop', passkey: passkey.create(options, lies) })
@@ -119,7 +119,7 @@ export async function addPasskey(person: Person, passkey = new SoftwarePasskey()
   return { passkey, id: id as string, recoveryCodes: recoveryCodes as string[] }
 }
 
-/** What a passkey has to sign. */
+/** The challenge for a log-in with a passkey. */
 export async function question(service: Service, body: object = {}): Promise<{ challenge: string }> {
   return (await service.post('/v1/login/passkey/options', body)).json()
 }
@@ -136,7 +136,7 @@ function hex(digits: string): Buffer {
   return Buffer.from(digits, 'hex')
 }
 
-/** A byte string of CBOR behind its key. */
+/** A CBOR byte string, preceded by its key. */
 function bytes(key: string, value = Buffer.alloc(0)): Buffer<ArrayBuffer> {
   return Buffer.concat([hex(`${key}58`), Buffer.of(value.length), value])
 }

@@ -63,7 +63,7 @@ t.test('a password reset removes no factor', async (t) => {
   t.equal(login.json().code, 'mfa_required')
 })
 
-/** An access token of the person's session, as if its log-in were ten minutes ago. */
+/** An access token of a session whose log-in was ten minutes ago. */
 async function aged({ service, id, login }: Person): Promise<string> {
   const { db, tables } = service.app.database
   const authTime = Date.now() - 600_000

@@ -1,4 +1,4 @@
-// On SQLite alone: no database is in it.
+// On SQLite alone: no database.
 
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -7,7 +7,7 @@ import t from 'tap'
 import { readRecoveryCode } from '../../src/factors/recovery-codes.js'
 import { base32, readTotpCode, STEP_MS, stepOf, totpCode, totpUri } from '../../src/factors/totp.js'
 
-/** RFC 6238 appendix B, SHA-1: the time in seconds, and the code of eight digits. */
+/** RFC 6238 appendix B, SHA-1: the time in seconds and the code of eight digits. */
 const VECTORS = [
   [59, '94287082'],
   [1_111_111_109, '07081804'],
