@@ -45,11 +45,12 @@ export const OAuthErrorBody = Type.Object(
   },
 )
 
-/** Parses a form. @throws Problem malformed_body */
+/** Parses a form. @throws Problem malformed_body, OAuthError invalid_request for a repeated parameter (RFC 6749, 3.2) */
 export function parseForm(text: string): Record<string, unknown> {
   const form = parse(text)
   // The JSON parser refuses these names too: they could pollute prototypes.
   if ('__proto__' in form || 'constructor' in form || 'prototype' in form) throw new Problem('malformed_body')
+  if (Object.values(form).some(Array.isArray)) throw new OAuthError('invalid_request', 'A parameter is repeated.')
   return form
 }
 

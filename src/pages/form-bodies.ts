@@ -1,11 +1,11 @@
-import { parse } from 'node:querystring'
+import { type ParsedUrlQueryInput, stringify } from 'node:querystring'
 import formbody from '@fastify/formbody'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
-/** Accepts only forms in this scope. Of a repeated field, the last value counts. */
+/** Accepts only forms in this scope. A repeated field is an array, which no schema of a form accepts. */
 export async function takeForms(app: FastifyInstance): Promise<void> {
   app.removeAllContentTypeParsers()
-  await app.register(formbody, { parser: (text) => lastOfEach(parse(text)) })
+  await app.register(formbody)
 }
 
 /**
@@ -15,14 +15,11 @@ export async function takeForms(app: FastifyInstance): Promise<void> {
  */
 export function redirectToGet(path: string, mark?: string) {
   return async ({ body }: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const fields = (body ?? {}) as Record<string, string>
+    const fields = (body ?? {}) as ParsedUrlQueryInput
     if (mark !== undefined && fields[mark] === undefined) return undefined
     // Credentials must never appear in a URL.
     const { password, code, ticket, passkey, ...parameters } = fields
-    return reply.redirect(`${path}?${new URLSearchParams(parameters)}`, 303)
+    // Repeated parameters stay repeated: the GET refuses them (RFC 6749 section 3.1).
+    return reply.redirect(`${path}?${stringify(parameters)}`, 303)
   }
-}
-
-function lastOfEach(fields: NodeJS.Dict<string | string[]>): Record<string, string> {
-  return Object.fromEntries(Object.entries(fields).map(([name, value = '']) => [name, [value].flat().at(-1) ?? '']))
 }

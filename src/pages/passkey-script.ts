@@ -17,7 +17,8 @@ export const PASSKEY_SCRIPT = `'use strict'
     const read = deed === 'create' ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON'
     const publicKey = Credential[read](JSON.parse(options))
     const answer = await navigator.credentials[deed]({ publicKey, signal: asking.signal, ...more })
-    const field = document.createElement('input')
+    // After the user went back, the form may have the field already.
+    const field = button.form.elements.passkey ?? document.createElement('input')
     field.type = 'hidden'
     field.name = 'passkey'
     field.value = JSON.stringify(answer)

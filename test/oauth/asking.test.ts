@@ -119,6 +119,32 @@ t.test('a client may POST its authorization request, and what a user typed is ne
   t.ok(codeOf(await asks(service, {}, cookie)), 'the request did not log the user out')
 })
 
+t.test('a request with a repeated parameter is rejected, also if it is posted', async (t) => {
+  const { service } = await start(t)
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const follow = async (url: string, payload: string) => {
+    const answer = await service.app.inject({ method: 'POST', url, headers: FORM, payload })
+    return service.app.inject({ url: String(answer.headers.location), headers: { cookie } })
+  }
+  const good = String(new URLSearchParams(GOOD))
+  t.ok(codeOf(await follow('/authorize', good)))
+  for (const more of ['scope=openid', 'nonce=a&nonce=b', 'prompt=&prompt=', 'display=page&display=page']) {
+    t.match(errorOf(await follow('/authorize', `${good}&${more}`)), { error: 'invalid_request', iss: ISSUER }, more)
+  }
+  for (const more of ['client_id=third', `redirect_uri=${encodeURIComponent(GOOD.redirect_uri)}`]) {
+    const { statusCode, headers } = await follow('/authorize', `${good}&${more}`)
+    t.same([statusCode, headers.location], [400, undefined], more)
+  }
+  t.equal((await follow('/account/logout', 'state=a&state=b')).statusCode, 400)
+  for (const url of ['/v1/token', '/v1/introspect', '/v1/revoke']) {
+    for (const more of ['client_id=shop', 'client_secret=', 'token=x', 'code=x', 'unknown=']) {
+      const { statusCode, payload } = await service.post(url, `${more}&${more}`, FORM)
+      const error = { error: 'invalid_request', error_description: 'A parameter is repeated.' }
+      t.same([statusCode, JSON.parse(payload)], [400, error], `${more} at ${url}`)
+    }
+  }
+})
+
 t.test('a third-party client asks for consent once, and its user can revoke the consent', async (t) => {
   const { service, mina } = await start(t)
   const page = await logIn(service, { ...GOOD, ...THIRD })
