@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { identifierOf } from '../src/accounts/user-rows.js'
 import { clientOf } from '../src/audit/requester.js'
@@ -68,7 +69,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     schema: { body: Type.Union([LogInForm, ConsentForm]) },
     handler: async (request, reply) => {
       const { body, headers } = request
-      const isConsent = 'consent' in body
+      // Checked again, because a log-in form may have a field `consent` of any content.
+      const isConsent = Value.Check(ConsentForm, body)
       if (!isOwnForm(headers, app.config, { isLoggedIn: isConsent })) throw new Problem('foreign_form')
       const authorization = await read(request, reply)
       if (authorization === undefined) return reply

@@ -84,22 +84,22 @@ export async function proveBy(
     : { user: await prove(form as OtherForm, request) }
 }
 
+/** Checks which form it is again: a form may have fields of another one, which its own schema does not check. */
 async function prove(form: OtherForm, request: FastifyRequest): Promise<LoggedIn> {
   const { codeLogIn, logIn, passkeyLogIn } = request.server
   const client = clientOf(request)
-  if ('passkey' in form) {
+  if (Value.Check(PasskeyForm, form)) {
     const passkey = passkeyIn(form.passkey, ShownPasskey, request) as unknown as AuthenticationResponseJSON
     if (form.ticket === undefined) return passkeyLogIn.authenticate(passkey, client)
     return logIn.complete(form.ticket, { passkey }, client)
   }
   if (isEmailCode(form)) return codeLogIn.authenticate({ target: identifierKey(form.email), code: form.code }, client)
-  if (!('ticket' in form)) return logIn.authenticate(form.username, form.password, client)
+  if (Value.Check(PasswordForm, form)) return logIn.authenticate(form.username, form.password, client)
   return logIn.complete(form.ticket, codeTyped(form.code), client)
 }
 
-/** Checked again, because another kind of form may have an extra field `email`. */
 function isEmailCode(form: LogInForm): form is Static<typeof EmailCodeForm> {
-  return 'email' in form && Value.Check(EmailCodeForm, form)
+  return Value.Check(EmailCodeForm, form)
 }
 
 /** The code in the field for all kinds of codes. */

@@ -145,6 +145,25 @@ t.test('a request with a repeated parameter is rejected, also if it is posted', 
   }
 })
 
+t.test('a form with fields of another form is rejected, and is no server error', async (t) => {
+  const { service } = await start(t, { LOGIN_THROTTLE: 'off' })
+  for (const url of ['/account/login', addressOf(GOOD)]) {
+    for (const more of [
+      'ticket=x',
+      'ticket=x&ticket=y',
+      'consent=yes',
+      'consent=x&consent=y',
+      'email=x&code=1&code=2',
+    ]) {
+      const payload = `username=mina&password=wrong&${more}`
+      const answer = await service.app.inject({ method: 'POST', url, headers: OURS, payload })
+      t.match([answer.statusCode, answer.payload], [400, 'The name or the password is wrong.'], `${url} ${more}`)
+    }
+    const payload = `passkey={"a":1&passkey="b":2}&username=mina&ticket=x&ticket=y&password=wrong`
+    t.equal((await service.app.inject({ method: 'POST', url, headers: OURS, payload })).statusCode, 400)
+  }
+})
+
 t.test('a third-party client asks for consent once, and its user can revoke the consent', async (t) => {
   const { service, mina } = await start(t)
   const page = await logIn(service, { ...GOOD, ...THIRD })
