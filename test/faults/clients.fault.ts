@@ -11,9 +11,12 @@ import { register } from './walk.js'
 t.setTimeout(300_000)
 
 const POST = 'POST /v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
-/** The next log-in, the hash that was at work, and a few that began before the service learned that their clients had left. */
+/**
+ * Hashes after 60 clients have left: the next log-in, the hash that is running, and a few that start before the service
+ * notices the closed connections.
+ */
 const HASHED_AFTER_LEAVING = 6
-/** A p99 that a busy machine makes by itself. */
+/** A p99 that a busy machine can reach without any fault. */
 const BUSY_MS = 150
 const BODY = JSON.stringify({ username: 'mina', password: PASSWORD })
 
@@ -39,7 +42,7 @@ t.test('slow, silent and non-reading clients are disconnected in time and do not
     await meanwhile.ask(() => service.request('GET', '/livez'))
     await sleep(20)
   }
-  // Only who reads learns that the connection is gone.
+  // Only a socket that reads notices a closed connection.
   for (const { socket } of notReading) socket.resume()
   await until(async () => notReading.every(({ closedAfterMs }) => closedAfterMs !== undefined))
   for (const { text } of notReading) t.ok(text.split('HTTP/1.1 200').length < 200, 'not all responses')
@@ -129,7 +132,7 @@ t.test('60 log-ins whose clients have disconnected are not hashed, and the next 
   t.comment(`60 left in the queue; the next log-in took ${next.quantile(1)} ms, alone ${quiet.quantile(1)} ms`)
 })
 
-/** How many passwords a service has hashed. */
+/** The number of passwords that a service has hashed. */
 async function hashesOf(service: Child): Promise<number> {
   const text = await (await fetch(`${service.address}/metrics`)).text()
   const [, count] = /^password_hash_duration_seconds_count (\d+)$/m.exec(text) ?? []
@@ -137,7 +140,10 @@ async function hashesOf(service: Child): Promise<number> {
   return Number(count)
 }
 
-/** Opens so many connections, of which some are dropped; then a request is served. */
+/**
+ * Opens this many connections, of which the service drops some, and checks that requests are served after they are
+ * closed.
+ */
 async function assertSurvives(t: Test, service: Child, connections: number): Promise<void> {
   const sockets = await Promise.all(Array.from({ length: connections }, () => open(service).catch(() => undefined)))
   await sleep(500)
@@ -147,7 +153,7 @@ async function assertSurvives(t: Test, service: Child, connections: number): Pro
   t.pass(`served after ${connections} connections at once`)
 }
 
-/** A connection that takes its time, with all that came back on it. */
+/** A slow connection, and the text received on it. */
 class Slow {
   text = ''
   closedAfterMs: number | undefined

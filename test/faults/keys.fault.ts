@@ -21,7 +21,7 @@ t.test('a million made-up API keys cause no query and no growth of memory', asyn
   )
   const round = async () => {
     queries = 0
-    // No turn of the event loop begins in here, in which the service polls.
+    // Does not yield to the event loop, so that the service cannot poll meanwhile.
     for (let n = 0; n < AT_ONCE; n += 1) if ((await app.apiKeys.identify(made())) !== undefined) t.fail('accepted')
     return queries
   }

@@ -1,8 +1,8 @@
-/** How long answers took, in milliseconds, and which statuses they had. */
+/** Response times in milliseconds, and the number of responses by status. */
 export class Latencies {
   readonly #ms: number[] = []
   readonly statuses: Record<string, number> = {}
-  /** What was no answer at all: a connection refused, reset or cut. */
+  /** Requests without a response: the connection was refused, reset or cut. */
   readonly failures: string[] = []
 
   async ask(request: () => Promise<{ status: number }>): Promise<void> {
@@ -31,7 +31,7 @@ export class Latencies {
   }
 }
 
-/** Does something again and again, `parallel` times at once, until `isOver`. */
+/** Runs `work` in `parallel` loops until `isOver`. */
 export async function repeatedly(parallel: number, isOver: () => boolean, work: (lane: number) => Promise<void>) {
   const lane = async (_: unknown, index: number) => {
     while (!isOver()) await work(index)
@@ -39,7 +39,7 @@ export async function repeatedly(parallel: number, isOver: () => boolean, work: 
   await Promise.all(Array.from({ length: parallel }, lane))
 }
 
-/** True once so many milliseconds have passed. */
+/** Returns a function that is true once this many milliseconds have passed. */
 export function after(ms: number): () => boolean {
   const end = performance.now() + ms
   return () => performance.now() > end

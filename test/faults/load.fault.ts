@@ -10,9 +10,9 @@ import { register } from './walk.js'
 
 t.setTimeout(300_000)
 
-/** How many times its quiet p99 an answer may take while everybody logs in. */
+/** The limit of a p99 during a flood of log-ins, as a multiple of the p99 without load. */
 const SLOWER_IN_A_FLOOD = 3
-/** What a p99 may be whatever the quiet one was: the kernel hands out its processors by such slices. */
+/** A p99 up to this long is always accepted: the kernel's scheduler runs processes in slices of about this length. */
 const TURN_OF_THE_PROCESSOR_MS = 20
 const FLOODS = 3
 
@@ -43,7 +43,7 @@ t.test(
         repeatedly(200, isOver, async (lane) => {
           const body = { username: lane % 2 ? 'mina' : `nobody-${lane}`, password: PASSWORD }
           await logins.ask(() => send(service, agent, 'POST', '/v1/login', { body }))
-          // Four times sooner than they are told; without any pause the clients alone would keep this machine busy.
+          // A quarter of the time in Retry-After. Without a pause, the clients alone would keep this machine busy.
           await sleep(250)
         }),
       ])
@@ -54,7 +54,8 @@ t.test(
         return others[name].quantile(0.99) <= limitMs
       })
     }
-    // What else the machine does only adds to a time: one flood within the limits shows that log-ins add no more.
+    // Other load on the machine only adds to a time: a single flood within the limits shows that log-ins do not slow
+    // down other requests.
     let isFast = false
     for (let n = 0; n < FLOODS && !isFast; n += 1) isFast = (await flood()).every(Boolean)
     t.ok(isFast, `other requests take at most ${SLOWER_IN_A_FLOOD} times as long, or ${TURN_OF_THE_PROCESSOR_MS} ms`)
@@ -72,7 +73,7 @@ t.test('SIGTERM under load: no request fails, and the process ends in time', asy
   const agent = new Agent({ keepAlive: true, maxSockets: 20 })
   t.teardown(() => agent.destroy())
   const latencies = new Latencies()
-  // As a balancer does: once /readyz says no, nothing new is sent here.
+  // Like a load balancer: sends nothing new once /readyz fails.
   let isReady = true
   const watch = async () => {
     while (isReady) isReady = (await send(service, agent, 'GET', '/readyz')).status === 200
@@ -164,7 +165,7 @@ interface Options {
   body?: unknown
 }
 
-/** A request on a connection that is kept; what the server asks to close is closed. */
+/** A request on a keep-alive connection, which is closed if the server asks for that. */
 function send(service: Child, agent: Agent, method: string, path: string, { token, body }: Options = {}) {
   return new Promise<{ status: number }>((resolve, reject) => {
     const headers = {

@@ -15,7 +15,9 @@ import { NO_POSTFIX, startPostfix } from './postfix.js'
 t.setTimeout(300_000)
 
 const MAILS = 1_000
-/** So many mails a process has in its hands at once, each of which may have left when it dies. */
+/**
+ * The number of mails that a process sends at once. Each of these may already be delivered when the process is killed.
+ */
 const AT_ONCE = 5
 const NEXT = 'four louder lanterns'
 
@@ -28,7 +30,7 @@ t.test('if a process is killed while it sends 1,000 mails, all of them arrive, n
     ...{ PUBLIC_URL: 'http://latchkey.test', LOGIN_THROTTLE: 'off', MAIL_NETWORK_LIMIT: '1000000' },
     ...{ MAIL_URL: `smtp://127.0.0.1:${smtp.port}`, MAIL_FROM: SENDER },
   }
-  // It does not listen, and therefore sends nothing itself.
+  // This service does not listen, and therefore sends no mails.
   const writer = await startService(t, settings)
   const { db, tables } = writer.app.database
   const addresses = Array.from({ length: MAILS }, (_, n) => `person-${n}@example.org`)
@@ -64,7 +66,7 @@ t.test('if a process is killed while it sends 1,000 mails, all of them arrive, n
   const open = () => db.$count(tables.outbox, isNotNull(tables.outbox.userId))
   const restMs = await until(async () => (await open()) <= AT_ONCE, 200_000)
   const held = await open()
-  // The two minutes that a claim holds are over.
+  // Ends the two minutes for which a process may hold a claimed mail.
   await db.update(tables.outbox).set({ dueAt: sql`${tables.outbox.dueAt} - 120000` })
   await until(async () => (await open()) === 0, 60_000)
   isOver = true

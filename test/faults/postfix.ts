@@ -27,7 +27,7 @@ virtual unix - n n - - virtual
 postlog unix-dgram n - n - 1 postlogd
 `
 
-/** Why Postfix cannot be tried here; false where it can. */
+/** Why Postfix cannot run here; false if it can. */
 export const NO_POSTFIX = !existsSync(join(DAEMONS, 'master'))
   ? 'Postfix is not installed'
   : process.getuid?.() === 0
@@ -36,15 +36,15 @@ export const NO_POSTFIX = !existsSync(join(DAEMONS, 'master'))
 
 export interface Postfix {
   port: number
-  /** What has arrived in the inbox of the domain example.org. */
+  /** The mails that arrived for the domain example.org. */
   inbox(): Promise<ParsedMail[]>
   log(): Promise<string>
 }
 
-/** Postfix on loopback, with STARTTLS, for everybody at example.org but `gone@`, who is unknown. */
+/** Postfix on loopback with STARTTLS. Accepts every recipient at example.org except `gone@`. */
 export async function startPostfix(t: Test): Promise<Postfix> {
   const folder = await temporaryFolder(t)
-  // Its daemons run as another user.
+  // Postfix's daemons run as another user.
   await chmod(folder, 0o755)
   const [conf, log] = [join(folder, 'conf'), join(folder, 'log')]
   for (const name of ['conf', 'queue', 'data', 'mail']) await mkdir(join(folder, name), { mode: 0o755 })

@@ -17,7 +17,7 @@ t.test(
     const url = await createDatabase(t, primary.url)
     const standby = await primary.follow()
     t.teardown(() => standby.remove())
-    // From now on a commit waits for the standby, so that what is acknowledged survives the primary.
+    // Synchronous replication: a commit waits for the standby, so that acknowledged data survives the primary.
     await onServer(primary.url, `alter system set synchronous_standby_names = '*'`)
     await onServer(primary.url, 'select pg_reload_conf()')
     const switchboard = await startSwitchboard(t, portOf(primary))
@@ -71,7 +71,7 @@ function portOf({ url }: PostgresServer): number {
   return Number(new URL(url).port)
 }
 
-/** One address in front of two servers, as a virtual address or a proxy gives it. */
+/** A single address in front of two servers, like a virtual IP address or a proxy. */
 async function startSwitchboard(t: Test, first: number) {
   let target = first
   const open = new Set<Socket>()
@@ -98,7 +98,7 @@ async function startSwitchboard(t: Test, first: number) {
   })
   return {
     port: (server.address() as { port: number }).port,
-    /** Cuts every connection; new ones lead to this port. */
+    /** Cuts every connection, and forwards new ones to this port. */
     connectTo(port: number) {
       target = port
       for (const socket of open) socket.destroy()

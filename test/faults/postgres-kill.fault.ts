@@ -12,7 +12,7 @@ t.setTimeout(240_000)
 const ROUNDS = 5
 
 t.test('when PostgreSQL is killed during writes, nothing that was acknowledged is lost', async (t) => {
-  // Commits that nobody waits for are written after ten seconds, so that a kill loses them.
+  // Delays the WAL writer by ten seconds, so that a kill loses every commit that does not wait for its fsync.
   const server = await PostgresServer.create({ wal_writer_delay: '10s' })
   t.teardown(() => server.remove())
   const url = await createDatabase(t, server.url)

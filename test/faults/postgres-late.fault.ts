@@ -6,7 +6,7 @@ import { PostgresServer } from '../support/postgres-server.js'
 
 t.setTimeout(180_000)
 
-/** Longer than the ten seconds that Fastify gives a plugin, unless it is told otherwise. */
+/** Longer than the ten seconds after which Fastify gives up on a plugin by default. */
 const AWAY_MS = 13_000
 
 t.test('a start waits for the PostgreSQL server and for a running migration', async (t) => {

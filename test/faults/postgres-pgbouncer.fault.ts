@@ -22,7 +22,7 @@ const MODES = [
     'transaction mode, with ignore_startup_parameters',
     { pool_mode: 'transaction', ignore_startup_parameters: IGNORED },
   ],
-  // A connection of ours has one of the server's for as long as it lives.
+  // In session mode, each connection of the service occupies a server connection for as long as it is open.
   ['session mode, without ignore_startup_parameters', { pool_mode: 'session', default_pool_size: '10' }],
 ] as const
 
@@ -67,7 +67,8 @@ t.test('behind PgBouncer', { skip }, async (t) => {
         advice.some((text) => text.includes('ignore_startup_parameters')),
         isRefused,
       )
-      // Every PgBouncer keeps them in session mode, and from 1.21 on, if told to, in transaction mode too.
+      // PgBouncer keeps prepared statements in session mode, and since 1.21 also in transaction mode if
+      // max_prepared_statements is set.
       if (settings.pool_mode === 'session') t.notOk(advice.some((text) => text.includes('max_prepared_statements')))
       t.equal(await service.stop(), 0)
     })
@@ -92,7 +93,10 @@ function isThere(path: string): boolean {
   }
 }
 
-/** PgBouncer in front of a database, with few connections so that they are shared. Returns the database's address there. */
+/**
+ * PgBouncer in front of a database, with few server connections, so that they are shared. Returns the database's URL
+ * through PgBouncer.
+ */
 async function startPgBouncer(t: Test, databaseUrl: string, settings: Record<string, string>): Promise<string> {
   const folder = await temporaryFolder(t)
   await chmod(folder, 0o755)
@@ -108,7 +112,7 @@ async function startPgBouncer(t: Test, databaseUrl: string, settings: Record<str
   const lines = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
   const file = join(folder, 'pgbouncer.ini')
   await writeFile(file, `[databases]\n* = host=${hostname} port=${serverPort}\n[pgbouncer]\n${lines.join('\n')}\n`)
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const args = process.getuid?.() === 0 ? ['-u', 'nobody', file] : [file]
   const pgbouncer = spawn(PGBOUNCER ?? '', args, { stdio: 'ignore' })
   t.teardown(() => pgbouncer.kill('SIGKILL'))

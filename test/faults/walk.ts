@@ -1,7 +1,7 @@
 import { PASSWORD } from '../helper.js'
 import type { Child } from '../support/child.js'
 
-/** Registers somebody over the network. */
+/** Registers a user over the network. */
 export async function register(
   service: Child,
   username: string,
@@ -11,7 +11,7 @@ export async function register(
   return body
 }
 
-/** The titles of all of somebody's todos. */
+/** The titles of all todos of a user. */
 export async function titlesOf(service: Child, token: string): Promise<Set<string>> {
   const titles = new Set<string>()
   for (let cursor: string | null = ''; cursor !== null; ) {

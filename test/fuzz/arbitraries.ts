@@ -1,13 +1,13 @@
 import fc, { type Arbitrary } from 'fast-check'
 import type { Schema } from '../support/operations.js'
 
-// From JSON Schema to values: such as the schema asks for, and such as nobody asked for. What only a running service
-// knows (an id, a token, somebody's password) stands as a placeholder that survives every encoding.
+// Generates values from a JSON Schema: valid ones and invalid ones. Ids, tokens and passwords are known only while a
+// service runs, so placeholders stand for them; no encoding changes a placeholder.
 
-/** In every password that the fuzzer makes up: nothing with it may ever be logged. */
+/** Part of every generated password: no log line may contain this text. */
 export const PASSWORD_MARK = 'hush hush'
 
-/** Stands for a value of a running service: the n-th that it gave out, or one of the person who asks. */
+/** A placeholder for a value of the running service: the n-th value of this kind, or a value of the sender. */
 export function live(name: string, n?: number): string {
   return `*-${name}${n === undefined ? '' : `.${n}`}-*`
 }
@@ -16,7 +16,7 @@ const oneOfLive = (name: string) => fc.nat(9_999).map((n) => live(name, n))
 const marked = (text: Arbitrary<string>) => text.map((rest) => `${live('mark')} ${rest}`)
 const readable = (maxLength: number) => fc.string({ unit: 'grapheme', maxLength })
 
-/** What a field of this name means, where its schema does not say it. */
+/** Values for field names whose schema does not describe what the service expects. */
 const MEANINGS: Record<string, Arbitrary<unknown>> = {
   username: fc.oneof(fc.constant(live('username')), fc.stringMatching(/^[a-z][a-z0-9]{2,20}$/)),
   email: fc.oneof(fc.constant(live('username')), fc.stringMatching(/^[a-z][a-z0-9]{0,9}@[a-z]{2,9}\.example$/)),
@@ -37,7 +37,7 @@ function newPassword(): Arbitrary<string> {
   return readable(40).map((rest) => `${PASSWORD_MARK} ${rest}`)
 }
 
-/** A value that the schema takes, and that the service is likely to take as well. */
+/** A value that matches the schema and that the service is likely to accept. */
 export function validValue(schema: Schema, name = ''): Arbitrary<unknown> {
   const { type, anyOf } = schema
   if (anyOf) return fc.oneof(...anyOf.map((part) => validValue(part, name)))
@@ -65,7 +65,7 @@ function validText({ format, minLength = 0, maxLength = 300 }: Schema): Arbitrar
   return fc.string({ unit: 'binary', minLength, maxLength: Math.min(maxLength, 300) })
 }
 
-/** Text that somebody, somewhere, once did not expect. */
+/** Texts that have broken other programs. */
 export const HOSTILE_TEXTS = [
   '',
   ' ',
@@ -139,7 +139,7 @@ export const hostileValue: Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 )
 
-/** Names that objects, frameworks and tables have, and this service takes from nobody. */
+/** Names that objects, frameworks and tables use, and that the service accepts in no body. */
 const EXTRA_NAMES = [
   '__proto__',
   'constructor',
@@ -153,7 +153,7 @@ const EXTRA_NAMES = [
   '$where',
 ]
 
-/** A body such as the schema asks for with one thing wrong in it. */
+/** A body that matches the schema, except for one mistake. */
 export function spoiltBody(schema: Schema): Arbitrary<unknown> {
   const names = Object.keys(schema.properties ?? {})
   return fc
@@ -163,7 +163,7 @@ export function spoiltBody(schema: Schema): Arbitrary<unknown> {
       if (way === 'wrapped') return [body]
       if (way === 'less') return Object.fromEntries(Object.entries(body).filter(([key]) => key !== name))
       const added = way === 'other' ? name : (EXTRA_NAMES[n % EXTRA_NAMES.length] ?? '')
-      // Not by assignment: that would set a prototype instead of a field of that name.
+      // Without an assignment, which would set the prototype instead of a field named `__proto__`.
       return Object.fromEntries([...Object.entries(body), [added, value]])
     })
 }

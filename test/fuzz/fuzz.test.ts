@@ -6,19 +6,19 @@ import { operationsOf } from '../support/operations.js'
 import { fuzz } from './fuzz.js'
 import { BEYOND_CHANCE } from './plans.js'
 
-// 3,000 requests from a seed that is always the same; `npm run test:fuzz` sends 20,000 from a seed of its own. Both can
-// be said: FUZZ_SEED=7 FUZZ_REQUESTS=5000.
+// Sends 3,000 requests from a constant seed; `npm run test:fuzz` sends 20,000 from a random seed. Both numbers can be
+// set: FUZZ_SEED=7 FUZZ_REQUESTS=5000.
 
 const isLong = process.argv.includes('--long')
 const SEED = Number(process.env.FUZZ_SEED ?? (isLong ? randomInt(2 ** 31) : 1))
 const REQUESTS = Number(process.env.FUZZ_REQUESTS ?? (isLong ? 20_000 : 3_000))
 /**
- * What a run may keep: sessions that were revoked are remembered while a token of theirs could be alive, and so are up to
- * 10,000 verified tokens. Of 20,000 requests, a kibibyte each that is left behind would show.
+ * How much the heap may grow in a run. Revoked sessions stay in memory while one of their tokens may be valid, and so
+ * do up to 10,000 verified tokens. With 20,000 requests, a leak of one KiB per request exceeds this limit.
  */
 const HEAP_MAY_GROW = 8 * 2 ** 20
 
-// Mostly of hashing, of waiting for the disk, and of whoever else has the processor.
+// Most of the time goes to hashes, to fsyncs and to other load on the machine.
 t.setTimeout(60_000 + REQUESTS * 60)
 
 t.test(`${REQUESTS} requests from seed ${SEED} cause no 500, no leak and no undocumented response`, async (t) => {

@@ -11,10 +11,10 @@ import { People } from './people.js'
 import { encodeUrl, type Plan, planner } from './plans.js'
 
 const BATCH = 100
-/** One in so many requests is sent three times at the same moment. */
+/** One in this many requests is sent three times at once. */
 const REPEATED_EVERY = 5
 const HANGS_AFTER_MS = 10_000
-/** More are not read by anybody. */
+/** A run stops after this many failures. */
 const FAILURES_SHOWN = 10
 const PLACEHOLDER = /\*-(\w+?)(?:\.(\d+))?-\*/g
 const ENCODINGS = {
@@ -24,9 +24,9 @@ const ENCODINGS = {
 }
 
 export interface Failure {
-  /** Of which operation; each says the same thing once. */
+  /** The operation's id. The same failure of an operation is reported once. */
   id: string
-  /** The number of the request, from 1: a run of as many with the same seed ends with it. */
+  /** The number of the request, from 1: a run of this many requests with the same seed ends with the failure. */
   number: number
   what: string
   curl: string
@@ -34,9 +34,9 @@ export interface Failure {
 
 export interface Outcome {
   sent: number
-  /** How many answers of each status, by the document that the operation stands in. */
+  /** The number of responses by status, separately for each OpenAPI document. */
   statuses: Record<'v1' | 'compat', Record<number, number>>
-  /** By operation: which have been answered with success at least once. */
+  /** The ids of operations that have succeeded at least once. */
   succeeded: Set<string>
   failures: Failure[]
   people: People
@@ -44,7 +44,7 @@ export interface Outcome {
   heap: { early: number; late: number }
 }
 
-/** Sends so many requests, made up from the seed, and holds every answer against all that must be true of any answer. */
+/** Sends this many requests generated from the seed, and checks every response against the rules for all responses. */
 export async function fuzz(service: Service, seed: number, requests: number): Promise<Outcome> {
   const people = await People.gather(service)
   const operations = operationsOf(service)
@@ -72,7 +72,7 @@ export async function fuzz(service: Service, seed: number, requests: number): Pr
         )
         if (isNew) failures.push({ id: plan.operation.id, number: outcome.sent, what, curl: curlOf(request) })
       }
-      // A client that gets no answer asks again, and sometimes both get through.
+      // A client repeats a request without a response, and sometimes both requests arrive.
       const copies = outcome.sent % REPEATED_EVERY === 0 ? 3 : 1
       const responses = await Promise.all(Array.from({ length: copies }, () => send(service, request)))
       for (const response of responses) {
@@ -102,7 +102,7 @@ interface Rules {
   people: People
 }
 
-/** What is wrong with an answer; nothing, if all is well. */
+/** The rules that a response violates. */
 function objections(plan: Plan, request: InjectOptions, response: Response, { hold, people }: Rules): string[] {
   const { statusCode: status, payload } = response
   const found: string[] = []
@@ -130,7 +130,7 @@ async function send(service: Service, request: InjectOptions): Promise<Response 
   return response ?? undefined
 }
 
-/** The request of a plan at this moment of the run. */
+/** The request of a plan, with the current values of its placeholders. */
 function fill(plan: Plan, people: People): InjectOptions {
   const filled = (text: string, encoding: keyof typeof ENCODINGS) =>
     text.replaceAll(PLACEHOLDER, (_, name: string, n = '0') => ENCODINGS[encoding](people.value(plan, name, Number(n))))
@@ -147,7 +147,7 @@ function fill(plan: Plan, people: People): InjectOptions {
   }
 }
 
-/** The request as a line that a shell takes. */
+/** The request as a shell command. */
 function curlOf({ method, url, headers, payload }: InjectOptions): string {
   const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`
   return [

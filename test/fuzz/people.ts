@@ -3,26 +3,28 @@ import { Person, type Service } from '../helper.js'
 import { PASSWORD_MARK } from './arbitraries.js'
 import { collectionOf, type Plan } from './plans.js'
 
-/** How many values of each kind are remembered: enough to meet old ones again. */
+/** How many values of each kind are kept: enough to send old values again. */
 const KEPT = 60
 const FIRST_PASSWORD = `${PASSWORD_MARK} at first`
 
-/** Somebody whom the fuzzer plays. Their texts carry marks, by which they are found where they do not belong. */
+/**
+ * A user played by the fuzzer. Their texts contain marks, so that a response to another user can be searched for them.
+ */
 export interface Persona {
   readonly name: string
   readonly role: 'user' | 'admin'
-  /** In everything that nobody else, not even an admin, may see. */
+  /** A mark in everything that no other user may see, not even an admin. */
   readonly rowMark: string
-  /** In what belongs to the account, which an admin sees. */
+  /** A mark in texts of the account, which admins may see. */
   readonly accountMark: string
-  /** Of all accounts that they have had. */
+  /** The ids of all accounts that this persona has had. */
   readonly ids: Set<number>
   identifier: string
   password: string
   person: Person
 }
 
-/** The people of a run and everything that the service has given out: what placeholders are filled in with. */
+/** The personas of a run, and the values that the service has returned, which replace placeholders. */
 export class People {
   readonly #given = new Map<string, string[]>()
   readonly #owners = new Map<string, string>()
@@ -60,7 +62,7 @@ export class People {
     return found
   }
 
-  /** What a placeholder of a plan stands for. */
+  /** The value of a placeholder in a plan. */
   value(plan: Plan, name: string, n: number): string {
     const persona = this.of(plan)
     if (name === 'token') return persona.person.token
@@ -68,18 +70,20 @@ export class People {
     if (name === 'password') return persona.password
     if (name === 'mark')
       return /todo|tutorial/i.test(plan.operation.id) && !isRegistration(plan) ? persona.rowMark : persona.accountMark
-    // Mostly their own, and now and then anybody's.
+    // Mostly a value of the persona, sometimes a value of any persona.
     const own = this.#given.get(`${name} of ${persona.name}`) ?? []
     const given = n % 3 !== 0 && own.length > 0 ? own : (this.#given.get(name) ?? [])
     return given[n % given.length] ?? 'none'
   }
 
-  /** Secrets that do not look like any. */
+  /** Secrets without a recognisable format. */
   get resetTokens(): string[] {
     return this.#given.get('reset') ?? []
   }
 
-  /** Remembers what an answer gave out, follows what it changed, and brings people back who were thrown out. */
+  /**
+   * Stores the values of a response, follows what the request changed, and logs personas in again who were logged out.
+   */
   async learn(plan: Plan, request: InjectOptions, response: Response): Promise<void> {
     const { statusCode: status, payload, headers } = response
     const persona = this.of(plan)
@@ -126,7 +130,7 @@ export class People {
     }
   }
 
-  /** Logs somebody in again or, when their account is gone, lets them begin anew. */
+  /** Logs a persona in again, or registers a new account if the account is gone. */
   async #revive(persona: Persona): Promise<void> {
     const { identifier: username, password } = persona
     const login = await this.service.post('/v1/login', { username, password })

@@ -2,11 +2,11 @@ import fc, { type Arbitrary } from 'fast-check'
 import type { Operation, Parameter } from '../support/operations.js'
 import { hostileText, hostileValue, live, spoiltBody, validValue } from './arbitraries.js'
 
-/** A request as it is made up before it is known whose ids and tokens there are: placeholders stand for them. */
+/** A request that is not sent yet: placeholders stand for ids and tokens, which are known only when it is sent. */
 export interface Plan {
   operation: Operation
   method: string
-  /** Which of the people it comes from, or pretends to. */
+  /** The index of the persona that sends the request, or is impersonated. */
   persona: number
   authorization: string | undefined
   path: string
@@ -17,7 +17,7 @@ export interface Plan {
 
 type Body = Plan['body']
 
-/** The way of a body to its bytes: placeholders in it are filled in with text that is encoded in the same way. */
+/** Content types of bodies. The value of a placeholder is encoded like the body that contains it. */
 const FORM = 'application/x-www-form-urlencoded'
 const MULTIPART = 'multipart/form-data'
 
@@ -51,7 +51,10 @@ const ODD_TYPES = [
 ]
 const RAW_BODIES = ['', 'null', '{', '[', '"text"', '[]', '{"a":1}{', '\ufeff{}', '\0', '&&=&==', '%', '{"a":1,"a":2}']
 
-/** What takes more than chance: a mail, an authenticator, the secret of a client, consent, or fields that fit each other. */
+/**
+ * Operations that random requests cannot complete: they need a mail, an authenticator, the secret of a client, consent,
+ * or fields that match each other.
+ */
 export const BEYOND_CHANCE = new Set([
   ...['requestEmailVerification', 'confirmEmail', 'acceptInvitation', 'requestPasswordReset', 'resetPassword'],
   ...['requestLoginCode', 'loginWithCode'],
@@ -61,16 +64,16 @@ export const BEYOND_CHANCE = new Set([
   ...['addPasskey', 'loginWithPasskey', 'revokeApp'],
   ...['requestEnrollmentCode', 'confirmEnrollment', 'enrollTotp', 'completeTotpEnrollment'],
   ...['beginPasskeyEnrollment', 'completePasskeyEnrollment'],
-  // Not there without pages.
+  // Exists only with pages.
   'getOpenIdConfiguration',
 ])
 
-/** Whoever has just lost their account has no rows to fight over. */
+/** Sent rarely: a persona without an account has no rows to attack. */
 const FINAL = new Set(['deleteMe', 'deleteUser'])
 
 /**
- * Makes requests to any of these operations up: about a half of them as they should be, the others not. Those that chance can get
- * through and has not come more often.
+ * Returns a function that generates requests to these operations, about half of them valid. Operations that random
+ * requests can complete but have not completed yet are sent more often.
  */
 export function planner(operations: Operation[]): (succeeded: ReadonlySet<string>) => Arbitrary<Plan> {
   const plans = operations.map((operation) => ({ id: operation.id, arbitrary: planOf(operation) }))
@@ -125,7 +128,7 @@ function pathOf(path: string, parameters: Parameter[]): Arbitrary<string> {
     .map((values) => values.reduce((filled, text) => filled.replace(/\{\w+\}/, () => encodeUrl(text)), path))
 }
 
-/** What the ids in an address are of: `todos` of /v1/todos/7. */
+/** The collection that the ids in a path belong to: `todos` for /v1/todos/7. */
 export function collectionOf(path: string): string {
   return /^(?:\/v1)?\/(\w+)/.exec(path)?.[1] ?? 'none'
 }
@@ -144,7 +147,7 @@ function hostileQuery(parameters: Parameter[]): Arbitrary<string> {
   )
 }
 
-/** Only bytes that a header can have: others never get through Node's parser. */
+/** Only bytes that a header may contain: Node's parser rejects others. */
 const headerText = hostileText
   .filter((text) => text.length < 2_000)
   .map((text) => text.replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '?'))
@@ -167,7 +170,7 @@ function headersOf(parameters: Parameter[]): Arbitrary<Record<string, string>> {
 function bodyOf({ types, bodies, method }: Operation): Arbitrary<Body> {
   const [first] = bodies
   if (first === undefined) {
-    // Some clients send a body with everything.
+    // Some clients send a body with every request.
     const unasked = method === 'GET' ? fc.constant(undefined) : rawBody()
     return mostly(fc.constant<Body>(undefined), unasked)
   }
@@ -213,7 +216,7 @@ function encodeForm(fields: (readonly [string, unknown])[]): string {
   return new URLSearchParams(fields.map(([name, value]): [string, string] => [name, asText(value)])).toString()
 }
 
-/** As encodeURIComponent, which throws at half a surrogate pair. */
+/** Like encodeURIComponent, which throws on a lone surrogate. */
 export function encodeUrl(text: string): string {
   return new URLSearchParams({ x: text }).toString().slice(2).replaceAll('+', '%20')
 }

@@ -1,4 +1,4 @@
-// On SQLite alone: types of bodies, which are read before a database is asked.
+// On SQLite alone: content types are checked before any query.
 
 import { request } from 'node:http'
 import type { OpenAPIV3_1 } from 'openapi-types'
@@ -33,7 +33,7 @@ t.test('a request with an empty body is answered alike, whatever its Content-Typ
   for (const id of ['logout', 'deleteTodo', 'revokeOtherSessions', 'createPasswordReset']) t.ok(ids.includes(id), id)
   for (const operation of operations.filter(({ id }) => id !== 'logout')) {
     const { token } = await service.signUp(`person${operation.id}`.slice(0, 32))
-    // Nothing is there, so that every call has the same answer.
+    // The id of no row, so that every call gets the same response.
     const id = operation.path.includes('/sessions/{') ? '7d444840-9dc0-41c9-8c5b-5e8bd3b5c2a1' : '999999'
     const { method, url } = requestTo(operation, { id })
     const call = (headers: Record<string, string>) =>
@@ -66,7 +66,7 @@ t.test('an empty log-out of any Content-Type ends the session, and a non-JSON bo
   t.equal(await send(port, 'GET', '/v1/me', { authorization: `Bearer ${token}` }), 200, 'the session has not ended')
 })
 
-/** The status of an answer to exactly these headers. */
+/** The status of the response to a request with exactly these headers. */
 function send(port: number, method: string, path: string, headers: Record<string, string>, body = ''): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request({ port, method, path, headers }, (response) => {

@@ -1,4 +1,4 @@
-// On SQLite alone: headers, which no database decides.
+// On SQLite alone: headers do not depend on the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
@@ -199,7 +199,7 @@ t.test('a valid X-Request-Id of a trusted proxy is kept, and an invalid one is r
   t.equal(seen.size, bad.length, 'every request has an id of its own')
 })
 
-/** One answer of each kind, by name. The last one is a bug: the table that it asks is gone. */
+/** One response of each kind, by name. The last response is a bug: the table of its query has been dropped. */
 async function answersOf(service: Service): Promise<[name: string, response: Response][]> {
   const mina = await service.signUp('mina')
   const answers: [string, Response, number][] = [

@@ -1,4 +1,4 @@
-// On SQLite alone: what is refused before a database is asked.
+// On SQLite alone: these requests are rejected before any query.
 
 import t from 'tap'
 import { startService } from '../helper.js'

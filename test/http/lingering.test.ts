@@ -1,4 +1,4 @@
-// On SQLite alone: connections of clients, which no database decides.
+// On SQLite alone: connections of clients do not depend on the database.
 
 import { connect } from 'node:net'
 import t from 'tap'
@@ -60,7 +60,7 @@ t.test('bytes after a response that closes the connection are not read as a requ
   let text = ''
   socket.on('data', (bytes) => {
     text += bytes
-    // After the answer, while the connection lingers: the body ends, and another request follows.
+    // The rest of the body and another request, sent after the response, while the connection lingers.
     socket.write(`0\r\n\r\n${hidden}`)
   })
   socket.on('error', () => {})
@@ -69,7 +69,7 @@ t.test('bytes after a response that closes the connection are not read as a requ
   t.same(text.match(/HTTP\/1\.1 \d+/g), ['HTTP/1.1 413'])
 })
 
-/** Sends as fast as the service takes it, as clients do that look at the answer when they are done. */
+/** Sends as fast as the service reads, like a client that reads the response only when it has sent everything. */
 function sendWithoutEnd(port: number, head: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1')

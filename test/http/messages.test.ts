@@ -1,4 +1,4 @@
-// On SQLite alone: the words of refusals, most of them before a database is asked.
+// On SQLite alone: most of these requests are rejected before any query.
 
 import t from 'tap'
 import { jsonFault } from '../../src/http/json-faults.js'

@@ -20,7 +20,7 @@ const NETWORKS = [
   ['2001:db8:0:1::1', '2001:db8:0:1:ffff::'],
   ['2001:db8:1::1'],
   ['fe80::1', 'fe80::2', 'fe80::1%eth0'],
-  // Translated IPv4 addresses are people of their own.
+  // Translated IPv4 addresses (NAT64) are separate networks.
   ['64:ff9b::c000:205', '64:ff9b::192.0.2.5', '64:FF9B::c000:0205'],
   ['64:ff9b::c000:206'],
 ]
@@ -33,7 +33,7 @@ t.test('a network is an IPv4 address, however it is written, or the /64 of an IP
   t.equal(new Set(keys.map(([first]) => first)).size, NETWORKS.length, 'different networks have different keys')
 })
 
-// What stands in X-Forwarded-For, by whom it is written so, and the address that it means.
+// Values of X-Forwarded-For, who writes them, and the address of the client in each.
 const WRITTEN: [by: string, header: string, address: string][] = [
   ['nginx, HAProxy', '198.51.100.N', '198.51.100.N'],
   ['nginx, HAProxy', '2001:DB8:N:0::7', '2001:db8:N::7'],
@@ -58,7 +58,7 @@ t.test('a client has one address and one budget, however a proxy writes the addr
   const service = await startService(t, { TRUST_PROXY: '10.0.0.0/8', RATE_LIMIT: '4' })
   await service.signUp('mina')
   for (const [row, [by, header, address]] of WRITTEN.entries()) {
-    // Each row has a network of its own, and each request another port.
+    // Each row has its own network, and each request its own port.
     const number = String(101 + row)
     const ip = address.replace('N', number)
     const answers = []

@@ -1,4 +1,4 @@
-// On SQLite alone: connections and the order of their answers.
+// On SQLite alone: the order of responses on a connection does not depend on the database.
 
 import { once } from 'node:events'
 import { connect } from 'node:net'

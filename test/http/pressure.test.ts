@@ -1,4 +1,4 @@
-// On SQLite alone: the event loop of the process.
+// On SQLite alone: the event loop does not depend on the database.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'

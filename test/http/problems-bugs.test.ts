@@ -1,4 +1,4 @@
-// On SQLite alone: bugs in routes, which no database decides.
+// On SQLite alone: bugs in routes do not depend on the database.
 
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -10,7 +10,7 @@ import { temporaryFolder } from '../helper.js'
 const SECRET = 'SELECT secret FROM vault'
 const BODY = { type: 'urn:latchkey:problem:internal_error', status: 500, code: 'internal_error' }
 
-/** What a bug can look like: each is thrown, rejected with, and sent. */
+/** Values that a buggy route can throw, reject with or send. */
 const BUGS: Record<string, unknown> = {
   'an error': new Error(SECRET),
   'a subclass of Error': new TypeError(SECRET),
@@ -83,7 +83,7 @@ async function isInternal(t: Test, app: FastifyInstance, url: string, name: stri
   t.notMatch(JSON.stringify(headers) + payload, /secret|vault|x-leak|at .+\.ts/i, name)
 }
 
-/** A service with routes of the test's own on it. */
+/** A service with routes that the test adds. */
 async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void): Promise<FastifyInstance> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const app = await buildApp({

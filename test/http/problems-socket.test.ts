@@ -1,4 +1,4 @@
-// On SQLite alone: what is refused before a database is asked.
+// On SQLite alone: these requests are rejected before any query.
 
 import t from 'tap'
 import { startService } from '../helper.js'
@@ -76,12 +76,12 @@ t.test('bytes that are no valid HTTP request get a problem with the security hea
 t.test('a rejected request gets one response, and the bytes after it are not read as another request', async (t) => {
   const service = await startService(t)
   const port = await listen(service)
-  // Without "Connection: close": the service itself must end each of these, or it would not come back.
+  // Without "Connection: close": the service must close each connection, or `exchange` would not return.
   const smuggled = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n'
   for (const headers of [
     `${JSON_TYPE}Content-Length: 1000000\r\n`,
     `${JSON_TYPE}Transfer-Encoding: gzip\r\n`,
-    // Of these the headers have been answered with 415 before the parser fails at the body.
+    // The next two get 415 for their headers before the parser fails at their bodies.
     'Transfer-Encoding: gzip\r\n',
     'Transfer-Encoding: chunked\r\n',
     `X-Large: ${'x'.repeat(9_000)}\r\n`,

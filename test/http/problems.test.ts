@@ -1,4 +1,4 @@
-// On SQLite alone: what is refused before a database is asked.
+// On SQLite alone: these requests are rejected before any query.
 
 import type { InjectOptions, LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
@@ -169,7 +169,7 @@ t.test('the validation errors of a request are all listed, up to twenty', async 
   t.match(query.json().errors, [{ in: 'querystring' }, { in: 'querystring' }])
 })
 
-/** The one shape of every error: RFC 9457, with a code, and an id that the header repeats. */
+/** Checks the format of every error: RFC 9457 with a code, and with the request id that the header contains. */
 function isProblem(
   t: Test,
   response: Response,

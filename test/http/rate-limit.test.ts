@@ -1,4 +1,4 @@
-// On SQLite alone: budgets, which are in memory.
+// On SQLite alone: budgets are kept in memory.
 
 import t from 'tap'
 import { RateLimit } from '../../src/http/rate-limit.js'
@@ -18,7 +18,7 @@ interface Door {
 const LOGIN: Door = { url: '/v1/login', payload: { username: 'nobody', password: PASSWORD } }
 const REFRESH: Door = { url: '/v1/refresh', payload: { refresh_token: 'garbage' } }
 const REFRESH_GRANT: Door = { url: '/v1/token', payload: grant('refresh_token', 'garbage'), headers: FORM }
-/** Every public door that takes credentials and looks one up, or makes an account. */
+/** Every public endpoint that looks up a credential or creates an account. */
 const DOORS: Door[] = [
   LOGIN,
   { url: '/v1/register', payload: { username: 'admin', password: PASSWORD } },
@@ -68,7 +68,7 @@ t.test('a budget is renewed after a minute', async (t) => {
   t.match(take(), { isRefused: false, remaining: 1, resetS: 60 })
 })
 
-// A table that evicts what was used least lately hands out new budgets to whoever comes from enough networks.
+// If the table evicted the least recently used entry, an attacker with enough networks could reset a budget.
 t.test('after 100,000 other networks, none of them limited, an exhausted budget is still exhausted', async (t) => {
   const limit = new RateLimit()
   const take = (key: string) => limit.take([{ key, max: LIMIT }]).isRefused
@@ -84,7 +84,7 @@ t.test('an IPv6 /64 shares a budget, and its /56 and /48 have four and sixteen t
   const knock = async (address: string) => (await send(service, LOGIN, address)).statusCode
   for (let host = 1; host <= LIMIT; host += 1) t.equal(await knock(`2001:db8::${host}`), 401)
   t.equal(await knock('2001:db8::ffff:1'), 429)
-  // What is refused to a /64 is not taken from those around it.
+  // Rejected requests of a /64 do not count against the networks around it.
   for (let count = 0; count < LIMIT * 16; count += 1) await knock('2001:db8::1')
   const passed = async (addresses: string[]) => {
     let count = 0
@@ -128,7 +128,7 @@ t.test('refreshes are limited by session, so that many sessions behind one addre
   t.equal(claimsOf(again.json().access_token).sub, String(two.id))
 })
 
-// A refresh token of one's own would otherwise buy sixty guesses more.
+// Attack: the budget of an attacker's own refresh token would allow sixty more guesses.
 t.test('a refresh token in a password grant does not change the budget that the grant takes from', async (t) => {
   const service = await startService(t, { RATE_LIMIT: String(LIMIT), LOGIN_THROTTLE: 'off' })
   await service.post('/v1/register', { username: 'mina', password: PASSWORD })
@@ -173,7 +173,7 @@ t.test('the limit can be switched off', async (t) => {
 
 function send(service: Service, { url, payload, headers = {} }: Door, remoteAddress = HERE) {
   const request = { method: 'POST', url, payload, headers, remoteAddress } as const
-  // The tutorials' doors are described in a document of their own, which test/compat holds them against.
+  // The tutorials have their own OpenAPI document, which test/compat checks.
   return url.startsWith('/v1') ? service.request(request) : service.app.inject(request)
 }
 

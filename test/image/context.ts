@@ -3,10 +3,10 @@ import { join, relative } from 'node:path'
 import ignore from '@balena/dockerignore'
 import { packageRoot } from '../../src/package.js'
 
-/** Folders whose tens of thousands of files need not be asked about one by one. */
+/** Folders that are not searched: each contains tens of thousands of files. */
 const NEVER_LOOKED_INTO = new Set(['node_modules', '.git', '.tap', 'dist', 'dist-test'])
 
-/** The files under a path of this project that go to the builder, as .dockerignore says. */
+/** The files below a path of this project that .dockerignore lets into the build context. */
 export async function contextFiles(under = ''): Promise<string[]> {
   const ignored = ignore.default().add(await readFile(join(packageRoot, '.dockerignore'), 'utf8'))
   const files = await walk(packageRoot)
@@ -19,7 +19,7 @@ async function walk(folder: string): Promise<string[]> {
   const found = entries.map((entry) => {
     const path = join(folder, entry.name)
     if (!entry.isDirectory()) return [relative(packageRoot, path)]
-    // One name stands for all that is in it: whether it is left out is what matters.
+    // One name stands for the whole folder: it only matters whether .dockerignore excludes it.
     return NEVER_LOOKED_INTO.has(entry.name) ? [join(relative(packageRoot, path), 'anything')] : walk(path)
   })
   return (await Promise.all(found)).flat()

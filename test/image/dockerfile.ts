@@ -5,12 +5,12 @@ import { packageRoot } from '../../src/package.js'
 
 type Instruction = ReturnType<Dockerfile['getInstructions']>[number]
 
-/** One instruction, with its variables filled in. */
+/** An instruction with its variables expanded. */
 export interface Step {
   keyword: string
-  /** The words behind the keyword and its flags; of the exec form, the strings. */
+  /** The words after the keyword and its flags; in the exec form, the strings. */
   words: string[]
-  /** All that stands behind the keyword, as written, without line breaks. */
+  /** Everything after the keyword, as written, without line breaks. */
   text: string
   isExecForm: boolean
   flags: Record<string, string>
@@ -22,7 +22,7 @@ export interface Stage {
   steps: Step[]
 }
 
-/** The Dockerfile of this project as its stages, the last of which is the image. */
+/** The stages of this project's Dockerfile. The last stage is the image. */
 export async function readDockerfile(): Promise<Stage[]> {
   const dockerfile = DockerfileParser.parse(await readFile(join(packageRoot, 'Dockerfile'), 'utf8'))
   const stages: Stage[] = []
@@ -40,7 +40,7 @@ export function stepsOf({ steps }: Stage, keyword: string): Step[] {
   return steps.filter((step) => step.keyword === keyword)
 }
 
-/** What the ENV instructions of a stage set. */
+/** The variables that the ENV instructions of a stage set. */
 export function environmentOf(stage: Stage): Record<string, string> {
   return Object.fromEntries(
     stepsOf(stage, 'ENV').flatMap(({ words }) =>

@@ -10,7 +10,7 @@ import { packageRoot, version } from '../../src/package.js'
 import { contextFiles } from './context.js'
 import { environmentOf, readDockerfile, type Stage, type Step, stepsOf } from './dockerfile.js'
 
-// What the Dockerfile says. What comes of it is shown by npm run test:image.
+// Checks the text of the Dockerfile. npm run test:image checks the image.
 
 const text = await readFile(join(packageRoot, 'Dockerfile'), 'utf8')
 const stages = await readDockerfile()

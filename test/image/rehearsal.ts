@@ -8,15 +8,15 @@ import { environmentOf, type Stage, type Step, stepsOf } from './dockerfile.js'
 
 const run = promisify(execFile)
 
-/** What the base image has and the rehearsal takes from this machine, read-only. */
+/** Folders of the base image, mounted read-only from this machine instead. */
 const BORROWED = ['usr', 'bin', 'sbin', 'lib', 'lib64', 'etc']
 const DEVICES = ['null', 'zero', 'random', 'urandom', 'full']
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 const STEP_TIMEOUT_MS = 240_000
-/** The registry's certificate may be one that only this machine knows. */
+/** The certificate of the registry may be trusted on this machine only. */
 const CERTIFICATES = process.env.NODE_EXTRA_CA_CERTS
 
-/** Why a Dockerfile's steps cannot be carried out here; undefined where they can. */
+/** Why the steps of a Dockerfile cannot run here; undefined if they can. */
 export async function reasonNotToRehearse(): Promise<string | undefined> {
   if (process.platform !== 'linux') return 'needs Linux'
   if (process.getuid?.() !== 0) return 'needs root, for chroot and mounts'
@@ -28,8 +28,8 @@ export async function reasonNotToRehearse(): Promise<string | undefined> {
 }
 
 /**
- * A Dockerfile carried out without a container engine: each stage is a folder, each RUN a chroot into it in namespaces of
- * its own. The base image is this machine's /usr with Node 24 in /usr/local, where the official image has it.
+ * Runs a Dockerfile without a container engine: each stage is a folder, and each RUN a chroot into that folder with its
+ * own namespaces. The base image is this machine's /usr with Node 24 in /usr/local, as in the official image.
  */
 export class Rehearsal {
   private constructor(
@@ -60,7 +60,7 @@ export class Rehearsal {
     return stage
   }
 
-  /** Where a path of the image, or of an earlier stage, is on this machine. */
+  /** The path on this machine of a path in the image, or in an earlier stage. */
   path(path: string, index = this.stages.length - 1): string {
     const root = this.#root(index)
     return path.startsWith('/usr/local') ? join(`${root}.local`, path.slice('/usr/local'.length)) : join(root, path)
@@ -70,7 +70,10 @@ export class Rehearsal {
     return join(this.folder, `stage${index}`)
   }
 
-  /** The image's command as a container would have it: process 1, its user, no capabilities, nothing to write but /data. */
+  /**
+   * Runs a command as a container of the image would: as process 1 and the image's user, without capabilities, and with
+   * /data as the only writable folder.
+   */
   spawn(args: string[], settings: Record<string, string> = {}) {
     const [user = ''] = stepsOf(this.image, 'USER')[0]?.words ?? []
     const [uid, gid] = user.split(':')
@@ -83,7 +86,7 @@ export class Rehearsal {
     })
   }
 
-  /** ENTRYPOINT and CMD together. */
+  /** ENTRYPOINT, followed by CMD. */
   get command(): string[] {
     return [...(stepsOf(this.image, 'ENTRYPOINT')[0]?.words ?? []), ...(stepsOf(this.image, 'CMD')[0]?.words ?? [])]
   }
@@ -110,7 +113,7 @@ export class Rehearsal {
       if (flags.from !== undefined) await copyInto(this.path(source, from), target)
       else {
         for (const file of await contextFiles(source)) {
-          // Of a folder its content is copied; of a file, the file.
+          // COPY copies the contents of a folder, but a file as a whole.
           const name = file === source ? basename(file) : file.slice(source.length + 1)
           await cp(join(packageRoot, file), join(target, name))
         }
@@ -128,12 +131,12 @@ export class Rehearsal {
     })
   }
 
-  /** The arguments of unshare that end in `command`, run in a stage as process 1. */
+  /** The arguments of unshare that run `command` in a stage as process 1. */
   #inside(index: number, command: string[], { writable = false, volumes = [] as string[] } = {}): string[] {
     const root = this.#root(index)
     const mounts = [
       'set -e',
-      // tap puts a loader of its own into every Node that a test starts; it is not in there.
+      // tap sets NODE_OPTIONS to a loader for every Node of a test. The stage does not contain this loader.
       'unset NODE_OPTIONS',
       `cd ${root}`,
       `mount --bind ${root} ${root}`,
@@ -166,7 +169,7 @@ async function copyInto(source: string, target: string): Promise<void> {
   await cp(source, target, { recursive: true, verbatimSymlinks: true })
 }
 
-/** /usr/local as the official image has it: Node 24 and npm. Node comes from the registry, npm is the one at hand. */
+/** /usr/local as in the official image: Node 24 from the registry, and this machine's npm. */
 async function installNode24(folder: string): Promise<string> {
   const local = join(folder, 'local')
   await mkdir(join(local, 'bin'), { recursive: true })

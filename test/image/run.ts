@@ -9,12 +9,12 @@ import { until } from '../support/replica.js'
 import { readDockerfile } from './dockerfile.js'
 import { Rehearsal, reasonNotToRehearse } from './rehearsal.js'
 
-// npm run test:image. Carries out the steps of the Dockerfile and runs what comes of it as a container would.
-// It needs no container engine, but root on Linux, and the registry for Node 24 and the packages.
+// npm run test:image runs the steps of the Dockerfile, and then the image as a container would. It needs no container
+// engine, but root on Linux, and the registry for Node 24 and the packages.
 
 t.setTimeout(300_000)
 
-/** A machine that is busy with other work is not answered with 503. */
+/** A busy machine must not answer 503. */
 const FOR_BUSY_MACHINES = { BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' }
 const SETTINGS = { HOST: '127.0.0.1', PORT: '0', DRAIN_DELAY: '1s', ...FOR_BUSY_MACHINES }
 const MEGABYTE = 1024
@@ -97,7 +97,7 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
     const container = new Container(image.spawn(image.command, SETTINGS), image.folder)
     t.teardown(() => container.end())
     await container.find()
-    // Node itself hears nothing until its first file runs; so it is asked until it is gone.
+    // Process 1 ignores SIGTERM until Node runs its first file, so the signal is repeated until the process is gone.
     const asking = setInterval(() => existsSync(`/proc/${container.first}/ns`) && container.signal('SIGTERM'), 20)
     t.teardown(() => clearInterval(asking))
     t.equal(await container.exit, 128 + 15)
@@ -113,11 +113,11 @@ t.test('the image', { skip: (await reasonNotToRehearse()) ?? false }, async (t) 
 })
 
 class Container extends Child {
-  /** The id, out here, of the process that is number 1 in there. */
+  /** The pid of the container's process 1, as seen from outside. */
   first = 0
   readyAfterMs = 0
 
-  /** Finds the id, out here, of the process that is number 1 in there. */
+  /** Finds the container's process 1. */
   async find(): Promise<void> {
     await until(async () => {
       const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8')
@@ -126,13 +126,13 @@ class Container extends Child {
     })
   }
 
-  // With the first process all others go; the kernel does not end it by itself when the user has changed.
+  // When process 1 ends, the kernel kills all others. Process 1 survives the test, because it runs as another user.
   override async end(): Promise<void> {
     if (existsSync(`/proc/${this.pid}/ns`)) await this.find().then(() => this.signal('SIGKILL'))
     await this.exit
   }
 
-  /** To process 1 of the container, as an engine does it. */
+  /** Signals process 1 of the container, as an engine does. */
   override signal(signal: NodeJS.Signals): void {
     process.kill(this.first, signal)
   }
@@ -155,7 +155,7 @@ async function start(t: Test, image: Rehearsal): Promise<Container> {
   return container
 }
 
-/** Another command in the same image, on the same volume. */
+/** Runs another command in the same image, on the same volume. */
 async function inside(t: Test, image: Rehearsal, command: string[], settings: Record<string, string> = {}) {
   const container = new Container(image.spawn(command, settings), image.folder)
   t.teardown(() => container.end())
@@ -165,7 +165,7 @@ async function inside(t: Test, image: Rehearsal, command: string[], settings: Re
 
 async function openFolder(t: Test): Promise<string> {
   const folder = await temporaryFolder(t)
-  // The user of the container must get in.
+  // The container's user needs access to the folder.
   await chmod(folder, 0o755)
   return folder
 }
