@@ -38,7 +38,7 @@ t.test('a deleted account leaves no old id behind, and no later import brings th
   t.notMatch(kept, /mina/)
   t.match(kept, JOON, 'the old id of the other account stays')
 
-  // Rows that came later belong to somebody who is not here.
+  // A later row belongs to an account that is deleted here.
   source.prepare('insert into todos values (?, ?, ?)').run(3, MINA, 'written after the first import')
   for (const secret of [OLD, `${NEW},${OLD}`]) {
     t.match(await bring(secret), {

@@ -25,7 +25,7 @@ t.test('with --duplicates oldest, of accounts that share a name the first that c
     [7, 'sora', 'SORA@example.com', 'by an address', null],
     [8, null, 'twice@example.com', 'deleted', PAST],
     [9, null, 'twice@example.com', 'deleted too', PAST],
-    // Shares a name with each of two who share none: only the one in the middle is left out.
+    // The second account shares a name with each of the others, which share no name: only the second is left out.
     [10, 'left', 'left@example.com', 'left', null],
     [11, 'left', 'right@example.com', 'middle', null],
     [12, 'right', 'right@example.com', 'right', null],

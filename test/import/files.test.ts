@@ -9,7 +9,7 @@ import { openFile } from '../support/sqlite.js'
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
 
-/** The rows with this between their values. */
+/** The rows as text, with this delimiter between the values. */
 function table(delimiter: string, rows: string[][], lineEnd = '\r\n'): string {
   return rows.map((row) => row.join(delimiter) + lineEnd).join('')
 }

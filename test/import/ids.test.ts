@@ -134,7 +134,7 @@ t.test('JSON lines: 64-bit numbers and MongoDB ids are imported; objects and rou
   )
 })
 
-/** Ids of every kind, many of each; those of a kind are near each other. */
+/** Many ids of every kind; the ids of a kind are similar. */
 function randomIds(each: number): (bigint | string | Buffer)[] {
   const start = BigInt(`0x${randomBytes(7).toString('hex')}`) + 2n ** 54n
   const prefix = randomBytes(12)
@@ -148,7 +148,7 @@ function randomIds(each: number): (bigint | string | Buffer)[] {
   ]).flat()
 }
 
-/** The tutorials of whom an old token names, or the status of a refusal. `sub` is JSON. */
+/** The tutorials of the user whom an old token names, or the status of a rejection. `sub` is JSON. */
 async function ofToken(service: Service, sub: string): Promise<unknown> {
   const input = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(`{"sub":${sub},"exp":32503680000}`)}`
   const authorization = `Bearer ${input}.${hmac('sha256', SECRET)(input).toString('base64url')}`

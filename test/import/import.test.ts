@@ -48,7 +48,7 @@ t.test('accounts are imported with their own passwords, ids and rows', async (t)
   const plain = await service.logIn('plain', 'a password in plain text')
   t.equal(plain.login.user.role, 'user', 'an admin is imported as a user')
 
-  // The first of those who share a name has it; the others cannot log in by it.
+  // The first account that has a shared name keeps it; the others cannot log in with it.
   t.equal((await tryPassword(service, 'TWIN', 'the first of the twins')).statusCode, 200)
   t.equal((await tryPassword(service, 'twin', 'the second of the twins')).statusCode, 401)
   for (const username of ['empty', 'nopassword', 'dear']) {
@@ -247,7 +247,7 @@ t.test('accounts are imported from the PostgreSQL URL in a variable', { skip: PO
 const DEAR = `$6$rounds=999999999$abc$${'a'.repeat(86)}`
 const VIDEOS = 'create table videos (id integer primary key, user_id integer, name text, description text);'
 
-/** Everything that a table of people may hold, eleven of them. */
+/** A table of eleven users with everything that such a table may contain. */
 async function messyDatabase(t: Test, file: string): Promise<void> {
   const source = await openFile(t, file)
   source.exec(`create table users (id integer primary key, username text, email text, fullname text, password text,

@@ -12,7 +12,7 @@ t.setTimeout(600_000)
 
 const PAIRS_AT_ONCE = 4
 
-/** People with names that could not be registered here, and all whom they could be taken for. */
+/** Users whose names could not be registered here, and the users whom they could be mistaken for. */
 const PEOPLE: [id: number, username: string | null, email: string | null][] = [
   [1, 'bob@example.com', null],
   [2, 'eve@old.example.com', 'eve@new.example.com'],
@@ -45,7 +45,7 @@ t.test('an account that the report says logs in does so at every endpoint, by ea
       t.equal(token.statusCode, 200, `/v1/token as ${name}`)
       t.equal((await tryPassword(service, name, 'four loud lanterns')).statusCode, 401, `another password of ${name}`)
     }
-    // Where a tutorial asks for a user name, somebody who has none is called by the address, and the other way round.
+    // Where a tutorial asks for a user name, users without one log in with their address, and vice versa.
     const [asUser, asAddress] = [username ?? email ?? '', email ?? username ?? '']
     for (const url of ['/token', '/api/user/login']) {
       t.equal(
@@ -65,7 +65,7 @@ t.test('an account that the report says logs in does so at every endpoint, by ea
   const swapped = await compat(service, '/login', { username: 'ordinary@example.com', password: PASSWORD })
   t.equal(swapped.statusCode, 401, 'a tutorial that asks for a user name takes no address of somebody who has one')
 
-  // Nobody else gets a name that an imported person has, in whichever column.
+  // No other user can take a name of an imported user, neither as a user name nor as an address.
   const strong = 'four louder lanterns'
   const taken = await service.post('/v1/register', { email: 'Bob@example.com', password: strong })
   t.match([taken.statusCode, taken.json().code], [409, 'email_taken'])
@@ -121,7 +121,7 @@ t.test('two processes cannot give one name to two accounts at once, in different
   const { startService } = await installation(t)
   const [one, other] = [await startService(), await startService()]
   const names = Array.from({ length: 20 }, (_, index) => `person${index}@example.com`)
-  // Few at a time: a connection is waited for no longer than two seconds.
+  // Few at a time: a statement waits for a connection for at most two seconds.
   for (let start = 0; start < names.length; start += PAIRS_AT_ONCE) {
     const pairs = names.slice(start, start + PAIRS_AT_ONCE).map(async (name) => {
       const added = [
@@ -184,14 +184,14 @@ t.test('of eight concurrent registrations of two names at most two succeed, and 
     ),
   )
   t.ok(answers.filter(({ statusCode }) => statusCode === 201).length <= 2)
-  // The hashes of a busy machine may be refused; names are not a reason for that.
+  // A busy machine may reject a hash with 503.
   const expected = new Set([undefined, 'username_taken', 'email_taken', 'hashing_overloaded'])
   for (const { statusCode, body } of answers) t.ok(expected.has(JSON.parse(body).code), `${statusCode} ${body}`)
 })
 
 type Inserting = { app: { database: Pick<Service['app']['database'], 'db' | 'tables'> } }
 
-/** Adds somebody as an import does, by the database's own rules alone. */
+/** Inserts a user as an import does, so that only the constraints of the database apply. */
 async function add({ app: { database } }: Inserting, names: object): Promise<void> {
   const rest = { passwordHash: '!', createdAt: 0, updatedAt: 0 }
   await database.db.insert(database.tables.users).values({ ...rest, ...names })
@@ -214,7 +214,7 @@ function form(service: Service, url: string, fields: Record<string, string>) {
   })
 }
 
-/** A tutorial's door, which has an OpenAPI document of its own. */
+/** A request to a tutorial's endpoint, which has its own OpenAPI document. */
 function compat({ app }: Service, url: string, payload: object) {
   return app.inject({ method: 'POST', url, payload })
 }

@@ -1,4 +1,4 @@
-// On SQLite alone: what is taken for a password or a hash.
+// On SQLite alone: the recognition of passwords and hashes does not depend on the database.
 
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,4 +1,4 @@
-// On PostgreSQL alone: a database of another system is read from it.
+// On PostgreSQL alone: the source is a PostgreSQL database.
 
 import { hash as bcryptHash } from '@node-rs/bcrypt'
 import t from 'tap'

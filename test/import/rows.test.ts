@@ -72,7 +72,7 @@ t.test('each row without an id is imported once, even if it equals another row',
   t.same(await titlesOf(service, 'todos', 'joon'), ['milk'], 'no row of another user')
 })
 
-/** An installation beside a source with two people, mina and joon, and what these statements put there. */
+/** An installation, and a source with two users, mina and joon, and with the rows of these statements. */
 async function source(t: Test, statements: string[]) {
   const place = await installation(t)
   const database = await openFile(t, place.file)

@@ -1,4 +1,4 @@
-// On SQLite alone: a source that is a SQLite file, and nothing is written.
+// On SQLite alone: the source is a SQLite file, and nothing is written.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -41,7 +41,7 @@ t.test('a transaction that was not committed is not read, and its journal stays'
   const file = join(folder, 'old.db')
   const database = await openFile(t, file)
   database.exec("create table users (id integer primary key, name text); insert into users values (1, 'mina')")
-  // With a cache of a page, the file itself is written to before the commit.
+  // With a cache of one page, SQLite writes to the database file before the commit.
   database.exec(`pragma cache_size = 1; begin; ${people(2, 20_000, 'cut off')}`)
   const cut = await temporaryFolder(t)
   for (const name of await readdir(folder)) await writeFile(join(cut, name), await readFile(join(folder, name)))

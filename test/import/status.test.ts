@@ -14,7 +14,7 @@ t.setTimeout(600_000)
 const PAST = '2023-05-05 10:00:00'
 const FUTURE = '2099-01-01T00:00:00Z'
 
-/** Columns that keep somebody out, each with what it says of most people and what it says of one. */
+/** Columns that can disable an account, each with its usual value and a value that disables the account. */
 const BARS: [column: string, usual: unknown, barred: unknown][] = [
   ['deleted_at', null, PAST],
   ['DeleteAt', 0, 1_656_155_025_123],
@@ -75,7 +75,7 @@ t.test('an account that a status column disables is disabled here, and the repor
   }
 })
 
-/** Values of a column that says who is active, and of one that says who is banned: who is let in. */
+/** Values, and whether they let a user log in: in a column for active users, and in a column for banned users. */
 const VALUES: [value: string, ifActive: boolean, ifBanned: boolean][] = [
   ...['0', '0.0', ' 0', '0x00', "b'0'", '\\0', '\\x00', 'f', 'False', 'false ', 'n', 'No', 'OFF'].map(no),
   ...['FAUX', 'FALSCH', 'falso', 'ЛОЖЬ', '아니오', 'いいえ', '否', 'Nein', '', ' ', 'NULL', '\\N', 'None', 'nan'].map(

@@ -1,4 +1,4 @@
-// On SQLite alone: how text is read from files.
+// On SQLite alone: the decoding of files does not depend on the database.
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ import { openFile } from '../support/sqlite.js'
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
 
-/** What --encoding takes, with a text that only this encoding writes so. */
+/** Values of --encoding, each with bytes and their text in this encoding. */
 const ENCODINGS: [label: string, bytes: string, text: string][] = [
   ['cp949', 'b1e8b9cc94ee', '김미뷁'],
   ['euc-kr', 'b1e8b9cc', '김미'],

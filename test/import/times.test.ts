@@ -4,7 +4,7 @@
 import t from 'tap'
 import { timeOf } from '../../src/import/dates.js'
 
-/** 2022-06-25 11:03:45 UTC, as it is written by databases, spreadsheets and programs. */
+/** 2022-06-25 11:03:45 UTC, as databases, spreadsheets and programs write it. */
 const SAME = [
   '2022-06-25 11:03:45',
   '2022-06-25T11:03:45',
@@ -34,7 +34,7 @@ const SAME = [
   '1656155025000000',
   '1656155025000000000',
 ]
-/** Of each of these nobody can tell which time it is, or whether it is one. */
+/** Texts that are ambiguous, or not a time at all. */
 const UNKNOWN = [
   '05/06/2022',
   '-1',

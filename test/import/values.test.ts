@@ -12,7 +12,7 @@ import { exactTextOf, isAbsent, textOf } from '../../src/import/values.js'
 import { temporaryFolder } from '../helper.js'
 import { openFile } from '../support/sqlite.js'
 
-// What the sources make of a value. That nobody gets another's rows by it is in import-ids.test.ts.
+// How the sources read a value. ids.test.ts checks that no user gets the rows of another.
 
 const BIG = '430628086183100417'
 

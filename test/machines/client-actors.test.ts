@@ -76,7 +76,7 @@ t.test(
     t.equal((await robot('GET', '/v1/users')).statusCode, 200)
     t.match((await robot('DELETE', `/v1/users/${mina.id}`)).json(), { status: 403, code: 'insufficient_scope' })
     t.equal((await robot('GET', '/v1/verify?scope=users:read')).headers['x-latchkey-scope'], 'users:read')
-    // As another process would see it, which has not heard of the change.
+    // As in another process, which has not polled the change yet.
     const { accounts } = service.app
     const actor = { clientId: 'robot', client: { ip: '192.0.2.1' } }
     await t.rejects(accounts.delete(mina.id, actor), { code: 'invalid_token' })
@@ -107,7 +107,7 @@ t.test('a client that exceeds its scope is in the audit log, once for each endpo
   const found = async () => (await boss.get('/v1/events?type=access.refused')).json().items
   await until(async () => (await found()).length >= 2)
   const refusals: { reason: string }[] = await found()
-  // They are recorded side by side, beside the answers.
+  // The events are recorded concurrently, independently of the responses.
   t.match(
     refusals.sort((a, b) => a.reason.localeCompare(b.reason)),
     [

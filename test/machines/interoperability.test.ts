@@ -1,6 +1,6 @@
-// On SQLite alone: what clients make of the protocol; tokens.test.ts runs on both.
+// On SQLite alone: how clients use the protocol; tokens.test.ts runs on both.
 
-// Clients that know nothing of Latchkey but its address: what they send, and what they make of the answers.
+// Clients that only know the address of Latchkey: what they send, and how they read the responses.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
@@ -17,10 +17,10 @@ import { freePort } from '../support/postgres-server.js'
 
 t.setTimeout(120_000)
 
-/** Debian's, for which the packages are; not whatever else is first in the path. */
+/** Debian's Python, for which the packages are installed. Another Python may come first in PATH. */
 const PYTHON = '/usr/bin/python3'
 const GO = '/usr/bin/go'
-/** Where Debian's packages of Go are. */
+/** The folder of Debian's Go packages. */
 const GO_PACKAGES = '/usr/share/gocode'
 const HTTP = { [oauth.allowInsecureRequests]: true }
 const PAIR = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -155,7 +155,7 @@ t.test('curl sends the secret by Basic without encoding it', async (t) => {
   t.match(JSON.parse(answer), { token_type: 'Bearer', scope: 'invoices:read' })
 })
 
-/** Why a test of a Python package is left out; false where the package is there. */
+/** Why a test of a Python package is skipped; false if the package is installed. */
 function missing(module: string): string | false {
   const { status } = spawnSync(PYTHON, ['-c', `import ${module}`])
   return status === 0 ? false : `${PYTHON} has no ${module}: apt-get install python3-${module.replace('_', '-')}`
@@ -177,7 +177,9 @@ async function run(command: string, args: string[], env = process.env): Promise<
   return stdout
 }
 
-/** A service on a port, whose issuer is its address, with a client that has a secret and one that signs. */
+/**
+ * A service on a port, whose issuer is its address, with a client that has a secret and a client that signs assertions.
+ */
 async function start(t: Test) {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`

@@ -282,7 +282,7 @@ interface Header {
   key?: KeyObject
 }
 
-/** An assertion of the client `signer`, right but for what is given. */
+/** An assertion of the client `signer`, valid except for these claims and this header. */
 function assertionOf(claims: Record<string, unknown>, header: Header = {}): Promise<string> {
   const { kid = 'kid' in header ? undefined : 'e1', alg = 'ES256', typ, key = EC.privateKey } = header
   const now = Math.floor(Date.now() / 1_000)
@@ -291,7 +291,7 @@ function assertionOf(claims: Record<string, unknown>, header: Header = {}): Prom
   return new SignJWT(given).setProtectedHeader({ alg, ...(kid && { kid }), ...(typ && { typ }) }).sign(key)
 }
 
-/** The old confusion: the public key as the secret of an HMAC. */
+/** Attack by algorithm confusion: the public key is used as the secret of an HMAC. */
 function hmacAssertion(): Promise<string> {
   const now = Math.floor(Date.now() / 1_000)
   const claims = { iss: 'signer', sub: 'signer', aud: ISSUER, exp: now + 60, jti: randomUUID() }

@@ -305,7 +305,7 @@ t.test('without mail, the API rejects invitations, and the command line gets the
   )
 })
 
-/** What each door answers to an account in each state: [off, optional, required]. */
+/** The response to each request, by state of the address, for EMAIL_VERIFICATION [off, optional, required]. */
 const DOORS: Record<string, [string, string, string]> = {
   'register with a free address': ['201', '201', '202'],
   'register with a confirmed address': ['409 email_taken', '409 email_taken', '202'],

@@ -12,7 +12,7 @@ import { type MailServer, type Received, startSmtp } from './servers.js'
 t.setTimeout(180_000)
 
 const ORIGIN = 'https://login.example.com'
-/** Whoever could choose the host of a link would be sent the token. */
+/** Attack: headers that change the host of a mailed link, so that the token is sent to the attacker. */
 const EVIL = {
   host: 'evil.example',
   'x-forwarded-host': 'evil.example',
@@ -27,11 +27,11 @@ const PAGES_AT_MOST = 300
 interface World {
   service: Service
   server: MailServer
-  /** Somebody whose address is confirmed. */
+  /** Registers a user with a confirmed address. */
   someone: (name: string) => Promise<Person>
 }
 
-/** How somebody comes to send each mail that holds a token or a code. */
+/** Triggers each mail that contains a token or a code. */
 const CAUSES: Record<string, (world: World) => Promise<unknown>> = {
   email_verification: ({ service }) => signUp(service, 'mina'),
   password_reset: async ({ service, someone }) => {
@@ -108,7 +108,7 @@ t.test('every mail that holds a token or a code', async (t) => {
 
   t.test('the tokens and codes of mails are in no log, metric, event or table', async (t) => {
     const { db, tables } = service.app.database
-    // A mail under way, whose token is made already.
+    // A mail that is not sent yet, although its token exists.
     await db.update(tables.throttle).set({ until: 0 })
     await service.post('/v1/password-reset/request', { email: 'joon@example.org' })
     const tablesNow = [tables.outbox, tables.oneTimeTokens, tables.events, tables.sessions, tables.throttle]
@@ -143,7 +143,7 @@ t.test('names and addresses cannot add a header or a recipient to a mail', async
   }
   t.same(await outboxOf(service), [])
 
-  // An import, or whoever writes to the table, may bring what no door takes.
+  // An import, or another writer to the table, can store texts that no endpoint accepts.
   const send = async (changes: { username?: string; name?: string; email?: string }, address: string) => {
     await db
       .update(tables.users)
@@ -204,7 +204,7 @@ function mailTo({ received }: MailServer, address: string): Received {
   return mail
 }
 
-/** What a mail could be used up for. */
+/** Everything that the use of a mailed token would change. */
 async function stateOf({ app }: Service) {
   const { db, tables } = app.database
   const { users, oneTimeTokens, sessions, outbox } = tables
@@ -216,7 +216,7 @@ async function stateOf({ app }: Service) {
   }
 }
 
-/** Opens these addresses and all that they link to, and sends every form that is met as it stands. */
+/** Opens these addresses and all that they link to, and submits every form unchanged. */
 async function crawl(service: Service, start: string[], headers: Record<string, string>) {
   const queue = [...start]
   const met = new Set(queue)

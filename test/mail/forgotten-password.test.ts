@@ -220,7 +220,7 @@ t.test('after three reset requests an hour for an address, no mail is sent, and 
   )
   await deliver(service)
   const mails = server.received.length + (await outboxOf(service)).length
-  // One that is replaced before it leaves is not sent.
+  // A mail that is replaced before it is sent is dropped.
   t.ok(mails >= 1 && mails <= 3, `${mails} mails`)
 })
 

@@ -2,17 +2,17 @@ import type { LightMyRequestResponse as Response } from 'fastify'
 import type { Service } from '../helper.js'
 import type { MailServer, Received } from './servers.js'
 
-/** Pages are there where nobody reads what travels. */
+/** The pages need an https address. */
 export const WITH_PAGES = { PUBLIC_URL: 'https://login.example.com' }
 
-/** The newest mail that a server took. */
+/** The newest mail that a server received. */
 export function newest({ received }: MailServer): Received {
   const mail = received.at(-1)
   if (mail === undefined) throw new Error('no mail has arrived')
   return mail
 }
 
-/** What a mail gives to its reader. */
+/** What a mail contains for its reader. */
 interface Gifts {
   link: string
   token: string
@@ -26,27 +26,30 @@ export function giftsOf({ mail }: Pick<Received, 'mail'>): Gifts {
   return { link, token: link === '' ? '' : (new URL(link).searchParams.get('token') ?? ''), code }
 }
 
-/** What the newest mail with a token or a code gives. Mails that leave at once arrive in any order, notices among them. */
+/**
+ * The newest link, token and code. Looks for a mail that has them: mails sent at the same time arrive in any order,
+ * notices included.
+ */
 export function newestGifts({ received }: MailServer): Gifts {
   const gifts = received.map(giftsOf).findLast(({ token, code }) => token !== '' || code !== '')
   if (gifts === undefined) throw new Error('no mail with a token or a code has arrived')
   return gifts
 }
 
-/** Opens a link as a browser does. */
+/** Opens a link as a browser would. */
 export function open({ app }: Service, link: string, headers: Record<string, string> = {}): Promise<Response> {
   const { pathname, search } = new URL(link)
   return app.inject({ method: 'GET', url: pathname + search, headers })
 }
 
-/** The forms of a page: where each goes, and its fields as they stand. */
+/** The forms of a page: the address of each, and its fields with their initial values. */
 export function formsOf(page: string): { action: string; fields: Record<string, string> }[] {
   return [...page.matchAll(/<form method="post" action="([^"]+)">(.*?)<\/form>/gs)].map(
     ([, action = '', inside = '']) => ({
       action,
       fields: Object.fromEntries(
         [...inside.matchAll(/<input ([^>]*)>/gs)]
-          // A box that is not ticked is not sent.
+          // A checkbox without a tick is not sent.
           .filter(([, attributes = '']) => !attributes.includes('type="checkbox"'))
           .map(([, attributes = '']) => [
             /name="([^"]*)"/.exec(attributes)?.[1] ?? '',
@@ -57,7 +60,7 @@ export function formsOf(page: string): { action: string; fields: Record<string, 
   )
 }
 
-/** Sends a form as a browser does. */
+/** Submits a form as a browser would. */
 export function submit(
   { app }: Service,
   action: string,
@@ -72,7 +75,7 @@ export function submit(
   })
 }
 
-/** What a mail scanner does: it opens the link, and sends every form of the page as it stands. */
+/** Acts like a mail scanner: opens the link, and submits every form of the page unchanged. */
 export async function scan(service: Service, link: string): Promise<void> {
   const page = await open(service, link)
   for (const { action, fields } of formsOf(page.body)) await submit(service, action, fields)

@@ -131,7 +131,7 @@ async function start(t: Test) {
   return { server, service: await startMailing(t, server, { ...WITH_PAGES, EMAIL_LOGIN: 'on' }) }
 }
 
-/** Registers somebody who has confirmed the address already. Returns their id. */
+/** Registers a user with a confirmed address. Returns the user's id. */
 async function registerConfirmed(service: Service, username: string, email: string): Promise<number> {
   const id = await register(service, username, email)
   const { db, tables } = service.app.database

@@ -222,7 +222,7 @@ t.test('after a mail server refuses, breaks off or never answers, the mail is tr
     socket.write('220 hello\r\n')
     socket.on('data', (data) => (/^EHLO/.test(data.toString()) ? socket.write('250 ok\r\n') : socket.destroy()))
   })
-  // Cut off by the end of the process: a greeting may take ten seconds.
+  // Sends no greeting, for which a client waits up to ten seconds: the end of the process aborts the delivery.
   let reached = () => {}
   const silent = await startRaw(t, () => reached())
   for (const port of [1, dead, stops, silent]) {

@@ -16,15 +16,15 @@ export interface Received {
   user: unknown
 }
 
-/** A real SMTP server that keeps what it takes. */
+/** A real SMTP server that stores the mails it receives. */
 export interface MailServer {
   port: number
   received: Received[]
-  /** Connections that were opened. */
+  /** The number of connections so far. */
   connections: number
 }
 
-/** Starts an SMTP server; without options it takes everything in the clear. */
+/** Starts an SMTP server. By default it accepts every mail without TLS. */
 export async function startSmtp(t: Test, options: SMTPServerOptions = {}, host = '127.0.0.1'): Promise<MailServer> {
   const state: MailServer = { port: 0, received: [], connections: 0 }
   const server = new SMTPServer({
@@ -40,7 +40,7 @@ export async function startSmtp(t: Test, options: SMTPServerOptions = {}, host =
       try {
         for await (const chunk of stream) chunks.push(chunk as Buffer)
       } catch (error) {
-        // A client that is killed in the middle of a mail has sent none.
+        // A client that is killed in the middle of a mail has not sent it.
         return callback(error as Error)
       }
       const raw = Buffer.concat(chunks)
@@ -56,7 +56,7 @@ export async function startSmtp(t: Test, options: SMTPServerOptions = {}, host =
     },
     ...options,
   })
-  // A handshake that fails would else end this process.
+  // Without a handler, a failed TLS handshake would crash this process.
   server.on('error', () => {})
   await new Promise<void>((resolve) => server.listen(0, host, resolve))
   t.teardown(() => new Promise<void>((resolve) => server.close(() => resolve())))
@@ -64,7 +64,7 @@ export async function startSmtp(t: Test, options: SMTPServerOptions = {}, host =
   return state
 }
 
-/** A server that does with each connection what it is told, which may be nothing. Returns its port. */
+/** A TCP server that passes each connection to this function. Returns its port. */
 export async function startRaw(t: Test, onConnection: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -80,7 +80,7 @@ export async function startRaw(t: Test, onConnection: (socket: Socket) => void):
   return (server.address() as AddressInfo).port
 }
 
-/** A certificate for localhost that nobody has signed. */
+/** A self-signed certificate for localhost. */
 export async function makeCertificate(t: Test, name = 'localhost') {
   const folder = await temporaryFolder(t)
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]

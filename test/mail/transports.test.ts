@@ -85,7 +85,7 @@ t.test('off this machine, no password and no mail is sent without TLS and a good
   t.same(logIns, [])
 })
 
-/** Takes every log-in. */
+/** Accepts and records every log-in. */
 function hearLogIns() {
   const logIns: string[] = []
   const onAuth: SMTPServerOptions['onAuth'] = ({ username, password }, _session, done) => {

@@ -8,7 +8,7 @@ import { type MailServer, startSmtp } from './servers.js'
 
 t.setTimeout(180_000)
 
-// One after the other, all that mail is for. TRANSCRIPT=1 prints what is sent and answered.
+// All uses of mail, one after the other. TRANSCRIPT=1 prints the requests, responses and mails.
 
 const ADDRESS = 'mina@example.org'
 const NEW_ADDRESS = 'mina@example.net'
@@ -100,13 +100,13 @@ t.test('without mail, the command line prints the invitation token', async (t) =
   )
 })
 
-/** As a client does that is told to come again: a machine that is busy has no turn for a hash within two seconds. */
+/** Repeats a request that gets 503: on a busy machine, a hash may wait for more than two seconds. */
 async function again(send: () => Promise<Response>): Promise<Response> {
   const answer = await send()
   return answer.statusCode === 503 ? again(send) : answer
 }
 
-/** Notes what goes over the wire, without secrets. */
+/** Records requests, responses and mails, without secrets. */
 function scribe(t: Test, service: Service, server: MailServer) {
   const says = (line: string) => {
     if (process.env.TRANSCRIPT) t.comment(line)

@@ -350,7 +350,7 @@ function leaves(service: Service, query: Record<string, string>, cookie = ''): P
   return service.app.inject({ url: `/account/logout?${new URLSearchParams(query)}`, headers: { cookie } })
 }
 
-/** With an address for after the log-out, and an id_token of mina. */
+/** With a post-logout redirect URI, and with an id_token of mina as the hint. */
 async function startWithHint(t: Test) {
   const started = await start(t)
   const { service } = started

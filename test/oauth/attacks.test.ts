@@ -2,7 +2,7 @@ import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
 import { asks, cookieOf, FORM, GOOD, logIn, OURS, posts, sessionOn, start } from './shop.js'
 
-// What the tests of the flow do not try on their way.
+// Attacks that the tests of the flow do not cover.
 
 t.setTimeout(120_000)
 
@@ -92,7 +92,7 @@ t.test('pages and redirects are not cached and send no Referer to other sites; p
 
 t.test('a flood of unauthenticated requests adds no row to any table', async (t) => {
   const { service } = await start(t)
-  // The key of id_tokens is made beside, with the first client.
+  // Without the signing keys: the key for id_tokens is created in the background, with the first client.
   const { signingKeys: _keys, ...tables } = service.app.database.tables
   const { db } = service.app.database
   const counts = async () =>

@@ -238,7 +238,7 @@ t.test('the log-in page redirects to pages of the account only', async (t) => {
   }
 })
 
-/** The newest live session of a browser. */
+/** The newest live browser session of a user. */
 async function browserOf({ app }: Service, userId: number): Promise<string> {
   const { db, tables } = app.database
   const rows = await db.select().from(tables.sessions).where(eq(tables.sessions.userId, userId))

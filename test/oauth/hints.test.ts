@@ -29,7 +29,7 @@ t.setTimeout(120_000)
 
 const APP = { client_id: 'app', redirect_uri: 'https://app.example/callback' }
 const THIRD = { client_id: 'third', redirect_uri: 'https://third.example/callback' }
-/** Requests by GET, and as many by POST, with the longest text of a parameter. */
+/** The number of requests by GET, and by POST, and the longest text of a parameter. */
 const RUNS = 150
 const LONGEST = 1_500
 
@@ -222,7 +222,7 @@ function refuses(t: Test, answer: Response, hint: string, what: string): void {
   t.same([codeOf(answer), headers['set-cookie']], [undefined, undefined], what)
 }
 
-/** Agrees to what a client of others asks for. */
+/** Gives consent to a third-party client. */
 function agrees(
   service: Service,
   query: Record<string, string>,
@@ -231,7 +231,7 @@ function agrees(
   return posts(service, { ...GOOD, ...query }, { consent: 'yes', session }, { ...OURS, cookie })
 }
 
-/** A browser that mina has logged in with, and the id_token that a client got. */
+/** A browser in which mina has logged in, and the id_token that a client received. */
 async function hintOf(service: Service, client: Record<string, string> = {}) {
   const page = await logIn(service, { ...GOOD, ...client })
   const tokens = (await exchange(service, { ...client, code: answerOf(page).code })).json()

@@ -1,4 +1,4 @@
-// On SQLite alone: what clients make of the protocol; code-flow.test.ts runs on both.
+// On SQLite alone: how clients use the protocol; code-flow.test.ts runs on both.
 
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
@@ -125,7 +125,7 @@ t.test('openid-client and oauth4webapi refuse the nonce and the state of another
   const server = await oauth.processDiscoveryResponse(url, discovered)
   const shop = { client_id: 'shop' }
   const pkceCodeVerifier = client.randomPKCECodeVerifier()
-  // The challenge is the same throughout: the server has nothing to refuse, and only the client can tell two log-ins apart.
+  // All log-ins use the same challenge: the server has no reason to reject a swapped code, so the client must.
   const code_challenge = await client.calculatePKCECodeChallenge(pkceCodeVerifier)
   const begin = (state: string, nonce?: string) => {
     const query = { redirect_uri: BACK, scope: SCOPE, state, ...(nonce !== undefined && { nonce }) }
@@ -181,7 +181,7 @@ t.test('openid-client and oauth4webapi refuse the nonce and the state of another
   }
 })
 
-/** Why a library refuses, with the reasons behind the first. */
+/** The error of a library, with the messages of its causes. */
 async function refusalOf(answer: Promise<unknown>): Promise<string> {
   const reasons: string[] = []
   const error: unknown = await answer.then(
@@ -192,7 +192,7 @@ async function refusalOf(answer: Promise<unknown>): Promise<string> {
   return reasons.join(': ')
 }
 
-/** A service on a socket, a client of it, and a browser that mina logs in with where it is asked to. */
+/** A service on a socket, a client, and a browser in which mina logs in when asked. */
 async function start(t: Test, registration: Partial<Registration>) {
   const port = await freePort()
   const issuer = `http://localhost:${port}`
@@ -204,7 +204,7 @@ async function start(t: Test, registration: Partial<Registration>) {
     ...{ grant_types: ['authorization_code', 'refresh_token'], ...registration },
   })
   let cookie = ''
-  /** Where an address leads back to; a state of its own makes a wrong answer of it. */
+  /** The address that a request redirects to. `state` replaces the state, as in a forged response. */
   const visit = async (to: URL, state?: string): Promise<URL> => {
     const page = await fetch(to, { headers: { cookie }, redirect: 'manual' })
     const location = page.headers.get('location') ?? (await logIn(to))

@@ -125,7 +125,7 @@ t.test('an id_token is not accepted as an access token, and its key verifies onl
     t.notOk(access.some((key: { kid: string }) => key.kid === kid))
     t.equal(service.app.keys.find(kid), undefined)
   }
-  // Whoever writes to the database makes no key of access tokens out of one of id_tokens.
+  // Attack: an attacker who can write to the database must not turn a key for id_tokens into a key for access tokens.
   const { db, tables } = service.app.database
   const isOfIdTokens = and(eq(tables.signingKeys.use, 'id_token'), eq(tables.signingKeys.alg, 'ES256'))
   const [row] = await db.update(tables.signingKeys).set({ use: 'access' }).where(isOfIdTokens).returning()
@@ -253,7 +253,7 @@ async function startOpenId(t: Test) {
   return started
 }
 
-/** A log-in and the exchange of its code; with a cookie, without the log-in. */
+/** Logs in and exchanges the code. With a cookie, skips the log-in. */
 async function tokensOf(service: Service, change: Record<string, string>, cookie?: string) {
   const query = { ...GOOD, ...change }
   let code: string

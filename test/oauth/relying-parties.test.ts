@@ -1,4 +1,4 @@
-// On SQLite alone: what applications make of the protocol; code-flow.test.ts runs on both.
+// On SQLite alone: how applications use the protocol; code-flow.test.ts runs on both.
 
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
@@ -11,7 +11,7 @@ import { PASSWORD, startService, temporaryFolder } from '../helper.js'
 import { Visitor } from '../support/cookie-jar.js'
 import { registerClient } from '../support/oauth.js'
 
-// Applications as people write them, each in a process of its own, with somebody who logs in, looks at the account and logs out.
+// Typical applications, each in its own process. A user logs in, opens the account and logs out.
 
 t.setTimeout(120_000)
 
@@ -25,7 +25,7 @@ const WITHOUT_PYTHON = runs(PYTHON, '-c', 'import flask, authlib, requests')
 const WITHOUT_APACHE =
   existsSync(APACHE) && existsSync(MODULE) ? false : `no ${MODULE}: apt-get install libapache2-mod-auth-openidc`
 const SCOPE = 'openid profile email offline_access'
-/** The user that Apache becomes where root starts it. */
+/** The user that Apache switches to if root starts it. */
 const APACHE_USER = 'www-data'
 
 t.test('Flask with Authlib: log-in, UserInfo, refresh, log-out', { skip: WITHOUT_PYTHON }, async (t) => {
@@ -84,7 +84,10 @@ t.test('Apache with mod_auth_openidc: log-in, UserInfo, refresh, log-out', { ski
   t.match(visitor.page.body, 'name="password"', 'the browser is logged out, and the page asks again')
 })
 
-/** A service on a socket, an application that is its client, and mina at a browser. The port is the last word of the command. */
+/**
+ * A service on a socket, an application that is its client, and mina's browser. The port is the last argument of the
+ * command.
+ */
 async function start(t: Test, command: string[], registration: Partial<Registration> = {}) {
   const [here, port] = [await freePort(), await freePort()]
   const issuer = `http://localhost:${here}`
@@ -106,7 +109,7 @@ async function start(t: Test, command: string[], registration: Partial<Registrat
     return JSON.parse(visitor.page.body)
   }
   at.address = address
-  /** Opens the address at which the application begins, and logs in where it leads to. */
+  /** Opens the start address of the application, and logs in on the page that it leads to. */
   const logIn = async (path: string | undefined) => {
     if (path === undefined) await visitor.submit({})
     else await visitor.open(`${address}${path}`)

@@ -26,12 +26,12 @@ export function addressOf(query: Record<string, string | undefined>): string {
   return `/authorize?${new URLSearchParams(given)}`
 }
 
-/** Opens the address that a client sends its user to, in the browser that has this cookie. */
+/** Opens the authorization request of a client, in the browser that has this cookie. */
 export function asks(service: Service, change: Record<string, string | undefined>, cookie = ''): Promise<Response> {
   return service.app.inject({ url: addressOf({ ...GOOD, ...change }), headers: { cookie } })
 }
 
-/** Posts the form of the page: the password's, unless `form` is that of the second factor. */
+/** Submits the form of the page: the password form, unless `form` belongs to the second factor. */
 export function logIn(
   service: Service,
   query: Record<string, string | undefined>,
@@ -42,7 +42,7 @@ export function logIn(
   return posts(service, query, filled, headers)
 }
 
-/** Posts a form of a page that was opened at the address. */
+/** Submits a form of the page at this address. */
 export function posts(
   service: Service,
   query: Record<string, string | undefined>,
@@ -53,23 +53,23 @@ export function posts(
   return service.app.inject({ method: 'POST', url: addressOf(query), headers, payload })
 }
 
-/** The session that the page for consent asks. */
+/** The session in the form of the consent page. */
 export function sessionOn({ payload }: Response): string {
   return /name="session" value="([^"]+)"/.exec(payload)?.[1] ?? ''
 }
 
-/** The code that a browser is sent back with; undefined where it is sent nowhere, or without one. */
+/** The code in the address that a browser is redirected to; undefined without a redirect or without a code. */
 export function codeOf({ headers }: Response): string | undefined {
   return headers.location === undefined ? undefined : (new URL(headers.location).searchParams.get('code') ?? undefined)
 }
 
-/** What the client is told, by a redirect or by a page that goes on. */
+/** The error that the client receives, through a redirect or through a page that forwards to it. */
 export function errorOf({ headers }: Response): Record<string, string> {
   const to = headers.location ?? String(headers.refresh).replace(/^0;url=/, '')
   return Object.fromEntries(new URL(to).searchParams)
 }
 
-/** Where a page goes on to, and with what. */
+/** The address that a page forwards to, and the parameters in it. */
 export function answerOf({ headers, payload }: Response) {
   const url = new URL(String(headers.refresh).replace(/^0;url=/, ''))
   if (!payload.includes(url.href.replaceAll('&', '&#38;'))) throw new Error('The page has no link to where it goes on')
@@ -108,7 +108,7 @@ export async function start(t: Test, settings = {}) {
   return { service, mina: await service.signUp('mina'), secret }
 }
 
-/** The cookie that an answer sets, as the browser sends it back. */
+/** The cookie that a response sets, as the browser sends it back. */
 export function cookieOf({ headers }: Response): string {
   return String(headers['set-cookie']).split(';')[0] ?? ''
 }

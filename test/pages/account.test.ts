@@ -341,7 +341,7 @@ t.test('deleting an account requires the password and a ticked checkbox', async 
   t.equal(await sessionStatus(joon), ALIVE)
 })
 
-/** Somebody lets an application use their account. */
+/** Records a user's consent to an application. */
 async function allow({ app }: Service, userId: number, { id, name, scope }: Record<'id' | 'name' | 'scope', string>) {
   const known = app.knownClients.find(id)
   if (known === undefined) await app.clients.create(id, withDefaults({ client_name: name }), { id: null })
@@ -350,7 +350,7 @@ async function allow({ app }: Service, userId: number, { id, name, scope }: Reco
   await app.consents.grant(client, { userId, scope }, { ip: '127.0.0.1' })
 }
 
-/** Everything that the forms could have changed. */
+/** Everything that the forms could change. */
 async function stateOf({ app }: Service) {
   const { db, tables } = app.database
   const keys = await db.select({ id: tables.apiKeys.id, revokedAt: tables.apiKeys.expiresAt }).from(tables.apiKeys)
@@ -363,7 +363,7 @@ async function stateOf({ app }: Service) {
   return { users: await db.select().from(tables.users), sessions, keys, factors, consents, exports }
 }
 
-/** All log-ins are older than what counts as recent. */
+/** Makes all log-ins older than a recent log-in may be. */
 async function letMinutesPass({ app }: Service): Promise<void> {
   const { db, tables } = app.database
   await db

@@ -4,7 +4,7 @@ import { submit } from '../mail/links.js'
 
 const OURS = { 'sec-fetch-site': 'same-origin' }
 
-/** Somebody with a browser that is logged in. It follows no redirect. */
+/** A browser in which a user is logged in. It does not follow redirects. */
 export class Browser {
   constructor(
     readonly service: Service,

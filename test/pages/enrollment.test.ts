@@ -155,14 +155,14 @@ t.test('enrollment rejects other forms, invalid tickets and a secret that was no
   t.equal(foreign.statusCode, 403)
 })
 
-/** A service as it was before anybody needed a factor, and as it is after. */
+/** Two services on one database: one from before factors were required, and one that requires them. */
 async function start(t: Test, settings: Partial<Config> = { MFA: 'required' }) {
   const server = await startSmtp(t)
   const before = await startMailing(t, server, WITH_PAGES)
   return { server, before, after: await startSecond(t, before, settings) }
 }
 
-/** Sends the form of a page that has this deed. */
+/** Submits the form of a page with this `deed`. */
 function press(
   service: Service,
   page: Response,
@@ -176,7 +176,7 @@ function press(
   return submit(service, plain(form.action), { ...fields, ...typed }, headers)
 }
 
-/** What a browser reads in an attribute. */
+/** The text of an HTML attribute. */
 function plain(text: string): string {
   return text.replaceAll('&#38;', '&')
 }

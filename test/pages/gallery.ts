@@ -6,11 +6,11 @@ import { addTotp } from '../factors/people.js'
 import { addPasskey, SoftwarePasskey } from '../factors/software-passkey.js'
 import { PASSWORD, type Service } from '../helper.js'
 
-/** A page in one of its states: where it is, and what is typed there first. */
+/** A state of a page: its address, and the form that leads to the state. */
 export interface Sight {
   name: string
   url: string
-  /** What is typed, field by field, before the form is sent. */
+  /** The values to type, by field, before the form is submitted. */
   typed?: Record<string, string>
 }
 
@@ -19,7 +19,7 @@ export const AUTHORIZE = `/authorize?${new URLSearchParams({
   ...{ code_challenge: 'a'.repeat(43), code_challenge_method: 'S256' },
 })}`
 
-/** People, a client and links, and every page that is shown to people who are not logged in. */
+/** Creates users, a client and links. Returns every page that is displayed to users who are not logged in. */
 export async function sightsOf(service: Service): Promise<Sight[]> {
   const mina = await service.signUp('mina')
   const joon = await service.signUp('joon')
@@ -59,7 +59,7 @@ export async function sightsOf(service: Service): Promise<Sight[]> {
   ]
 }
 
-/** The pages of the account, for whoever is logged in by the first of them; it also asks who registered just before. */
+/** The pages of the account. The first one logs in, even if a user has just registered in this browser. */
 export const OWN_SIGHTS: readonly Sight[] = [
   { name: 'account', url: '/account/login?again=1', typed: { username: 'mina', password: PASSWORD } },
   { name: 'profile', url: '/account/profile', typed: { name: 'Mina Kim' } },
@@ -77,7 +77,7 @@ export const OWN_SIGHTS: readonly Sight[] = [
   { name: 'second factor begun', url: '/account/second-factor', typed: { name: 'Phone' } },
 ]
 
-/** Opens a page in its state. */
+/** Opens a page in this state. */
 export async function visit(page: Page, address: string, { url, typed }: Sight): Promise<void> {
   await page.goto(`${address}${url}`)
   if (typed === undefined) return
@@ -90,7 +90,7 @@ export const SHOP = {
   ...{ token_endpoint_auth_method: 'none' as const, first_party: true },
 }
 
-/** Two admins without a factor, one of whom has a confirmed address. Returns the link with which the other may add one. */
+/** Two admins without a factor, one of whom has a confirmed address. Returns the enrollment link of the other. */
 async function enrolling({ app }: Service): Promise<string> {
   const { db, tables } = app.database
   const add = (username: string, email?: string) =>
@@ -100,14 +100,14 @@ async function enrolling({ app }: Service): Promise<string> {
   return `/account/login?again=1&enroll=${(await app.enrollments.createLink(boss.id)).token}`
 }
 
-/** Somebody lets an application use their account. */
+/** Records a user's consent to an application. */
 async function allow({ app }: Service, userId: number, id: string): Promise<void> {
   const client = await app.knownClients.lookUp(id)
   if (client === undefined) throw new Error(`no client ${id}`)
   await app.consents.grant(client, { userId, scope: client.scopes.join(' ') }, { ip: '127.0.0.1' })
 }
 
-/** Somebody with a passkey and recovery codes, and somebody with a passkey alone. */
+/** A user with a passkey and recovery codes, and a user with only a passkey. */
 async function addPasskeys(service: Service): Promise<void> {
   const origin = service.app.config.PUBLIC_URL
   await addPasskey(await service.signUp('yuna'), new SoftwarePasskey(), { origin })

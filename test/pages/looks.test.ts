@@ -1,4 +1,4 @@
-// On SQLite alone: how pages look, which no database decides.
+// On SQLite alone: the look of pages does not depend on the database.
 
 import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
@@ -18,13 +18,13 @@ const LIMITS = { document: 20 * KIB, stylesheet: 8 * KIB, script: 6 * KIB, image
 
 const AXE = '/axe.js'
 
-/** What a page can get wrong in one scheme or language alone; all other rules are looked at once. */
+/** Rules that a page can break in a single colour scheme or language. All other rules are checked once. */
 const OF_BOTH = ['color-contrast', 'link-in-text-block', 'html-has-lang', 'label', 'button-name', 'link-name']
 
-// A busy machine takes minutes for what takes seconds.
+// A busy machine needs minutes instead of seconds.
 t.setTimeout(600_000)
 
-/** What happened while pages were open. */
+/** Faults and sizes seen while pages were open. */
 interface Log {
   faults: string[]
   sizes: Map<string, number>
@@ -48,7 +48,7 @@ t.test('every page is accessible, fits any screen, and loads from its own origin
       await visit(page, address, sight)
       await page.addScriptTag({ url: AXE })
       t.equal(await page.evaluate('document.documentElement.lang'), locale.slice(0, 2), sight.name)
-      // Each language has both schemes and both sizes, and between them the languages have all pairs.
+      // Each language uses both colour schemes and both sizes. Together, the languages cover all combinations.
       const isPhoneDark = locale === 'ko-KR'
       for (const size of [PHONE, DESKTOP]) {
         await page.setViewportSize(size)
@@ -69,7 +69,7 @@ t.test('every page is accessible, fits any screen, and loads from its own origin
   for (const [what, bytes] of log.sizes) t.comment(`${what}: ${bytes} bytes at most`)
 })
 
-/** Adds axe to what the service serves: Chromium compiles once what it fetches, and what it is told to evaluate on every page. */
+/** Serves axe as a file: Chromium compiles a fetched script once, but evaluated code on every page. */
 function serveAxe({ app: { server } }: Listening['service']): void {
   const [answer] = server.listeners('request')
   server.removeAllListeners('request').on('request', (request, response) => {
@@ -86,7 +86,7 @@ async function openPage(
   page.setDefaultTimeout(15_000)
   page.on('pageerror', (error) => log.faults.push(error.message))
   page.on('console', (message) => {
-    // The form again, with what is wrong, has the status 400.
+    // A form with an error is displayed with status 400.
     const isStatus = /the server responded with a status of 40[0-9]/.test(message.text())
     if (message.type() === 'error' && !isStatus) log.faults.push(`console: ${message.text()}`)
   })
@@ -94,7 +94,7 @@ async function openPage(
     if (!request.url().startsWith(`${address}/`)) log.faults.push(`request to ${request.url()}`)
   })
   page.on('response', (response) => {
-    // An answer that only leads on has nothing to show.
+    // A redirect displays nothing.
     if ((response.status() >= 300 && response.status() < 400) || response.url() === `${address}${AXE}`) return
     const type = response.request().resourceType()
     if (type === 'document' && response.headers()['content-security-policy'] !== PAGE_CSP) {
@@ -106,13 +106,13 @@ async function openPage(
         log.faults.push(`${response.url()} has ${body.length} bytes, as ${type}`)
       }
     })
-    // A body is no longer there once its page has been left.
+    // A body is no longer available once the browser has left the page.
     log.pending.push(measure.catch(() => {}))
   })
   return page
 }
 
-/** What is wrong with a page as it stands. */
+/** The faults of a page in its present state. */
 async function faultsOf(page: Page, rules: readonly string[]): Promise<string[]> {
   const options = rules.length === 0 ? {} : { runOnly: [...rules] }
   const { violations, passes } = (await page.evaluate(`axe.run(${JSON.stringify(options)})`)) as axe.AxeResults

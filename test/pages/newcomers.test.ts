@@ -196,7 +196,7 @@ t.test(
     const [second] = formsOf(half.body)
     t.match(second, { action: /^\/account\/login\?to=%2Faccount%2Fpassword$/, fields: { ticket: /./ } })
 
-    // A stray field makes no other form of a form, and no fault of the service.
+    // An unexpected field must neither select another form nor cause a 500.
     for (const stray of [{ email: 'mina@example.org' }, { email: 'mina@example.org', code: 'x'.repeat(5_000) }]) {
       const mixed = await submit(service, '/account/login', { username: 'mina', password: 'wrong', ...stray })
       t.equal(mixed.statusCode, 400)

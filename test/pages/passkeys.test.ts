@@ -1,4 +1,4 @@
-// On SQLite alone: the pages. test/factors holds passkeys against both databases.
+// On SQLite alone: the pages. test/factors tests passkeys on both databases.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -246,19 +246,19 @@ t.test(
   },
 )
 
-/** The device of a browser, as its person handles it. */
+/** The authenticator of a browser, as its user operates it. */
 function deviceOf(cdp: CDPSession, authenticatorId: string) {
   return {
-    /** Whether somebody touches it whenever it asks. */
+    /** Whether the user touches the authenticator whenever it asks. */
     isThere: (enabled: boolean) => cdp.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled }),
-    /** Whether it knows who that is. */
+    /** Whether the authenticator verifies the user. */
     isVerifying: (isUserVerified: boolean) => cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified }),
   }
 }
 
 type Device = ReturnType<typeof deviceOf>
 
-/** A page of a browser with a device for passkeys. */
+/** A page of a browser with a virtual authenticator. */
 async function openPage(t: Test) {
   const browser = await startBrowser(t)
   const page = await browser.newPage({ locale: 'en-US' })
@@ -275,12 +275,12 @@ async function openPage(t: Test) {
   return { page, faults, device: deviceOf(cdp, authenticatorId) }
 }
 
-/** Clicks what leads to another page. */
+/** Clicks a button that leads to another page. */
 async function click(page: Page, name: string): Promise<void> {
   await Promise.all([page.waitForNavigation(), page.getByRole('button', { name }).click()])
 }
 
-/** Clicks twice: the first time nobody touches the device, and then the page asks for nothing by itself any more. */
+/** Clicks twice: without a touch, the first request fails, and then the page no longer asks by itself. */
 async function show(page: Page, device: Device, name: string): Promise<void> {
   await page.getByRole('button', { name }).click()
   await device.isThere(true)
@@ -293,21 +293,21 @@ async function typePassword(page: Page): Promise<void> {
   await Promise.all([page.waitForNavigation(), page.locator('main form button').first().click()])
 }
 
-/** Nobody touches the device from then on: the page to log in asks by itself. */
+/** Turns off the touches first: the log-in page asks for a passkey by itself. */
 async function logOut(page: Page, origin: string, device: Device): Promise<void> {
   await device.isThere(false)
   await page.goto(`${origin}/account`)
   await click(page, 'Log out')
 }
 
-/** What a reader of screens would stumble over. */
+/** The accessibility faults of a page. */
 async function violations(page: Page): Promise<string[]> {
   await page.evaluate(axe.source)
   const { violations } = (await page.evaluate('axe.run()')) as axe.AxeResults
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
 }
 
-/** How the newest session of a browser was proved. */
+/** The authentication methods of the newest browser session. */
 async function amrOf({ app }: Service): Promise<string | null | undefined> {
   const { db, tables } = app.database
   const { sessions } = tables

@@ -1,4 +1,4 @@
-// On SQLite alone: pages ask no database.
+// On SQLite alone: pages do not depend on the database.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -192,7 +192,7 @@ t.test('every problem that a page can show has a Korean text', async (t) => {
   const codes = [...new Set(named)].filter((word): word is ProblemCode => Object.hasOwn(PROBLEMS, word))
   t.ok(codes.length > 20)
   const unsaid = sentenceOf(new Problem('request_timeout'), 'ko')
-  // The log-in goes on after the first two, and leads to itself after the others.
+  // The first two continue the log-in, and the others redirect to it.
   const led = ['mfa_required', 'mfa_enrollment_required', 'missing_token', 'invalid_token', 'reauthentication_required']
   const missing = codes.filter((code) => sentenceOf(new Problem(code), 'ko') === unsaid && !led.includes(code))
   t.same(missing, [])

@@ -12,7 +12,7 @@ import { StoredCosts } from '../../src/passwords/stored-costs.js'
 import { PASSWORD, startService } from '../helper.js'
 import { hashOf, setHash, tryPassword } from '../support/stored-hashes.js'
 
-/** The cheapest argon2id that may be set. */
+/** The cheapest argon2id that the settings allow. */
 const ARGON2ID = { PASSWORD_HASH: 'argon2id', ARGON2_MEMORY: '7MiB', ARGON2_PASSES: '5' }
 const PARAMETERS = { name: 'argon2id', memory: 7_168, passes: 5 } as const
 const BCRYPT = { name: 'bcrypt', cost: 4 } as const
@@ -61,7 +61,8 @@ t.test('a log-in upgrades a stored hash once, from bcrypt to argon2id and from a
 t.test('an argon2 hash with other parameters verifies, and the log-in replaces it', async (t) => {
   const service = await startService(t, ARGON2ID)
   const mina = await service.signUp('mina')
-  // The first three are of the reference implementation's own tests; the fourth of argon2-cffi, by its defaults.
+  // The first three are from the tests of the reference implementation; the fourth is from argon2-cffi with its
+  // defaults.
   const others = [
     '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc',
     '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4',
@@ -90,7 +91,8 @@ t.test(
     }
     t.equal(await hashOf(mina), before, 'the hash is of the NFKC form')
     t.equal((await tryPassword(mina, `${stem}fix`)).statusCode, 401)
-    // Another system, with the same parameters, hashed what it was given: the next log-in stores the NFKC.
+    // Another system hashed the password without NFKC, but with the same parameters: the next log-in stores the NFKC
+    // form.
     const asTyped = argon2HashSync('les e\u0301te\u0301s', { memoryCost: 7_168, timeCost: 5 })
     t.match(asTyped, OWN_ARGON2ID)
     await setHash(mina, asTyped)
@@ -140,7 +142,10 @@ for (const [module, hash, verify] of [
   })
 }
 
-/** Processor time of a wrong password, in milliseconds: the least of a few, which other work does not make less. */
+/**
+ * CPU time to verify a wrong password, in milliseconds: the minimum of several runs, because other load only adds to
+ * it.
+ */
 function costOf(stored: string | undefined, scheme: Parameters<typeof verifyPassword>[2]): number {
   const costs = Array.from({ length: 7 }, () => {
     const began = process.cpuUsage()
@@ -186,7 +191,7 @@ t.test('a wrong password is delayed by as much as the most expensive hash of an 
   await costs.look()
   const { restMs } = await passwords.verify(WRONG, undefined)
   t.ok(restMs > 20, 'a hash of argon2id of 7 MiB is far cheaper than bcrypt at cost 12')
-  // Other work on the machine makes single tries look dearer than they are; what was learned comes down again.
+  // Other load makes single tries look more expensive than they are; the measured costs decrease again.
   const restsOfDear: number[] = []
   const isLess = () => restsOfDear.some((rest) => rest < restMs / 2)
   while (restsOfDear.length < 30 && !isLess()) restsOfDear.push((await passwords.verify(WRONG, stored)).restMs)

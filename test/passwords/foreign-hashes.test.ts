@@ -8,10 +8,10 @@ import { formatOf } from '../../src/passwords/hashes.js'
 import { countBy, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { hashOf, setHash, tryPassword } from '../support/stored-hashes.js'
 
-// A hundred log-ins, some of them dear.
+// A hundred log-ins, some with expensive hashes.
 t.setTimeout(120_000)
 
-/** Made by werkzeug 2.2, passlib 1.7.4 and Django 3.2 (its later scrypt: by hashlib), all of this password. */
+/** Created by werkzeug 2.2, passlib 1.7.4 and Django 3.2 (its later scrypt by hashlib), all from this password. */
 const VECTOR_PASSWORD = 'correct horse 배터리'
 const VECTORS: { format: string; hash: string }[] = JSON.parse(
   readFileSync(join(packageRoot, 'test', 'passwords', 'foreign-hashes.json'), 'utf8'),
@@ -67,7 +67,7 @@ t.test('a stored hash that was tampered with matches no password', async (t) => 
   const service = await startService(t, { LOGIN_THROTTLE: 'off' })
   const mina = await service.signUp('mina')
   for (const { format, hash } of VECTORS) {
-    // Not the last character, of which base64 may ignore some bits.
+    // Not the last character, in which base64 may ignore some bits.
     const at = hash.length - 6
     await setHash(mina, `${hash.slice(0, at)}${hash[at] === 'a' ? 'b' : 'a'}${hash.slice(at + 1)}`)
     t.equal((await tryPassword(mina, VECTOR_PASSWORD)).statusCode, 401, format)
@@ -77,7 +77,7 @@ t.test('a stored hash that was tampered with matches no password', async (t) => 
 t.test('a foreign hash is tried with the password as it was typed, and then with its NFKC form', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
-  // hashlib.pbkdf2_hmac of 'ﬁve cafés' as given: a ligature and a combining accent, which NFKC both changes.
+  // A ligature and a combining accent: NFKC changes both.
   const typed = 'ﬁve cafe\u0301s of tea'
   const { pbkdf2Sync } = await import('node:crypto')
   for (const stored of [typed, typed.normalize('NFKC')]) {
@@ -178,7 +178,7 @@ t.test('a hash that argon2 or scrypt cannot compute counts as a wrong password',
     `$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHQ$${digest}`,
     `$argon2id$v=19$m=8,t=1,p=999$c2FsdHNhbHQ$${digest}`,
     `$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ1a$${digest}`,
-    // Within the bounds of work, and refused by OpenSSL: N must be less than 2^(16 r).
+    // Within the limits for work, but rejected by OpenSSL: N must be less than 2^(16 r).
     `scrypt:1048576:1:1$salt$${'ab'.repeat(64)}`,
     `$scrypt$ln=16,r=1,p=1$c2FsdA$${digest}`,
     `scrypt$65536$salt$1$1$${digest}=`,
@@ -188,7 +188,7 @@ t.test('a hash that argon2 or scrypt cannot compute counts as a wrong password',
   }
 })
 
-/** A busy machine turns away whoever waits for too long. */
+/** Repeats a log-in that a busy machine answers with 503. */
 async function tryUntilTaken(person: Person): ReturnType<typeof tryPassword> {
   const answer = await tryPassword(person, VECTOR_PASSWORD)
   return answer.statusCode === 503 ? tryUntilTaken(person) : answer

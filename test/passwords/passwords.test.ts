@@ -20,7 +20,7 @@ t.test('passwords are stored in the format of passlib, each with a salt of its o
 t.test('a hash made by passlib verifies', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
-  // Of passlib's own tests: passlib.hash.bcrypt_sha256, version 2.
+  // From the tests of passlib: passlib.hash.bcrypt_sha256, version 2.
   await setHash(mina, '$bcrypt-sha256$v=2,t=2b,r=5$5Hg1DKFqPE8C2aflZ5vVoe$wOK1VFFtS8IGTrGa7.h5fs0u84qyPbS')
   await service.logIn('mina', 'password')
   t.match(await hashOf(mina), OWN_FORMAT, 'the log-in replaced the hash with one of the configured cost')
@@ -53,7 +53,7 @@ t.test(
   async (t) => {
     const service = await startService(t)
     const mina = await service.signUp('mina')
-    // 600 bytes: 2a once counted a password's bytes in a single one.
+    // 600 bytes: old 2a implementations stored the length of a password in a single byte.
     const long = '열쇠'.repeat(100)
     const hash = await bcryptHash(long, 4)
     for (const prefix of ['$2a$', '$2b$', '$2y$']) {
@@ -61,7 +61,7 @@ t.test(
       t.equal((await tryPassword(mina, `x${long.slice(1)}`)).statusCode, 401)
       t.equal((await tryPassword(mina, long)).statusCode, 200, prefix)
     }
-    // The last character of a salt has four bits to spare, which some systems did not clear.
+    // The last character of a salt has four unused bits, which some systems did not clear.
     const spare: Record<string, string> = { '.': '/', O: 'P', e: 'f', u: 'v' }
     const last = hash.charAt(28)
     await setHash(mina, hash.slice(0, 28) + spare[last] + hash.slice(29))
@@ -96,7 +96,7 @@ t.test('twenty simultaneous log-ins of a user with a foreign hash all succeed, a
   const foreign = await bcryptHash(PASSWORD, 4)
   for (let round = 0; round < 3; round += 1) {
     await setHash(mina, foreign)
-    // A second upgrade would change the hash under a log-in that was just proven, and refuse its session.
+    // A second upgrade would change the hash after the password was verified, and the session would be rejected.
     const answers = await Promise.all(Array.from({ length: 20 }, () => tryPassword(mina, PASSWORD)))
     t.strictSame(
       countBy(answers, ({ statusCode }) => statusCode),

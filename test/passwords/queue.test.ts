@@ -1,4 +1,4 @@
-// On SQLite alone: the queue before the hash threads, which no database sees.
+// On SQLite alone: the queue for hash threads does not depend on the database.
 
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
@@ -9,7 +9,7 @@ import { listen } from '../support/wire.js'
 
 const TRIES = 10
 const WRONG = 'not the password'
-/** Of somebody else, one after the other, while a flood goes on. */
+/** Log-ins of another user, one after the other, during a flood. */
 const LOG_INS = 6
 
 t.setTimeout(240_000)
@@ -38,7 +38,8 @@ t.test('overload neither uses up nor extends the budget of failed log-ins', asyn
     }
     while (seen[429] === undefined) await tryAtOnce(6)
     t.ok(Number(seen[503]) > 0, 'there was overload')
-    // Near the end of the budget one is turned away for the sake of another that is given back; so the rest, one by one.
+    // Near the end of the budget, a try can get 429 because of a concurrent try that then gets 503 and returns its
+    // place. Therefore the remaining tries run one by one.
     const turnedAway = seen[429]
     while (seen[429] === turnedAway) await tryAtOnce(1)
     t.equal(seen[401], TRIES, username)
@@ -119,7 +120,7 @@ t.test('a waiting hash is skipped once its client has left, and frees its place 
   t.strictSame(done, ['patient', 'late'])
 })
 
-/** A queue whose hashes end when the test says so. */
+/** A queue whose hashes finish when the test says so. */
 function heldQueue(limit: number, slots = 1) {
   const queue = new HashQueue(limit, slots)
   const started: string[] = []
@@ -130,7 +131,7 @@ function heldQueue(limit: number, slots = 1) {
     queue,
     started,
     refused,
-    /** Asks for a hash, which `name` stands for. */
+    /** Queues a hash under this name. */
     async ask(name: string, turn: Turn = {}) {
       const work = () =>
         new Promise<void>((resolve) => {
@@ -249,7 +250,9 @@ t.test('many accounts of one network with the right password do not block log-in
   await floodWhileLoggingIn(t, service, { accounts: 12, connections: 24 })
 })
 
-/** Accounts that confirm their passwords without end, from one network, while somebody of another one logs in. */
+/**
+ * Floods the service with password confirmations of these accounts from one network, while a user logs in from another.
+ */
 async function floodWhileLoggingIn(
   t: Test,
   service: Service,

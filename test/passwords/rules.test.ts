@@ -1,4 +1,4 @@
-// On SQLite alone: what a password may be, which no database decides.
+// On SQLite alone: the rules for passwords do not depend on the database.
 
 import t from 'tap'
 import { PASSWORD, type Service, startService } from '../helper.js'
@@ -120,7 +120,8 @@ t.test(
 t.test('NUL, unpaired surrogates and undecodable bytes are rejected in passwords that are set or tried', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
-  // bcrypt repeats a short key with its NUL, and all half characters are one in UTF-8: different texts, one password.
+  // bcrypt repeats a short key with its NUL, and UTF-8 has one replacement for all lone surrogates: different texts
+  // would be the same password.
   const unclear = ['lantern\0lantern', '\0lanterns', 'lanterns\0', 'lanterns\ud83c', '\udfeelanterns', 'lanterns\ufffd']
   for (const password of unclear) {
     const set = await register(service, 'joon', password)
@@ -147,7 +148,7 @@ t.test('a password matches in any Unicode composition, and not with any other di
     { set: PASSWORD, tried: ` ${PASSWORD}`, status: 401 },
     { set: PASSWORD, tried: PASSWORD.replaceAll(' ', ''), status: 401 },
     { set: 'les étés à la mer', tried: 'les etes a la mer', status: 401 },
-    // bcrypt reads 72 bytes: 24 syllables of Korean.
+    // bcrypt reads 72 bytes, which are 24 Korean syllables.
     { set: `${long('x', 72)}b`, tried: `${long('x', 72)}c`, status: 401 },
     { set: `${long('x', 72)}b`, tried: long('x', 72), status: 401 },
     { set: `${long('가', 24)} 고요한 등불`, tried: `${long('가', 24)} 고요한 바다`, status: 401 },
@@ -163,7 +164,6 @@ t.test('a password matches in any Unicode composition, and not with any other di
   }
 })
 
-/** As many characters as asked for. */
 function long(character: string, length: number): string {
   return character.repeat(length)
 }

@@ -1,4 +1,4 @@
-// On SQLite alone: a format of hashes, which no database decides.
+// On SQLite alone: a format of hashes does not depend on the database.
 // In a process of its own: it measures the CPU time of its process.
 
 import { readFileSync } from 'node:fs'
@@ -15,7 +15,7 @@ const COST = 4
 const isRight = (password: string, stored: string) =>
   verifyPassword(password, stored, { name: 'bcrypt', cost: COST }).isRight
 
-/** The test vectors of Ulrich Drepper's specification, of both algorithms. */
+/** The test vectors for both algorithms in Ulrich Drepper's specification. */
 const PUBLISHED: [password: string, hash: string][] = [
   ['Hello world!', '$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5'],
   ['Hello world!', '$5$rounds=10000$saltstringsaltst$3xv.VbSHBb41AL9AvLeujZkZRBAwqFMz2.opqey6IcA'],
@@ -69,8 +69,8 @@ t.test('the test vectors of the specification verify, and other passwords do not
 })
 
 /**
- * Digests that crypt(3) of glibc made, by the length of the password from 0 to 200. 32 and 64 are the sizes of the two
- * digests, at whose multiples an implementation may lose a block.
+ * Digests created by crypt(3) of glibc, by the length of the password from 0 to 200. At multiples of 32 and 64, the
+ * sizes of the digests, a wrong implementation may lose a block.
  */
 const DIGESTS: Record<'sha256' | 'sha512', string[]> = JSON.parse(
   readFileSync(join(packageRoot, 'test', 'passwords', 'sha2-crypt.json'), 'utf8'),
@@ -104,13 +104,13 @@ t.test('a user with a SHA-crypt hash logs in with a password of 31 to 128 charac
 })
 
 t.test('the product of the rounds and the bytes of a password is bounded', async (t) => {
-  // A million rounds over kilobytes would take minutes: an answer within the time of this test is the proof.
+  // A million rounds over kilobytes would take minutes of CPU time.
   for (const [mark, length] of [
     [5, 43],
     [6, 86],
   ] as const) {
     const stored = `$${mark}$rounds=1000000$salt$${'a'.repeat(length)}`
-    // NFKC makes 8,448 bytes of the second, and the third has 768.
+    // NFKC expands the second password to 8,448 bytes, and the third has 768.
     for (const password of ['x'.repeat(60_000), '\ufdfa'.repeat(256), '가'.repeat(256)]) {
       const began = process.cpuUsage()
       t.equal(isRight(password, stored), false)

@@ -13,10 +13,10 @@ import { hashOf, setHash } from '../support/stored-hashes.js'
 
 t.setTimeout(300_000)
 
-/** Dear enough to be measured. */
+/** Expensive enough to be measured. */
 const COST = 8
 const SCHEME = { name: 'bcrypt', cost: COST } as const
-/** Some eight times as dear as bcrypt of that cost. */
+/** About eight times as expensive as bcrypt with this cost. */
 const ITERATIONS = 400_000
 const PASSWORD = 'correct horse lanterns'
 const DEAR = `pbkdf2:sha256:${ITERATIONS}$salt$${pbkdf2Sync(PASSWORD, 'salt', ITERATIONS, 32, 'sha256').toString('hex')}`
@@ -69,7 +69,7 @@ t.test('a service learns the cost of imported hashes, so that response times do 
   await new StoredCosts(app.database, app.passwords).look()
   t.ok((await restOf()) > 0, 'an unknown user name takes as long as the most expensive hash')
   t.ok((await restOf(await hashOf(joon))) > 0, 'a user with a hash of our own takes as long, too')
-  // Noise may hide what is there in one try, and cannot make it in five.
+  // Noise may hide the delay in one try, but hardly in five.
   let isAlike = false
   for (let n = 0; n < 5 && !isAlike; n += 1) {
     const [nobody, own, dear] = [await median('nobody'), await median('joon'), await median('mina')]

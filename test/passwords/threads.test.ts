@@ -16,7 +16,7 @@ const SKIP =
   process.platform !== 'linux'
     ? 'only Linux gives each thread a priority of its own'
     : getPriority() >= LOWER && 'this process has no higher priority than the threads are given'
-/** Before any thread that hashes has started; a runner may itself be at a lower priority. */
+/** Read before the first hash thread starts. A runner may itself have a lower priority. */
 const OWN = getPriority()
 const PASSWORD = 'three quiet lanterns'
 
@@ -82,7 +82,7 @@ t.test('a hash that takes too long counts as a wrong password, and its slot is f
   t.match(await patient.verify(PASSWORD, stored), { isRight: true })
 })
 
-/** Whether the process comes to take less than half of a processor, as it does when no thread is left that hashes. */
+/** Whether the process comes to use less than half of a processor, as it does when no thread hashes any more. */
 async function ends(): Promise<boolean> {
   for (let n = 0; n < 100; n += 1) {
     const before = process.cpuUsage()
@@ -93,7 +93,7 @@ async function ends(): Promise<boolean> {
   return false
 }
 
-/** As proc(5) has it: the 19th value of a thread's line, behind its name in parentheses. */
+/** The nice value, as proc(5) describes it: the 19th value of a thread's line, after its name in parentheses. */
 function niceOf(thread: string): number {
   const [, values = ''] = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8').split(') ')
   return Number(values.split(' ')[16])

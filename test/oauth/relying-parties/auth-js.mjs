@@ -1,4 +1,4 @@
-// An Express application that logs people in with Auth.js, and refreshes its tokens as the guide of Auth.js has it.
+// An Express application that logs users in with Auth.js, and refreshes its tokens as the guide of Auth.js shows.
 import { ExpressAuth, getSession } from '@auth/express'
 import express from 'express'
 
@@ -7,7 +7,7 @@ const here = `http://127.0.0.1:${PORT}`
 const scope = 'openid profile email offline_access'
 const metadata = await (await fetch(`${ISSUER}/.well-known/openid-configuration`)).json()
 
-/** Every look at the session refreshes it. */
+/** Every read of the session refreshes the tokens. */
 async function refreshed(token) {
   const fields = { grant_type: 'refresh_token', refresh_token: token.refresh_token }
   const headers = { authorization: `Basic ${btoa(`shop:${SECRET}`)}` }

@@ -1,4 +1,4 @@
-# A Flask application that logs people in as Authlib's documentation has it.
+# A Flask application that logs users in as Authlib's documentation shows.
 import os
 from urllib.parse import urlencode
 
@@ -49,7 +49,7 @@ def userinfo():
 
 @app.get("/refresh")
 def refresh():
-    # Authlib refreshes by itself what has expired.
+    # Authlib refreshes expired tokens by itself.
     before = session["token"]["access_token"]
     answer = oauth.latchkey.userinfo(token={**session["token"], "expires_at": 1})
     return jsonify(**answer, is_new=session["token"]["access_token"] != before)

@@ -1,4 +1,4 @@
-// An Express application that logs people in with passport-openidconnect, which has no PKCE: its client is exempt.
+// An Express application that logs users in with passport-openidconnect, which lacks PKCE: its client is exempt.
 import express from 'express'
 import session from 'express-session'
 import passport from 'passport'
