@@ -75,13 +75,14 @@ export class Consents {
     })
   }
 
-  /** Revokes a consent and ends the sessions of the client. @throws Problem not_found */
+  /** Revokes a consent, its unused codes and the sessions of the client. @throws Problem not_found */
   async revoke(userId: number, clientId: string, client: Client): Promise<void> {
-    const { consents } = this.#database.tables
+    const { consents, users } = this.#database.tables
     await this.#database.transaction(async (db) => {
-      // Locks the user row. A session insert of the client takes `FOR SHARE` on the same row, so a concurrent insert
-      // either fails or is visible to the update below.
-      await this.#lock(db, userId)
+      // Voids codes, also for a later, narrower consent. Locks the user row: a session insert of the client takes
+      // `FOR SHARE` on the same row, so a concurrent insert either fails or is visible to the update below.
+      const authVersion = sql`${users.authVersion} + 1`
+      await db.update(users).set({ authVersion }).where(eq(users.id, userId))
       const gone = await db.delete(consents).where(this.#is(userId, clientId)).returning({ id: consents.clientId })
       if (gone.length === 0) throw new Problem('not_found')
       const ended = await endSessionsWith(this.#database, db, { userId, clientId })

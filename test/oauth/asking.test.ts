@@ -226,6 +226,22 @@ t.test('a third-party client asks for consent once, and its user can revoke the 
   )
 })
 
+t.test('a code from before the consent was revoked is void, also after a new and narrower consent', async (t) => {
+  const { service, mina } = await start(t)
+  const cookie = cookieOf(await logIn(service, GOOD))
+  const agree = async (scope: string) => {
+    const query = { ...GOOD, ...THIRD, scope }
+    const session = sessionOn(await asks(service, query, cookie))
+    return answerOf(await posts(service, query, { consent: 'yes', session }, { ...OURS, cookie })).code
+  }
+  const [first, wide] = [await agree(THIRD.scope), codeOf(await asks(service, THIRD, cookie)) ?? '']
+  t.equal((await exchange(service, { ...third, code: first })).statusCode, 200)
+  t.equal((await mina.delete('/v1/me/apps/third')).statusCode, 204)
+  const narrow = await agree('openid')
+  t.match((await exchange(service, { ...third, code: wide })).json(), { error: 'invalid_grant' })
+  t.match((await exchange(service, { ...third, code: narrow })).json(), { scope: 'openid' })
+})
+
 t.test('consent is not accepted from another site, in another session or through a link', async (t) => {
   const { service, mina } = await start(t)
   await service.signUp('joon')
