@@ -13,8 +13,8 @@ export { temporaryFolder } from './support/databases.js'
 export const PASSWORD = 'three quiet lanterns'
 
 /**
- * A service with cheap hashes on an empty database of its own (SQLite, or PostgreSQL in that run), closed after the test. The test
- * fails if the log has a secret in it at any level: a password, a token, a hash or a key.
+ * A service with cheap hashes on a new and empty database (SQLite, or PostgreSQL in that run), closed after the test.
+ * The test fails if the log contains a secret at any level: a password, a token, a hash or a key.
  */
 export async function startService(t: Test, settings: Partial<Record<keyof Config, string>> = {}): Promise<Service> {
   const config = loadConfig({
@@ -37,10 +37,10 @@ export async function startService(t: Test, settings: Partial<Record<keyof Confi
   return new Service(app, contractOf(document))
 }
 
-/** The OpenAPI documents that were checked against their rules, by the settings that they come from. */
+/** The OpenAPI documents that passed their rules, by the settings of the app. */
 const documents = new Map<string, Record<string, unknown>>()
 
-/** Starts an app. Returns its document, which is the same for apps that differ in their database alone. */
+/** Starts an app. Returns its document, which is the same for apps that differ only in their database. */
 async function describedDocument(app: FastifyInstance): Promise<Record<string, unknown>> {
   const { DATABASE_URL, ...settings } = app.config
   const key = JSON.stringify([isPostgres(DATABASE_URL), settings])
@@ -78,14 +78,14 @@ export class Service {
     return this.request({ method: 'POST', url, headers, ...(payload !== undefined && { payload: payload as object }) })
   }
 
-  /** Registers a person, who is then logged in. */
+  /** Registers a user, who is then logged in. */
   async signUp(username: string): Promise<Person> {
     const response = await this.post('/v1/register', { username, password: PASSWORD })
     if (response.statusCode !== 201) throw new Error(`register: ${response.statusCode} ${response.payload}`)
     return new Person(this, response.json())
   }
 
-  /** Begins another session of a person. */
+  /** Starts another session of a user. */
   async logIn(username: string, password = PASSWORD): Promise<Person> {
     const response = await this.post('/v1/login', { username, password })
     if (response.statusCode !== 200) throw new Error(`login: ${response.statusCode} ${response.payload}`)
@@ -100,7 +100,7 @@ export interface LoginAnswer {
   expires_in: number
 }
 
-/** A person, whose requests carry the access token. */
+/** A user whose requests carry the access token. */
 export class Person {
   constructor(
     readonly service: Service,

@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file that a first start makes.
+// On SQLite alone: the commands run on a SQLite file.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -13,7 +13,7 @@ import { latchkey, nodeProcess, serving } from '../support/child.js'
 t.setTimeout(600_000)
 
 const SECRET = 'qM3v0zJ1Xy7Rk5wT9cLbN2sHdF8gPaUe'
-/** Of the ports that the standard of fetch blocks. */
+/** Some of the ports that the Fetch standard blocks. */
 const BLOCKED_PORTS = ['6000', '6566', '6665', '6666', '6667', '6668', '6669', '6697', '10080']
 
 t.test('commands end with the right exit code, and write to the right stream', async (t) => {
@@ -133,7 +133,8 @@ t.test('processes that start at the same moment on a new database file all succe
   const folder = await temporaryFolder(t)
   const built = (name: string) => JSON.stringify(pathToFileURL(join(packageRoot, 'dist-test', 'src', name)).href)
   const startAt = Date.now() + 2_000
-  // Everything is loaded before the moment comes, so that they meet where it hurts; several times, to meet for sure.
+  // The processes load everything first, so that they open each file at the same moment. Several rounds make a
+  // collision certain.
   const program = `
     const { openDatabase } = await import(${built('database/open.js')})
     const open = async (name) => (await openDatabase('sqlite:data/' + name, { migrate: true })).close()

@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file that a first start makes.
+// On SQLite alone: the processes run on a SQLite file.
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -81,7 +81,7 @@ t.test('a request cannot forge a line of the log', async (t) => {
     '{"forged":1}',
   ]
   for (const id of harmful) {
-    // A proxy that passes on what its client sent.
+    // A trusted proxy that forwards the X-Request-Id of its client.
     const answer = await exchange(trusting.port, lastRequest('GET /livez', `X-Request-Id: ${id}\r\n`))
     t.notMatch(answer, /forged|short|xxxxx/, JSON.stringify(id))
   }
@@ -115,7 +115,7 @@ t.test('LOG_LEVEL is the least level that is logged: requests at info, nothing a
   )
 })
 
-/** All lines that it wrote: the log is written aside of the requests, and is complete when the process is gone. */
+/** All log lines of a service. The log is written asynchronously, and is complete when the process has exited. */
 async function logOf(service: Child): Promise<Record<string, unknown>[]> {
   service.signal('SIGTERM')
   if ((await service.exit) !== 0) throw new Error(service.stderr)

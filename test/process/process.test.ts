@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file that a first start makes.
+// On SQLite alone: the processes run on a SQLite file.
 
 import { execFile } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'

@@ -1,4 +1,4 @@
-// On PostgreSQL alone: replicas in processes of their own.
+// On PostgreSQL alone: replicas in separate processes.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -13,7 +13,7 @@ import { until } from '../support/replica.js'
 
 t.setTimeout(240_000)
 
-/** Of four starts that meet at the lock of the migrations. */
+/** Rounds of four concurrent starts, which wait for the lock of the migrations. */
 const ROUNDS = 2
 
 t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {

@@ -22,7 +22,7 @@ t.test('a session that ends in one replica is rejected in the other within a sec
     delays.push(await until(isRefused))
   }
   t.comment(`refused after ${delays.join(', ')} ms`)
-  // What is promised is one second; the rest is for a busy machine.
+  // The service promises one second; the rest is for a busy machine.
   t.ok(Math.max(...delays) < 1_500)
 })
 
@@ -45,7 +45,7 @@ t.test('while the signing key changes in one replica, the other rejects no token
     refreshToken = refresh_token
     kids.add(JSON.parse(Buffer.from(token.split('.')[0], 'base64url').toString()).kid)
     statuses.push((await second.get('/v1/verify', bearer(token))).statusCode)
-    // The ten minutes in which a key is only published are over.
+    // Ends the ten minutes in which a key is published but does not sign yet.
     if (statuses.length === 10)
       await db
         .update(tables.signingKeys)

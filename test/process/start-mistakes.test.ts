@@ -1,4 +1,4 @@
-// On SQLite alone: a start that ends before the database, or on a SQLite file.
+// On SQLite alone: the starts fail before any query, or run on a SQLite file.
 
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -16,7 +16,7 @@ t.setTimeout(600_000)
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
 const LAST_PORT = 65_535
-/** A user who owns no file. */
+/** The id of a user who owns no file. */
 const NOBODY = 65_534
 const OLD_NODE =
   "data:text/javascript,Object.defineProperty(process,'versions',{value:{...process.versions,node:'18.20.8'}})"
@@ -26,7 +26,7 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
   t.teardown(close)
   const last = createServer()
   t.teardown(() => last.close())
-  // It may be taken already, which is as good.
+  // Another process may already occupy the port, which serves the test as well.
   await new Promise((resolve) => last.once('error', resolve).listen(LAST_PORT, '127.0.0.1', () => resolve(undefined)))
   const secret = 'a secret that is far too s'
   const cases: [args: string[], settings: Record<string, string>, code: number, says: RegExp][] = [
@@ -34,7 +34,7 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
     [['serve'], { PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* PORT=${port + 1}`)],
     [['serve'], { PORT: '0', METRICS_PORT: String(port) }, 1, new RegExp(`EADDRINUSE.* METRICS_PORT=${port + 1}`)],
     [['serve'], { PORT: String(LAST_PORT) }, 1, /EADDRINUSE.* PORT=8080\n/],
-    // TEST-NET-1 and .invalid are nobody's: RFC 5737, RFC 6761.
+    // No machine has these addresses: TEST-NET-1 (RFC 5737) and .invalid (RFC 6761).
     [['serve'], { HOST: '192.0.2.1' }, 1, /EADDRNOTAVAIL.*; HOST must be an address of this machine/],
     [['serve'], { HOST: 'host.invalid' }, 1, /getaddrinfo .*host\.invalid; HOST must be an address of this machine/],
     [['serve', '--port', '4000'], {}, 64, /settings are environment variables: PORT=4000 latchkey serve/],
@@ -175,7 +175,10 @@ t.test('latchkey config prints settings that the service accepts', async (t) => 
   t.same(await config(t, { settings: first }), first, 'the output is accepted as settings, and gives the same output')
 })
 
-/** Runs a line of sh in a folder; root, whom modes do not bind, as another user, who owns the folder from then on. */
+/**
+ * Runs a shell command in a folder. Root, for whom file modes do not count, runs it as another user, who becomes the
+ * owner of the folder.
+ */
 async function asNobody(folder: string, line: string) {
   const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
   if (user.uid !== undefined) await chown(folder, NOBODY, NOBODY)
@@ -189,11 +192,11 @@ async function ending(t: Test, args: string[], settings: Record<string, string>)
   return { code: await child.exit, stderr: child.stderr }
 }
 
-/** The settings in force, as `latchkey config` prints them. */
+/** The current settings, as `latchkey config` prints them. */
 async function config(t: Test, surroundings: { folder?: string; settings: Record<string, string> }) {
   const child = await latchkey(t, ['config'], surroundings)
   t.equal(await child.exit, 0, child.stderr)
-  // As a shell or a file .env takes them: a comment is none of them.
+  // As a shell or an .env file would read the output, without comments.
   const pairs = child.stdout
     .trimEnd()
     .split('\n')

@@ -1,4 +1,4 @@
-// On SQLite alone: the SQLite file that a first start makes.
+// On SQLite alone: the processes run on a SQLite file.
 
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -45,7 +45,7 @@ t.test('a connection that is idle after an answer does not delay the stop', asyn
   t.ok(Date.now() - startedAt < 8_000, 'sooner than the time-out')
 })
 
-// As browsers and load balancers open them, to have one at hand.
+// Browsers and load balancers open spare connections in advance.
 t.test('a connection on which nothing was ever sent does not delay the stop', async (t) => {
   const service = await serving(t)
   const client = await Client.connect(t, service)
@@ -92,7 +92,7 @@ t.test('SIGINT stops the service as well', async (t) => {
   t.equal(await service.exit, 0)
 })
 
-/** A client that sends what it is told, byte by byte, and keeps what it gets. */
+/** A client that sends exactly the given bytes, and keeps the text that it receives. */
 class Client {
   text = ''
 
@@ -114,7 +114,7 @@ class Client {
     this.socket.write(text)
   }
 
-  /** Everything but the body; the server has seen it when this resolves. */
+  /** Sends everything except the body. Resolves when the server has read the headers. */
   async beginRegistration(): Promise<void> {
     const headers = [
       'Host: x',

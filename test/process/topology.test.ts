@@ -1,4 +1,4 @@
-// On PostgreSQL alone: three replicas behind a proxy need a server.
+// On PostgreSQL alone: three replicas share a database server.
 
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,14 +9,17 @@ import { createDatabase, POSTGRES_ONLY, postgresSettings, SERVER_URL } from '../
 import { reasonNotToStartHaproxy, startHaproxy, startProxy } from '../support/proxy.js'
 import { until } from '../support/replica.js'
 
-// What compose.yaml and deploy/kubernetes describe, as processes: three replicas on one PostgreSQL behind a proxy.
+// The setup of compose.yaml and deploy/kubernetes, as processes: three replicas on one PostgreSQL server behind a
+// proxy.
 
 t.setTimeout(600_000)
 
 const REPLICAS = 3
 const NETWORK_TRIES = 100
 const CLIENTS = 8
-/** Of each client between two rounds: requests are always under way, and the replicas that start have the CPU for it. */
+/**
+ * The pause of each client between two rounds. Requests are always in flight, and starting replicas still get CPU time.
+ */
 const PAUSE_MS = 80
 
 const proxies = {
@@ -32,7 +35,7 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
       PUBLIC_URL: 'http://latchkey.test',
       LOG_LEVEL: 'error',
       TRUST_PROXY: '127.0.0.1',
-      // Longer than the proxy keeps a connection that nobody uses.
+      // Longer than the proxy keeps an idle connection.
       DRAIN_DELAY: '3s',
     }
     const replicas = await Promise.all(Array.from({ length: REPLICAS }, () => serving(t, { settings })))
@@ -134,11 +137,11 @@ for (const [name, { start, skip }] of Object.entries(proxies)) {
 
 interface Answer {
   status: number
-  // biome-ignore lint/suspicious/noExplicitAny: whatever an endpoint answers; the tests say what they expect of it.
+  // biome-ignore lint/suspicious/noExplicitAny: the body of any endpoint; each test checks what it expects.
   body: any
 }
 
-/** Somebody who calls from an address of their own; all of 127.0.0.0/8 is this machine. */
+/** A client with its own address: all of 127.0.0.0/8 belongs to this machine. */
 class Client {
   readonly #agent = new Agent({ keepAlive: true })
 

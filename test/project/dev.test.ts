@@ -21,7 +21,7 @@ t.test('npm run dev survives a syntax error, restarts after the repair, and ends
   const folder = await projectCopy(t)
   const settings = { PORT: '0', BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off', npm_config_update_notifier: 'false' }
   const env = { PATH: process.env.PATH, HOME: folder, ...settings }
-  // A group of its own, as a terminal gives it: Ctrl-C interrupts every process of it.
+  // A new process group, as in a terminal: Ctrl-C interrupts every process of the group.
   const dev = spawn('npm', ['run', 'dev'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   t.teardown(() => interrupt('SIGKILL'))
   const child = new Child(dev, folder)

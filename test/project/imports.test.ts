@@ -18,7 +18,7 @@ import { routes } from '../../src/routes.js'
 
 const LONGEST = 250
 const LONGEST_OF_THOSE = 300
-/** The longer one: the model that a resource is copied from, in one piece. */
+/** The exception: the file that new resources are copied from, which stays in one piece. */
 const LONGER = ['routes/v1/todos.ts']
 
 const files = readSources(SERVICE)
@@ -55,10 +55,10 @@ t.test('no file imports itself through other files', async (t) => {
   t.equal(circleOf(tools), undefined)
 })
 
-/** Floors whose files do not know each other: what one gives to another is a decorator. */
+/** Floors whose files do not import each other: they share values through decorators. */
 const APART: Floor[] = ['plugins', 'routes']
 
-/** Who alone may import from a floor. Routes are found, not imported. */
+/** The only floors that may import from a floor. Routes are loaded by path, not imported. */
 const KNOWN_TO: Partial<Record<Floor, Floor[]>> = {
   plugins: ['src/domain.ts', 'src/app.ts'],
   routes: [],
@@ -88,7 +88,7 @@ t.test('every file in routes/ is registered as a route, once', async (t) => {
   t.equal(new Set(routes).size, routes.length)
 })
 
-// However it is taken: tables.sessions, tables: { sessions }, const { sessions } = tables, or its name in SQL.
+// Every way to use the table: tables.sessions, tables: { sessions }, const { sessions } = tables, or its name in SQL.
 const SESSIONS_TABLE =
   /\btables\.sessions\b|\btables: \{[^}]*\bsessions\b|\{[^{}]*\bsessions\b[^{}]*\} = [^\n]*\btables\b|\b(from|into|update) sessions\b/
 
@@ -99,7 +99,7 @@ const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
     places: ['src/config/config.ts', 'src/config/environment.ts'],
   },
   { what: 'the table of sessions', pattern: SESSIONS_TABLE, places: ['src/sessions/'] },
-  // The names of columns, as the schema has them.
+  // The names of columns, from the schema.
   { what: 'SQL from text', pattern: /\bsql\.(raw|identifier)\b/, places: ['src/database/postgres/recorded.ts'] },
 ]
 
@@ -107,7 +107,7 @@ t.test('the environment, the sessions table and SQL from text are used in named 
   const code = files.filter(({ path }) => floorOf(path) !== 'drizzle')
   for (const { what, pattern, places } of KEPT_TO) {
     const found = code.filter(({ text }) => pattern.test(text)).map(({ path }) => path)
-    // A place is a file or a folder, and none of them may be there for nothing.
+    // A place is a file or a folder, and must contain a match.
     t.same(
       found.filter((path) => !places.some((place) => path.startsWith(place))),
       [],
@@ -128,7 +128,7 @@ t.test('no source file is longer than the line limit', async (t) => {
   }
 })
 
-/** What a file imports from above. */
+/** The imports of a file from a higher floor. */
 function upward({ path, imports }: Source): string[] {
   const height = (file: string) => FLOORS.indexOf(floorOf(file))
   return imports.filter((imported) => height(imported) > height(path))

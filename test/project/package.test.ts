@@ -1,4 +1,4 @@
-// On SQLite alone: what npm pack takes along.
+// On SQLite alone: the package runs on a SQLite file.
 
 import { execFile } from 'node:child_process'
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises'
@@ -18,7 +18,7 @@ const PACKED_MAX_BYTES = 8_000_000
 
 t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   const folder = await temporaryFolder(t)
-  // What is built is there already, and another test may be running it.
+  // Without scripts: the build exists already, and another test may be running it.
   const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder]
   const { stdout } = await run('npm', pack, { cwd: packageRoot })
   const [{ filename, size, files }] = JSON.parse(stdout)
@@ -35,7 +35,7 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   t.ok(installedFiles.length >= 2)
   for (const [, path = ''] of installedFiles) t.ok(paths.includes(path), `${path}, which the page names`)
 
-  // As npx lays it out, with the packages of this project in place of a download.
+  // The layout of npx, with the packages of this project instead of a download.
   const installed = join(folder, 'node_modules', 'latchkey')
   await mkdir(installed, { recursive: true })
   await run('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1'])
@@ -57,8 +57,8 @@ t.test('the tarball of npm pack runs in an empty folder', async (t) => {
   t.match(await readdir(join(folder, 'data')), ['latchkey.db'])
 })
 
-// npm would start node-gyp for it, fail where there is no Python, and leave the optional driver of SQLite out in silence. npm
-// itself loses this line of the lock file when it installs the package anew.
+// Without this line, npm starts node-gyp, which fails if Python is missing, and silently skips the optional SQLite
+// driver. npm itself drops the line from the lock file when it installs the package again.
 t.test('the lock file says that the SQLite driver is prebuilt', async (t) => {
   const { packages } = JSON.parse(await readFile(join(packageRoot, 'package-lock.json'), 'utf8'))
   t.equal(packages['node_modules/better-sqlite3'].gypfile, false)
@@ -108,7 +108,7 @@ t.test('no page tells readers to run a package of this name from the registry', 
   )
   const pages = ['README.md', 'README.ko.md', 'CONTRIBUTING.md', ...found.flat().filter((name) => name.endsWith('.md'))]
   for (const page of pages) {
-    // A tarball that is named is not the registry's.
+    // A command that names a tarball does not use the registry.
     const text = (await readFile(join(packageRoot, page), 'utf8')).replaceAll(/npx --package=\S+\.tgz"? latchkey/g, '')
     t.notMatch(text, /(npx|npm (install|i|exec|create)|pnpm \w+|yarn \w+)( -\S+)* latchkey(@\S+)?\b(?!-)/, page)
   }
@@ -128,7 +128,7 @@ async function sources(folder: string): Promise<string[]> {
   return names.filter((name) => /\.(ts|mjs)$/.test(name) && !/(^|\/)(node_modules|\.generated|clients)\//.test(name))
 }
 
-/** The packages whose modules a file imports, types as well. */
+/** The packages that a file imports, including type imports. */
 function packagesOf(text: string): string[] {
   const names = ts.preProcessFile(text, true, true).importedFiles.map(({ fileName }) => fileName)
   const others = names.filter((name) => !name.startsWith('.') && !isBuiltin(name))

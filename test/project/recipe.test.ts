@@ -1,4 +1,4 @@
-// On SQLite alone: a SQLite file.
+// On SQLite alone: the copy of the project runs on a SQLite file.
 
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,7 +10,7 @@ import { PASSWORD } from '../helper.js'
 import { nodeProcess } from '../support/child.js'
 import { projectCopy } from '../support/project.js'
 
-// docs/development.md, "Adding an owned resource", followed to the letter in a copy of the project, under a name that nobody has seen.
+// Follows "Adding an owned resource" in docs/development.md step by step, in a copy of the project, with a random name.
 
 t.setTimeout(300_000)
 const START_DEADLINE_MS = 60_000
@@ -40,7 +40,7 @@ t.test(
 
     const part = { extends: './tsconfig.json', include: [], files: ['src/app.ts'] }
     writeFileSync(join(folder, 'part.json'), JSON.stringify(part))
-    // Without the loaders that tap puts into every process of Node.
+    // Without NODE_OPTIONS, in which tap passes its loaders to every Node process.
     await Promise.all([
       t.resolves(
         run('env', ['-u', 'NODE_OPTIONS', 'node_modules/.bin/tsc', '--noEmit', '-p', 'part.json'], surroundings),

@@ -1,4 +1,4 @@
-// On SQLite alone: the engine is a word that is passed on.
+// On SQLite alone: the runner only passes the engine on.
 
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
@@ -6,12 +6,12 @@ import { promisify } from 'node:util'
 import t from 'tap'
 import { packageRoot } from '../../src/package.js'
 
-// A run of the tests that fails must say so by its exit code: CI looks at nothing else.
+// A failed run must have an exit code that says so: CI checks nothing else.
 
 t.setTimeout(240_000)
 const execute = promisify(execFile)
 
-// What hangs is waited for, most of half a minute: both of these runs begin now, and the others go on meanwhile.
+// A file that hangs takes almost half a minute to fail. Both of these runs start now, and the others run meanwhile.
 const MIXED = ['throws', 'rejects', 'hangs', 'fails']
 const hanging = run('hangs', '--timeout=2')
 const mixed = run('passes', ...MIXED, '--timeout=2')
@@ -38,12 +38,12 @@ t.test('failures of files that share a process are reported for each file', asyn
   )
 })
 
-// The package that starts PostgreSQL has hooks that end a process with 0. A server is not needed: nothing connects to it.
+// The package that starts PostgreSQL installs hooks that exit with 0. No server is needed, because nothing connects.
 t.test('a run that fails on PostgreSQL exits with 1', async (t) => {
   t.same(await run('fails', '--engine=postgres'), { code: 1, failed: ['test/project/fails.example.ts'] })
 })
 
-/** Runs example files; resolves to the exit code and the files that the last lines name. */
+/** Runs example files. Resolves to the exit code, and to the files that the last lines name as failed. */
 async function run(...args: string[]): Promise<{ code: number; failed: string[] }> {
   const command = ['scripts/test.mjs', '--built', '--kind=example', ...args]
   const env = { PATH: process.env.PATH, TEST_DATABASE_URL: 'postgres://127.0.0.1:9/none' }

@@ -41,7 +41,7 @@ t.test('every test that docs/faults.md names is there, and docs/faults.md names 
   }
 })
 
-/** As the title stands in the code: with the quotes that the formatter gives it. */
+/** The title as written in the code, with the quotes of the formatter. */
 function quoted(title: string): string {
   return title.includes("'") ? `"${title}"` : `'${title}'`
 }

@@ -1,3 +1,3 @@
-// Run by runner.test.ts: it ends before its first assertion.
+// Run by runner.test.ts: fails before its first assertion.
 
 throw new Error('This file cannot be run')

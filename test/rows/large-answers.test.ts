@@ -11,14 +11,16 @@ import { listen } from '../support/wire.js'
 
 t.setTimeout(400_000)
 
-/** 10,000 characters, 40 kB. */
+/** 10,000 characters of 4 bytes. */
 const LARGE = '\u{1F512}'.repeat(10_000)
-/** Each of these takes six bytes in JSON. */
+/** Each character takes six bytes in JSON. */
 const ESCAPED = '\u0001'.repeat(10_000)
 const PAGE_BYTES = 256 * 1_024
-/** What reads nothing is about memory, in a process on a SQLite file: a run on PostgreSQL would do the same again. */
+/**
+ * Clients that do not read are tested in a process on a SQLite file. A run on PostgreSQL would repeat the same tests.
+ */
 const ONCE = { skip: SQLITE_ONLY }
-/** The rows of somebody with large ones. */
+/** The number of large rows that an account has. */
 const ROWS = 150
 
 t.test('a page stops at 256 KiB, and its cursor leads to the remaining rows', async (t) => {
@@ -128,7 +130,7 @@ t.test(
 t.test('sixty connections of one account that do not read their answers do not fill the memory', ONCE, async (t) => {
   const { service, token, victim } = await largeLists(t)
   const before = residentMiB(service)
-  // 6 MB an answer of the tutorials' list, and 64 pages of 256 KiB on each of the other connections.
+  // 6 MB for each response of the tutorials' list, and 64 pages of 256 KiB on each of the other connections.
   const sockets = [
     ...Array.from({ length: 30 }, () => unread(t, service, listOf(token))),
     ...Array.from({ length: 30 }, () => unread(t, service, pageOf(token).repeat(64))),
@@ -180,7 +182,7 @@ t.test('requests of a client that has disconnected are dropped, and their answer
     await sleep(50)
     for (const socket of sockets) socket.destroy()
   }
-  // 3,840 pages of 256 KiB, had they all been made and kept.
+  // The service must not build and keep all 3,840 pages of 256 KiB.
   t.equal(await listed(service.address, token), ROWS)
   t.ok(residentMiB(service) < 420, `${residentMiB(service)} MiB`)
 })
@@ -222,7 +224,10 @@ function pageOf(token: string): string {
   return listOf(token).replace('/tutorials', '/v1/tutorials?limit=100')
 }
 
-/** How many rows the list has that somebody gets who reads it to its end, and asks again where the account's turn comes too late. */
+/**
+ * Reads the list to its end, and returns the number of large rows. Repeats a request that gets 503 because the account
+ * waited too long for its turn.
+ */
 async function listed(address: string, token: string): Promise<number> {
   const answer = await fetch(`${address}/tutorials`, { headers: { authorization: `Bearer ${token}` } })
   if (answer.status === 503) return listed(address, token)
@@ -241,7 +246,7 @@ async function allPages(person: Person, url: string): Promise<{ bytes: number; i
   return pages
 }
 
-/** A connection that has asked, and does not read. */
+/** A connection that sends requests and does not read. */
 function unread(t: Test, { port }: Child, bytes: string): Socket {
   const socket = connect(port, '127.0.0.1')
   t.teardown(() => void socket.destroy())
@@ -251,7 +256,7 @@ function unread(t: Test, { port }: Child, bytes: string): Socket {
   return socket
 }
 
-/** A connection that has asked, and reads. */
+/** A connection that sends requests and reads. */
 function read(t: Test, child: Child, bytes: string): { socket: Socket; pages(): number } {
   const socket = unread(t, child, bytes)
   let pages = 0

@@ -85,7 +85,7 @@ t.test('paging by cursor returns each of 45 rows once, whatever is added or dele
     seen.push(...items.map(({ title }) => title))
     next = next_cursor
     await add(mina, 3, joon)
-    // The row that the cursor stands for goes: the walk goes on all the same.
+    // Deletes the row of the cursor, which must still work.
     await mina.delete(`/v1/todos/${items.at(-1)?.id}`)
   }
   t.same(
@@ -171,7 +171,7 @@ function titles({ items }: Page): string[] {
   return items.map(({ title }) => title)
 }
 
-/** `todo 1` and so on, each followed by one of somebody else's. */
+/** `todo 1` and so on, each followed by a todo of another user. */
 async function add(person: Person, count: number, other?: Person): Promise<void> {
   for (let n = 1; n <= count; n += 1) {
     await person.post('/v1/todos', { title: `todo ${n}` })

@@ -33,7 +33,7 @@ t.test('an impossible or incomplete time is rejected', async (t) => {
   t.match((await mina.get('/v1/todos')).json().items, [{ due_at: null }])
 })
 
-// RFC 3339 allows what the language's own dates do not know; such a time must not become none without a word.
+// RFC 3339 allows times that JavaScript cannot parse. Such a time must not silently become null.
 t.test('a time at the edge of the format is rejected or stored, never silently dropped', async (t) => {
   const mina = await (await startService(t)).signUp('mina')
   const edges = ['2016-12-31T23:59:60Z', '2026-12-01T09:00:00+09', '2026-12-01T09:00:00+0900', '2026-12-01 09:00:00Z']

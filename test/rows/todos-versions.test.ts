@@ -82,7 +82,7 @@ t.test('If-None-Match: 304 with the ETag and without a body, until the row chang
   for (const header of [etag, `W/${etag}`, `"7", ${etag}`, '*']) {
     const answer = await mina.get(url, { 'if-none-match': header })
     t.equal(answer.statusCode, 304, header)
-    // Clients that believe it would wait for that many bytes.
+    // A client that trusts the header would wait for this many bytes.
     t.equal(answer.headers['content-length'], undefined)
     t.equal(answer.headers.etag, etag)
     t.equal(answer.body, '')

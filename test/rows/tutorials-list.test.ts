@@ -19,7 +19,7 @@ t.test('paging by cursor returns each of your rows once, and no row of another u
     seen.push(...items.map(({ name }) => name))
     next = next_cursor
     await add(mina, 2, joon)
-    // The row that the cursor stands for goes: the walk goes on all the same.
+    // Deletes the row of the cursor, which must still work.
     await mina.delete(`/v1/tutorials/${items.at(-1)?.id}`)
   }
   t.same(
@@ -80,7 +80,7 @@ async function page(person: Person, query = ''): Promise<Page> {
   return answer.json()
 }
 
-/** `tutorial 1` and so on, each followed by one of somebody else's. */
+/** `tutorial 1` and so on, each followed by a tutorial of another user. */
 async function add(person: Person, count: number, other?: Person): Promise<void> {
   for (let n = 1; n <= count; n += 1) {
     await person.post('/v1/tutorials', { name: `tutorial ${n}`, description: '' })

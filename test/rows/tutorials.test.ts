@@ -196,7 +196,7 @@ t.test('the tutorials of a deleted user are deleted, and a token that is still v
   t.match(await db.select({ name: tables.tutorials.name }).from(tables.tutorials), [{ name: "Joon's" }])
 })
 
-/** Mina's tutorial, whose address it gives, and Joon's. */
+/** A tutorial of Mina, with its path, and a tutorial of Joon. */
 async function twoPeople(t: Test) {
   const service = await startService(t)
   const [mina, joon]: [Person, Person] = [await service.signUp('mina'), await service.signUp('joon')]

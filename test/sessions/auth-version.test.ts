@@ -11,7 +11,7 @@ const CLIENT = { ip: '127.0.0.1' }
 interface Change {
   name: string
   do(people: { service: Service; mina: Person; boss: Person }): Promise<unknown>
-  /** Whether a log-in that proved the password before the change still begins a session. */
+  /** Whether a log-in whose password was verified before the change may still start a session. */
   letsIn: boolean
 }
 

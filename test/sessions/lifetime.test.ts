@@ -143,7 +143,7 @@ t.test('a session that ends for any reason ends in other processes within a seco
       if (performance.now() - endedAt > 10_000) throw new Error(`${name}: not in time`)
       await sleep(10)
     }
-    // What is promised is one second; the rest is for a busy machine.
+    // The service promises one second; the rest is for a busy machine.
     t.ok(performance.now() - endedAt < 1_500, name)
     t.match((await other.get('/v1/verify', there)).json(), { code: 'invalid_token' }, name)
     const { refresh_token } = victim.login
@@ -152,7 +152,7 @@ t.test('a session that ends for any reason ends in other processes within a seco
   t.equal((await other.get('/v1/verify', { authorization: `Bearer ${joon.token}` })).statusCode, 204)
 })
 
-/** A second process, as far as the database can tell: the same file and settings, nothing shared in memory. */
+/** A second replica in this process: the same database and settings, but no shared memory. */
 async function startSecond(t: Test, first: Service): Promise<Service> {
   const app = await buildApp(first.app.config)
   t.teardown(() => app.close())
@@ -171,7 +171,7 @@ function endingsOf({ app: { database } }: Service) {
 
 type Row = Partial<Service['app']['database']['tables']['sessions']['$inferInsert']>
 
-/** As many live sessions, made without a log-in each. */
+/** Inserts this many live sessions without a log-in for each. */
 async function addSessions({ app }: Service, count: number, row: Row): Promise<void> {
   const { db, tables } = app.database
   const [before, later] = [Date.now() - MINUTE, Date.now() + MINUTE]

@@ -119,7 +119,7 @@ t.test('when a log-out and a refresh run at once, the refreshed tokens are rejec
   t.strictSame([...seen].sort(), [200, 400], 'either came first in some rounds')
 })
 
-/** Lets other work of the process run so many times. */
+/** Yields to the event loop this many times. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await setImmediate()
 }

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { PASSWORD } from '../helper.js'
 import { type Listening, startListening } from '../support/listening.js'
 
-// An OAuth 2 library that knows nothing of Latchkey but its address.
+// Uses an OAuth 2 library that only knows the address of Latchkey.
 
 const client: oauth.Client = { client_id: 'a-first-party-app' }
 
@@ -29,7 +29,7 @@ t.test('an OAuth client discovers the endpoints, logs in with a password, and re
   )
   t.not(refreshed.access_token, tokens.access_token)
 
-  // What another service does with a token: it knows the issuer, and finds the keys.
+  // Verifies the token as another service would: it knows the issuer, and fetches the keys.
   const keys = createRemoteJWKSet(new URL(server.jwks_uri ?? ''), { [keysFetch]: fetch })
   const rules = {
     issuer,
@@ -87,7 +87,7 @@ t.test('an OAuth library reads rejections as OAuth 2 errors', async (t) => {
   })
 })
 
-/** What a promise is rejected with. */
+/** The reason that a promise is rejected with. */
 function refusal(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => new Error('It was not refused'),
@@ -100,7 +100,7 @@ interface Options {
   [oauth.customFetch]: (url: string, init: object) => Promise<Response>
 }
 
-/** A service whose PUBLIC_URL is where it really is. */
+/** A service whose PUBLIC_URL is its actual address. */
 async function startIssuer(t: Test): Promise<Listening & { issuer: string; options: Options }> {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`

@@ -172,7 +172,7 @@ t.test('refreshes do not extend a session beyond its absolute limit', async (t) 
   const born = await rowOf(mina)
   t.equal(born.expiresAt - born.createdAt, 120 * MINUTE_MS)
   t.equal(born.idleExpiresAt - born.createdAt, 60 * MINUTE_MS)
-  // As if it had been used all along until a minute before its end.
+  // As if the session had been used until a minute before its end.
   const expiresAt = Date.now() + MINUTE_MS
   await change(mina, { expiresAt })
   let token = mina.login.refresh_token

@@ -123,7 +123,7 @@ t.test('ending a session that is over, unknown or of another user returns 404', 
 t.test('an invalid session id ends no session', async (t) => {
   const { phone, laptop, joon } = await threeDevices(t)
   const id = sessionOf(laptop)
-  // An empty one must not be read as "all".
+  // An empty id must not be read as "all".
   t.match((await phone.delete('/v1/sessions/')).json(), { status: 404, code: 'not_found' })
   const malformed = ['1', '-', '*', '%00', '%20', 'null', 'current', '__proto__', `${id}x`, `${id}%20`, id.slice(1)]
   for (const text of [...malformed, id.replaceAll('-', ''), `${id},${sessionOf(joon)}`, "1'%20or%20'1'='1"]) {
@@ -167,7 +167,7 @@ t.test('a user agent is stored up to 256 characters', async (t) => {
   t.equal((await list(mina))[0]?.user_agent, 'a'.repeat(256))
 })
 
-/** Mina's three log-ins, and Joon's one. */
+/** Three log-ins of Mina, and one of Joon. */
 async function threeDevices(t: Test) {
   const service = await startService(t)
   const joon = await service.signUp('joon')
@@ -175,7 +175,7 @@ async function threeDevices(t: Test) {
   const devices: Person[] = []
   for (const device of ['phone/1', 'laptop/2', 'tablet/3']) {
     devices.push(await logInWith(service, 'mina', device))
-    // The order of two log-ins within the same millisecond is nobody's concern.
+    // Log-ins in the same millisecond have no defined order.
     await sleep(2)
   }
   const [phone, laptop, tablet] = devices as [Person, Person, Person]

@@ -10,7 +10,7 @@ t.setTimeout(120_000)
 const FIVE_MINUTES_S = 300
 const CHALLENGE = 'Bearer realm="latchkey", error="insufficient_user_authentication", max_age="300"'
 
-/** What nobody does by a token alone that is older than five minutes. */
+/** Operations that reject a token whose log-in is more than five minutes old. */
 const NEED_A_RECENT_LOGIN = [
   'addClientSecret',
   'createClient',
@@ -126,7 +126,7 @@ function usersNamed({ app: { database } }: Service, name: string) {
   return db.select().from(tables.users).where(eq(tables.users.username, name))
 }
 
-/** Lets the log-in of a person be an hour ago. */
+/** Moves the log-in of a user an hour into the past. */
 async function age({ app: { database } }: Service, person: Person): Promise<void> {
   const { db, tables } = database
   const id = String(claimsOf(person.token).sid)
@@ -141,7 +141,7 @@ async function start(t: Test) {
   const mina = await service.signUp('mina')
   const boss = await signUpAdmin(service, 'boss')
   const forge = await openForge(service, boss)
-  /** The token of a person as if they had logged in a little more than five minutes ago. */
+  /** A user's access token whose log-in is a little more than five minutes old. */
   const aged = async ({ token: own }: Person) =>
     token({ ...forge, claims: claimsOf(own) }, { auth_time: Math.floor(Date.now() / 1_000) - FIVE_MINUTES_S - 1 })
   return { service, mina, boss, aged }

@@ -134,7 +134,7 @@ t.test('unknown parameters are ignored, and names such as __proto__ are rejected
 t.test('an empty Basic header counts as no client, and a Basic header with a secret is rejected', async (t) => {
   const service = await startService(t)
   await service.signUp('mina')
-  // Swagger UI sends the first, OAuth libraries with a client_id and no secret the second.
+  // Swagger UI sends the first header; OAuth libraries with a client_id and no secret send the second.
   for (const client of [':', 'web:']) {
     t.equal((await ask(service, GOOD, basic(client))).statusCode, 200, client)
   }

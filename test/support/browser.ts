@@ -12,7 +12,7 @@ export const withoutBrowser = existsSync(CHROMIUM)
 
 /** Starts a browser, which is closed after the test. */
 export async function startBrowser(t: Test): Promise<Browser> {
-  // Nobody looks at it: a process of its own for drawing costs more than it draws.
+  // The pages are not displayed: a separate GPU process would cost more than it draws.
   const args = ['--headless', '--no-sandbox', '--no-first-run', '--in-process-gpu', ...QUIET]
   const browser = await chromium.launch({ executablePath: CHROMIUM, args })
   t.teardown(() => browser.close())

@@ -8,7 +8,9 @@ export interface Ended {
   stderr: string
 }
 
-/** Where a call's output goes. What tap prints meanwhile is outside of the call, and goes where it always does. */
+/**
+ * The output of the current call. What tap prints meanwhile is outside of the call, and goes to the original stream.
+ */
 const calls = new AsyncLocalStorage<Ended>()
 for (const name of ['stdout', 'stderr'] as const) {
   const stream = process[name]
@@ -32,8 +34,8 @@ interface Surroundings {
 let last: Promise<unknown> = Promise.resolve()
 
 /**
- * Calls the command line in this process, which spares the start of another: half a second. A process has one environment,
- * one working directory and one standard input, so calls wait for each other.
+ * Runs the command line in this process, which saves half a second for another process. A process has one environment,
+ * one working directory and one standard input, so calls run one after the other.
  */
 export function call(args: string[], surroundings: Surroundings): Promise<Ended> {
   const ended = last.then(() => callNow(args, surroundings))

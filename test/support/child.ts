@@ -7,7 +7,7 @@ import { packageRoot } from '../../src/package.js'
 import { temporaryFolder } from '../helper.js'
 
 const CLI = join(packageRoot, 'dist', 'src', 'cli.js')
-/** Starting takes a second on an idle machine. The test's own limit is what ends a wait. */
+/** A start takes a second on an idle machine. The test's own limit usually ends a wait. */
 const DEADLINE_MS = 120_000
 
 interface Surroundings {
@@ -19,7 +19,10 @@ interface Surroundings {
   descriptors?: number
 }
 
-/** Runs the built command in a process of its own, which ends with the test. Its environment is PATH and these settings. */
+/**
+ * Runs the built command in its own process, which is killed after the test. Its environment is PATH and these
+ * settings.
+ */
 export async function latchkey(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   if (!existsSync(CLI)) throw new Error(`${CLI} is missing: run npm run build first`)
   return nodeProcess(t, [...(surroundings.nodeOptions ?? []), CLI, ...args], surroundings)
@@ -107,7 +110,10 @@ export class Child {
     await this.exit
   }
 
-  /** Waits until standard output or standard error matches. @throws Error when the process has ended, or after the deadline */
+  /**
+   * Waits until standard output or standard error matches.
+   * @throws Error when the process has ended, or after the deadline
+   */
   async says(words: RegExp, deadlineMs = DEADLINE_MS): Promise<void> {
     const deadline = Date.now() + deadlineMs
     while (!words.test(this.stderr) && !words.test(this.stdout)) {

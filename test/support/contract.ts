@@ -24,9 +24,12 @@ export interface Contract {
   readonly checked: number
 }
 
-/** The description of an optional header begins so. */
+/** The description of an optional header starts with this word. */
 const CONDITIONAL = /^Only /
-/** Not in the document by intent: /docs, the documents themselves, the redirect to /docs, the metadata of an issuer with a path. */
+/**
+ * Deliberately undocumented: /docs, the documents themselves, the redirect to /docs, the metadata of an issuer with a
+ * path.
+ */
 const UNDOCUMENTED = /^\/(docs(\/.*)?|openapi(-3\.0|-compat)?\.json|\.well-known\/oauth-authorization-server\/.+)?$/
 const PROBLEM = '#/components/schemas/Problem'
 

@@ -12,14 +12,14 @@ import { openDatabase } from '../../src/database/open.js'
 export const SERVER_URL = process.env.TEST_DATABASE === 'postgres' ? process.env.TEST_DATABASE_URL : undefined
 
 /**
- * Connections to that server, kept until the process ends: to open one takes the server longer than to create a database or
- * to drop it.
+ * Connections to that server, kept until the process ends: a new connection costs the server more than to create or
+ * drop a database.
  */
 const keptConnections = new pg.Pool({ connectionString: SERVER_URL, idleTimeoutMillis: 0, allowExitOnIdle: true })
-// Without a listener, the end of the server would end this process.
+// Without a listener, the end of the server would crash this process.
 keptConnections.on('error', () => {})
 
-/** For `{ skip }` of tests of one engine. */
+/** Values of `skip` for tests of a single engine. */
 export const SQLITE_ONLY = SERVER_URL === undefined ? false : 'about SQLite alone'
 export const POSTGRES_ONLY = SERVER_URL === undefined ? 'needs PostgreSQL: npm run test:postgres' : false
 
@@ -30,8 +30,8 @@ export async function freshDatabase(t: Test): Promise<{ DATABASE_URL: string } &
 }
 
 /**
- * The settings of a migrated and unused database, which is deleted after the test. It is a copy of a template, which the code under
- * test migrates once in a process for SQLite, and once on a server for PostgreSQL.
+ * The settings of a migrated and unused database, which is deleted after the test. The database is a copy of a
+ * template, which the code under test migrates once per process for SQLite, and once per server for PostgreSQL.
  */
 export async function migratedDatabase(t: Test): Promise<{ DATABASE_URL: string } & Record<string, string>> {
   if (SERVER_URL === undefined) {
@@ -55,14 +55,17 @@ async function makeSqliteTemplate(): Promise<string> {
   return file
 }
 
-/** The name has a hash of the migrations, so that a server that outlives a run has a template for each set of them. */
+/**
+ * The name contains a hash of the migrations, so that a server that outlives a run has a template for each set of
+ * migrations.
+ */
 async function makePostgresTemplate(serverUrl: string): Promise<string> {
   const hashes = readMigrations('pg').map(({ hash }) => hash)
   const name = `latchkey_template_${createHash('sha256').update(hashes.join()).digest('hex').slice(0, 16)}`
   const client = new pg.Client({ connectionString: serverUrl })
   await client.connect()
   try {
-    // Processes that start at the same time wait for the first of them to make the template.
+    // Processes that start at the same time wait until the first of them has created the template.
     await client.query('select pg_advisory_lock(hashtext($1))', [name])
     const { rowCount } = await client.query('select from pg_database where datname = $1', [name])
     if (rowCount === 0) await migrateUnder(client, serverUrl, name)
@@ -72,7 +75,7 @@ async function makePostgresTemplate(serverUrl: string): Promise<string> {
   }
 }
 
-/** The template has another name until it is complete, so that a process that ends meanwhile leaves no half of one. */
+/** Builds the template under a temporary name, so that a process that exits meanwhile leaves no incomplete template. */
 async function migrateUnder(client: pg.Client, serverUrl: string, name: string): Promise<void> {
   const draft = `${name}_draft`
   await client.query(`drop database if exists ${draft} with (force)`)
@@ -89,8 +92,8 @@ export function postgresSettings(url: string) {
 }
 
 /**
- * A new database on a server. Returns its address. The files of the template are copied: PostgreSQL's own way, page by page through
- * the write-ahead log, takes four times the CPU.
+ * A new database on a server. Returns its address. Copies the files of the template: PostgreSQL's default, a copy of
+ * each page through the write-ahead log, takes four times the CPU time.
  */
 export async function createDatabase(
   t: Test,
@@ -105,7 +108,7 @@ export async function createDatabase(
   return url.href
 }
 
-/** Runs one statement, on a connection of its own unless it is one to the server of the run. */
+/** Runs a statement, on a new connection unless the server is the one of the run. */
 export async function onServer(url: string, statement: string): Promise<Record<string, unknown>[]> {
   if (url === SERVER_URL) return (await keptConnections.query(statement)).rows
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })

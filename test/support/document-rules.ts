@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import { packageRoot } from '../../src/package.js'
 
-// What an operation must say of itself before a client is generated from it, and the linters cannot ask: redocly.yaml and
-// .spectral.yaml hold the documents against the rest.
+// Rules for operations that client generators depend on, and that linters cannot check. redocly.yaml and .spectral.yaml
+// contain the other rules.
 
 interface Schema {
   $ref?: string
@@ -37,19 +37,25 @@ export interface Document {
   components: { schemas: Record<string, Schema> }
 }
 
-/** RFC 6749 says how the errors of these look and that unknown parameters are ignored; whatever else precedes it is a Problem. */
+/**
+ * RFC 6749 defines the errors of these operations, and lets them ignore unknown parameters. Errors from earlier steps
+ * are Problems.
+ */
 const OAUTH_ENDPOINTS = ['createToken', 'introspectToken', 'revokeToken']
 const OAUTH_REQUESTS = ['TokenRequest', 'TokenForm']
 const CAMEL_CASE = /^[a-z][a-z0-9]*([A-Z][a-z0-9]*)*$/
 const SNAKE_CASE = /^[a-z][a-z0-9]*(_[a-z0-9]+)*$/
-/** Of these schemas the names are not ours: WebAuthn level 3 has them so, and browsers read and write them. */
+/** WebAuthn level 3 defines the names in these schemas, which browsers read and write. */
 const OF_BROWSERS = /^(PasskeyCreationOptions|PasskeyRequestOptions|CreatedPasskey|ShownPasskey)\b/
 const REF = /^#\/components\/schemas\/(\w+)$/
 
-/** Documents that were found right, by their hash: most apps have the same ones. A build begins with an empty folder. */
+/**
+ * Documents that passed the rules, by their hash: most apps have the same documents. A build starts with an empty
+ * folder.
+ */
 const SOUND = join(packageRoot, 'dist-test', 'sound-documents')
 
-/** Refuses to start an app with an operation that says too little of itself. */
+/** Makes the start of an app fail if one of its operations is not fully described. */
 export function mustBeDescribed(app: FastifyInstance): void {
   app.addHook('onReady', async () => {
     const documents = [app.swagger(), app.openapiCompat()] as unknown as [Document, Document]
@@ -62,7 +68,10 @@ export function mustBeDescribed(app: FastifyInstance): void {
   })
 }
 
-/** What is wrong with the two documents: v1's in everything, the tutorials' in what is not fixed by the tutorials. */
+/**
+ * The flaws of the two documents: of v1's in every respect, of the tutorials' only where no tutorial defines the
+ * format.
+ */
 export function flawsOf(v1: Document, compat: Document): string[] {
   return [
     ...operationsOf(v1).flatMap(([name, operation]) => [
@@ -100,7 +109,7 @@ function flawsOfText(name: string, { operationId = '', responses }: Operation): 
   ]
 }
 
-/** Every status that can come is declared, and every error is a Problem. */
+/** Every possible status is declared, and every error is a Problem. */
 function flawsOfAnswers(name: string, operation: Operation): string[] {
   const { operationId, security, parameters = [], requestBody, responses } = operation
   const isOAuth = OAUTH_ENDPOINTS.includes(operationId ?? '')
@@ -108,7 +117,7 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
     500,
     503,
     ...(isOAuth ? [] : ['default']),
-    // 400: an Authorization header that cannot be read.
+    // 400: an unreadable Authorization header.
     ...(security?.length === 0 ? [] : [400, 401]),
     ...(requestBody ? [400, 413, 415] : []),
     ...(parameters.length > 0 ? [400] : []),
@@ -129,7 +138,7 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
   ]
 }
 
-/** Bodies are named, those of requests are closed, those of answers open; all are objects. */
+/** Bodies have names and are objects. Request bodies are closed, response bodies are open. */
 function flawsOfBodies(name: string, { requestBody, responses }: Operation, document: Document): string[] {
   const sent = Object.values(requestBody?.content ?? {})
   const answered = Object.values(responses).flatMap(({ content = {} }) => Object.values(content))
@@ -162,7 +171,7 @@ function flawsOfBodies(name: string, { requestBody, responses }: Operation, docu
   ]
 }
 
-/** Shapes that generated clients of every language understand. */
+/** Only schemas that generated clients of every language understand. */
 function flawsOfSchema(name: string, schema: Schema): string[] {
   return [
     ...['anyOf', 'oneOf', 'allOf', 'const', 'nullable', 'not'].flatMap((keyword) =>
@@ -183,13 +192,13 @@ function flawsOfSchema(name: string, schema: Schema): string[] {
   ]
 }
 
-/** An example of every body; whether it is a valid one, Redocly says. */
+/** Bodies without an example. Redocly checks whether the examples are valid. */
 function bodiesWithoutExample(document: Document): string[] {
   return operationsOf(document).flatMap(([name, { requestBody, responses }]) =>
     [requestBody ?? {}, ...Object.values(responses)]
       .flatMap(({ content = {} }) => Object.values(content))
       .flatMap(({ schema }) => {
-        // The tutorials' own: lists without a name, and errors of either of two shapes.
+        // Only in the tutorials: lists without a name, and errors with either of two schemas.
         const { items, anyOf } = schema as { items?: Schema; anyOf?: Schema[] }
         return [...(anyOf ?? [items ?? schema])].flatMap((part) =>
           unless(componentOf(part, document)?.examples?.length, `${name}: a body ${part.$ref ?? ''} has no example`),

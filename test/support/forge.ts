@@ -5,7 +5,10 @@ import { claimsOf, type Person, type Service } from '../helper.js'
 export type Seal = (input: string) => Buffer
 export type Claims = Record<string, unknown>
 
-/** What a forger may have, and the service's private key, with which a test makes a token that is wrong in exactly one place. */
+/**
+ * What an attacker may have, and the service's private key, with which a test creates tokens that are wrong in exactly
+ * one place.
+ */
 export interface Forge {
   kid: string
   pem: string
@@ -39,7 +42,7 @@ export function hmac(hash: string, secret: string): Seal {
   return (input) => createHmac(hash, secret).update(input).digest()
 }
 
-/** Opens the service's private key with the service's secret, from its database. */
+/** Decrypts the service's private key, which is in its database, with the service's secret. */
 export async function openForge({ app }: Service, person: Person): Promise<Forge> {
   const { db, tables } = app.database
   const [row] = await db.select().from(tables.signingKeys)

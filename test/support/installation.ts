@@ -16,7 +16,7 @@ export async function installation(t: Test, extra: Record<string, string> = {}) 
     folder,
     file: join(folder, 'old.db'),
     start,
-    /** Calls the command in this process, which takes half a second less than to start one. */
+    /** Calls the command in this process, which saves half a second. */
     run: (args: string[], more: Record<string, string> = {}) =>
       call(args, { settings: { ...settings, ...more }, folder }),
     startService: (more: Record<string, string> = {}) =>

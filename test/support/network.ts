@@ -1,14 +1,16 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 
-/** A network between the service and the server at `url`, which can stop to carry anything over the connections that there are. */
+/**
+ * A network between the service and the server at `url`. It can stop forwarding bytes and keep its connections open.
+ */
 export async function startNetwork(t: Test, url: string) {
   const address = new URL(url)
   const { hostname, port } = address
   const sockets = new Set<Socket>()
   let isHeld = false
   let last: string | undefined
-  // Otherwise Node would answer the end of a connection also while nothing is carried.
+  // Otherwise Node would answer the end of a connection even while no bytes are forwarded.
   const network = createServer({ allowHalfOpen: true }, (near) => {
     const far = connect({ port: Number(port), host: hostname, allowHalfOpen: true })
     carry(near, far)
@@ -35,7 +37,7 @@ export async function startNetwork(t: Test, url: string) {
     hold: () => {
       isHeld = true
     },
-    /** Holds once something with this text is to be carried. */
+    /** Stops forwarding when bytes with this text arrive. */
     holdAt: (text: string) => {
       last = text
     },

@@ -56,7 +56,7 @@ interface OpenApi {
   components: { schemas: Record<string, Schema> }
 }
 
-/** Every operation of both documents, so that a new operation is attacked from its first day. */
+/** Every operation of both documents, so that the attacks cover a new operation immediately. */
 export function operationsOf({ app }: Service): Operation[] {
   const documents = [app.swagger(), app.openapiCompat()] as unknown as [OpenApi, OpenApi]
   return documents.flatMap(({ paths, components }, index) =>
@@ -88,14 +88,16 @@ function alternatives(schema: Schema, components: Record<string, Schema>): Schem
 
 export type Hold = (operation: Operation, request: InjectOptions, response: Response) => void
 
-/** Returns a check of an answer against the document of its operation, which throws for what the document does not declare. */
+/**
+ * Returns a function that checks a response against the operation's document, and throws if it is not declared there.
+ */
 export function holderOf(service: Service): Hold {
   const compat = contractOf(service.app.openapiCompat() as Record<string, unknown>)
   return (operation, { method = 'GET', url }, { statusCode: status, headers, payload: body }) => {
     const path = String(url).split('?')[0] ?? ''
     const exchange = { method, path, status, headers, body }
     if (!operation.isCompat) return service.contract.check(exchange)
-    // A path that cannot be decoded or is too long is refused before routing, and an empty id makes another path.
+    // A path that is undecodable or too long is rejected before routing, and an empty id results in another path.
     const isUnrouted = status < 500 && /problem/.test(String(headers['content-type']))
     const isElsewhere = path.endsWith('/') && !operation.path.endsWith('/')
     if (!isUnrouted && !isElsewhere) compat.check(exchange)

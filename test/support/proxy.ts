@@ -17,8 +17,8 @@ const ASK_EVERY_MS = 200
 const STATUS_OF_NO_REPLICA = 502
 
 /**
- * A load balancer like that of Kubernetes: replicas whose /readyz is 200 get requests in turn, no request is sent twice, and
- * X-Forwarded-For has the client's address.
+ * A load balancer like that of Kubernetes: replicas whose /readyz is 200 get requests in turn, no request is sent
+ * twice, and X-Forwarded-For contains the client's address.
  */
 export async function startProxy(t: Test, replicas: string[]): Promise<string> {
   const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })
@@ -72,7 +72,7 @@ export async function reasonNotToStartHaproxy(): Promise<string | undefined> {
   )
 }
 
-/** HAProxy with the project's configuration; only its address and those of the replicas are replaced. */
+/** HAProxy with the project's configuration. Only the addresses of HAProxy and of the replicas are replaced. */
 export async function startHaproxy(t: Test, replicas: string[]): Promise<string> {
   const port = await freePort()
   const text = await readFile(join(packageRoot, 'deploy', 'haproxy', 'haproxy.cfg'), 'utf8')

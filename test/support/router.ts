@@ -5,7 +5,10 @@ export interface Route {
   path: string
 }
 
-/** find-my-way prints its routes as a tree of path segments, with methods behind the last segment of a route. */
+/**
+ * Parses the routes that find-my-way prints: a tree of path segments, with the methods after the last segment of a
+ * route.
+ */
 export function routesOf(app: FastifyInstance): Route[] {
   const parts: string[] = []
   return app

@@ -32,7 +32,10 @@ export function fileOf({ app }: Service): string {
   return app.config.DATABASE_URL.slice('sqlite:'.length)
 }
 
-/** Copies a SQLite file and its write-ahead log to another folder: of a running service, what a power failure would leave. */
+/**
+ * Copies a SQLite file and its write-ahead log to another folder. The copy of a running service is like the state after
+ * a power failure.
+ */
 export async function copyDatabase(file: string, folder: string): Promise<string> {
   for (const name of await readdir(dirname(file))) {
     // The -shm file is shared memory, which does not outlive the processes.

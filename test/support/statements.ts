@@ -5,15 +5,18 @@ import type { Test } from 'tap'
 import { loadDriver } from '../../src/database/sqlite/driver.js'
 import { packageRoot } from '../../src/package.js'
 
-/** The service's background statements (revocations, signing keys, costs of stored hashes, the outbox) and those of shared commits. */
+/**
+ * The service's background statements (revocations, signing keys, costs of stored hashes, the outbox), and the
+ * statements of shared commits.
+ */
 const OF_UPKEEP =
   /^(begin|commit|select max\("id"\)|select "password_hash" from "users"|with "due")|set_config|^set |revoked|signing_keys|"clients"|^select .* from "api_keys"/i
 
 type Method = (this: { source: string }, ...args: unknown[]) => unknown
 
 /**
- * Records the text of every statement that this process sends to a database of either engine, except background statements. Returns
- * a function that returns and forgets them.
+ * Records the text of every statement that this process sends to a database of either engine, except background
+ * statements. Returns a function that returns the texts and clears the record.
  */
 export async function hearStatements(t: Test): Promise<() => string[]> {
   let texts: string[] = []

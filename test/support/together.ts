@@ -4,13 +4,13 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Test } from 'tap'
 
-// Runs test files one after the other in this process: `node together.js <file>... -- <argument>...`. The packages, the service
-// and what is compiled of its documents are loaded once, which takes longer than most files.
+// Runs test files one after the other in this process: `node together.js <file>... -- <argument>...`. The packages, the
+// service and its compiled documents are loaded only once; loading them takes longer than most files.
 
-/** What a file asks of the root of its tests goes to a test of its own. */
+/** Methods of the root test. Calls from a file are passed to the file's own test. */
 const ASKED_OF_ROOT = ['test', 'setTimeout', 'before', 'beforeEach', 'afterEach', 'teardown'] as const
 const LIMIT_MS = Number(process.env.TAP_TIMEOUT) * 1_000
-/** How much later than a file its process may be late. */
+/** How much longer the process may take than a file. */
 const MARGIN_MS = 10_000
 
 const t = await loadTap()
@@ -29,8 +29,8 @@ for (const file of files.slice(0, files.indexOf('--'))) {
 }
 
 /**
- * tap has Node report every promise to it (async_hooks), to know which test an error belongs to that nobody catches. That took a
- * sixth of the CPU of a run. Here such an error belongs to the file that is running.
+ * tap makes Node report every promise (async_hooks), to find the test that an uncaught error belongs to. The reports
+ * took a sixth of the CPU time of a run. Here, an uncaught error belongs to the file that is running.
  */
 async function loadTap(): Promise<Test> {
   const { createHook } = asyncHooks
@@ -49,7 +49,7 @@ function takeTheRoot(own: Test): void {
   Reflect.set(t, 'setTimeout', (ms: number) => limit(own, ms))
 }
 
-/** The process may take as long as the file that runs in it. */
+/** The process may take as long as the file that it runs. */
 function limit(own: Test, ms: number): void {
   own.setTimeout(ms)
   root.setTimeout(ms === 0 ? 0 : ms + MARGIN_MS)

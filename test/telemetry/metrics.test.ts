@@ -75,7 +75,7 @@ t.test('requests, log-ins, tokens and hashes are counted without user names, add
   t.equal(sample(text, 'tokens_issued_total', 'grant="compat"'), 1)
   t.equal(sample(text, 'http_request_duration_seconds_count', 'method="GET",route="/v1/todos/:id",status="404"'), 1)
   t.equal(sample(text, 'http_request_duration_seconds_count', 'method="GET",route="none",status="404"'), 1)
-  // A registration is one hash, each try to log in one, two of them right.
+  // One hash for the registration, and one for each log-in with a password, right or wrong.
   t.equal(sample(text, 'password_hash_duration_seconds_count'), 4)
   t.ok(sample(text, 'database_statement_duration_seconds_count') > 10)
   t.equal(sample(text, 'password_hash_queue_waiting'), 0)
@@ -122,7 +122,7 @@ t.test('the alerts and the dashboard use metrics that exist', async (t) => {
   for (const expression of expressions) {
     const names = [...expression.matchAll(/([a-z_0-9]+)\{/g)].map(([, name]) => `${name}`)
     t.ok(names.length > 0, expression)
-    // Prometheus itself makes this one.
+    // Prometheus itself adds `up`.
     for (const name of names.filter((name) => name !== 'up')) t.ok(exposed.has(name), name)
   }
 })
@@ -139,7 +139,7 @@ async function promoted(service: Service, username: string): Promise<Person> {
   return service.logIn(username)
 }
 
-/** The value of a sample; NaN where there is none. */
+/** The value of a sample; NaN if there is none. */
 function sample(text: string, name: string, labels?: string): number {
   const start = labels === undefined ? `${name} ` : `${name}{${labels}} `
   const line = text.split('\n').find((line) => line.startsWith(start))

@@ -89,7 +89,7 @@ t.test('statements are child spans of their own request, even when requests shar
   await service.app.close()
   const statements = receiver.spans().filter(({ name }) => name === 'database statement')
   const counts = traces.map((trace) => statements.filter(({ traceId }) => traceId === trace).length)
-  // The two statements of a refresh are one wait for the disk on SQLite, and are sent as one on PostgreSQL.
+  // The two statements of a refresh share an fsync on SQLite, and are sent together on PostgreSQL.
   t.same(counts, [1, 1, 1])
 })
 
@@ -105,7 +105,7 @@ t.test('the log contains the trace id; a server error marks its span, without th
   const { statusCode } = await service.app.inject({ url: '/v1/sessions', headers })
   const malformed = await service.get('/livez', { traceparent: 'not one' })
   t.equal(malformed.statusCode, 200)
-  // An answer may be there before the line of its request.
+  // A response may arrive before the log line of its request.
   await service.app.close()
   const lines = takeLog()
     .split('\n')
@@ -163,7 +163,7 @@ t.test('an unreachable or silent trace receiver affects no request and does not 
   }
 })
 
-/** A body that is still under way when its request is looked at. */
+/** A body that is not complete when its request is inspected. */
 async function* inPieces(text: string): AsyncGenerator<Uint8Array> {
   for (const piece of [text.slice(0, 10), text.slice(10)]) {
     yield Buffer.from(piece)
@@ -193,7 +193,7 @@ interface Export {
   resourceSpans: { resource: { attributes: Attribute[] }; scopeSpans: { spans: Sent[] }[] }[]
 }
 
-/** What takes OTLP over HTTP, as JSON, and keeps it. */
+/** A receiver for OTLP over HTTP in JSON, which stores the texts. */
 async function startReceiver(t: Test) {
   const texts: string[] = []
   const server = createServer(async (request, response) => {
@@ -211,7 +211,7 @@ async function startReceiver(t: Test) {
   })
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** All that was received, as it came. */
+    /** All received texts, unchanged. */
     text: () => texts.join('\n'),
     spans: (): Span[] =>
       texts.flatMap((text) =>

@@ -9,7 +9,7 @@ import { type Claims, encode, es256, type Forge, hmac, openForge, type Seal, sea
 const CHALLENGE = 'Bearer realm="latchkey", error="invalid_token", error_description='
 const FOREIGN = 'This is not an access token of this service; refresh tokens go to /v1/refresh.'
 const EXPIRED = 'The access token has expired.'
-/** A look-up that goes astray hangs for ever; a good machine refuses in a millisecond. */
+/** A verification that hangs never returns. Normally a token is rejected within a millisecond. */
 const QUICK_MS = 2_000
 
 t.test('a token with any one defect is rejected quickly, and a good token still works afterwards', async (t) => {
@@ -26,7 +26,7 @@ t.test('a token with any one defect is rejected quickly, and a good token still 
     const response = await verify(service, text)
     t.equal(response.statusCode, 401, name)
     t.match(response.payload, '"code":"invalid_token"', name)
-    // Which check failed is nobody's business, but the holder of an authentic token may know that its time is over.
+    // The response does not say which check failed, except to the holder of an authentic token that has expired.
     const [, exp] = /^claims exp: (-?\d+)$/.exec(name) ?? []
     const detail = Number(exp) * 1_000 < Date.now() ? EXPIRED : FOREIGN
     t.equal(response.json().detail, detail, name)
@@ -94,7 +94,7 @@ t.test('a token that was accepted a moment ago is rejected once it has expired',
 t.test('a token in another spelling is rejected, too, once its session has ended', async (t) => {
   const service = await startService(t)
   const [mina, joon] = [await service.signUp('mina'), await service.signUp('joon')]
-  // The last letter of a signature carries four bits that mean nothing.
+  // The last character of a signature has four unused bits.
   const respelled = mina.token.slice(0, -1) + nextLetter(mina.token.slice(-1))
   const headers = [`Bearer ${mina.token}`, `bearer ${mina.token}`, `Bearer ${respelled}`]
   const statuses = async () =>
@@ -105,7 +105,7 @@ t.test('a token in another spelling is rejected, too, once its session has ended
   t.equal((await joon.get('/v1/verify')).statusCode, 204)
 })
 
-/** Proof that a forged token is refused for what is wrong with it and for nothing else. */
+/** Tokens that the forge signs and the service accepts: a forged token is only rejected for its defect. */
 function goodTokens(forge: Forge): Record<string, string> {
   const soon = Math.floor(Date.now() / 1_000) + 20
   return {
@@ -216,7 +216,7 @@ function describe(claim: Claims): string {
     .join()
 }
 
-/** The letter after this one, which differs from it in the lowest bit alone. */
+/** The next letter, which differs in the lowest bit only. */
 function nextLetter(letter: string): string {
   return letter === 'w' ? 'x' : String.fromCharCode(letter.charCodeAt(0) + 1)
 }

@@ -1,4 +1,4 @@
-// On SQLite alone: one header, which is read before a database is asked.
+// On SQLite alone: the header is read before any query.
 
 import t from 'tap'
 import { startService } from '../helper.js'
@@ -38,7 +38,7 @@ t.test('only one form of the Authorization header is accepted as a token', async
     const name = JSON.stringify(header.replaceAll(token, 'TOKEN'))
     const response = await service.get('/v1/me', { authorization: header })
     t.equal(response.statusCode, status, name)
-    // A proxy knows two answers, and makes a 500 of any other.
+    // A proxy understands two responses, and turns any other into a 500.
     const { statusCode } = await service.get('/v1/verify', { authorization: header })
     t.equal(statusCode, status === 200 ? 204 : 401, name)
     if (code === undefined) continue

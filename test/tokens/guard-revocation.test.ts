@@ -30,7 +30,7 @@ t.test('a session that another process revoked is rejected within a second', asy
   await mina.post('/v1/logout')
   const revokedAt = performance.now()
   await until(async () => (await other.get('/v1/verify', there)).statusCode === 401)
-  // What is promised is one second; the rest is for a busy machine.
+  // The service promises one second; the rest is for a busy machine.
   t.ok(performance.now() - revokedAt < 2_000)
   t.match((await other.get('/v1/verify', there)).json(), { code: 'invalid_token' })
   t.equal((await other.get('/v1/verify', { authorization: `Bearer ${joon.token}` })).statusCode, 204)
@@ -52,7 +52,7 @@ t.test('while revocations have not been read for seconds, requests return 503 un
   t.equal((await service.get('/readyz')).statusCode, 200)
 })
 
-/** A second process, as far as the database can tell: the same file and settings, nothing shared in memory. */
+/** A second replica in this process: the same database and settings, but no shared memory. */
 async function startSecond(t: Test, first: Service): Promise<Service> {
   const app = await buildApp(first.app.config)
   t.teardown(() => app.close())

@@ -1,4 +1,4 @@
-// On SQLite alone: what is refused before a route asks a database.
+// On SQLite alone: these requests are rejected before any query.
 
 import { METHODS } from 'node:http'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { contractOf } from '../support/contract.js'
 import { routesOf, without } from '../support/router.js'
 import { exchange, lastRequest, listen } from '../support/wire.js'
 
-/** The open doors, all of them: whoever opens another one says so here. */
+/** All public routes. A new public route must be added here. */
 const OPEN = [
   'GET /',
   'GET /.well-known/jwks.json',
@@ -63,7 +63,7 @@ t.test('only the listed routes answer without a token', async (t) => {
   const answers = await answersWithout(service)
   const open = answers.filter(({ response }) => response.statusCode !== 401)
   const closed = answers.filter((answer) => !open.includes(answer))
-  // Fastify answers HEAD wherever it answers GET.
+  // Fastify answers HEAD on every route with GET.
   const heads = OPEN.filter((name) => name.startsWith('GET')).map((name) => name.replace('GET', 'HEAD'))
   t.same(open.map(({ method, path }) => `${method} ${path}`).sort(), [...OPEN, ...heads].sort())
   t.ok(closed.length > 10)
@@ -80,7 +80,7 @@ t.test('no HTTP method reaches a protected route without a token', async (t) => 
   for (const path of closed) {
     for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
       const { statusCode } = await service.request(without({ method, path }))
-      // Fastify itself refuses a QUERY that names no content type, before it looks for anybody to answer it.
+      // Fastify rejects a QUERY without a content type before it looks for a handler.
       const refusals = method === 'QUERY' ? [400, 405] : [401, 405]
       if (!refusals.includes(statusCode)) t.fail(`${method} ${path} answered ${statusCode}`)
     }
@@ -110,7 +110,7 @@ t.test('a route needs a token by default, and a route for admins rejects all oth
   t.match((await get('/admins', admin.token)).json(), { userId: joon.id, role: 'admin' })
 })
 
-/** With pages: those that answer whoever comes, and those that answer whoever is logged in with a browser. */
+/** The routes of the pages: public routes, and routes for users who are logged in with a browser. */
 const PAGES = {
   open: [
     'GET /account/*',
@@ -259,21 +259,21 @@ t.test('the token is checked before the body is read: two megabytes without a to
   const service = await startService(t, { COMPAT: 'off' })
   const injected = await service.post('/v1/todos', { title: 'x'.repeat(2_000_000) })
   t.match(injected.json(), { status: 401, code: 'missing_token' })
-  // Of this body nothing is ever sent, and the answer comes all the same.
+  // The client never sends this body, and still gets the response.
   const announced = 'Content-Type: application/json\r\nContent-Length: 2000000\r\n'
   const answer = await exchange(await listen(service), lastRequest('POST /v1/todos', announced))
   t.match(answer, /^HTTP\/1\.1 401 /)
   t.match(answer, '"code":"missing_token"')
 })
 
-/** What every route of the router's own list answers to a request without a token. */
+/** The response of every route of the router to a request without a token. */
 function answersWithout(service: Service) {
   return Promise.all(
     routesOf(service.app).map(async (route) => ({ ...route, response: await service.request(without(route)) })),
   )
 }
 
-/** A service with routes of the test's own on it. */
+/** A service with routes that the test adds. */
 async function startWith(t: Test, addRoutes: (app: FastifyInstance) => void, given = {}): Promise<Service> {
   const DATABASE_URL = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
   const settings = { ...given, DATABASE_URL, LOG_LEVEL: 'silent', MAX_EVENT_LOOP_DELAY: 'off' }

@@ -86,14 +86,14 @@ t.test('the recipe for a planned change of SECRET_KEY logs nobody out', { timeou
 })
 
 interface Thief {
-  /** An access token of an admin, in a session that never was. */
+  /** An access token of an admin, in a session that does not exist. */
   forged: string
   refreshKeys: readonly Buffer[]
   sessionId: string
   generation: number
 }
 
-/** What somebody can make who has the secret and a copy of the database. */
+/** What an attacker can create with the secret and a copy of the database. */
 async function steal(service: Service, boss: Person, mina: Person): Promise<Thief> {
   const forge = await openForge(service, boss)
   return {
@@ -104,7 +104,7 @@ async function steal(service: Service, boss: Person, mina: Person): Promise<Thie
   }
 }
 
-/** What the thief's tokens are answered. */
+/** The responses to the attacker's tokens. */
 async function reachOf(service: Service, { forged, refreshKeys, ...claims }: Thief) {
   const users = await service.get('/v1/users', bearer(forged))
   const refresh = await service.post('/v1/refresh', { refresh_token: makeRefreshToken(claims, refreshKeys) })

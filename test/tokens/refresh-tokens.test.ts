@@ -6,7 +6,8 @@ import { SQLITE_ONLY } from '../support/databases.js'
 
 const PREFIX = 'lkr_'
 
-// After a restore or a failover the database may be behind what was handed out: nobody is a thief for that.
+// After a restore or a failover, the database may be older than tokens that were issued. Such a token is no sign of
+// theft.
 t.test('a refresh token of a future generation is rejected, and ends no session', async (t) => {
   const service = await startService(t)
   const mina = await service.signUp('mina')
@@ -106,7 +107,7 @@ t.test('a copy of the database contains no token that logs anybody in', async (t
   const rows = await Promise.all(Object.values(tables).map((table) => db.select().from(table as typeof tables.users)))
   const dump = JSON.stringify(rows)
   const file = service.app.config.DATABASE_URL.slice('sqlite:'.length)
-  // The files of a server are not ours to read.
+  // The files of a PostgreSQL server cannot be read here.
   const files = SQLITE_ONLY ? Buffer.from(dump) : Buffer.concat([await readFile(file), await readFile(`${file}-wal`)])
   t.ok(dump.includes(sessionOf(mina)) && files.includes(sessionOf(mina)), 'the copy contains the session')
   for (const token of [mina.login.refresh_token, next]) {

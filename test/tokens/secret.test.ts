@@ -1,4 +1,4 @@
-// On SQLite alone: the secret beside the SQLite file.
+// On SQLite alone: the secret file is next to the SQLite file.
 
 import { chmod, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -151,7 +151,7 @@ function bearer(token: string): { authorization: string } {
   return { authorization: `Bearer ${token}` }
 }
 
-/** Everything in the files of the database, byte for byte. */
+/** All bytes of the database files. */
 async function dumpOf(service: Service): Promise<string> {
   const files = await Promise.all(['', '-wal'].map((end) => readFile(`${fileOf(service)}${end}`, 'latin1')))
   return files.join('')
@@ -173,7 +173,7 @@ function restart(t: Test, { app }: Service, SECRET_KEY?: string): Promise<Servic
   return startService(t, { DATABASE_URL, ...(SECRET_KEY !== undefined && { SECRET_KEY }) })
 }
 
-/** Why a service does not start on the database of this one. */
+/** The error of a second service on the same database. */
 async function refusalOf({ app }: Service, SECRET_KEY?: string): Promise<Error> {
   const { DATABASE_URL } = app.config
   const config = loadConfig({ DATABASE_URL, LOG_LEVEL: 'silent', ...(SECRET_KEY !== undefined && { SECRET_KEY }) })

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { Keys } from '../../src/tokens/signing-keys.js'
 import { claimsOf, PASSWORD, type Service, startService } from '../helper.js'
 
-// Whatever an operator does to the keys, in whatever order, and however much time passes: people log in, and stay logged in.
+// Whatever an operator does to the keys, in any order and after any time: users can log in, and stay logged in.
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -93,7 +93,7 @@ t.test('processes that rotate or retire keys at the same moment leave a key that
   const all = await Promise.all(Array.from({ length: 4 }, () => Keys.open(service.app.database, service.app.secret)))
   t.equal((await service.app.keys.list()).length, 1)
   const made = await Promise.all(all.map((keys) => keys.rotate()))
-  // On a busy machine they come one after the other, and then each publishes one.
+  // On a busy machine the processes run one after the other, and then each of them publishes a key.
   t.ok(
     made.some((kid) => kid !== undefined),
     'at least one process publishes a key',
@@ -112,7 +112,9 @@ interface Token {
   signedAt: number
 }
 
-/** Resolves to what takes a service of its own, with one key, through a sequence, and throws where somebody is locked out. */
+/**
+ * Resolves to a function that runs a sequence on a service with one key. The function throws if a user is locked out.
+ */
 async function startWalk(t: Test): Promise<(sequence: Step[]) => Promise<void>> {
   let service = await startService(t, { SECRET_KEY })
   await service.signUp('mina')
@@ -180,7 +182,7 @@ async function setAll({ app: { database } }: Service, values: { retiresAt: SQL }
   await database.db.update(database.tables.signingKeys).set(values)
 }
 
-/** Moves all times of the keys into the past, as the time that passes would. */
+/** Moves all times of the keys into the past, as if time had passed. */
 async function letPass({ app: { database, keys } }: Service, ms: number): Promise<void> {
   const { signingKeys } = database.tables
   await database.db.update(signingKeys).set({

@@ -143,7 +143,7 @@ t.test('the keys are encrypted again with the first secret, and the second secre
   const operator = await Keys.open(service.app.database, await openSecret(config, service.app.database))
   t.same(await operator.reseal(), await kidsOf(service))
   await service.app.close()
-  // A start with both seals the data key anew.
+  // A start with both secrets seals the data key again, with the new one.
   await (await startService(t, { DATABASE_URL, SECRET_KEY: `${NEW},${OLD}` })).app.close()
   const after = await startService(t, { DATABASE_URL, SECRET_KEY: NEW })
   t.equal((await after.get('/v1/me', { authorization: `Bearer ${mina.token}` })).statusCode, 200)
@@ -206,7 +206,7 @@ function rowsOf({ app: { database } }: Service) {
   return database.db.select().from(signingKeys).orderBy(signingKeys.position)
 }
 
-/** Lets the time of a key come, as the service's next look at the table would find it. */
+/** Changes the times of a key, and reloads the keys as the service would. */
 async function setTimes(service: Service, kid: string | undefined, times: { signsFrom?: number; retiresAt?: number }) {
   const { database, keys } = service.app
   const { signingKeys } = database.tables
