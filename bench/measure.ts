@@ -193,7 +193,9 @@ async function alone(kind: 'commits' | 'hashes', seconds: number, argument: stri
 /** One measurement of a round; undefined where there is no figure. */
 type Tries = Record<string, (round: number) => Promise<number | undefined>>
 
-/** Alternates between the measurements, so that noise on the machine affects all of them. The first round only warms up. */
+/**
+ * Alternates between the measurements, so that noise on the machine affects all of them. The first round only warms up.
+ */
 async function medians(tries: Tries, rounds: number): Promise<Record<string, number>> {
   const all = new Map(Object.keys(tries).map((name) => [name, [] as number[]]))
   for (let round = 0; round <= rounds; round += 1) {

@@ -108,7 +108,10 @@ function fastapiRequests(row: Row, people: Person[]): HttpRequest[] | undefined 
   }))
 }
 
-/** This tutorial has no route for the caller's own account. Its list has no pages, so the user who lists creates no rows. */
+/**
+ * This tutorial has no route for the caller's own account. Its list has no pages, so the user who lists creates no
+ * rows.
+ */
 function flaskRequests(row: Row, people: Person[]): HttpRequest[] | undefined {
   const path = '/tutorials'
   const half = people.length / 2

@@ -21,7 +21,10 @@ export interface Seeded {
   people: Person[]
 }
 
-/** A database with this many todos, a hundred per user, inserted in turn, so that one user's rows lie on different pages. */
+/**
+ * A database with this many todos, a hundred per user. The rows are inserted in turn, so that a user's rows lie on
+ * different pages.
+ */
 export async function seed(databaseUrl: string, rows: number): Promise<Seeded> {
   const settings = {
     DATABASE_URL: databaseUrl,

@@ -107,7 +107,8 @@ function serverOf(child: ChildProcess, port: number, people: Person[]): Server {
     people,
     cpu() {
       if (process.platform !== 'linux') return undefined
-      // proc(5): utime and stime are the 14th and 15th field, in ticks of 10 ms; the name before them may hold blanks.
+      // proc(5): utime and stime are the 14th and 15th field, in ticks of 10 ms. The name before them may contain
+      // spaces.
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? []
       return sum([fields[11], fields[12]].map(Number)) * TICK_MS
     },

@@ -88,7 +88,7 @@ export function floorOf(path: string): Floor {
   return floor
 }
 
-/** A circle of files that import each other, in their order; undefined when there is none. */
+/** A cycle of files that import each other, in order; undefined if there is none. */
 export function circleOf(sources: readonly Source[]): string[] | undefined {
   const imports = new Map(sources.map(({ path, imports }) => [path, imports]))
   const done = new Set<string>()

@@ -2,7 +2,7 @@
 //   node scripts/install.mjs test            tap, and packages only for tests, generators and linters
 //   node scripts/install.mjs test/coverage   the coverage tool
 //   node scripts/install.mjs bench           the contestants of the benchmark
-//   node scripts/install.mjs sqlite-node20   the SQLite driver for Node 20; the root has that of later versions
+//   node scripts/install.mjs sqlite-node20   the SQLite driver for Node 20; the root has the driver for later versions
 import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-// `npm run openapi:diff <base> [new]` lists the changes that would break clients of an older document, and fails if there is one.
+// `npm run openapi:diff <base> [new]` lists the changes that would break clients of an older document, and fails if
+// there are any.
 
 type Types = string | string[]
 interface Schema {

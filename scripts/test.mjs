@@ -102,7 +102,7 @@ async function run() {
   }
 }
 
-/** Undefined where TEST_DATABASE_URL names a server. */
+/** Starts a server, unless TEST_DATABASE_URL names a server. */
 async function startPostgres() {
   if (process.env.TEST_DATABASE_URL !== undefined) return undefined
   const { PostgresServer } = await import('../dist-test/test/support/postgres-server.js')

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the todos of whoever made the key. The key is read from a file, so that it stands in no list of processes.
+# Prints the todos of the user who created the key. Reads the key from a file: arguments are visible in process lists.
 set -eu
 : "${LATCHKEY:=http://localhost:3000}"
 : "${KEY_FILE:=latchkey-key}"

@@ -4,7 +4,8 @@ const LATCHKEY = new URLSearchParams(location.search).get('latchkey') ?? 'http:/
 const KEY = 'latchkey'
 const $ = (id) => document.querySelector(id)
 
-// In localStorage all tabs share one session. A script that gets into the page can read it: docs/web-apps.md weighs that.
+// All tabs share the session in localStorage. An injected script can read it; docs/web-apps.md compares the
+// alternatives.
 const store = {
   get: () => JSON.parse(localStorage.getItem(KEY)),
   set: (tokens) => {
@@ -15,7 +16,7 @@ const store = {
 }
 const fetchWithToken = refreshingFetch(LATCHKEY, store)
 
-/** Calls the API. @throws Error with the sentence of the problem */
+/** Calls the API. @throws Error with the message of the problem */
 async function call(method, path, body) {
   const headers = body && { 'content-type': 'application/json' }
   const answer = await fetchWithToken(LATCHKEY + path, { method, headers, body: body && JSON.stringify(body) })
@@ -25,7 +26,7 @@ async function call(method, path, body) {
   return content
 }
 
-/** What the page shows follows from the store, in every tab. */
+/** Updates the page from the store, in every tab. */
 async function show() {
   const isLoggedIn = store.get() !== null
   $('#login').hidden = isLoggedIn
@@ -39,7 +40,7 @@ async function show() {
   )
 }
 
-/** Runs a handler, and says on the page what went wrong. */
+/** Adds a handler whose errors are displayed on the page. */
 function handle(element, event, act) {
   element.addEventListener(event, async (happened) => {
     happened.preventDefault()

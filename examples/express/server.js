@@ -2,7 +2,7 @@ import express from 'express'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const { LATCHKEY = 'http://localhost:3000', PORT = '4000' } = process.env
-// Fetched at the first token, kept, and fetched again when a token names a new key.
+// Fetched for the first token, cached, and fetched again when a token names an unknown key.
 const keys = createRemoteJWKSet(new URL(`${LATCHKEY}/.well-known/jwks.json`))
 const RULES = {
   issuer: LATCHKEY,
@@ -12,7 +12,7 @@ const RULES = {
   requiredClaims: ['exp', 'sub'],
 }
 
-/** Lets only requests with a good access token pass; `request.user` is its claims. */
+/** Rejects requests without a valid access token. `request.user` contains the claims. */
 async function authenticate(request, response, next) {
   const [, token = ''] = /^Bearer (\S+)$/i.exec(request.get('authorization') ?? '') ?? []
   try {

@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 LATCHKEY = os.environ.get("LATCHKEY", "http://localhost:3000")
-# Fetched at the first token, kept, and fetched again when a token names a new key.
+# Fetched for the first token, cached, and fetched again when a token names an unknown key.
 keys = jwt.PyJWKClient(f"{LATCHKEY}/.well-known/jwks.json")
 bearer = HTTPBearer(auto_error=False)
 

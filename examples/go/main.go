@@ -1,4 +1,4 @@
-// An API that only people with a good access token of Latchkey may call.
+// An API that requires a valid access token of Latchkey.
 package main
 
 import (
@@ -30,7 +30,7 @@ type keySet struct {
 	fetched time.Time
 }
 
-// find returns the key that a token names; keys are kept, and fetched again when a token names a new one.
+// find returns the key that a token names. Keys are cached, and fetched again when a token names an unknown key.
 func (s *keySet) find(token *jwt.Token) (interface{}, error) {
 	if token.Header["typ"] != "at+jwt" {
 		return nil, errors.New("not an access token")
@@ -74,7 +74,7 @@ func number(text string) *big.Int {
 
 type user struct{}
 
-// authenticate lets only requests with a good access token pass; the context holds its claims.
+// authenticate rejects requests without a valid access token. The context contains the claims.
 func authenticate(next http.HandlerFunc) http.HandlerFunc {
 	keys := &keySet{}
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}))

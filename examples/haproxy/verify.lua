@@ -1,11 +1,11 @@
--- Asks Latchkey about the Authorization header of a request, and keeps the answer in variables of the transaction.
+-- Sends the Authorization header of a request to Latchkey, and stores the response in variables of the transaction.
 local function first(headers, name)
   local values = headers and headers[name]
   return values and (values[0] or values[1]) or ""
 end
 
 core.register_action("latchkey", { "http-req" }, function(txn, address)
-  -- The token alone: what else a client sends is none of Latchkey's business.
+  -- Only the token: Latchkey needs no other header of the client.
   local asked = {}
   local authorization = first(txn.http:req_get_headers(), "authorization")
   if authorization ~= "" then asked["authorization"] = { authorization } end

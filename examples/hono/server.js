@@ -3,7 +3,7 @@ import { Hono } from 'hono'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 
 const { LATCHKEY = 'http://localhost:3000', PORT = '4000' } = process.env
-// Fetched at the first token, kept, and fetched again when a token names a new key.
+// Fetched for the first token, cached, and fetched again when a token names an unknown key.
 const keys = createRemoteJWKSet(new URL(`${LATCHKEY}/.well-known/jwks.json`))
 const RULES = {
   issuer: LATCHKEY,
@@ -13,7 +13,7 @@ const RULES = {
   requiredClaims: ['exp', 'sub'],
 }
 
-/** Lets only requests with a good access token pass; `c.get('user')` is its claims. */
+/** Rejects requests without a valid access token. `c.get('user')` contains the claims. */
 async function authenticate(c, next) {
   const [, token = ''] = /^Bearer (\S+)$/i.exec(c.req.header('authorization') ?? '') ?? []
   try {

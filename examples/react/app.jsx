@@ -5,7 +5,7 @@ import { call, finishLogIn, isLoggedIn, logIn, logOut } from './auth.js'
 function App({ failure }) {
   const [isIn, setIsIn] = useState(isLoggedIn())
   const [message, setMessage] = useState(failure)
-  /** Runs what may fail, and says on the page what went wrong. */
+  /** Runs an operation, and displays its error on the page. */
   const attempt = (work) =>
     work().then(
       () => setMessage(''),
@@ -72,7 +72,7 @@ function Todos({ attempt, onLogOut }) {
   )
 }
 
-// Before the first drawing, and once: a code can be exchanged only once, and StrictMode runs effects twice.
+// Before the first render, and once: a code can only be exchanged once, and StrictMode runs effects twice.
 const failure = await finishLogIn().then(
   () => '',
   (error) => error.message,

@@ -4,25 +4,25 @@ const query = new URLSearchParams(location.search)
 const LATCHKEY = query.get('latchkey') ?? sessionStorage.getItem('latchkey') ?? 'http://localhost:3000'
 const REDIRECT_URI = `${location.origin}/`
 const SCOPE = 'openid profile offline_access todos:read todos:write'
-/** An access token is replaced this long before it expires, so that none expires on its way. */
+/** Access tokens are replaced this long before they expire, so that no token expires in flight. */
 const SPARE_MS = 10_000
 
 const client = { client_id: 'react' }
-// A page cannot keep a secret: PKCE proves that whoever exchanges the code also asked for it.
+// A page cannot keep a secret. PKCE proves that the browser which exchanges the code also requested it.
 const noSecret = oauth.None()
 const options = { [oauth.allowInsecureRequests]: LATCHKEY.startsWith('http:') }
 const issuer = new URL(LATCHKEY)
 const metadata = await oauth.discoveryRequest(issuer, { algorithm: 'oidc', ...options })
 const server = await oauth.processDiscoveryResponse(issuer, metadata)
 
-// sessionStorage survives a reload and belongs to one tab; docs/web-apps.md weighs where a page keeps tokens.
+// sessionStorage survives a reload and belongs to one tab; docs/web-apps.md compares the places for tokens.
 sessionStorage.setItem('latchkey', LATCHKEY)
 const load = (name) => JSON.parse(sessionStorage.getItem(name))
 const save = (name, value) => sessionStorage.setItem(name, JSON.stringify(value))
 
 export const isLoggedIn = () => load('tokens') !== null
 
-/** Sends the browser to the log-in page of Latchkey, which sends it back with a code. */
+/** Redirects the browser to the log-in page of Latchkey, which redirects back with a code. */
 export async function logIn() {
   const state = oauth.generateRandomState()
   const verifier = oauth.generateRandomCodeVerifier()
@@ -39,7 +39,7 @@ export async function logIn() {
   location.assign(`${server.authorization_endpoint}?${new URLSearchParams({ ...request, ...pkce })}`)
 }
 
-/** Exchanges the code in the address of the page for tokens. Does nothing where the page was opened without one. */
+/** Exchanges the code in the address of the page for tokens. Does nothing if the address contains no code. */
 export async function finishLogIn() {
   const attempt = load('attempt')
   if (attempt === null || !query.has('state')) return
@@ -53,7 +53,7 @@ export async function finishLogIn() {
   keep(await oauth.processAuthorizationCodeResponse(server, client, answer))
 }
 
-/** Calls the API with an access token. @throws Error with the sentence of the problem */
+/** Calls the API with an access token. @throws Error with the message of the problem */
 export async function call(path, init = {}) {
   const headers = { 'content-type': 'application/json', authorization: `Bearer ${await accessToken()}` }
   const answer = await fetch(LATCHKEY + path, { ...init, headers })
@@ -62,7 +62,7 @@ export async function call(path, init = {}) {
   return body
 }
 
-/** Ends the session of this app, so that its tokens are worth nothing, and then the log-in of the browser at Latchkey. */
+/** Revokes the session of this app, so that its tokens become invalid, and then logs the browser out of Latchkey. */
 export async function logOut() {
   const { refresh_token, id_token } = load('tokens')
   sessionStorage.removeItem('tokens')
@@ -74,7 +74,7 @@ export async function logOut() {
 
 let refreshing
 
-/** The access token; a new one where it is about to expire. Calls at the same time share one refresh. */
+/** The access token; a new one if it is about to expire. Concurrent calls share one refresh. */
 async function accessToken() {
   const { access_token, expiresAt } = load('tokens')
   if (Date.now() < expiresAt - SPARE_MS) return access_token
@@ -91,13 +91,14 @@ async function refresh() {
   try {
     keep(await oauth.processRefreshTokenResponse(server, client, answer))
   } catch (error) {
-    // The session has ended. After anything else (429, 503) it lives on, and the next call tries again.
+    // The session has ended. After any other error (429, 503) the session is still valid, and the next call tries
+    // again.
     if (error.error !== 'invalid_grant') throw error
     await logInAgain()
   }
 }
 
-/** Leaves the page, so it never resolves. */
+/** Leaves the page, so the promise never resolves. */
 async function logInAgain() {
   sessionStorage.removeItem('tokens')
   await logIn()

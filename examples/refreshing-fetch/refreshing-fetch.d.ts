@@ -3,7 +3,7 @@ export interface Tokens {
   refresh_token: string
 }
 
-/** A fetch that sends the access token, and at 401 refreshes the session and repeats the call once. */
+/** A fetch that sends the access token. After a 401 it refreshes the session and repeats the call once. */
 export function refreshingFetch(
   latchkey: string,
   store: { get(): Tokens | null; set(tokens: Tokens | null): void },

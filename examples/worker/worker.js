@@ -1,11 +1,12 @@
-// A service that calls another as itself: client credentials (RFC 6749, 4.4). Nobody logs in, and there is no refresh token.
+// A service that calls another service as itself: client credentials (RFC 6749, 4.4). No user logs in, and there is no
+// refresh token.
 const { LATCHKEY = 'http://localhost:3000', CLIENT_ID, CLIENT_SECRET, SCOPE = 'users:read' } = process.env
-/** A token is replaced this long before it expires, so that none expires on its way. */
+/** Tokens are replaced this long before they expire, so that no token expires in flight. */
 const SPARE_MS = 30_000
 
 let token = { text: '', expiresAt: 0 }
 
-/** The access token, asked for when the one before is about to expire. */
+/** The access token; a new one if it is about to expire. */
 async function accessToken() {
   if (Date.now() < token.expiresAt - SPARE_MS) return token.text
   const answer = await fetch(`${LATCHKEY}/v1/token`, {

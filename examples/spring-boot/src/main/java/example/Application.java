@@ -20,7 +20,7 @@ import org.springframework.security.oauth2.jwt.NimbusJwtDecoder;
 import org.springframework.web.bind.annotation.GetMapping;
 import org.springframework.web.bind.annotation.RestController;
 
-/** An API that only people with a good access token of Latchkey may call: Spring Security closes every address. */
+/** An API that requires a valid access token of Latchkey: Spring Security protects every path. */
 @SpringBootApplication
 @RestController
 public class Application {
@@ -33,7 +33,10 @@ public class Application {
     return Map.of("user_id", user.getSubject(), "role", user.getClaimAsString("role"));
   }
 
-  /** Spring's own decoder takes only the type JWT; access tokens have at+jwt (RFC 9068), and nothing else may pass. */
+  /**
+   * Spring's own decoder only accepts the type JWT. Access tokens have the type at+jwt (RFC 9068); other types are
+   * rejected.
+   */
   @Bean
   JwtDecoder decoder(@Value("${latchkey}") String latchkey) {
     var accessTokens = new DefaultJOSEObjectTypeVerifier<>(new JOSEObjectType("at+jwt"));
@@ -42,7 +45,7 @@ public class Application {
         .jwtProcessorCustomizer(processor -> processor.setJWSTypeVerifier(accessTokens))
         .build();
     var audience = new JwtClaimValidator<List<String>>(JwtClaimNames.AUD, found -> found != null && found.contains(latchkey));
-    // Issuer and times, and the audience beside them.
+    // Checks the issuer, the times and the audience.
     decoder.setJwtValidator(new DelegatingOAuth2TokenValidator<>(JwtValidators.createDefaultWithIssuer(latchkey), audience));
     return decoder;
   }
