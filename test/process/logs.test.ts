@@ -127,7 +127,7 @@ t.test(
   { skip: withoutFull },
   async (t) => {
     const folder = await temporaryFolder(t)
-    const env = { PATH: process.env.PATH, PORT: '0' }
+    const env = { PATH: process.env.PATH, PORT: '0', MAX_EVENT_LOOP_DELAY: 'off' }
     const line = 'exec "$0" "$1" serve > /dev/full'
     const cli = join(packageRoot, 'dist', 'src', 'cli.js')
     const service = new Child(spawn('sh', ['-c', line, process.execPath, cli], { cwd: folder, env }), folder)
