@@ -51,7 +51,7 @@ async function describedDocument(app: FastifyInstance): Promise<Record<string, u
   return document
 }
 
-/** A client of a service under test. Every answer is checked against the OpenAPI document. */
+/** A client of a service under test. Every response is checked against the OpenAPI document. */
 export class Service {
   constructor(
     readonly app: FastifyInstance,

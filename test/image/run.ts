@@ -14,7 +14,7 @@ import { Rehearsal, reasonNotToRehearse } from './rehearsal.js'
 
 t.setTimeout(300_000)
 
-/** A busy machine must not answer 503. */
+/** Prevents 503 on a busy machine. */
 const FOR_BUSY_MACHINES = { BCRYPT_COST: '10', MAX_EVENT_LOOP_DELAY: 'off' }
 const SETTINGS = { HOST: '127.0.0.1', PORT: '0', DRAIN_DELAY: '1s', ...FOR_BUSY_MACHINES }
 const MEGABYTE = 1024

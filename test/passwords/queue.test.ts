@@ -120,7 +120,7 @@ t.test('a waiting hash is skipped once its client has left, and frees its place 
   t.strictSame(done, ['patient', 'late'])
 })
 
-/** A queue whose hashes finish when the test says so. */
+/** A queue whose hashes finish when the test lets them. */
 function heldQueue(limit: number, slots = 1) {
   const queue = new HashQueue(limit, slots)
   const started: string[] = []

@@ -18,9 +18,9 @@ interface DocumentedResponse {
 type DocumentedOperation = { operationId: string; responses: Record<string, DocumentedResponse> }
 
 export interface Contract {
-  /** @throws Error when the OpenAPI document does not declare the answer's status, content type, body or headers */
+  /** @throws Error when the OpenAPI document does not declare the response's status, content type, body or headers */
   check(exchange: Exchange): void
-  /** The number of answers checked. */
+  /** The number of responses checked. */
   readonly checked: number
 }
 
@@ -43,7 +43,7 @@ interface Compiled {
 /** The compiled schemas of each document, shared by the services that have it. */
 const compiled = new WeakMap<Document, Compiled>()
 
-/** Checks answers against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
+/** Checks responses against an OpenAPI 3.1 document, whose schemas are JSON Schema 2020-12. */
 export function contractOf(document: Document): Contract {
   const { ajv, router } = compiled.get(document) ?? compile(document)
   let checked = 0

@@ -5,7 +5,7 @@ import { type Service, startService } from '../helper.js'
 export interface Listening {
   service: Service
   address: string
-  /** `fetch`; each answer is checked against the OpenAPI document first. */
+  /** `fetch`; each response is checked against the OpenAPI document first. */
   fetch: typeof globalThis.fetch
 }
 

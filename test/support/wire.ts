@@ -6,7 +6,7 @@ export async function listen(service: Service): Promise<number> {
   return Number(new URL(await service.app.listen({ host: '127.0.0.1', port: 0 })).port)
 }
 
-/** Sends raw bytes, which no HTTP client corrects. Resolves to all bytes of the answer when the connection closes. */
+/** Sends raw bytes, which no HTTP client corrects. Resolves to all bytes of the response when the connection closes. */
 export async function exchange(port: number, bytes: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.setTimeout(5_000, () => socket.destroy(new Error(`no end of the answer to ${bytes.slice(0, 80)}`)))

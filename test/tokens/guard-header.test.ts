@@ -38,7 +38,7 @@ t.test('only one form of the Authorization header is accepted as a token', async
     const name = JSON.stringify(header.replaceAll(token, 'TOKEN'))
     const response = await service.get('/v1/me', { authorization: header })
     t.equal(response.statusCode, status, name)
-    // A proxy understands two responses, and turns any other into a 500.
+    // Proxies such as nginx turn a 400 into a 500, so /v1/verify answers 401 instead.
     const { statusCode } = await service.get('/v1/verify', { authorization: header })
     t.equal(statusCode, status === 200 ? 204 : 401, name)
     if (code === undefined) continue
