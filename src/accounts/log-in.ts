@@ -35,6 +35,10 @@ interface Door {
   takesDigits?: true
 }
 
+/** The reason in the audit log if the password is right and the second factor is not. */
+const LACKING = { wrong: 'wrong_code', missing: 'mfa_required', unenrolled: 'mfa_enrollment_required' } as const
+type Lacking = keyof typeof LACKING
+
 type Session = Pick<UserCaller, 'userId' | 'sessionId'>
 
 interface Dependencies {
@@ -176,13 +180,21 @@ export class LogIn {
     // One budget for a name at all log-in endpoints: a budget of its own for a stricter endpoint would reveal whether
     // the name exists.
     const { password, shown } = door.takesDigits ? await this.#cut(user, typed) : { password: typed, shown: door.shown }
-    const second = (proven: User, reservation?: Reservation) =>
-      this.#secondStep(proven, { door, shown, client, reservation })
+    let lacking: Lacking | undefined
+    const second = async (proven: User, reservation?: Reservation): Promise<SecondStep> => {
+      const step = await this.#secondStep(proven, { shown, client, reservation })
+      if (step === 'none' || step === 'right') return step
+      // An endpoint without an error for a missing factor answers as for a wrong password, and counts it as one.
+      if (step !== 'wrong' && !door.takesDigits) return step
+      lacking = step
+      return 'wrong'
+    }
     const attempt = { client, owner: user ?? choose(rows), name: key }
     const checked = await this.#checks.check(user, password, attempt, { second })
     const userId = user?.id ?? null
     if (checked === undefined) {
-      const reason = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
+      const wrong = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
+      const reason = lacking === undefined ? wrong : LACKING[lacking]
       logins.publish({ result: 'failed' })
       await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
       throw new Problem('invalid_credentials')
@@ -207,18 +219,12 @@ export class LogIn {
 
   async #secondStep(
     user: User,
-    {
-      door,
-      shown,
-      ...attempt
-    }: { door: Door; shown: ShownFactor | undefined; client: Client; reservation: Reservation | undefined },
+    { shown, ...attempt }: { shown: ShownFactor | undefined; client: Client; reservation: Reservation | undefined },
   ): Promise<SecondStep> {
     if ((await this.#factorChecks.methodsOf(user.id)).length === 0) {
-      if (!this.#enrollments.isNeeded(user)) return 'none'
-      // An endpoint without an error for a missing factor answers as for a wrong password.
-      return door.takesDigits ? 'wrong' : 'unenrolled'
+      return this.#enrollments.isNeeded(user) ? 'unenrolled' : 'none'
     }
-    if (shown === undefined) return door.takesDigits ? 'wrong' : 'missing'
+    if (shown === undefined) return 'missing'
     return (await this.#factorChecks.use(user, shown, attempt)) ? 'right' : 'wrong'
   }
 }

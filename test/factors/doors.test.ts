@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { signUpAdmin } from '../support/people.js'
@@ -122,6 +123,28 @@ t.test('with only a passkey, no log-in endpoint accepts the password, alone or w
   t.equal(await DOORS['/v1/token']?.(service, PASSWORD, { recovery_code }), '200 token')
   const answer = { passkey: passkey.get(await question(service)) }
   t.equal(said(await service.post('/v1/login/passkey', answer)), '200 token')
+})
+
+t.test('a failed log-in with the right password is recorded with what its second factor lacks', async (t) => {
+  const service = await start(t)
+  const mina = await signUp(service)
+  const reasons = async (at: Service, doors: string[], password: string, factor: Record<string, string> = {}) => {
+    const { db, tables } = service.app.database
+    await db.delete(tables.events)
+    for (const door of doors) await DOORS[door]?.(at, password, factor)
+    const events = await db.select().from(tables.events).where(eq(tables.events.type, 'login.failed'))
+    return [...new Set(events.map(({ reason, userId }) => `${reason} of ${userId}`)), events.length]
+  }
+  const required = await startSecond(t, service, { MFA: 'required' })
+  const each = COMPAT.length
+  t.same(await reasons(required, COMPAT, PASSWORD), [`mfa_enrollment_required of ${mina.id}`, each])
+  await addPasskey(mina)
+  t.same(await reasons(service, COMPAT, PASSWORD), [`mfa_required of ${mina.id}`, each])
+  t.same(await reasons(service, ['/v1/login'], PASSWORD), [0], 'the log-in goes on with a ticket')
+  const wrong = (await addTotp(mina)).wrongCode()
+  t.same(await reasons(service, COMPAT, `${PASSWORD}${wrong}`), [`wrong_code of ${mina.id}`, each])
+  t.same(await reasons(service, ['/v1/token'], PASSWORD, { totp: wrong }), [`wrong_code of ${mina.id}`, 1])
+  t.same(await reasons(service, COMPAT, `wrong password ${wrong}`), [`wrong_password of ${mina.id}`, each])
 })
 
 t.test('the token endpoint takes password and factor, and answers a wrong factor like a wrong password', async (t) => {
