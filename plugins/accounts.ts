@@ -67,7 +67,7 @@ export default plugin(
       dataKey,
     } = app
     const notices = mail.outbox
-    const passwords = new Passwords(config, { deadlineMs: app.patience.hashMs })
+    const passwords = new Passwords(config, { deadlineMs: app.timeouts.hashMs })
     const rules = new PasswordRules(config)
     const throttle = new Throttle({ database, known: knownNetworks, refusals, secret })
     const access = new AccountAccess({ database, sessions, apiKeys, oneTimeTokens })
@@ -102,8 +102,8 @@ export default plugin(
     app.decorate('stepUp', new StepUp({ accounts, logIn, factorChecks, freshTokens }))
     app.decorate('profiles', new Profiles({ database, events, notices, oneTimeTokens }))
     app.decorate('administration', new Administration({ database, access, events, oneTimeTokens, notices }))
-    const passwordDeeds = { database, passwords, rules, access, events, oneTimeTokens, notices, factorChecks }
-    const newPasswords = new NewPasswords(passwordDeeds)
+    const ofPasswords = { database, passwords, rules, access, events, oneTimeTokens, notices, factorChecks }
+    const newPasswords = new NewPasswords(ofPasswords)
     app.decorate('newPasswords', newPasswords)
     app.decorate('emailAddresses', new Addresses({ config, database, access, oneTimeTokens, events, notices }))
     app.decorate('invitations', new Invitations({ database, oneTimeTokens, newPasswords, events, notices }))

@@ -2,7 +2,7 @@ import jwt from '@fastify/jwt'
 import type { FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import { LRUCache } from 'lru-cache'
-import { clientOf, doorOf } from '../src/audit/requester.js'
+import { clientOf, endpointOf } from '../src/audit/requester.js'
 import { isApiKey } from '../src/clients/api-key-texts.js'
 import type { OAuthClient } from '../src/clients/oauth-clients.js'
 import { SCOPE_WORD_PATTERN } from '../src/clients/scopes.js'
@@ -155,7 +155,7 @@ export default plugin(
         const caller = callerFrom(claims, accepted)
         if (caller === undefined) throw new Error('The claims are not those of an access token')
         // A token of a tutorial endpoint lives for hours, so it may be older than the policy for second factors.
-        const isOld = claims.aud === ofCompat && caller.kind === 'user' && !(await mayGoOn(caller))
+        const isOld = claims.aud === ofCompat && caller.kind === 'user' && !(await isUsable(caller))
         if (isOld) throw new Error('The account needs a second factor and has none')
         // Another process may have registered the client a moment ago.
         if (caller.clientId !== CLIENT_ID) await knownClients.lookUp(caller.clientId)
@@ -169,9 +169,9 @@ export default plugin(
       }
     }
 
-    async function mayGoOn({ sessionId }: UserCaller): Promise<boolean> {
+    async function isUsable({ sessionId }: UserCaller): Promise<boolean> {
       // Tokens of tutorial endpoints carry no role, so the user may be an admin.
-      return !needsFactor(config.MFA, 'admin') || app.sessions.goesOn(sessionId)
+      return !needsFactor(config.MFA, 'admin') || app.sessions.isUsable(sessionId)
     }
 
     /** The public key named by `kid`. Throws for an unexpected header. `jku`, `jwk` and `x5u` are never read. */
@@ -212,14 +212,14 @@ export default plugin(
 
     /** Records a refusal in the audit log, to reveal a caller who tries endpoints without permission. */
     function note(caller: Caller, request: FastifyRequest, scope?: string): void {
-      const door = doorOf(request)
-      const reason = scope === undefined ? door : `${door} needs ${scope}`
+      const endpoint = endpointOf(request)
+      const reason = scope === undefined ? endpoint : `${endpoint} needs ${scope}`
       const whom =
         caller.kind === 'user'
           ? { userId: caller.userId, sessionId: caller.sessionId }
           : { userId: null, actorClientId: caller.clientId }
       const id = caller.kind === 'user' ? `user:${caller.userId}` : `client:${caller.clientId}`
-      app.refusals.note(`${id} ${door}`, { type: 'access.refused', ...whom, reason }, clientOf(request))
+      app.refusals.note(`${id} ${endpoint}`, { type: 'access.refused', ...whom, reason }, clientOf(request))
     }
   },
   { name: 'authenticate', dependencies: ['sessions'] },

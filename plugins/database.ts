@@ -15,7 +15,7 @@ export default plugin(
     const options = {
       migrate: MIGRATE_ON_START,
       poolSize: POOL_SIZE,
-      lockMs: app.patience.lockMs,
+      lockMs: app.timeouts.lockMs,
       onNotice: (notice: string) => app.log.warn(notice),
     }
     app.decorate('database', await openDatabase(DATABASE_URL, options))

@@ -7,7 +7,7 @@ import { packageRoot } from '../src/package.js'
  * The folders of the service, bottom up: a folder imports only from folders earlier in this list. `src` stands for the
  * files directly in src/, which every folder may import. A file that is listed by name is above its folder.
  */
-export const FLOORS = [
+export const LAYERS = [
   'drizzle',
   'src',
   'src/config',
@@ -38,7 +38,7 @@ export const FLOORS = [
   'src/cli.ts',
 ] as const
 
-export type Floor = (typeof FLOORS)[number]
+export type Layer = (typeof LAYERS)[number]
 
 /** The parts of the project whose files import each other. */
 export const SERVICE = ['drizzle', 'src', 'plugins', 'routes']
@@ -77,15 +77,15 @@ function importsOf(path: string, text: string): string[] {
   return [...new Set(paths)].filter((imported) => !imported.startsWith(GENERATED))
 }
 
-/** The floor of a file: the longest entry that its path begins with. @throws Error without such an entry */
-export function floorOf(path: string): Floor {
-  const floors = FLOORS.filter((floor) => path === floor || path.startsWith(`${floor}/`))
-  const floor = floors.sort((one, other) => other.length - one.length)[0]
-  if (floor === undefined) throw new Error(`${path} is in no folder of FLOORS`)
+/** The layer of a file: the longest entry that its path begins with. @throws Error without such an entry */
+export function layerOf(path: string): Layer {
+  const layers = LAYERS.filter((layer) => path === layer || path.startsWith(`${layer}/`))
+  const layer = layers.sort((one, other) => other.length - one.length)[0]
+  if (layer === undefined) throw new Error(`${path} is in no folder of LAYERS`)
   // `src` stands for files, not for folders below it.
-  const isLost = floor === 'src' && path.split('/').length > 2
-  if (isLost) throw new Error(`${dirname(path)} has no place among FLOORS`)
-  return floor
+  const isLost = layer === 'src' && path.split('/').length > 2
+  if (isLost) throw new Error(`${dirname(path)} has no place among LAYERS`)
+  return layer
 }
 
 /** A cycle of files that import each other, in order; undefined if there is none. */
@@ -117,12 +117,12 @@ const FRAME = 'server, app, domain, routes.ts'
  * from c, and so a from c) is left out. So is `src`, which every folder may import.
  */
 export function drawing(sources: readonly Source[]): string {
-  const rooms = FLOORS.map(roomOf).filter((room, index, all) => room !== 'src' && all.indexOf(room) === index)
-  const below = new Map(rooms.map((room) => [room, new Set<string>()]))
+  const folders = LAYERS.map(boxOf).filter((box, index, all) => box !== 'src' && all.indexOf(box) === index)
+  const below = new Map(folders.map((box) => [box, new Set<string>()]))
   for (const { path, imports } of sources) {
-    const room = roomOf(floorOf(path))
-    for (const other of imports.map((imported) => roomOf(floorOf(imported)))) {
-      if (other !== room && other !== 'src') below.get(room)?.add(other)
+    const box = boxOf(layerOf(path))
+    for (const other of imports.map((imported) => boxOf(layerOf(imported)))) {
+      if (other !== box && other !== 'src') below.get(box)?.add(other)
     }
   }
   // Routes are found in their folder, not imported.
@@ -134,18 +134,18 @@ export function drawing(sources: readonly Source[]): string {
       seen.add(next)
       return reaches(next, to, seen)
     })
-  const name = (room: string) => `f${rooms.indexOf(room)}`
-  const arrows = rooms.flatMap((room) => {
-    const direct = [...(below.get(room) ?? [])]
-    const needed = direct.filter((to) => !direct.some((other) => other !== to && other !== room && reaches(other, to)))
+  const name = (box: string) => `f${folders.indexOf(box)}`
+  const arrows = folders.flatMap((box) => {
+    const direct = [...(below.get(box) ?? [])]
+    const needed = direct.filter((to) => !direct.some((other) => other !== to && other !== box && reaches(other, to)))
     return needed
-      .sort((one, other) => rooms.indexOf(other) - rooms.indexOf(one))
-      .map((to) => `  ${name(room)} --> ${name(to)}`)
+      .sort((one, other) => folders.indexOf(other) - folders.indexOf(one))
+      .map((to) => `  ${name(box)} --> ${name(to)}`)
   })
-  const boxes = rooms.map((room) => `  ${name(room)}["${room}"]`)
+  const boxes = folders.map((box) => `  ${name(box)}["${box}"]`)
   return ['```mermaid', 'flowchart TD', ...boxes.reverse(), ...arrows.reverse(), '```'].join('\n')
 }
 
-function roomOf(floor: Floor): string {
-  return /^src\/(?!cli).*\.ts$/.test(floor) ? FRAME : floor
+function boxOf(layer: Layer): string {
+  return /^src\/(?!cli).*\.ts$/.test(layer) ? FRAME : layer
 }

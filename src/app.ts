@@ -26,8 +26,8 @@ import type { Config } from './config/config.js'
 import { domain } from './domain.js'
 import { BrokenRequests } from './http/broken-requests.js'
 import { httpOptions } from './http/server-options.js'
-import { OF_REQUESTS } from './patience.js'
 import { routes } from './routes.js'
+import { REQUEST_TIMEOUTS } from './timeouts.js'
 
 /** Builds the whole service, ready to listen or for `inject`. */
 export async function buildApp(config: Config): Promise<FastifyInstance> {
@@ -46,7 +46,7 @@ export async function buildApp(config: Config): Promise<FastifyInstance> {
 
 async function compose(app: FastifyInstance, config: Config): Promise<void> {
   app.decorate('config', config)
-  app.decorate('patience', OF_REQUESTS)
+  app.decorate('timeouts', REQUEST_TIMEOUTS)
 
   // Hooks of every request.
   await app.register(pipelines)

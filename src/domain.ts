@@ -8,7 +8,7 @@ import mail from '../plugins/mail.js'
 import oneTimeTokens from '../plugins/one-time-tokens.js'
 import sessions from '../plugins/sessions.js'
 import type { Config } from './config/config.js'
-import { OF_COMMANDS, type Patience } from './patience.js'
+import { COMMAND_TIMEOUTS, type Timeouts } from './timeouts.js'
 
 /** The services below the HTTP layer, which requests and commands share. */
 export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
@@ -16,7 +16,7 @@ export const domain = [database, events, sessions, oneTimeTokens, clients, apiKe
 declare module 'fastify' {
   interface FastifyInstance {
     config: Config
-    patience: Patience
+    timeouts: Timeouts
   }
 }
 
@@ -25,7 +25,7 @@ export async function openDomain(config: Config): Promise<FastifyInstance> {
   // No plugin timeout, as in the service: databases and hashes have time limits and errors of their own.
   const app = Fastify({ pluginTimeout: 0 })
   app.decorate('config', config)
-  app.decorate('patience', OF_COMMANDS)
+  app.decorate('timeouts', COMMAND_TIMEOUTS)
   try {
     for (const part of domain) await app.register(part)
     return app

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
-import { clientOf, doorOf } from '../../src/audit/requester.js'
+import { clientOf, endpointOf } from '../../src/audit/requester.js'
 import { type Allowance, type Budget, RateLimit } from '../../src/http/rate-limit.js'
 import { addressOfClient, networksOf } from '../../src/networks.js'
 import { Problem } from '../../src/problems.js'
@@ -89,7 +89,7 @@ export default plugin(
           })
           if (!isRefused) return done()
           const userId = limited === 'account' ? request.user.userId : null
-          const event = { type: 'requests.limited', userId, reason: doorOf(request) } as const
+          const event = { type: 'requests.limited', userId, reason: endpointOf(request) } as const
           app.refusals.note(key, event, clientOf(request))
           done(problemOf(allowance))
         },

@@ -4,13 +4,13 @@ import { emailKey } from '../../src/accounts/names.js'
 import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { addressPage } from '../../src/pages/address-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import type { ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const MENDABLE: readonly ProblemCode[] = ['email_rejected', 'email_taken', 'wrong_password', 'too_many_attempts']
+const CORRECTABLE: readonly ProblemCode[] = ['email_rejected', 'email_taken', 'wrong_password', 'too_many_attempts']
 
 const Withdrawal = Type.Object({ deed: Type.Literal('withdraw') })
 const Form = Type.Object({
@@ -47,7 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         await app.stepUp.confirm(request.user, current_password, client)
         await app.profiles.update(userId, changes, actor)
       } catch (error) {
-        const view = mendable(error, MENDABLE, request)
+        const view = errorView(error, CORRECTABLE, request)
         return reply.page(addressPage(await app.accounts.get(userId), { isMailOn, typed: email }, view))
       }
       return doneOn(reply, 'address')

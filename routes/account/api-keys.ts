@@ -3,14 +3,14 @@ import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { apiKeysPage, LIFETIMES_DAYS, SCOPE_FIELD } from '../../src/pages/api-keys-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { newKeyPage } from '../../src/pages/once-page.js'
 import { Problem, type ProblemCode } from '../../src/problems.js'
 
 const DAY_MS = 86_400_000
-const MENDABLE: readonly ProblemCode[] = [
+const CORRECTABLE: readonly ProblemCode[] = [
   'key_rejected',
   'name_rejected',
   'not_found',
@@ -59,7 +59,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const { key } = await app.apiKeys.create({ id, role }, wanted, client)
         return reply.page(newKeyPage(key, viewOf(request)))
       } catch (error) {
-        const view = mendable(error, MENDABLE, request)
+        const view = errorView(error, CORRECTABLE, request)
         const typed = body.deed === 'make' ? { ...body, scope: scopeIn(body) } : undefined
         return reply.page(apiKeysPage({ keys: await app.apiKeys.list(id), role, typed }, view))
       }

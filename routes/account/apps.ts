@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, type View, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, type View, viewOf } from '../../src/pages/account-page.js'
 import { appsPage } from '../../src/pages/apps-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 
@@ -26,7 +26,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       try {
         await app.consents.revoke(request.user.userId, request.body.id, clientOf(request))
       } catch (error) {
-        return reply.page(await listPage(request.user, mendable(error, ['not_found'], request)))
+        return reply.page(await listPage(request.user, errorView(error, ['not_found'], request)))
       }
       return doneOn(reply, 'apps')
     },

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { mendable, viewOf } from '../../src/pages/account-page.js'
+import { errorView, viewOf } from '../../src/pages/account-page.js'
 import { deletePage } from '../../src/pages/delete-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { goneDonePage } from '../../src/pages/overview-page.js'
@@ -32,7 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         await app.stepUp.confirm(request.user, request.body.current_password, client)
         await app.accounts.delete(userId, { id: userId, client })
       } catch (error) {
-        const view = mendable(error, ['wrong_password', 'too_many_attempts', 'last_admin'], request)
+        const view = errorView(error, ['wrong_password', 'too_many_attempts', 'last_admin'], request)
         return reply.page(deletePage(await app.accounts.get(userId), view))
       }
       const setCookie = await app.browserSessions.end(request.headers.cookie, client)

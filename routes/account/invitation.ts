@@ -11,7 +11,7 @@ import { sentenceOf } from '../../src/pages/refusals.js'
 import type { ProblemCode } from '../../src/problems.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'username_rejected', 'username_taken']
+const CORRECTABLE: readonly ProblemCode[] = ['password_rejected', 'username_rejected', 'username_taken']
 
 const Link = Type.Object({ token: Type.String({ maxLength: 128 }) })
 const Form = Type.Object({
@@ -49,7 +49,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         await app.invitations.accept(token, names, { client, finish: async () => {} })
       } catch (error) {
         const problem = toProblem(error)
-        if (!MENDABLE.includes(problem.code)) throw error
+        if (!CORRECTABLE.includes(problem.code)) throw error
         const again = { token, username, isNameless: username !== undefined, error: sentenceOf(problem, locale) }
         return reply.page(invitationPage(again, site, locale))
       }

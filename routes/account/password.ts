@@ -2,13 +2,13 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { passwordPage } from '../../src/pages/password-page.js'
 import type { ProblemCode } from '../../src/problems.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const MENDABLE: readonly ProblemCode[] = ['wrong_password', 'password_rejected', 'too_many_attempts']
+const CORRECTABLE: readonly ProblemCode[] = ['wrong_password', 'password_rejected', 'too_many_attempts']
 
 const password = Type.String({ minLength: 1, maxLength: PASSWORD_MAX_LENGTH })
 const Form = Type.Object({ current_password: password, new_password: password })
@@ -34,7 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const passwordHash = await app.newPasswords.hash(user, new_password, client)
         await app.newPasswords.change({ user, passwordHash }, request.user.sessionId, client)
       } catch (error) {
-        const view = mendable(error, MENDABLE, request)
+        const view = errorView(error, CORRECTABLE, request)
         return reply.page(passwordPage(await app.accounts.get(request.user.userId), view))
       }
       return doneOn(reply, 'password')

@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { profilePage } from '../../src/pages/profile-page.js'
 import { NAME_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -34,7 +34,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const changes = { ...withNameKey(name || null), locale: locale || null }
         await app.profiles.update(userId, changes, { id: userId, client: clientOf(request) })
       } catch (error) {
-        return reply.page(profilePage({ name, locale }, mendable(error, ['name_rejected'], request)))
+        return reply.page(profilePage({ name, locale }, errorView(error, ['name_rejected'], request)))
       }
       return doneOn(reply, 'profile')
     },

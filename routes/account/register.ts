@@ -14,7 +14,7 @@ import { lookAtMailPage, registeredPage, registerPage } from '../../src/pages/re
 import { Problem, type ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const MENDABLE: readonly ProblemCode[] = [
+const CORRECTABLE: readonly ProblemCode[] = [
   ...(['username_rejected', 'username_taken', 'email_rejected', 'email_taken'] as const),
   ...(['password_rejected', 'validation_failed'] as const),
 ]
@@ -66,7 +66,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         }
       } catch (error) {
         const problem = toProblem(error)
-        if (!MENDABLE.includes(problem.code)) throw error
+        if (!CORRECTABLE.includes(problem.code)) throw error
         return reply.page(registerPage({ ...form, username, email, error: sentenceOf(problem, locale) }, locale))
       }
       if (needsEmail) return reply.page(lookAtMailPage(form.logIn, locale))

@@ -15,7 +15,7 @@ import type { ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
 /** Errors that the form shows, because the user can correct them there. */
-const MENDABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token', 'wrong_code']
+const CORRECTABLE: readonly ProblemCode[] = ['password_rejected', 'email_rejected', 'invalid_reset_token', 'wrong_code']
 
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
 const Form = Type.Object({
@@ -58,7 +58,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         if (problem.code === 'mfa_required')
           return reply.page(resetPage({ token, email, asksFactor: true }, site, locale))
         const isLink = problem.code === 'invalid_reset_token' && token
-        if (!MENDABLE.includes(problem.code) || isLink) throw error
+        if (!CORRECTABLE.includes(problem.code) || isLink) throw error
         return reply.page(
           resetPage(
             { token, email, asksFactor: factor !== undefined, error: sentenceOf(problem, locale) },

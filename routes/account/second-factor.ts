@@ -8,7 +8,7 @@ import { CreatedPasskey } from '../../src/factors/passkey-schemas.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
 import { toProblem } from '../../src/http/problem-answers.js'
 import { serviceName } from '../../src/mail/composer.js'
-import { Done, doneOn, mendable, type View, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, type View, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { recoveryCodesPage } from '../../src/pages/once-page.js'
 import { PASSKEY_MAX_LENGTH, passkeyIn } from '../../src/pages/passkey-forms.js'
@@ -71,7 +71,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       try {
         await app.secondFactors.remove(owner, form.id)
       } catch (error) {
-        return reply.page(await listPage(request, mendable(error, ['last_factor', 'not_found'], request)))
+        return reply.page(await listPage(request, errorView(error, ['last_factor', 'not_found'], request)))
       }
       return doneOn(reply, 'second-factor')
     }
@@ -81,7 +81,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, viewOf(request)))
     } catch (error) {
       return reply.page(
-        await listPage(request, mendable(error, ['name_rejected', 'too_many_factors', 'mfa_disabled'], request)),
+        await listPage(request, errorView(error, ['name_rejected', 'too_many_factors', 'mfa_disabled'], request)),
       )
     }
   }
@@ -96,7 +96,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       if (!(await app.factors.rename(ownerOf(request).id, id, nameIn({ name: name ?? null }))))
         throw new Problem('not_found')
     } catch (error) {
-      return reply.page(await listPage(request, mendable(error, ['name_rejected', 'not_found'], request)))
+      return reply.page(await listPage(request, errorView(error, ['name_rejected', 'not_found'], request)))
     }
     return doneOn(reply, 'second-factor')
   }
@@ -109,7 +109,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     try {
       return added(await app.secondFactors.confirm(ownerOf(request), code), request, reply)
     } catch (error) {
-      const view = mendable(error, ['wrong_code'], request)
+      const view = errorView(error, ['wrong_code'], request)
       // The form was sent twice, or the user went back: the factor is confirmed already, and only the lost response
       // showed the recovery codes.
       if (!(await app.factors.hasBegun(request.user.userId)))
@@ -129,7 +129,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       return added((await app.secondFactors.addPasskey(ownerOf(request), made)).recoveryCodes, request, reply)
     } catch (error) {
       return reply.page(
-        await listPage(request, mendable(error, ['passkey_rejected', 'name_rejected', ...UNABLE], request)),
+        await listPage(request, errorView(error, ['passkey_rejected', 'name_rejected', ...UNABLE], request)),
       )
     }
   }

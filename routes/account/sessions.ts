@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
-import { Done, doneOn, mendable, type View, viewOf } from '../../src/pages/account-page.js'
+import { Done, doneOn, errorView, type View, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
 import { sessionsPage } from '../../src/pages/sessions-page.js'
 import { Problem } from '../../src/problems.js'
@@ -32,7 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const client = clientOf(request)
       if (body.deed === 'end-others') await app.accounts.endOtherSessions(user.userId, user.sessionId, client)
       else if (!(await app.sessions.revokeOwn(user.userId, body.id, client))) {
-        return reply.page(await listPage(user, mendable(new Problem('not_found'), ['not_found'], request)))
+        return reply.page(await listPage(user, errorView(new Problem('not_found'), ['not_found'], request)))
       }
       return doneOn(reply, 'sessions')
     },

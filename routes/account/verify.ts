@@ -13,7 +13,7 @@ import { undoPage, verifyDonePage, verifyPage } from '../../src/pages/verify-pag
 import { Problem, type ProblemCode } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
 
-const MENDABLE: readonly ProblemCode[] = ['invalid_credentials', 'email_rejected', 'invalid_one_time_token']
+const CORRECTABLE: readonly ProblemCode[] = ['invalid_credentials', 'email_rejected', 'invalid_one_time_token']
 
 const Link = Type.Object({ token: Type.Optional(Type.String({ maxLength: 128 })) })
 const Form = Type.Object({
@@ -68,7 +68,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       } catch (error) {
         const problem = toProblem(error)
         const isLink = problem.code === 'invalid_one_time_token' && token
-        if (!MENDABLE.includes(problem.code) || isLink || deed !== undefined) throw error
+        if (!CORRECTABLE.includes(problem.code) || isLink || deed !== undefined) throw error
         return reply.page(verifyPage({ token, email, error: sentenceOf(problem, locale) }, site, locale))
       }
       const done = { undo: 'undone', decline: 'declined', confirm: 'confirmed' } as const

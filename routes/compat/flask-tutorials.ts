@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { arrayStream } from '../../src/api/array-stream.js'
-import { PATIENCE_MS, withRoomFor } from '../../src/api/row-gate.js'
+import { ROOM_TIMEOUT_MS, withRoomFor } from '../../src/api/row-gate.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { prepareFlaskTutorials, toTutorial } from '../../src/api/tutorials.js'
 import { flaskJson, flaskMethods, flaskNotFound, flaskPage } from '../../src/compat/flask.js'
@@ -91,9 +91,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const { userId } = request.user
-      const after = (id: number, count: number, patienceMs = Infinity) =>
-        withRoomFor(request, { count, patienceMs }, () => statements.list.execute({ userId, after: id, count }))
-      const first = await after(0, ROWS_AT_ONCE, PATIENCE_MS)
+      const after = (id: number, count: number, timeoutMs = Infinity) =>
+        withRoomFor(request, { count, timeoutMs }, () => statements.list.execute({ userId, after: id, count }))
+      const first = await after(0, ROWS_AT_ONCE, ROOM_TIMEOUT_MS)
       if (first.length < ROWS_AT_ONCE) return first.map(toTutorial)
       reply.type('application/json; charset=utf-8')
       // For HEAD, the router would read the whole stream.

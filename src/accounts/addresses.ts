@@ -58,7 +58,7 @@ export class Addresses {
       const { id: userId, emailVerifiedAt } = before
       await access.end(db, { userId, extent: emailVerifiedAt === null ? 'keys' : 'requests', except: sessionId })
       await events.record({ type: 'email.verified', userId, ...(sessionId && { sessionId }) }, client, db)
-      if (isPending && before.emailKey !== target) await this.#tellOld(db, before)
+      if (isPending && before.emailKey !== target) await this.#notifyOld(db, before)
     })
   }
 
@@ -152,7 +152,7 @@ export class Addresses {
    * Notifies the old address. The mail can undo the change only if the address was confirmed: a mistyped address must
    * not take the account over.
    */
-  async #tellOld(db: Db, before: User): Promise<void> {
+  async #notifyOld(db: Db, before: User): Promise<void> {
     const { notices } = this.#dependencies
     const { id: userId, email, emailVerifiedAt } = before
     if (email !== null && emailVerifiedAt !== null)

@@ -9,8 +9,8 @@ import type { User } from './user-rows.js'
 import { prepareTake } from './window-budgets.js'
 
 /** A user who tries codes knows the password. The owner is notified from this many wrong codes on, once a day. */
-const TOLD_FROM_TRIES = 5
-const TOLD_EVERY_MS = 24 * 3_600_000
+const NOTICE_FROM_TRIES = 5
+const NOTICE_EVERY_MS = 24 * 3_600_000
 
 interface Dependencies {
   config: Config
@@ -28,7 +28,7 @@ export class FactorChecks {
 
   constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies
-    this.#takeNotice = prepareTake(dependencies.database, TOLD_EVERY_MS, 'take_attack_notice')
+    this.#takeNotice = prepareTake(dependencies.database, NOTICE_EVERY_MS, 'take_attack_notice')
   }
 
   /** The methods by which a user can show a second factor; empty if the account has no factor. */
@@ -77,7 +77,7 @@ export class FactorChecks {
         ...(sessionId ? { sessionId } : { actorId: null }),
       }
       await events.record(event, client, db)
-      if (tries < TOLD_FROM_TRIES) return
+      if (tries < NOTICE_FROM_TRIES) return
       const [taken] = await within(db, this.#takeNotice).execute({ key: `attacked:${user.id}`, limit: 1 })
       if (taken !== undefined) await notices.notify(db, 'factor_attacked', user)
     })

@@ -27,7 +27,7 @@ const NOBODY = 0
 export type LoggedIn = User & Pick<AuthenticatedUser, 'amr' | 'spend'>
 
 /** A log-in endpoint: how it looks names up, and which second factor the request shows. */
-interface Door {
+interface LogInEndpoint {
   column: Identifier
   mayBeMeant?: (user: User) => boolean
   shown?: ShownFactor | undefined
@@ -87,8 +87,8 @@ export class LogIn {
    * password_rejected, hashing_overloaded
    */
   async authenticate(identifier: string, password: string, client: Client, shown?: ShownFactor): Promise<LoggedIn> {
-    const door: Door = { column: identifier.includes('@') ? 'email' : 'username', shown }
-    const { user, step } = await this.#authenticate(door, identifier, password, client)
+    const endpoint: LogInEndpoint = { column: identifier.includes('@') ? 'email' : 'username', shown }
+    const { user, step } = await this.#authenticate(endpoint, identifier, password, client)
     if (step === 'missing') throw this.#factorMissing(user, 'pwd', await this.#factorChecks.methodsOf(user.id))
     if (step === 'unenrolled') throw this.#enrollments.refusal(user, 'pwd')
     return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
@@ -132,8 +132,8 @@ export class LogIn {
     client: Client,
   ): Promise<LoggedIn> {
     const mayBeMeant = (user: User) => (user[column] ?? user[OTHER[column]]) === identifier
-    const door: Door = { column, mayBeMeant, takesDigits: true }
-    const { user, step } = await this.#authenticate(door, identifier, password, client)
+    const endpoint: LogInEndpoint = { column, mayBeMeant, takesDigits: true }
+    const { user, step } = await this.#authenticate(endpoint, identifier, password, client)
     return step === 'right' ? { ...user, amr: withSecond('pwd') } : user
   }
 
@@ -165,9 +165,9 @@ export class LogIn {
     throw new Problem('invalid_credentials')
   }
 
-  async #authenticate(door: Door, identifier: string, typed: string, client: Client): Promise<Checked> {
+  async #authenticate(endpoint: LogInEndpoint, identifier: string, typed: string, client: Client): Promise<Checked> {
     assertPasswordText(typed)
-    const { column, mayBeMeant } = door
+    const { column, mayBeMeant } = endpoint
     const [key, folded] = [identifierKey(identifier), normalizeName(identifier)]
     const rows = await this.#named.execute({ key, folded })
     // Two accounts can share a name only in a database from before the unique index.
@@ -179,13 +179,15 @@ export class LogIn {
     const user = choose(mayBeMeant ? rows.filter(mayBeMeant) : rows) ?? pending
     // One budget for a name at all log-in endpoints: a budget of its own for a stricter endpoint would reveal whether
     // the name exists.
-    const { password, shown } = door.takesDigits ? await this.#cut(user, typed) : { password: typed, shown: door.shown }
+    const { password, shown } = endpoint.takesDigits
+      ? await this.#cut(user, typed)
+      : { password: typed, shown: endpoint.shown }
     let lacking: Lacking | undefined
     const second = async (proven: User, reservation?: Reservation): Promise<SecondStep> => {
       const step = await this.#secondStep(proven, { shown, client, reservation })
       if (step === 'none' || step === 'right') return step
       // An endpoint without an error for a missing factor answers as for a wrong password, and counts it as one.
-      if (step !== 'wrong' && !door.takesDigits) return step
+      if (step !== 'wrong' && !endpoint.takesDigits) return step
       lacking = step
       return 'wrong'
     }

@@ -11,7 +11,7 @@ interface TokenMail {
 }
 
 /** Changes and attempts in an account that its owner is notified of. */
-export type Deed =
+export type Notice =
   | 'password_changed'
   | 'email_changed'
   | 'factor_added'
@@ -25,7 +25,7 @@ export interface Notices {
   /** Whether this service sends mail. If not, nothing is written. */
   readonly isOn: boolean
   /** Writes a mail that notifies the owner of an account. */
-  notify(db: Db, deed: Deed, user: Pick<User, 'id' | 'email'>): Promise<void>
+  notify(db: Db, notice: Notice, user: Pick<User, 'id' | 'email'>): Promise<void>
   write(db: Db, mail: TokenMail): Promise<void>
   /**
    * As `write`, within the mail budgets, for a requester with this IP address who has not proved to own the mailbox.

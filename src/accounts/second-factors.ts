@@ -40,7 +40,7 @@ type NewPasskey = Awaited<ReturnType<Passkeys['verifyNew']>>
 interface Change {
   user: User
   actor: Actor & Pick<Owner, 'sessionId' | 'authVersion'>
-  deed: keyof typeof EVENTS
+  notice: keyof typeof EVENTS
   /** What the change revokes. */
   extent?: Extent
 }
@@ -142,7 +142,7 @@ export class SecondFactors {
       if (removed.length === 0) throw new Problem('not_found')
       const isLast = (await factors.methodsOf(owner.id, db)).length === 0
       if (isLast && needsFactor(config.MFA, user.role)) throw new Problem('last_factor')
-      await this.#changed(db, { user, actor: owner, deed: 'factor_removed' })
+      await this.#changed(db, { user, actor: owner, notice: 'factor_removed' })
     })
   }
 
@@ -152,7 +152,7 @@ export class SecondFactors {
     return database.transaction(async (db) => {
       const user = await lockAccount(database, db, owner.id, 'invalid_token')
       if ((await factors.methodsOf(owner.id, db)).length === 0) throw new Problem('no_factor')
-      await this.#changed(db, { user, actor: owner, deed: 'recovery_codes_replaced' })
+      await this.#changed(db, { user, actor: owner, notice: 'recovery_codes_replaced' })
       return factors.replaceRecoveryCodes(db, owner.id)
     })
   }
@@ -175,7 +175,7 @@ export class SecondFactors {
       }
       const removed = await factors.remove(db, userId)
       if (removed.length === 0) return []
-      await this.#changed(db, { user, actor, deed: 'factor_removed', extent: 'keys' })
+      await this.#changed(db, { user, actor, notice: 'factor_removed', extent: 'keys' })
       return removed
     })
   }
@@ -195,11 +195,11 @@ export class SecondFactors {
   async #added(db: Db, { user, owner, methods }: { user: User; owner: Owner; methods: Method[] }): Promise<string[]> {
     const { factors } = this.#dependencies
     const extent = methods.length === 0 ? 'sessions' : 'log-ins'
-    await this.#changed(db, { user, actor: owner, deed: 'factor_added', extent })
+    await this.#changed(db, { user, actor: owner, notice: 'factor_added', extent })
     return methods.includes('recovery_code') ? [] : factors.replaceRecoveryCodes(db, owner.id)
   }
 
-  async #changed(db: Db, { user, actor, deed, extent = 'log-ins' }: Change) {
+  async #changed(db: Db, { user, actor, notice, extent = 'log-ins' }: Change) {
     const { database, access, events, notices } = this.#dependencies
     const { users } = database.tables
     await db.update(users).set({ updatedAt: database.now }).where(eq(users.id, user.id))
@@ -208,7 +208,7 @@ export class SecondFactors {
     const isAtLogIn = authVersion !== undefined
     await events.record(
       {
-        type: EVENTS[deed],
+        type: EVENTS[notice],
         userId: user.id,
         ...doneBy(actor),
         ...(sessionId && { sessionId }),
@@ -217,7 +217,7 @@ export class SecondFactors {
       client,
       db,
     )
-    await notices.notify(db, deed, user)
+    await notices.notify(db, notice, user)
   }
 }
 

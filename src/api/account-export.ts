@@ -37,7 +37,7 @@ export async function sendExport(request: FastifyRequest, reply: FastifyReply): 
     await events.record({ type: 'account.exported', userId, sessionId }, clientOf(request), db)
     return document
   })
-  const read: Read = (count, work) => withRoomFor(request, { count, patienceMs: Number.POSITIVE_INFINITY }, work)
+  const read: Read = (count, work) => withRoomFor(request, { count, timeoutMs: Number.POSITIVE_INFINITY }, work)
   reply.header('content-disposition', 'attachment; filename="account.json"').type('application/json; charset=utf-8')
   return reply.send(Readable.from(documentOf(head, await listsOf(database, userId, read)), { objectMode: false }))
 }
@@ -67,7 +67,7 @@ async function accountOf(reading: Reading): Promise<Omit<Document, Lists>> {
   return {
     exported_at: timestamp(Date.now()),
     profile: toUser(user),
-    email_verified_at: perhaps(user.emailVerifiedAt),
+    email_verified_at: timestampOrNull(user.emailVerifiedAt),
     sessions: await sessionsOf(reading),
     factors: await factorsOf(reading),
     recovery_codes_left: await db.$count(recoveryCodes, eq(recoveryCodes.userId, userId)),
@@ -89,7 +89,7 @@ async function sessionsOf({ database, db, userId, sessionId }: Reading): Promise
       created_at: timestamp(row.createdAt),
       last_used_at: timestamp(Math.max(row.createdAt, usedAt - (usedAt % MINUTE_MS))),
       expires_at: timestamp(Math.min(row.idleExpiresAt, row.expiresAt)),
-      ended_at: perhaps(row.revokedAt),
+      ended_at: timestampOrNull(row.revokedAt),
     }
   })
 }
@@ -103,7 +103,7 @@ async function factorsOf({ database, db, userId }: Reading): Promise<Document['f
     .orderBy(asc(factors.createdAt), asc(factors.id))
   return rows.map(({ id, kind, name, createdAt, confirmedAt, lastUsedAt }) => ({
     ...{ id, type: kind, name, created_at: timestamp(createdAt) },
-    ...{ confirmed_at: perhaps(confirmedAt), last_used_at: perhaps(lastUsedAt) },
+    ...{ confirmed_at: timestampOrNull(confirmedAt), last_used_at: timestampOrNull(lastUsedAt) },
   }))
 }
 
@@ -117,7 +117,7 @@ async function apiKeysOf({ database, db, userId }: Reading): Promise<Document['a
     .limit(PIECES_MAX)
   return rows.map(({ id, name, scope, createdAt, expiresAt, lastUsedAt, revokedAt }) => ({
     ...{ id, name, scope, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt) },
-    ...{ last_used_at: perhaps(lastUsedAt), revoked_at: perhaps(revokedAt) },
+    ...{ last_used_at: timestampOrNull(lastUsedAt), revoked_at: timestampOrNull(revokedAt) },
   }))
 }
 
@@ -222,7 +222,7 @@ function toEvent(row: Row<'events'>, userId: number): Document['events'][number]
 }
 
 function toTodo({ id, title, description, done, dueAt, ...row }: Row<'todos'>): Document['todos'][number] {
-  return { id, title, description, done, due_at: perhaps(dueAt), ...timesOf(row) }
+  return { id, title, description, done, due_at: timestampOrNull(dueAt), ...timesOf(row) }
 }
 
 function toTutorial({ id, name, description, ...row }: Row<'tutorials'>): Document['tutorials'][number] {
@@ -233,6 +233,6 @@ function timesOf({ createdAt, updatedAt }: { createdAt: number; updatedAt: numbe
   return { created_at: timestamp(createdAt), updated_at: timestamp(updatedAt) }
 }
 
-function perhaps(time: number | null): string | null {
+function timestampOrNull(time: number | null): string | null {
   return time === null ? null : timestamp(time)
 }

@@ -3,7 +3,7 @@ import { User } from './account-schemas.js'
 import { createdAt, nullable, ref, rowId, updatedAt } from './schemas.js'
 
 const time = (description: string) => Type.String({ format: 'date-time', description })
-const perhaps = (description: string) => nullable({ format: 'date-time', description })
+const nullableTime = (description: string) => nullable({ format: 'date-time', description })
 const list = (description: string, item: TObject) => Type.Array(item, { description })
 
 const LAST_USE = 'Time of the last use, in UTC.'
@@ -24,7 +24,7 @@ const session = Type.Object({
   created_at: createdAt,
   last_used_at: time('Time of the last use, to the minute, in UTC.'),
   expires_at: time('Expiry, in UTC.'),
-  ended_at: perhaps('Time of the revocation, in UTC; null if the session was not revoked.'),
+  ended_at: nullableTime('Time of the revocation, in UTC; null if the session was not revoked.'),
 })
 
 const factor = Type.Object({
@@ -32,8 +32,8 @@ const factor = Type.Object({
   type: Type.String({ description: 'The type of factor: `totp` or `passkey`.' }),
   name: nullable({ description: 'Your name for the factor.' }),
   created_at: createdAt,
-  confirmed_at: perhaps('Time of the confirmation, in UTC; null if the factor is not yet confirmed.'),
-  last_used_at: perhaps(LAST_USE),
+  confirmed_at: nullableTime('Time of the confirmation, in UTC; null if the factor is not yet confirmed.'),
+  last_used_at: nullableTime(LAST_USE),
 })
 
 const apiKey = Type.Object({
@@ -42,8 +42,8 @@ const apiKey = Type.Object({
   scope: Type.String({ description: 'The scopes of the key, separated by spaces.' }),
   created_at: createdAt,
   expires_at: time('Expiry, in UTC.'),
-  last_used_at: perhaps(LAST_USE),
-  revoked_at: perhaps('Time of the revocation, in UTC; null if the key was not revoked.'),
+  last_used_at: nullableTime(LAST_USE),
+  revoked_at: nullableTime('Time of the revocation, in UTC; null if the key was not revoked.'),
 })
 
 const app = Type.Object({
@@ -82,7 +82,7 @@ const todo = Type.Object({
   title: Type.String({ description: 'The task.' }),
   description: nullable({ description: 'Details of the task.' }),
   done: Type.Boolean({ description: 'Whether the task is done.' }),
-  due_at: perhaps('The due time.'),
+  due_at: nullableTime('The due time.'),
   created_at: createdAt,
   updated_at: updatedAt,
 })
@@ -102,7 +102,7 @@ export const AccountExport = Type.Object(
   {
     exported_at: time('Time of the export, in UTC.'),
     profile: ref(User),
-    email_verified_at: perhaps('Time at which your e-mail address was last confirmed, in UTC.'),
+    email_verified_at: nullableTime('Time at which your e-mail address was last confirmed, in UTC.'),
     sessions: list('Your sessions, including ended sessions, newest first, at most 1,000.', session),
     factors: list('Your second factors, oldest first.', factor),
     recovery_codes_left: Type.Integer({ description: 'The number of unused recovery codes.' }),

@@ -6,13 +6,13 @@ const ROWS_AT_ONCE = 1_000
 /** The share of one account: two large pages, or a dozen of the default size. */
 const ROWS_OF_ONE = 250
 /** As long as the wait for a database connection. */
-export const PATIENCE_MS = 2_000
+export const ROOM_TIMEOUT_MS = 2_000
 
 interface Page {
   /** The most rows that the page can have. */
   count: number
   /** How long the request may wait. A response that has begun waits without a limit: late is better than cut off. */
-  patienceMs?: number
+  timeoutMs?: number
 }
 
 interface PlaceInLine {
@@ -32,16 +32,16 @@ let isScheduled = false
 /**
  * Reads a page of rows once there is room for it: otherwise, hundreds of concurrent requests for large pages would fill
  * the memory. Accounts take turns, so that an account with hundreds of requests delays only itself.
- * @throws Problem overloaded after `patienceMs`, and if the client has disconnected meanwhile
+ * @throws Problem overloaded after `timeoutMs`, and if the client has disconnected meanwhile
  */
 export async function withRoomFor<Result>(
   { user: { userId }, raw: { socket } }: FastifyRequest,
-  { count: rows, patienceMs = PATIENCE_MS }: Page,
+  { count: rows, timeoutMs = ROOM_TIMEOUT_MS }: Page,
   read: () => PromiseLike<Result>,
 ): Promise<Result> {
   if (waiting.size === 0 && fits(userId, rows)) occupy(userId, rows)
   else {
-    const latest = performance.now() + patienceMs
+    const latest = performance.now() + timeoutMs
     const isOver = () => socket.destroyed || performance.now() > latest
     await new Promise<void>((enter, giveUp) => waitInLine(userId, { rows, isOver, enter, giveUp }))
   }
@@ -92,8 +92,8 @@ function letIn(): void {
 }
 
 /**
- * Rejects a request that has waited for too long. Any place in a queue may be due: earlier requests may have more
- * patience.
+ * Rejects a request that has waited for too long. Any place in a queue may be due: earlier requests may have
+ * longer timeouts.
  */
 function isStillWaiting({ isOver, giveUp }: PlaceInLine): boolean {
   if (!isOver()) return true

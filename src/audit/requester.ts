@@ -10,7 +10,7 @@ export interface Client {
   /** Whether the client has disconnected. */
   isGone?(): boolean
   /** The method and route pattern, such as `POST /v1/login`. */
-  door?(): string
+  endpoint?(): string
 }
 
 export function clientOf(request: FastifyRequest): Client {
@@ -21,11 +21,11 @@ export function clientOf(request: FastifyRequest): Client {
     requestId: id,
     userAgent: headers['user-agent'],
     isGone: () => socket.destroyed,
-    door: () => doorOf(request),
+    endpoint: () => endpointOf(request),
   }
 }
 
 /** The method and the route pattern. Contains no client input. */
-export function doorOf({ method, routeOptions }: FastifyRequest): string {
+export function endpointOf({ method, routeOptions }: FastifyRequest): string {
   return `${method} ${routeOptions.url}`
 }

@@ -5,8 +5,8 @@ import { isPostgres, sqlitePath } from '../config/database-url.js'
 import { Settings } from '../config/settings.js'
 import type { Database } from '../database/database.js'
 import { openDatabase } from '../database/open.js'
-import { OF_COMMANDS } from '../patience.js'
 import { printError } from '../terminal.js'
+import { COMMAND_TIMEOUTS } from '../timeouts.js'
 import { UsageError } from '../usage-error.js'
 
 /** The name of a database for messages: the full path of a file, or host and path of a server, without the password. */
@@ -24,7 +24,7 @@ export function announceDatabase(url: string): void {
 
 /** Opens the database of a command, and prints what the command waits for. @throws DatabaseError */
 export function openForCommand(url: string, { migrate }: { migrate: boolean }): Promise<Database> {
-  return openDatabase(url, { migrate, onNotice: printNotice, lockMs: OF_COMMANDS.lockMs })
+  return openDatabase(url, { migrate, onNotice: printNotice, lockMs: COMMAND_TIMEOUTS.lockMs })
 }
 
 /** Prints a notice, such as what a command waits for or what to do next, on standard error. */

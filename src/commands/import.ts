@@ -14,8 +14,8 @@ import { DUPLICATE_POLICIES, type DuplicatePolicy, Stage } from '../import/stage
 import { type Survey, survey } from '../import/survey.js'
 import { Passwords } from '../passwords/passwords.js'
 import { schemeOf } from '../passwords/scheme.js'
-import { OF_COMMANDS } from '../patience.js'
 import { print, printError, printJson } from '../terminal.js'
+import { COMMAND_TIMEOUTS } from '../timeouts.js'
 import { UsageError } from '../usage-error.js'
 import { addressOf, announceDatabase, openForCommand } from './database-address.js'
 
@@ -113,7 +113,7 @@ async function runPlan(
   const stage = await Stage.open()
   const target = await openTarget(config, apply)
   try {
-    const passwords = new Passwords(config, { deadlineMs: OF_COMMANDS.hashMs })
+    const passwords = new Passwords(config, { deadlineMs: COMMAND_TIMEOUTS.hashMs })
     const plan = { ...wanted, erasureKeys: target ? await erasureKeys(config, target, wanted.source) : [] }
     const found = await survey(plan, stage, target)
     announceDatabase(config.DATABASE_URL)

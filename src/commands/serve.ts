@@ -1,5 +1,5 @@
 import { type Config, loadConfig } from '../config/config.js'
-import { doubtsAbout } from '../config/environment.js'
+import { warningsAbout } from '../config/environment.js'
 import { serve } from '../server.js'
 import { printError } from '../terminal.js'
 
@@ -18,7 +18,7 @@ export const options = { json: { type: 'boolean' } } as const
 export async function run({ json }: { json?: boolean }): Promise<void> {
   const settings = loadConfig()
   const config: Config = json ? { ...settings, LOG_FORMAT: 'json' } : settings
-  printError(...doubtsAbout(config).map((doubt) => `latchkey: ${doubt}`))
+  printError(...warningsAbout(config).map((warning) => `latchkey: ${warning}`))
   const app = await serve(config)
   const { port } = app.server.address() as { port: number }
   const isLocal = ['localhost', '127.0.0.1', '::1'].includes(config.HOST)

@@ -17,8 +17,8 @@ const CUT = /^[^\S\n]*(?:export[^\S\n]+)?(\w+)[^\S\n]*=(?![^\S\n]*['"`])(?:[^\n#
  */
 export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
   const text = readEnvironmentFile()
-  const isTaken = (name: string) => env[name] === undefined && env[otherName(name)] === undefined
-  const taken = Object.entries(util.parseEnv(text)).filter(([name]) => isTaken(name))
+  const isUnset = (name: string) => env[name] === undefined && env[otherName(name)] === undefined
+  const taken = Object.entries(util.parseEnv(text)).filter(([name]) => isUnset(name))
   assertWhole(
     text,
     taken.map(([name]) => name),
@@ -67,21 +67,21 @@ function assertWhole(text: string, names: string[]): void {
 }
 
 /** Warnings about likely misspelt settings. They do not prevent the start. */
-export function doubtsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
-  const doubts = Object.keys(env).flatMap((name) => {
+export function warningsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
+  const warnings = Object.keys(env).flatMap((name) => {
     const meant = settingNear(name)
     return meant === undefined ? [] : [`${name} is not a setting: did you mean ${meant}?`]
   })
   if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL', env)) {
-    doubts.push(
+    warnings.push(
       `PUBLIC_URL is not set: the issuer of every token is ${config.PUBLIC_URL}; set the address that clients use`,
     )
   }
   if (config.COMPAT && config.COMPAT_WEAK_PASSWORDS === 'on') {
-    const doors = `the tutorials' sign-ups accept short and common passwords such as 1234 while HOST is ${config.HOST}`
-    doubts.push(`${doors}; COMPAT_WEAK_PASSWORDS=off refuses them`)
+    const signUps = `the tutorials' sign-ups accept short and common passwords such as 1234 while HOST is ${config.HOST}`
+    warnings.push(`${signUps}; COMPAT_WEAK_PASSWORDS=off refuses them`)
   }
-  return doubts
+  return warnings
 }
 
 /** The setting that a name is probably a misspelling of; undefined for settings and for unrelated names. */

@@ -80,7 +80,7 @@ export interface OpenOptions {
   /** How many connections to a server there may be. */
   poolSize?: number
   /** How long to wait for a server that does not answer. */
-  patienceMs?: number
+  connectTimeoutMs?: number
   /** How long to wait for the write lock of SQLite. The default is the limit for requests. */
   lockMs?: number
   /** Called with each notice for the operator while the database opens. */

@@ -9,13 +9,13 @@ import { isAbsent } from './values.js'
 export type Plaintext = 'none' | 'obvious' | 'all'
 
 /**
- * A known hash. `isTooDear`: verifying it would take too long at a log-in. `bcryptCost`: for formats based on bcrypt.
+ * A known hash. `isTooExpensive`: verifying it would take too long at a log-in. `bcryptCost`: for formats based on bcrypt.
  */
 export interface StoredHash {
   kind: 'hash'
   hash: string
   format: string
-  isTooDear: boolean
+  isTooExpensive: boolean
   bcryptCost?: number
 }
 

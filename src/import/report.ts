@@ -131,7 +131,7 @@ function describeUnclear({ column, unknown }: StatusReport): string[] {
 
 function describePasswords(found: Survey, hashingMs?: number): string[] {
   const { formats, plaintext, withoutPassword, hashlike, dear, keyedHashes } = found
-  const dearest = Object.entries(dear).map(([settings, count]) => `${settings} (${grouped(count)})`)
+  const expensive = Object.entries(dear).map(([settings, count]) => `${settings} (${grouped(count)})`)
   return [
     ...Object.entries(formats)
       .sort(([, left], [, right]) => right - left)
@@ -144,7 +144,7 @@ function describePasswords(found: Survey, hashingMs?: number): string[] {
       line(count, WITHOUT_PASSWORD[why] ?? why),
       ...(why === 'looks like a hash' ? namesOf(hashlike) : []),
     ]),
-    ...some(sum(dear), `that take longer than this service's own hashes: ${dearest.join(', ')}`, [
+    ...some(sum(dear), `that take longer than this service's own hashes: ${expensive.join(', ')}`, [
       `${INDENT}While such hashes exist, every failed log-in takes as long. Each is replaced when its user first logs in; send a password reset to users who do not log in, or disable them.`,
     ]),
     ...some(keyedHashes, 'beside fs_uniquifier, a column of Flask-Security: these passwords may not work', [

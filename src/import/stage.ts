@@ -95,7 +95,8 @@ export class Stage {
     password,
   }: ImportedUser): 'added' | 'an id that came before' | 'a shared id' {
     const position = this.#position + 1
-    const canLogIn = isActive && (password.kind === 'plaintext' || (password.kind === 'hash' && !password.isTooDear))
+    const canLogIn =
+      isActive && (password.kind === 'plaintext' || (password.kind === 'hash' && !password.isTooExpensive))
     const row = [position, oldId, usernameKey, emailKey, username ?? email, Number(canLogIn), 'ready']
     if (this.#insert.run(row).changes === 0) {
       if (this.#isSame.get(oldId, usernameKey, emailKey, Number(canLogIn)) !== undefined)

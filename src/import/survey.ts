@@ -12,7 +12,7 @@ import { type ImportedUser, type Oddity, readUser } from './user.js'
 
 const DUPLICATES_SHOWN = 20
 /** Hashes other than bcrypt that take longer than bcrypt, at their formats' defaults. */
-const DEAR_FORMAT = /-crypt$|argon2|scrypt$/
+const EXPENSIVE_FORMAT = /-crypt$|argon2|scrypt$/
 /** The cost at which bcrypt takes about as long as argon2id at its defaults. */
 const COST_LIKE_ARGON2ID = 8
 
@@ -157,14 +157,14 @@ function notePassword(user: ImportedUser, { scheme, tables }: Plan, found: Surve
   } else {
     bump(found.formats, password.format)
     if (tables.users && isKeyed(password.format, tables.users)) found.keyedHashes += 1
-    if (password.isTooDear) bump(found.withoutPassword, 'asks for too much')
-    else if (isDear(password, scheme)) bump(found.dear, settingsOf(password))
+    if (password.isTooExpensive) bump(found.withoutPassword, 'asks for too much')
+    else if (isExpensive(password, scheme)) bump(found.dear, settingsOf(password))
   }
 }
 
-function isDear({ hash, format, bcryptCost }: StoredHash, scheme: Scheme): boolean {
+function isExpensive({ hash, format, bcryptCost }: StoredHash, scheme: Scheme): boolean {
   if (isInForce(hash, scheme)) return false
-  if (bcryptCost === undefined) return DEAR_FORMAT.test(format)
+  if (bcryptCost === undefined) return EXPENSIVE_FORMAT.test(format)
   return bcryptCost > (scheme.name === 'bcrypt' ? scheme.cost : COST_LIKE_ARGON2ID)
 }
 

@@ -46,7 +46,7 @@ ${body}
 }
 
 /** The view of a form with this error. @throws the error, if the user cannot correct it in the form */
-export function mendable(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
+export function errorView(error: unknown, codes: readonly ProblemCode[], request: FastifyRequest): View {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error
   const view = viewOf(request, sentenceOf(problem, pageLanguage(request)))

@@ -68,7 +68,7 @@ export async function enrollBy(form: EnrollmentForm, request: FastifyRequest, pl
     const name = withNameKey(form['passkey-name'] ?? null).name || null
     return await enrollments.completeWithPasskey(form.ticket, { name, response }, client)
   } catch (error) {
-    const again = { ...step, error: mended(error, MENDABLE[form.deed], step) }
+    const again = { ...step, error: errorText(error, CORRECTABLE[form.deed], step) }
     if (form.deed === 'confirm-enrollment') return mailedPage(again)
     if (form.deed === 'enroll-passkey') return methodsOf(request, again)
     return appPage({ uri: form.uri, qr: await qrCode(form.uri) }, again)
@@ -103,14 +103,14 @@ async function methodsOf(request: FastifyRequest, step: Step): Promise<Page> {
   return methodsPage(making, step)
 }
 
-const MENDABLE = {
+const CORRECTABLE = {
   'confirm-enrollment': ['invalid_one_time_token', 'too_many_attempts'],
   'complete-enrollment': ['wrong_code'],
   'enroll-passkey': ['passkey_rejected', 'name_rejected'],
 } as const satisfies Record<string, readonly ProblemCode[]>
 
 /** The error as text. @throws the error, if the user cannot correct it in the form */
-function mended(error: unknown, codes: readonly ProblemCode[], { locale }: Step): string {
+function errorText(error: unknown, codes: readonly ProblemCode[], { locale }: Step): string {
   const problem = toProblem(error)
   if (!codes.includes(problem.code)) throw error
   return sentenceOf(problem, locale)

@@ -22,7 +22,7 @@ import { PASSKEY_MAX_LENGTH, passkeyIn } from './passkey-forms.js'
 import { sentenceOf } from './refusals.js'
 
 /** Errors that the form shows, because the user can correct them there. */
-const MENDABLE: readonly ProblemCode[] = [
+const CORRECTABLE: readonly ProblemCode[] = [
   ...(['invalid_credentials', 'password_rejected', 'email_unverified', 'too_many_attempts'] as const),
   ...(['wrong_code', 'invalid_one_time_token', 'passkey_rejected', 'invalid_ticket'] as const),
 ]
@@ -132,7 +132,7 @@ async function logInPageAgain(
   { locale, passkeys, ...where }: Omit<Where, 'link'> & { passkeys: PasskeyLogIn },
 ): Promise<Page> {
   const isMissing = problem.code === 'mfa_required'
-  if (!isMissing && !MENDABLE.includes(problem.code)) throw problem
+  if (!isMissing && !CORRECTABLE.includes(problem.code)) throw problem
   const error = isMissing ? undefined : sentenceOf(problem, locale)
   const form = { ...where, isShared: posted.shared !== undefined, error }
   const ticket = isMissing ? problem.extension?.ticket : 'ticket' in posted && posted.ticket

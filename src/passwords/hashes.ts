@@ -44,9 +44,9 @@ export function hashPassword(password: string, scheme: Scheme): string {
  * stored hash: dummy hashes fill up to a hash of the current scheme, and `restMs` is the remaining delay up to
  * `dearest` (in units of the scheme).
  */
-export function verifyPassword(password: string, stored: string | undefined, scheme: Scheme, dearest = 0): Verdict {
+export function verifyPassword(password: string, stored: string | undefined, scheme: Scheme, highestWork = 0): Verdict {
   // Treats an overlong password as wrong. Hashes an empty password instead, to take the same time.
-  if (isTooLongForPassword(password)) return verifyPassword('', undefined, scheme, dearest)
+  if (isTooLongForPassword(password)) return verifyPassword('', undefined, scheme, highestWork)
   const known = stored === undefined ? undefined : readHash(stored)
   const forms = formsOf(password, stored)
   const usual = forms.length * usualWork(scheme)
@@ -67,7 +67,7 @@ export function verifyPassword(password: string, stored: string | undefined, sch
   }
   spend(usual - work, scheme)
   const took = work + (workIn(unknownMs, scheme) ?? 0)
-  const restMs = Math.max(0, timeOf(forms.length * dearest - Math.max(took, usual), scheme))
+  const restMs = Math.max(0, timeOf(forms.length * highestWork - Math.max(took, usual), scheme))
   const isOther = known !== undefined && took > 0 && !isInForce(stored ?? '', scheme)
   return {
     isRight: false,
@@ -87,11 +87,11 @@ function isRight(known: ForeignHash, password: string): boolean {
 }
 
 /** The format of a stored hash, for a report. Undefined if the format is unknown. */
-export function formatOf(stored: string): { format: string; isTooDear: boolean; bcryptCost?: number } | undefined {
+export function formatOf(stored: string): { format: string; isTooExpensive: boolean; bcryptCost?: number } | undefined {
   const hash = readHash(stored)
   if (hash === undefined) return undefined
   const { format, verify, bcryptCost } = hash
-  return { format, isTooDear: verify === undefined, ...(bcryptCost !== undefined && { bcryptCost }) }
+  return { format, isTooExpensive: verify === undefined, ...(bcryptCost !== undefined && { bcryptCost }) }
 }
 
 /** Parses a stored hash. Undefined if the format is unknown. */

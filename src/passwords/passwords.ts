@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js'
-import { OF_REQUESTS } from '../patience.js'
 import { Problem } from '../problems.js'
+import { REQUEST_TIMEOUTS } from '../timeouts.js'
 import type { StoredCost, Verdict } from './hashes.js'
 import { memoryOf } from './memory.js'
 import { HashQueue, type Turn } from './queue.js'
@@ -17,7 +17,7 @@ export class Passwords {
    */
   readonly #costs = new Map<string, number>()
 
-  constructor(config: Config, { deadlineMs = OF_REQUESTS.hashMs } = {}) {
+  constructor(config: Config, { deadlineMs = REQUEST_TIMEOUTS.hashMs } = {}) {
     this.#scheme = schemeOf(config)
     this.#queue = new HashQueue(config.HASH_QUEUE)
     this.#deadlineMs = deadlineMs
@@ -81,8 +81,8 @@ export class Passwords {
 
   async #verify(password: string, stored: string | undefined): Promise<Verdict> {
     try {
-      const dearest = Math.max(0, ...this.#costs.values())
-      const verdict = await inThread('verifyPassword', [password, stored, this.#scheme, dearest], this.#deadlineMs)
+      const highestWork = Math.max(0, ...this.#costs.values())
+      const verdict = await inThread('verifyPassword', [password, stored, this.#scheme, highestWork], this.#deadlineMs)
       if (verdict.cost) this.#learn(verdict.cost)
       return verdict
     } catch (error) {

@@ -75,7 +75,7 @@ export class HashQueue {
     turn: Turn = {},
     restOf: (result: Result) => number = () => 0,
   ): Promise<Result> {
-    if (this.#mayStart(turn) && !(isDear(turn) && this.#isDearWaiting())) this.#begin(turn)
+    if (this.#mayStart(turn) && !(isLarge(turn) && this.#isLargeWaiting())) this.#begin(turn)
     else await this.#wait(turn)
     let restMs = 0
     try {
@@ -106,7 +106,7 @@ export class HashQueue {
   #begin(turn: Turn): void {
     this.#running += 1
     this.#served += 1
-    if (isDear(turn)) this.#memory += turn.memory ?? 0
+    if (isLarge(turn)) this.#memory += turn.memory ?? 0
     for (const party of this.#partiesOf(turn)) {
       party.atWork += 1
       party.servedAt = this.#served
@@ -115,7 +115,7 @@ export class HashQueue {
 
   #freeSlot(turn: Turn): void {
     this.#running -= 1
-    if (isDear(turn)) this.#memory -= turn.memory ?? 0
+    if (isLarge(turn)) this.#memory -= turn.memory ?? 0
     this.#startNext()
   }
 
@@ -168,8 +168,8 @@ export class HashQueue {
         servedAt(a.account) - servedAt(b.account) || servedAt(a.network) - servedAt(b.network),
     )
     // Large hashes start in order: otherwise smaller hashes could starve the first.
-    const [firstDear] = inOrder.filter(({ turn }) => isDear(turn))
-    return inOrder.find((place) => this.#mayStart(place.turn) && (!isDear(place.turn) || place === firstDear))
+    const [firstLarge] = inOrder.filter(({ turn }) => isLarge(turn))
+    return inOrder.find((place) => this.#mayStart(place.turn) && (!isLarge(place.turn) || place === firstLarge))
   }
 
   /**
@@ -186,8 +186,8 @@ export class HashQueue {
     return [...this.#places].findLast(({ turn }) => turn.account === greediest || turn.network === greediest)
   }
 
-  #isDearWaiting(): boolean {
-    return [...this.#places].some(({ turn }) => isDear(turn))
+  #isLargeWaiting(): boolean {
+    return [...this.#places].some(({ turn }) => isLarge(turn))
   }
 
   #partiesOf(turn: Turn): Party[] {
@@ -210,7 +210,7 @@ export class HashQueue {
   }
 }
 
-function isDear({ memory = 0 }: Turn): boolean {
+function isLarge({ memory = 0 }: Turn): boolean {
   return memory >= CHEAP_MEMORY
 }
 

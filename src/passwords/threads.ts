@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads'
-import { OF_REQUESTS } from '../patience.js'
+import { REQUEST_TIMEOUTS } from '../timeouts.js'
 import type { TaskMessage, Tasks } from './thread.js'
 
 const SCRIPT = new URL('../passwords/thread.js', import.meta.url)
@@ -29,7 +29,7 @@ const idle: Thread[] = []
 export function inThread<Name extends keyof Tasks>(
   task: Name,
   args: Parameters<Tasks[Name]>,
-  deadlineMs = OF_REQUESTS.hashMs,
+  deadlineMs = REQUEST_TIMEOUTS.hashMs,
 ): Promise<ReturnType<Tasks[Name]>> {
   const thread = idle.pop() ?? start()
   return new Promise((resolve, reject) => {

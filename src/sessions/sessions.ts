@@ -114,8 +114,8 @@ export class Sessions {
   }
 
   /** Whether a session is live and its user has the second factor that the policy requires. Reads the database. */
-  async goesOn(sessionId: string): Promise<boolean> {
-    return (await this.#statements.goesOn.execute({ sessionId })).length > 0
+  async isUsable(sessionId: string): Promise<boolean> {
+    return (await this.#statements.isUsable.execute({ sessionId })).length > 0
   }
 
   #logIn(db: Db | undefined, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
@@ -130,7 +130,7 @@ export class Sessions {
   async logIn(db: Db, user: AuthenticatedUser, client: Client, plan: SessionPlan) {
     const grant = await this.#begin(db, user, client, plan)
     const { userId, sessionId } = grant
-    const reason = client.door && `${shownBy(user)} at ${client.door()}`
+    const reason = client.endpoint && `${shownBy(user)} at ${client.endpoint()}`
     await this.#events.record({ type: 'login.succeeded', userId, sessionId, ...(reason && { reason }) }, client, db)
     afterCommit(db, () => logins.publish({ result: 'succeeded' }))
     return grant

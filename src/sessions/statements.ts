@@ -92,11 +92,11 @@ export function prepareSessionStatements(database: Database, policy: FactorPolic
       .where(and(withChildren, eq(sessions.userId, sql.placeholder('userId')), isLive))
       .returning(revocation)
       .prepare('revoke_own_session'),
-    goesOn: db
+    isUsable: db
       .select({ id: sessions.id })
       .from(sessions)
       .where(and(sessionId, isLive, ofActiveUser))
-      .prepare('find_session_that_goes_on'),
+      .prepare('find_usable_session'),
     describe: db
       .select({
         userId: sessions.userId,

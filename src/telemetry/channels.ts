@@ -17,12 +17,12 @@ class Channel<Message> {
 
   /** Subscribes. Returns a function that unsubscribes. */
   subscribe(listener: (message: Message) => void): () => void {
-    const heard = (message: unknown) => listener(message as Message)
-    this.#channel.subscribe(heard)
-    return () => void this.#channel.unsubscribe(heard)
+    const receive = (message: unknown) => listener(message as Message)
+    this.#channel.subscribe(receive)
+    return () => void this.#channel.unsubscribe(receive)
   }
 
-  get isHeard(): boolean {
+  get hasSubscribers(): boolean {
     return this.#channel.hasSubscribers
   }
 }
@@ -85,7 +85,7 @@ export const breachChecks = new Channel<BreachCheck>('latchkey:breach-check')
 
 /** Runs the work and publishes its duration, even if the work fails. */
 export async function timed<Result>(channel: Channel<Duration>, work: () => Promise<Result>): Promise<Result> {
-  if (!channel.isHeard) return work()
+  if (!channel.hasSubscribers) return work()
   const startedAt = performance.now()
   try {
     return await work()

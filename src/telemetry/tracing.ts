@@ -52,7 +52,7 @@ export function startTracing({ endpoint, serviceName, version, database, onLost 
    * Adds a child span to the span of the current request, after the operation. Operations outside requests are not
    * traced.
    */
-  function tell(name: string, kind: SpanKind, attributes: Attributes, { seconds }: Duration): void {
+  function addSpan(name: string, kind: SpanKind, attributes: Attributes, { seconds }: Duration): void {
     const parent = active.getStore()
     if (parent === undefined) return
     const endTime = Date.now()
@@ -62,8 +62,8 @@ export function startTracing({ endpoint, serviceName, version, database, onLost 
 
   const databaseAttributes = { 'db.system.name': database }
   const unsubscribe = [
-    statements.subscribe((duration) => tell('database statement', SpanKind.CLIENT, databaseAttributes, duration)),
-    hashes.subscribe((duration) => tell('password hash', SpanKind.INTERNAL, {}, duration)),
+    statements.subscribe((duration) => addSpan('database statement', SpanKind.CLIENT, databaseAttributes, duration)),
+    hashes.subscribe((duration) => addSpan('password hash', SpanKind.INTERNAL, {}, duration)),
   ]
 
   return {

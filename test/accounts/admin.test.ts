@@ -26,7 +26,7 @@ const FIELDS = [
 const FORBIDDEN = 'Bearer realm="latchkey", error="insufficient_scope"'
 
 /** A request for every admin operation, about the account with this id. */
-const DOORS: Record<string, (id: number) => InjectOptions> = {
+const ENDPOINTS: Record<string, (id: number) => InjectOptions> = {
   listUsers: () => ({ method: 'GET', url: '/v1/users' }),
   createUser: (id) => ({ method: 'POST', url: '/v1/users', payload: { email: `made${id}@example.com` } }),
   getUser: (id) => ({ method: 'GET', url: `/v1/users/${id}` }),
@@ -50,23 +50,23 @@ t.test('the list of admin operations in this file is complete', async (t) => {
   const paths = Object.values(service.app.swagger().paths ?? {}) as Record<string, unknown>[]
   const operations = paths.flatMap((path) => Object.values(path)) as { operationId: string; tags: string[] }[]
   const forAdmins = operations.filter(({ tags }) => tags.includes('admin')).map(({ operationId }) => operationId)
-  t.same(forAdmins.sort(), Object.keys(DOORS).sort())
+  t.same(forAdmins.sort(), Object.keys(ENDPOINTS).sort())
 })
 
 t.test('without the admin role every admin operation is rejected for any account, and nothing changes', async (t) => {
   const { service, boss, mina, joon } = await threePeople(t)
   const before = (await boss.get('/v1/users')).json()
-  for (const [operation, door] of Object.entries(DOORS)) {
+  for (const [operation, endpoint] of Object.entries(ENDPOINTS)) {
     for (const id of [joon.id, mina.id, boss.id, 4711]) {
-      const answer = await mina.request(door(id))
+      const answer = await mina.request(endpoint(id))
       t.match(answer.json(), { status: 403, code: 'insufficient_scope' }, `${operation} of ${id}`)
       t.equal(answer.headers['www-authenticate'], FORBIDDEN)
       t.notMatch(answer.body, /joon|boss/)
     }
-    const anonymous = await service.request(door(joon.id))
+    const anonymous = await service.request(endpoint(joon.id))
     t.match(anonymous.json(), { status: 401, code: 'missing_token' }, operation)
     t.equal(anonymous.headers['www-authenticate'], 'Bearer realm="latchkey"')
-    const forged = await service.request({ ...door(joon.id), headers: { authorization: 'Bearer x.y.z' } })
+    const forged = await service.request({ ...endpoint(joon.id), headers: { authorization: 'Bearer x.y.z' } })
     t.match(forged.json(), { status: 401, code: 'invalid_token' }, operation)
   }
   t.equal((await mina.request({ method: 'HEAD', url: '/v1/users' })).statusCode, 403)
@@ -127,11 +127,11 @@ t.test('the list shows accounts, newest first, without password hashes or intern
 
 t.test('admin operations return 404 for an unknown user id, and 400 for an invalid one', async (t) => {
   const { boss } = await threePeople(t)
-  for (const [operation, door] of Object.entries(DOORS)) {
-    if (!String(door(4711).url).startsWith('/v1/users/4711')) continue
-    t.match((await boss.request(door(4711))).json(), { status: 404, code: 'not_found' }, operation)
+  for (const [operation, endpoint] of Object.entries(ENDPOINTS)) {
+    if (!String(endpoint(4711).url).startsWith('/v1/users/4711')) continue
+    t.match((await boss.request(endpoint(4711))).json(), { status: 404, code: 'not_found' }, operation)
     for (const id of ['0', '-1', 'mina', '1e0', '0x1', '99999999999999999999', '1%20', '%00']) {
-      const { url, ...options } = door(0)
+      const { url, ...options } = endpoint(0)
       const answer = await boss.request({ ...options, url: String(url).replace('/0', `/${id}`) })
       t.match(answer.json(), { status: 400, code: 'validation_failed' }, `${operation} ${id}`)
     }

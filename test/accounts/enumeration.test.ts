@@ -10,7 +10,7 @@ const WRONG = 'not the password'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** Every endpoint that accepts a password, as a function that builds a log-in request. */
-const DOORS: Record<string, (name: string, password: string) => { url: string; payload: object | string }> = {
+const ENDPOINTS: Record<string, (name: string, password: string) => { url: string; payload: object | string }> = {
   'v1 log-in': (username, password) => ({ url: '/v1/login', payload: { username, password } }),
   'v1 password grant': (username, password) => ({
     url: '/v1/token',
@@ -33,14 +33,14 @@ const PAIRS = [
 /** One endpoint of each kind: accepts any spelling of any name, the exact user name, or the exact address. */
 const KINDS = ['v1 log-in', 'exact name, Flask-RESTful', 'exact address, Flask']
 
-type Door = (typeof DOORS)[string]
+type Endpoint = (typeof ENDPOINTS)[string]
 
-for (const [title, door] of Object.entries(DOORS)) {
+for (const [title, endpoint] of Object.entries(ENDPOINTS)) {
   t.test(`fifteen wrong passwords do not reveal whether an account exists: ${title}`, async (t) => {
     const service = await startPeople(t)
     for (const [known, unknown] of PAIRS) {
-      const there = await walk(service, Array(TRIES).fill([door, unknown]))
-      t.strictSame(await walk(service, Array(TRIES).fill([door, known])), there, known)
+      const there = await walk(service, Array(TRIES).fill([endpoint, unknown]))
+      t.strictSame(await walk(service, Array(TRIES).fill([endpoint, known])), there, known)
       t.equal(there.filter(({ status }) => status === 429).length, TRIES - BUDGET)
     }
   })
@@ -49,11 +49,11 @@ for (const [title, door] of Object.entries(DOORS)) {
 // Endpoints share the budgets of a name. Separate budgets would reveal whether a name is a user name or an address.
 t.test('wrong passwords at one endpoint and then another do not reveal whether an account exists', async (t) => {
   const service = await startPeople(t)
-  const kinds = Object.entries(DOORS).filter(([title]) => KINDS.includes(title))
+  const kinds = Object.entries(ENDPOINTS).filter(([title]) => KINDS.includes(title))
   for (const [first, one] of kinds) {
     for (const [second, other] of kinds) {
       for (const [known, unknown] of PAIRS.slice(0, 2)) {
-        const tries = (name: string): [Door, string][] => [
+        const tries = (name: string): [Endpoint, string][] => [
           ...Array(BUDGET).fill([one, name.toUpperCase()]),
           [other, name],
         ]
@@ -79,14 +79,14 @@ async function startPeople(t: Parameters<typeof startService>[0]) {
 let networks = 0
 
 /** The responses to these tries in sequence. Resets all budgets first and uses a new network. */
-async function walk(service: Service, tries: [Door, string][]) {
+async function walk(service: Service, tries: [Endpoint, string][]) {
   const { db, tables } = service.app.database
   await db.delete(tables.throttle)
   networks += 1
   const remoteAddress = `2001:db8:${networks.toString(16)}::1`
   const answers = []
-  for (const [door, name] of tries) {
-    const { url, payload } = door(name, WRONG)
+  for (const [endpoint, name] of tries) {
+    const { url, payload } = endpoint(name, WRONG)
     const headers = typeof payload === 'string' ? FORM : {}
     answers.push(seen(await service.app.inject({ method: 'POST', url, payload, headers, remoteAddress })))
   }

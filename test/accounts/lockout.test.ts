@@ -110,7 +110,7 @@ t.test('a log-in at any endpoint, or a registration, makes the network known', a
   const service = await startService(t)
   const form = { 'content-type': 'application/x-www-form-urlencoded' }
   const credentials = `username=mina&password=${encodeURIComponent(PASSWORD)}`
-  const doors = [
+  const endpoints = [
     { url: '/v1/register', payload: { username: 'mina', password: PASSWORD } },
     { url: '/v1/login', payload: { username: 'mina', password: PASSWORD } },
     { url: '/v1/token', payload: `grant_type=password&${credentials}`, headers: form },
@@ -119,13 +119,13 @@ t.test('a log-in at any endpoint, or a registration, makes the network known', a
     { url: '/api/user/login', payload: credentials, headers: form },
     { url: '/token', payload: credentials, headers: form },
   ]
-  for (const [index, door] of doors.entries()) {
-    const answer = await service.app.inject({ method: 'POST', ...door, remoteAddress: `198.51.100.${index}` })
-    t.match(String(answer.statusCode), /^20[01]$/, door.url)
+  for (const [index, endpoint] of endpoints.entries()) {
+    const answer = await service.app.inject({ method: 'POST', ...endpoint, remoteAddress: `198.51.100.${index}` })
+    t.match(String(answer.statusCode), /^20[01]$/, endpoint.url)
   }
   await guess(service, 'mina', STRANGER, TRIES)
-  for (const [index, door] of doors.entries())
-    t.equal(await status(service, 'mina', `198.51.100.${index}`), 200, door.url)
+  for (const [index, endpoint] of endpoints.entries())
+    t.equal(await status(service, 'mina', `198.51.100.${index}`), 200, endpoint.url)
 })
 
 t.test('failed log-ins of a stranger do not stop a live session from confirming the password', async (t) => {

@@ -53,15 +53,15 @@ t.test('the user name and the e-mail address need the current password', async (
 
 t.test('wrong passwords in a session share one budget, separate from log-ins and other accounts', async (t) => {
   const { service, mina, joon } = await twoPeople(t)
-  const doors = [
+  const endpoints = [
     (current_password: string) => mina.patch('/v1/me', { username: 'mina2', current_password }),
     (current_password: string) =>
       mina.post('/v1/me/password', { current_password, new_password: 'four louder lanterns' }),
     (current_password: string) => mina.post('/v1/me/delete', { current_password }),
   ]
-  for (let n = 0; n < 10; n += 1) t.equal((await doors[n % doors.length]?.(WRONG))?.statusCode, 403)
-  for (const door of doors) {
-    const answer = await door(PASSWORD)
+  for (let n = 0; n < 10; n += 1) t.equal((await endpoints[n % endpoints.length]?.(WRONG))?.statusCode, 403)
+  for (const endpoint of endpoints) {
+    const answer = await endpoint(PASSWORD)
     t.match(answer.json(), { status: 429, code: 'too_many_attempts' })
     t.equal(answer.headers['retry-after'], '900')
   }

@@ -100,14 +100,14 @@ t.test('the count of wrong passwords is forgotten after a day, and from thirty o
 t.test('all endpoints and all names of an account share one budget', async (t) => {
   const service = await startService(t)
   await service.post('/v1/register', { username: 'Mina', email: 'mina@example.com', password: PASSWORD })
-  const doors = [
+  const endpoints = [
     () => logIn(service, 'Mina', WRONG),
     () => logIn(service, 'ＭＩＮＡ', WRONG),
     () => logIn(service, 'mina@example.com', WRONG),
     () => askToken(service, 'mina', WRONG),
     () => askToken(service, 'MINA@EXAMPLE.COM', WRONG),
   ]
-  for (const door of [...doors, ...doors]) t.match(String((await door()).statusCode), /^40[01]$/)
+  for (const endpoint of [...endpoints, ...endpoints]) t.match(String((await endpoint()).statusCode), /^40[01]$/)
   for (const username of ['mina', 'Mina@Example.com']) {
     assertWaits(t, await logIn(service, username))
     const form = await askToken(service, username, PASSWORD)

@@ -103,7 +103,7 @@ t.test('the event of a log-in names its endpoint and the kind of credential', as
   const [boss, mina] = [await signUpAdmin(service, 'boss'), await service.signUp('mina')]
   const credentials = { username: 'mina', password: PASSWORD }
   const form = new URLSearchParams({ ...credentials, grant_type: 'password' })
-  const doors: [string, object | string][] = [
+  const endpoints: [string, object | string][] = [
     ['/v1/login', credentials],
     ['/v1/token', String(form)],
     ['/token', String(form)],
@@ -111,7 +111,7 @@ t.test('the event of a log-in names its endpoint and the kind of credential', as
     ['/login/', credentials],
     ['/api/user/login', String(form)],
   ]
-  for (const [url, payload] of doors) {
+  for (const [url, payload] of endpoints) {
     const type = typeof payload === 'string' ? 'application/x-www-form-urlencoded' : 'application/json'
     const answer = await service.app.inject({ method: 'POST', url, payload, headers: { 'content-type': type } })
     t.equal(answer.statusCode, 200, `${url}: ${answer.payload}`)
@@ -119,7 +119,7 @@ t.test('the event of a log-in names its endpoint and the kind of credential', as
   const { items } = (await boss.get(`/v1/events?type=login.succeeded&user_id=${mina.id}`)).json()
   t.same(
     items.map(({ reason }: Logged) => reason).reverse(),
-    doors.map(([url]) => `password at POST ${url}`),
+    endpoints.map(([url]) => `password at POST ${url}`),
   )
 })
 

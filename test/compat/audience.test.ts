@@ -16,7 +16,7 @@ const ISSUER = 'http://latchkey.test'
 /** The longest lifetime of a tutorial's token. */
 const A_DAY_S = 86_400
 const credentials = { username: 'boss', password: PASSWORD }
-const DOORS: [line: string, sent: Sent][] = [
+const ENDPOINTS: [line: string, sent: Sent][] = [
   ['POST /login/', { json: credentials }],
   ['POST /login', { json: credentials }],
   ['POST /login', { json: { email: 'boss@example.com', password: PASSWORD } }],
@@ -126,7 +126,7 @@ async function withAddress(service: Service) {
 
 async function tokensOf({ send }: Compat): Promise<string[]> {
   const tokens: string[] = []
-  for (const [line, sent] of DOORS) tokens.push(JSON.parse((await send(line, sent)).text).access_token)
+  for (const [line, sent] of ENDPOINTS) tokens.push(JSON.parse((await send(line, sent)).text).access_token)
   return tokens
 }
 

@@ -64,11 +64,11 @@ t.test('a command waits longer than a request, for the write lock and for its ha
   t.match(refused.json(), { status: 503, code: 'database_unavailable' }, 'the request has given up waiting')
   another.exec('commit')
   t.match(await created, { username: 'mina', role: 'admin' })
-  t.ok(commands.patience.hashMs > 50 * requests.app.patience.hashMs)
+  t.ok(commands.timeouts.hashMs > 50 * requests.app.timeouts.hashMs)
   t.equal(commands.initialConfig.pluginTimeout, 0, 'Fastify has no timeout of its own for the start')
 
-  const dearest = { ...config, DATABASE_URL: `sqlite:${file}.2`, BCRYPT_COST: 15 }
-  const hurried = Fastify().decorate('config', dearest).decorate('patience', { hashMs: 20, lockMs: 1_000 })
+  const slow = { ...config, DATABASE_URL: `sqlite:${file}.2`, BCRYPT_COST: 15 }
+  const hurried = Fastify().decorate('config', slow).decorate('timeouts', { hashMs: 20, lockMs: 1_000 })
   t.teardown(() => hurried.close())
   for (const part of domain) await hurried.register(part)
   await t.rejects(hurried.passwords.hash(PASSWORD), { code: 'hashing_overloaded' }, 'the hash is rejected after 20 ms')

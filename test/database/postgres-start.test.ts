@@ -16,7 +16,7 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
   const database = (t: Test) => createDatabase(t, SERVER_URL ?? '')
   const nameOf = (url: string) => new URL(url).pathname.slice(1)
   const refuses = (t: Test, url: string, reason: RegExp) =>
-    t.rejects(openDatabase(url, { migrate: true, patienceMs: A_SECOND }), {
+    t.rejects(openDatabase(url, { migrate: true, connectTimeoutMs: A_SECOND }), {
       constructor: DatabaseError,
       message: reason,
     })
@@ -89,7 +89,7 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     const url = `postgres://lea:secret@127.0.0.1:${await freePort()}/x`
     const opening = openDatabase(url, {
       migrate: true,
-      patienceMs: A_SECOND,
+      connectTimeoutMs: A_SECOND,
       onNotice: (notice) => notices.push(notice),
     })
     await t.rejects(opening, { message: /^(?!.*secret).*cannot be used: connect ECONNREFUSED/ })

@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { enter, explorePassage } from '../../src/database/postgres/pooler.js'
+import { connectFirst, probePooler } from '../../src/database/postgres/pooler.js'
 import { countBy, temporaryFolder } from '../helper.js'
 import { latchkey, serving } from '../support/child.js'
 import { createDatabase, postgresSettings } from '../support/databases.js'
@@ -33,8 +33,8 @@ t.test('behind PgBouncer', { skip }, async (t) => {
   for (const [name, settings] of MODES) {
     t.test(`${name}: no request of four users fails, and each user sees only their own rows`, async (t) => {
       const url = await startPgBouncer(t, await createDatabase(t, server.url), settings)
-      const entrance = await enter(url)
-      t.equal((await explorePassage(entrance, url)).isDirect, false, 'nothing is pipelined')
+      const entrance = await connectFirst(url)
+      t.equal((await probePooler(entrance, url)).isDirect, false, 'nothing is pipelined')
       await entrance.client.end()
       const service = await serving(t, {
         settings: { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test', POOL_SIZE: '8' },

@@ -9,17 +9,17 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 const HERE = '203.0.113.9'
 const ELSEWHERE = '203.0.113.10'
 
-interface Door {
+interface Endpoint {
   url: string
   payload: string | object
   headers?: Record<string, string>
 }
 
-const LOGIN: Door = { url: '/v1/login', payload: { username: 'nobody', password: PASSWORD } }
-const REFRESH: Door = { url: '/v1/refresh', payload: { refresh_token: 'garbage' } }
-const REFRESH_GRANT: Door = { url: '/v1/token', payload: grant('refresh_token', 'garbage'), headers: FORM }
+const LOGIN: Endpoint = { url: '/v1/login', payload: { username: 'nobody', password: PASSWORD } }
+const REFRESH: Endpoint = { url: '/v1/refresh', payload: { refresh_token: 'garbage' } }
+const REFRESH_GRANT: Endpoint = { url: '/v1/token', payload: grant('refresh_token', 'garbage'), headers: FORM }
 /** Every public endpoint that looks up a credential or creates an account. */
-const DOORS: Door[] = [
+const ENDPOINTS: Endpoint[] = [
   LOGIN,
   { url: '/v1/register', payload: { username: 'admin', password: PASSWORD } },
   { url: '/v1/token', payload: 'grant_type=password&username=nobody&password=wrong', headers: FORM },
@@ -36,21 +36,21 @@ const DOORS: Door[] = [
 t.test('all public endpoints together answer a network sixty times a minute', async (t) => {
   const service = await startService(t, { RATE_LIMIT: '60', LOGIN_THROTTLE: 'off' })
   for (let count = 0; count < 60; count += 1) {
-    const door = DOORS[count % DOORS.length] ?? LOGIN
-    const answer = await send(service, door)
-    if (answer.statusCode === 429) t.fail(`${door.url} after ${count}`)
+    const endpoint = ENDPOINTS[count % ENDPOINTS.length] ?? LOGIN
+    const answer = await send(service, endpoint)
+    if (answer.statusCode === 429) t.fail(`${endpoint.url} after ${count}`)
     t.match(answer.headers, { 'x-ratelimit-limit': '60', 'x-ratelimit-remaining': String(59 - count) })
   }
-  for (const door of DOORS) {
-    const refused = await send(service, door)
-    t.equal(refused.statusCode, 429, door.url)
+  for (const endpoint of ENDPOINTS) {
+    const refused = await send(service, endpoint)
+    t.equal(refused.statusCode, 429, endpoint.url)
     t.equal(refused.headers['cache-control'], 'no-store')
     const retryAfter = String(refused.headers['retry-after'])
     t.match(retryAfter, /^\d+$/)
     t.ok(Number(retryAfter) > 0 && Number(retryAfter) <= 60, retryAfter)
-    if (door.url === '/v1/token') t.equal(refused.json().error, 'slow_down')
-    else if (door.url.startsWith('/v1')) t.match(refused.json(), { status: 429, code: 'rate_limited' })
-    t.not((await send(service, door, ELSEWHERE)).statusCode, 429, 'other networks are not limited')
+    if (endpoint.url === '/v1/token') t.equal(refused.json().error, 'slow_down')
+    else if (endpoint.url.startsWith('/v1')) t.match(refused.json(), { status: 429, code: 'rate_limited' })
+    t.not((await send(service, endpoint, ELSEWHERE)).statusCode, 429, 'other networks are not limited')
   }
 })
 
@@ -106,8 +106,8 @@ t.test(
     const mina = await logIn(service, 'mina')
     const forged = mina.login.refresh_token.slice(0, -2) + (mina.login.refresh_token.endsWith('AA') ? 'BB' : 'AA')
     const junk = [REFRESH, REFRESH_GRANT, { url: '/v1/refresh', payload: { refresh_token: forged } }]
-    for (const door of junk) t.equal((await send(service, door)).statusCode, 400)
-    for (const door of junk) t.equal((await send(service, door)).statusCode, 429)
+    for (const endpoint of junk) t.equal((await send(service, endpoint)).statusCode, 400)
+    for (const endpoint of junk) t.equal((await send(service, endpoint)).statusCode, 429)
     t.equal((await send(service, REFRESH, ELSEWHERE)).statusCode, 400, 'other networks are not limited')
     t.equal((await refresh(service, mina)).statusCode, 200)
     t.equal((await send(service, LOGIN)).statusCode, 401)
@@ -122,7 +122,7 @@ t.test('refreshes are limited by session, so that many sessions behind one addre
   for (const person of people) t.equal((await refresh(service, person)).statusCode, 200)
   const [one, two] = people as [Person, Person]
   for (let count = 1; count < LIMIT; count += 1) t.equal((await refresh(service, one)).statusCode, 200)
-  for (const door of [refresh, refreshGrant]) t.equal((await door(service, one)).statusCode, 429)
+  for (const endpoint of [refresh, refreshGrant]) t.equal((await endpoint(service, one)).statusCode, 429)
   t.equal((await refreshGrant(service, two)).statusCode, 200)
   const again = await refresh(service, two)
   t.equal(claimsOf(again.json().access_token).sub, String(two.id))
@@ -163,23 +163,23 @@ t.test('other endpoints are not limited and take nothing from the budget', async
 
 t.test('the limit can be switched off', async (t) => {
   const service = await startService(t, { RATE_LIMIT: 'off' })
-  for (const door of [...DOORS.slice(3, 5), REFRESH, REFRESH_GRANT]) {
+  for (const endpoint of [...ENDPOINTS.slice(3, 5), REFRESH, REFRESH_GRANT]) {
     for (let count = 0; count < 70; count += 1) {
-      if ((await send(service, door)).statusCode === 429) t.fail(door.url)
+      if ((await send(service, endpoint)).statusCode === 429) t.fail(endpoint.url)
     }
-    t.pass(door.url)
+    t.pass(endpoint.url)
   }
 })
 
-function send(service: Service, { url, payload, headers = {} }: Door, remoteAddress = HERE) {
+function send(service: Service, { url, payload, headers = {} }: Endpoint, remoteAddress = HERE) {
   const request = { method: 'POST', url, payload, headers, remoteAddress } as const
   // The tutorials have their own OpenAPI document, which test/compat checks.
   return url.startsWith('/v1') ? service.request(request) : service.app.inject(request)
 }
 
 async function logIn(service: Service, username: string, remoteAddress = HERE): Promise<Person> {
-  const door = { url: '/v1/login', payload: { username, password: PASSWORD } }
-  return new Person(service, (await send(service, door, remoteAddress)).json())
+  const endpoint = { url: '/v1/login', payload: { username, password: PASSWORD } }
+  return new Person(service, (await send(service, endpoint, remoteAddress)).json())
 }
 
 async function refresh(service: Service, person: Person) {

@@ -306,7 +306,7 @@ t.test('without mail, the API rejects invitations, and the command line gets the
 })
 
 /** The response to each request, by state of the address, for EMAIL_VERIFICATION [off, optional, required]. */
-const DOORS: Record<string, [string, string, string]> = {
+const ENDPOINTS: Record<string, [string, string, string]> = {
   'register with a free address': ['201', '201', '202'],
   'register with a confirmed address': ['409 email_taken', '409 email_taken', '202'],
   'register with an unconfirmed address': ['409 email_taken', '201', '202'],
@@ -343,7 +343,8 @@ t.test('answers to registration and log-in, by EMAIL_VERIFICATION and by the sta
         await service.post('/v1/login', { username: 'old', password: PASSWORD }),
       ),
     }
-    for (const [door, expected] of Object.entries(DOORS)) t.equal(answers[door], expected[index], `${mode}: ${door}`)
+    for (const [endpoint, expected] of Object.entries(ENDPOINTS))
+      t.equal(answers[endpoint], expected[index], `${mode}: ${endpoint}`)
   }
 })
 

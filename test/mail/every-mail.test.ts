@@ -135,10 +135,11 @@ t.test('names and addresses cannot add a header or a recipient to a mail', async
   const hostile = 'x\r\nBcc: thief@example.net\r\n\r\n<script>'
   const refused = await service.post('/v1/register', { username: hostile, email: 'x@example.org', password: PASSWORD })
   t.equal(refused.statusCode, 400)
-  const doors = ['/v1/password-reset/request', '/v1/login/code/request', '/v1/email-verification']
+  const endpoints = ['/v1/password-reset/request', '/v1/login/code/request', '/v1/email-verification']
   const addresses = ['a@example.org, b@example.org', 'a@example.org\r\nBcc: b@example.org', 'x <b@example.org>']
   for (const email of [...addresses, 'a@example.org;b@example.org', '"a,b"@example.org', 'a@example.org\0']) {
-    for (const door of doors) t.equal((await service.post(door, { email })).statusCode, 400, `${door} ${email}`)
+    for (const endpoint of endpoints)
+      t.equal((await service.post(endpoint, { email })).statusCode, 400, `${endpoint} ${email}`)
     t.equal((await service.post('/v1/register', { email, password: PASSWORD })).statusCode, 400, email)
   }
   t.same(await outboxOf(service), [])

@@ -119,7 +119,7 @@ t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     t.match(wrong, { constructor: DatabaseError, message: /authentication failed/ })
     url.port = '1'
     const startedAt = performance.now()
-    const away = await t.rejects(openDatabase(url.href, { migrate: true, patienceMs: 1_000 }))
+    const away = await t.rejects(openDatabase(url.href, { migrate: true, connectTimeoutMs: 1_000 }))
     t.match(away, { constructor: DatabaseError, message: /127\.0\.0\.1:1.*ECONNREFUSED/ })
     t.ok(performance.now() - startedAt > 500, 'the connection was tried more than once')
     for (const error of [wrong, away]) t.notMatch((error as Error).message, /not-the-password/)

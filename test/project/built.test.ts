@@ -37,7 +37,7 @@ t.test('the build serves its documents, every way to log in, and the tutorials A
     return { status: answer.status, body: await answer.json() }
   }
   const named = { username: 'mina', password: PASSWORD }
-  const doors = [
+  const endpoints = [
     await form('/v1/token', { grant_type: 'password', ...named }),
     await form('/v1/token', { grant_type: 'refresh_token', refresh_token: mina.refresh_token }),
     await form('/token', named),
@@ -46,7 +46,7 @@ t.test('the build serves its documents, every way to log in, and the tutorials A
     await service.request('POST', '/login', { body: named }),
     await service.request('POST', '/login', { body: { email: 'mina@example.com', password: PASSWORD } }),
   ]
-  for (const { status, body } of doors) {
+  for (const { status, body } of endpoints) {
     t.equal(status, 200)
     t.equal((await service.request('GET', '/v1/me', { token: body.access_token })).body.id, mina.user.id)
   }

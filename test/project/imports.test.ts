@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import {
   circleOf,
-  FLOORS,
-  type Floor,
-  floorOf,
+  LAYERS,
+  type Layer,
+  layerOf,
   readSources,
   SERVICE,
   type Source,
@@ -25,22 +25,22 @@ const files = readSources(SERVICE)
 const tools = readSources(TOOLS)
 
 t.test('the checks below find source files and imports', async (t) => {
-  for (const floor of FLOORS)
+  for (const layer of LAYERS)
     t.ok(
-      files.some(({ path }) => floorOf(path) === floor),
-      floor,
+      files.some(({ path }) => layerOf(path) === layer),
+      layer,
     )
   for (const folder of TOOLS) t.ok(tools.filter(({ path }) => path.startsWith(`${folder}/`)).length > 2, folder)
   t.ok(files.flatMap(({ imports }) => imports).length > 500)
   t.ok(tools.flatMap(({ imports }) => imports).length > 300)
 })
 
-t.test('every folder of src is listed in FLOORS', async (t) => {
+t.test('every folder of src is listed in LAYERS', async (t) => {
   const folders = readdirSync(join(packageRoot, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
-  t.same(folders.map(({ name }) => `src/${name}`).sort(), FLOORS.filter((floor) => /^src\/[^.]+$/.test(floor)).sort())
+  t.same(folders.map(({ name }) => `src/${name}`).sort(), LAYERS.filter((layer) => /^src\/[^.]+$/.test(layer)).sort())
 })
 
-t.test('imports point down the list of FLOORS', async (t) => {
+t.test('imports point down the list of LAYERS', async (t) => {
   for (const source of files) t.same(upward(source), [], source.path)
   t.same(upward({ path: 'src/config/a.ts', text: '', imports: ['src/http/b.ts', 'src/problems.ts'] }), [
     'src/http/b.ts',
@@ -55,11 +55,11 @@ t.test('no file imports itself through other files', async (t) => {
   t.equal(circleOf(tools), undefined)
 })
 
-/** Floors whose files do not import each other: they share values through decorators. */
-const APART: Floor[] = ['plugins', 'routes']
+/** Layers whose files do not import each other: they share values through decorators. */
+const APART: Layer[] = ['plugins', 'routes']
 
-/** The only floors that may import from a floor. Routes are loaded by path, not imported. */
-const KNOWN_TO: Partial<Record<Floor, Floor[]>> = {
+/** The only layers that may import from a layer. Routes are loaded by path, not imported. */
+const KNOWN_TO: Partial<Record<Layer, Layer[]>> = {
   plugins: ['src/domain.ts', 'src/app.ts'],
   routes: [],
   'src/routes.ts': ['src/app.ts'],
@@ -67,16 +67,16 @@ const KNOWN_TO: Partial<Record<Floor, Floor[]>> = {
 
 t.test('plugins and routes import neither each other nor files of their own folder', async (t) => {
   for (const { path, imports } of files) {
-    const floor = floorOf(path)
-    const known = imports.map(floorOf)
-    if (APART.includes(floor))
+    const layer = layerOf(path)
+    const known = imports.map(layerOf)
+    if (APART.includes(layer))
       t.same(
         known.filter((other) => APART.includes(other)),
         [],
         path,
       )
     for (const [other, importers] of Object.entries(KNOWN_TO)) {
-      if (floor !== other && known.includes(other as Floor)) t.ok(importers.includes(floor), `${path} imports ${other}`)
+      if (layer !== other && known.includes(other as Layer)) t.ok(importers.includes(layer), `${path} imports ${other}`)
     }
   }
 })
@@ -104,7 +104,7 @@ const KEPT_TO: { what: string; pattern: RegExp; places: string[] }[] = [
 ]
 
 t.test('the environment, the sessions table and SQL from text are used in named places only', async (t) => {
-  const code = files.filter(({ path }) => floorOf(path) !== 'drizzle')
+  const code = files.filter(({ path }) => layerOf(path) !== 'drizzle')
   for (const { what, pattern, places } of KEPT_TO) {
     const found = code.filter(({ text }) => pattern.test(text)).map(({ path }) => path)
     // A place is a file or a folder, and must contain a match.
@@ -124,12 +124,12 @@ t.test('the environment, the sessions table and SQL from text are used in named 
 t.test('no source file is longer than the line limit', async (t) => {
   for (const { path, text } of files) {
     const longest = LONGER.includes(path) ? LONGEST_OF_THOSE : LONGEST
-    if (floorOf(path) !== 'drizzle') t.ok(text.split('\n').length <= longest, `${path} has at most ${longest} lines`)
+    if (layerOf(path) !== 'drizzle') t.ok(text.split('\n').length <= longest, `${path} has at most ${longest} lines`)
   }
 })
 
-/** The imports of a file from a higher floor. */
+/** The imports of a file from a higher layer. */
 function upward({ path, imports }: Source): string[] {
-  const height = (file: string) => FLOORS.indexOf(floorOf(file))
+  const height = (file: string) => LAYERS.indexOf(layerOf(file))
   return imports.filter((imported) => height(imported) > height(path))
 }

@@ -29,13 +29,13 @@ export function asProblem(cause: unknown): unknown {
 }
 
 /** Whether an error or its cause is a serialization failure or a deadlock. */
-export function hasLost(error: unknown): boolean {
+export function isConflict(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.code === '40001' || error.code === '40P01'
-  return error instanceof Error && hasLost(error.cause)
+  return error instanceof Error && isConflict(error.cause)
 }
 
 /** Whether the connection may be broken after this error. */
 export function isUnavailable(error: unknown): boolean {
   const problem = asProblem(error)
-  return problem instanceof Problem && problem.code === 'database_unavailable' && !hasLost(error)
+  return problem instanceof Problem && problem.code === 'database_unavailable' && !isConflict(error)
 }

@@ -33,13 +33,13 @@ export class Lane {
     client.on('error', () => this.retire())
   }
 
-  /** Connects, and applies the session settings with `settle`. */
-  static async open(config: pg.ClientConfig, settle: (lane: Lane) => Promise<void>): Promise<Lane> {
+  /** Connects, and applies the session settings with `applySettings`. */
+  static async open(config: pg.ClientConfig, applySettings: (lane: Lane) => Promise<void>): Promise<Lane> {
     const client = new Client({ ...config, pipeline: true })
     const lane = new Lane(client)
     try {
       await client.connect()
-      await settle(lane)
+      await applySettings(lane)
     } catch (error) {
       lane.retire()
       throw error

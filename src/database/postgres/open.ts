@@ -10,13 +10,13 @@ import { pendingMigrations, readMigrations } from '../migrations.js'
 import { assertPostgresUrl } from './address.js'
 import { assertOwnSchema } from './own-schema.js'
 import { Pool, type Runner } from './pool.js'
-import { type Entrance, enter, explorePassage, type Passage } from './pooler.js'
+import { connectFirst, type FirstConnection, type Probe, probePooler } from './pooler.js'
 import { recordedOn } from './recorded.js'
-import { assertWritable, settleSession } from './session.js'
+import { applySettings, assertWritable } from './session.js'
 
 const DEFAULT_POOL_SIZE = 10
 /** How long to wait for a server that is still starting. */
-const PATIENCE_MS = 30_000
+const CONNECT_TIMEOUT_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 /** The advisory lock of migrations: "LKEY". */
@@ -26,7 +26,7 @@ const LONG_TRANSACTION_LOCK = 0x4c4b455a
 /** The advisory lock of the triggers that compare user names with addresses: "LKEN". */
 const NAMES_LOCK = 0x4c4b454e
 /** How long to wait while another process migrates. */
-const MIGRATION_PATIENCE = '5min'
+const MIGRATION_LOCK_TIMEOUT = '5min'
 
 /**
  * SQLSTATEs of a table with one of our names that belongs to another application: duplicate table, undefined column.
@@ -36,10 +36,10 @@ const ANOTHERS_TABLE = new Set(['42P07', '42703'])
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
 export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
   assertPostgresUrl(url)
-  const passage = await explorePatiently(url, options)
-  for (const advice of passage.advice) options.onNotice?.(advice)
+  const probe = await migrateAndProbe(url, options)
+  for (const advice of probe.advice) options.onNotice?.(advice)
 
-  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE, passage)
+  const pool = new Pool(url, options.poolSize ?? DEFAULT_POOL_SIZE, probe)
   const db = drizzleOn(pool)
   return {
     db,
@@ -92,13 +92,13 @@ function drizzleOn(runner: Runner): Db {
 }
 
 /** Migrates, then probes for a pooler, on the same connection. */
-async function explorePatiently(url: string, options: OpenOptions): Promise<Passage> {
-  const entrance = await enterPatiently(url, options)
-  const { client } = entrance
+async function migrateAndProbe(url: string, options: OpenOptions): Promise<Probe> {
+  const first = await connectWithRetries(url, options)
+  const { client } = first
   try {
     // Sent as one query before any other: a timeout would cancel a long migration.
     await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
-    await settleSession(client)
+    await applySettings(client)
     await assertUtf8(client)
     // Without migrations the database may be read-only: the source of `latchkey copy`.
     if (options.migrate) await assertWritable(client)
@@ -106,23 +106,26 @@ async function explorePatiently(url: string, options: OpenOptions): Promise<Pass
     const isChanged = await migrate(client, options)
     if (isChanged) await assertOwnSchema(client)
     await client.query('reset statement_timeout; reset idle_in_transaction_session_timeout')
-    return await explorePassage(entrance, url)
+    return await probePooler(first, url)
   } catch (error) {
     await client.end().catch(() => {})
     throw asDatabaseError(error, url)
   }
 }
 
-async function enterPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice }: OpenOptions): Promise<Entrance> {
-  const deadline = performance.now() + patienceMs
+async function connectWithRetries(
+  url: string,
+  { connectTimeoutMs = CONNECT_TIMEOUT_MS, onNotice }: OpenOptions,
+): Promise<FirstConnection> {
+  const deadline = performance.now() + connectTimeoutMs
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await enter(url)
+      return await connectFirst(url)
     } catch (error) {
       const failure = asDatabaseError(error, url)
-      if (!mayPass(error) || performance.now() + pauseMs > deadline) throw failure
+      if (!isTemporary(error) || performance.now() + pauseMs > deadline) throw failure
       if (pauseMs === FIRST_PAUSE_MS) {
-        onNotice?.(`${failure.message}; trying again for up to ${Math.round(patienceMs / 1_000)} s.`)
+        onNotice?.(`${failure.message}; trying again for up to ${Math.round(connectTimeoutMs / 1_000)} s.`)
       }
     }
     await sleep(pauseMs)
@@ -130,7 +133,7 @@ async function enterPatiently(url: string, { patienceMs = PATIENCE_MS, onNotice 
 }
 
 /** Whether a retry may succeed. A wrong certificate, password or database name is permanent. */
-function mayPass(error: unknown): boolean {
+function isTemporary(error: unknown): boolean {
   const { code = '' } = error as { code?: string }
   if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
   return !(error instanceof pg.DatabaseError) || /^(08|53|57P03)/.test(error.code ?? '')
@@ -146,7 +149,7 @@ async function assertUtf8(client: pg.Client): Promise<void> {
 async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<boolean> {
   await client.query('begin')
   try {
-    await client.query(`set local lock_timeout = '${MIGRATION_PATIENCE}'`)
+    await client.query(`set local lock_timeout = '${MIGRATION_LOCK_TIMEOUT}'`)
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
     const applied = await appliedMigrations(client)
     const pending = pendingMigrations(readMigrations('pg'), applied ?? [])

@@ -3,7 +3,7 @@ import type { Client } from './client.js'
 import { Lane } from './lane.js'
 import { Lanes } from './lanes.js'
 import type { Statement } from './prepared-query.js'
-import { settleSession } from './session.js'
+import { applySettings } from './session.js'
 import { deferFlushes, SharedCommits } from './shared-commits.js'
 
 /** Smaller pools have no lanes: transactions need all connections. */
@@ -27,13 +27,13 @@ export class Pipeline {
     const reads = isUsed ? Math.min(READ_LANES, Math.floor(connections / 4)) : 0
     const writes = isUsed ? 1 : 0
     this.size = reads + writes
-    this.#reads = new Lanes(reads, () => Lane.open(connection, settleSession))
+    this.#reads = new Lanes(reads, () => Lane.open(connection, applySettings))
     const lane = new Lane(first)
     if (reads > 0) this.#reads.add(lane)
     else lane.retire()
     this.#writes = new Lanes(writes, () =>
       Lane.open(connection, async (lane) => {
-        await settleSession(lane)
+        await applySettings(lane)
         await deferFlushes(lane)
       }),
     )

@@ -4,11 +4,11 @@ import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
 import { Client } from './client.js'
-import { asProblem, hasLost, isUnavailable } from './errors.js'
+import { asProblem, isConflict, isUnavailable } from './errors.js'
 import { Pipeline } from './pipeline.js'
-import { ANSWER_TIMEOUT_MS, isLostStatement, type Passage } from './pooler.js'
+import { ANSWER_TIMEOUT_MS, isLostStatement, type Probe } from './pooler.js'
 import { NUMBERS, type Statement } from './prepared-query.js'
-import { settleSession } from './session.js'
+import { applySettings } from './session.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
 const IDLE_CONNECTION_MS = 60_000
@@ -42,18 +42,18 @@ export interface Runner {
 export class Pool implements Runner {
   readonly #pool: pg.Pool
   readonly #pipeline: Pipeline
-  readonly #passage: Passage
+  readonly #probe: Probe
 
-  constructor(url: string, size: number, passage: Passage) {
-    this.#passage = passage
+  constructor(url: string, size: number, probe: Probe) {
+    this.#probe = probe
     const connection = {
       connectionString: url,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      ...passage.limits,
+      ...probe.limits,
       keepAlive: true,
       application_name: 'latchkey',
     }
-    this.#pipeline = new Pipeline(connection, passage.isDirect ? size : 0, passage.client)
+    this.#pipeline = new Pipeline(connection, probe.isDirect ? size : 0, probe.client)
     const max = size - this.#pipeline.size
     this.#pool = new pg.Pool({
       ...connection,
@@ -61,7 +61,7 @@ export class Pool implements Runner {
       max,
       query_timeout: ANSWER_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
-      onConnect: settleSession,
+      onConnect: applySettings,
     })
     // Without listeners, a connection closed by the server would crash this process. No handling is needed: the pool
     // drops an idle connection, and on a busy connection the statement fails.
@@ -95,7 +95,7 @@ export class Pool implements Runner {
   }
 
   async #queryAlone(statement: Statement, params: unknown[]): Promise<pg.QueryResult> {
-    const connection = new Checkout(await this.#connect(), this.#passage)
+    const connection = new Checkout(await this.#connect(), this.#probe)
     try {
       return await connection.query(statement, params)
     } finally {
@@ -115,7 +115,7 @@ export class Pool implements Runner {
   }
 
   async #transact<Result>(work: (runner: Runner) => Promise<Result>, begin: string): Promise<Result> {
-    const connection = new Checkout(await this.#connect(), this.#passage)
+    const connection = new Checkout(await this.#connect(), this.#probe)
     const runner = new TransactionRunner(connection)
     try {
       await connection.query({ text: begin })
@@ -157,22 +157,22 @@ export class Pool implements Runner {
 class Checkout implements Runner {
   isBroken = false
   readonly #client: pg.PoolClient
-  readonly #passage: Passage
+  readonly #probe: Probe
 
-  constructor(client: pg.PoolClient, passage: Passage) {
+  constructor(client: pg.PoolClient, probe: Probe) {
     this.#client = client
-    this.#passage = passage
+    this.#probe = probe
   }
 
   async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
     assertText(params)
     try {
       const query = { ...statement, types: NUMBERS } as pg.QueryConfig
-      if (!this.#passage.keepsPrepared) delete query.name
+      if (!this.#probe.keepsPrepared) delete query.name
       return await this.#client.query(query, params)
     } catch (error) {
       // A transaction pooler does not keep prepared statements: from now on statements are sent without a name.
-      if (isLostStatement(error)) this.#passage.keepsPrepared = false
+      if (isLostStatement(error)) this.#probe.keepsPrepared = false
       if (isUnavailable(error)) this.isBroken = true
       throw asProblem(error)
     }
@@ -189,7 +189,7 @@ async function repeated<Result>(tries: number, work: () => Promise<Result>): Pro
     try {
       return await work()
     } catch (error) {
-      if (left === 0 || !hasLost(error)) throw error
+      if (left === 0 || !isConflict(error)) throw error
     }
     // Jitter, so that the same transactions do not collide again.
     await sleep(pauseMs * (0.5 + Math.random()))

@@ -9,7 +9,7 @@ export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_ses
 export const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 
 /** What a pooler between this process and the server supports. */
-export interface Passage {
+export interface Probe {
   /** The limits as startup parameters. PgBouncer refuses them unless `ignore_startup_parameters` lists them. */
   limits: typeof SERVER_LIMITS | Record<string, never>
   /**
@@ -29,13 +29,13 @@ export interface Passage {
 }
 
 /** The first connection to the server or pooler, with the limits that were accepted as startup parameters. */
-export interface Entrance {
+export interface FirstConnection {
   client: Client
-  limits: Passage['limits']
+  limits: Probe['limits']
 }
 
 /** Connects to the server or a pooler at `url`. Retries without the limits if the pooler refuses them. */
-export async function enter(url: string): Promise<Entrance> {
+export async function connectFirst(url: string): Promise<FirstConnection> {
   try {
     return { client: await connect(url, SERVER_LIMITS), limits: SERVER_LIMITS }
   } catch (error) {
@@ -45,7 +45,7 @@ export async function enter(url: string): Promise<Entrance> {
 }
 
 /** Probes the features that the pool relies on. */
-export async function explorePassage({ client, limits }: Entrance, url: string): Promise<Passage> {
+export async function probePooler({ client, limits }: FirstConnection, url: string): Promise<Probe> {
   const isDirect = await isServer(client)
   const keepsPrepared = isDirect || (await isPreparedForEach(client, url, limits))
   const advice: string[] = []
@@ -62,7 +62,7 @@ export async function explorePassage({ client, limits }: Entrance, url: string):
   return { limits, keepsPrepared, isDirect, client, advice }
 }
 
-async function connect(url: string, limits: Passage['limits']): Promise<Client> {
+async function connect(url: string, limits: Probe['limits']): Promise<Client> {
   const client = new Client({ connectionString: url, ...CONNECTION, ...limits })
   // Without a listener, a connection closed by the server would crash this process. Its statement fails anyway.
   client.on('error', () => {})
@@ -74,7 +74,7 @@ async function connect(url: string, limits: Passage['limits']): Promise<Client> 
  * Whether two connections can each prepare a statement of the same name. A transaction pooler that does not track
  * prepared statements gives both the same server connection, where the name already exists.
  */
-async function isPreparedForEach(first: Client, url: string, limits: Passage['limits']): Promise<boolean> {
+async function isPreparedForEach(first: Client, url: string, limits: Probe['limits']): Promise<boolean> {
   const second = await connect(url, limits)
   const name = `latchkey_${randomBytes(6).toString('hex')}`
   try {

@@ -27,7 +27,7 @@ const PAIRS = Object.entries(SESSION)
  * Skips settings that this server version does not have. Raises `synchronous_commit` from `off` to `local`: with `off`,
  * a crash loses acknowledged commits.
  */
-const SETTLE = `
+const APPLY_SETTINGS = `
   select set_config(wanted.name, wanted.value, false)
   from (values ${PAIRS}) as wanted (name, value) where current_setting(wanted.name, true) is not null
   union all
@@ -36,10 +36,10 @@ const SETTLE = `
 /**
  * Applies the settings to a new connection. A transaction pooler may run the next transaction on another connection.
  */
-export async function settleSession(connection: {
+export async function applySettings(connection: {
   query(statement: { text: string }): Promise<unknown>
 }): Promise<void> {
-  await connection.query({ text: SETTLE })
+  await connection.query({ text: APPLY_SETTINGS })
 }
 
 /** Deliberate settings of the operator, which are reported instead of overridden: Latchkey cannot run under them. */

@@ -1,7 +1,7 @@
 import type BetterSqlite3 from 'better-sqlite3'
 import { endOfTick } from '../../event-loop.js'
 import type { Db } from '../database.js'
-import { patiently } from './shared-transactions.js'
+import { retryWhileLocked } from './shared-transactions.js'
 import { createRunner, drizzleOn, withProblems } from './statements.js'
 
 type Connection = BetterSqlite3.Database
@@ -49,7 +49,7 @@ async function transact<Result>(
   lockMs: number,
   work: (db: Db) => Promise<Result>,
 ): Promise<Result> {
-  await patiently(lockMs, () => connection.exec('begin immediate'))
+  await retryWhileLocked(lockMs, () => connection.exec('begin immediate'))
   try {
     const result = await work(drizzleOn(createRunner(connection)))
     connection.exec('commit')

@@ -5,13 +5,13 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../../../drizzle/schema.sqlite.js'
-import { OF_REQUESTS } from '../../patience.js'
+import { REQUEST_TIMEOUTS } from '../../timeouts.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from '../database.js'
 import { pendingMigrations, readMigrations } from '../migrations.js'
 import { loadDriver } from './driver.js'
 import { ExclusiveConnection } from './exclusive-connection.js'
 import { recordedOn } from './recorded.js'
-import { codeOf, isBusy, patiently } from './shared-transactions.js'
+import { codeOf, isBusy, retryWhileLocked } from './shared-transactions.js'
 import { createRunner, createSharedRunner, drizzleOn } from './statements.js'
 
 type Connection = BetterSqlite3.Database
@@ -22,7 +22,7 @@ const APPLICATION_ID = 0x4c4b4559
 const BUSY_TIMEOUT_MS = 10
 /** Upper limit of the page cache. A page outside the cache costs a system call. */
 const CACHE_KIB = 64 * 1_024
-const MIGRATION_PATIENCE_MS = 30_000
+const MIGRATION_LOCK_TIMEOUT_MS = 30_000
 /** The size to which the write-ahead log is truncated after a checkpoint. */
 const LOG_KEPT_BYTES = 16 * 2 ** 20
 const LOG_ALARM_BYTES = 64 * 2 ** 20
@@ -33,10 +33,10 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   const Sqlite = await loadDriver()
   const connect = (path: string, readonly = false) => new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly })
   if (!existsSync(file)) make(connect, file, options)
-  await patiently(MIGRATION_PATIENCE_MS, () => examine(connect, file))
+  await retryWhileLocked(MIGRATION_LOCK_TIMEOUT_MS, () => examine(connect, file))
   const connection = connect(file)
   try {
-    await patiently(MIGRATION_PATIENCE_MS, () => {
+    await retryWhileLocked(MIGRATION_LOCK_TIMEOUT_MS, () => {
       configure(connection)
       migrate(connection, file, options)
     })
@@ -45,7 +45,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
     throw asDatabaseError(error, file)
   }
 
-  const { lockMs = OF_REQUESTS.lockMs } = options
+  const { lockMs = REQUEST_TIMEOUTS.lockMs } = options
   const { db, run, transaction } = createSharedRunner(connection, lockMs)
   const exclusive = new ExclusiveConnection(() => {
     const second = connect(file)

@@ -84,7 +84,7 @@ export class SharedTransactions {
 
   async #share(begin: BetterSqlite3.Statement, batch: Pending[]): Promise<void> {
     try {
-      const settle = await patiently(this.#lockMs, () => this.#commitBatch(begin, batch))
+      const settle = await retryWhileLocked(this.#lockMs, () => this.#commitBatch(begin, batch))
       for (const settleOne of settle) settleOne()
     } catch (error) {
       for (const { reject } of batch) reject(error)
@@ -162,12 +162,12 @@ export class SharedTransactions {
   }
 }
 
-/** Retries `attempt` for up to `patienceMs` while the database is locked. */
-export async function patiently<Result>(
-  patienceMs: number,
+/** Retries `attempt` for up to `timeoutMs` while the database is locked. */
+export async function retryWhileLocked<Result>(
+  timeoutMs: number,
   attempt: () => Result | Promise<Result>,
 ): Promise<Awaited<Result>> {
-  const deadline = performance.now() + patienceMs
+  const deadline = performance.now() + timeoutMs
   for (;;) {
     try {
       return await attempt()

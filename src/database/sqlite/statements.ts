@@ -2,7 +2,7 @@ import type BetterSqlite3 from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/sqlite-proxy'
 import { LRUCache } from 'lru-cache'
 import { Problem } from '../../problems.js'
-import { timed, statements as told } from '../../telemetry/channels.js'
+import { statements as statementTimes, timed } from '../../telemetry/channels.js'
 import { assertText, type Db } from '../database.js'
 import { codeOf, type Perform, SharedTransactions } from './shared-transactions.js'
 
@@ -47,7 +47,9 @@ export function createSharedRunner(connection: Connection, lockMs: number) {
     run,
     /** Counts as one statement in the telemetry, because it waits for the disk once. */
     transaction: <Result>(work: (db: Db) => Promise<Result>): Promise<Result> =>
-      timed(told, () => withProblems(() => transactions.transaction((within) => work(redirected(db, inside(within)))))),
+      timed(statementTimes, () =>
+        withProblems(() => transactions.transaction((within) => work(redirected(db, inside(within))))),
+      ),
   }
 
   function inside(within: Perform): Runner {
@@ -66,7 +68,7 @@ export function createSharedRunner(connection: Connection, lockMs: number) {
 
 function runner(work: Runner): Runner {
   const run = checked(work)
-  return (text, params, method) => timed(told, () => run(text, params, method))
+  return (text, params, method) => timed(statementTimes, () => run(text, params, method))
 }
 
 function checked(work: Runner): Runner {

@@ -5,7 +5,7 @@ import { type Answer, type Compat, type Sent, startCompat } from './wire.js'
 
 // The tutorials' endpoints and v1 share accounts, budgets, sessions and rows.
 
-interface Door {
+interface Endpoint {
   line: string
   logIn(name: string, password: string): Sent
   /** The key of the message in the endpoint's errors. */
@@ -13,7 +13,7 @@ interface Door {
   minutes: number
 }
 
-const BY_USERNAME: Door[] = [
+const BY_USERNAME: Endpoint[] = [
   { line: 'POST /login/', logIn: (username, password) => ({ json: { username, password } }), key: 'msg', minutes: 15 },
   {
     line: 'POST /login',
@@ -34,7 +34,7 @@ const BY_USERNAME: Door[] = [
     minutes: 30,
   },
 ]
-const BY_EMAIL: Door = {
+const BY_EMAIL: Endpoint = {
   line: 'POST /login',
   logIn: (email, password) => ({ json: { email, password } }),
   key: 'msg',
@@ -44,17 +44,17 @@ const BY_EMAIL: Door = {
 const register = ({ service }: Compat) =>
   service.post('/v1/register', { username: 'mina', email: 'mina@example.com', password: PASSWORD })
 
-function knock({ send }: Compat, door: Door, password = PASSWORD): Promise<Answer> {
-  return send(door.line, door.logIn(door === BY_EMAIL ? 'mina@example.com' : 'mina', password))
+function knock({ send }: Compat, endpoint: Endpoint, password = PASSWORD): Promise<Answer> {
+  return send(endpoint.line, endpoint.logIn(endpoint === BY_EMAIL ? 'mina@example.com' : 'mina', password))
 }
 
 t.test('v1 accounts log in at each tutorial with the token lifetime of that tutorial, and log out at v1', async (t) => {
   const compat = await startCompat(t)
   await register(compat)
-  for (const door of [...BY_USERNAME, BY_EMAIL]) {
-    const token: string = JSON.parse((await knock(compat, door)).text).access_token
+  for (const endpoint of [...BY_USERNAME, BY_EMAIL]) {
+    const token: string = JSON.parse((await knock(compat, endpoint)).text).access_token
     const claims = claimsOf(token)
-    t.equal((Number(claims.exp) - Number(claims.iat)) / 60, door.minutes, door.line)
+    t.equal((Number(claims.exp) - Number(claims.iat)) / 60, endpoint.minutes, endpoint.line)
     t.equal(claims.aud, 'http://latchkey.test/compat', 'no other service accepts the token')
     const headers = { authorization: `Bearer ${token}` }
     t.equal((await compat.service.get('/v1/me', headers)).json().username, 'mina')
@@ -68,7 +68,7 @@ t.test('an account registered at a tutorial logs in at all tutorials and at v1',
   const compat = await startCompat(t)
   await compat.send('POST /users/add_user/', { json: { username: 'mina', password: PASSWORD } })
   await compat.send('POST /register', { json: { name: 'Mina', email: 'mina@example.com', password: PASSWORD } })
-  for (const door of [...BY_USERNAME, BY_EMAIL]) t.equal((await knock(compat, door)).status, 200, door.line)
+  for (const endpoint of [...BY_USERNAME, BY_EMAIL]) t.equal((await knock(compat, endpoint)).status, 200, endpoint.line)
   for (const username of ['MINA', 'mina@example.com']) {
     t.equal((await compat.service.post('/v1/login', { username, password: PASSWORD })).statusCode, 200)
   }
@@ -77,13 +77,14 @@ t.test('an account registered at a tutorial logs in at all tutorials and at v1',
 t.test('wrong passwords at all log-in endpoints share one budget', async (t) => {
   const compat = await startCompat(t, { LOGIN_THROTTLE: 'on' })
   await register(compat)
-  for (const door of [...BY_USERNAME, BY_EMAIL]) {
-    for (let tries = 0; tries < 2; tries += 1) t.equal((await knock(compat, door, 'wrong')).status, 401, door.line)
+  for (const endpoint of [...BY_USERNAME, BY_EMAIL]) {
+    for (let tries = 0; tries < 2; tries += 1)
+      t.equal((await knock(compat, endpoint, 'wrong')).status, 401, endpoint.line)
   }
-  for (const door of [...BY_USERNAME, BY_EMAIL]) {
-    const answer = await knock(compat, door)
-    t.equal(answer.status, 429, door.line)
-    t.same(Object.keys(JSON.parse(answer.text)), [door.key])
+  for (const endpoint of [...BY_USERNAME, BY_EMAIL]) {
+    const answer = await knock(compat, endpoint)
+    t.equal(answer.status, 429, endpoint.line)
+    t.same(Object.keys(JSON.parse(answer.text)), [endpoint.key])
     t.match(answer.headers['retry-after'], /^\d+$/)
   }
   t.equal((await compat.service.post('/v1/login', { username: 'mina', password: PASSWORD })).statusCode, 429)
@@ -92,20 +93,20 @@ t.test('wrong passwords at all log-in endpoints share one budget', async (t) => 
 t.test('a full hash queue and an internal error are answered in the error format of the tutorial', async (t) => {
   const compat = await startCompat(t)
   const { logIn } = compat.service.app
-  for (const door of [...BY_USERNAME, BY_EMAIL]) {
+  for (const endpoint of [...BY_USERNAME, BY_EMAIL]) {
     logIn.authenticateExactly = async () => {
       throw new Problem('hashing_overloaded')
     }
-    const full = await knock(compat, door)
-    t.match(full, { status: 503, headers: { 'retry-after': '1' } }, door.line)
-    t.same(Object.keys(JSON.parse(full.text)), [door.key])
+    const full = await knock(compat, endpoint)
+    t.match(full, { status: 503, headers: { 'retry-after': '1' } }, endpoint.line)
+    t.same(Object.keys(JSON.parse(full.text)), [endpoint.key])
 
     logIn.authenticateExactly = async () => {
       throw new Error('a secret of the database')
     }
-    const bug = await knock(compat, door)
-    t.equal(bug.status, 500, door.line)
-    t.same(Object.keys(JSON.parse(bug.text)), [door.key])
+    const bug = await knock(compat, endpoint)
+    t.equal(bug.status, 500, endpoint.line)
+    t.same(Object.keys(JSON.parse(bug.text)), [endpoint.key])
     t.notMatch(bug.text, /secret of/)
   }
 })
@@ -113,12 +114,12 @@ t.test('a full hash queue and an internal error are answered in the error format
 t.test('RATE_LIMIT is one budget for the tutorial endpoints and those of v1', async (t) => {
   const signUps = ['POST /register', 'POST /users/add_user/']
   const compat = await startCompat(t, { RATE_LIMIT: String(BY_USERNAME.length + signUps.length) })
-  for (const door of BY_USERNAME) t.equal((await knock(compat, door)).status, 401, door.line)
+  for (const endpoint of BY_USERNAME) t.equal((await knock(compat, endpoint)).status, 401, endpoint.line)
   for (const line of signUps) t.not((await compat.send(line, { json: {} })).status, 429, line)
-  for (const door of BY_USERNAME) {
-    const answer = await knock(compat, door)
-    t.equal(answer.status, 429, door.line)
-    t.type(JSON.parse(answer.text)[door.key], 'string')
+  for (const endpoint of BY_USERNAME) {
+    const answer = await knock(compat, endpoint)
+    t.equal(answer.status, 429, endpoint.line)
+    t.type(JSON.parse(answer.text)[endpoint.key], 'string')
     t.match(answer.headers['retry-after'], /^\d+$/)
   }
   for (const line of signUps) t.equal((await compat.send(line, { json: {} })).status, 429, line)

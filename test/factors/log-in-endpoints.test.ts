@@ -12,9 +12,9 @@ const EMAIL = 'mina@example.com'
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' }
 
 /** Logs in at an endpoint. Returns the status with `token`, or with the code or the message of the error. */
-type Door = (service: Service, password: string, factor?: Record<string, string>) => Promise<string>
+type Endpoint = (service: Service, password: string, factor?: Record<string, string>) => Promise<string>
 
-const DOORS: Record<string, Door> = {
+const ENDPOINTS: Record<string, Endpoint> = {
   '/v1/login': async (service, password) => said(await service.post('/v1/login', { username: 'mina', password })),
   '/v1/token': async (service, password, factor = {}) => {
     const body = new URLSearchParams({ grant_type: 'password', username: 'mina', password, ...factor }).toString()
@@ -28,24 +28,24 @@ const DOORS: Record<string, Door> = {
   '/login by name': async (service, password) => json(service, '/login', { username: 'mina', password }),
   '/login by address': async (service, password) => json(service, '/login', { email: EMAIL, password }),
 }
-const COMPAT = Object.keys(DOORS).filter((door) => !door.startsWith('/v1/'))
+const COMPAT = Object.keys(ENDPOINTS).filter((endpoint) => !endpoint.startsWith('/v1/'))
 
 t.test('every log-in endpoint asks for a code once TOTP is confirmed, not before or after its removal', async (t) => {
   const service = await start(t)
   const mina = await signUp(service)
-  for (const [name, open] of Object.entries(DOORS)) {
+  for (const [name, open] of Object.entries(ENDPOINTS)) {
     t.equal(await open(service, PASSWORD), '200 token', `${name}: no factor`)
     t.match(await open(service, `${PASSWORD}123456`), /^40[01] /, `${name}: digits after the password are part of it`)
   }
   await mina.post('/v1/me/totp')
-  for (const [name, open] of Object.entries(DOORS))
+  for (const [name, open] of Object.entries(ENDPOINTS))
     t.equal(await open(service, PASSWORD), '200 token', `${name}: TOTP not confirmed`)
 
   const phone = await addTotp(mina)
   t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
   t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_required')
-  for (const door of COMPAT) {
-    const wrong = await open(door, service, 'wrong password 123')
+  for (const endpoint of COMPAT) {
+    const wrong = await open(endpoint, service, 'wrong password 123')
     t.match(wrong, /^401 /)
     for (const typed of [
       PASSWORD,
@@ -54,19 +54,19 @@ t.test('every log-in endpoint asks for a code once TOTP is confirmed, not before
       phone.code(),
       `${PASSWORD}${phone.recoveryCodes[0]}`,
     ]) {
-      t.equal(await open(door, service, typed), wrong, `${door}: answered like a wrong password`)
+      t.equal(await open(endpoint, service, typed), wrong, `${endpoint}: answered like a wrong password`)
     }
-    t.equal(await withCode(phone, (code) => open(door, service, `${PASSWORD}${code}`)), '200 token', door)
+    t.equal(await withCode(phone, (code) => open(endpoint, service, `${PASSWORD}${code}`)), '200 token', endpoint)
   }
-  for (const door of ['/v1/login', '/v1/token']) {
+  for (const endpoint of ['/v1/login', '/v1/token']) {
     t.match(
-      await open(door, service, `${PASSWORD}${phone.code()}`),
+      await open(endpoint, service, `${PASSWORD}${phone.code()}`),
       /^40[01] invalid/,
-      `${door} takes no digits after the password`,
+      `${endpoint} takes no digits after the password`,
     )
   }
   await mina.delete(`/v1/me/factors/${phone.id}`)
-  for (const [name, open] of Object.entries(DOORS))
+  for (const [name, open] of Object.entries(ENDPOINTS))
     t.equal(await open(service, PASSWORD), '200 token', `${name}: TOTP removed`)
 })
 
@@ -82,11 +82,11 @@ t.test('with MFA=required, an account without a factor gets no token at any endp
   const service = await startSecond(t, before, { MFA: 'required' })
   t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_enrollment_required')
   t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_enrollment_required')
-  for (const door of COMPAT) {
-    t.equal(await open(door, service, PASSWORD), await open(door, service, 'wrong password 123'), door)
+  for (const endpoint of COMPAT) {
+    t.equal(await open(endpoint, service, PASSWORD), await open(endpoint, service, 'wrong password 123'), endpoint)
   }
-  for (const door of Object.keys(DOORS))
-    t.match(await open(door, service, 'wrong password 123'), /^40[01] (?!mfa)/, door)
+  for (const endpoint of Object.keys(ENDPOINTS))
+    t.match(await open(endpoint, service, 'wrong password 123'), /^40[01] (?!mfa)/, endpoint)
   t.match((await todos(service)).statusCode, /^4/, 'an older token of a tutorial')
   const { refresh_token } = mina.login
   t.match((await service.post('/v1/refresh', { refresh_token })).json(), { status: 400, code: 'invalid_grant' })
@@ -97,7 +97,8 @@ t.test('with MFA=required, an account without a factor gets no token at any endp
   t.equal((await prove(before)).statusCode, 200)
 
   const forAdmins = await startSecond(t, before, { MFA: 'required_for_admins' })
-  for (const [name, door] of Object.entries(DOORS)) t.equal(await door(forAdmins, PASSWORD), '200 token', name)
+  for (const [name, endpoint] of Object.entries(ENDPOINTS))
+    t.equal(await endpoint(forAdmins, PASSWORD), '200 token', name)
   const admin = await forAdmins.post('/v1/login', { username: 'boss', password: PASSWORD })
   t.match(admin.json(), { code: 'mfa_enrollment_required' })
   t.match((await forAdmins.post('/v1/refresh', { refresh_token: boss.login.refresh_token })).json(), {
@@ -115,12 +116,12 @@ t.test('with only a passkey, no log-in endpoint accepts the password, alone or w
   })
   t.equal(await open('/v1/login', service, PASSWORD), '403 mfa_required')
   t.equal(await open('/v1/token', service, PASSWORD), '400 mfa_required')
-  for (const door of COMPAT) {
-    const wrong = await open(door, service, 'wrong password 123')
-    for (const typed of [PASSWORD, `${PASSWORD}123456`]) t.equal(await open(door, service, typed), wrong, door)
+  for (const endpoint of COMPAT) {
+    const wrong = await open(endpoint, service, 'wrong password 123')
+    for (const typed of [PASSWORD, `${PASSWORD}123456`]) t.equal(await open(endpoint, service, typed), wrong, endpoint)
   }
   const recovery_code = recoveryCodes[0] ?? ''
-  t.equal(await DOORS['/v1/token']?.(service, PASSWORD, { recovery_code }), '200 token')
+  t.equal(await ENDPOINTS['/v1/token']?.(service, PASSWORD, { recovery_code }), '200 token')
   const answer = { passkey: passkey.get(await question(service)) }
   t.equal(said(await service.post('/v1/login/passkey', answer)), '200 token')
 })
@@ -128,10 +129,10 @@ t.test('with only a passkey, no log-in endpoint accepts the password, alone or w
 t.test('a failed log-in with the right password is recorded with what its second factor lacks', async (t) => {
   const service = await start(t)
   const mina = await signUp(service)
-  const reasons = async (at: Service, doors: string[], password: string, factor: Record<string, string> = {}) => {
+  const reasons = async (at: Service, endpoints: string[], password: string, factor: Record<string, string> = {}) => {
     const { db, tables } = service.app.database
     await db.delete(tables.events)
-    for (const door of doors) await DOORS[door]?.(at, password, factor)
+    for (const endpoint of endpoints) await ENDPOINTS[endpoint]?.(at, password, factor)
     const events = await db.select().from(tables.events).where(eq(tables.events.type, 'login.failed'))
     return [...new Set(events.map(({ reason, userId }) => `${reason} of ${userId}`)), events.length]
   }
@@ -152,7 +153,7 @@ t.test('the token endpoint takes password and factor, and answers a wrong factor
   const phone = await addTotp(await signUp(service))
   const wrong = await open('/v1/token', service, 'wrong password')
   t.equal(wrong, '400 invalid_grant')
-  const send = (password: string, factor: Record<string, string>) => DOORS['/v1/token']?.(service, password, factor)
+  const send = (password: string, factor: Record<string, string>) => ENDPOINTS['/v1/token']?.(service, password, factor)
   t.equal(await send(PASSWORD, { totp: phone.wrongCode() }), wrong)
   t.equal(await send(PASSWORD, { recovery_code: 'AAAAA-AAAAA' }), wrong)
   t.equal(await send('wrong password', { totp: phone.code() }), wrong)
@@ -224,8 +225,8 @@ async function signUp(service: Service): Promise<Person> {
   return service.logIn('mina')
 }
 
-function open(door: string, service: Service, password: string): Promise<string> {
-  return DOORS[door]?.(service, password) ?? Promise.resolve('no such door')
+function open(endpoint: string, service: Service, password: string): Promise<string> {
+  return ENDPOINTS[endpoint]?.(service, password) ?? Promise.resolve('no such endpoint')
 }
 
 /** Uses the current code; if the clock moved to the next step meanwhile, uses the code of that step too. */
