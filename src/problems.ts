@@ -29,7 +29,7 @@ export const PROBLEMS = {
   redirect_uri_unknown: { status: 400, title: 'The application has not registered this redirect_uri.' },
   invalid_ticket: { status: 400, title: 'The ticket is not valid or has expired; log in again.' },
   invalid_reset_token: { status: 400, title: 'The token is not valid, was used before or has expired.' },
-  text_rejected: { status: 400, title: 'Text cannot hold the character NUL (U+0000).' },
+  text_rejected: { status: 400, title: 'Text cannot hold NUL (U+0000) or unpaired surrogates.' },
   username_rejected: { status: 400, title: 'The user name cannot be used.' },
   email_rejected: { status: 400, title: 'The e-mail address cannot be used.' },
   name_rejected: { status: 400, title: 'The name cannot be used.' },

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { IncomingHttpHeaders } from 'node:http'
 import { errorCodes } from 'fastify'
 import plugin from 'fastify-plugin'
@@ -23,9 +24,11 @@ export default plugin(
     const { FST_ERR_CTP_INVALID_MEDIA_TYPE } = errorCodes
     const parseJson = app.getDefaultJsonParser('error', 'error')
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
-      if (body === '') done(null, undefined)
-      else parseJson(request, body, (error, value) => (error ? done(malformed(body, error)) : done(null, value)))
+    app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+      if (bytes.length === 0) return done(null, undefined)
+      if (!isUtf8(bytes)) return done(new Problem('malformed_body', { detail: 'The body is not UTF-8 text.' }))
+      const body = bytes.toString()
+      parseJson(request, body, (error, value) => (error ? done(malformed(body, error)) : done(null, value)))
     })
     app.addContentTypeParser<Buffer>('*', { parseAs: 'buffer' }, (_request, body, done) => {
       if (body.length === 0) done(null, undefined)

@@ -106,8 +106,8 @@ export function normalizeName(text: string): string {
     const message = `a name or an address has at most ${IDENTIFIER_MAX_LENGTH} characters`
     throw new Problem('validation_failed', { detail: message, errors: [{ in: 'body', path: '', message }] })
   }
-  // PostgreSQL rejects NUL in a parameter. No name holds \x01 either, so the lookup finds nothing.
-  return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01')
+  // A statement refuses NUL and unpaired surrogates. No name holds \x01 or U+FFFD either, so the lookup finds nothing.
+  return text.normalize('NFKC').toLowerCase().normalize('NFKC').replaceAll('\0', '\x01').toWellFormed()
 }
 
 /**

@@ -127,10 +127,13 @@ export function withEffects(transact: Database['transaction']): Database['transa
   }
 }
 
-/** Refuses NUL characters, which PostgreSQL cannot store, on every engine. @throws Problem text_rejected */
+/**
+ * Refuses, on every engine, text that would not be read back as it was written: PostgreSQL cannot store NUL, and an
+ * unpaired surrogate becomes one or three U+FFFD. @throws Problem text_rejected
+ */
 export function assertText(params: unknown[]): void {
-  const isNul = (param: unknown) => typeof param === 'string' && param.includes('\0')
-  if (params.some(isNul)) throw new Problem('text_rejected')
+  const isLossy = (param: unknown) => typeof param === 'string' && (param.includes('\0') || !param.isWellFormed())
+  if (params.some(isLossy)) throw new Problem('text_rejected')
 }
 
 /** The only row of a statement that always returns a row. */

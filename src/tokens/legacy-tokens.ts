@@ -118,7 +118,7 @@ function algorithmOf(token: string): unknown {
 
 /** The subject of a token. JSON.parse rounds 64-bit numbers, so these are parsed again without loss. */
 async function subjectOf(token: string, { sub }: { sub?: unknown }): Promise<Subject> {
-  if (typeof sub === 'string' && sub !== '' && !sub.includes('\0')) {
+  if (typeof sub === 'string' && sub !== '' && !sub.includes('\0') && sub.isWellFormed()) {
     return { ids: UUID.test(sub) ? [sub, sub.replaceAll('-', '').toLowerCase()] : [sub], name: sub }
   }
   if (typeof sub !== 'number') return { ids: [] }

@@ -57,6 +57,7 @@ t.test('a legacy token is rejected if it names no imported user, is expired or i
     [{ sub: ['2'] }, REVOKED],
     [{ sub: { id: 2 } }, REVOKED],
     [{ sub: 'mina\0' }, REVOKED],
+    [{ sub: 'mina\ud800' }, REVOKED],
     // The old name of one user and the old id of another.
     [{ sub: '3' }, REVOKED],
     [{ sub: 2, type: 'refresh' }, REVOKED],

@@ -1,6 +1,7 @@
 // On SQLite alone: content types are checked before any query.
 
 import { request } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import t from 'tap'
 import { requestTo } from '../attacks/requests.js'
@@ -64,6 +65,25 @@ t.test('an empty log-out of any Content-Type ends the session, and a non-JSON bo
     t.equal(await send(port, 'POST', '/v1/logout', headers, 'x=y'), 415, type)
   }
   t.equal(await send(port, 'GET', '/v1/me', { authorization: `Bearer ${token}` }), 200, 'the session has not ended')
+})
+
+t.test('a body that is not UTF-8 is refused and changes nothing', async (t) => {
+  const service = await startService(t)
+  const { token } = await service.signUp('mina')
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json; charset=iso-8859-1' }
+  const post = (payload: Buffer) => service.request({ method: 'POST', url: '/v1/todos', headers, payload })
+  const bodies = {
+    latin1: Buffer.from('{"title":"Café"}', 'latin1'),
+    truncated: Buffer.concat([Buffer.from('{"title":"Caf'), Buffer.from('é').subarray(0, 1), Buffer.from('"}')]),
+    surrogate: Buffer.concat([Buffer.from('{"title":"'), Buffer.from([0xed, 0xa0, 0x80]), Buffer.from('"}')]),
+    gzip: gzipSync('{"title":"Café"}'),
+  }
+  for (const [name, body] of Object.entries(bodies)) {
+    const refused = { status: 400, code: 'malformed_body', detail: 'The body is not UTF-8 text.' }
+    t.match((await post(body)).json(), refused, name)
+  }
+  t.same((await service.request({ url: '/v1/todos', headers })).json().items, [])
+  t.match((await post(Buffer.from('\ufeff{"title":"Café"}'))).json(), { title: 'Café' }, 'with a byte order mark')
 })
 
 /** The status of the response to a request with exactly these headers. */

@@ -150,12 +150,20 @@ t.test('text comes back as it was sent, in any script', async (t) => {
   }
 })
 
-t.test('characters that databases may reject cause no server error', async (t) => {
+t.test('a text is stored unchanged or refused', async (t) => {
   const { mina } = await twoPeople(t)
-  for (const title of ['"a\\u0000b"', '"\\ud800"', '"\\uffff"']) {
-    const { statusCode } = await mina.post('/v1/todos', `{"title":${title}}`, { 'content-type': 'application/json' })
-    t.ok([201, 400].includes(statusCode), `${title}: ${statusCode}`)
+  const create = (title: string) => mina.post('/v1/todos', `{"title":${title}}`, { 'content-type': 'application/json' })
+  const url = String((await create('"first"')).headers.location)
+  for (const title of ['"a\\u0000b"', '"\\ud800"', '"a\\udc00b"', '"\\ude00\\ud83d"']) {
+    t.match((await create(title)).json(), { status: 400, code: 'text_rejected' }, title)
+    const change = await mina.patch(url, `{"description":${title}}`, { 'content-type': 'application/json' })
+    t.match(change.json(), { status: 400, code: 'text_rejected' }, title)
   }
+  for (const title of ['"\\uffff"', '"\\ufffd"', '"\\ud83d\\ude00"']) {
+    const created = await create(title)
+    t.match((await mina.get(String(created.headers.location))).json(), { title: JSON.parse(title) }, title)
+  }
+  t.match((await mina.get(url)).json(), { title: 'first', description: null })
 })
 
 t.test('an invalid id returns 400 or 404 for every method', async (t) => {
