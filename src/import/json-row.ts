@@ -30,7 +30,9 @@ function* columnsOf(object: object, prefix: string): Generator<[string, unknown]
   }
 }
 
+/** Unwraps Extended JSON, and lists of one value or none: exports of LDAP write every field as a list. */
 function unwrap(value: unknown): unknown {
+  if (Array.isArray(value) && value.length <= 1) return unwrap(value[0])
   if (!isObject(value)) return value
   const entries = Object.entries(value)
   const [[key, inner] = ['', undefined]] = entries

@@ -54,7 +54,7 @@ export function describe(found: Survey, what: 'to import' | 'imported', hashingM
         found.padded,
         'with blanks or line breaks around an id, a name, an address or a hash: imported without them',
       ),
-      ...some(found.lostNames, 'with a display name that is too long or contains NUL: imported without it'),
+      ...some(found.lostNames, 'with a display name that is too long, contains NUL or is no text: imported without it'),
       ...some(
         found.unknownTimes,
         'with an unclear time of creation, such as 05/06/2022: the time of this import is used',

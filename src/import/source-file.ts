@@ -12,6 +12,7 @@ const NEWLINE = 0x0a
 const PADDED_QUOTE = /"[ \t]+[,;|]|[,;|][ \t]+"/
 /** Delimiters of spreadsheets and databases. In countries with a decimal comma, Excel writes semicolons. */
 const DELIMITERS = [',', ';', '\t', '|'] as const
+const ONE_A_LINE = 'write one object per line'
 /** Excel's line before the header, which names the delimiter. */
 const SEPARATOR_LINE = /^"?sep=(.)"?\r?\n/i
 
@@ -37,11 +38,12 @@ async function* readCsv(path: string, encoding?: Encoding): AsyncGenerator<Row> 
   const { value: first = '' } = await text.next()
   const [separatorLine = '', separator] = SEPARATOR_LINE.exec(first) ?? []
   const start = first.slice(separatorLine.length)
-  const [header = ''] = start.split('\n', 1)
+  const header = start.split(/[\r\n]+/).find((line: string) => line.trim() !== '') ?? ''
   const parser = parse({
     columns: (names: string[]) => readHeader(names, path),
     delimiter: separator ?? delimiterOf(header),
     skip_empty_lines: true,
+    skip_records_with_empty_values: true,
     trim: PADDED_QUOTE.test(header),
   })
   const all = async function* () {
@@ -98,9 +100,10 @@ function parseLine(line: string, where: string): Row {
     row = parseJson(line, undefined, (number) => number)
   } catch (error) {
     const why = /Duplicate key '.*'/.exec((error as Error).message)?.[0]
-    throw new CommandError(why === undefined ? `${where} is not JSON` : `${where}: ${why}`)
+    throw new CommandError(why === undefined ? `${where} is not JSON: ${ONE_A_LINE}` : `${where}: ${why}`)
   }
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) throw new CommandError(`${where} is not an object`)
+  if (typeof row !== 'object' || row === null || Array.isArray(row))
+    throw new CommandError(`${where} is not an object: ${ONE_A_LINE}`)
   return rowOfJson(row)
 }
 
@@ -108,9 +111,12 @@ function parseLine(line: string, where: string): Row {
 async function* readLines(path: string, encoding?: Encoding): AsyncGenerator<string> {
   let rest = ''
   for await (const text of readText(path, encoding)) {
-    const lines = (rest + text).split('\n')
-    rest = lines.pop() ?? ''
-    yield* lines
+    const [first = '', ...others] = text.split('\n')
+    rest += first
+    if (others.length === 0) continue
+    yield rest
+    rest = others.pop() ?? ''
+    yield* others
   }
   yield rest
 }

@@ -46,7 +46,7 @@ export interface ImportedUser {
   createdAt: number | null
   /** Whether the source has an unreadable time. */
   hasUnknownTime: boolean
-  /** Whether the display name cannot be stored: too long, or with NUL in it. */
+  /** Whether the display name cannot be stored: too long, with NUL in it, or no text. */
   isNameLost: boolean
 }
 
@@ -60,6 +60,7 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
   // "None" may be a user name, but hardly that of a user with an address.
   const username = email === null ? textOf(value('username')) : presentText(value('username'))
   const name = presentText(value('name'))
+  if ([value('username'), value('email')].some(isNoText)) return 'a name that cannot be kept'
   if (username === null && email === null) return 'nothing to log in with'
   const old = readOldId(columns.id === undefined ? (username ?? email) : value('id'))
   if ('fault' in old) return old.fault
@@ -82,8 +83,13 @@ export function readUser(row: Row, table: MappedTable, options: ReadOptions): Im
     isPadded: ['id', 'username', 'email', 'password'].some((field) => isPadded(value(field))),
     createdAt: createdAt ?? null,
     hasUnknownTime: createdAt === undefined,
-    isNameLost: name !== null && !isName(name),
+    isNameLost: name === null ? isNoText(value('name')) : !isName(name),
   }
+}
+
+/** Whether a value is present and cannot be read as text, such as a list of addresses. */
+function isNoText(value: unknown): boolean {
+  return !isAbsent(value) && textOf(value) === null
 }
 
 function presentText(value: unknown): string | null {

@@ -29,6 +29,7 @@ t.test('the values of a CSV file are separated by commas, semicolons, tabs or ba
     'mysql.tsv': table('\t', rowsOf('mysql'), '\n'),
     'bars.CSV': table('|', rowsOf('bars')),
     'usual.csv': table(',', rowsOf('usual')),
+    'blank.csv': `\r\n  \r\n${table(';', rowsOf('blank'))};;;;\r\n`,
   }
   const service = await startService()
   for (const [file, text] of Object.entries(files)) {
@@ -127,4 +128,27 @@ t.test('a display name that cannot be stored is left out, and the report says so
   t.equal(code, 0, stderr)
   t.match(stdout, / 4 {2}imported/)
   t.match(stdout, / 2 {2}with a display name that is too long/)
+})
+
+t.test('a list of one value is that value, and a user with several addresses is left out', async (t) => {
+  const { run, startService, folder } = await installation(t)
+  const stored = await bcryptHash(PASSWORD, 4)
+  const people = [
+    { uid: ['ann'], mail: ['ann@example.com'], cn: ['Ann'] },
+    { uid: ['bob'], mail: ['bob@example.com', 'bob@example.org'] },
+    { uid: ['cho', 'joe'], mail: ['cho@example.com'] },
+    { uid: ['dan'], mail: [], cn: { given: 'Dan' } },
+  ]
+  const lines = people.map((person) => JSON.stringify({ ...person, userPassword: [stored] }))
+  await writeFile(join(folder, 'people.jsonl'), lines.join('\n'))
+  const mapping = 'id=uid,username=uid,name=cn,password=userPassword'
+  const done = await run(['import', 'people.jsonl', '--map', mapping, '--apply', '--json'])
+  t.equal(done.code, 0, done.stderr)
+  const users = { read: 4, ready: 2, skipped: { 'a name that cannot be kept': 2 } }
+  t.match(JSON.parse(done.stdout), { users, lostNames: 1 })
+  const service = await startService()
+  const ann = await service.logIn('ann')
+  t.match((await ann.get('/v1/me')).json(), { email: 'ann@example.com', name: 'Ann' })
+  const dan = await service.logIn('dan')
+  t.match((await dan.get('/v1/me')).json(), { email: null, name: null })
 })

@@ -199,6 +199,7 @@ t.test('a rejected import says what to do, and exits with 64 if the command itse
   source.exec('create table people (id integer primary key, handle text, secret text)')
   await writeFile(join(folder, 'broken.csv'), 'username,password\nmina,"x\n')
   await writeFile(join(folder, 'broken.jsonl'), '{"username": "mina", "password": "x"}\nnonsense\n')
+  await writeFile(join(folder, 'array.jsonl'), '[{"username": "mina", "password": "x"}]')
   await writeFile(join(folder, 'none.sqlite'), 'this is no database, but long enough to be looked at as one')
   const wrong: [args: string[], says: RegExp, code?: number][] = [
     [[], /missing argument <source>/, 64],
@@ -216,7 +217,8 @@ t.test('a rejected import says what to do, and exits with 64 if the command itse
     [[file, '--twins', 'both'], /--twins must be one of stop, oldest, skip/, 64],
     [[file, '--name', 'a b'], /--name must be 1 to 32 lower-case letters/, 64],
     [['broken.csv'], /broken\.csv: Quote Not Closed/],
-    [['broken.jsonl'], /broken\.jsonl, line 2 is not JSON/],
+    [['broken.jsonl'], /broken\.jsonl, line 2 is not JSON: write one object per line/],
+    [['array.jsonl'], /array\.jsonl, line 1 is not an object: write one object per line/],
     [['none.sqlite'], /none\.sqlite cannot be read as SQLite/],
   ]
   for (const [args, says, expected = 1] of wrong) {
