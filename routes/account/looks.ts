@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { readLogo } from '../../src/config/brand.js'
 import { hasPages } from '../../src/config/pages.js'
 import { iconFor } from '../../src/pages/layout.js'
-import { PASSKEY_SCRIPT } from '../../src/pages/passkey-script.js'
+import { PAGE_SCRIPT } from '../../src/pages/page-script.js'
 import { stylesFor } from '../../src/pages/styles.js'
 
 const ONE_DAY_S = 86_400
@@ -14,7 +14,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   const [styles, icon, logo] = [stylesFor(app.config), iconFor(app.config), readLogo(app.config.BRAND_LOGO)]
 
   serve('styles.css', styles, { type: 'text/css; charset=utf-8' })
-  serve('passkeys.js', PASSKEY_SCRIPT, { type: 'text/javascript; charset=utf-8' })
+  serve('script.js', PAGE_SCRIPT, { type: 'text/javascript; charset=utf-8' })
   serve('icon.svg', icon, { type: 'image/svg+xml', cacheControl: `public, max-age=${ONE_DAY_S}` })
   // A user who opens an SVG on its own opens a document of this origin: its scripts must not run.
   const policy = { 'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox" }

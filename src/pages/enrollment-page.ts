@@ -57,7 +57,6 @@ export function methodsPage(making: object | undefined, step: Step): Page {
   const { action, locale } = step
   return {
     ...frame(text.title, step),
-    usesPasskeys: making !== undefined,
     body: html`${complaint(step.error)}<p>${text.why}</p>
 <h2>${text.app}</h2><p>${text.appHint}</p>
 <form method="post" action="${action}">${fieldsOf(step, 'enroll-app')}${button(text.begin)}</form>

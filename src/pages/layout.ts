@@ -4,7 +4,7 @@ import { publicPath } from '../config/public-url.js'
 import { serviceName } from '../mail/composer.js'
 import { Html, html } from './html.js'
 import type { Locale } from './languages.js'
-import { PASSKEY_SCRIPT } from './passkey-script.js'
+import { PAGE_SCRIPT } from './page-script.js'
 import { accentOf, stylesFor, versionOf } from './styles.js'
 
 const DOCTYPE = '<!doctype html>\n'
@@ -20,8 +20,6 @@ export interface Page {
   title: string
   body: Html
   status?: number
-  /** Whether the page has passkey buttons, which need the script. */
-  usesPasskeys?: boolean
   /** For lists, which need a wider page. */
   isWide?: boolean
 }
@@ -44,12 +42,12 @@ export function siteOf(config: Config): Site {
   return {
     ...{ name: serviceName(config), path },
     styles: `${path}/account/styles.css?v=${versionOf(stylesFor(config))}`,
-    script: `${path}/account/passkeys.js?v=${versionOf(PASSKEY_SCRIPT)}`,
+    script: `${path}/account/script.js?v=${versionOf(PAGE_SCRIPT)}`,
     ...(logo !== undefined && { logo: `${path}/account/logo?v=${versionOf(logo.bytes)}` }),
   }
 }
 
-/** The complete HTML of a page. It loads only the stylesheet, the icon, the logo and, for passkeys, the script. */
+/** The complete HTML of a page. It loads only the stylesheet, the script, the icon and the logo. */
 export function layout({ title, body, ...page }: Page, { name, path, ...site }: Site, locale: Locale): string {
   const { logo } = site
   return (
@@ -63,7 +61,7 @@ export function layout({ title, body, ...page }: Page, { name, path, ...site }: 
 <title>${title} &middot; ${name}</title>
 <link rel="icon" type="image/svg+xml" href="${path}/account/icon.svg">
 <link rel="stylesheet" href="${site.styles}">
-${page.usesPasskeys && html`<script src="${site.script}" defer></script>`}
+<script src="${site.script}" defer></script>
 </head>
 <body>
 <div class="page${page.isWide && ' wide'}">

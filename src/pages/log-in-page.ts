@@ -114,7 +114,6 @@ export function logInPage(
   return {
     title: text.title,
     ...(isAgain && { status: 400 }),
-    usesPasskeys: question !== undefined,
     body: html`${complaint(error ?? (isLost ? text.lost : undefined))}
 ${destination(client, text)}
 <form method="post" action="${action}">
@@ -143,7 +142,6 @@ export function factorPage(
   return {
     title: text.factor,
     ...(isAgain && { status: 400 }),
-    usesPasskeys: question !== undefined,
     body: html`${complaint(error)}
 ${destination(client, text)}
 <form method="post" action="${action}">

@@ -64,8 +64,8 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     ko: '등록되지 않은 패스키이거나 시간이 초과되었습니다. 다시 시도해 주세요.',
   },
   invalid_ticket: {
-    en: 'That took too long. Log in again.',
-    ko: '시간이 초과되었습니다. 다시 로그인해 주세요.',
+    en: 'This form was sent before, or it is too old. Log in again.',
+    ko: '이미 보냈거나 오래된 양식입니다. 다시 로그인해 주세요.',
   },
   email_unverified: {
     en: 'The e-mail address is not confirmed yet. Use the link in the mail that was sent to it.',

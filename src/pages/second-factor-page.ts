@@ -110,7 +110,7 @@ ${button(text.begin)}
 </form>`
 }
 ${making !== undefined && addPasskeyPart(making, { action, locale: view.locale, fields: hidden('deed', 'add-passkey') })}`
-  return { ...accountPage(text.title, body, view), usesPasskeys: making !== undefined }
+  return accountPage(text.title, body, view)
 }
 
 /** The message for a code when no app waits for one. */

@@ -97,6 +97,7 @@ button, .button {
 button:hover, .button:hover { background: var(--accent-hover); color: var(--on-accent); }
 button.quiet, .button.quiet { background: transparent; border-color: var(--line); color: var(--text); }
 button.quiet:hover, .button.quiet:hover { border-color: var(--muted); background: var(--ground); color: var(--text); }
+form[data-sent] button { opacity: .6; cursor: progress; }
 button.danger { background: transparent; border-color: var(--bad); color: var(--bad); }
 button.danger:hover { background: var(--bad-ground); }
 .note { margin: 0 0 1.25rem; padding: .75rem .95rem; border-radius: .6rem; font-size: .95rem; }

@@ -1,8 +1,29 @@
+/** How long a form that was sent is not sent again, if the browser stays on its page: the user stopped it, or saved a file. */
+const AGAIN_AFTER_MS = 10_000
+
 /**
- * The only script of the pages. Asks the device for a passkey with the options of a button, and submits the button's
- * form with the response. Shows the parts of a page that need passkeys, and hides their replacements.
+ * The only script of the pages. Its first part ignores the second click of a double click: the browser would drop the
+ * response to the first request, and show that the code or the password was used before. Buttons are not disabled,
+ * because disabled buttons send no value.
+ *
+ * The second part asks the device for a passkey with the options of a button, and submits the button's form with the
+ * response. It shows the parts of a page that need passkeys, and hides their replacements.
  */
-export const PASSKEY_SCRIPT = `'use strict'
+export const PAGE_SCRIPT = `'use strict'
+document.addEventListener('submit', (event) => {
+  const { target: form, submitter } = event
+  if (submitter?.dataset.passkey) return
+  if ('sent' in form.dataset) event.preventDefault()
+  else {
+    form.dataset.sent = ''
+    setTimeout(() => delete form.dataset.sent, ${AGAIN_AFTER_MS})
+  }
+})
+// The user went back.
+addEventListener('pageshow', () => {
+  for (const form of document.forms) delete form.dataset.sent
+})
+
 ;(async () => {
   const Credential = window.PublicKeyCredential
   if (!Credential?.parseRequestOptionsFromJSON || !Credential.parseCreationOptionsFromJSON) return
