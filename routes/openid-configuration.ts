@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FOR_EVERYBODY, sendKeys } from '../src/api/discovery.js'
+import { FOR_EVERYBODY, keysSchema, sendKeys } from '../src/api/discovery.js'
 import { problems } from '../src/api/problem-schemas.js'
-import { noContent, ref } from '../src/api/schemas.js'
+import { ref } from '../src/api/schemas.js'
 import { ASSERTION_ALGORITHMS } from '../src/clients/jwks.js'
 import { AUTH_METHODS, GRANT_TYPES } from '../src/clients/oauth-clients.js'
 import { OWN_SCOPES } from '../src/clients/scopes.js'
@@ -124,11 +124,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         'Returns the public keys that verify id_tokens. Access tokens have other keys, so that a service that ' +
         'checks only `iss` and the signature does not accept an id_token as an access token.',
       security: [],
-      response: {
-        200: { description: 'The keys.', content: { 'application/json': { schema: ref(IdTokenJwkSet) } } },
-        304: noContent('The keys still have the ETag in If-None-Match.'),
-        ...problems(431),
-      },
+      ...keysSchema(IdTokenJwkSet),
     },
     handler: (request, reply) => sendKeys(app.idTokenKeys.publicJwks(), request, reply),
   })

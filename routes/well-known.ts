@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { FOR_EVERYBODY, sendKeys } from '../src/api/discovery.js'
+import { FOR_EVERYBODY, keysSchema, sendKeys } from '../src/api/discovery.js'
 import { problems } from '../src/api/problem-schemas.js'
-import { noContent, ref } from '../src/api/schemas.js'
+import { ref } from '../src/api/schemas.js'
 import { ASSERTION_ALGORITHMS } from '../src/clients/jwks.js'
 import { AUTH_METHODS } from '../src/clients/oauth-clients.js'
 import { OWN_SCOPES } from '../src/clients/scopes.js'
@@ -126,11 +126,6 @@ function endpointsOf(issuer: string) {
 type EndpointList =
   `${'token' | 'introspection' | 'revocation'}_endpoint_auth_${'methods' | 'signing_alg_values'}_supported`
 
-const cacheHeaders = {
-  'Cache-Control': Type.String({ description: 'The time for which the response may be cached.' }),
-  ETag: Type.String({ description: 'The version of the keys, for If-None-Match.' }),
-}
-
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { PUBLIC_URL, PASSWORD_GRANT, DOCS } = app.config
   app.addSchema(JwkSet)
@@ -144,15 +139,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       summary: 'Get the public keys of access tokens',
       description: `Returns the public keys that verify access tokens (${ALGORITHM}), including the next key before its first use.`,
       security: [],
-      response: {
-        200: {
-          description: 'The keys.',
-          headers: cacheHeaders,
-          content: { 'application/json': { schema: ref(JwkSet) } },
-        },
-        304: noContent('The keys still have the ETag in If-None-Match.'),
-        ...problems(431),
-      },
+      ...keysSchema(JwkSet),
     },
     handler: (request, reply) => sendKeys(app.keys.publicJwks(), request, reply),
   })

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifySchema } from 'fastify'
 import t from 'tap'
 import { User } from '../../src/api/account-schemas.js'
 import { problems } from '../../src/api/problem-schemas.js'
-import { ref } from '../../src/api/schemas.js'
+import { noContent, ref } from '../../src/api/schemas.js'
 import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/config.js'
 import { startService } from '../helper.js'
@@ -33,6 +33,11 @@ t.test('an app with incompletely described routes does not start in the tests, a
     nothing: [{}, /operationId in camelCase is missing/],
     'no-id': [withoutId, /operationId in camelCase is missing/],
     'snake-case-id': [{ ...GOOD, operationId: 'list_notes' }, /operationId in camelCase is missing/],
+    unconditional: [
+      { ...GOOD, response: { ...response, 304: noContent('-') } },
+      /304 without the parameter if-none-match/,
+    ],
+    'no-tag': [{ ...GOOD, response: { ...response, 304: noContent('-') } }, /304 without an ETag at 200/],
     'no-answers': [withoutAnswers, /401 is not declared/],
     'no-errors': [{ ...GOOD, response: { 200: ref(User) } }, /401 is not declared/],
     'other-error': [{ ...GOOD, response: { ...response, 409: ref(User) } }, /409: is not a .*Problem/],

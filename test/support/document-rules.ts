@@ -124,10 +124,13 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
     ...(parameters.some((parameter) => parameter.in === 'path') ? [404] : []),
     ...(parameters.some((parameter) => parameter.name === 'if-match') ? [412] : []),
   ]
+  const isConditional = parameters.some((parameter) => parameter.name === 'if-none-match')
   const [type, shape] = isOAuth
     ? ['application/json', '#/components/schemas/OAuthError']
     : ['application/problem+json', '#/components/schemas/Problem']
   return [
+    ...unless(!responses[304] || isConditional, `${name}: 304 without the parameter if-none-match`),
+    ...unless(!responses[304] || responses[200]?.headers?.ETag, `${name}: 304 without an ETag at 200`),
     ...[...new Set(needed)].flatMap((status) => unless(responses[status], `${name}: ${status} is not declared`)),
     ...Object.entries(responses).flatMap(([status, { content = {} }]) =>
       unless(
