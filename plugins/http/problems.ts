@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import plugin from 'fastify-plugin'
 import findMyWay from 'find-my-way'
+import { publicPath } from '../../src/config/public-url.js'
 import { sendProblem, toProblem } from '../../src/http/problem-answers.js'
 import { pathOf } from '../../src/http/request-target.js'
 import { Problem } from '../../src/problems.js'
@@ -11,6 +12,7 @@ export default plugin(
     // A second router, with each path once, distinguishes an unknown path (404) from an unsupported method (405).
     const paths = findMyWay({ ignoreTrailingSlash: false })
     const methods = new Map<string, Set<string>>()
+    const docs = `${publicPath(app.config)}/docs`
 
     app.addHook('onRoute', ({ url, method }) => {
       // Skips the wildcard route for preflights.
@@ -56,7 +58,7 @@ export default plugin(
       }
       return new Problem(
         'not_found',
-        app.config.DOCS ? { detail: 'The addresses of this service are listed at /docs.' } : {},
+        app.config.DOCS ? { detail: `The addresses of this service are listed at ${docs}.` } : {},
       )
     }
 

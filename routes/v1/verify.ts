@@ -21,7 +21,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         'Verifies the access token of a request for a reverse proxy (nginx auth_request, Traefik forwardAuth). ' +
         'For a valid token, the response is 204 with the identity of the caller in the headers; otherwise 401. A ' +
         'token of another client, or an API key, is accepted only if the query names a scope that it has; ' +
-        'otherwise the response is 403.',
+        'otherwise the response is 403. A token that was requested for another `resource` is 401.',
       querystring: Type.Object(
         {
           scope: Type.Optional(

@@ -59,6 +59,7 @@ t.test('behind a proxy that strips a path prefix, every address given out includ
   t.equal(tutorial.headers.location, `/auth/v1/tutorials/${tutorial.json().id}`)
   const root = await service.app.inject({ url: '/', headers: { accept: 'text/html' } })
   t.equal(root.headers.location, '/auth/docs')
+  t.match((await service.get('/nothing')).json().detail, / at \/auth\/docs\.$/)
   const slash = await service.app.inject({ method: 'POST', url: '/token/' })
   t.match(slash.headers.location, /^http:\/\/[^/]+\/auth\/token$/)
 
