@@ -107,8 +107,8 @@ export const Login = Type.Object(
   },
 )
 
-/** Longer than any token, including an access token that is sent as a refresh token by mistake. */
-export const TOKEN_MAX_LENGTH = 4_096
+/** Longer than any token that fits into the headers of a request. An access token with 64 scopes has 6,000 characters. */
+export const TOKEN_MAX_LENGTH = 8_192
 
 export const RefreshToken = Type.Object(
   {

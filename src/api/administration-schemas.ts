@@ -56,7 +56,7 @@ export const AccountQuery = Type.Object(
     username: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 128,
+        maxLength: IDENTIFIER_MAX_LENGTH,
         description: 'A user name. Only the account with this user name is listed.',
       }),
     ),

@@ -11,6 +11,9 @@ const ITEM_BYTES = 512
 /** The longest JSON encoding of a UTF-16 unit: \\u0000. */
 const ESCAPED_BYTES = 6
 
+/** The longest cursor has 96 characters: `clients:` and an id of 64 characters, in base64url. */
+const CURSOR_MAX_LENGTH = 128
+
 /** The query parameters of a list. */
 export const pageQuery = {
   limit: Type.Optional(
@@ -22,7 +25,10 @@ export const pageQuery = {
     }),
   ),
   cursor: Type.Optional(
-    Type.String({ maxLength: 64, description: 'The `next_cursor` of the previous page. Omit it for the first page.' }),
+    Type.String({
+      maxLength: CURSOR_MAX_LENGTH,
+      description: 'The `next_cursor` of the previous page. Omit it for the first page.',
+    }),
   ),
 }
 

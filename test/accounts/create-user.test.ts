@@ -61,4 +61,8 @@ t.test('accounts are listed by exact user name, e-mail address and role, in any 
   t.same(await found('role=admin'), ['boss'])
   t.same(await found('role=user'), ['hana2', 'hana'])
   t.same(await found('role=user&username=boss'), [])
+  const longest = 'z'.repeat(250)
+  const payload = { username: longest, fullname: 'Zoe', password: PASSWORD }
+  await service.app.inject({ method: 'POST', url: '/users/add_user/', payload })
+  t.same(await found(`username=${longest}`), [longest], 'a user name of a tutorial')
 })

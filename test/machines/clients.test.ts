@@ -173,9 +173,10 @@ t.test('a change of a client is checked as a whole, recorded, and applied at onc
 
 t.test('the list of clients is paged, and rejects the cursor of another list', async (t) => {
   const { boss } = await start(t)
-  for (const id of ['cc1', 'aa1', 'bb1']) await boss.post('/v1/clients', { client_id: id, client_name: id })
+  const longest = 'bb1'.padEnd(64, '-')
+  for (const id of ['cc1', 'aa1', longest]) await boss.post('/v1/clients', { client_id: id, client_name: id })
   const first = (await boss.get('/v1/clients?limit=2')).json()
-  t.match(first, { items: [{ client_id: 'aa1' }, { client_id: 'bb1' }] })
+  t.match(first, { items: [{ client_id: 'aa1' }, { client_id: longest }] })
   const second = (await boss.get(`/v1/clients?limit=2&cursor=${first.next_cursor}`)).json()
   t.match(second, { items: [{ client_id: 'cc1' }], next_cursor: null })
   const { next_cursor } = (await boss.get('/v1/users?limit=1')).json()

@@ -114,6 +114,18 @@ t.test('a client revokes its own token, here at once and in other processes with
   t.notOk(revocations.has(String(claimsOf(other).jti)))
 })
 
+t.test('a token with the longest scope is accepted, introspected and revoked', async (t) => {
+  const { service } = await start(t)
+  const words = Array.from({ length: 64 }, (_, index) => `word${index}:`.padEnd(64, 'x'))
+  const large = await registerClient(service, 'large', { scope: words.join(' ') })
+  const token = await clientToken(service, large)
+  const verify = () => service.get(`/v1/verify?scope=${words[63]}`, { authorization: `Bearer ${token}` })
+  t.equal((await verify()).statusCode, 204)
+  t.match((await ask(service, large, token)).json(), { active: true, scope: words.join(' ') })
+  t.equal((await end(service, large, token)).statusCode, 200)
+  t.equal((await verify()).statusCode, 401)
+})
+
 t.test('revoking an unknown token, or a token of a user, ends nothing', async (t) => {
   const { service, billing, mina } = await start(t)
   for (const token of ['x', 'lkr_x', 'lkk_x', 'a.b.c']) {
