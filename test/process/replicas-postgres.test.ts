@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'
-import { readMigrations } from '../../src/database/migrations.js'
+import { type Migration, readMigrations } from '../../src/database/migrations.js'
 import { openDatabase } from '../../src/database/open.js'
 import { PASSWORD, startService } from '../helper.js'
 import { latchkey, serving } from '../support/child.js'
@@ -15,6 +15,7 @@ t.setTimeout(240_000)
 
 /** Rounds of four concurrent starts, which wait for the lock of the migrations. */
 const ROUNDS = 2
+const DEADLINE_MS = 60_000
 
 t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
   const server = SERVER_URL ?? ''
@@ -105,6 +106,29 @@ t.test('replicas on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     await t.rejects(openDatabase(url, { migrate: true }), { constructor: DatabaseError, message: /already exists/ })
     const tables = await onServer(url, "select tablename from pg_tables where schemaname = 'public'")
     t.same(tables, [{ tablename: 'tutorials' }])
+  })
+
+  t.test('a migration that waits for a table does not hold up the requests of running replicas', async (t) => {
+    const url = await createDatabase(t, server)
+    const { name, hash, statements } = readMigrations('pg')[0] as Migration
+    await onServer(
+      url,
+      'create table migrations (name text primary key, hash text not null, applied_at bigint not null)',
+    )
+    await onServer(url, `insert into migrations values ('${name}', '${hash}', 0)`)
+    for (const statement of statements) await onServer(url, statement)
+    const [dump, replica] = [await connect(t, url), await connect(t, url)]
+    await dump.query('begin; select count(*) from users')
+    await replica.query("set statement_timeout = '3s'")
+
+    const settings = { ...postgresSettings(url), PUBLIC_URL: 'http://latchkey.test' }
+    const migration = await latchkey(t, ['migrate'], { settings })
+    const waiting = "select from pg_locks where relation = 'users'::regclass and not granted"
+    await until(async () => (await replica.query(waiting)).rowCount !== 0, DEADLINE_MS)
+    await t.resolves(replica.query('select count(*) from users'))
+    await migration.says(/wait for another transaction/)
+    await dump.query('commit')
+    t.equal(await migration.exit, 0, migration.stderr)
   })
 
   t.test('a database with an encoding other than UTF-8 is rejected', async (t) => {

@@ -6,8 +6,8 @@ import * as tables from '../../../drizzle/schema.pg.js'
 import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from '../database.js'
-import { pendingMigrations, readMigrations } from '../migrations.js'
 import { assertPostgresUrl } from './address.js'
+import { migrate } from './migrate.js'
 import { assertOwnSchema } from './own-schema.js'
 import { Pool, type Runner } from './pool.js'
 import { connectFirst, type FirstConnection, type Probe, probePooler } from './pooler.js'
@@ -19,14 +19,10 @@ const DEFAULT_POOL_SIZE = 10
 const CONNECT_TIMEOUT_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
-/** The advisory lock of migrations: "LKEY". */
-const MIGRATION_LOCK = 0x4c4b4559
 /** The advisory lock of long transactions: "LKEZ". */
 const LONG_TRANSACTION_LOCK = 0x4c4b455a
 /** The advisory lock of the triggers that compare user names with addresses: "LKEN". */
 const NAMES_LOCK = 0x4c4b454e
-/** How long to wait while another process migrates. */
-const MIGRATION_LOCK_TIMEOUT = '5min'
 
 /**
  * SQLSTATEs of a table with one of our names that belongs to another application: duplicate table, undefined column.
@@ -143,49 +139,6 @@ async function assertUtf8(client: pg.Client): Promise<void> {
   const { rows } = await client.query<{ server_encoding: string }>('show server_encoding')
   const encoding = rows[0]?.server_encoding
   if (encoding !== 'UTF8') throw new DatabaseError(`its encoding is ${encoding}: create it with ENCODING 'UTF8'.`)
-}
-
-/** Applies all pending migrations in one transaction, one process at a time. Resolves to whether there were any. */
-async function migrate(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<boolean> {
-  await client.query('begin')
-  try {
-    await client.query(`set local lock_timeout = '${MIGRATION_LOCK_TIMEOUT}'`)
-    await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK])
-    const applied = await appliedMigrations(client)
-    const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
-    if (pending.length > 0 && !isAllowed) {
-      const what =
-        applied === undefined ? 'it contains no Latchkey installation' : 'it is older than this version of Latchkey'
-      throw new DatabaseError(`${what}: run latchkey migrate.`)
-    }
-    if (applied === undefined) {
-      await client.query(
-        'create table migrations (name text primary key, hash text not null, applied_at bigint not null)',
-      )
-    }
-    for (const { name, hash, statements } of pending) {
-      for (const statement of statements) await client.query(statement)
-      await client.query(
-        'insert into migrations values ($1, $2, (extract(epoch from statement_timestamp()) * 1000)::bigint)',
-        [name, hash],
-      )
-    }
-    await client.query('commit')
-    return pending.length > 0
-  } catch (error) {
-    await client.query('rollback').catch(() => {})
-    throw error
-  }
-}
-
-/** The applied migrations. Undefined if the table `migrations` does not exist. */
-async function appliedMigrations(client: pg.Client): Promise<{ name: string; hash: string }[] | undefined> {
-  // Checks instead of `create table if not exists`, so that a role without CREATE can use existing tables.
-  const { rows } = await client.query<{ isThere: boolean }>(
-    `select to_regclass(format('%I.migrations', current_schema())) is not null as "isThere"`,
-  )
-  if (!rows[0]?.isThere) return undefined
-  return (await client.query<{ name: string; hash: string }>('select name, hash from migrations order by name')).rows
 }
 
 function asDatabaseError(error: unknown, url: string): DatabaseError {
