@@ -1,16 +1,19 @@
 // On SQLite alone: damage to a SQLite file.
 
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'
 import { openDatabase } from '../../src/database/open.js'
 import { PASSWORD, type Person, type Service, startService, temporaryFolder } from '../helper.js'
+import { latchkey } from '../support/child.js'
 import { ask, copyDatabase, fileOf, openFile } from '../support/sqlite.js'
 
 const PAGE_BYTES = 4096
+
+const isRoot = process.getuid?.() === 0 && 'root may write every file'
 
 t.test('an empty, truncated or overwritten database file is rejected with advice and left unchanged', async (t) => {
   const good = await stoppedDatabase(t)
@@ -52,6 +55,31 @@ t.test('a path that is a folder, or lies below a file, is rejected', async (t) =
     t.type(error, DatabaseError, path)
     t.match(error, { message: /cannot be (created|opened)/ }, path)
   }
+})
+
+t.test(
+  'a database that this user may not write is rejected with the file and its owner',
+  { skip: isRoot },
+  async (t) => {
+    const file = await stoppedDatabase(t)
+    await chmod(file, 0o400)
+    const user = process.getuid?.()
+    await assertRefused(
+      t,
+      file,
+      new RegExp(`user ${user} may not write ${file}, which belongs to user ${user}`),
+      'mode',
+    )
+  },
+)
+
+t.test('a database that cannot be created leaves no file', async (t) => {
+  const folder = await temporaryFolder(t)
+  const settings = { DATABASE_URL: `sqlite:${join(folder, 'latchkey.db')}` }
+  const command = await latchkey(t, ['migrate'], { settings, limit: '-f 100' })
+  t.equal(await command.exit, 1)
+  t.match(command.stderr, /cannot be created/)
+  t.same(await readdir(folder), [])
 })
 
 t.test('after an unclean stop, every start rejects the file while one of its pages is damaged', async (t) => {

@@ -79,7 +79,7 @@ t.test('with 10,000 idle connections, new requests are served and memory stays b
 t.test('after too many connections or with too few file descriptors, the service still answers', async (t) => {
   const limited = await serving(t, { settings: { MAX_CONNECTIONS: '50' } })
   await assertSurvives(t, limited, 200)
-  const starved = await serving(t, { descriptors: 256 })
+  const starved = await serving(t, { limit: '-n 256' })
   await assertSurvives(t, starved, 600)
 })
 

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startService, temporaryFolder } from '../helper.js'
-import { serving } from '../support/child.js'
+import { latchkey, serving } from '../support/child.js'
 import { until } from '../support/replica.js'
 import { fileOf, openFile } from '../support/sqlite.js'
 import { register, titlesOf } from './walk.js'
@@ -44,6 +44,24 @@ t.test(
     t.equal(file.pragma('integrity_check', { simple: true }), 'ok')
     file.close()
     t.comment(`${written.length} rows fitted; all of them were read while the disk was full`)
+  },
+)
+
+t.test(
+  'a read-only file system is named as the reason why a database cannot be opened',
+  { skip: notRoot },
+  async (t) => {
+    const disk = await temporaryFolder(t)
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', disk])
+    t.teardown(() => execFileSync('umount', ['-l', disk]))
+    const settings = { DATABASE_URL: `sqlite:${join(disk, 'latchkey.db')}` }
+    t.equal(await (await latchkey(t, ['migrate'], { settings })).exit, 0)
+    execFileSync('mount', ['-o', 'remount,ro', disk])
+    for (const args of [['serve'], ['users', 'list'], ['backup', join(await temporaryFolder(t), 'backup.db')]]) {
+      const command = await latchkey(t, args, { settings })
+      t.equal(await command.exit, 1)
+      t.match(command.stderr, `${disk} is on a read-only file system`, args.join())
+    }
   },
 )
 

@@ -15,8 +15,8 @@ interface Surroundings {
   /** The working directory; by default a new and empty one. */
   folder?: string
   nodeOptions?: string[]
-  /** The limit of open files and connections. */
-  descriptors?: number
+  /** A limit of the process, as an option of ulimit: `-n 256` open files, `-f 100` blocks in a file. */
+  limit?: string
 }
 
 /**
@@ -32,11 +32,11 @@ export async function latchkey(t: Test, args: string[], surroundings: Surroundin
 export async function nodeProcess(t: Test, args: string[], surroundings: Surroundings = {}): Promise<Child> {
   const folder = surroundings.folder ?? (await temporaryFolder(t))
   const env = { PATH: process.env.PATH, ...surroundings.settings }
-  const { descriptors } = surroundings
+  const { limit } = surroundings
   const [command, ...rest] =
-    descriptors === undefined
+    limit === undefined
       ? [process.execPath, ...args]
-      : ['sh', '-c', `ulimit -n ${descriptors}; exec "$0" "$@"`, process.execPath, ...args]
+      : ['sh', '-c', `ulimit ${limit}; exec "$0" "$@"`, process.execPath, ...args]
   const child = new Child(spawn(command, rest, { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }), folder)
   t.teardown(() => child.end())
   return child

@@ -1,8 +1,9 @@
-import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, linkSync, openSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { DatabaseError } from '../database.js'
 import { loadDriver } from './driver.js'
+import { reasonOf, removeDraft } from './files.js'
 
 /** The tables whose rows have an owner, recognised by their columns. */
 const OWNED = `select name from sqlite_schema where type = 'table' and (
@@ -33,10 +34,10 @@ export async function backUp(path: string, target: string): Promise<Backup> {
     return { bytes: statSync(draft).size, counts, secretFile: `${original}.secret` }
   } catch (cause) {
     if (cause instanceof DatabaseError) throw cause
-    throw new DatabaseError(`The backup ${target} cannot be created: ${(cause as Error).message}`, { cause })
+    throw new DatabaseError(`The backup ${target} cannot be created: ${reasonOf(cause, original)}`, { cause })
   } finally {
     source.close()
-    for (const file of [draft, `${draft}-wal`, `${draft}-shm`, `${draft}-journal`]) rmSync(file, { force: true })
+    removeDraft(draft)
   }
 }
 

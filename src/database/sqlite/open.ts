@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, existsSync, linkSync, mkdirSync, openSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, linkSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import { sql } from 'drizzle-orm'
@@ -10,6 +10,7 @@ import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, w
 import { pendingMigrations, readMigrations } from '../migrations.js'
 import { loadDriver } from './driver.js'
 import { ExclusiveConnection } from './exclusive-connection.js'
+import { reasonOf, removeDraft } from './files.js'
 import { recordedOn } from './recorded.js'
 import { codeOf, isBusy, retryWhileLocked } from './shared-transactions.js'
 import { createRunner, createSharedRunner, drizzleOn } from './statements.js'
@@ -136,11 +137,12 @@ function make(connect: (path: string) => Connection, file: string, options: Open
     throw new DatabaseError(`There is no database at ${resolve(file)}: ${advice}.`)
   }
   const draft = `${file}.${randomUUID()}`
+  let connection: Connection | undefined
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
     // Created here for its mode, which SQLite copies to the WAL and shared-memory files.
     closeSync(openSync(draft, 'wx', 0o600))
-    const connection = connect(draft)
+    connection = connect(draft)
     configure(connection)
     migrate(connection, draft, options)
     connection.close()
@@ -148,10 +150,11 @@ function make(connect: (path: string) => Connection, file: string, options: Open
   } catch (cause) {
     const wasMadeByAnother = (cause as NodeJS.ErrnoException).code === 'EEXIST' && existsSync(file)
     if (!wasMadeByAnother) {
-      throw new DatabaseError(`The database ${file} cannot be created: ${(cause as Error).message}`, { cause })
+      throw new DatabaseError(`The database ${file} cannot be created: ${reasonOf(cause, draft)}`, { cause })
     }
   } finally {
-    if (existsSync(draft)) rmSync(draft)
+    connection?.close()
+    removeDraft(draft)
   }
 }
 
@@ -216,7 +219,7 @@ function asDatabaseError(error: unknown, file: string): unknown {
     return new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${code})`, { cause: error })
   }
   if (code.startsWith('SQLITE_')) {
-    return new DatabaseError(`The database ${file} cannot be opened: ${(error as Error).message} (${code})`, {
+    return new DatabaseError(`The database ${file} cannot be opened: ${reasonOf(error, file)} (${code})`, {
       cause: error,
     })
   }
