@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { emailKey } from '../../src/accounts/names.js'
 import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
@@ -36,16 +37,16 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const client = clientOf(request)
       const { userId } = request.user
-      const actor = { id: userId, client }
+      const owner = actorOf(request)
       if ('deed' in request.body) {
-        await app.profiles.update(userId, NO_PENDING_EMAIL, actor)
+        await app.profiles.update(owner, NO_PENDING_EMAIL)
         return doneOn(reply, 'address')
       }
       const { email, current_password } = request.body
       try {
         const changes = { email, emailKey: emailKey(email) }
         await app.stepUp.confirm(request.user, current_password, client)
-        await app.profiles.update(userId, changes, actor)
+        await app.profiles.update(owner, changes)
       } catch (error) {
         const view = errorView(error, CORRECTABLE, request)
         return reply.page(addressPage(await app.accounts.get(userId), { isMailOn, typed: email }, view))

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
@@ -56,7 +57,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         const scope = scopeIn(body)
         if (scope === '') throw new Problem('validation_failed')
         const wanted = { name: withNameKey(body.name).name, scope, expiresAt: Date.now() + Number(body.days) * DAY_MS }
-        const { key } = await app.apiKeys.create({ id, role }, wanted, client)
+        const { key } = await app.apiKeys.create({ ...actorOf(request), role }, wanted)
         return reply.page(newKeyPage(key, viewOf(request)))
       } catch (error) {
         const view = errorView(error, CORRECTABLE, request)

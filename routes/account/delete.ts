@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { hasPages } from '../../src/config/pages.js'
 import { errorView, viewOf } from '../../src/pages/account-page.js'
@@ -30,7 +31,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { userId } = request.user
       try {
         await app.stepUp.confirm(request.user, request.body.current_password, client)
-        await app.accounts.delete(userId, { id: userId, client })
+        await app.accounts.delete(userId, actorOf(request))
       } catch (error) {
         const view = errorView(error, ['wrong_password', 'too_many_attempts', 'last_admin'], request)
         return reply.page(deletePage(await app.accounts.get(userId), view))

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
-import { clientOf } from '../../src/audit/requester.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { takeForms } from '../../src/pages/form-bodies.js'
@@ -28,11 +28,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { page: true, browser: true, rateLimit: 'account' },
     schema: { body: Form },
     handler: async (request, reply) => {
-      const { userId } = request.user
       const { name, locale } = request.body
       try {
         const changes = { ...withNameKey(name || null), locale: locale || null }
-        await app.profiles.update(userId, changes, { id: userId, client: clientOf(request) })
+        await app.profiles.update(actorOf(request), changes)
       } catch (error) {
         return reply.page(profilePage({ name, locale }, errorView(error, ['name_rejected'], request)))
       }

@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { nameIn, ownerOf } from '../../src/api/factor-schemas.js'
+import { nameIn } from '../../src/api/factor-schemas.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { hasPages } from '../../src/config/pages.js'
 import { CreatedPasskey } from '../../src/factors/passkey-schemas.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
@@ -61,7 +62,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   async function act(form: Form, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const owner = ownerOf(request)
+    const owner = actorOf(request)
     if (form.deed === 'add-passkey') return addPasskey(form, request, reply)
     if (form.deed === 'confirm') return confirm(form, request, reply)
     if (form.deed === 'new-codes') {
@@ -93,7 +94,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     try {
-      if (!(await app.factors.rename(ownerOf(request).id, id, nameIn({ name: name ?? null }))))
+      if (!(await app.factors.rename(actorOf(request).id, id, nameIn({ name: name ?? null }))))
         throw new Problem('not_found')
     } catch (error) {
       return reply.page(await listPage(request, errorView(error, ['name_rejected', 'not_found'], request)))
@@ -107,7 +108,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     try {
-      return added(await app.secondFactors.confirm(ownerOf(request), code), request, reply)
+      return added(await app.secondFactors.confirm(actorOf(request), code), request, reply)
     } catch (error) {
       const view = errorView(error, ['wrong_code'], request)
       // The form was sent twice, or the user went back: the factor is confirmed already, and only the lost response
@@ -126,7 +127,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     try {
       const response = passkeyIn(form.passkey, CreatedPasskey, request) as unknown as RegistrationResponseJSON
       const made = { name: nameIn({ name: form['passkey-name'] ?? null }), response }
-      return added((await app.secondFactors.addPasskey(ownerOf(request), made)).recoveryCodes, request, reply)
+      return added((await app.secondFactors.addPasskey(actorOf(request), made)).recoveryCodes, request, reply)
     } catch (error) {
       return reply.page(
         await listPage(request, errorView(error, ['passkey_rejected', 'name_rejected', ...UNABLE], request)),
@@ -139,7 +140,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   }
 
   async function listPage(request: FastifyRequest, view: View) {
-    const owner = ownerOf(request)
+    const owner = actorOf(request)
     const making = await app.secondFactors.passkeyOptions(owner, issuer).catch(undefinedIfUnable)
     const userId = owner.id
     const [factors, codesLeft] = [await app.factors.list(userId), await app.factors.recoveryCodesLeft(userId)]

@@ -4,6 +4,7 @@ import { withNameKey } from '../../src/accounts/names.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, pageOf, ref } from '../../src/api/schemas.js'
 import { milliseconds, timestamp } from '../../src/api/times.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import type { ApiKeyRow } from '../../src/clients/api-keys.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
@@ -115,10 +116,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { scope, expires_at } = request.body
       const { name } = withNameKey(request.body.name)
-      const { userId, role } = request.user
       const expiresAt = expiryFrom(expires_at)
-      const owner = { id: userId, role }
-      const { key, row } = await app.apiKeys.create(owner, { name, scope, expiresAt }, clientOf(request))
+      const { key, row } = await app.apiKeys.create(
+        { ...actorOf(request), role: request.user.role },
+        { name, scope, expiresAt },
+      )
       return reply.code(201).send({ ...toApiKey(row), key })
     },
   })

@@ -1,6 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
-import type { FastifyRequest } from 'fastify'
 import {
   Client,
   ClientPage,
@@ -13,7 +12,7 @@ import {
 import { DEFAULT_LIMIT, pageQuery } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
-import { clientOf } from '../../src/audit/requester.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { randomClientId, withDefaults } from '../../src/clients/registration.js'
 import { Problem } from '../../src/problems.js'
 
@@ -168,8 +167,4 @@ function idBefore(cursor: string | undefined): string {
   const id = /^clients:([\w-]+)$/.exec(Buffer.from(cursor, 'base64url').toString())?.[1]
   if (id === undefined) throw new Problem('invalid_cursor')
   return id
-}
-
-function actorOf(request: FastifyRequest) {
-  return { id: request.user.userId, client: clientOf(request) }
 }

@@ -3,7 +3,6 @@ import { type Static, Type } from '@sinclair/typebox'
 import {
   factorName as name,
   nameIn,
-  ownerOf,
   RECOVERY_CODES_ARE,
   TotpSecret,
   withoutBody,
@@ -11,6 +10,7 @@ import {
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
+import { actorOf } from '../../src/audit/actors.js'
 import type { Factor as FactorRow } from '../../src/factors/factors.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
 import { serviceName } from '../../src/mail/composer.js'
@@ -132,7 +132,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const begun = await app.secondFactors.begin(ownerOf(request), { name: nameIn(request.body), issuer })
+      const begun = await app.secondFactors.begin(actorOf(request), { name: nameIn(request.body), issuer })
       return reply.code(201).send({ ...begun, qr: await qrCode(begun.uri) })
     },
   })
@@ -154,7 +154,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request) => ({
-      recovery_codes: await app.secondFactors.confirm(ownerOf(request), request.body.code),
+      recovery_codes: await app.secondFactors.confirm(actorOf(request), request.body.code),
     }),
   })
 
@@ -192,7 +192,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      await app.secondFactors.remove(ownerOf(request), request.params.id)
+      await app.secondFactors.remove(actorOf(request), request.params.id)
       return reply.code(204).send()
     },
   })
@@ -210,7 +210,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         409: problemAnswer(409, 'no_factor'),
       },
     },
-    handler: async (request) => ({ recovery_codes: await app.secondFactors.replaceRecoveryCodes(ownerOf(request)) }),
+    handler: async (request) => ({ recovery_codes: await app.secondFactors.replaceRecoveryCodes(actorOf(request)) }),
   })
 }
 

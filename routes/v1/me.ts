@@ -5,6 +5,7 @@ import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
 import { locale, toUser, User } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, nullable, ref } from '../../src/api/schemas.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { Problem } from '../../src/problems.js'
 import { IDENTIFIER_MAX_LENGTH, NAME_MAX_LENGTH, PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -110,17 +111,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       const { current_password: password, pending_email: pending, ...changes } = body
       const isRenamed = changes.username !== undefined || changes.email !== undefined
       if (isRenamed || password !== undefined) await app.stepUp.confirm(user, password, clientOf(request))
-      const updated = await app.profiles.update(
-        user.userId,
-        {
-          ...changes,
-          ...(pending === null && NO_PENDING_EMAIL),
-          ...(changes.name !== undefined && withNameKey(changes.name)),
-          ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
-          ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),
-        },
-        { id: user.userId, client: clientOf(request) },
-      )
+      const updated = await app.profiles.update(actorOf(request), {
+        ...changes,
+        ...(pending === null && NO_PENDING_EMAIL),
+        ...(changes.name !== undefined && withNameKey(changes.name)),
+        ...(changes.username !== undefined && { usernameKey: changes.username && usernameKey(changes.username) }),
+        ...(changes.email !== undefined && { emailKey: changes.email && emailKey(changes.email) }),
+      })
       return toUser(updated)
     },
   })
@@ -160,9 +157,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const { userId } = request.user
       await app.stepUp.confirm(request.user, request.body.current_password, clientOf(request))
-      await app.accounts.delete(userId, { id: userId, client: clientOf(request) })
+      await app.accounts.delete(request.user.userId, actorOf(request))
       return reply.code(204).send()
     },
   })

@@ -3,10 +3,11 @@ import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
 import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
-import { factorName, nameIn, ownerOf, withoutBody } from '../../src/api/factor-schemas.js'
+import { factorName, nameIn, withoutBody } from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
 import { toAuthenticationResponse } from '../../src/api/second-factors.js'
+import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import {
   CreatedPasskey,
@@ -97,7 +98,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         409: problemAnswer(409, 'passkeys_unavailable'),
       },
     },
-    handler: (request) => app.secondFactors.passkeyOptions(ownerOf(request), serviceName(app.config)),
+    handler: (request) => app.secondFactors.passkeyOptions(actorOf(request), serviceName(app.config)),
   })
 
   app.post('/v1/me/passkeys', {
@@ -119,7 +120,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request, reply) => {
       const response = request.body.passkey as unknown as RegistrationResponseJSON
-      const added = await app.secondFactors.addPasskey(ownerOf(request), { name: nameIn(request.body), response })
+      const added = await app.secondFactors.addPasskey(actorOf(request), { name: nameIn(request.body), response })
       return reply.code(201).send({ id: added.id, recovery_codes: added.recoveryCodes })
     },
   })

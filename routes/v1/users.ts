@@ -17,7 +17,7 @@ import { DEFAULT_LIMIT, pagesOf } from '../../src/api/paging.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { IdParams, noContent, ref } from '../../src/api/schemas.js'
 import { timestamp } from '../../src/api/times.js'
-import type { Actor } from '../../src/audit/actors.js'
+import { type Actor, actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
@@ -90,7 +90,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { username, email } = identifiersIn(request, 'one or both')
       const { name, role, roles, invite } = request.body
-      const actor = actorOf(request)
+      const actor = managerOf(request)
       const user = await app.registration.create(
         { username, email, name: name || undefined },
         {
@@ -138,7 +138,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         ...(roles !== undefined && { roles: storedRoles(roles) }),
         ...(isActive !== undefined && { isActive }),
       }
-      return toAccount(await app.administration.change(request.params.id, changes, actorOf(request)))
+      return toAccount(await app.administration.change(request.params.id, changes, managerOf(request)))
     },
   })
 
@@ -159,11 +159,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      if (request.params.id === actorOf(request).id) {
+      if (request.params.id === managerOf(request).id) {
         // An access token alone, which may be stolen, must not be enough to delete the own account.
         throw new Problem('account_protected', { detail: 'For your own account, use POST /v1/me/delete.' })
       }
-      await app.accounts.delete(request.params.id, actorOf(request))
+      await app.accounts.delete(request.params.id, managerOf(request))
       return reply.code(204).send()
     },
   })
@@ -179,7 +179,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 204: noContent('The sessions have ended.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
-      await app.accounts.endSessions(request.params.id, actorOf(request))
+      await app.accounts.endSessions(request.params.id, managerOf(request))
       return reply.code(204).send()
     },
   })
@@ -198,7 +198,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       response: { 204: noContent('Removed.'), ...problems(400, 401, 403, 404, 413, 415) },
     },
     handler: async (request, reply) => {
-      await app.secondFactors.removeAll(request.params.id, actorOf(request))
+      await app.secondFactors.removeAll(request.params.id, managerOf(request))
       return reply.code(204).send()
     },
   })
@@ -224,7 +224,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const made = await app.administration.createPasswordReset(request.params.id, actorOf(request))
+      const made = await app.administration.createPasswordReset(request.params.id, managerOf(request))
       if (made === undefined) return reply.code(202).send()
       return reply.code(201).send({ token: made.token, expires_at: timestamp(made.expiresAt) })
     },
@@ -233,8 +233,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-function actorOf(request: FastifyRequest): Actor {
+function managerOf(request: FastifyRequest): Actor {
   const { caller } = request
-  const client = clientOf(request)
-  return caller.kind === 'user' ? { id: caller.userId, client } : { clientId: caller.clientId, client }
+  return caller.kind === 'user' ? actorOf(request) : { clientId: caller.clientId, client: clientOf(request) }
 }

@@ -1,15 +1,16 @@
 import { and, eq, sql } from 'drizzle-orm'
-import { type Actor, assertManager, assertMayTouch, doneBy } from '../audit/actors.js'
+import { type Actor, assertMayTouch, doneBy } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
+import { assertManager, assertSession } from '../sessions/actor-checks.js'
 import type { Secret } from '../tokens/secret.js'
 import type { AccountAccess } from './account-access.js'
 import { assertNotLast, lockAdmins } from './admins.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
 import { eraseImportedIds } from './imported-ids.js'
-import { isKept, lockAccount, type User } from './user-rows.js'
+import { isKept, lockAccount, lockOwnAccount, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
@@ -63,6 +64,7 @@ export class Accounts {
       const isOwn = actor.id === userId
       if (!isOwn) await assertManager(this.#database, db, actor)
       const { role } = await lockAccount(this.#database, db, userId, isOwn ? 'invalid_token' : 'not_found')
+      if (isOwn) await assertSession(this.#database, db, actor)
       assertMayTouch(actor, role)
       assertNotLast(admins, userId)
       const isTooLarge = await isLarge(this.#database, db, userId)
@@ -94,7 +96,7 @@ export class Accounts {
   /** As `endSessions`, for the user's own account and all sessions but this one. @throws Problem invalid_token */
   endOtherSessions(userId: number, sessionId: string, client: Client): Promise<void> {
     return this.#database.transaction(async (db) => {
-      await lockAccount(this.#database, db, userId, 'invalid_token')
+      await lockOwnAccount(this.#database, db, { id: userId, sessionId })
       const hasEnded = await this.#access.end(db, { userId, extent: 'sessions', except: sessionId })
       if (hasEnded) await this.#events.record({ type: 'sessions.ended', userId, sessionId }, client, db)
     })

@@ -12,7 +12,7 @@ import { turnOfOwner } from './hash-turns.js'
 import { namesOf } from './names.js'
 import type { Notices } from './notices.js'
 import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
-import { lockUser, type User } from './user-rows.js'
+import { lockOwnAccount, lockUser, type User } from './user-rows.js'
 
 interface Dependencies {
   database: Database
@@ -61,11 +61,12 @@ export class NewPasswords {
 
   /**
    * Changes the password of a user who has just proved the current one. This session stays valid.
-   * @throws Problem wrong_password if the password was changed meanwhile
+   * @throws Problem wrong_password if the password was changed meanwhile, invalid_token if the session has ended
    */
   change({ user, passwordHash }: NewPassword, sessionId: string, client: Client): Promise<void> {
     const { database, events } = this.#dependencies
     return database.transaction(async (db) => {
+      await lockOwnAccount(database, db, { id: user.id, sessionId })
       await this.#set(db, { user, passwordHash }, sessionId)
       await events.record({ type: 'password.changed', userId: user.id, sessionId }, client, db)
     })

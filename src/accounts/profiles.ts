@@ -1,12 +1,12 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
-import type { UserActor } from '../audit/actors.js'
+import type { AccountOwner } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { normalizeName } from './names.js'
 import type { Notices } from './notices.js'
 import type { OneTimeTokens } from './one-time-tokens.js'
-import { isSame, lockAccount, NO_PENDING_EMAIL, type User } from './user-rows.js'
+import { isSame, lockOwnAccount, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
 /** The columns that users change in their own accounts. */
 type Profile = Pick<User, 'username' | 'usernameKey' | 'email' | 'emailKey' | 'name' | 'nameKey' | 'locale'>
@@ -41,12 +41,13 @@ export class Profiles {
    * @throws Problem validation_failed if no name would be left to log in with, username_taken, email_taken,
    * invalid_token if the user is gone
    */
-  update(userId: number, wanted: Wish, actor: UserActor): Promise<User> {
+  update(owner: AccountOwner, wanted: Wish): Promise<User> {
     const { tables, now } = this.#database
+    const { id: userId, client } = owner
     return this.#database.transaction(async (db) => {
-      const before = await lockAccount(this.#database, db, userId, 'invalid_token')
+      const before = await lockOwnAccount(this.#database, db, owner)
       const changes: Partial<Profile & Pending> = this.#isToBeProved(before, wanted) ? pending(wanted) : wanted
-      if (changes !== wanted) await this.#mail(db, { userId, address: wanted.email ?? '' }, actor)
+      if (changes !== wanted) await this.#mail(db, { userId, address: wanted.email ?? '' }, owner)
       const after = { ...before, ...changes }
       if (after.usernameKey === null && after.emailKey === null) {
         const path = changes.usernameKey === null ? '/username' : '/email'
@@ -67,15 +68,15 @@ export class Profiles {
           .where(eq(tables.users.id, userId))
           .returning(),
       )
-      await this.#events.record({ type: 'user.updated', userId, actorId: actor.id }, actor.client, db)
+      await this.#events.record({ type: 'user.updated', userId, actorId: userId }, client, db)
       if (before.emailKey !== after.emailKey) await this.#notices.notify(db, 'email_changed', before)
-      if (changes === wanted && wanted.pendingEmail === null) await this.#withdraw(db, before, actor)
+      if (changes === wanted && wanted.pendingEmail === null) await this.#withdraw(db, before, owner)
       return updated
     })
   }
 
   /** Withdraws the pending address, and deletes the token of its mail. */
-  async #withdraw(db: Db, { id: userId, emailKey, pendingEmailKey }: User, actor: UserActor): Promise<void> {
+  async #withdraw(db: Db, { id: userId, emailKey, pendingEmailKey }: User, actor: AccountOwner): Promise<void> {
     if (pendingEmailKey === null) return
     // If the account has an address, an `email_verification` token may be for that address, so it stays.
     await this.#oneTimeTokens.deleteOf(db, userId, [emailKey === null ? 'email_verification' : 'email_change'])
@@ -87,7 +88,7 @@ export class Profiles {
   }
 
   /** Takes from the mail budgets: otherwise an account could send mails to any address. */
-  #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: UserActor): Promise<void> {
+  #mail(db: Db, { userId, address }: { userId: number; address: string }, { client }: AccountOwner): Promise<void> {
     const mail = { purpose: 'email_change', userId, address } as const
     return client === undefined ? this.#notices.write(db, mail) : this.#notices.requestWithin(db, mail, client.ip)
   }

@@ -1,6 +1,6 @@
 import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { eq } from 'drizzle-orm'
-import { type Actor, assertManager, doneBy, type UserActor } from '../audit/actors.js'
+import { type AccountOwner, type Actor, doneBy } from '../audit/actors.js'
 import type { Events } from '../audit/events.js'
 import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
@@ -9,9 +9,10 @@ import type { Factor, Factors, Method } from '../factors/factors.js'
 import type { Passkeys } from '../factors/passkeys.js'
 import { base32, totpUri } from '../factors/totp.js'
 import { Problem } from '../problems.js'
+import { assertManager } from '../sessions/actor-checks.js'
 import type { AccountAccess, Extent } from './account-access.js'
 import type { Notices } from './notices.js'
-import { identifierOf, lockAccount, type User } from './user-rows.js'
+import { identifierOf, lockAccount, lockOwnAccount, type User } from './user-rows.js'
 
 /** The most second factors of one account. */
 const FACTORS_MAX = 20
@@ -27,9 +28,7 @@ interface Dependencies {
 }
 
 /** A user with a session, or a user who adds the first factor during a log-in. */
-export interface Owner extends UserActor {
-  id: number
-  sessionId?: string
+interface Owner extends AccountOwner {
   /** Instead of a session: the auth_version at which the first factor was proved. */
   authVersion?: number
 }
@@ -63,7 +62,7 @@ export class SecondFactors {
   begin(owner: Owner, { name, issuer }: { name: string | null; issuer: string }) {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
-      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      const user = await lockOwnAccount(database, db, owner)
       await this.#withRoom(owner, db)
       const { id, secret } = await factors.begin(db, owner.id, name)
       return { id, secret: base32(secret), uri: totpUri(secret, { issuer, account: identifierOf(user) }) }
@@ -83,7 +82,7 @@ export class SecondFactors {
   /** As `confirm`, within the transaction of `db`. */
   async confirmWithin(db: Db, owner: Owner, code: string): Promise<string[]> {
     const { database, factors } = this.#dependencies
-    const user = await lockAccount(database, db, owner.id, 'invalid_token')
+    const user = await lockOwnAccount(database, db, owner)
     const methods = await factors.methodsOf(owner.id, db)
     if ((await factors.confirm(db, owner.id, code)) === undefined) throw new Problem('wrong_code')
     return this.#added(db, { user, owner, methods })
@@ -123,7 +122,7 @@ export class SecondFactors {
   /** As `addPasskey`, for a verified passkey, within the transaction of `db`. */
   async addWithin(db: Db, owner: Owner, { name, made }: { name: string | null; made: NewPasskey }) {
     const { database, factors, passkeys } = this.#dependencies
-    const user = await lockAccount(database, db, owner.id, 'invalid_token')
+    const user = await lockOwnAccount(database, db, owner)
     await this.#withRoom(owner, db)
     const methods = await factors.methodsOf(owner.id, db)
     const id = await passkeys.add(db, made, { userId: owner.id, name })
@@ -137,7 +136,7 @@ export class SecondFactors {
   remove(owner: Owner, id: string): Promise<void> {
     const { config, database, factors } = this.#dependencies
     return database.transaction(async (db) => {
-      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      const user = await lockOwnAccount(database, db, owner)
       const removed = await factors.remove(db, owner.id, id)
       if (removed.length === 0) throw new Problem('not_found')
       const isLast = (await factors.methodsOf(owner.id, db)).length === 0
@@ -150,7 +149,7 @@ export class SecondFactors {
   replaceRecoveryCodes(owner: Owner): Promise<string[]> {
     const { database, factors } = this.#dependencies
     return database.transaction(async (db) => {
-      const user = await lockAccount(database, db, owner.id, 'invalid_token')
+      const user = await lockOwnAccount(database, db, owner)
       if ((await factors.methodsOf(owner.id, db)).length === 0) throw new Problem('no_factor')
       await this.#changed(db, { user, actor: owner, notice: 'recovery_codes_replaced' })
       return factors.replaceRecoveryCodes(db, owner.id)

@@ -1,6 +1,8 @@
 import { and, desc, eq, inArray, isNotNull, or, type SQL, sql } from 'drizzle-orm'
+import type { AccountOwner } from '../audit/actors.js'
 import type { Database, Db, Tables } from '../database/database.js'
 import { Problem } from '../problems.js'
+import { assertSession } from '../sessions/actor-checks.js'
 import { normalizeName } from './names.js'
 
 export type User = Tables['users']['$inferSelect']
@@ -46,6 +48,17 @@ export async function lockAccount(
 ): Promise<User> {
   const user = await lockUser(database, db, userId)
   if (user === undefined) throw new Problem(missing)
+  return user
+}
+
+/**
+ * As `lockAccount`, for a change that the user makes. The row is locked first: whoever ends all sessions of the account
+ * locks the row too, and so has either ended them already or waits.
+ * @throws Problem invalid_token if the user is gone or the session has ended
+ */
+export async function lockOwnAccount(database: Database, db: Db, owner: AccountOwner): Promise<User> {
+  const user = await lockAccount(database, db, owner.id, 'invalid_token')
+  await assertSession(database, db, owner)
   return user
 }
 

@@ -1,8 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { withNameKey } from '../accounts/names.js'
-import type { Owner } from '../accounts/second-factors.js'
-import { clientOf } from '../audit/requester.js'
 import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
 import { nullable } from './schemas.js'
 
@@ -35,12 +33,6 @@ export const TotpSecret = Type.Object(
     ],
   },
 )
-
-/** The caller, as the owner of factors. */
-export function ownerOf(request: FastifyRequest): Owner {
-  const { userId, sessionId } = request.user
-  return { id: userId, sessionId, client: clientOf(request) }
-}
 
 /** The name in a body; null for none. @throws Problem name_rejected */
 export function nameIn({ name }: { name?: string | null }): string | null {

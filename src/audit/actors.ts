@@ -1,17 +1,20 @@
-import { and, eq, isNull } from 'drizzle-orm'
-import type { Database, Db } from '../database/database.js'
+import type { FastifyRequest } from 'fastify'
 import { Problem } from '../problems.js'
 import type { Event } from './events.js'
-import type { Client } from './requester.js'
-
-/** The scope that a client needs to change accounts. */
-const MANAGES = 'users:write'
+import { type Client, clientOf } from './requester.js'
 
 /** The user who makes a change: an admin or the account owner, by id. Null for the command line. */
 export interface UserActor {
   id: number | null
+  /** The session of the request. */
+  sessionId?: string
   clientId?: undefined
   client?: Client
+}
+
+/** A user who changes the own account. */
+export interface AccountOwner extends UserActor {
+  id: number
 }
 
 /** An OAuth client that acts for itself. It has no `id`, so it never passes for a user or for the command line. */
@@ -23,24 +26,10 @@ export interface ClientActor {
 
 export type Actor = UserActor | ClientActor
 
-/**
- * Checks the database that the actor is still an admin. Another process may accept an admin's token for a second after
- * the role was removed, and the former admin could restore the role.
- */
-export async function assertStillAdmin({ tables }: Database, db: Db, { id }: UserActor): Promise<void> {
-  if (id === null) return
-  const { users } = tables
-  const isAdmin = and(eq(users.id, id), eq(users.role, 'admin'), eq(users.isActive, true))
-  if ((await db.$count(users, isAdmin)) === 0) throw new Problem('invalid_token')
-}
-
-/** Like `assertStillAdmin`; a client must be active and have the scope. @throws Problem invalid_token */
-export async function assertManager(database: Database, db: Db, actor: Actor): Promise<void> {
-  if (actor.clientId === undefined) return assertStillAdmin(database, db, actor)
-  const { clients } = database.tables
-  const isActive = and(eq(clients.id, actor.clientId), eq(clients.isActive, true), isNull(clients.deletedAt))
-  const [client] = await db.select({ scope: clients.scope }).from(clients).where(isActive)
-  if (!client?.scope.split(' ').includes(MANAGES)) throw new Problem('invalid_token')
+/** The user of a request. */
+export function actorOf(request: FastifyRequest): AccountOwner {
+  const { userId, sessionId } = request.user
+  return { id: userId, sessionId, client: clientOf(request) }
 }
 
 /** Refuses changes to an admin by a client, because no person supervises a client. @throws Problem account_protected */

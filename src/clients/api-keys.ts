@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { and, desc, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import type { AccountOwner } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
 import { deleteInBatches } from '../database/batches.js'
 import { RECENT_MS } from '../database/changed-rows.js'
 import { afterCommit, type Database, type Db, within } from '../database/database.js'
 import { Problem } from '../problems.js'
+import { assertSession } from '../sessions/actor-checks.js'
 import type { Revocations } from '../sessions/revocations.js'
 import { CLIENT_ID, type Role, type UserCaller } from '../tokens/access-tokens.js'
 import type { DataKey } from '../tokens/data-key.js'
@@ -63,21 +65,21 @@ export class ApiKeys {
   }
 
   /** Makes a key. Its text is stored nowhere. @throws Problem key_rejected, too_many_rows, invalid_token */
-  create(owner: { id: number; role: Role }, asked: NewKey, client: Client): Promise<{ key: string; row: ApiKeyRow }> {
+  create(owner: AccountOwner & { role: Role }, asked: NewKey): Promise<{ key: string; row: ApiKeyRow }> {
     const { tables, now } = this.#database
     const refused = wordsOf(asked.scope).find((word) => !isForKeys(word, owner.role))
     if (refused !== undefined)
       throw new Problem('key_rejected', { detail: `Your keys cannot have the scope ${refused}.` })
     const key = makeApiKey(this.#checkKey)
     return this.#database.transaction(async (db) => {
-      await this.#assertRoom(db, owner.id)
+      await this.#assertRoom(db, owner)
       const values = { name: asked.name, scope: storedScope(asked.scope), expiresAt: asked.expiresAt }
       const [row] = await db
         .insert(tables.apiKeys)
         .values({ ...values, id: randomUUID(), userId: owner.id, keyHash: hashOfApiKey(key), createdAt: now })
         .returning()
       if (row === undefined) throw new Problem('internal_error')
-      await this.#record(db, { type: 'api_key.created', userId: owner.id, reason: row.id }, client)
+      await this.#record(db, { type: 'api_key.created', userId: owner.id, reason: row.id }, owner.client)
       return { key, row }
     })
   }
@@ -159,13 +161,14 @@ export class ApiKeys {
   }
 
   /** Locks the owner, so that concurrent requests cannot exceed the limit. */
-  async #assertRoom(db: Db, userId: number): Promise<void> {
+  async #assertRoom(db: Db, actor: AccountOwner): Promise<void> {
     const { tables, now, forUpdate } = this.#database
     const { apiKeys, users } = tables
-    const isActive = and(eq(users.id, userId), eq(users.isActive, true))
+    const isActive = and(eq(users.id, actor.id), eq(users.isActive, true))
     const [owner] = await db.select({ id: users.id }).from(users).where(sql`${isActive} ${forUpdate}`)
     if (owner === undefined) throw new Problem('invalid_token')
-    const isLive = and(eq(apiKeys.userId, userId), isNull(apiKeys.revokedAt), gt(apiKeys.expiresAt, now))
+    await assertSession(this.#database, db, actor)
+    const isLive = and(eq(apiKeys.userId, actor.id), isNull(apiKeys.revokedAt), gt(apiKeys.expiresAt, now))
     if ((await db.$count(apiKeys, isLive)) >= KEYS_PER_USER) throw new Problem('too_many_rows')
   }
 
