@@ -6,7 +6,7 @@ import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { AccountAccess } from './account-access.js'
-import type { Notices } from './notices.js'
+import { type Notices, notifyFormerAddress } from './notices.js'
 import type { Grant, OneTimeTokens, Shown } from './one-time-tokens.js'
 import { lockUser, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
@@ -47,7 +47,7 @@ export class Addresses {
    * @throws Problem invalid_one_time_token, email_taken
    */
   confirm(grant: Grant, client: Client, sessionId?: string): Promise<void> {
-    const { database, access, events } = this.#dependencies
+    const { database, access, events, notices } = this.#dependencies
     const { target } = grant.row
     return database.transaction(async (db) => {
       const before = await this.#use(db, grant)
@@ -58,7 +58,7 @@ export class Addresses {
       const { id: userId, emailVerifiedAt } = before
       await access.end(db, { userId, extent: emailVerifiedAt === null ? 'keys' : 'requests', except: sessionId })
       await events.record({ type: 'email.verified', userId, ...(sessionId && { sessionId }) }, client, db)
-      if (isPending && before.emailKey !== target) await this.#notifyOld(db, before)
+      if (isPending && before.emailKey !== target) await notifyFormerAddress(notices, db, before)
     })
   }
 
@@ -81,14 +81,16 @@ export class Addresses {
 
   /** Restores the former address, and logs the account out everywhere. @throws as `find`, email_taken */
   undo(grant: Grant, client: Client): Promise<void> {
-    const { database, access, events } = this.#dependencies
+    const { database, access, events, notices } = this.#dependencies
     const { target } = grant.row
     return database.transaction(async (db) => {
-      const { id } = await this.#use(db, grant)
+      const before = await this.#use(db, grant)
+      const { id } = before
       await this.#free(db, target, id)
       await this.#set(db, id, { email: target, emailKey: target })
       await access.end(db, { userId: id, extent: 'keys' })
       await events.record({ type: 'email.restored', userId: id, actorId: null }, client, db)
+      if (before.emailKey !== target) await notices.notify(db, 'email_changed', before)
     })
   }
 
@@ -146,17 +148,5 @@ export class Addresses {
         .where(eq(users.id, userId))
         .returning({ id: users.id }),
     )
-  }
-
-  /**
-   * Notifies the old address. The mail can undo the change only if the address was confirmed: a mistyped address must
-   * not take the account over.
-   */
-  async #notifyOld(db: Db, before: User): Promise<void> {
-    const { notices } = this.#dependencies
-    const { id: userId, email, emailVerifiedAt } = before
-    if (email !== null && emailVerifiedAt !== null)
-      await notices.write(db, { purpose: 'email_undo', address: email, userId })
-    else await notices.notify(db, 'email_changed', before)
   }
 }

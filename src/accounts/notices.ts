@@ -32,3 +32,14 @@ export interface Notices {
    */
   requestWithin(db: Db, mail: TokenMail, ip: string): Promise<void>
 }
+
+/**
+ * Notifies the address that an account has just lost. The mail can undo the change only if the address was confirmed: a
+ * mistyped address must not take the account over.
+ */
+export async function notifyFormerAddress(notices: Notices, db: Db, before: User): Promise<void> {
+  const { id: userId, email, emailVerifiedAt } = before
+  if (email !== null && emailVerifiedAt !== null)
+    await notices.write(db, { purpose: 'email_undo', address: email, userId })
+  else await notices.notify(db, 'email_changed', before)
+}

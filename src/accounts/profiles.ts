@@ -4,7 +4,7 @@ import type { Events } from '../audit/events.js'
 import { type Database, type Db, sole } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { normalizeName } from './names.js'
-import type { Notices } from './notices.js'
+import { type Notices, notifyFormerAddress } from './notices.js'
 import type { OneTimeTokens } from './one-time-tokens.js'
 import { isSame, lockOwnAccount, NO_PENDING_EMAIL, type User } from './user-rows.js'
 
@@ -69,7 +69,7 @@ export class Profiles {
           .returning(),
       )
       await this.#events.record({ type: 'user.updated', userId, actorId: userId }, client, db)
-      if (before.emailKey !== after.emailKey) await this.#notices.notify(db, 'email_changed', before)
+      if (before.emailKey !== after.emailKey) await notifyFormerAddress(this.#notices, db, before)
       if (changes === wanted && wanted.pendingEmail === null) await this.#withdraw(db, before, owner)
       return updated
     })

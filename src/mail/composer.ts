@@ -1,4 +1,4 @@
-import { and, desc, eq, type SQL } from 'drizzle-orm'
+import { and, desc, eq, gt, type SQL } from 'drizzle-orm'
 import { identifierKey } from '../accounts/names.js'
 import type { TokenPurpose } from '../accounts/one-time-codes.js'
 import type { Issued, OneTimeTokens } from '../accounts/one-time-tokens.js'
@@ -72,6 +72,8 @@ export class MailComposer {
     // An unconfirmed address may belong to another person, and the account to an attacker who registered first.
     const isForOwner = purpose === 'login' || purpose === 'enrollment'
     if (isForOwner && user?.emailVerifiedAt === null) return undefined
+    if (purpose === 'email_undo' && user && (await this.#hasOtherUndo(db, user, row)))
+      return { user, purpose: 'email_changed' }
     if (purpose !== 'email_verification' && purpose !== 'email_change') return user && { user, purpose }
     if (user?.emailKey === address) return user.emailVerifiedAt === null ? { user, purpose } : undefined
     // If several accounts wait for one address, the latest.
@@ -82,6 +84,14 @@ export class MailComposer {
       holder && (holder.emailVerifiedAt !== null || this.#dependencies.config.EMAIL_VERIFICATION !== 'optional')
     if (keeps) return { user: holder, purpose: 'account_exists' }
     return { user: pending, purpose: pending.emailKey === null ? 'email_verification' : 'email_change' }
+  }
+
+  /** Whether an earlier change can still be undone. Its token stays, so the mail of a later change has none. */
+  async #hasOtherUndo(db: Db, { id }: User, { tokenId }: OutboxRow): Promise<boolean> {
+    const { tables, now } = this.#dependencies.database
+    const { oneTimeTokens: table } = tables
+    const isUndo = and(eq(table.userId, id), eq(table.purpose, 'email_undo'), gt(table.expiresAt, now))
+    return tokenId === null && (await db.$count(table, isUndo)) > 0
   }
 
   async #valuesFor(db: Db, { user, purpose }: About, row: OutboxRow): Promise<Values | undefined> {

@@ -158,6 +158,39 @@ t.test('a changed address takes effect when it is confirmed, and the old address
   t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
 })
 
+t.test('every address that an account loses is notified, and the first can undo, even after a removal', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const mina = await register(service, 'mina')
+  await confirm(mina, { token: (await gifts(service, server)).token })
+  const change = (email: string | null) => mina.patch('/v1/me', { email, current_password: PASSWORD })
+  const takeLoss = async (address: string) => {
+    await deliver(service)
+    const isLoss = ({ to, mail }: (typeof server.received)[number]) =>
+      to[0] === address && mail.subject === 'The address of your account at Example was changed'
+    const losses = server.received.filter(isLoss)
+    t.equal(losses.length, 1, address)
+    server.received.length = 0
+    return losses[0] ? giftsOf(losses[0]) : { link: '', token: '', code: '' }
+  }
+  t.match((await change(null)).json(), { email: null, email_verified: false })
+  const { token } = await takeLoss(ADDRESS)
+  t.match(token, /^lkt_/, 'the removed address can undo the removal')
+
+  for (const [former, next] of [
+    [undefined, 'thief@example.net'],
+    ['thief@example.net', 'second@example.net'],
+  ] as const) {
+    await change(next)
+    t.equal((await confirm(mina, { token: (await gifts(service, server)).token })).statusCode, 204)
+    if (former !== undefined)
+      t.equal((await takeLoss(former)).token, '', 'the undo of the first change stays the only one')
+  }
+  t.equal((await confirm(service, { token })).statusCode, 204)
+  await takeLoss('second@example.net')
+  const back = await service.logIn('mina')
+  t.match((await back.get('/v1/me')).json(), { email: ADDRESS, email_verified: true })
+})
+
 t.test('a pending change of address can be withdrawn, and then its mailed token and code are rejected', async (t) => {
   const { server, service } = await start(t, 'optional')
   const mina = await register(service, 'mina')
