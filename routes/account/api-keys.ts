@@ -3,6 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
+import { OWN_SCOPES } from '../../src/clients/scopes.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
 import { apiKeysPage, LIFETIMES_DAYS, SCOPE_FIELD } from '../../src/pages/api-keys-page.js'
@@ -70,8 +71,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
 
 export default routes
 
-/** The scopes of the checked boxes. */
+/** The scopes of the checked boxes. Other fields are ignored: a made-up scope may be no valid text of a header. */
 function scopeIn(form: object): string {
-  const words = Object.keys(form).filter((name) => name.startsWith(SCOPE_FIELD))
-  return words.map((name) => name.slice(SCOPE_FIELD.length)).join(' ')
+  return Object.keys(OWN_SCOPES)
+    .filter((word) => Object.hasOwn(form, SCOPE_FIELD + word))
+    .join(' ')
 }

@@ -263,11 +263,14 @@ t.test('users create API keys with the scopes that they choose, and revoke them'
   )
   t.equal((await mina.send(url, { ...making, 'scope-profile': 'yes', days: '9999' })).statusCode, 400)
   t.notMatch((await mina.open(url)).body, /users:read/)
-  const made = await mina.send(url, { ...making, 'scope-todos:read': 'yes', 'scope-profile': 'yes' })
+  const madeUp = { 'scope-x\nset-cookie: y': 'yes', 'scope-관리': 'yes', [`scope-${'x'.repeat(9_999)}`]: 'yes' }
+  const made = await mina.send(url, { ...making, ...madeUp, 'scope-todos:read': 'yes', 'scope-profile': 'yes' })
   const [, key = ''] = /<p class="secret"[^>]*>(lkk_[^<]+)</.exec(made.body) ?? []
   const authorization = `Bearer ${key}`
   t.equal((await service.get('/v1/todos', { authorization })).statusCode, 200)
   t.equal((await service.post('/v1/todos', { title: 'x' }, { authorization })).statusCode, 403)
+  const verified = await service.get('/v1/verify?scope=profile', { authorization })
+  t.match([verified.statusCode, verified.headers['x-latchkey-scope']], [204, 'profile todos:read'], 'no made-up scope')
   const list = await mina.open(url)
   t.match(list.body, /<bdi>&#60;script/)
   t.notMatch(list.body, key)
