@@ -14,6 +14,7 @@ import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { noContent, ref } from '../../src/api/schemas.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { randomClientId, withDefaults } from '../../src/clients/registration.js'
+import { publicPath } from '../../src/config/public-url.js'
 import { Problem } from '../../src/problems.js'
 
 const toRead = { role: 'admin' } as const
@@ -25,6 +26,7 @@ const ClientParams = Type.Object({
 
 const routes: FastifyPluginAsyncTypebox = async (app) => {
   const { clients } = app
+  const path = publicPath(app.config)
   for (const schema of [Client, RegisteredClient, ClientSecret, ClientRegistration, ClientUpdate, ClientPage]) {
     app.addSchema(schema)
   }
@@ -58,7 +60,11 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         'secret is shown only in this response. A `client_id` is never reused, even after the client is deleted.',
       body: ref(ClientRegistration),
       response: {
-        201: { description: 'The client.', content: { 'application/json': { schema: ref(RegisteredClient) } } },
+        201: {
+          description: 'The client.',
+          headers: { Location: Type.String({ description: 'The URL of the client.' }) },
+          content: { 'application/json': { schema: ref(RegisteredClient) } },
+        },
         ...problems(400, 401, 403, 413, 415),
         409: problemAnswer(409, 'client_id_taken'),
       },
@@ -66,7 +72,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { client_id = randomClientId(), ...registration } = request.body
       const { client, secret } = await clients.create(client_id, withDefaults(registration), actorOf(request))
-      return reply.code(201).send({ ...toClient(client), ...(secret !== undefined && { client_secret: secret }) })
+      return reply
+        .code(201)
+        .header('location', `${path}/v1/clients/${client.id}`)
+        .send({ ...toClient(client), ...(secret !== undefined && { client_secret: secret }) })
     },
   })
 

@@ -121,7 +121,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       headers: ifNoneMatch,
       response: {
         200: one,
-        304: noContent('The row still has the ETag in If-None-Match.'),
+        304: noContent('The row still has the ETag in If-None-Match.', etagHeader),
         ...problems(400, 401, 404),
       },
     },

@@ -18,7 +18,7 @@ export function keysSchema<Keys extends TSchema>(keys: Keys) {
     headers: ifNoneMatch,
     response: {
       200: { description: 'The keys.', headers, content: { 'application/json': { schema: ref(keys) } } },
-      304: noContent('The keys still have the ETag in If-None-Match.'),
+      304: noContent('The keys still have the ETag in If-None-Match.', headers),
       ...problems(400, 431),
     },
   }

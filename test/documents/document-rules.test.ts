@@ -37,7 +37,7 @@ t.test('an app with incompletely described routes does not start in the tests, a
       { ...GOOD, response: { ...response, 304: noContent('-') } },
       /304 without the parameter if-none-match/,
     ],
-    'no-tag': [{ ...GOOD, response: { ...response, 304: noContent('-') } }, /304 without an ETag at 200/],
+    'no-tag': [{ ...GOOD, response: { ...response, 304: noContent('-') } }, /answers 304, but 200 has no ETag/],
     'no-answers': [withoutAnswers, /401 is not declared/],
     'no-errors': [{ ...GOOD, response: { 200: ref(User) } }, /401 is not declared/],
     'other-error': [{ ...GOOD, response: { ...response, 409: ref(User) } }, /409: is not a .*Problem/],
@@ -80,6 +80,9 @@ t.test('a flaw in a schema is reported', async (t) => {
     Object.assign(v1.components.schemas[component] ?? {}, change)
     t.match(flawsOf(v1, compat).join('\n'), flaw)
   }
+  const [v1, compat] = documents()
+  delete v1.paths['/v1/clients']?.post?.responses[201]?.headers
+  t.same(flawsOf(v1, compat), ['POST /v1/clients: 201 has no Location'])
 })
 
 type Test = Parameters<typeof freshDatabase>[0]

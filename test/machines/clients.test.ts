@@ -13,6 +13,7 @@ t.test('an admin registers a client, and its secret is shown once', async (t) =>
   const { service, boss } = await start(t)
   const made = await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing', scope: 'invoices:write' })
   t.equal(made.statusCode, 201)
+  t.equal(made.headers.location, '/v1/clients/billing')
   const { client_secret: secret, ...client } = made.json()
   t.match(secret, SECRET)
   t.match(client, {

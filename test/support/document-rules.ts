@@ -80,6 +80,7 @@ export function flawsOf(v1: Document, compat: Document): string[] {
       ...flawsOfBodies(name, operation, v1),
     ]),
     ...Object.entries(v1.components.schemas).flatMap(([name, schema]) => flawsOfSchema(name, schema)),
+    ...flawsOfCreations(v1),
     ...operationsOf(compat).flatMap(([name, operation]) => flawsOfText(name, operation)),
     ...[v1, compat].flatMap(bodiesWithoutExample),
   ]
@@ -109,6 +110,14 @@ function flawsOfText(name: string, { operationId = '', responses }: Operation): 
   ]
 }
 
+/** Whoever creates something that has an address of its own is told the address. */
+function flawsOfCreations({ paths }: Document): string[] {
+  return Object.entries(paths).flatMap(([path, { post }]) => {
+    const created = paths[`${path}/{id}`]?.get && post?.responses[201]
+    return unless(!created || created.headers?.Location, `POST ${path}: 201 has no Location`)
+  })
+}
+
 /** Every possible status is declared, and every error is a Problem. */
 function flawsOfAnswers(name: string, operation: Operation): string[] {
   const { operationId, security, parameters = [], requestBody, responses } = operation
@@ -130,7 +139,9 @@ function flawsOfAnswers(name: string, operation: Operation): string[] {
     : ['application/problem+json', '#/components/schemas/Problem']
   return [
     ...unless(!responses[304] || isConditional, `${name}: 304 without the parameter if-none-match`),
-    ...unless(!responses[304] || responses[200]?.headers?.ETag, `${name}: 304 without an ETag at 200`),
+    ...[200, 304].flatMap((status) =>
+      unless(!responses[304] || responses[status]?.headers?.ETag, `${name}: answers 304, but ${status} has no ETag`),
+    ),
     ...[...new Set(needed)].flatMap((status) => unless(responses[status], `${name}: ${status} is not declared`)),
     ...Object.entries(responses).flatMap(([status, { content = {} }]) =>
       unless(
