@@ -41,7 +41,6 @@ declare module 'fastify' {
     passkeys: Passkeys
     passkeyLogIn: PasskeyLogIn
     secondFactors: SecondFactors
-    factorChecks: FactorChecks
     enrollments: Enrollments
     newPasswords: NewPasswords
     passwords: Passwords
@@ -81,7 +80,6 @@ export default plugin(
     app.decorate('passkeys', passkeys)
     app.decorate('passkeyLogIn', new PasskeyLogIn({ accounts, factors, passkeys, tickets, events }))
     app.addHook('onListen', () => warnOfPasskeys(app))
-    app.decorate('factorChecks', factorChecks)
     const secondFactors = new SecondFactors({ config, database, factors, passkeys, access, events, notices })
     app.decorate('secondFactors', secondFactors)
     app.decorate('passwords', passwords)

@@ -75,11 +75,6 @@ export class Enrollments {
     return new Problem('mfa_enrollment_required', { extension: { ticket, methods, confirmation } })
   }
 
-  /** What the holder of a ticket has yet to confirm. @throws Problem invalid_ticket */
-  async confirmationOf(ticket: string): Promise<Confirmation> {
-    return (await this.#read(ticket)).confirmation
-  }
-
   /** Mails a code to the confirmed address of the account. @throws Problem invalid_ticket, mail_disabled */
   async sendCode(ticket: string, { client, locale }: { client: Client; locale: string }): Promise<void> {
     const { database, notices } = this.#dependencies

@@ -15,7 +15,7 @@ export function withSecond(first: FirstFactor, second = 'otp'): string {
 }
 
 /** Who has proved the first factor, how, and at which auth_version. */
-export interface Ticket {
+interface Ticket {
   userId: number
   authVersion: number
   first: FirstFactor

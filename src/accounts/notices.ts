@@ -11,7 +11,7 @@ interface TokenMail {
 }
 
 /** Changes and attempts in an account that its owner is notified of. */
-export type Notice =
+type Notice =
   | 'password_changed'
   | 'email_changed'
   | 'factor_added'

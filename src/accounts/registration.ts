@@ -17,7 +17,7 @@ import type { SignUpCheck } from './sign-up-check.js'
 import { prepareFindNamed, type User } from './user-rows.js'
 
 /** A new account, as the user typed it. */
-export interface NewAccount {
+interface NewAccount {
   username?: string | undefined
   email?: string | undefined
   name?: string | undefined

@@ -3,7 +3,7 @@ import { identifierKey } from './names.js'
 import type { Shown } from './one-time-tokens.js'
 
 /** The fields of a body or a form: the token of a mailed link, or a code and the address that it was mailed to. */
-export interface FromMail {
+interface FromMail {
   token?: string | undefined
   email?: string | undefined
   code?: string | undefined

@@ -11,7 +11,7 @@ import type { LoggedIn, LogIn } from './log-in.js'
 import type { User } from './user-rows.js'
 
 /** One of the proofs by which users authenticate again. */
-export interface Proof {
+interface Proof {
   current_password?: string | undefined
   totp?: string | undefined
   recovery_code?: string | undefined

@@ -59,7 +59,7 @@ interface Dependencies {
 }
 
 /** An attempt that one of its budgets refuses. */
-export class Throttled extends Problem {
+class Throttled extends Problem {
   /** The key of the budget. */
   readonly budget: string
 

@@ -5,7 +5,7 @@ import type { ShownPasskey } from '../factors/passkey-schemas.js'
 import { Problem } from '../problems.js'
 
 /** The second factor in a body: one field for each method. */
-export interface FactorFields {
+interface FactorFields {
   totp?: string
   recovery_code?: string
   passkey?: Static<typeof ShownPasskey>

@@ -18,7 +18,7 @@ export interface AccountOwner extends UserActor {
 }
 
 /** An OAuth client that acts for itself. It has no `id`, so it never passes for a user or for the command line. */
-export interface ClientActor {
+interface ClientActor {
   id?: undefined
   clientId: string
   client: Client

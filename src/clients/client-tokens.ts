@@ -8,7 +8,7 @@ import { audienceFor, scopeForClient, scopeOfUser } from './grants.js'
 import type { GrantType, OAuthClient } from './oauth-clients.js'
 
 /** The answer of RFC 6749 section 4.4.3: no refresh token. */
-export interface ClientToken {
+interface ClientToken {
   access_token: string
   token_type: 'Bearer'
   /** In seconds. */

@@ -23,7 +23,7 @@ interface Dependencies {
 }
 
 /** A client, with its new secret if it has one, which is returned only here. */
-export interface Registered {
+interface Registered {
   client: OAuthClient
   secret: string | undefined
 }
@@ -232,7 +232,7 @@ export function toRegistration(client: OAuthClient): Registration {
 }
 
 /** SHA-256 of a secret, as stored. The secret has 256 random bits, so that no slow hash is needed. */
-export function hashOfSecret(secret: string): string {
+function hashOfSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url')
 }
 

@@ -13,7 +13,7 @@ import type { VerifiedTokens } from './verified-tokens.js'
 const BEARER = { token_type: 'Bearer' } as const
 
 /** The response for a valid token, RFC 7662 section 2.2. */
-export type ActiveToken = Pick<AccessClaims, 'sub' | 'exp' | 'iat' | 'aud' | 'iss' | 'scope' | 'roles'> & {
+type ActiveToken = Pick<AccessClaims, 'sub' | 'exp' | 'iat' | 'aud' | 'iss' | 'scope' | 'roles'> & {
   client_id: string
   jti?: string
   token_type?: 'Bearer'

@@ -56,10 +56,6 @@ export class KnownClients {
     return this.#origins.has(origin)
   }
 
-  get size(): number {
-    return this.#byId.size
-  }
-
   /** Reads changes by other processes. */
   async poll(): Promise<void> {
     this.learn((await this.#rows.read()).rows)

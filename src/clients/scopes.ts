@@ -13,7 +13,7 @@ export const OWN_SCOPES = {
   'users:write': 'Change accounts, as an admin.',
   'events:read': 'Read the audit log, as an admin.',
 } as const
-export type OwnScope = keyof typeof OWN_SCOPES
+type OwnScope = keyof typeof OWN_SCOPES
 
 /** Scopes that need a user: a client that acts for itself cannot have them. */
 const OF_USERS: ReadonlySet<string> = new Set<OwnScope>([

@@ -5,7 +5,7 @@ import { ref } from '../api/schemas.js'
 // Schemas of the tutorials' responses, for their OpenAPI document and for serialisation.
 
 const TOKEN_EXAMPLE = 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.e30.c2lnbmF0dXJl'
-export const accessToken = Type.String({ description: 'The token. Send it as `Authorization: Bearer ...`.' })
+const accessToken = Type.String({ description: 'The token. Send it as `Authorization: Bearer ...`.' })
 
 export const AccessToken = Type.Object(
   { access_token: accessToken },

@@ -22,7 +22,7 @@ export class Refusal extends Error {
 export type Wording = (problem: Problem, request: FastifyRequest) => Refusal | undefined
 
 /** An error handler that sends messages under the key that this tutorial uses. */
-export function answerErrors(key: 'msg' | 'message' | 'detail', wording: Wording = () => undefined) {
+export function answerErrors(key: 'msg' | 'message' | 'detail', wording: Wording) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const { status, body, headers } = error instanceof Refusal ? error : refusalOf(toProblem(error), request)
     return reply.code(status).headers(headers).send(body)

@@ -8,7 +8,7 @@ const PALEST_GROUND = '#f4f5f7'
 const COLOR = /^#[0-9a-f]{6}$/i
 const LOGO_MAX_BYTES = 64 * 1024
 
-export interface Logo {
+interface Logo {
   type: string
   bytes: Buffer
 }

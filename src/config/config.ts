@@ -65,10 +65,10 @@ function shown(name: string, value: string | undefined): string {
   return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
 }
 
-/** The address of a service with this environment, as seen from the same machine. Reads only HOST and PORT. */
-export function listeningAddress(env: NodeJS.ProcessEnv = process.env): string {
+/** The address of a service with the same environment, as seen from the same machine. Reads only HOST and PORT. */
+export function listeningAddress(): string {
   const { HOST, PORT } = loadConfig(
-    Object.fromEntries(Object.entries(env).filter(([name]) => /^(HOST|PORT)/.test(name))),
+    Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(HOST|PORT)/.test(name))),
   )
   return hostUrl(HOST, PORT)
 }

@@ -15,7 +15,8 @@ const CUT = /^[^\S\n]*(?:export[^\S\n]+)?(\w+)[^\S\n]*=(?![^\S\n]*['"`])(?:[^\n#
  * Adds the settings of the file .env in the working directory to the environment. Variables that are set, also as
  * NAME_FILE, take precedence.
  */
-export function loadEnvironmentFile(env: NodeJS.ProcessEnv = process.env): void {
+export function loadEnvironmentFile(): void {
+  const env = process.env
   const text = readEnvironmentFile()
   const isUnset = (name: string) => env[name] === undefined && env[otherName(name)] === undefined
   const taken = Object.entries(util.parseEnv(text)).filter(([name]) => isUnset(name))
@@ -67,12 +68,12 @@ function assertWhole(text: string, names: string[]): void {
 }
 
 /** Warnings about likely misspelt settings. They do not prevent the start. */
-export function warningsAbout(config: Config, env: NodeJS.ProcessEnv = process.env): string[] {
-  const warnings = Object.keys(env).flatMap((name) => {
+export function warningsAbout(config: Config): string[] {
+  const warnings = Object.keys(process.env).flatMap((name) => {
     const meant = settingNear(name)
     return meant === undefined ? [] : [`${name} is not a setting: did you mean ${meant}?`]
   })
-  if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL', env)) {
+  if (!isLoopback(config.HOST) && !readSetting('PUBLIC_URL')) {
     warnings.push(
       `PUBLIC_URL is not set: the issuer of every token is ${config.PUBLIC_URL}; set the address that clients use`,
     )

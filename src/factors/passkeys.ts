@@ -21,7 +21,7 @@ type Row = Database['tables']['factors']['$inferSelect']
 const LOG_IN = 'log-in'
 
 /** A user for whom a passkey is made. */
-export interface Holder {
+interface Holder {
   id: number
   /** The session or the log-in in which the passkey is made. */
   occasion: string
@@ -31,7 +31,7 @@ export interface Holder {
 }
 
 /** A passkey with a valid signature. `spend` uses its challenge up. */
-export interface Shown {
+interface Shown {
   userId: number
   /** As in RFC 8176. */
   amr: string

@@ -2,7 +2,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { crockfordOf, readCrockford } from '../tokens/crockford.js'
 
 /** The number of codes in a set. */
-export const RECOVERY_CODES = 10
+const RECOVERY_CODES = 10
 /** 50 bits: too many to guess at ten tries and then one each quarter of an hour. */
 const LENGTH = 10
 const CODE = /^[0-9A-HJKMNP-TV-Z]{10}$/

@@ -57,7 +57,8 @@ export class UnreadAnswers {
   }
 
   /** Closes connections until the limits hold. Called by a timer, and whenever a limit may be exceeded. */
-  enforce(now = performance.now()): void {
+  enforce(): void {
+    const now = performance.now()
     const unread = new Map<string, number>()
     let total = 0
     const bySilence = [...this.#answers.values()].filter((answer) => this.#observe(answer, now) > 0)

@@ -63,7 +63,7 @@ export interface MappedTable {
 }
 
 /** The operator's choices of tables and columns. */
-export interface Mapping {
+interface Mapping {
   /** Tables and columns by kind or field: `users`, `users.username`. */
   fields: Map<string, string>
   /** Columns by status field (`users.active`, `todos.deleted`): a name, or `name:value|value`. */

@@ -22,7 +22,7 @@ export interface ImportedRow {
   objections: Objection[]
 }
 
-export type RowSkip =
+type RowSkip =
   | Exclude<IdFault, 'no id'>
   | 'no owner'
   | 'no title, or one that cannot be kept'

@@ -14,7 +14,7 @@ const COMPANIONS = ['-wal', '-journal']
 /** A read-only folder, or a journal that must be rolled back first. */
 const NOT_IN_PLACE = /^SQLITE_(READONLY|CANTOPEN)/
 
-export interface OpenedFile {
+interface OpenedFile {
   connection: BetterSqlite3.Database
   close(): Promise<void>
 }

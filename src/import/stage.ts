@@ -4,7 +4,7 @@ import type { Kind } from './columns.js'
 import type { ImportedUser } from './user.js'
 
 /** The outcome for a user: to be imported, just imported, imported earlier, or the reason to skip the user. */
-export type Outcome = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
+type Outcome = 'ready' | 'taken over' | 'already here' | 'a shared name' | 'a name taken here' | IdConflict
 /** Two users share an id: the owner of rows and old tokens with this id is unknown. */
 type IdConflict = 'a shared id' | "an id of somebody else's in an earlier import of this --name"
 

@@ -50,7 +50,7 @@ export interface ImportedUser {
   isNameLost: boolean
 }
 
-export type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
+type UserSkip = IdFault | 'nothing to log in with' | 'a name that cannot be kept'
 
 /** Reads a row of users. Returns a text, the reason, if the row is skipped. */
 export function readUser(row: Row, table: MappedTable, options: ReadOptions): ImportedUser | UserSkip {

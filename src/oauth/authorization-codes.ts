@@ -29,7 +29,7 @@ const AuthorizationCode = Type.Object({
   challenge: Type.Optional(Type.String()),
   nonce: Type.Optional(Type.String()),
 })
-export type AuthorizationCode = Static<typeof AuthorizationCode>
+type AuthorizationCode = Static<typeof AuthorizationCode>
 const authorizationCode = TypeCompiler.Compile(AuthorizationCode)
 
 /**

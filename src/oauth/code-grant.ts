@@ -13,7 +13,7 @@ import type { IdTokens, LoginProof } from './id-tokens.js'
 import { isVerifierOf } from './pkce.js'
 
 /** The parameters of a code exchange: RFC 6749 section 4.1.3 and RFC 7636 section 4.5. */
-export interface CodeExchange {
+interface CodeExchange {
   code: string
   redirectUri: string
   /** Undefined if the client is exempt from PKCE. */
@@ -21,7 +21,7 @@ export interface CodeExchange {
 }
 
 /** The response of the token endpoint. */
-export type GrantedTokens = (AccessToken | Tokens) & { scope: string; id_token?: string }
+type GrantedTokens = (AccessToken | Tokens) & { scope: string; id_token?: string }
 
 interface Dependencies {
   config: Config

@@ -5,7 +5,7 @@ import type { AuthorizedUser } from '../sessions/client-sessions.js'
 import { rolesIn } from '../tokens/roles.js'
 
 /** The user claims for a client: OpenID Connect Core, section 5.1. Claims without a value are omitted. */
-export interface UserClaims {
+interface UserClaims {
   sub: string
   name?: string
   preferred_username?: string

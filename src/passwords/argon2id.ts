@@ -3,7 +3,7 @@ import { type Algorithm, hashRawSync, hashSync } from '@node-rs/argon2'
 // Argon2id with one lane (RFC 9106). The service already uses every processor, one hash each, so more lanes would help
 // only an attacker.
 
-export interface Argon2idParameters {
+interface Argon2idParameters {
   /** In KiB. */
   memory: number
   passes: number

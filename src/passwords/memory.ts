@@ -8,7 +8,7 @@ const PASSLIB_SCRYPT = /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,10}),/
 const MOST_MEMORY = 128 * 2 ** 20
 
 /** The memory in bytes. 0 for formats that need almost none, and for hashes that are not computed. */
-export function memoryOf(stored = ''): number {
+export function memoryOf(stored: string): number {
   const bytes = argon2Memory(stored) ?? scryptMemory(stored) ?? 0
   return bytes <= MOST_MEMORY ? bytes : 0
 }

@@ -37,7 +37,7 @@ export class Passwords {
    * Called before a log-in attempt is written to the database. @throws Problem hashing_overloaded when the queue is
    * full
    */
-  assertRoom(turn?: Turn): void {
+  assertRoom(turn: Turn): void {
     this.#queue.assertRoom(turn)
   }
 

@@ -90,7 +90,7 @@ export class HashQueue {
   }
 
   /** @throws Problem hashing_overloaded when this turn can neither start, nor wait, nor displace another */
-  assertRoom(turn: Turn = {}): void {
+  assertRoom(turn: Turn): void {
     if (this.#mayStart(turn) || this.#places.size < this.#limit) return
     this.#leaveOutGone()
     if (this.#places.size < this.#limit || this.#displaceableBy(turn) !== undefined) return

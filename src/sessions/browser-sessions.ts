@@ -29,7 +29,7 @@ export interface BrowserSession {
 }
 
 /** A log-in with a browser. */
-export interface BrowserLogIn {
+interface BrowserLogIn {
   /**
    * The Cookie header of the request. Its session ends, and the client sessions that began in it move to the new
    * session.

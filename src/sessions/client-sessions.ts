@@ -18,7 +18,7 @@ const SESSIONS_PER_CLIENT = 20
 const OVER_THE_LIMIT = { type: 'session.ended', reason: `over the limit of ${SESSIONS_PER_CLIENT} sessions` } as const
 
 /** The grant of a user at /authorize. The grant expires unless the client redeems the code. */
-export interface Authorization {
+interface Authorization {
   sessionId: string
   clientId: string
   userId: number

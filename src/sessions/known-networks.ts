@@ -1,6 +1,6 @@
 import { and, eq, gt, lt, sql } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
-import { type Database, within } from '../database/database.js'
+import { type Database, type Db, within } from '../database/database.js'
 import { networkKey } from '../networks.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 
@@ -38,7 +38,7 @@ export class KnownNetworks {
   }
 
   /** Records a log-in of the account from the network of this address, within the transaction of `db`. */
-  async remember(userId: number, address: string, db = this.#database.db): Promise<void> {
+  async remember(userId: number, address: string, db: Db): Promise<void> {
     const [network] = this.#namesOf(address)
     await within(db, this.#statements.remember).execute({ userId, network })
   }

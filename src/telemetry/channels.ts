@@ -27,29 +27,29 @@ class Channel<Message> {
   }
 }
 
-export interface MailAttempt {
+interface MailAttempt {
   purpose: string
   /** `dropped`: the mail must not be sent, for example because the address has no account. */
   result: 'sent' | 'delayed' | 'failed' | 'dropped'
 }
 
 /** Whether a new password is known from a breach. `failed`: the service did not answer in time. */
-export interface BreachCheck {
+interface BreachCheck {
   result: 'clean' | 'breached' | 'failed'
 }
 
-export interface Login {
+interface Login {
   result: 'succeeded' | 'failed' | 'throttled'
 }
 
-export interface Issue {
+interface Issue {
   grant: 'password' | 'refresh_token' | 'authorization_code' | 'client_credentials' | 'compat'
   /** The client that received the token; undefined for Latchkey itself. */
   client?: string
 }
 
 /** A client request other than for tokens. */
-export interface ClientRequest {
+interface ClientRequest {
   client: string
   request: 'introspection' | 'revocation' | 'refused'
 }
@@ -58,7 +58,7 @@ export interface Duration {
   seconds: number
 }
 
-export interface Prune {
+interface Prune {
   table: string
   rows: number
 }

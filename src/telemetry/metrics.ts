@@ -6,7 +6,7 @@ const HASH_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2]
 const STATEMENT_SECONDS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 3]
 
 /** Values that are read at each scrape. */
-export interface Gauges {
+interface Gauges {
   waitingHashes(): number
   revocationLagMs(): number
 }

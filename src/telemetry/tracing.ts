@@ -9,7 +9,7 @@ import { type Duration, hashes, statements } from './channels.js'
 /** How long a shutdown waits for a trace receiver that does not respond. */
 const FLUSH_TIMEOUT_MS = 1_500
 
-export interface TracingOptions {
+interface TracingOptions {
   /** The OTLP/HTTP endpoint. Traces are sent to `/v1/traces` below it. */
   endpoint: string
   serviceName: string
@@ -26,7 +26,7 @@ export interface RequestTrace {
   end(status: number): void
 }
 
-export interface Tracing {
+interface Tracing {
   /** `route` is the route pattern; undefined without a route. */
   begin(request: {
     method: string

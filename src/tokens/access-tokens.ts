@@ -13,7 +13,7 @@ export const CLIENT_ID = 'latchkey'
 export const CLOCK_SKEW_S = 30
 
 /** How long after a log-in the user may change credentials, in seconds. */
-export const RECENT_S = 300
+const RECENT_S = 300
 
 /** The longest lifetime of an access token of v1, in seconds: the upper bound of ACCESS_TOKEN_TTL. */
 const LONGEST_LIFE_S = 3_600
@@ -22,7 +22,7 @@ const LONGEST_LIFE_S = 3_600
  * section 4.15).
  */
 const USER_ID = '[1-9][0-9]{0,15}'
-export const CLIENT_ID_PATTERN = '[A-Za-z][A-Za-z0-9_-]{2,127}'
+const CLIENT_ID_PATTERN = '[A-Za-z][A-Za-z0-9_-]{2,127}'
 /** The latest time in seconds since 1970 that stays an exact integer in milliseconds. */
 const LATEST_S = Number.MAX_SAFE_INTEGER / 1_000
 
@@ -72,7 +72,7 @@ export interface UserCaller extends Bearer {
 }
 
 /** A client that acts for itself. Its token belongs to no session. */
-export interface ClientCaller extends Bearer {
+interface ClientCaller extends Bearer {
   readonly kind: 'client'
   /** The token's `jti`. */
   readonly tokenId: string

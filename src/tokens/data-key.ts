@@ -9,7 +9,7 @@ const NAME = 'factors'
 const KEY_BYTES = 32
 
 /** The uses of the key. Each use has its own derived key. */
-export type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
+type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
 
 /**
  * A random key, stored encrypted in the database. Data encrypted or hashed with it survives a change of SECRET_KEY: only the key

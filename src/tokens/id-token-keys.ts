@@ -8,7 +8,7 @@ import { SigningKeyStore } from './signing-key-store.js'
 
 /** The algorithms of id_tokens, RFC 7518. Every client supports RS256. */
 export const ID_TOKEN_ALGORITHMS = ['RS256', 'ES256'] as const
-export type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number]
+type IdTokenAlgorithm = (typeof ID_TOKEN_ALGORITHMS)[number]
 
 /** RSA takes about a millisecond, so it signs in the thread pool. ES256 takes less than the hand-over to the pool. */
 const signInPool = promisify(sign)

@@ -8,7 +8,7 @@ import { type Database, DatabaseError } from '../database/database.js'
 const DERIVED_BYTES = 32
 
 /** The uses of the secret. Each use has its own derived key. */
-export type Purpose =
+type Purpose =
   | 'refresh-token'
   | 'signing-key-seal'
   | 'data-key-seal'

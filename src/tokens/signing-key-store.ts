@@ -26,7 +26,7 @@ const RSA_BITS = 2_048
 const makeKeyPair = promisify(generateKeyPair)
 
 /** A row whose private key was decrypted, with the private key as PEM. */
-export type OpenKey = Row & { privateKey: string }
+type OpenKey = Row & { privateKey: string }
 
 /** A key that is not stored yet. */
 type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string> & KeySet

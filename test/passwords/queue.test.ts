@@ -237,7 +237,6 @@ t.test('the memory that a stored hash needs is read from its text', async (t) =>
     ['!', 0],
   ]
   for (const [hash, mebibytes] of hashes) t.equal(memoryOf(hash), mebibytes * MIB, hash)
-  t.equal(memoryOf(undefined), 0)
 })
 
 t.test('sixty connections of one account with the right password do not block log-ins of other users', async (t) => {

@@ -4,7 +4,7 @@ import { Client } from './client.js'
 
 const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
 /** Time limits that the server enforces. */
-export const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
+const SERVER_LIMITS = { statement_timeout: 3_000, idle_in_transaction_session_timeout: 5_000 }
 /** Longer than `statement_timeout`: no answer by then means that the server or the network hangs. */
 export const ANSWER_TIMEOUT_MS = SERVER_LIMITS.statement_timeout + 500
 
