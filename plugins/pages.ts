@@ -3,6 +3,7 @@ import plugin from 'fastify-plugin'
 import { pagesNotice } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { logFault, toProblem } from '../src/http/problem-answers.js'
+import { refuseOther } from '../src/pages/account-page.js'
 import { type Locale, pageLanguage } from '../src/pages/languages.js'
 import { layout, type Page, siteOf } from '../src/pages/layout.js'
 import { pageHeaders } from '../src/pages/page-headers.js'
@@ -50,6 +51,7 @@ export default plugin(
     app.addHook('onRoute', (route) => {
       if (!route.config?.page) return
       route.errorHandler ??= answerWithPage
+      if (route.config.browser) route.preValidation ??= refuseOther
       // Pages are not part of the API.
       route.schema = { ...route.schema, hide: true }
     })

@@ -88,6 +88,7 @@ export const PROBLEMS = {
   not_found: { status: 404, title: 'Not found, or not yours.' },
   method_not_allowed: { status: 405, title: 'This address does not answer this method; see Allow.' },
   request_timeout: { status: 408, title: 'The request did not arrive in time.' },
+  other_account: { status: 409, title: 'This browser is now logged in to another account. Open the page again.' },
   username_taken: { status: 409, title: 'The user name is taken.' },
   email_taken: { status: 409, title: 'The e-mail address is taken.' },
   client_id_taken: { status: 409, title: 'The client_id is taken, or was at some time.' },

@@ -2,9 +2,9 @@ import { Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { publicPath } from '../config/public-url.js'
 import { toProblem } from '../http/problem-answers.js'
-import type { ProblemCode } from '../problems.js'
-import { complaint, success } from './forms.js'
-import { type Html, html } from './html.js'
+import { Problem, type ProblemCode } from '../problems.js'
+import { complaint, hidden, success } from './forms.js'
+import { Html, html } from './html.js'
 import { type Locale, pageLanguage, type Translated } from './languages.js'
 import type { Page } from './layout.js'
 import { sentenceOf } from './refusals.js'
@@ -20,6 +20,8 @@ export interface View {
   /** The path of the service, without a trailing slash. */
   path: string
   locale: Locale
+  /** The id of the user that the page belongs to. */
+  owner: number
   /** Whether the form on the page has just succeeded. */
   isDone: boolean
   /** What is wrong with the submitted form. */
@@ -28,21 +30,33 @@ export interface View {
   status?: number
 }
 
-export function viewOf(request: Pick<FastifyRequest, 'query' | 'headers' | 'server'>, error?: string): View {
+export function viewOf(request: FastifyRequest, error?: string): View {
   const { done } = (request.query ?? {}) as { done?: string }
-  const view = { path: publicPath(request.server.config), locale: pageLanguage(request) }
+  const owner = request.user.userId
+  const view = { path: publicPath(request.server.config), locale: pageLanguage(request), owner }
   return { ...view, isDone: done !== undefined && error === undefined, ...(error !== undefined && { error }) }
 }
 
-/** A page of the account: success or error, content, and a link back. */
-export function accountPage(title: string, body: Html, { path, locale, isDone, error, status = 400 }: View): Page {
+/** A page of the account: success or error, content, and a link back. Its forms name the owner, for `refuseOther`. */
+export function accountPage(title: string, body: Html, view: View): Page {
+  const { path, locale, isDone, error, status = 400 } = view
   return {
     title,
     ...(error !== undefined && { status }),
     body: html`${complaint(error)}${isDone && success(DONE[locale])}
-${body}
+${withOwner(body, view)}
 <p class="more"><a href="${path}/account">${BACK[locale]}</a></p>`,
   }
+}
+
+/**
+ * Refuses a form of a page that another user opened in this browser: another tab has logged in to another account, and
+ * the form would change that one. A mistake, not an attack: a form without an owner is accepted.
+ * @throws Problem other_account
+ */
+export async function refuseOther({ body, user }: FastifyRequest): Promise<void> {
+  const { owner } = (body ?? {}) as { owner?: unknown }
+  if (owner !== undefined && owner !== String(user.userId)) throw new Problem('other_account')
 }
 
 /** The view of a form with this error. @throws the error, if the user cannot correct it in the form */
@@ -63,4 +77,8 @@ export function timeText(milliseconds: number, locale: Locale): Html {
   const format = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' })
   const iso = new Date(milliseconds).toISOString()
   return html`<time datetime="${iso}">${format.format(milliseconds)} UTC</time>`
+}
+
+function withOwner({ text }: Html, { owner }: View): Html {
+  return new Html(text.replaceAll(/<form method="post"[^>]*>/g, (form) => form + hidden('owner', String(owner)).text))
 }

@@ -19,6 +19,10 @@ const TEXTS: Partial<Record<ProblemCode, Partial<Translated<string>>>> = {
     en: 'This form was sent by another site. Open the page here and try again.',
     ko: '다른 사이트에서 보낸 양식입니다. 이 사이트에서 페이지를 열고 다시 시도해 주세요.',
   },
+  other_account: {
+    en: 'This browser is now logged in to another account, so nothing was changed. Open the page again.',
+    ko: '이 브라우저가 이제 다른 계정으로 로그인되어 있어 아무것도 바꾸지 않았습니다. 페이지를 다시 열어 주세요.',
+  },
   client_unknown: {
     en: 'The application that sent you here is not known.',
     ko: '요청한 애플리케이션을 찾을 수 없습니다.',

@@ -53,10 +53,33 @@ t.test('the pages of an account require its browser session; other requests lead
       t.notMatch(refused.body, /mina/)
     }
   }
+  const long = await service.app.inject(`/account/sessions?done=1&x=${'a'.repeat(1_000)}`)
+  const back = await service.app.inject(String(long.headers.location))
+  t.match([back.statusCode, back.body], [200, 'action="/account/login?to=%2Faccount%2Fsessions"'], 'without the query')
   const out = await mina.send('/account', { deed: 'log-out' })
   t.match([out.statusCode, out.headers.location], [303, '/account/login'])
   t.match(out.headers['set-cookie'], /Max-Age=0/)
   t.equal((await mina.open('/account')).statusCode, 303, 'a copy of the cookie no longer works')
+})
+
+t.test('a form of a page of one account changes nothing after a log-in to another account', async (t) => {
+  const service = await startService(t, WITH_PAGES)
+  const person = await service.signUp('mina')
+  await service.signUp('joon')
+  const [mina, joon] = [await browse(service, 'mina'), await browse(service, 'joon')]
+  await allow(service, person.id, { id: 'shop', name: 'The Shop', scope: 'openid' })
+  const before = await stateOf(service)
+  for (const page of PAGES.slice(1)) {
+    const forms = formsOf((await mina.open(`/account${page}`)).body)
+    t.ok(forms.length > 0, page)
+    for (const { action, fields } of forms) {
+      const { statusCode, body } = await joon.send(action, fields)
+      t.match([statusCode, body], [409, 'logged in to another account'], page)
+    }
+  }
+  t.same(await stateOf(service), before)
+  const [form] = formsOf((await mina.open('/account/profile')).body)
+  t.equal((await mina.send('/account/profile', { ...form?.fields, name: 'Mina', locale: 'ko' })).statusCode, 303)
 })
 
 t.test('account forms from another site, port or program are rejected, and change nothing', async (t) => {
