@@ -101,7 +101,10 @@ export const PasskeyRequestOptions = Type.Object(
 )
 
 const credential = {
-  id: bytes('The credential id, in base64url.', ID_LENGTH),
+  id: Type.String({
+    ...{ minLength: 1, maxLength: ID_LENGTH, pattern: '^[A-Za-z0-9_-]+$' },
+    description: 'The credential id, in base64url.',
+  }),
   rawId: bytes('The credential id again, in base64url.', ID_LENGTH),
   type: Type.String({ maxLength: 64, description: 'Always `public-key`.' }),
   authenticatorAttachment: Type.Optional(
