@@ -5,7 +5,7 @@ import type { Client } from '../audit/requester.js'
 import type { Database } from '../database/database.js'
 import { Problem } from '../problems.js'
 import { assertManager, assertSession } from '../sessions/actor-checks.js'
-import type { Secret } from '../tokens/secret.js'
+import type { DerivedKeys, Secret } from '../tokens/secret.js'
 import type { AccountAccess } from './account-access.js'
 import { assertNotLast, lockAdmins } from './admins.js'
 import { closeAccount, isLarge, sweepClosedAccounts } from './closed-accounts.js'
@@ -24,7 +24,7 @@ export class Accounts {
   readonly #database: Database
   readonly #access: AccountAccess
   readonly #events: Events
-  readonly #erasureKeys: readonly Buffer[]
+  readonly #erasureKeys: DerivedKeys
   readonly #findActive: ReturnType<typeof prepareFindActive>
 
   constructor({ database, secret, access, events }: Dependencies) {

@@ -1,7 +1,7 @@
 import { and, eq, like } from 'drizzle-orm'
 import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
-import { openSecret, pseudonym } from '../tokens/secret.js'
+import { type DerivedKeys, openSecret, pseudonym } from '../tokens/secret.js'
 
 /** The prefix of a deleted user's id, which distinguishes it from an id of a source. */
 const ERASED = 'erased:'
@@ -13,9 +13,8 @@ const ERASED = 'erased:'
 export async function eraseImportedIds(
   { tables: { importedIds } }: Database,
   db: Db,
-  { userId, keys: [key] }: { userId: number; keys: readonly Buffer[] },
+  { userId, keys: [key] }: { userId: number; keys: DerivedKeys },
 ): Promise<void> {
-  if (key === undefined) throw new Error('There is no key for the ids of deleted people')
   const rows = await db
     .select({ id: importedIds.id, source: importedIds.source, oldId: importedIds.oldId })
     .from(importedIds)

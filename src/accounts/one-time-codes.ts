@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Tables } from '../database/database.js'
 import { crockfordOf, readCrockford } from '../tokens/crockford.js'
+import type { DerivedKeys } from '../tokens/secret.js'
 import { bytesIn } from '../tokens/signed-bytes.js'
 
 // A one-time token is "lkt_" and base64url of: id of its row (16 bytes), HMAC-SHA-256 of the row (32). Its code is 40
@@ -17,14 +18,12 @@ export type TokenPurpose = TokenRow['purpose']
 type Signed = Pick<TokenRow, 'id' | 'purpose' | 'userId' | 'target' | 'expiresAt'>
 
 /** The token of a row. */
-export function tokenOf(row: Signed, [key]: readonly Buffer[]): string {
-  if (key === undefined) throw new Error('There is no key for one-time tokens')
+export function tokenOf(row: Signed, [key]: DerivedKeys): string {
   return PREFIX + Buffer.concat([Buffer.from(row.id, 'base64url'), mac(row, 'token', key)]).toString('base64url')
 }
 
 /** The code of a row, as users type it: `7K3M-Q9TX`. */
-export function codeOf(row: Signed, [key]: readonly Buffer[]): string {
-  if (key === undefined) throw new Error('There is no key for one-time tokens')
+export function codeOf(row: Signed, [key]: DerivedKeys): string {
   return rawCode(row, key).replace(/^(.{4})/, '$1-')
 }
 

@@ -5,7 +5,7 @@ import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, within } from '../database/database.js'
 import { networksOf } from '../networks.js'
 import { Problem } from '../problems.js'
-import { pseudonym, type Secret } from '../tokens/secret.js'
+import { type DerivedKeys, pseudonym, type Secret } from '../tokens/secret.js'
 import { codeOf, idOf, isCodeOf, isTokenOf, type TokenPurpose, type TokenRow, tokenOf } from './one-time-codes.js'
 import type { User } from './user-rows.js'
 import { prepareTake } from './window-budgets.js'
@@ -63,16 +63,14 @@ export interface Issued {
  */
 export class OneTimeTokens {
   readonly #database: Database
-  readonly #keys: readonly Buffer[]
+  readonly #keys: DerivedKeys
   readonly #throttleKey: Buffer
   readonly #take: ReturnType<typeof prepareTake>
 
   constructor(database: Database, secret: Secret) {
-    const [throttleKey] = secret.derive('throttle')
-    if (throttleKey === undefined) throw new Error('There is no key for the budgets of codes')
     this.#database = database
     this.#keys = secret.derive('one-time-token')
-    this.#throttleKey = throttleKey
+    this.#throttleKey = secret.derive('throttle')[0]
     this.#take = prepareTake(database, NETWORK_WINDOW_MS, 'take_code')
   }
 

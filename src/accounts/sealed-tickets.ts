@@ -1,7 +1,8 @@
 import { seal, unseal } from '../tokens/sealing.js'
+import type { DerivedKeys } from '../tokens/secret.js'
 
 interface Kind {
-  keys: readonly Buffer[]
+  keys: DerivedKeys
   /** Authenticated by the seal, so that a ticket for one purpose is invalid for another. */
   purpose: string
   lifetimeMs: number

@@ -98,12 +98,10 @@ export class Throttle {
   readonly #statements: ReturnType<typeof prepareStatements>
 
   constructor({ database, known, refusals, secret }: Dependencies) {
-    const [key] = secret.derive('throttle')
-    if (key === undefined) throw new Error('There is no key for the throttle')
     this.#database = database
     this.#known = known
     this.#refusals = refusals
-    this.#key = key
+    this.#key = secret.derive('throttle')[0]
     this.#statements = prepareStatements(database)
   }
 

@@ -2,7 +2,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 import { lt, sql } from 'drizzle-orm'
 import { deleteInBatches } from '../database/batches.js'
 import { type Database, type Db, within } from '../database/database.js'
-import type { Secret } from '../tokens/secret.js'
+import type { DerivedKeys, Secret } from '../tokens/secret.js'
 import { bytesIn } from '../tokens/signed-bytes.js'
 
 const LIFETIME_MS = 5 * 60_000
@@ -19,7 +19,7 @@ const KEPT_MS = 60_000
  */
 export class Challenges {
   readonly #database: Database
-  readonly #keys: readonly Buffer[]
+  readonly #keys: DerivedKeys
   readonly #insert: ReturnType<typeof prepareInsert>
 
   constructor(database: Database, secret: Secret) {
@@ -31,7 +31,6 @@ export class Challenges {
   /** A new challenge in base64url. The MAC covers `purpose`. */
   make(purpose: string): string {
     const [key] = this.#keys
-    if (key === undefined) throw new Error('There is no key for challenges')
     const head = Buffer.alloc(HEAD_BYTES)
     randomBytes(RANDOM_BYTES).copy(head)
     head.writeUIntBE(Date.now() + LIFETIME_MS, RANDOM_BYTES, EXPIRY_BYTES)

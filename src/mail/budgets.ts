@@ -23,10 +23,8 @@ export class MailBudgets {
   readonly #statement: ReturnType<typeof prepareTake>
 
   constructor(database: Database, { secret, config }: { secret: Secret; config: Config }) {
-    const [key] = secret.derive('throttle')
-    if (key === undefined) throw new Error('There is no key for the budgets of mail')
     this.#config = config
-    this.#key = key
+    this.#key = secret.derive('throttle')[0]
     this.#statement = prepareTake(database, WINDOW_MS, 'take_mail')
   }
 

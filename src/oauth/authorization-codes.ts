@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { newSessionId } from '../sessions/session-ids.js'
 import { seal, unseal } from '../tokens/sealing.js'
-import type { Secret } from '../tokens/secret.js'
+import type { DerivedKeys, Secret } from '../tokens/secret.js'
 
 const PREFIX = 'lkc_'
 const PURPOSE = 'authorization-code'
@@ -37,7 +37,7 @@ const authorizationCode = TypeCompiler.Compile(AuthorizationCode)
  * content.
  */
 export class AuthorizationCodes {
-  readonly #keys: readonly Buffer[]
+  readonly #keys: DerivedKeys
 
   constructor(secret: Secret) {
     this.#keys = secret.derive(PURPOSE)

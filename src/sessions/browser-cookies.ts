@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.js'
+import type { DerivedKeys } from '../tokens/secret.js'
 import { bytesOfId, idIn, openSigned, signBytes } from '../tokens/signed-bytes.js'
 
 // The value is "lkb_" and the base64url of: session id (16 bytes), HMAC-SHA-256 of the id (32). Session ids are not
@@ -10,11 +11,11 @@ type Issuer = Pick<Config, 'PUBLIC_URL'>
 
 /** The session cookie of the pages. Signed with the first key, verified with any key. */
 export class BrowserCookies {
-  readonly #keys: readonly Buffer[]
+  readonly #keys: DerivedKeys
   readonly #name: string
   readonly #attributes: string
 
-  constructor({ PUBLIC_URL }: Issuer, keys: readonly Buffer[]) {
+  constructor({ PUBLIC_URL }: Issuer, keys: DerivedKeys) {
     const { protocol, port, pathname } = new URL(PUBLIC_URL)
     const isSecure = protocol === 'https:'
     this.#keys = keys

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.js'
 import { claimsFor, type Grant } from '../tokens/access-tokens.js'
 import { makeRefreshToken, type RefreshClaims, readRefreshToken } from '../tokens/refresh-tokens.js'
-import type { Secret } from '../tokens/secret.js'
+import type { DerivedKeys, Secret } from '../tokens/secret.js'
 import type { Keys } from '../tokens/signing-keys.js'
 
 export interface AccessToken {
@@ -32,7 +32,7 @@ interface Dependencies {
 export class TokenPairs {
   readonly #config: Config
   readonly #keys: Keys
-  readonly #refreshKeys: readonly Buffer[]
+  readonly #refreshKeys: DerivedKeys
 
   constructor({ config, keys, secret }: Dependencies) {
     this.#config = config

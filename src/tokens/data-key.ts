@@ -2,7 +2,7 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import { type Database, DatabaseError, sole } from '../database/database.js'
 import { isOfNewest, seal, unseal } from './sealing.js'
-import type { Secret } from './secret.js'
+import type { DerivedKeys, Secret } from './secret.js'
 
 /** The name of the only data key, for second factors and API keys. The encryption authenticates the name. */
 const NAME = 'factors'
@@ -17,10 +17,10 @@ type DataPurpose = 'totp-secret' | 'recovery-code' | 'user-handle' | 'api-key'
  */
 export class DataKey {
   readonly #database: Database
-  readonly #sealingKeys: readonly Buffer[]
+  readonly #sealingKeys: DerivedKeys
   readonly #key: string
 
-  private constructor(database: Database, sealingKeys: readonly Buffer[], key: string) {
+  private constructor(database: Database, sealingKeys: DerivedKeys, key: string) {
     this.#database = database
     this.#sealingKeys = sealingKeys
     this.#key = key
@@ -67,7 +67,7 @@ function read({ db, tables: { dataKeys } }: Database) {
 }
 
 /** If several processes start on an empty table, one insert succeeds and all of them read its key. */
-async function make(database: Database, sealingKeys: readonly Buffer[]) {
+async function make(database: Database, sealingKeys: DerivedKeys) {
   const { db, tables, now } = database
   const sealedKey = seal(randomBytes(KEY_BYTES).toString('base64url'), NAME, sealingKeys)
   await db.insert(tables.dataKeys).values({ name: NAME, sealedKey, sealedAt: now }).onConflictDoNothing()

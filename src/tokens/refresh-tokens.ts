@@ -1,3 +1,4 @@
+import type { DerivedKeys } from './secret.js'
 import { bytesOfId, idIn, openSigned, signBytes } from './signed-bytes.js'
 
 // A refresh token is "lkr_" and base64url of: session id (16 bytes), generation (4), HMAC-SHA-256 of both (32). The
@@ -12,7 +13,7 @@ export interface RefreshClaims {
 }
 
 /** Makes the refresh token for a generation of a session. Deterministic, so a repeated refresh gets the same token. */
-export function makeRefreshToken({ sessionId, generation }: RefreshClaims, keys: readonly Buffer[]): string {
+export function makeRefreshToken({ sessionId, generation }: RefreshClaims, keys: DerivedKeys): string {
   const bytes = Buffer.alloc(SIGNED_BYTES)
   bytesOfId(sessionId).copy(bytes)
   bytes.writeUInt32BE(generation, ID_BYTES)

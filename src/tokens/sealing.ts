@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import type { DerivedKeys } from './secret.js'
 
 const CIPHER = 'aes-256-gcm'
 const IV_BYTES = 12
@@ -8,8 +9,7 @@ const TAG_BYTES = 16
  * Encrypts a text with the newest key. `name` (a kid or a purpose) is authenticated, so the result cannot be moved to
  * another name.
  */
-export function seal(text: string, name: string, [key]: readonly Buffer[]): string {
-  if (key === undefined) throw new Error('There is no sealing key')
+export function seal(text: string, name: string, [key]: DerivedKeys): string {
   const iv = randomBytes(IV_BYTES)
   const cipher = createCipheriv(CIPHER, key, iv).setAAD(Buffer.from(name))
   const sealed = Buffer.concat([cipher.update(text), cipher.final()])

@@ -21,9 +21,11 @@ type Purpose =
   | 'browser-session'
   | 'passkey-challenge'
 
+/** The keys for one purpose, newest first. Sign or encrypt with the first key, and accept any key. */
+export type DerivedKeys = readonly [newest: Buffer, ...older: Buffer[]]
+
 export interface Secret {
-  /** The keys for one purpose, newest first. Sign or encrypt with the first key, and accept any key. */
-  derive(purpose: Purpose): readonly Buffer[]
+  derive(purpose: Purpose): DerivedKeys
 }
 
 /**
@@ -32,20 +34,21 @@ export interface Secret {
  * @throws ConfigError when another system signs its tokens with the same secret: that system could forge refresh tokens
  */
 export async function openSecret(config: Config, database: Database): Promise<Secret> {
-  const secrets = config.SECRET_KEY.length > 0 ? config.SECRET_KEY : [await readOrMakeFile(database)]
+  const [newest = await readOrMakeFile(database), ...older] = config.SECRET_KEY
   const legacy = config.LEGACY_TOKENS.map((item) => parseLegacySecret(item).secret)
-  if (legacy.some((old) => secrets.some((secret) => isSameSecret(old, secret)))) {
+  if (legacy.some((old) => [newest, ...older].some((secret) => isSameSecret(old, secret)))) {
     throw new ConfigError(['LEGACY_TOKENS contains SECRET_KEY: create a new SECRET_KEY with: openssl rand -base64 32'])
   }
-  return {
-    derive: (purpose) =>
-      secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))),
-  }
+  return { derive: (purpose) => [keyFor(purpose, newest), ...older.map((secret) => keyFor(purpose, secret))] }
 }
 
 /** A keyed hash for look-ups. An attacker who reads the database without the key learns nothing. */
 export function pseudonym(key: Buffer, ...parts: (string | number)[]): string {
   return createHmac('sha256', key).update(JSON.stringify(parts)).digest('base64url')
+}
+
+function keyFor(purpose: Purpose, secret: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', secret, '', `latchkey/${purpose}`, DERIVED_BYTES))
 }
 
 async function readOrMakeFile(database: Database): Promise<string> {

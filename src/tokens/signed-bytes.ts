@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { DerivedKeys } from './secret.js'
 
 const MAC_BYTES = 32
 const ID_BYTES = 16
 
 /** Encodes bytes followed by their HMAC-SHA-256 as base64url. Signs with the first key. */
-export function signBytes(bytes: Buffer, [key]: readonly Buffer[]): string {
-  if (key === undefined) throw new Error('There is no key to sign with')
+export function signBytes(bytes: Buffer, [key]: DerivedKeys): string {
   return Buffer.concat([bytes, mac(bytes, key)]).toString('base64url')
 }
 

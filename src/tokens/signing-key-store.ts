@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { and, eq, isNull, ne, type SQL, sql } from 'drizzle-orm'
 import { type Database, type Db, within } from '../database/database.js'
 import { isOfNewest, seal, unseal } from './sealing.js'
-import type { Secret } from './secret.js'
+import type { DerivedKeys, Secret } from './secret.js'
 import {
   ACCESS_KEYS,
   endingTooSoon,
@@ -38,7 +38,7 @@ type NewKey = Record<'kid' | 'publicJwk' | 'sealedPrivateKey', string> & KeySet
 export class SigningKeyStore {
   readonly #database: Database
   readonly #set: KeySet
-  readonly #sealingKeys: readonly Buffer[]
+  readonly #sealingKeys: DerivedKeys
   readonly #select: ReturnType<typeof prepareSelect>
 
   constructor(database: Database, secret: Secret, set: KeySet = ACCESS_KEYS) {

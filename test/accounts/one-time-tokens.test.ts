@@ -213,6 +213,7 @@ function wide(letter: string): string {
   return String.fromCharCode(letter.charCodeAt(0) + 0xfee0)
 }
 
-function secretsOf(...names: string[]): Secret {
-  return { derive: (purpose) => names.map((name) => Buffer.from(`${name} ${purpose}`)) }
+function secretsOf(newest: string, ...older: string[]): Secret {
+  const keyOf = (name: string, purpose: string) => Buffer.from(`${name} ${purpose}`)
+  return { derive: (purpose) => [keyOf(newest, purpose), ...older.map((name) => keyOf(name, purpose))] }
 }

@@ -47,7 +47,7 @@ export async function openForge({ app }: Service, person: Person): Promise<Forge
   const { db, tables } = app.database
   const [row] = await db.select().from(tables.signingKeys)
   const [key] = app.secret.derive('signing-key-seal')
-  if (row === undefined || key === undefined) throw new Error('There is no key')
+  if (row === undefined) throw new Error('There is no key')
   const bytes = Buffer.from(row.sealedPrivateKey, 'base64url')
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, 12))
   decipher.setAAD(Buffer.from(row.kid)).setAuthTag(bytes.subarray(12, 28))

@@ -6,6 +6,7 @@ import { buildApp } from '../../src/app.js'
 import { loadConfig } from '../../src/config/config.js'
 import { packageRoot } from '../../src/package.js'
 import { makeRefreshToken } from '../../src/tokens/refresh-tokens.js'
+import type { DerivedKeys } from '../../src/tokens/secret.js'
 import { claimsOf, type Person, type Service, startService } from '../helper.js'
 import { latchkey } from '../support/child.js'
 import { openForge, token } from '../support/forge.js'
@@ -88,7 +89,7 @@ t.test('the recipe for a planned change of SECRET_KEY logs nobody out', { timeou
 interface Thief {
   /** An access token of an admin, in a session that does not exist. */
   forged: string
-  refreshKeys: readonly Buffer[]
+  refreshKeys: DerivedKeys
   sessionId: string
   generation: number
 }
