@@ -87,7 +87,7 @@ export class PasskeyLogIn {
   async #refuse(error: unknown, client: Client): Promise<never> {
     if (!(error instanceof Problem && error.code === 'passkey_rejected')) throw error
     const cause = error.cause instanceof Error ? error.cause.message : 'unknown'
-    const reason = `passkey: ${printable(cause).slice(0, REASON_LENGTH)}`
+    const reason = `passkey: ${printable(cause).slice(0, REASON_LENGTH).toWellFormed()}`
     logins.publish({ result: 'failed' })
     await this.#dependencies.events.record({ type: 'login.failed', userId: null, actorId: null, reason }, client)
     throw error

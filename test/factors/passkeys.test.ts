@@ -67,6 +67,8 @@ t.test('an invalid passkey answer is rejected, and the audit log says why', asyn
     'a frame of a site with a name': async () =>
       passkey.get(await ask(), { crossOrigin: true, topOrigin: 'https://evil.example' }),
     "somebody else's user handle": async () => passkey.get(await ask(), { userHandle: joons.userHandle }),
+    'a long origin of surrogate pairs': async () => passkey.get(await ask(), { origin: `https://${'🪴'.repeat(150)}` }),
+    'the same, one further': async () => passkey.get(await ask(), { origin: `https://a${'🪴'.repeat(150)}` }),
     'no user handle': async () => passkey.get(await ask(), { userHandle: undefined }),
     'an unknown passkey': async () =>
       Object.assign(new SoftwarePasskey(), { userHandle: passkey.userHandle }).get(await ask()),
