@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { acceptedIssuers, clientAudience, compatAudience } from '../config/public-url.js'
 import { Problem } from '../problems.js'
+import { isLongerThan } from '../text-lengths.js'
 import { flawOfJwks } from './jwks.js'
 import type { AuthMethod, GrantType } from './oauth-clients.js'
 import { flawOfRedirectUri } from './redirect-uris.js'
@@ -127,7 +128,7 @@ export function assertRegistration(registration: Registration, issuer: Issuer): 
 
 /** Repeats checks of the request's schema, which the command line bypasses. */
 function assertTexts({ client_name: name, scope, ...lists }: Registration): void {
-  if (name === '' || name.length > NAME_LONGEST || /\p{C}/u.test(name)) {
+  if (name === '' || isLongerThan(NAME_LONGEST, name) || /\p{C}/u.test(name)) {
     refuse(`client_name must have 1 to ${NAME_LONGEST} characters, none of them invisible.`)
   }
   if (scope !== '' && (scope.length > SCOPE_MAX_LENGTH || !new RegExp(SCOPE_PATTERN).test(scope))) {

@@ -11,13 +11,15 @@ const PUBLIC_JWK = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.
 
 t.test('an admin registers a client, and its secret is shown once', async (t) => {
   const { service, boss } = await start(t)
-  const made = await boss.post('/v1/clients', { client_id: 'billing', client_name: 'Billing', scope: 'invoices:write' })
+  const client_name = '🧾'.repeat(100)
+  const made = await boss.post('/v1/clients', { client_id: 'billing', client_name, scope: 'invoices:write' })
   t.equal(made.statusCode, 201)
   t.equal(made.headers.location, '/v1/clients/billing')
   const { client_secret: secret, ...client } = made.json()
   t.match(secret, SECRET)
   t.match(client, {
     client_id: 'billing',
+    client_name,
     token_endpoint_auth_method: 'client_secret_basic',
     grant_types: ['client_credentials'],
     scope: 'invoices:write',
