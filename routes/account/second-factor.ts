@@ -112,8 +112,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     } catch (error) {
       const view = errorView(error, ['wrong_code'], request)
       // The form was sent twice, or the user went back: the factor is confirmed already, and only the lost response
-      // showed the recovery codes.
-      if (!(await app.factors.hasBegun(request.user.userId)))
+      // showed the recovery codes. Or another tab has begun again: no code of this secret is right any more.
+      if (!(await app.factors.hasBegun(request.user.userId, uri)))
         return reply.page(await listPage(request, viewOf(request, oldFormIn(view.locale))))
       return reply.page(scanPage({ uri, qr: await qrCode(uri) }, view))
     }

@@ -4,6 +4,7 @@ import type { Client } from '../audit/requester.js'
 import type { Config } from '../config/config.js'
 import type { Database, Db } from '../database/database.js'
 import { needsFactor } from '../database/factor-policy.js'
+import type { Factors } from '../factors/factors.js'
 import type { Passkeys } from '../factors/passkeys.js'
 import { Problem } from '../problems.js'
 import type { Accounts } from './accounts.js'
@@ -21,6 +22,7 @@ interface Dependencies {
   config: Config
   database: Database
   accounts: Accounts
+  factors: Factors
   passkeys: Passkeys
   factorChecks: FactorChecks
   secondFactors: SecondFactors
@@ -125,6 +127,11 @@ export class Enrollments {
   async begin(ticket: string, { name, issuer }: { name: string | null; issuer: string }, client: Client) {
     const { secondFactors } = this.#dependencies
     return secondFactors.begin(await this.#ownerOf(ticket, client), { name, issuer })
+  }
+
+  /** Whether the TOTP factor that was begun has the secret of this URI. @throws as `begin` */
+  async hasBegun(ticket: string, uri: string, client: Client): Promise<boolean> {
+    return this.#dependencies.factors.hasBegun((await this.#ownerOf(ticket, client)).id, uri)
   }
 
   /** Confirms the TOTP factor by its first code. @throws Problem invalid_ticket, enrollment_unconfirmed, wrong_code */

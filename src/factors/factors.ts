@@ -8,7 +8,7 @@ import type { DataKey } from '../tokens/data-key.js'
 import { seal, unseal } from '../tokens/sealing.js'
 import type { Passkeys } from './passkeys.js'
 import { makeRecoveryCodes, readRecoveryCode, recoveryCodeHash } from './recovery-codes.js'
-import { readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
+import { base32, readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
 
 export type Factor = Tables['factors']['$inferSelect']
 
@@ -101,9 +101,11 @@ export class Factors {
     return { id, secret }
   }
 
-  /** Whether the user has an unconfirmed factor. */
-  async hasBegun(userId: number): Promise<boolean> {
-    return (await this.#statements.begun.execute({ userId })).length > 0
+  /** Whether the user has an unconfirmed factor with the secret of this URI. A later one has replaced it otherwise. */
+  async hasBegun(userId: number, uri: string): Promise<boolean> {
+    const [row] = await this.#statements.begun.execute({ userId })
+    const secret = row && this.#secretOf(row)
+    return secret !== undefined && new URL(uri).searchParams.get('secret') === base32(secret)
   }
 
   /** Confirms the factor that was begun, by its first code. Resolves to its id; undefined if the code is wrong. */
@@ -166,13 +168,14 @@ export class Factors {
     return codeHash !== undefined && (await this.#statements.useCode.execute({ userId, codeHash })).length > 0
   }
 
-  #stepOf(
-    { id, secret, lastStep, now }: { id: string; secret: string | null; lastStep: number; now: number },
-    code?: string,
-  ) {
+  #stepOf(row: { id: string; secret: string | null; lastStep: number; now: number }, code?: string) {
+    const secret = this.#secretOf(row)
+    return secret && code ? stepOf(secret, code, row) : undefined
+  }
+
+  #secretOf({ id, secret }: { id: string; secret: string | null }): Buffer | undefined {
     const opened = unseal(secret ?? '', id, [this.#sealingKey])
-    if (opened === undefined || code === undefined) return undefined
-    return stepOf(Buffer.from(opened, 'base64url'), code, { now, lastStep })
+    return opened === undefined ? undefined : Buffer.from(opened, 'base64url')
   }
 
   #hashOf(userId: number, text: string): string | undefined {

@@ -21,6 +21,7 @@ const TEXTS = {
     operatorHint:
       'Your account needs a second factor. The operator must confirm that it is you who adds one: ask for the link that this command prints, and log in with it.',
     onwards: 'Continue',
+    old: 'That form is out of date. Remove the entry from your app, and add it again.',
   },
   ko: {
     title: '2단계 인증이 필요합니다',
@@ -36,6 +37,7 @@ const TEXTS = {
     operatorHint:
       '이 계정에는 2단계 인증이 필요하며, 본인인지 운영자가 확인해야 합니다. 다음 명령이 출력하는 링크를 받아 그 링크로 로그인해 주세요.',
     onwards: '계속하기',
+    old: '오래된 화면입니다. 앱에서 항목을 지우고 다시 추가하세요.',
   },
 } satisfies Translated<Record<string, string>>
 
@@ -62,6 +64,11 @@ export function methodsPage(making: object | undefined, step: Step): Page {
 <form method="post" action="${action}">${fieldsOf(step, 'enroll-app')}${button(text.begin)}</form>
 ${making !== undefined && addPasskeyPart(making, { action, locale, fields: fieldsOf(step, 'enroll-passkey') })}`,
   }
+}
+
+/** The message for a code of an app whose secret another form has replaced. */
+export function replacedIn(locale: Locale): string {
+  return TEXTS[locale].old
 }
 
 /** The form for the mailed code. */

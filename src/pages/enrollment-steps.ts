@@ -11,7 +11,7 @@ import { toProblem } from '../http/problem-answers.js'
 import { serviceName } from '../mail/composer.js'
 import type { Problem, ProblemCode } from '../problems.js'
 import { FACTOR_NAME_MAX_LENGTH } from '../text-lengths.js'
-import { appPage, mailedPage, methodsPage, operatorPage, type Step } from './enrollment-page.js'
+import { appPage, mailedPage, methodsPage, operatorPage, replacedIn, type Step } from './enrollment-page.js'
 import type { Page } from './layout.js'
 import { PASSKEY_MAX_LENGTH, passkeyIn } from './passkey-forms.js'
 import { sentenceOf } from './refusals.js'
@@ -71,6 +71,9 @@ export async function enrollBy(form: EnrollmentForm, request: FastifyRequest, pl
     const again = { ...step, error: errorText(error, CORRECTABLE[form.deed], step) }
     if (form.deed === 'confirm-enrollment') return mailedPage(again)
     if (form.deed === 'enroll-passkey') return methodsOf(request, again)
+    if (!(await enrollments.hasBegun(form.ticket, form.uri, client))) {
+      return methodsOf(request, { ...step, error: replacedIn(step.locale) })
+    }
     return appPage({ uri: form.uri, qr: await qrCode(form.uri) }, again)
   }
 }

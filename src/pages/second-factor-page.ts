@@ -37,7 +37,7 @@ const TEXTS = {
     byHand: 'Or type this key into the app:',
     code: 'Code of the app',
     confirm: 'Confirm',
-    old: 'This form is out of date. An app in the list below is added. If you did not see your recovery codes, make new ones.',
+    old: 'This form is out of date. If the list below has no app, remove the entry from your app and add it again. If it has one and you did not see your recovery codes, make new ones.',
   },
   ko: {
     title: '2단계 인증',
@@ -68,7 +68,7 @@ const TEXTS = {
     byHand: '또는 이 키를 앱에 입력하세요:',
     code: '앱의 코드',
     confirm: '확인',
-    old: '오래된 화면입니다. 아래 목록에 있는 앱은 이미 추가되었습니다. 복구 코드를 보지 못했다면 새로 만드세요.',
+    old: '오래된 화면입니다. 아래 목록에 앱이 없으면 앱에서 항목을 지우고 다시 추가하세요. 앱이 있는데 복구 코드를 보지 못했다면 새로 만드세요.',
   },
 } satisfies Translated<Record<string, string>>
 
@@ -113,7 +113,7 @@ ${making !== undefined && addPasskeyPart(making, { action, locale: view.locale, 
   return accountPage(text.title, body, view)
 }
 
-/** The message for a code when no app waits for one. */
+/** The message for a code of an app that is confirmed already or was replaced. */
 export function oldFormIn(locale: Locale): string {
   return TEXTS[locale].old
 }

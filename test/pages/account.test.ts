@@ -196,9 +196,15 @@ t.test(
     const theirs = await addTotp(joon)
     const mina = await browse(service, 'mina')
     const url = '/account/second-factor'
+    const uriOn = ({ body }: { body: string }) => (formsOf(body)[0]?.fields.uri ?? '').replaceAll('&#38;', '&')
+    const earlier = uriOn(await mina.send(url, { deed: 'begin' }))
     const scan = await mina.send(url, { deed: 'begin', name: HOSTILE })
+    const code = (OTPAuth.URI.parse(earlier) as OTPAuth.TOTP).generate()
+    const replaced = await mina.send(url, { deed: 'confirm', uri: earlier, code })
+    t.match(replaced, { statusCode: 400, body: /out of date/ })
+    t.notMatch(replaced.body, 'otpauth:', 'a secret that another tab has replaced is not shown again')
     t.match(scan.body, /<svg xmlns/)
-    const uri = (formsOf(scan.body)[0]?.fields.uri ?? '').replaceAll('&#38;', '&')
+    const uri = uriOn(scan)
     const totp = OTPAuth.URI.parse(uri) as OTPAuth.TOTP
     const wrong = await mina.send(url, { deed: 'confirm', uri, code: '000000' })
     t.equal(wrong.statusCode, 400)
