@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { nameIn } from '../../src/api/factor-schemas.js'
@@ -125,7 +124,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     reply: FastifyReply,
   ): Promise<FastifyReply> {
     try {
-      const response = passkeyIn(form.passkey, CreatedPasskey, request) as unknown as RegistrationResponseJSON
+      const response = passkeyIn(form.passkey, CreatedPasskey, request)
       const made = { name: nameIn({ name: form['passkey-name'] ?? null }), response }
       return added((await app.secondFactors.addPasskey(actorOf(request), made)).recoveryCodes, request, reply)
     } catch (error) {

@@ -1,5 +1,4 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
 import type { Confirmed, Enrolled } from '../../src/accounts/enrollments.js'
 import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
@@ -222,7 +221,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request) => {
       const { ticket, passkey } = request.body
       const client = clientOf(request)
-      const made = { name: nameIn(request.body), response: passkey as unknown as RegistrationResponseJSON }
+      const made = { name: nameIn(request.body), response: passkey }
       return logIn(await app.enrollments.completeWithPasskey(ticket, made, client), client)
     },
   })

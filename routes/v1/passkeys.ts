@@ -1,12 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
 import { TICKET_MAX_LENGTH } from '../../src/accounts/login-tickets.js'
 import { Login, toLogin } from '../../src/api/account-schemas.js'
 import { factorName, nameIn, withoutBody } from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
-import { toAuthenticationResponse } from '../../src/api/second-factors.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import {
@@ -119,7 +117,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request, reply) => {
-      const response = request.body.passkey as unknown as RegistrationResponseJSON
+      const response = request.body.passkey
       const added = await app.secondFactors.addPasskey(actorOf(request), { name: nameIn(request.body), response })
       return reply.code(201).send({ id: added.id, recovery_codes: added.recoveryCodes })
     },
@@ -168,7 +166,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const client = clientOf(request)
-      const user = await app.passkeyLogIn.authenticate(toAuthenticationResponse(request.body.passkey), client)
+      const user = await app.passkeyLogIn.authenticate(request.body.passkey, client)
       return toLogin(user, await app.sessions.issue(user, client))
     },
   })

@@ -3,7 +3,6 @@ import { Type } from '@sinclair/typebox'
 import { FreshToken } from '../../src/api/account-schemas.js'
 import { METHODS_EXAMPLE, problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { ref } from '../../src/api/schemas.js'
-import { toAuthenticationResponse } from '../../src/api/second-factors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { ShownPasskey } from '../../src/factors/passkey-schemas.js'
 import { PASSWORD_MAX_LENGTH } from '../../src/text-lengths.js'
@@ -48,11 +47,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         403: problemAnswer(403, 'mfa_required', METHODS_EXAMPLE),
       },
     },
-    handler: (request) => {
-      const { passkey, ...proof } = request.body
-      const shown = passkey && { passkey: toAuthenticationResponse(passkey) }
-      return app.stepUp.reauthenticate(request.user, { ...proof, ...shown }, clientOf(request))
-    },
+    handler: (request) => app.stepUp.reauthenticate(request.user, request.body, clientOf(request)),
   })
 }
 

@@ -1,14 +1,12 @@
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
-import type { Static } from '@sinclair/typebox'
 import type { ShownCode, ShownFactor } from '../factors/factors.js'
-import type { ShownPasskey } from '../factors/passkey-schemas.js'
 import { Problem } from '../problems.js'
 
 /** The second factor in a body: one field for each method. */
 interface FactorFields {
   totp?: string
   recovery_code?: string
-  passkey?: Static<typeof ShownPasskey>
+  passkey?: AuthenticationResponseJSON
 }
 
 /** The code besides the password. Empty fields, which forms send, count as missing. */
@@ -22,7 +20,7 @@ export function factorIn({ totp, recovery_code: recoveryCode, passkey }: FactorF
   const shown: (ShownFactor | undefined)[] = [
     totp === undefined ? undefined : { totp },
     recoveryCode === undefined ? undefined : { recoveryCode },
-    passkey === undefined ? undefined : { passkey: toAuthenticationResponse(passkey) },
+    passkey === undefined ? undefined : { passkey },
   ]
   const [factor, ...others] = shown.filter((one) => one !== undefined)
   if (factor !== undefined && others.length === 0) return factor
@@ -31,9 +29,4 @@ export function factorIn({ totp, recovery_code: recoveryCode, passkey }: FactorF
       ? 'is required, unless recovery_code or passkey is given'
       : 'must not be given beside another factor'
   throw new Problem('validation_failed', { errors: [{ in: 'body', path: '/totp', message }] })
-}
-
-/** The library's type. The library verifies the content. */
-export function toAuthenticationResponse(passkey: Static<typeof ShownPasskey>): AuthenticationResponseJSON {
-  return passkey as unknown as AuthenticationResponseJSON
 }

@@ -1,8 +1,9 @@
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server'
 import { Type } from '@sinclair/typebox'
 
 // The JSON of WebAuthn level 3: the input of `PublicKeyCredential.parseCreationOptionsFromJSON` and
 // `parseRequestOptionsFromJSON`, and the output of a credential's `toJSON`. Browsers may add fields to the latter, so
-// unknown fields are accepted.
+// unknown fields are accepted. A credential has the type of the library, which verifies the content.
 
 const ID_LENGTH = 2_048
 const DATA_LENGTH = 16_384
@@ -117,73 +118,77 @@ const credential = {
 }
 const CLIENT_DATA = 'eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0'
 
-export const CreatedPasskey = Type.Object(
-  {
-    ...credential,
-    response: Type.Object(
-      {
-        clientDataJSON: bytes('The client data from the browser, in base64url.'),
-        attestationObject: bytes('The attestation object with the new public key, in base64url.'),
-        transports: Type.Optional(
-          Type.Array(Type.String({ maxLength: 32, pattern: '^[a-z-]+$' }), {
-            maxItems: 16,
-            description: 'The transports of the device.',
-          }),
-        ),
-      },
-      { description: 'The response of the device.' },
-    ),
-  },
-  {
-    $id: 'CreatedPasskey',
-    description: 'The `toJSON()` of the credential that `navigator.credentials.create` returned.',
-    examples: [
-      {
-        id: 'zSZtu3Lkt0gG2rTzQfV5CA',
-        rawId: 'zSZtu3Lkt0gG2rTzQfV5CA',
-        type: 'public-key',
-        clientExtensionResults: {},
-        response: { clientDataJSON: CLIENT_DATA, attestationObject: 'o2NmbXRkbm9uZQ', transports: ['internal'] },
-      },
-    ],
-  },
+export const CreatedPasskey = Type.Unsafe<RegistrationResponseJSON>(
+  Type.Object(
+    {
+      ...credential,
+      response: Type.Object(
+        {
+          clientDataJSON: bytes('The client data from the browser, in base64url.'),
+          attestationObject: bytes('The attestation object with the new public key, in base64url.'),
+          transports: Type.Optional(
+            Type.Array(Type.String({ maxLength: 32, pattern: '^[a-z-]+$' }), {
+              maxItems: 16,
+              description: 'The transports of the device.',
+            }),
+          ),
+        },
+        { description: 'The response of the device.' },
+      ),
+    },
+    {
+      $id: 'CreatedPasskey',
+      description: 'The `toJSON()` of the credential that `navigator.credentials.create` returned.',
+      examples: [
+        {
+          id: 'zSZtu3Lkt0gG2rTzQfV5CA',
+          rawId: 'zSZtu3Lkt0gG2rTzQfV5CA',
+          type: 'public-key',
+          clientExtensionResults: {},
+          response: { clientDataJSON: CLIENT_DATA, attestationObject: 'o2NmbXRkbm9uZQ', transports: ['internal'] },
+        },
+      ],
+    },
+  ),
 )
 
-export const ShownPasskey = Type.Object(
-  {
-    ...credential,
-    response: Type.Object(
-      {
-        clientDataJSON: bytes('The client data from the browser, in base64url.'),
-        authenticatorData: bytes('The authenticator data, in base64url.'),
-        signature: bytes('The signature over the authenticator data and the client data, in base64url.'),
-        userHandle: Type.Optional(
-          Type.Unsafe<string | null>({
-            type: ['string', 'null'],
-            maxLength: 128,
-            description: 'The user handle of the owner of the passkey.',
-          }),
-        ),
-      },
-      { description: 'The response of the device.' },
-    ),
-  },
-  {
-    $id: 'ShownPasskey',
-    description: 'The `toJSON()` of the credential that `navigator.credentials.get` returned.',
-    examples: [
-      {
-        id: 'zSZtu3Lkt0gG2rTzQfV5CA',
-        rawId: 'zSZtu3Lkt0gG2rTzQfV5CA',
-        type: 'public-key',
-        clientExtensionResults: {},
-        response: {
-          clientDataJSON: CLIENT_DATA,
-          authenticatorData: 'SZYN5YgOjGh0NBcPZHZgW4',
-          signature: 'MEUCIQDk',
-          userHandle: 'dVx0aHJlZSBxdWlldCBsYW50ZXJucw',
+export const ShownPasskey = Type.Unsafe<AuthenticationResponseJSON>(
+  Type.Object(
+    {
+      ...credential,
+      response: Type.Object(
+        {
+          clientDataJSON: bytes('The client data from the browser, in base64url.'),
+          authenticatorData: bytes('The authenticator data, in base64url.'),
+          signature: bytes('The signature over the authenticator data and the client data, in base64url.'),
+          userHandle: Type.Optional(
+            Type.Unsafe<string | null>({
+              type: ['string', 'null'],
+              maxLength: 128,
+              description: 'The user handle of the owner of the passkey.',
+            }),
+          ),
         },
-      },
-    ],
-  },
+        { description: 'The response of the device.' },
+      ),
+    },
+    {
+      $id: 'ShownPasskey',
+      description: 'The `toJSON()` of the credential that `navigator.credentials.get` returned.',
+      examples: [
+        {
+          id: 'zSZtu3Lkt0gG2rTzQfV5CA',
+          rawId: 'zSZtu3Lkt0gG2rTzQfV5CA',
+          type: 'public-key',
+          clientExtensionResults: {},
+          response: {
+            clientDataJSON: CLIENT_DATA,
+            authenticatorData: 'SZYN5YgOjGh0NBcPZHZgW4',
+            signature: 'MEUCIQDk',
+            userHandle: 'dVx0aHJlZSBxdWlldCBsYW50ZXJucw',
+          },
+        },
+      ],
+    },
+  ),
 )

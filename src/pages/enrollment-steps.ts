@@ -1,4 +1,3 @@
-import type { RegistrationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Enrolled } from '../accounts/enrollments.js'
@@ -64,7 +63,7 @@ export async function enrollBy(form: EnrollmentForm, request: FastifyRequest, pl
       return await methodsOf(request, { ...step, ticket })
     }
     if (form.deed === 'complete-enrollment') return await enrollments.complete(form.ticket, form.code, client)
-    const response = passkeyIn(form.passkey, CreatedPasskey, request) as unknown as RegistrationResponseJSON
+    const response = passkeyIn(form.passkey, CreatedPasskey, request)
     const name = withNameKey(form['passkey-name'] ?? null).name || null
     return await enrollments.completeWithPasskey(form.ticket, { name, response }, client)
   } catch (error) {

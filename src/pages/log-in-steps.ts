@@ -1,4 +1,3 @@
-import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { FastifyRequest } from 'fastify'
@@ -89,7 +88,7 @@ async function prove(form: OtherForm, request: FastifyRequest): Promise<LoggedIn
   const { codeLogIn, logIn, passkeyLogIn } = request.server
   const client = clientOf(request)
   if (Value.Check(PasskeyForm, form)) {
-    const passkey = passkeyIn(form.passkey, ShownPasskey, request) as unknown as AuthenticationResponseJSON
+    const passkey = passkeyIn(form.passkey, ShownPasskey, request)
     if (form.ticket === undefined) return passkeyLogIn.authenticate(passkey, client)
     return logIn.complete(form.ticket, { passkey }, client)
   }
