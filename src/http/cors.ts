@@ -1,6 +1,13 @@
 import type { Config } from '../config/config.js'
 
-export const EXPOSED_HEADERS = ['etag', 'location', 'retry-after', 'www-authenticate', 'x-request-id']
+export const EXPOSED_HEADERS = [
+  'content-disposition',
+  'etag',
+  'location',
+  'retry-after',
+  'www-authenticate',
+  'x-request-id',
+]
 /** How long browsers cache the response to a preflight, in seconds. */
 export const PREFLIGHT_KEPT_S = 600
 

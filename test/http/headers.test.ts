@@ -66,6 +66,23 @@ t.test('without CORS_ORIGINS, no response has CORS headers', async (t) => {
   for (const response of [plain, preflight]) t.same(corsOf(response), [])
 })
 
+t.test('a page of CORS_ORIGINS can read and send every header in the document', async (t) => {
+  const service = await startService(t, { CORS_ORIGINS: 'https://app.example.com' })
+  const document = service.app.swagger() as unknown as { paths: Record<string, Record<string, DocumentedHeaders>> }
+  const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
+  const responses = operations.flatMap((operation) => Object.values(operation.responses))
+  const read = new Set(responses.flatMap(({ headers = {} }) => Object.keys(headers)))
+  const sent = operations.flatMap(({ parameters = [] }) => parameters.filter((parameter) => parameter.in === 'header'))
+  t.ok(read.has('ETag') && sent.length > 0)
+  const { headers } = await service.app.inject(preflightFrom('https://app.example.com'))
+  const exposed = String(headers['access-control-expose-headers']).split(', ')
+  // Fetch always exposes Cache-Control, and proxies read the headers of /v1/verify.
+  for (const name of [...read].map((name) => name.toLowerCase())) {
+    t.ok(exposed.includes(name) || name === 'cache-control' || name.startsWith('x-latchkey-'), name)
+  }
+  for (const { name } of sent) t.match(headers['access-control-allow-headers'], name)
+})
+
 t.test('an origin in CORS_ORIGINS gets CORS headers on every response and preflight', async (t) => {
   const ours = ['https://app.example.com', 'https://admin.example.com:8443']
   const service = await startService(t, { CORS_ORIGINS: ours.join(', ') })
@@ -229,6 +246,11 @@ async function answersOf(service: Service): Promise<[name: string, response: Res
     if (statusCode !== expected) throw new Error(`${name} is ${statusCode}`)
   }
   return answers.map(([name, response]) => [name, response])
+}
+
+interface DocumentedHeaders {
+  parameters?: { in: string; name: string }[]
+  responses: Record<string, { headers?: object }>
 }
 
 function preflightFrom(origin: string): InjectOptions {
