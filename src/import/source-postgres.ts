@@ -1,5 +1,7 @@
-import pg from 'pg'
+import type pg from 'pg'
 import { CommandError } from '../command-error.js'
+import { Client } from '../database/postgres/client.js'
+import { watched } from '../database/postgres/watched.js'
 import { notInEncoding, UTF_8 } from './encodings.js'
 import { binary, qualified, quoted, type Row, type Source, type SourceTable } from './source.js'
 
@@ -24,21 +26,24 @@ const RELATIONS = `
 const SETTINGS = `set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex';
   set local statement_timeout = 0; set local lock_timeout = 0; set local idle_in_transaction_session_timeout = 0`
 
+type Query = <Fields extends pg.QueryResultRow>(statement: string | pg.QueryConfig) => Promise<pg.QueryResult<Fields>>
+
 /** A PostgreSQL database. @throws CommandError */
 export async function openPostgresSource(url: string): Promise<Source> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
+  const query: Query = (statement) => watched(client, url, () => client.query(statement))
   // Without a listener, a connection that the server closes would crash this process. The running statement fails
   // anyway.
   client.on('error', () => {})
   try {
     await client.connect()
-    await client.query('begin isolation level repeatable read read only')
-    await client.query(SETTINGS)
-    const { rows: relations } = await client.query<Omit<SourceTable, 'rows'>>(RELATIONS)
+    await query('begin isolation level repeatable read read only')
+    await query(SETTINGS)
+    const { rows: relations } = await query<Omit<SourceTable, 'rows'>>(RELATIONS)
     return {
       tables: relations.map((table) => ({
         ...table,
-        rows: (columns = table.columns) => readTable(client, table, columns),
+        rows: (columns = table.columns) => readTable(query, table, columns),
       })),
       close: () => client.end(),
     }
@@ -48,7 +53,7 @@ export async function openPostgresSource(url: string): Promise<Source> {
   }
 }
 
-async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, columns: string[]): AsyncGenerator<Row> {
+async function* readTable(query: Query, table: Omit<SourceTable, 'rows'>, columns: string[]): AsyncGenerator<Row> {
   const {
     schema = '',
     name,
@@ -59,9 +64,9 @@ async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, c
   const where = () => `table ${qualified(table)}, row ${number},`
   const types = { getTypeParser: (oid: number) => parserOf(oid, where) } as pg.CustomTypesConfig
   try {
-    await client.query(`declare import no scroll cursor for ${select}`)
+    await query(`declare import no scroll cursor for ${select}`)
     for (;;) {
-      const { rows } = await client.query<Row>({ text: `fetch ${ROWS_AT_ONCE} from import`, types })
+      const { rows } = await query<Row>({ text: `fetch ${ROWS_AT_ONCE} from import`, types })
       for (const row of rows) {
         number += 1
         yield row
@@ -72,7 +77,7 @@ async function* readTable(client: pg.Client, table: Omit<SourceTable, 'rows'>, c
     throw error instanceof CommandError ? error : unreadable(error)
   } finally {
     // A failed statement has already aborted the transaction and closed the cursor.
-    await client.query('close import').catch(() => {})
+    await query('close import').catch(() => {})
   }
 }
 

@@ -3,6 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LightMyRequestResponse as Response } from 'fastify'
 import t, { type Test } from 'tap'
+import { DatabaseError } from '../../src/database/database.js'
+import { openDatabase } from '../../src/database/open.js'
 import { countBy, PASSWORD, type Person, type Service, startService } from '../helper.js'
 import { latchkey } from '../support/child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings } from '../support/databases.js'
@@ -110,6 +112,28 @@ t.test('failures of the PostgreSQL server', { skip: POSTGRES_ONLY }, async (t) =
     const command = await latchkey(t, ['users', 'list'], { settings: { ...settings, DATABASE_URL: network.url } })
     t.equal(await command.exit, 1)
     t.match(command.stderr, 'The database cannot be used')
+  })
+
+  t.test('a start ends with an error when the network stops before, during or after the migrations', async (t) => {
+    const texts = ['set statement_timeout', 'pg_advisory_xact_lock', 'create table', 'reset statement_timeout']
+    const starts = texts.map(async (text) => {
+      const network = await startNetwork(t, await createDatabase(t, server.url))
+      network.holdAt(text)
+      await t.rejects(openDatabase(network.url, { migrate: true, connectTimeoutMs: 1_000 }), {
+        constructor: DatabaseError,
+        message: /cannot be used: the server has not answered for \d+ s$/,
+      })
+    })
+    await Promise.all(starts)
+  })
+
+  t.test('a start waits for slow statements while the server accepts connections', async (t) => {
+    const url = await createDatabase(t, server.url)
+    const lock = onServer(url, 'select pg_advisory_lock(1280001369), pg_sleep(2)')
+    await until(async () => (await onServer(url, "select from pg_locks where locktype = 'advisory'")).length > 0)
+    const database = await openDatabase(url, { migrate: true, connectTimeoutMs: 300 })
+    await database.close()
+    await lock
   })
 
   t.test('a service that starts before the server waits for it', async (t) => {

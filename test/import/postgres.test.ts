@@ -2,11 +2,13 @@
 
 import { hash as bcryptHash } from '@node-rs/bcrypt'
 import t from 'tap'
+import { CommandError } from '../../src/command-error.js'
 import { openSource } from '../../src/import/open-source.js'
 import type { Row } from '../../src/import/source.js'
 import { PASSWORD } from '../helper.js'
 import { createDatabase, onServer, POSTGRES_ONLY, SERVER_URL } from '../support/databases.js'
 import { installation } from '../support/installation.js'
+import { startNetwork } from '../support/network.js'
 
 // Starting a process takes a second on a busy machine.
 t.setTimeout(600_000)
@@ -89,6 +91,15 @@ t.test(
     }, /cannot be read: invalid byte sequence for encoding "UTF8"/)
   },
 )
+
+t.test('PostgreSQL: an import ends when the network to its source stops', { skip: POSTGRES_ONLY }, async (t) => {
+  const network = await startNetwork(t, await createDatabase(t, SERVER_URL ?? ''))
+  network.holdAt('has_schema_privilege')
+  await t.rejects(openSource(network.url), {
+    constructor: CommandError,
+    message: /^the source cannot be read: the server has not answered for \d+ s$/,
+  })
+})
 
 function nameOf(url: string): string {
   return new URL(url).pathname.slice(1)

@@ -7,16 +7,16 @@ import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from '../database.js'
 import { assertPostgresUrl } from './address.js'
+import type { Client } from './client.js'
 import { migrate } from './migrate.js'
 import { assertOwnSchema } from './own-schema.js'
 import { Pool, type Runner } from './pool.js'
 import { connectFirst, type FirstConnection, type Probe, probePooler } from './pooler.js'
 import { recordedOn } from './recorded.js'
 import { applySettings, assertWritable } from './session.js'
+import { CONNECT_TIMEOUT_MS, watched } from './watched.js'
 
 const DEFAULT_POOL_SIZE = 10
-/** How long to wait for a server that is still starting. */
-const CONNECT_TIMEOUT_MS = 30_000
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 /** The advisory lock of long transactions: "LKEZ". */
@@ -91,22 +91,29 @@ function drizzleOn(runner: Runner): Db {
 async function migrateAndProbe(url: string, options: OpenOptions): Promise<Probe> {
   const first = await connectWithRetries(url, options)
   const { client } = first
+  const work = async () => {
+    await prepareDatabase(client, options)
+    return probePooler(first, url)
+  }
   try {
-    // Sent as one query before any other: a timeout would cancel a long migration.
-    await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
-    await applySettings(client)
-    await assertUtf8(client)
-    // Without migrations the database may be read-only: the source of `latchkey copy`.
-    if (options.migrate) await assertWritable(client)
-    await assertOwnSchema(client)
-    const isChanged = await migrate(client, options)
-    if (isChanged) await assertOwnSchema(client)
-    await client.query('reset statement_timeout; reset idle_in_transaction_session_timeout')
-    return await probePooler(first, url)
+    return await watched(client, url, work, options.connectTimeoutMs)
   } catch (error) {
     await client.end().catch(() => {})
     throw asDatabaseError(error, url)
   }
+}
+
+async function prepareDatabase(client: Client, options: OpenOptions): Promise<void> {
+  // Sent as one query before any other: a timeout would cancel a long migration.
+  await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0')
+  await applySettings(client)
+  await assertUtf8(client)
+  // Without migrations the database may be read-only: the source of `latchkey copy`.
+  if (options.migrate) await assertWritable(client)
+  await assertOwnSchema(client)
+  const isChanged = await migrate(client, options)
+  if (isChanged) await assertOwnSchema(client)
+  await client.query('reset statement_timeout; reset idle_in_transaction_session_timeout')
 }
 
 async function connectWithRetries(

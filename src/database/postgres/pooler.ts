@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { Client } from './client.js'
+import { watched } from './watched.js'
 
 const CONNECTION = { connectionTimeoutMillis: 5_000, keepAlive: true, pipeline: true, application_name: 'latchkey' }
 /** Time limits that the server enforces. */
@@ -79,7 +80,9 @@ async function isPreparedForEach(first: Client, url: string, limits: Probe['limi
   const name = `latchkey_${randomBytes(6).toString('hex')}`
   try {
     // Twice each: another client may take the shared server connection in between and hide the conflict.
-    for (const client of [first, second, first, second]) await client.query({ name, text: 'select 1' })
+    await watched(second, url, async () => {
+      for (const client of [first, second, first, second]) await client.query({ name, text: 'select 1' })
+    })
     return true
   } catch (error) {
     if (!isLostStatement(error)) throw error
