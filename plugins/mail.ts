@@ -22,11 +22,12 @@ declare module 'fastify' {
 export default plugin(
   async (app) => {
     const { config, database, secret, events, oneTimeTokens: tokens, log } = app
+    // Checked while mail is off too: a mistake should not wait until mail is turned on.
+    const templates = loadTemplates(config.MAIL_TEMPLATES)
     const isOn = parseMailUrl(config.MAIL_URL).kind !== 'off'
     const outbox = new Outbox(database, { isOn, budgets: new MailBudgets(database, { secret, config }) })
     if (!isOn) return void app.decorate('mail', { outbox, delivery: undefined })
 
-    const templates = loadTemplates(config.MAIL_TEMPLATES)
     const composer = new MailComposer({ database, config, outbox, templates, tokens })
     const delivery = new MailDelivery({
       ...{ database, outbox, composer, events, log },

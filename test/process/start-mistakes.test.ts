@@ -43,6 +43,7 @@ t.test('a start that fails says what is wrong and what would work', async (t) =>
     [['serve'], { DATABASE_URL: 'sqlite:file:x?mode=memory' }, 78, /DATABASE_URL must name a file/],
     [['serve'], { SECRET_KEY: secret }, 78, /SECRET_KEY must be/],
     [['serve'], { DATABASE_URL: `mysql://root:${secret}@host` }, 78, /DATABASE_URL must be/],
+    [['serve'], { PORT: '0', MAIL_TEMPLATES: 'nowhere' }, 78, /MAIL_TEMPLATES must be a folder .*"nowhere" has none/],
     [['openapi', '--version', '2'], {}, 64, /--version must be 3\.1 or 3\.0/],
     [['users', 'list'], {}, 1, /There is no database at \/.*latchkey\.db: check DATABASE_URL/],
     [['users', 'set-role', 'mina', 'admin'], {}, 1, /There is no database at/],
