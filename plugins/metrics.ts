@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import plugin from 'fastify-plugin'
-import { firstAddress } from '../src/http/loopback.js'
+import { firstAddress, listenOnIpv6, secondServer } from '../src/http/loopback.js'
 import type { Metrics } from '../src/telemetry/metrics.js'
 
 declare module 'fastify' {
@@ -37,14 +37,17 @@ export default plugin(
       if (!READS.has(method ?? '') || url?.split('?')[0] !== '/metrics') return void response.writeHead(404).end()
       response.writeHead(200, { 'content-type': metrics.contentType }).end(await metrics.text())
     })
+    const second = secondServer(server)
     app.addHook('onReady', async () => {
       await new Promise<void>((resolve, reject) => {
         server.once('error', (error) => reject(Object.assign(error, { setting: 'METRICS_PORT' })))
         server.listen(METRICS_PORT, firstAddress(HOST), resolve)
       })
+      if (HOST === 'localhost') await listenOnIpv6(second, server, app.log)
       app.log.info({ address: server.address() }, 'metrics are served')
     })
     app.addHook('onClose', async () => {
+      second.close()
       server.close()
       server.closeAllConnections()
     })

@@ -98,13 +98,16 @@ t.test('with METRICS_PORT, metrics are served on that port only', async (t) => {
   const port = await freePort()
   const service = await startService(t, { METRICS_PORT: String(port) })
   await service.app.listen({ host: '127.0.0.1', port: 0 })
-  t.match(await ask(port, '/metrics'), { status: 200, body: /^# HELP/ })
+  for (const host of ['127.0.0.1', '::1']) {
+    t.match(await ask(port, '/metrics', { host }), { status: 200, body: /^# HELP/ }, host)
+  }
   t.match(await ask(port, '/metrics?debug=1'), { status: 200, body: /^# HELP/ })
-  t.match(await ask(port, '/metrics', 'HEAD'), { status: 200, body: '' })
+  t.match(await ask(port, '/metrics', { method: 'HEAD' }), { status: 200, body: '' })
   t.match(await ask(port, '/v1/me'), { status: 404, body: '' })
   t.equal((await service.get('/metrics')).statusCode, 404)
   await service.app.close()
-  await t.rejects(ask(port, '/metrics'), { code: 'ECONNREFUSED' })
+  for (const host of ['127.0.0.1', '::1'])
+    await t.rejects(ask(port, '/metrics', { host }), { code: 'ECONNREFUSED' }, host)
 })
 
 t.test('the alerts and the dashboard use metrics that exist', async (t) => {
@@ -146,9 +149,13 @@ function sample(text: string, name: string, labels?: string): number {
   return Number(line?.slice(start.length) ?? Number.NaN)
 }
 
-function ask(port: number, path: string, method = 'GET'): Promise<{ status: number | undefined; body: string }> {
+function ask(
+  port: number,
+  path: string,
+  { method = 'GET', host = '127.0.0.1' } = {},
+): Promise<{ status: number | undefined; body: string }> {
   return new Promise((resolve, reject) => {
-    const outgoing = request({ method, port, path, host: '127.0.0.1', agent: false }, async (answer) => {
+    const outgoing = request({ method, port, path, host, agent: false }, async (answer) => {
       let body = ''
       for await (const chunk of answer) body += chunk
       resolve({ status: answer.statusCode, body })
