@@ -47,7 +47,7 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
       assertNotMasked(name, value)
       values[name] = decode(schema, value ?? String(schema.default))
     } catch (error) {
-      problems.push(`${name} ${(error as Error).message}${shown(name, env[name])}`)
+      problems.push(describe(name, (error as Error).message, env[name]))
     }
   }
   if (problems.length === 0) problems.push(...disagreements(values as Config))
@@ -59,10 +59,11 @@ export function loadConfig(env: NodeJS.ProcessEnv = process.env): Config {
 }
 
 /** Quotes the invalid value, except for secrets and for URLs, which may hold a password. */
-function shown(name: string, value: string | undefined): string {
+function describe(name: string, fault: string, value: string | undefined): string {
   if (!value || SECRET_SETTINGS.has(name) || /^(DATABASE|MAIL|SIGNUP_CHECK)_URL$/.test(name) || value.includes('@'))
-    return ''
-  return `, but is "${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
+    return `${name} ${fault}`
+  const shown = `"${value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN)}...` : value}"`
+  return fault.startsWith('must') ? `${name} ${fault}, but is ${shown}` : `${name} ${shown} ${fault}`
 }
 
 /** The address of a service with the same environment, as seen from the same machine. Reads only HOST and PORT. */

@@ -71,6 +71,10 @@ t.test('a NAME_FILE that holds nothing, cannot be read or is set beside NAME is 
   await writeFile(file, GOOD, { mode: 0o600 })
   t.match(problemWith({ SECRET_KEY: OTHER, SECRET_KEY_FILE: file }), /^SECRET_KEY is set twice.*SECRET_KEY_FILE/)
   t.match(problemWith({ SECRET_KEY: '', SECRET_KEY_FILE: file }), /^SECRET_KEY is set twice/)
+  t.equal(
+    problemWith({ BRAND_NAME: 'Acme', BRAND_NAME_FILE: file }),
+    'BRAND_NAME "Acme" is set twice: remove BRAND_NAME or BRAND_NAME_FILE',
+  )
   t.match(problemWith({ SECRET_KEY_FILE: join(folder, 'none') }), /^SECRET_KEY .*SECRET_KEY_FILE.*ENOENT/)
   t.match(problemWith({ SECRET_KEY_FILE: folder }), /^SECRET_KEY .*SECRET_KEY_FILE.*EISDIR/)
   t.match(problemWith({ SECRET_KEY_FILE: '' }), /^SECRET_KEY .*SECRET_KEY_FILE/)
