@@ -30,6 +30,9 @@ export const options = { from: { type: 'string' }, to: { type: 'string' }, json:
 
 const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
+const NOT_EMPTY =
+  'Nothing was copied. Choose a new file or a new PostgreSQL database for --to, or delete the target first if nothing in it ' +
+  'is needed: a service that only started on it has made its keys there.'
 
 /** A table to copy. Rows are copied in the order of its key. */
 interface TableCopy {
@@ -45,9 +48,9 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
   if (from === undefined || to === undefined)
     throw new UsageError('missing option --from or --to; see latchkey copy --help')
   const [fromUrl, toUrl] = [databaseAddressOf('--from', from), databaseAddressOf('--to', to)]
-  const source = await openForCommand(fromUrl, { migrate: false })
+  const source = await openForCommand(fromUrl, { migrate: false, addressName: '--from' })
   try {
-    const target = await openForCommand(toUrl, { migrate: true })
+    const target = await openForCommand(toUrl, { migrate: true, addressName: '--to' })
     try {
       const rows = await copy(source, target)
       if (json) {
@@ -78,7 +81,7 @@ async function copy(source: Database, target: Database): Promise<Record<string, 
     await target.longTransaction(async (to) => {
       for (const table of tables) {
         if ((await countRows(to, table.to)) > 0) {
-          throw new DatabaseError(`The target is not empty: its table ${table.name} holds rows. Nothing was copied.`)
+          throw new DatabaseError(`The target is not empty: its table ${table.name} holds rows. ${NOT_EMPTY}`)
         }
       }
       for (const table of tables) copied[table.name] = await copyRows(from, to, table)

@@ -1,9 +1,9 @@
 import { resolve } from 'node:path'
 import { Value } from '@sinclair/typebox/value'
-import { readSetting } from '../config/config.js'
+import { ConfigError, readSetting } from '../config/config.js'
 import { isPostgres, sqlitePath } from '../config/database-url.js'
 import { Settings } from '../config/settings.js'
-import type { Database } from '../database/database.js'
+import type { Database, OpenOptions } from '../database/database.js'
 import { openDatabase } from '../database/open.js'
 import { printError } from '../terminal.js'
 import { COMMAND_TIMEOUTS } from '../timeouts.js'
@@ -23,8 +23,8 @@ export function announceDatabase(url: string): void {
 }
 
 /** Opens the database of a command, and prints what the command waits for. @throws DatabaseError */
-export function openForCommand(url: string, { migrate }: { migrate: boolean }): Promise<Database> {
-  return openDatabase(url, { migrate, onNotice: printNotice, lockMs: COMMAND_TIMEOUTS.lockMs })
+export function openForCommand(url: string, options: Pick<OpenOptions, 'migrate' | 'addressName'>): Promise<Database> {
+  return openDatabase(url, { ...options, onNotice: printNotice, lockMs: COMMAND_TIMEOUTS.lockMs })
 }
 
 /** Prints a notice, such as what a command waits for or what to do next, on standard error. */
@@ -35,14 +35,22 @@ export function printNotice(notice: string): void {
 /**
  * A database URL, given directly or as the name of an environment variable: a password on the command line would appear
  * in the list of processes.
- * @throws UsageError
+ * @throws UsageError, ConfigError
  */
 export function addressOf(value: string): string {
   if (value.includes(':')) return value
-  const address = readSetting(value)
+  const address = variable(value)
   if (address === undefined)
     throw new UsageError(`${value} is neither an address nor the name of an environment variable`)
   return address
+}
+
+function variable(name: string): string | undefined {
+  try {
+    return readSetting(name)
+  } catch (error) {
+    throw new ConfigError([`${name} ${(error as Error).message}`])
+  }
 }
 
 /**

@@ -94,10 +94,11 @@ export async function run(values: Values, [address, extra]: string[]): Promise<v
     throw new UsageError('--name must be 1 to 32 lower-case letters, digits, - and _')
   const duplicates = duplicatePolicy(values)
   const mapping = parseMapping(map, ignored)
-  const config = loadConfig()
   const source = await openSource(/^postgres(ql)?:|[./]/.test(address) ? address : addressOf(address), values.encoding)
   try {
     const tables = mapTables(source, mapping)
+    // After the command line was checked in full: with both wrong, the exit code is that of wrong usage.
+    const config = loadConfig()
     const plan = { source: name, tables, duplicates, plaintext: plaintextOf(values), now: Date.now() }
     await runPlan({ ...plan, scheme: schemeOf(config) }, config, { apply, json })
   } finally {

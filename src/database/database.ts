@@ -77,6 +77,8 @@ export interface Database {
 export interface OpenOptions {
   /** Whether to apply pending migrations. Without them, a database that needs some is refused. */
   migrate: boolean
+  /** The setting or option that holds the address, for messages. */
+  addressName?: string
   /** How many connections to a server there may be. */
   poolSize?: number
   /** How long to wait for a server that does not answer. */
@@ -86,6 +88,9 @@ export interface OpenOptions {
   /** Called with each notice for the operator while the database opens. */
   onNotice?: (notice: string) => void
 }
+
+/** The setting that holds the address of the database, unless `addressName` says otherwise. */
+export const ADDRESS_NAME = 'DATABASE_URL'
 
 /** A database that cannot be used as it is. The message says why and what to do. */
 export class DatabaseError extends Error {}

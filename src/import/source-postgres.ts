@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import { CommandError } from '../command-error.js'
+import { assertReadable } from '../database/postgres/address.js'
 import { Client } from '../database/postgres/client.js'
 import { watched } from '../database/postgres/watched.js'
 import { notInEncoding, UTF_8 } from './encodings.js'
@@ -28,8 +29,9 @@ const SETTINGS = `set local time zone 'UTC'; set local datestyle = 'ISO, YMD'; s
 
 type Query = <Fields extends pg.QueryResultRow>(statement: string | pg.QueryConfig) => Promise<pg.QueryResult<Fields>>
 
-/** A PostgreSQL database. @throws CommandError */
+/** A PostgreSQL database. @throws CommandError, DatabaseError */
 export async function openPostgresSource(url: string): Promise<Source> {
+  assertReadable(url, 'the source')
   const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS })
   const query: Query = (statement) => watched(client, url, () => client.query(statement))
   // Without a listener, a connection that the server closes would crash this process. The running statement fails

@@ -99,6 +99,12 @@ t.test('help <command> prints the same as <command> --help, and each failure has
     [['help', 'nothing'], 64],
     [['help', 'nothing', '--json'], 64],
     [['users', 'list'], 1],
+    [['import', 'people.csv', '--encoding', 'none'], 64, { PORT: 'eighty' }],
+    [['import', 'NOT_SET'], 64, { PORT: 'eighty' }],
+    [['import', 'SOURCE'], 78, { SOURCE: 'x', SOURCE_FILE: 'x' }],
+    [['import', 'postgres://lea:se/cret@host/db'], 1],
+    [['import', 'postgres://one,two/db'], 1],
+    [['copy', '--from', 'SOURCE', '--to', 'sqlite:x.db'], 78, { SOURCE_FILE: 'missing' }],
     [['backup', 'x.db'], 2, POSTGRES],
   ]
   await Promise.all(
@@ -106,6 +112,7 @@ t.test('help <command> prints the same as <command> --help, and each failure has
       const ended = await end(args, settings)
       t.equal(ended.code, code, `${args.join(' ')}: ${ended.stderr}`)
       t.equal(ended.stdout, '')
+      t.notMatch(ended.stderr, /\n {4}at /, 'no stack trace')
     }),
   )
   const mail = await end(['mail', 'test', 'mina@example.com', '--json'], { MAIL_URL: 'file:./mail', MAIL_FROM })

@@ -98,10 +98,18 @@ t.test('a copy that is not possible is rejected, and nothing is changed', async 
   await service.signUp('mina')
   const { DATABASE_URL: full } = service.app.config
   const { DATABASE_URL: empty } = await freshDatabase(t)
-  await t.rejects(copy(full, full), { message: /not empty/ })
+  await t.rejects(copy(full, full), { message: /not empty.*Choose a new file or a new PostgreSQL database for --to/ })
   const nowhere = join(await temporaryFolder(t), 'nothing.db')
-  await t.rejects(copy(`sqlite:${nowhere}`, empty), { constructor: DatabaseError, message: /no database at/ })
+  await t.rejects(copy(`sqlite:${nowhere}`, empty), {
+    constructor: DatabaseError,
+    message: /no database at .*: check --from and the working directory/,
+  })
   t.notOk(existsSync(nowhere))
+  const another = join(await temporaryFolder(t), 'another.db')
+  ;(await openFile(t, another)).exec('create table users (id integer)')
+  await t.rejects(copy(`sqlite:${another}`, empty), { message: /Point --from at another file/ })
+  await t.rejects(copy(full, `sqlite:${another}`), { message: /Point --to at another file/ })
+  await t.rejects(copy(full, 'postgres://h/d?schema=x'), { message: /^--to has the parameter schema/ })
   await t.rejects(run({ from: full }), { constructor: UsageError, message: /missing option --from or --to/ })
   await t.rejects(run({ from: full, to: 'NOT_SET' }), { constructor: UsageError, message: /NOT_SET/ })
   for (const wrong of ['file:copy.db', './a:copied.db', 'mysql://root:hunter2@h/d', 'sqlite:']) {

@@ -12,20 +12,28 @@ const INSTEAD: Record<string, string> = {
   target_session_attrs: 'name the primary, or an address that follows it.',
 }
 
-/** Refuses addresses that the driver would misread or partly ignore. @throws DatabaseError without the password */
-export function assertPostgresUrl(url: string): void {
+/**
+ * Refuses addresses that the driver would misread. `name` is the setting or option that holds the address.
+ * @throws DatabaseError without the password
+ */
+export function assertReadable(url: string, name: string): void {
   if (/^[^/]*\/\/([^/?#]*@)?[^/?#@]*,/.test(url)) {
-    throw new DatabaseError('DATABASE_URL names several hosts: name one, or an address that follows the primary.')
+    throw new DatabaseError(`${name} names several hosts: name one, or an address that follows the primary.`)
   }
   if (!URL.canParse(url)) {
     throw new DatabaseError(
-      'DATABASE_URL is not an address such as postgres://user:password@host:5432/database; in a password write / as %2F, @ as %40, # as %23, ? as %3F.',
+      `${name} is not an address such as postgres://user:password@host:5432/database; in a password write / as %2F, @ as %40, # as %23, ? as %3F.`,
     )
   }
-  for (const name of new URL(url).searchParams.keys()) {
-    if (!PARAMETERS.has(name)) {
+}
+
+/** Refuses parameters that the driver ignores, too. @throws DatabaseError likewise */
+export function assertPostgresUrl(url: string, name: string): void {
+  assertReadable(url, name)
+  for (const parameter of new URL(url).searchParams.keys()) {
+    if (!PARAMETERS.has(parameter)) {
       throw new DatabaseError(
-        `DATABASE_URL has the parameter ${name}, which has no effect: ${INSTEAD[name] ?? 'remove it.'}`,
+        `${name} has the parameter ${parameter}, which has no effect: ${INSTEAD[parameter] ?? 'remove it.'}`,
       )
     }
   }

@@ -5,7 +5,7 @@ import pg from 'pg'
 import * as tables from '../../../drizzle/schema.pg.js'
 import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
-import { type Database, DatabaseError, type Db, type OpenOptions, withEffects } from '../database.js'
+import { ADDRESS_NAME, type Database, DatabaseError, type Db, type OpenOptions, withEffects } from '../database.js'
 import { assertPostgresUrl } from './address.js'
 import type { Client } from './client.js'
 import { migrate } from './migrate.js'
@@ -31,7 +31,7 @@ const ANOTHERS_TABLE = new Set(['42P07', '42703'])
 
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
 export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
-  assertPostgresUrl(url)
+  assertPostgresUrl(url, options.addressName ?? ADDRESS_NAME)
   const probe = await migrateAndProbe(url, options)
   for (const advice of probe.advice) options.onNotice?.(advice)
 

@@ -6,7 +6,15 @@ import { sql } from 'drizzle-orm'
 import type { SqliteRemoteDatabase } from 'drizzle-orm/sqlite-proxy'
 import * as sqliteSchema from '../../../drizzle/schema.sqlite.js'
 import { REQUEST_TIMEOUTS } from '../../timeouts.js'
-import { type Database, DatabaseError, type Db, type OpenOptions, type Tables, withEffects } from '../database.js'
+import {
+  ADDRESS_NAME,
+  type Database,
+  DatabaseError,
+  type Db,
+  type OpenOptions,
+  type Tables,
+  withEffects,
+} from '../database.js'
 import { pendingMigrations, readMigrations } from '../migrations.js'
 import { loadDriver } from './driver.js'
 import { ExclusiveConnection } from './exclusive-connection.js'
@@ -34,7 +42,7 @@ export async function openSqlite(path: string, options: OpenOptions): Promise<Da
   const Sqlite = await loadDriver()
   const connect = (path: string, readonly = false) => new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly })
   if (!existsSync(file)) make(connect, file, options)
-  await retryWhileLocked(MIGRATION_LOCK_TIMEOUT_MS, () => examine(connect, file))
+  await retryWhileLocked(MIGRATION_LOCK_TIMEOUT_MS, () => examine(connect, file, options))
   const connection = connect(file)
   try {
     await retryWhileLocked(MIGRATION_LOCK_TIMEOUT_MS, () => {
@@ -108,7 +116,11 @@ function raw(db: Db): SqliteRemoteDatabase {
 }
 
 /** Checks a file without writing: closing a writable connection would checkpoint the WAL into a damaged file. */
-function examine(connect: (path: string, readonly: boolean) => Connection, file: string): void {
+function examine(
+  connect: (path: string, readonly: boolean) => Connection,
+  file: string,
+  { addressName = ADDRESS_NAME }: OpenOptions,
+): void {
   if (statSync(file).size === 0) {
     throw new DatabaseError(
       `The database ${file} is empty. Restore it from a backup, or delete it to start with a new database.`,
@@ -118,7 +130,7 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
   let connection: Connection | undefined
   try {
     connection = connect(file, true)
-    assertOurs(connection, file)
+    assertOurs(connection, file, addressName)
     if (log !== undefined && log.size > 0) assertSound(connection, file)
   } catch (error) {
     throw isBusy(error) ? error : asDatabaseError(error, file)
@@ -133,7 +145,7 @@ function examine(connect: (path: string, readonly: boolean) => Connection, file:
  */
 function make(connect: (path: string) => Connection, file: string, options: OpenOptions): void {
   if (!options.migrate) {
-    const advice = 'check DATABASE_URL and the working directory, or run latchkey migrate'
+    const advice = `check ${options.addressName ?? ADDRESS_NAME} and the working directory, or run latchkey migrate`
     throw new DatabaseError(`There is no database at ${resolve(file)}: ${advice}.`)
   }
   const draft = `${file}.${randomUUID()}`
@@ -158,9 +170,9 @@ function make(connect: (path: string) => Connection, file: string, options: Open
   }
 }
 
-function assertOurs(connection: Connection, file: string): void {
+function assertOurs(connection: Connection, file: string, addressName: string): void {
   if (connection.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
-    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point DATABASE_URL at another file.`)
+    throw new DatabaseError(`The file ${file} is not a Latchkey database. Point ${addressName} at another file.`)
   }
 }
 
