@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { send } from './requests.js'
 
 interface Post {
   url: string
@@ -18,16 +19,15 @@ export function keysOf(secrets: readonly string[]): Buffer[] {
 }
 
 /**
- * Sends one signed POST (https://www.standardwebhooks.com). Returns the status of the response, whose body is not read.
+ * Sends one signed POST (https://www.standardwebhooks.com). Returns the status of the response, whose body is not read. A
+ * redirect is not followed: it would send the content to a URL that nobody configured.
  * @throws Error that says why there was no response, without the URL
  */
 export async function post({ url, id, body, keys, now, signal }: Post): Promise<number> {
   const timestamp = String(Math.floor(now.getTime() / 1_000))
   const signatures = keys.map((key) => `v1,${sign(key, `${id}.${timestamp}.${body}`)}`)
-  const response = await fetch(url, {
+  const response = await send(url, {
     method: 'POST',
-    // A redirect would send the content to a URL that nobody configured.
-    redirect: 'manual',
     headers: {
       'content-type': 'application/json',
       'user-agent': 'latchkey',
@@ -37,13 +37,10 @@ export async function post({ url, id, body, keys, now, signal }: Post): Promise<
     },
     body,
     signal,
-  }).catch((error: Error) => {
-    const { code, message } = (error.cause ?? error) as NodeJS.ErrnoException
-    throw new Error(code ?? message)
   })
   // The body is not needed, and might never end.
-  await response.body?.cancel()
-  return response.status
+  response.destroy()
+  return response.statusCode ?? 0
 }
 
 function sign(key: Buffer, content: string): string {

@@ -1,7 +1,6 @@
-import { once } from 'node:events'
-import { get, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { listeningAddress } from '../config/config.js'
+import { send } from '../requests.js'
 import { print, printJson } from '../terminal.js'
 
 export const HELP = `Usage: latchkey healthcheck [--json]
@@ -26,18 +25,11 @@ export async function run({ json }: { json?: boolean }): Promise<void> {
   process.exitCode = isReady ? 0 : 1
 }
 
-/** Not by `fetch`, which refuses ports on which the service can listen, such as 6000. */
 async function askReadiness(url: string): Promise<{ status: number; answer: string }> {
   try {
-    const request = get(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
-    const [response] = (await once(request, 'response')) as [IncomingMessage]
+    const response = await send(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
     return { status: response.statusCode ?? 0, answer: await text(response) }
   } catch (error) {
-    return { status: 0, answer: `No answer from ${url}: ${reasonOf(error as NodeJS.ErrnoException)}` }
+    return { status: 0, answer: `No answer from ${url}: ${(error as Error).message}` }
   }
-}
-
-/** An aborted request has the time-out as its cause; the error of a name with two addresses has a code alone. */
-function reasonOf({ cause, message, code }: NodeJS.ErrnoException): string {
-  return (cause as Error | undefined)?.message ?? (message || String(code))
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { send } from '../requests.js'
 import { breachChecks } from '../telemetry/channels.js'
 
 const TIMEOUT_MS = 1_000
@@ -35,15 +37,14 @@ export class BreachedPasswords {
 
   async #ask(password: string): Promise<boolean> {
     const hash = createHash('sha1').update(password).digest('hex').toUpperCase()
-    const response = await fetch(`${this.#url}/${hash.slice(0, PREFIX_LENGTH)}`, {
-      redirect: 'error',
+    const response = await send(`${this.#url}/${hash.slice(0, PREFIX_LENGTH)}`, {
       // Padding hides the range from an attacker who sees the length of the response.
       headers: { 'add-padding': 'true', 'user-agent': 'latchkey' },
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
-    if (response.status !== 200) {
-      await response.body?.cancel()
-      throw new Error(`answered ${response.status}`)
+    if (response.statusCode !== 200) {
+      response.destroy()
+      throw new Error(`answered ${response.statusCode}`)
     }
     const counts = countsIn(await textOf(response))
     if (counts.size === 0) throw new Error('the answer is not a range')
@@ -61,11 +62,11 @@ function countsIn(text: string): Map<string, number> {
   return counts
 }
 
-async function textOf({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder()
+/** Ends the connection, too, if the answer is too long. */
+async function textOf(response: IncomingMessage): Promise<string> {
   let text = ''
-  for await (const chunk of body ?? []) {
-    text += decoder.decode(chunk, { stream: true })
+  for await (const chunk of response.setEncoding('utf8')) {
+    text += chunk
     if (text.length > LONGEST_ANSWER) throw new Error('the answer is too long')
   }
   return text

@@ -1,6 +1,7 @@
 // On SQLite alone: the requests to other services do not depend on the database.
 
 import { createHash, createHmac } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
@@ -16,6 +17,8 @@ t.setTimeout(120_000)
 const LEAKED = 'three leaked lanterns'
 const NEXT = 'four louder lanterns'
 const REFUSED = { status: 400, code: 'password_rejected', detail: /known from a breach/ }
+/** Of the ports that the standard of fetch blocks; those of test/process/commands.test.ts are others. */
+const BLOCKED_PORTS = [1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061]
 const SECRET = Buffer.alloc(32, 7)
 
 t.test('a breached password is rejected wherever one is set; only five characters of its hash are sent', async (t) => {
@@ -163,6 +166,24 @@ t.test('the sign-up check gets one signed request, and can refuse before anythin
   t.equal(posts.length, 7, 'a request that is rejected anyway is not checked')
 })
 
+t.test('outside services are asked on a port that browsers and fetch refuse', async (t) => {
+  let asked = 0
+  const { url } = await startHttp(
+    t,
+    (request, response) => {
+      asked += 1
+      response.writeHead(200).end(request.method === 'GET' ? rangeOf(LEAKED) : '')
+    },
+    BLOCKED_PORTS,
+  )
+  await t.rejects(fetch(url), { cause: { message: 'bad port' } })
+  const service = await startService(t, { PASSWORD_BREACH_URL: url, SIGNUP_CHECK_URL: url })
+  const register = (password: string) => service.post('/v1/register', { username: 'mina', password })
+  t.match((await register(LEAKED)).json(), REFUSED)
+  t.equal((await register(PASSWORD)).statusCode, 201)
+  t.equal(asked, 3, 'two ranges, and the sign-up that was not refused before')
+})
+
 t.test('outside checks are off by default; SIGNUP_CHECK_URL must be https, and its path is masked', async (t) => {
   const service = await startService(t)
   const { PASSWORD_BREACH_URL, SIGNUP_CHECK_URL } = service.app.config
@@ -175,9 +196,17 @@ t.test('outside checks are off by default; SIGNUP_CHECK_URL must be https, and i
   t.match(shown.stdout, 'SIGNUP_CHECK_URL=https://check.example.com/********')
 })
 
-async function startHttp(t: Test, answer: (request: IncomingMessage, response: ServerResponse) => void) {
+/** Listens on the first of these ports that is free. */
+async function startHttp(
+  t: Test,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  ports: readonly number[] = [0],
+) {
   const server = createServer(answer)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  for (const port of ports) {
+    await once(server.listen(port, '127.0.0.1'), 'listening').catch(() => {})
+    if (server.listening) break
+  }
   t.teardown(() => {
     server.closeAllConnections()
     return new Promise((resolve) => server.close(resolve))
