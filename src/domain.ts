@@ -13,6 +13,9 @@ import { COMMAND_TIMEOUTS, type Timeouts } from './timeouts.js'
 /** The services below the HTTP layer, which requests and commands share. */
 export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
 
+/** What a command needs that only reads: no secret, and no key that the first start would make. */
+export const readable = [database, events, clients]
+
 declare module 'fastify' {
   interface FastifyInstance {
     config: Config
@@ -20,14 +23,14 @@ declare module 'fastify' {
   }
 }
 
-/** The services that a command needs, without the HTTP layer, whose start takes longer than the command. */
-export async function openDomain(config: Config): Promise<FastifyInstance> {
+/** The services that a command needs (by default all), without the HTTP layer, whose start takes longer than the command. */
+export async function openDomain(config: Config, parts = domain): Promise<FastifyInstance> {
   // No plugin timeout, as in the service: databases and hashes have time limits and errors of their own.
   const app = Fastify({ pluginTimeout: 0 })
   app.decorate('config', config)
   app.decorate('timeouts', COMMAND_TIMEOUTS)
   try {
-    for (const part of domain) await app.register(part)
+    for (const part of parts) await app.register(part)
     return app
   } catch (error) {
     await app.close()

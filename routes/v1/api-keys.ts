@@ -6,7 +6,7 @@ import { createdAt, noContent, pageOf, ref } from '../../src/api/schemas.js'
 import { milliseconds, timestamp } from '../../src/api/times.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
-import type { ApiKeyRow } from '../../src/clients/api-keys.js'
+import type { ApiKeyRow } from '../../src/clients/api-key-lists.js'
 import { SCOPE_MAX_LENGTH, SCOPE_PATTERN } from '../../src/clients/scopes.js'
 import { Problem } from '../../src/problems.js'
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { and, desc, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, eq, gt, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
 import type { AccountOwner } from '../audit/actors.js'
 import type { Event, Events } from '../audit/events.js'
 import type { Client } from '../audit/requester.js'
@@ -11,6 +11,7 @@ import { assertSession } from '../sessions/actor-checks.js'
 import type { Revocations } from '../sessions/revocations.js'
 import { CLIENT_ID, type Role, type UserCaller } from '../tokens/access-tokens.js'
 import type { DataKey } from '../tokens/data-key.js'
+import { type ApiKeyRow, isLive, prepareKeyList } from './api-key-lists.js'
 import { hashOfApiKey, isAuthenticKey, makeApiKey } from './api-key-texts.js'
 import { isForKeys, storedScope, wordsOf } from './scopes.js'
 
@@ -20,12 +21,6 @@ const KNOWN_FOR_MS = 60_000
 /** Revoked keys are kept until no process can still have them cached as valid. */
 const KEPT_MS = 120_000
 const USED_WRITTEN_EVERY_MS = 60_000
-
-/** A key as its owner sees it. */
-export type ApiKeyRow = Pick<
-  Database['tables']['apiKeys']['$inferSelect'],
-  'id' | 'name' | 'scope' | 'createdAt' | 'expiresAt' | 'lastUsedAt'
->
 
 interface NewKey {
   name: string
@@ -186,9 +181,10 @@ function ended({ id, revokedAt }: { id: string; revokedAt: number | null }) {
   return { id, tokenExpiresAt: (revokedAt ?? 0) + KEPT_MS }
 }
 
-function prepareStatements({ db, tables, now }: Database) {
+function prepareStatements(database: Database) {
+  const { db, tables, now } = database
   const { apiKeys, users } = tables
-  const isLive = and(isNull(apiKeys.revokedAt), gt(apiKeys.expiresAt, now))
+  const isValid = isLive(database)
   const ofUser = eq(apiKeys.userId, sql.placeholder('userId'))
   const revocation = { id: apiKeys.id, revokedAt: apiKeys.revokedAt }
   const revoke = db.update(apiKeys).set({ revokedAt: now })
@@ -204,23 +200,11 @@ function prepareStatements({ db, tables, now }: Database) {
       })
       .from(apiKeys)
       .innerJoin(users, and(eq(users.id, apiKeys.userId), eq(users.isActive, true)))
-      .where(and(eq(apiKeys.keyHash, sql.placeholder('keyHash')), isLive))
+      .where(and(eq(apiKeys.keyHash, sql.placeholder('keyHash')), isValid))
       .prepare('find_api_key'),
-    list: db
-      .select({
-        id: apiKeys.id,
-        name: apiKeys.name,
-        scope: apiKeys.scope,
-        createdAt: apiKeys.createdAt,
-        expiresAt: apiKeys.expiresAt,
-        lastUsedAt: apiKeys.lastUsedAt,
-      })
-      .from(apiKeys)
-      .where(and(ofUser, isLive))
-      .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
-      .prepare('list_api_keys'),
+    list: prepareKeyList(database),
     revoke: revoke
-      .where(and(eq(apiKeys.id, sql.placeholder('id')), ofUser, isLive))
+      .where(and(eq(apiKeys.id, sql.placeholder('id')), ofUser, isValid))
       .returning(revocation)
       .prepare('revoke_api_key'),
     revokeAll: db

@@ -1,8 +1,8 @@
 import { timestamp } from '../api/times.js'
-import type { ApiKeyRow } from '../clients/api-keys.js'
+import { type ApiKeyRow, prepareKeyList } from '../clients/api-key-lists.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
-import { openDomain } from '../domain.js'
+import { domain, openDomain, readable } from '../domain.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase } from './database-address.js'
@@ -41,10 +41,10 @@ export async function run({ all, json = false }: Values, [action, who, id, extra
   if (action === 'list' && all) throw new UsageError('--all belongs to latchkey api-keys revoke')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const app = await openDomain({ ...config, MIGRATE_ON_START: false })
+  const app = await openDomain({ ...config, MIGRATE_ON_START: false }, action === 'list' ? readable : domain)
   try {
     const user = await findAccount(app, who)
-    const keys = await app.apiKeys.list(user.id)
+    const keys = await prepareKeyList(app.database).execute({ userId: user.id })
     if (action === 'list') return print(...keys.map((key) => (json ? printableJson(asJson(key)) : line(key))))
     const ids = all ? keys.map((key) => key.id) : [id as string]
     for (const one of ids) {

@@ -57,6 +57,8 @@ export async function run({ kid, now, json = false }: Values, [action, extra]: s
   announceDatabase(config.DATABASE_URL)
   const database = await openForCommand(config.DATABASE_URL, { migrate: false })
   try {
+    if (action === 'list' && (await database.db.$count(database.tables.signingKeys)) === 0)
+      return printNotice('There are no keys yet: the service makes them at its first start.')
     const secret = await openSecret(config, database)
     const keys = await Keys.open(database, secret)
     const idTokenKeys = await IdTokenKeys.open(database, secret)

@@ -7,7 +7,8 @@ import { timestamp } from '../api/times.js'
 import { loadConfig } from '../config/config.js'
 import { hasPages } from '../config/pages.js'
 import type { Db } from '../database/database.js'
-import { openDomain } from '../domain.js'
+import { domain, openDomain, readable } from '../domain.js'
+import { prepareFactorList } from '../factors/factor-list.js'
 import { print, printJson } from '../terminal.js'
 import { Roles, storedRoles } from '../tokens/roles.js'
 import { UsageError } from '../usage-error.js'
@@ -61,7 +62,10 @@ type Act = (app: FastifyInstance, who: string, value: string | undefined) => Pro
 const ACTS: Record<string, Act> = {
   show: async (app, who) => {
     const user = await findAccount(app, who)
-    const factors = (await app.factors.list(user.id)).map(({ kind, name }) => ({ type: kind, name }))
+    const factors = (await prepareFactorList(app.database).execute({ userId: user.id })).map(({ kind, name }) => ({
+      type: kind,
+      name,
+    }))
     const names = factors.map(({ type, name }) => (name === null ? type : `${type} (${name})`))
     return {
       lines: [...describeAccount(user), `${'factors'.padEnd(12)} ${names.join(', ') || '-'}`],
@@ -157,6 +161,7 @@ interface Values {
   json?: boolean
 }
 
+const READING = new Set(['list', 'show'])
 /** The actions that take a value after <who>, and the function that reads it. */
 const VALUE_OF: Record<string, (value: string | undefined) => unknown> = { 'set-role': roleOf, 'set-roles': rolesOf }
 /** Options that only one action allows. */
@@ -175,7 +180,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const password = creates ? await readNewPassword() : ''
   // Only `create` may create a database: otherwise a typing mistake in DATABASE_URL would create an empty one.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
-  const app = await openDomain({ ...config, MIGRATE_ON_START })
+  const app = await openDomain({ ...config, MIGRATE_ON_START }, READING.has(action) ? readable : domain)
   try {
     if (act !== undefined && who !== undefined) report(await act(app, who, value), values)
     else if (creates) report(await create(app, values, password), values)

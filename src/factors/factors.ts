@@ -1,11 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { AuthenticationResponseJSON } from '@simplewebauthn/server'
-import { and, asc, count, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm'
+import { and, count, eq, isNotNull, isNull, lt, sql } from 'drizzle-orm'
 import type { Client } from '../audit/requester.js'
 import { type Database, type Db, sole, type Tables, within } from '../database/database.js'
 import { Problem } from '../problems.js'
 import type { DataKey } from '../tokens/data-key.js'
 import { seal, unseal } from '../tokens/sealing.js'
+import { prepareFactorList } from './factor-list.js'
 import type { Passkeys } from './passkeys.js'
 import { makeRecoveryCodes, readRecoveryCode, recoveryCodeHash } from './recovery-codes.js'
 import { base32, readTotpCode, SECRET_BYTES, stepOf } from './totp.js'
@@ -188,7 +189,9 @@ function undefinedIfRejected(error: unknown): undefined {
   if (!(error instanceof Problem && error.code === 'passkey_rejected')) throw error
 }
 
-function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Database) {
+function prepareStatements(database: Database) {
+  const { db, tables, now } = database
+  const { factors, recoveryCodes } = tables
   const isOfUser = eq(factors.userId, sql.placeholder('userId'))
   const isConfirmed = isNotNull(factors.confirmedAt)
   const secret = {
@@ -213,12 +216,7 @@ function prepareStatements({ db, tables: { factors, recoveryCodes }, now }: Data
       .from(factors)
       .where(and(isOfUser, isConfirmed))
       .prepare('find_factor_methods'),
-    list: db
-      .select()
-      .from(factors)
-      .where(and(isOfUser, isConfirmed))
-      .orderBy(asc(factors.createdAt), asc(factors.id))
-      .prepare('list_factors'),
+    list: prepareFactorList(database),
     secrets: db
       .select(secret)
       .from(factors)

@@ -1,4 +1,4 @@
-import type { ApiKeyRow } from '../clients/api-keys.js'
+import type { ApiKeyRow } from '../clients/api-key-lists.js'
 import { isForKeys, OWN_SCOPES, wordsOf } from '../clients/scopes.js'
 import type { Role } from '../tokens/access-tokens.js'
 import { accountPage, timeText, type View } from './account-page.js'

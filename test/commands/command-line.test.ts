@@ -218,6 +218,8 @@ t.test('a terminal gets text and tables with headers; --json is JSON there too',
   const onTerminal = async (...args: string[]) =>
     (await run(SCRIPT, ['-qec', [process.execPath, CLI, ...args].join(' '), '/dev/null'], { cwd: folder, env })).stdout
   await onTerminal('migrate')
+  t.match(await onTerminal('keys', 'list'), /There are no keys yet/)
+  await onTerminal('keys', 'rotate')
   t.match(await onTerminal('keys', 'list'), /kid {42}signs from {16}retires\r\n/)
   t.match(await onTerminal('users', 'list'), /id {2}role {3}status {4}names\r\n/)
   t.notMatch(await onTerminal('users', 'list', '--json'), /role/)

@@ -8,7 +8,8 @@ import { DatabaseError } from '../../src/database/database.js'
 import { UsageError } from '../../src/usage-error.js'
 import { addTotp, ticketOf } from '../factors/people.js'
 import { type Service, startService } from '../helper.js'
-import { freshDatabase, temporaryFolder } from '../support/databases.js'
+import { call } from '../support/calls.js'
+import { freshDatabase, migratedDatabase, temporaryFolder } from '../support/databases.js'
 import { bearer } from '../support/replica.js'
 import { openFile } from '../support/sqlite.js'
 
@@ -121,6 +122,25 @@ t.test('a copy that is not possible is rejected, and nothing is changed', async 
     }
   }
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
+})
+
+t.test('a migrated database can be copied to after commands that only read, which make no keys', async (t) => {
+  const source = await startService(t, { SECRET_KEY })
+  const settings = { ...(await migratedDatabase(t)), SECRET_KEY, PUBLIC_URL: 'http://latchkey.test' }
+  const reads: [args: string, code: number][] = [
+    ['users list', 0],
+    ['users show mina', 1],
+    ['clients list', 0],
+    ['clients show ci', 1],
+    ['api-keys list mina', 1],
+    ['keys list', 0],
+  ]
+  for (const [args, expected] of reads) {
+    const { code, stdout, stderr } = await call(args.split(' '), { settings })
+    t.equal(code, expected, `${args}: ${stderr}`)
+    t.equal(stdout, '', args)
+  }
+  await t.resolves(copy(source.app.config.DATABASE_URL, settings.DATABASE_URL))
 })
 
 t.test('a copy is rejected if a user name is the e-mail address of another account', async (t) => {
