@@ -14,6 +14,7 @@ import { Problem } from '../problems.js'
 import type { DataKey } from '../tokens/data-key.js'
 import { pseudonym, type Secret } from '../tokens/secret.js'
 import { Challenges } from './challenges.js'
+import { verifyCreated } from './created-passkeys.js'
 import { ALGORITHMS, creationOptions, requestOptions } from './passkey-options.js'
 
 type Row = Database['tables']['factors']['$inferSelect']
@@ -91,8 +92,7 @@ export class Passkeys {
    */
   async verifyNew(holder: Pick<Holder, 'id' | 'occasion'>, response: RegistrationResponseJSON) {
     const expectedRPID = this.#assertAvailable()
-    const { verifyRegistrationResponse } = await import('@simplewebauthn/server')
-    const verifying = verifyRegistrationResponse({
+    const verifying = verifyCreated({
       response,
       expectedChallenge: (challenge) => this.#challenges.isOurs(challenge, registrationOf(holder)),
       expectedOrigin: [...this.#config.PASSKEY_ORIGINS],
@@ -100,11 +100,9 @@ export class Passkeys {
       requireUserVerification: true,
       supportedAlgorithmIDs: ALGORITHMS,
     })
-    // The library throws errors of all kinds for invalid input.
-    const { registrationInfo } = await verifying.catch((error) => reject(String(error)))
-    if (registrationInfo === undefined) return reject('the signature is wrong')
+    const created = await verifying.catch((error) => reject(String(error)))
     const challenge = signedChallenge(response.response.clientDataJSON)
-    const { credential, credentialDeviceType, credentialBackedUp } = registrationInfo
+    const { credential, credentialDeviceType, credentialBackedUp } = created
     return {
       challenge,
       values: {

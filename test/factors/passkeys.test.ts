@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
 import t, { type Test } from 'tap'
 import { claimsOf, PASSWORD, Person, type Service, startService } from '../helper.js'
@@ -206,6 +207,27 @@ t.test('a new passkey is accepted once, from the user who asked, for this origin
   for (let count = 4; count < 20; count += 1) await addPasskey(mina)
   t.match((await mina.post('/v1/me/passkeys/options')).json(), { code: 'too_many_factors' })
   t.match((await mina.post('/v1/me/totp')).json(), { code: 'too_many_factors' })
+})
+
+t.test('the attestation of a new passkey is not read, and its id must be that of its data', async (t) => {
+  const service = await start(t)
+  const mina = await service.signUp('mina')
+  const send = async (create: (options: Parameters<SoftwarePasskey['create']>[0]) => object) => {
+    const passkey = create((await mina.post('/v1/me/passkeys/options')).json())
+    return mina.post('/v1/me/passkeys', { passkey })
+  }
+  // The library builds a path through the certificates of these formats, and fetches their revocation lists.
+  for (const format of ['android-key', 'android-safetynet', 'apple', 'packed', 'tpm', 'fido-u2f']) {
+    const passkey = new SoftwarePasskey()
+    const made = await send((options) => passkey.createAttested(options, format))
+    t.equal(made.statusCode, 201, `${format}: ${made.payload}`)
+    t.equal((await logInWith(service, passkey)).statusCode, 200, format)
+  }
+  const long = Object.assign(new SoftwarePasskey(), { id: randomBytes(4_000) })
+  for (const id of [long.id, long.id.subarray(0, 16)].map((bytes) => bytes.toString('base64url'))) {
+    const made = await send((options) => ({ ...long.create(options), id, rawId: id }))
+    t.equal(made.statusCode, id.length > 2_048 ? 400 : 403, made.payload)
+  }
 })
 
 t.test('beside TOTP, a passkey works only for the log-in ticket and the step-up of its own user', async (t) => {

@@ -92,6 +92,16 @@ export class SoftwarePasskey {
     return this.#answer({ clientDataJSON, authenticatorData: text(data), signature, ...(userHandle && { userHandle }) })
   }
 
+  /** As `create`, with an attestation of this format, whose only certificate is none. */
+  createAttested(options: CreationOptions, format: string) {
+    const answer = this.create(options)
+    const rest = Buffer.from(answer.response.attestationObject, 'base64url').subarray(NO_ATTESTATION.length)
+    const name = Buffer.from(format)
+    const head = [hex('a363666d74'), Buffer.of(0x60 + name.length), name, hex('6761747453746d74a163783563814401020304')]
+    const attestationObject = text(Buffer.concat([...head, hex('68617574684461746159'), rest]))
+    return { ...answer, response: { ...answer.response, attestationObject } }
+  }
+
   #authenticatorData(flags: number, rpId = this.rpId): Buffer {
     const counter = Buffer.alloc(4)
     counter.writeUInt32BE(this.counter)
