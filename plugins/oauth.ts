@@ -56,7 +56,8 @@ export default plugin(
     /** Counts a failure in the metrics, the audit log and the rate limit of the network. */
     function refuse(error: unknown, request: FastifyRequest): never {
       if (!(error instanceof OAuthError) || error.error !== 'invalid_client') throw error
-      const named = (request.body as Presented['body'] | undefined)?.client_id ?? ''
+      const named = authentication.claimedBy(presentedBy(request)) ?? ''
+      // A made-up id is not recorded: it may be anything, such as a secret in the wrong field.
       const client = knownClients.find(named) === undefined ? '' : named
       clientRequests.publish({ client, request: 'refused' })
       const event = { type: 'client.refused', userId: null, ...(client && { reason: client }) } as const

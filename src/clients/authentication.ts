@@ -36,6 +36,12 @@ export class ClientAuthentication {
     return credentialsIn(authorization) !== undefined || Boolean(body.client_secret || body.client_assertion)
   }
 
+  /** The client_id that a request claims, not verified. */
+  claimedBy({ authorization, body }: Presented): string | undefined {
+    const { client_id: named, client_assertion: assertion } = body
+    return (assertion ? this.#assertions.claimedBy(assertion) : credentialsIn(authorization)?.id) ?? named
+  }
+
   /** The authenticated client of a request. @throws OAuthError invalid_client, invalid_request */
   async require(presented: Presented): Promise<OAuthClient> {
     const credentials = this.#read(presented)
@@ -54,14 +60,14 @@ export class ClientAuthentication {
     return this.require(presented)
   }
 
-  #read({ authorization, body }: Presented): Credentials | undefined {
+  #read(presented: Presented): Credentials | undefined {
+    const { authorization, body } = presented
     const { client_id: named, client_secret: secret, client_assertion: assertion } = body
     const basic = credentialsIn(authorization)
     if ([basic, secret, assertion].filter(Boolean).length > 1) {
       throw new OAuthError('invalid_request', 'The client must use only one authentication method.')
     }
-    const claimed = assertion ? this.#assertions.claimedBy(assertion) : basic?.id
-    const id = claimed ?? named
+    const id = this.claimedBy(presented)
     if (named && named !== id) throw new OAuthError('invalid_request', 'client_id does not match the credentials.')
     if (!id) return undefined
     if (basic) return { method: 'secret', ...basic }
