@@ -108,8 +108,8 @@ export class BrowserSessions {
   }
 
   /**
-   * Ends the previous session of the browser. Client sessions of the same user move to the new session; another user's
-   * client sessions end.
+   * Ends the previous session of the browser. Its client sessions of the same user move to the new session; those of
+   * another user end, and so do all if the previous session has expired.
    */
   async #replace(db: Db, { id, userId, former }: Replacement, client: Client): Promise<void> {
     if (former === undefined) return
@@ -121,7 +121,7 @@ export class BrowserSessions {
 function prepareStatements(database: Database, { MFA }: Config) {
   const { db, tables, now } = database
   const { sessions, users } = tables
-  const { sessionId, isLive, ofActiveUser } = sessionConditions(database, MFA)
+  const { sessionId, isLive, ofActiveUser, ofLiveParent } = sessionConditions(database, MFA)
   const isBrowser = eq(sessions.kind, 'browser')
   const isDue = sql`${sessions.lastUsedAt} < ${now} - ${TOUCHED_EVERY_MS}`
   const idle = sql`${now} + ${IDLE_MS}`
@@ -158,6 +158,7 @@ function prepareStatements(database: Database, { MFA }: Config) {
           eq(sessions.parentId, sql.placeholder('former')),
           eq(sessions.userId, sql.placeholder('userId')),
           isNull(sessions.revokedAt),
+          ofLiveParent,
         ),
       )
       .prepare('adopt_sessions'),

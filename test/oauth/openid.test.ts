@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { type Registration, withDefaults } from '../../src/clients/registration.js'
 import { IdTokenKeys } from '../../src/tokens/id-token-keys.js'
 import { claimsOf, type Service } from '../helper.js'
-import { answerOf, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, start } from './shop.js'
+import { answerOf, cookieOf, exchange, FORM, GOOD, ISSUER, logIn, OURS, start } from './shop.js'
 
 t.setTimeout(120_000)
 
@@ -217,6 +217,22 @@ t.test(
     t.equal((await refresh(service, outlives.json().refresh_token)).statusCode, 200)
   },
 )
+
+t.test('a log-in after a browser session has expired does not revive the refresh tokens of its clients', async (t) => {
+  const { service } = await startOpenId(t)
+  const { db, tables } = service.app.database
+  for (const [hasExpired, status] of [
+    [false, 200],
+    [true, 400],
+  ] as const) {
+    const cookie = cookieOf(await logIn(service, GOOD))
+    const { refresh_token: token } = await tokensOf(service, APP, cookie)
+    const idleExpiresAt = Date.now() - 1
+    if (hasExpired) await db.update(tables.sessions).set({ idleExpiresAt }).where(eq(tables.sessions.kind, 'browser'))
+    t.equal((await logIn(service, GOOD, {}, { ...OURS, cookie })).statusCode, 200)
+    t.equal((await refresh(service, token)).statusCode, status)
+  }
+})
 
 t.test('the twenty-first session of a user with one client ends the oldest', async (t) => {
   const { service } = await startOpenId(t)
