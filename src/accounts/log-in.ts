@@ -193,16 +193,20 @@ export class LogIn {
     }
     const attempt = { client, owner: user ?? choose(rows), name: key }
     const checked = await this.#checks.check(user, password, attempt, { second })
-    const userId = user?.id ?? null
+    const fail = (reason: string) => {
+      logins.publish({ result: 'failed' })
+      return this.#events.record({ type: 'login.failed', userId: user?.id ?? null, actorId: null, reason }, client)
+    }
     if (checked === undefined) {
       const wrong = user === undefined ? 'unknown_user' : user.isActive ? 'wrong_password' : 'disabled'
-      const reason = lacking === undefined ? wrong : LACKING[lacking]
-      logins.publish({ result: 'failed' })
-      await this.#events.record({ type: 'login.failed', userId, actorId: null, reason }, client)
+      await fail(lacking === undefined ? wrong : LACKING[lacking])
       throw new Problem('invalid_credentials')
     }
-    // The tutorials' endpoints, which compare exactly, have no error for an unconfirmed address.
-    if (checked.user.unprovenUntil !== null) throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
+    if (checked.user.unprovenUntil !== null) {
+      await fail('email_unverified')
+      // The tutorials' endpoints, which compare exactly, have no error for an unconfirmed address.
+      throw new Problem(mayBeMeant ? 'invalid_credentials' : 'email_unverified')
+    }
     return checked
   }
 

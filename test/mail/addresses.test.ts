@@ -53,6 +53,15 @@ t.test('where addresses must be confirmed, registering any address returns 202; 
     t.match(early.json(), { status: 403, code: 'email_unverified' }, JSON.stringify(who))
     t.match((await service.post('/v1/login', { ...who, password: NEXT })).json(), { code: 'invalid_credentials' })
   }
+  const { db, tables } = service.app.database
+  const isFailed = eq(tables.events.type, 'login.failed')
+  const failed = await db.select().from(tables.events).where(isFailed).orderBy(tables.events.id)
+  const reasons = ['email_unverified', 'wrong_password', 'email_unverified', 'wrong_password']
+  t.same(
+    failed.map(({ reason }) => reason),
+    reasons,
+    'the audit log has each of them',
+  )
   const { link, token } = await gifts(service, server)
   await scan(service, link)
   const [form] = formsOf((await open(service, link)).body)
