@@ -7,7 +7,10 @@ import type { IdTokens } from './id-tokens.js'
 import { flawOfInteraction, type Interaction, readInteraction } from './interaction.js'
 import { isChallenge } from './pkce.js'
 
-/** Parameters of RFC 9101. Refused, not ignored: ignoring them would drop the request that the client put in them. */
+/**
+ * Parameters that hold a whole request, with the errors that OpenID Connect Core 6.1 and 6.2 demand of a server without
+ * support. What a client puts in them replaces the other parameters (RFC 9101 section 6.3).
+ */
 const REFUSED = { request: 'request_not_supported', request_uri: 'request_uri_not_supported' } as const
 /** The longest `state` and `nonce`, in characters. */
 const STATE_LONGEST = 2_048

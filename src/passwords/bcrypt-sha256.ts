@@ -29,8 +29,8 @@ export function readBcryptSha256(stored: string): ForeignHash | undefined {
 }
 
 /**
- * Shortens any password to 44 characters without NUL. The key is the salt, so an attacker cannot try unsalted SHA-256
- * digests leaked from another system.
+ * Shortens any password to 44 characters of base64: bcrypt would ignore what follows a NUL or the 72nd byte. Keyed with
+ * the salt: unsalted digests that leaked from another system could be tried against bcrypt of a plain SHA-256 digest.
  */
 function keyedDigest(password: string, salt: string): string {
   return createHmac('sha256', salt).update(password).digest('base64')

@@ -1,7 +1,10 @@
 import { and, asc, eq, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database, Tables } from '../database/database.js'
 
-/** How long a key still verifies after it stopped signing: longer than the lifetime of any token. */
+/**
+ * How long a key still verifies after it stopped signing: longer than the lifetime of any token. That is at most one
+ * hour (ACCESS_TOKEN_TTL), and one day in `routes/compat`.
+ */
 export const OVERLAP_MS = 25 * 3_600_000
 
 /** A set of successive keys: the use of their signatures, and the algorithm (RFC 7518). */
@@ -14,7 +17,8 @@ export const ACCESS_KEYS = { use: 'access', alg: 'ES256' } as const satisfies Ke
 
 /**
  * The additional authenticated data under which a private key is encrypted. It includes the use, so that an attacker
- * who can write to the database cannot turn an id_token key into an access token key.
+ * who can write to the database cannot turn an id_token key into an access token key. For access tokens
+ * it is the kid alone, as it was before there was another use.
  */
 export function sealNameOf({ use, alg }: KeySet, kid: string): string {
   return use === 'access' ? kid : `${use} ${alg} ${kid}`

@@ -10,8 +10,9 @@ const STALLED_MS = 200
 const BATCH_LIMIT = 128
 
 /**
- * Commits with fsync. The WAL is flushed in order, so this also flushes all earlier commits. `pg_logical_emit_message`
- * writes to the WAL without a table: a transaction that writes nothing does not wait for a flush.
+ * Commits with fsync. A commit flushes the WAL up to its own record, which comes after those of all earlier commits of
+ * the connection. `pg_logical_emit_message` writes to the WAL without a table: a transaction that wrote nothing would
+ * not wait for a flush.
  */
 const FLUSH: Statement = {
   name: 'flush_commits',
