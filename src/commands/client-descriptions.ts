@@ -2,8 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { toClient } from '../api/client-schemas.js'
 import type { OAuthClient } from '../clients/oauth-clients.js'
 import { print, printableJson } from '../terminal.js'
-
-const ROWS_AT_ONCE = 500
+import { rowPages } from './row-pages.js'
 
 /** A client as text: one line per field, with its name in RFC 7591 and in the API. */
 export function describeClient(client: OAuthClient): string[] {
@@ -12,11 +11,8 @@ export function describeClient(client: OAuthClient): string[] {
 
 /** Prints all clients, in the order of their ids. */
 export async function printClients({ clients }: FastifyInstance, json = false): Promise<void> {
-  for (let last = ''; ; ) {
-    const some = await clients.list(ROWS_AT_ONCE, last)
-    print(...some.map((client) => (json ? printableJson(toClient(client)) : lineOf(client))))
-    if (some.length < ROWS_AT_ONCE) return
-    last = some.at(-1)?.id ?? last
+  for await (const page of rowPages<OAuthClient>((limit, last) => clients.list(limit, last?.id))) {
+    print(...page.map((client) => (json ? printableJson(toClient(client)) : lineOf(client))))
   }
 }
 

@@ -5,6 +5,7 @@ import { type Database, DatabaseError, type Db, sole, type Tables } from '../dat
 import { print, printError, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import { databaseAddressOf, databaseName, openForCommand } from './database-address.js'
+import { rowPages } from './row-pages.js'
 
 export const HELP = `Usage: latchkey copy --from <address> --to <address> [--json]
 
@@ -28,7 +29,6 @@ Exit codes: 0 copied; 1 not copied, with the reason, and the target is unchanged
 
 export const options = { from: { type: 'string' }, to: { type: 'string' }, json: { type: 'boolean' } } as const
 
-const ROWS_AT_ONCE = 500
 const PAIRS_SHOWN = 10
 const NOT_EMPTY =
   'Nothing was copied. Choose a new file or a new PostgreSQL database for --to, or delete the target first if nothing in it ' +
@@ -134,19 +134,17 @@ function primaryKeysOf(table: PgTable): { columns: PgColumn[] }[] {
 /** Resolves to the number of copied rows. */
 async function copyRows(from: Db, to: Db, table: TableCopy): Promise<number> {
   const columns = table.key.map(([, column]) => column)
-  let last: Record<string, unknown> | undefined
-  let copied = 0
-  for (;;) {
-    const rows = await from
+  const after = (count: number, last: Record<string, unknown> | undefined) =>
+    from
       .select()
       .from(table.from)
       .where(last && isAfter(table.key, last))
       .orderBy(...columns.map((column) => asc(column)))
-      .limit(ROWS_AT_ONCE)
-    if (rows.length === 0) break
-    await to.insert(table.to).values(rows)
-    copied += rows.length
-    last = rows.at(-1)
+      .limit(count)
+  let copied = 0
+  for await (const page of rowPages(after)) {
+    await to.insert(table.to).values(page)
+    copied += page.length
   }
   const [expected, found] = [await countRows(from, table.from), await countRows(to, table.to)]
   if (copied !== expected || found !== expected) {

@@ -5,8 +5,8 @@ import { isKept, matches, type User } from '../accounts/user-rows.js'
 import { toAccount } from '../api/account-schemas.js'
 import { CommandError } from '../command-error.js'
 import { print, printableJson } from '../terminal.js'
+import { rowPages } from './row-pages.js'
 
-const ROWS_AT_ONCE = 500
 const HEADER = '      id  role   status    names'
 
 /** The account with this user name, address or id. @throws CommandError if there is none, or more than one */
@@ -42,17 +42,15 @@ export async function printAccounts(
 ): Promise<void> {
   const { db, tables } = app.database
   if (process.stdout.isTTY && !json) print(HEADER)
-  for (let last = 0, left = limit; left > 0; ) {
-    const some = await db
+  const after = (count: number, last: User | undefined) =>
+    db
       .select()
       .from(tables.users)
-      .where(and(gt(tables.users.id, last), isKept(tables), search ? matches(tables, search) : undefined))
+      .where(and(gt(tables.users.id, last?.id ?? 0), isKept(tables), search ? matches(tables, search) : undefined))
       .orderBy(asc(tables.users.id))
-      .limit(Math.min(ROWS_AT_ONCE, left))
-    if (some.length === 0) return
-    last = some.at(-1)?.id ?? last
-    left -= some.length
-    print(...some.map((user) => (json ? printableJson(toAccount(user)) : line(user))))
+      .limit(count)
+  for await (const page of rowPages<User>(after, limit)) {
+    print(...page.map((user) => (json ? printableJson(toAccount(user)) : line(user))))
   }
 }
 
