@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
+import { changedFrom } from '../../src/accounts/profiles.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { hasPages } from '../../src/config/pages.js'
 import { Done, doneOn, errorView, viewOf } from '../../src/pages/account-page.js'
@@ -30,8 +31,12 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async (request, reply) => {
       const { name, locale } = request.body
       try {
-        const changes = { ...withNameKey(name || null), locale: locale || null }
-        await app.profiles.update(actorOf(request), changes)
+        const before = await app.accounts.get(request.user.userId)
+        const changes = changedFrom(before, { name: name || null, locale: locale || null })
+        await app.profiles.update(actorOf(request), {
+          ...changes,
+          ...(changes.name !== undefined && withNameKey(changes.name)),
+        })
       } catch (error) {
         return reply.page(profilePage({ name, locale }, errorView(error, ['name_rejected'], request)))
       }

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from '@sinclair/typebox'
 import { emailKey, usernameKey, withNameKey } from '../../src/accounts/names.js'
+import { changedFrom } from '../../src/accounts/profiles.js'
 import { NO_PENDING_EMAIL } from '../../src/accounts/user-rows.js'
 import { locale, toUser, User } from '../../src/api/account-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
@@ -23,7 +24,11 @@ const current_password = Type.String({
 const MeUpdate = Type.Object(
   {
     username: Type.Optional(
-      nullable({ minLength: 1, maxLength: 128, description: 'User name. A change requires `current_password`.' }),
+      nullable({
+        minLength: 1,
+        maxLength: NAME_MAX_LENGTH,
+        description: 'User name. A change requires `current_password`.',
+      }),
     ),
     email: Type.Optional(
       nullable({
@@ -108,7 +113,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request) => {
       const { user, body } = request
-      const { current_password: password, pending_email: pending, ...changes } = body
+      const { current_password: password, pending_email: pending, ...wanted } = body
+      const before = await app.accounts.find(user.userId)
+      if (before === undefined) throw new Problem('invalid_token')
+      const changes = changedFrom(before, wanted)
       const isRenamed = changes.username !== undefined || changes.email !== undefined
       if (isRenamed || password !== undefined) await app.stepUp.confirm(user, password, clientOf(request))
       const updated = await app.profiles.update(actorOf(request), {

@@ -100,6 +100,15 @@ export class Profiles {
   }
 }
 
+/**
+ * The values that differ from those of the account. Forms send back what they read, and the names of imports and
+ * tutorials need not follow the rules for new names.
+ */
+export function changedFrom<Wanted extends Partial<Profile>>(before: User, wanted: Wanted): Partial<Wanted> {
+  const entries = Object.entries(wanted).filter(([name, value]) => value !== before[name as keyof Profile])
+  return Object.fromEntries(entries) as Partial<Wanted>
+}
+
 /** The same changes, with the address as pending. */
 function pending({ email = null, emailKey = null, ...others }: Partial<Profile>): Partial<Profile & Pending> {
   return { ...others, pendingEmail: email, pendingEmailKey: emailKey }

@@ -30,9 +30,32 @@ t.test('the display name is changed without the password, and cleared with null'
   t.match((await joon.get('/v1/me')).json(), { username: 'joon', name: null })
 })
 
+t.test('values that are sent back as they were read change nothing and need no password', async (t) => {
+  const { service, mina } = await twoPeople(t)
+  const { db, tables } = service.app.database
+  const imported = {
+    username: 'Mina Kim',
+    usernameKey: 'mina kim',
+    email: 'no-at',
+    emailKey: 'no-at',
+    name: 'a\u202eb',
+  }
+  await db.update(tables.users).set(imported).where(eq(tables.users.id, mina.id))
+  const { username, email, name, locale, updated_at } = (await mina.get('/v1/me')).json()
+  const back = await mina.patch('/v1/me', { username, email, name, locale })
+  t.match(back.json(), { username, email, name, updated_at })
+  const changed = await mina.patch('/v1/me', { username, email, name, locale: 'ko' })
+  t.match(changed.json(), { username, email, name, locale: 'ko' })
+  t.match((await mina.patch('/v1/me', { username: 'mina kim' })).json(), { errors: [{ path: '/current_password' }] })
+  const renamed = await mina.patch('/v1/me', { username: 'Mina Lee', current_password: PASSWORD })
+  t.match(renamed.json(), { status: 400, code: 'username_rejected' }, 'a new name follows the rules')
+  const wrong = await mina.patch('/v1/me', { username, current_password: WRONG })
+  t.match(wrong.json(), { status: 403, code: 'wrong_password' })
+})
+
 t.test('the user name and the e-mail address need the current password', async (t) => {
   const { service, mina } = await twoPeople(t)
-  for (const change of [{ username: 'mina2' }, { email: 'mina@example.com' }, { username: null }, { email: null }]) {
+  for (const change of [{ username: 'mina2' }, { email: 'mina@example.com' }, { username: null }]) {
     const name = JSON.stringify(change)
     const without = await mina.patch('/v1/me', { ...change, name: 'Mina' })
     t.match(without.json(), { status: 400, code: 'validation_failed', errors: [{ path: '/current_password' }] }, name)

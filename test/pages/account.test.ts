@@ -138,6 +138,10 @@ t.test('people change their name, their language, their address and their passwo
   t.match((await mina.open('/account/profile?done=1')).body, /role="status"/)
   t.equal((await mina.send('/account/profile', { name: 'left \u202e right', locale: '' })).statusCode, 400)
   t.match(await service.app.accounts.get(person.id), { name })
+  const { db, tables } = service.app.database
+  const imported = { name: 'left \u202e right' }
+  await db.update(tables.users).set(imported).where(eq(tables.users.id, person.id))
+  t.equal((await mina.send('/account/profile', { ...imported, locale: 'en' })).statusCode, 303, 'the name stays')
   await mina.send('/account/profile', { name: '', locale: '' })
   t.match(await service.app.accounts.get(person.id), { name: null, locale: null })
 
