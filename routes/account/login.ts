@@ -20,7 +20,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     config: { public: true, page: true, rateLimit: 'network' },
     schema: { querystring: LogInQuery },
     handler: async (request, reply) => {
-      const { to, again, lost } = request.query
+      const { to, again, lost, cookieless } = request.query
       const session = await app.browserSessions.find(request.headers.cookie, clientOf(request))
       if (session !== undefined && again === undefined) {
         return reply.redirect(`${path}${to}`, 303)
@@ -32,6 +32,7 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
         username,
         question: app.passkeyLogIn.offer(),
         isLost: lost !== undefined,
+        isCookieless: cookieless !== undefined,
       }
       return reply.page(logInPage(form, pageLanguage(request)))
     },

@@ -14,6 +14,8 @@ export const LogInQuery = Type.Object({
   again: Type.Optional(Type.Literal('1')),
   /** Tells a user who was logged out meanwhile that the form was not processed. */
   lost: Type.Optional(Type.Literal('1')),
+  /** Tells a user whose browser sent no cookie that the log-in needs one. */
+  cookieless: Type.Optional(Type.Literal('1')),
   /** The token of an operator's link, which allows the user to add the first second factor. */
   enroll: Type.Optional(Type.String({ maxLength: 128 })),
 })

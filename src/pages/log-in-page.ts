@@ -10,6 +10,7 @@ export const FACTOR_CODE_MAX_LENGTH = 32
 
 type Text =
   | 'lost'
+  | 'cookieless'
   | 'title'
   | 'goesOn'
   | 'username'
@@ -27,6 +28,8 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
     title: 'Log in',
     goesOn: 'You go on to',
     lost: 'What you sent was not saved, because this browser had to log in again. Log in, and send it once more.',
+    cookieless:
+      'You are not logged in. If you logged in just now, this browser did not keep the cookie: allow cookies for this site.',
     username: 'User name or e-mail address',
     password: 'Password',
     shared: 'This is not my device: keep me logged in for 12 hours at most',
@@ -47,6 +50,8 @@ const TEXTS: Translated<Record<Text | FactorText | PasskeyText, string>> = {
   ko: {
     title: '로그인',
     lost: '다시 로그인해야 해서, 보낸 내용이 저장되지 않았습니다. 로그인한 뒤 다시 보내 주세요.',
+    cookieless:
+      '로그인되어 있지 않습니다. 방금 로그인했다면 브라우저가 쿠키를 저장하지 않은 것입니다. 이 사이트의 쿠키를 허용해 주세요.',
     goesOn: '로그인하면 다음으로 이동합니다:',
     username: '사용자 이름 또는 이메일 주소',
     password: '비밀번호',
@@ -91,6 +96,8 @@ interface FirstStep extends Form {
   username?: string | undefined
   /** Whether the user sent a form after the session had ended. */
   isLost?: boolean
+  /** Whether the browser may keep no cookies. */
+  isCookieless?: boolean
 }
 
 interface SecondStep {
@@ -101,7 +108,17 @@ interface SecondStep {
 
 /** The log-in form. */
 export function logInPage(
-  { action, client, username, isShared = false, isLost = false, question, waysOut, error }: FirstStep,
+  {
+    action,
+    client,
+    username,
+    isShared = false,
+    isLost = false,
+    isCookieless = false,
+    question,
+    waysOut,
+    error,
+  }: FirstStep,
   locale: Locale,
 ): Page {
   const text = TEXTS[locale]
@@ -114,7 +131,7 @@ export function logInPage(
   return {
     title: text.title,
     ...(isAgain && { status: 400 }),
-    body: html`${complaint(error ?? (isLost ? text.lost : undefined))}
+    body: html`${complaint(error ?? (isLost ? text.lost : isCookieless ? text.cookieless : undefined))}
 ${destination(client, text)}
 <form method="post" action="${action}">
 ${field({

@@ -11,12 +11,20 @@ const ACCOUNT_PATH = new RegExp(ACCOUNT_PATH_PATTERN)
  * except on /account, whose only form logs out.
  */
 export function logInPath(
-  { url, method }: Pick<FastifyRequest, 'url' | 'method'>,
+  { url, method, headers }: Pick<FastifyRequest, 'url' | 'method' | 'headers'>,
   path: string,
   { again = false } = {},
 ): string {
   const page = pathOf(url)
   const to = ACCOUNT_PATH.test(page) ? page : '/account'
   const isLost = method === 'POST' && to !== '/account'
-  return `${path}/account/login?${new URLSearchParams({ to, ...(again && { again: '1' }), ...(isLost && { lost: '1' }) })}`
+  // One of our pages led here, such as the log-in, and the browser has no cookie: perhaps it keeps none.
+  const isCookieless = method === 'GET' && headers.cookie === undefined && headers['sec-fetch-site'] === 'same-origin'
+  const query = {
+    to,
+    ...(again && { again: '1' }),
+    ...(isLost && { lost: '1' }),
+    ...(isCookieless && { cookieless: '1' }),
+  }
+  return `${path}/account/login?${new URLSearchParams(query)}`
 }

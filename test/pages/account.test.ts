@@ -53,6 +53,9 @@ t.test('the pages of an account require its browser session; other requests lead
       t.notMatch(refused.body, /mina/)
     }
   }
+  const cookieless = await service.app.inject({ url: '/account', headers: { 'sec-fetch-site': 'same-origin' } })
+  t.equal(cookieless.headers.location, '/account/login?to=%2Faccount&cookieless=1', 'after a log-in, for example')
+  t.match((await service.app.inject(String(cookieless.headers.location))).body, /role="alert">[^<]*allow cookies/)
   const long = await service.app.inject(`/account/sessions?done=1&x=${'a'.repeat(1_000)}`)
   const back = await service.app.inject(String(long.headers.location))
   t.match([back.statusCode, back.body], [200, 'action="/account/login?to=%2Faccount%2Fsessions"'], 'without the query')
