@@ -33,6 +33,8 @@ const PAIRS_SHOWN = 10
 const NOT_EMPTY =
   'Nothing was copied. Choose a new file or a new PostgreSQL database for --to, or delete the target first if nothing in it ' +
   'is needed: a service that only started on it has made its keys there.'
+/** A count of many rows takes long, and meanwhile the other database waits. */
+const STATEMENT_LIMIT_MS = 10 * 60_000
 
 /** A table to copy. Rows are copied in the order of its key. */
 interface TableCopy {
@@ -88,8 +90,8 @@ async function copy(source: Database, target: Database): Promise<Record<string, 
       for (const { name } of tables.filter(({ isNumbered }) => isNumbered)) {
         await target.setLastId(to, name, await source.lastId(from, name))
       }
-    })
-  })
+    }, STATEMENT_LIMIT_MS)
+  }, STATEMENT_LIMIT_MS)
   return copied
 }
 

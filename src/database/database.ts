@@ -56,11 +56,12 @@ export interface Database {
   prepareRecorded<Row extends object>(name: string, change: Change<Row>, record: ChangeRecord<Row>): Prepared<Row>
   /**
    * Runs `work` in a long transaction on its own connection. `work` may await other things. Long transactions of all
-   * processes run one at a time. For `latchkey import` and `copy`: on SQLite all other writers wait.
+   * processes run one at a time. For `latchkey import` and `copy`: on SQLite all other writers wait. `limitMs`: how long a
+   * statement, or the time between two, may take on a server; by default as long as in a request.
    */
-  longTransaction<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
-  /** Runs `work` on a read-only snapshot, on its own connection. */
-  snapshot<Result>(work: (db: Db) => Promise<Result>): Promise<Result>
+  longTransaction<Result>(work: (db: Db) => Promise<Result>, limitMs?: number): Promise<Result>
+  /** Runs `work` on a read-only snapshot, on its own connection. `limitMs` as for `longTransaction`. */
+  snapshot<Result>(work: (db: Db) => Promise<Result>, limitMs?: number): Promise<Result>
   /** The last id that a table has assigned, even if the row was deleted. */
   lastId(db: Db, table: string): Promise<number>
   /** Sets the last id of a table. The next row gets a higher id. */

@@ -9,13 +9,15 @@ import { UsageError } from '../../src/usage-error.js'
 import { addTotp, ticketOf } from '../factors/people.js'
 import { type Service, startService } from '../helper.js'
 import { call } from '../support/calls.js'
-import { freshDatabase, migratedDatabase, temporaryFolder } from '../support/databases.js'
-import { bearer } from '../support/replica.js'
+import { freshDatabase, migratedDatabase, onServer, POSTGRES_ONLY, temporaryFolder } from '../support/databases.js'
+import { bearer, until } from '../support/replica.js'
 import { openFile } from '../support/sqlite.js'
 
 t.setTimeout(120_000)
 
 const SECRET_KEY = 'k0uJ9q3mXv7Rb2Zt5Lw8Yp4Ns6Hd1Gf-of-tests'
+const LONG_TRANSACTION_LOCK = 0x4c4b455a
+const LONGER_THAN_A_REQUEST_S = 4
 
 t.test('accounts, sessions, keys and rows survive a copy to another database and back', async (t) => {
   const sqlite = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
@@ -92,6 +94,22 @@ t.test('a copy of more rows than are read at once keeps every row with its owner
   )
   t.equal((await joon.get('/v1/todos/1')).statusCode, 404)
   t.equal((await joon.get('/v1/todos/2')).statusCode, 200)
+})
+
+t.test('a copy to PostgreSQL may take longer than a request may', { skip: POSTGRES_ONLY }, async (t) => {
+  const sqlite = `sqlite:${join(await temporaryFolder(t), 'latchkey.db')}`
+  const mina = await (await startService(t, { DATABASE_URL: sqlite, SECRET_KEY })).signUp('mina')
+  const { DATABASE_URL: target } = await freshDatabase(t)
+  const lock = onServer(
+    target,
+    `select pg_advisory_lock(${LONG_TRANSACTION_LOCK}), pg_sleep(${LONGER_THAN_A_REQUEST_S})`,
+  )
+  const isHeld = async () => (await onServer(target, "select from pg_locks where locktype = 'advisory'")).length > 0
+  await until(isHeld)
+  await copy(sqlite, `${target}?idle_in_transaction_session_timeout=1`)
+  await lock
+  const second = await startService(t, { DATABASE_URL: target, SECRET_KEY })
+  t.equal((await second.logIn('mina')).id, mina.id)
 })
 
 t.test('a copy that is not possible is rejected, and nothing is changed', async (t) => {

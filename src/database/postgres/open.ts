@@ -46,7 +46,7 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
     forUpdateSkipLocked: sql`for update skip locked`,
     transaction: withEffects((work) => timed(statements, () => pool.transaction((runner) => work(drizzleOn(runner))))),
     prepareRecorded: recordedOn(db),
-    longTransaction: (work) =>
+    longTransaction: (work, limitMs) =>
       pool.transaction(
         async (runner) => {
           await runner.query({ text: `select pg_advisory_xact_lock(${LONG_TRANSACTION_LOCK})` })
@@ -55,12 +55,13 @@ export async function openPostgres(url: string, options: OpenOptions): Promise<D
           await runner.query({ text: `select pg_advisory_xact_lock(${NAMES_LOCK})` })
           return work(drizzleOn(runner))
         },
-        { tries: 1 },
+        { tries: 1, limitMs },
       ),
-    snapshot: (work) =>
+    snapshot: (work, limitMs) =>
       pool.transaction((runner) => work(drizzleOn(runner)), {
         begin: 'begin isolation level repeatable read read only',
         tries: 1,
+        limitMs,
       }),
     async lastId(db, table) {
       const sequence = sql`pg_sequence_last_value(pg_get_serial_sequence(${table}, 'id')::regclass)`

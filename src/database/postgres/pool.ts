@@ -105,20 +105,25 @@ export class Pool implements Runner {
 
   /**
    * Runs `work` in a transaction on its own connection. A failed statement fails the transaction. Serialization errors
-   * and deadlocks are retried, so `work` must only run statements, unless `tries` is 1.
+   * and deadlocks are retried, so `work` must only run statements, unless `tries` is 1. `limitMs` replaces the limits of
+   * a request for each statement, and for the time between two.
    */
   transaction<Result>(
     work: (runner: Runner) => Promise<Result>,
-    { begin = BEGIN, tries = TRIES } = {},
+    { begin = BEGIN, tries = TRIES, limitMs }: { begin?: string; tries?: number; limitMs?: number | undefined } = {},
   ): Promise<Result> {
-    return repeated(tries, () => this.#transact(work, begin))
+    return repeated(tries, () => this.#transact(work, begin, limitMs))
   }
 
-  async #transact<Result>(work: (runner: Runner) => Promise<Result>, begin: string): Promise<Result> {
-    const connection = new Checkout(await this.#connect(), this.#probe)
+  async #transact<Result>(
+    work: (runner: Runner) => Promise<Result>,
+    begin: string,
+    limitMs: number | undefined,
+  ): Promise<Result> {
+    const connection = new Checkout(await this.#connect(), this.#probe, limitMs)
     const runner = new TransactionRunner(connection)
     try {
-      await connection.query({ text: begin })
+      await connection.query({ text: limitMs === undefined ? begin : `${begin}; ${limitedTo(limitMs)}` })
       const result = await work(runner)
       // PostgreSQL answers the commit of a failed transaction with ROLLBACK, without an error.
       runner.assertSound()
@@ -158,16 +163,18 @@ class Checkout implements Runner {
   isBroken = false
   readonly #client: pg.PoolClient
   readonly #probe: Probe
+  readonly #limitMs: number | undefined
 
-  constructor(client: pg.PoolClient, probe: Probe) {
+  constructor(client: pg.PoolClient, probe: Probe, limitMs?: number) {
     this.#client = client
     this.#probe = probe
+    this.#limitMs = limitMs
   }
 
   async query(statement: Statement, params: unknown[] = []): Promise<pg.QueryResult> {
     assertText(params)
     try {
-      const query = { ...statement, types: NUMBERS } as pg.QueryConfig
+      const query = { ...statement, types: NUMBERS, query_timeout: this.#limitMs } as pg.QueryConfig
       if (!this.#probe.keepsPrepared) delete query.name
       return await this.#client.query(query, params)
     } catch (error) {
@@ -181,6 +188,10 @@ class Checkout implements Runner {
   release(): void {
     this.#client.release(this.isBroken)
   }
+}
+
+function limitedTo(ms: number): string {
+  return `set local statement_timeout = ${ms}; set local idle_in_transaction_session_timeout = ${ms}`
 }
 
 /** Retries work that PostgreSQL rolled back because of a serialization error or a deadlock. */
