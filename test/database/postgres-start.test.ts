@@ -1,9 +1,12 @@
 // On PostgreSQL alone: how the service starts on PostgreSQL.
 
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { DatabaseError } from '../../src/database/database.js'
 import { openDatabase } from '../../src/database/open.js'
-import { startService } from '../helper.js'
+import { startService, temporaryFolder } from '../helper.js'
 import { latchkey } from '../support/child.js'
 import { createDatabase, onServer, POSTGRES_ONLY, postgresSettings, SERVER_URL } from '../support/databases.js'
 import { freePort } from '../support/postgres-server.js'
@@ -82,6 +85,39 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
       /^(?!.*secret).*schema, which has no effect.*search_path/,
     )
     await refuses(t, 'postgres://one.test/x?target_session_attrs=primary', /target_session_attrs, which has no effect/)
+    await refuses(
+      t,
+      'postgres://one.test/x?sslmode=verify_full',
+      /sslmode=verify_full: sslmode is one of .*verify-full/,
+    )
+    await refuses(t, 'postgres://one.test/x?ssl=false', /ssl=false: ssl is one of true, 1, 0/)
+    await refuses(t, 'postgres://lea:secret@/x', /^(?!.*secret).*is not an address/)
+  })
+
+  t.test('a missing password and a server without TLS are reported at once, without a retry', async (t) => {
+    const open = (url: string) => openDatabase(url, { migrate: true, onNotice: (notice) => t.fail(notice) })
+    await t.rejects(open(`${await database(t)}?sslmode=verify-full`), { message: /does not support SSL/ })
+    const port = await startScramServer(t)
+    const message = /asks for a password, and its address has none/
+    await t.rejects(open(`postgres://lea@127.0.0.1:${port}/x`), { constructor: DatabaseError, message })
+  })
+
+  t.test('a server is reached through its socket, also if the socket is not there yet', async (t) => {
+    const url = new URL(await database(t))
+    const folder = await temporaryFolder(t)
+    const { username, password, pathname } = url
+    const starting = startService(t, {
+      ...postgresSettings(`postgres://${username}:${password}@${pathname}?host=${folder}&port=${url.port}`),
+    })
+    await sleep(300)
+    const socket = createServer((client) => {
+      const server = connect(Number(url.port), url.hostname)
+      client.on('error', () => server.destroy()).pipe(server)
+      server.on('error', () => client.destroy()).pipe(client)
+    })
+    t.teardown(() => socket.close())
+    socket.listen(join(folder, `.s.PGSQL.${url.port}`))
+    t.equal((await (await starting).get('/readyz')).statusCode, 200)
   })
 
   t.test('if the server is unreachable, the cause is reported at once and again when the start fails', async (t) => {
@@ -121,4 +157,22 @@ async function assertEnds(t: Test, settings: Record<string, string>, reason: Reg
   t.equal(await service.exit, 1)
   t.match(service.stderr, reason)
   t.notMatch(service.stderr, /\n\s+at |ERR_IPC|You may have forgotten/)
+}
+
+/** A server that asks for a password by SCRAM, and gets no further. Resolves to its port. */
+async function startScramServer(t: Test): Promise<number> {
+  const authentication = (kind: number, text: string) => {
+    const head = Buffer.from([0x52, 0, 0, 0, 8 + text.length, 0, 0, 0, kind])
+    return Buffer.concat([head, Buffer.from(text)])
+  }
+  const server = createServer((client) => {
+    client.once('data', () => {
+      client.write(authentication(10, 'SCRAM-SHA-256\0\0'))
+      client.once('data', () => client.write(authentication(11, 'r=1,s=AA==,i=1')))
+    })
+  })
+  t.teardown(() => server.close())
+  const port = await freePort()
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return port
 }

@@ -29,6 +29,11 @@ const NAMES_LOCK = 0x4c4b454e
  */
 const ANOTHERS_TABLE = new Set(['42P07', '42703'])
 
+/** Errors of the driver, which have no code. */
+const PERMANENT = /^SASL|does not support SSL/
+/** What the driver says if the server asks for a password and the address has none. */
+const NO_PASSWORD = /client password must be a (non-empty )?string/
+
 /** Opens the PostgreSQL database at `url`. @throws DatabaseError */
 export async function openPostgres(url: string, options: OpenOptions): Promise<Database> {
   assertPostgresUrl(url, options.addressName ?? ADDRESS_NAME)
@@ -138,8 +143,8 @@ async function connectWithRetries(
 
 /** Whether a retry may succeed. A wrong certificate, password or database name is permanent. */
 function isTemporary(error: unknown): boolean {
-  const { code = '' } = error as { code?: string }
-  if (/^(ERR_TLS|ENOENT)|CERT|SIGNATURE/.test(code)) return false
+  const { code = '', syscall, message } = error as NodeJS.ErrnoException
+  if (/^ERR_TLS|CERT|SIGNATURE/.test(code) || syscall === 'open' || PERMANENT.test(message)) return false
   return !(error instanceof pg.DatabaseError) || /^(08|53|57P03)/.test(error.code ?? '')
 }
 
@@ -154,6 +159,8 @@ function asDatabaseError(error: unknown, url: string): DatabaseError {
   const place = url.replace(/\/\/.*@/, '//').replace(/\?.*$/s, '')
   const { message, code = '' } = error as { message: string; code?: string }
   const advice = ANOTHERS_TABLE.has(code) ? '. Give Latchkey a database or a schema of its own.' : ''
-  const reason = `${message || code}${advice}`
+  const reason = NO_PASSWORD.test(message)
+    ? 'it asks for a password, and its address has none: postgres://user:password@host/database'
+    : `${message || code}${advice}`
   return new DatabaseError(`The database ${place} cannot be used: ${reason}`, { cause: error })
 }

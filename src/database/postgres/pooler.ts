@@ -67,8 +67,14 @@ async function connect(url: string, limits: Probe['limits']): Promise<Client> {
   const client = new Client({ connectionString: url, ...CONNECTION, ...limits })
   // Without a listener, a connection closed by the server would crash this process. Its statement fails anyway.
   client.on('error', () => {})
-  await client.connect()
-  return client
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    // The driver leaves the socket open, which would keep the process alive.
+    client.stream.destroy()
+    throw error
+  }
 }
 
 /**
