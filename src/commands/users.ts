@@ -200,7 +200,7 @@ function assertUsage(values: Values, action: string, operands: (string | undefin
     const misplaced = action === other ? undefined : names.find((name) => values[name])
     if (misplaced !== undefined) throw new UsageError(`--${misplaced} is an option of latchkey users ${other}`)
   }
-  if (action === 'create' && values.username === undefined && values.email === undefined) {
+  if (action === 'create' && !values.username && !values.email) {
     throw new UsageError('missing option --username or --email')
   }
   VALUE_OF[action]?.(operands[1])

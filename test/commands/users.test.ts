@@ -67,6 +67,7 @@ t.test('a rejected users command prints the reason, exits with 1 or 64, and chan
     { args: [...create, '--username', 'MINA', '--admin'], input: PASSWORD, code: 1, says: /user name is taken/ },
     { args: [...create, '--email', 'x'], input: PASSWORD, code: 1, says: /not an e-mail address/ },
     { args: create, input: PASSWORD, code: 64, says: /missing option --username or --email/ },
+    { args: [...create, '--username', '', '--email='], input: PASSWORD, code: 64, says: /missing option --username/ },
     { args: [...create, '--admin', '--name', 'Joon'], input: PASSWORD, code: 64, says: /--username or --email/ },
     { args: [...create, '--username', 'joon', '--password', 'x'], input: PASSWORD, code: 64, says: /--password/ },
     {
