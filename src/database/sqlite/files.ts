@@ -12,6 +12,7 @@ export function reasonOf(error: unknown, file: string): string {
 }
 
 function obstacleTo(file: string): string | undefined {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) return 'it is a folder: name a file in it'
   for (const path of [dirname(file), file, `${file}-wal`, `${file}-shm`]) {
     try {
       accessSync(path, constants.R_OK | constants.W_OK)
