@@ -52,7 +52,7 @@ export async function run({ from, to, json }: { from?: string; to?: string; json
   const [fromUrl, toUrl] = [databaseAddressOf('--from', from), databaseAddressOf('--to', to)]
   const source = await openForCommand(fromUrl, { migrate: false, addressName: '--from' })
   try {
-    const target = await openForCommand(toUrl, { migrate: true, addressName: '--to' })
+    const target = await openForCommand(toUrl, { migrate: 'new', addressName: '--to' })
     try {
       const rows = await copy(source, target)
       if (json) {

@@ -76,8 +76,11 @@ export interface Database {
 }
 
 export interface OpenOptions {
-  /** Whether to apply pending migrations. Without them, a database that needs some is refused. */
-  migrate: boolean
+  /**
+   * Whether to apply pending migrations; `new`: only to a database without any. Otherwise a database that needs some is
+   * refused.
+   */
+  migrate: boolean | 'new'
   /** The setting or option that holds the address, for messages. */
   addressName?: string
   /** How many connections to a server there may be. */
@@ -92,6 +95,11 @@ export interface OpenOptions {
 
 /** The setting that holds the address of the database, unless `addressName` says otherwise. */
 export const ADDRESS_NAME = 'DATABASE_URL'
+
+/** Whether a database to which `applied` migrations were applied may be migrated. */
+export function mayMigrate({ migrate }: OpenOptions, applied: number): boolean {
+  return migrate === 'new' ? applied === 0 : migrate
+}
 
 /** A database that cannot be used as it is. The message says why and what to do. */
 export class DatabaseError extends Error {}

@@ -5,6 +5,7 @@ import t from 'tap'
 import { withDefaults } from '../../src/clients/registration.js'
 import { run } from '../../src/commands/copy.js'
 import { DatabaseError } from '../../src/database/database.js'
+import { openDatabase } from '../../src/database/open.js'
 import { UsageError } from '../../src/usage-error.js'
 import { addTotp, ticketOf } from '../factors/people.js'
 import { type Service, startService } from '../helper.js'
@@ -140,6 +141,19 @@ t.test('a copy that is not possible is rejected, and nothing is changed', async 
     }
   }
   t.equal((await service.logIn('mina')).login.user.username, 'mina')
+})
+
+t.test('a copy to an older installation is rejected, and does not migrate it', async (t) => {
+  const service = await startService(t)
+  const file = join(await temporaryFolder(t), 'latchkey.db')
+  await (await openDatabase(`sqlite:${file}`, { migrate: true })).close()
+  const older = await openFile(t, file)
+  older.exec('delete from migrations where name > (select min(name) from migrations)')
+  await t.rejects(copy(service.app.config.DATABASE_URL, `sqlite:${file}`), {
+    constructor: DatabaseError,
+    message: /older than this version of Latchkey/,
+  })
+  t.same(older.prepare('select count(*) as count from migrations').all(), [{ count: 1 }])
 })
 
 t.test('a migrated database can be copied to after commands that only read, which make no keys', async (t) => {

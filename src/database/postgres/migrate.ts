@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { DatabaseError, type OpenOptions } from '../database.js'
+import { DatabaseError, mayMigrate, type OpenOptions } from '../database.js'
 import { pendingMigrations, readMigrations } from '../migrations.js'
 
 /** The advisory lock of migrations: "LKEY". */
@@ -35,7 +35,7 @@ function isLocked(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code === '55P03'
 }
 
-async function migrateOnce(client: pg.Client, { migrate: isAllowed }: OpenOptions): Promise<boolean> {
+async function migrateOnce(client: pg.Client, options: OpenOptions): Promise<boolean> {
   await client.query('begin')
   try {
     await client.query(`set local lock_timeout = ${MIGRATION_TIMEOUT_MS}`)
@@ -43,7 +43,7 @@ async function migrateOnce(client: pg.Client, { migrate: isAllowed }: OpenOption
     await client.query(`set local lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`)
     const applied = await appliedMigrations(client)
     const pending = pendingMigrations(readMigrations('pg'), applied ?? [])
-    if (pending.length > 0 && !isAllowed) {
+    if (pending.length > 0 && !mayMigrate(options, applied?.length ?? 0)) {
       const what =
         applied === undefined ? 'it contains no Latchkey installation' : 'it is older than this version of Latchkey'
       throw new DatabaseError(`${what}: run latchkey migrate.`)

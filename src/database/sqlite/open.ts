@@ -11,6 +11,7 @@ import {
   type Database,
   DatabaseError,
   type Db,
+  mayMigrate,
   type OpenOptions,
   type Tables,
   withEffects,
@@ -205,7 +206,7 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
     )
     const applied = connection.prepare('select name, hash from migrations order by name').all()
     const pending = pendingMigrations(readMigrations('sqlite'), applied as { name: string; hash: string }[])
-    if (pending.length > 0 && !options.migrate) {
+    if (pending.length > 0 && !mayMigrate(options, applied.length)) {
       throw new DatabaseError(`The database ${file} is older than this version of Latchkey: run latchkey migrate.`)
     }
     for (const { name, hash, statements } of pending) {
