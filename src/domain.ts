@@ -8,6 +8,7 @@ import mail from '../plugins/mail.js'
 import oneTimeTokens from '../plugins/one-time-tokens.js'
 import sessions from '../plugins/sessions.js'
 import type { Config } from './config/config.js'
+import { printError } from './terminal.js'
 import { COMMAND_TIMEOUTS, type Timeouts } from './timeouts.js'
 
 /** The services below the HTTP layer, which requests and commands share. */
@@ -26,7 +27,7 @@ declare module 'fastify' {
 /** The services that a command needs (by default all), without the HTTP layer, whose start takes longer than the command. */
 export async function openDomain(config: Config, parts = domain): Promise<FastifyInstance> {
   // No plugin timeout, as in the service: databases and hashes have time limits and errors of their own.
-  const app = Fastify({ pluginTimeout: 0 })
+  const app = Fastify({ pluginTimeout: 0, logger: { level: 'warn', stream: { write: printMessage } } })
   app.decorate('config', config)
   app.decorate('timeouts', COMMAND_TIMEOUTS)
   try {
@@ -36,4 +37,9 @@ export async function openDomain(config: Config, parts = domain): Promise<Fastif
     await app.close()
     throw error
   }
+}
+
+/** For example, that the server does not answer yet and what the command waits for. */
+function printMessage(line: string): void {
+  printError(`latchkey: ${JSON.parse(line).msg}`)
 }

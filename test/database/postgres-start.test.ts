@@ -133,6 +133,19 @@ t.test('starting on PostgreSQL', { skip: POSTGRES_ONLY }, async (t) => {
     t.match(notices[0], /ECONNREFUSED.*trying again for up to 1 s/)
   })
 
+  t.test('while the server is unreachable, a command says that it waits', async (t) => {
+    const DATABASE_URL = `postgres://127.0.0.1:${await freePort()}/x`
+    const settings = { ...postgresSettings(DATABASE_URL), PUBLIC_URL: 'http://latchkey.test' }
+    for (const args of [
+      ['users', 'list'],
+      ['users', 'disable', 'mina'],
+      ['keys', 'list'],
+    ]) {
+      const command = await latchkey(t, args, { settings })
+      await command.says(/^latchkey: .*ECONNREFUSED.*; trying again for up to 30 s\.$/m)
+    }
+  })
+
   t.test('a failed start prints the cause in one line, and the process ends', async (t) => {
     const url = await database(t)
     await (await startService(t, postgresSettings(url))).app.close()
