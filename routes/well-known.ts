@@ -11,6 +11,9 @@ import { hasPages } from '../src/config/pages.js'
 import { publicPath } from '../src/config/public-url.js'
 import { ALGORITHM } from '../src/tokens/signing-keys.js'
 
+/** The methods by which a client proves who it is. */
+const PROVEN_METHODS = AUTH_METHODS.filter((method) => method !== 'none')
+
 const JwkSet = Type.Object(
   {
     keys: Type.Array(
@@ -113,7 +116,7 @@ const AuthorizationServerMetadata = Type.Object(
 /** The endpoints of this issuer, and how clients authenticate at them. */
 function endpointsOf(issuer: string) {
   const methods = ['token', 'introspection', 'revocation'].map((endpoint) => [
-    [`${endpoint}_endpoint_auth_methods_supported`, AUTH_METHODS],
+    [`${endpoint}_endpoint_auth_methods_supported`, endpoint === 'introspection' ? PROVEN_METHODS : AUTH_METHODS],
     [`${endpoint}_endpoint_auth_signing_alg_values_supported`, ASSERTION_ALGORITHMS],
   ])
   return {

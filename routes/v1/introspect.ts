@@ -6,7 +6,10 @@ import { answerOAuthError, clientFields, oauthErrors, parseForm } from '../../sr
 import { noContent, ref } from '../../src/api/schemas.js'
 import { clientOf } from '../../src/audit/requester.js'
 import { endOfTick } from '../../src/event-loop.js'
+import { OAuthError } from '../../src/oauth-error.js'
 import { clientRequests } from '../../src/telemetry/channels.js'
+
+const NEEDS_PROOF = 'Introspection needs a client with a secret or a key; this client is public.'
 
 const TokenForm = Type.Object(
   {
@@ -77,6 +80,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     },
     handler: async (request): Promise<Static<typeof IntrospectionAnswer>> => {
       const client = await app.oauth.requireClient(request)
+      // Everybody knows the client_id of a public client (RFC 7662 section 2.1).
+      if (client.authMethod === 'none') throw new OAuthError('invalid_client', NEEDS_PROOF, { status: 401 })
       clientRequests.publish({ client: client.id, request: 'introspection' })
       const token = await app.introspection.inspect(client, request.body.token)
       await endOfTick()

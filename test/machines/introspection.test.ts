@@ -86,6 +86,10 @@ t.test('introspection and revocation need an authenticated client', async (t) =>
     t.match([twice.statusCode, twice.json()], [400, { error: 'invalid_request' }])
   }
   t.equal((await ask(service, billing, token)).json().active, true)
+  const redirect_uris = ['https://app.example/callback']
+  await registerClient(service, 'open', { token_endpoint_auth_method: 'none', redirect_uris })
+  const open = await postForm(service, '/v1/introspect', { client_id: 'open', token })
+  t.match([open.statusCode, open.json()], [401, { error: 'invalid_client' }], 'a public client')
 })
 
 t.test('a client revokes its own token, here at once and in other processes with the next poll', async (t) => {

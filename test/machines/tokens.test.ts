@@ -258,7 +258,7 @@ t.test('the metadata document of the server lists its endpoints, grants and meth
     revocation_endpoint: `${ISSUER}/v1/revoke`,
     grant_types_supported: ['password', 'client_credentials', 'refresh_token'],
     token_endpoint_auth_methods_supported: methods,
-    introspection_endpoint_auth_methods_supported: methods,
+    introspection_endpoint_auth_methods_supported: methods.slice(0, 3),
     revocation_endpoint_auth_methods_supported: methods,
     token_endpoint_auth_signing_alg_values_supported: ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'],
   })
