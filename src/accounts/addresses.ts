@@ -63,18 +63,30 @@ export class Addresses {
   }
 
   /**
-   * "This was not me": drops the pending address, and deletes an account that was never confirmed.
+   * "This was not me": takes the pending or unconfirmed address from the account, and deletes an account that was never
+   * confirmed. The only name of an account stays as a pending address: an account without any name would be deleted.
    * @throws as `find`
    */
   decline(grant: Grant, client: Client): Promise<void> {
     const { database, access, events } = this.#dependencies
     const { users } = database.tables
+    const { target } = grant.row
     return database.transaction(async (db) => {
-      const { id, unprovenUntil } = await this.#use(db, grant)
-      if (unprovenUntil !== null) {
+      const before = await this.#use(db, grant)
+      const { id, usernameKey, emailKey, pendingEmailKey } = before
+      const isUnconfirmed = emailKey === target && before.emailVerifiedAt === null
+      if (!isUnconfirmed && pendingEmailKey !== target) throw new Problem('invalid_one_time_token')
+      if (before.unprovenUntil !== null) {
         await db.delete(users).where(eq(users.id, id))
         await access.end(db, { userId: id, extent: 'everything' })
-      } else await db.update(users).set(NO_PENDING_EMAIL).where(eq(users.id, id))
+      } else {
+        const isOnlyName = [usernameKey, emailKey, pendingEmailKey].every((key) => key === null || key === target)
+        const kept = { pendingEmail: before.email ?? before.pendingEmail, pendingEmailKey: target }
+        const pending = isOnlyName ? kept : pendingEmailKey === target && NO_PENDING_EMAIL
+        const changes = { ...(isUnconfirmed && { email: null, emailKey: null }), ...pending }
+        await db.update(users).set(changes).where(eq(users.id, id))
+        await access.end(db, { userId: id, extent: 'log-ins' })
+      }
       await events.record({ type: 'email.declined', userId: id, actorId: null }, client, db)
     })
   }

@@ -295,6 +295,31 @@ t.test('requesting an address in use does not reveal that, and a recipient can d
   t.ok(server.received.length - before <= 5)
 })
 
+t.test('a recipient who refuses an unconfirmed address takes it from the account', async (t) => {
+  const { server, service } = await start(t, 'optional')
+  const refuse = async (link: string) => {
+    const [, form] = formsOf((await open(service, link)).body)
+    return submit(service, form?.action ?? '', { ...form?.fields, sure: 'yes' })
+  }
+  for (const username of ['squatter', undefined]) {
+    const squatter = new Person(
+      service,
+      (await signUp(service, { ...(username && { username }), email: ADDRESS })).json(),
+    )
+    const { link } = await gifts(service, server)
+    t.match((await refuse(link)).body, /The account does not have it/)
+    t.match((await squatter.get('/v1/me')).json(), { email: null, pending_email: username ? null : ADDRESS })
+    const login = await service.post('/v1/login', { email: ADDRESS, password: PASSWORD })
+    t.match(login.json(), { code: 'invalid_credentials' })
+    if (username !== undefined) continue
+    await service.post('/v1/email-verification', { email: ADDRESS })
+    await refuse((await gifts(service, server)).link)
+    t.equal((await squatter.get('/v1/me')).statusCode, 200, 'an account without another name is not deleted')
+  }
+  const owner = await register(service, 'nara')
+  t.match((await owner.get('/v1/me')).json(), { email: ADDRESS, pending_email: null }, 'the address is free')
+})
+
 t.test('an invited person chooses a password and a name, on the page or through the API', async (t) => {
   const { server, service } = await start(t, 'off')
   const boss = await signUpAdmin(service, 'boss')
