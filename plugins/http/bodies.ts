@@ -26,7 +26,10 @@ export default plugin(
     app.removeAllContentTypeParsers()
     app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
       if (bytes.length === 0) return done(null, undefined)
-      if (!isUtf8(bytes)) return done(new Problem('malformed_body', { detail: 'The body is not UTF-8 text.' }))
+      if (!isUtf8(bytes))
+        return done(
+          new Problem('malformed_body', { detail: 'The body is not UTF-8 text. Send it without compression.' }),
+        )
       const body = bytes.toString()
       parseJson(request, body, (error, value) => (error ? done(malformed(body, error)) : done(null, value)))
     })

@@ -102,7 +102,9 @@ function toOAuthError(error: Error, request: FastifyRequest): OAuthError {
 
 /** The format has no `errors`, so the description lists them; and this endpoint takes forms instead of JSON. */
 function descriptionOf({ code, message, errors = [] }: Problem): string {
-  if (code === 'unsupported_media_type') return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
+  const isBodyMissing = errors.some(({ path }) => path === '')
+  if (code === 'unsupported_media_type' || isBodyMissing)
+    return 'Send the body with Content-Type: application/x-www-form-urlencoded.'
   if (code !== 'validation_failed') return message
-  return `${errors.map(({ path, message }) => `The ${path.slice(1) || 'body'} ${message}`).join('. ')}.`
+  return `${errors.map(({ path, message }) => `The ${path.slice(1)} ${message}`).join('. ')}.`
 }

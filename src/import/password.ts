@@ -22,7 +22,7 @@ export interface StoredHash {
 export type Password =
   | StoredHash
   | { kind: 'plaintext'; plaintext: string }
-  | { kind: 'none'; reason: 'empty' | 'unusable' | 'looks like a hash' | 'unknown' }
+  | { kind: 'none'; reason: 'empty' | 'unusable' | 'looks like a hash' | 'unknown' | 'unstorable' }
 
 /** Values that mark an account without a password, in Django, crypt(3), shadow files, Moodle and hand-made tables. */
 const MARKERS =
@@ -90,7 +90,9 @@ export function readPassword(stored: string | null, plaintext: Plaintext): Passw
   if ([MARKERS, MARKED, ...MORE_MARKERS].some((form) => form.test(text))) return { kind: 'none', reason: 'unusable' }
   const isHashlike = looksLikeHash(text)
   const isTaken = plaintext === 'all' || (plaintext === 'obvious' && !isHashlike)
-  if (isTaken && isPasswordText(stored)) return { kind: 'plaintext', plaintext: stored }
+  if (isTaken) {
+    return isPasswordText(stored) ? { kind: 'plaintext', plaintext: stored } : { kind: 'none', reason: 'unstorable' }
+  }
   if (plaintext === 'none' && UNUSABLE.test(text)) return { kind: 'none', reason: 'unusable' }
   return { kind: 'none', reason: isHashlike ? 'looks like a hash' : 'unknown' }
 }

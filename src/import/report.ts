@@ -13,6 +13,7 @@ const WITHOUT_PASSWORD: Record<string, string> = {
   empty: 'empty',
   unusable: 'marked as unusable in the source',
   unknown: 'not a supported hash; if these are plain passwords, add --plaintext',
+  unstorable: 'a plain password that is too long or is no text',
   'looks like a hash': 'that look like an unsupported hash, and are not imported as passwords:',
   'asks for too much': 'a hash that needs more time or memory than a log-in may use',
 }

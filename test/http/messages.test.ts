@@ -221,7 +221,7 @@ t.test('the token endpoint says what is wrong, in the characters that RFC 6749 a
     ['grant_type=password&grant_type=password', 'A parameter is repeated.'],
     [`grant_type=password&username=${'x'.repeat(321)}&password=x`, 'The username must have at most 320 characters.'],
     ['username=mina', 'The grant_type is required.'],
-    ['', 'The body must be an object.'],
+    ['', 'Send the body with Content-Type: application/x-www-form-urlencoded.'],
     ['grant_type=password&username=mina', 'The parameter password is missing.'],
   ]
   for (const [payload, description] of cases) {

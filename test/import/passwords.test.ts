@@ -104,6 +104,14 @@ t.test('--plaintext-all imports a text that looks like a hash as a password, but
   t.equal((await tryPassword(service, 'cat', 'NULL')).statusCode, 401)
 })
 
+t.test('a plain password that cannot be stored is reported as such', async (t) => {
+  const { run, folder } = await installation(t)
+  await writeFile(join(folder, 'people.csv'), `username,password\nann,${'long '.repeat(300)}\n`)
+  const { stdout } = await run(['import', 'people.csv', '--plaintext'])
+  t.match(stdout, / 1 {2}a plain password that is too long or is no text\n/)
+  t.notMatch(stdout, 'add --plaintext')
+})
+
 t.test('without --plaintext-all, a hash of an unknown format is no password', (t) => {
   for (const text of [
     ...HASHLIKE,
