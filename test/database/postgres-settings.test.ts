@@ -81,6 +81,23 @@ t.test('settings of the PostgreSQL database', { skip: POSTGRES_ONLY }, async (t)
     })
   })
 
+  t.test(
+    'where the role may open fewer connections than POOL_SIZE, requests wait for those that there are',
+    async (t) => {
+      const url = new URL(await odd(t, {}))
+      const name = url.pathname.slice(1)
+      await onServer(SERVER_URL ?? '', `create role ${name} login password 'limited' connection limit 5`)
+      await onServer(SERVER_URL ?? '', `alter database ${name} owner to ${name}`)
+      url.username = name
+      url.password = 'limited'
+      const service = await startService(t, { ...postgresSettings(url.href), POOL_SIZE: '10' })
+      const mina = await service.signUp('mina')
+      const names = Array.from({ length: 20 }, (_, index) => `Mina ${index}`)
+      const answers = await Promise.all(names.map((name) => mina.patch('/v1/me', { name })))
+      t.same(new Set(answers.map(({ statusCode }) => statusCode)), new Set([200]))
+    },
+  )
+
   t.test('a stronger synchronous_commit is kept', async (t) => {
     const database = await openDatabase(await odd(t, { synchronous_commit: 'remote_apply' }), { migrate: true })
     t.teardown(() => database.close())

@@ -39,3 +39,8 @@ export function isUnavailable(error: unknown): boolean {
   const problem = asProblem(error)
   return problem instanceof Problem && problem.code === 'database_unavailable' && !isConflict(error)
 }
+
+/** Whether the server, the database or the role has reached its limit of connections. */
+export function isFull(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '53300'
+}

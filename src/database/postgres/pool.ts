@@ -4,7 +4,7 @@ import { Problem } from '../../problems.js'
 import { statements, timed } from '../../telemetry/channels.js'
 import { assertText } from '../database.js'
 import { Client } from './client.js'
-import { asProblem, isConflict, isUnavailable } from './errors.js'
+import { asProblem, isConflict, isFull, isUnavailable } from './errors.js'
 import { Pipeline } from './pipeline.js'
 import { ANSWER_TIMEOUT_MS, isLostStatement, type Probe } from './pooler.js'
 import { NUMBERS, type Statement } from './prepared-query.js'
@@ -18,6 +18,8 @@ const IDLE_CONNECTION_MS = 60_000
  */
 const WAITING_LIMIT = 1_000
 const CLOSE_TIMEOUT_MS = 2_000
+/** How long no further connection is tried after the server has refused one. */
+const FULL_FOR_MS = 10_000
 /**
  * Sets the isolation level per transaction: a transaction pooler may hand over a connection with the settings of
  * another client.
@@ -42,6 +44,8 @@ export interface Runner {
 export class Pool implements Runner {
   readonly #pool: pg.Pool
   readonly #pipeline: Pipeline
+  readonly #max: number
+  #growth: NodeJS.Timeout | undefined
   readonly #probe: Probe
 
   constructor(url: string, size: number, probe: Probe) {
@@ -54,11 +58,11 @@ export class Pool implements Runner {
       application_name: 'latchkey',
     }
     this.#pipeline = new Pipeline(connection, probe.isDirect ? size : 0, probe.client)
-    const max = size - this.#pipeline.size
+    this.#max = size - this.#pipeline.size
     this.#pool = new pg.Pool({
       ...connection,
       Client,
-      max,
+      max: this.#max,
       query_timeout: ANSWER_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_CONNECTION_MS,
       onConnect: applySettings,
@@ -123,7 +127,8 @@ export class Pool implements Runner {
     const connection = new Checkout(await this.#connect(), this.#probe, limitMs)
     const runner = new TransactionRunner(connection)
     try {
-      await connection.query({ text: limitMs === undefined ? begin : `${begin}; ${limitedTo(limitMs)}` })
+      const limits = `set local statement_timeout = ${limitMs}; set local idle_in_transaction_session_timeout = ${limitMs}`
+      await connection.query({ text: limitMs === undefined ? begin : `${begin}; ${limits}` })
       const result = await work(runner)
       // PostgreSQL answers the commit of a failed transaction with ROLLBACK, without an error.
       runner.assertSound()
@@ -153,8 +158,19 @@ export class Pool implements Runner {
     try {
       return await this.#pool.connect()
     } catch (cause) {
-      throw new Problem('database_unavailable', { cause })
+      if (!isFull(cause) || this.#pool.totalCount === 0) throw new Problem('database_unavailable', { cause })
     }
+    this.#shrink()
+    return this.#connect()
+  }
+
+  /** The server accepts no further connection: for a while, statements wait for those that there are. */
+  #shrink(): void {
+    this.#pool.options.max = this.#pool.totalCount
+    clearTimeout(this.#growth)
+    this.#growth = setTimeout(() => {
+      this.#pool.options.max = this.#max
+    }, FULL_FOR_MS).unref()
   }
 }
 
@@ -188,10 +204,6 @@ class Checkout implements Runner {
   release(): void {
     this.#client.release(this.isBroken)
   }
-}
-
-function limitedTo(ms: number): string {
-  return `set local statement_timeout = ${ms}; set local idle_in_transaction_session_timeout = ${ms}`
 }
 
 /** Retries work that PostgreSQL rolled back because of a serialization error or a deadlock. */
