@@ -84,8 +84,7 @@ const challenge = {
 
 /** The headers that a response with this code always has. */
 function headersOf(code: ProblemCode, status: number): Record<string, TSchema> | undefined {
-  const { headers = {} }: { headers?: object } = PROBLEMS[code]
-  if ('www-authenticate' in headers) return challenge
+  if ('www-authenticate' in new PublicProblem(code).headers) return challenge
   return status === 429 || status === 503 ? retryAfter : undefined
 }
 
