@@ -3,7 +3,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { withNameKey } from '../../src/accounts/names.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, pageOf, ref } from '../../src/api/schemas.js'
-import { milliseconds, timestamp } from '../../src/api/times.js'
+import { milliseconds, timestamp, timestampOrNull } from '../../src/api/times.js'
 import { actorOf } from '../../src/audit/actors.js'
 import { clientOf } from '../../src/audit/requester.js'
 import type { ApiKeyRow } from '../../src/clients/api-key-lists.js'
@@ -161,6 +161,6 @@ function toApiKey(row: ApiKeyRow): Static<typeof ApiKey> {
     scope: row.scope,
     created_at: timestamp(row.createdAt),
     expires_at: timestamp(row.expiresAt),
-    last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
+    last_used_at: timestampOrNull(row.lastUsedAt),
   }
 }

@@ -9,7 +9,7 @@ import {
 } from '../../src/api/factor-schemas.js'
 import { problemAnswer, problems } from '../../src/api/problem-schemas.js'
 import { createdAt, noContent, nullable, oneOf, ref } from '../../src/api/schemas.js'
-import { timestamp } from '../../src/api/times.js'
+import { timestamp, timestampOrNull } from '../../src/api/times.js'
 import { actorOf } from '../../src/audit/actors.js'
 import type { Factor as FactorRow } from '../../src/factors/factors.js'
 import { qrCode } from '../../src/factors/qr-codes.js'
@@ -222,6 +222,6 @@ function toFactor(row: FactorRow): Static<typeof Factor> {
     type: row.kind,
     name: row.name,
     created_at: timestamp(row.createdAt),
-    last_used_at: row.lastUsedAt === null ? null : timestamp(row.lastUsedAt),
+    last_used_at: timestampOrNull(row.lastUsedAt),
   }
 }

@@ -20,7 +20,7 @@ import {
   rowId,
   updatedAt,
 } from '../../src/api/schemas.js'
-import { milliseconds, timestamp } from '../../src/api/times.js'
+import { milliseconds, timestamp, timestampOrNull } from '../../src/api/times.js'
 import { publicPath } from '../../src/config/public-url.js'
 import { type Database, sole, type Tables } from '../../src/database/database.js'
 import { Problem } from '../../src/problems.js'
@@ -246,7 +246,7 @@ function toTodo(row: Omit<Row, 'userId' | 'version'>): Static<typeof Todo> {
     title: row.title,
     description: row.description,
     done: row.done,
-    due_at: row.dueAt === null ? null : timestamp(row.dueAt),
+    due_at: timestampOrNull(row.dueAt),
     created_at: timestamp(row.createdAt),
     updated_at: timestamp(row.updatedAt),
   }

@@ -10,7 +10,7 @@ import { toUser } from './account-schemas.js'
 import { arrayChunks, type Pages } from './array-stream.js'
 import type { AccountExport } from './export-schemas.js'
 import { withRoomFor } from './row-gate.js'
-import { timestamp } from './times.js'
+import { timestamp, timestampOrNull } from './times.js'
 
 /** How many rows are read at once, of up to 40 kB each. */
 const ROWS_AT_ONCE = 50
@@ -231,8 +231,4 @@ function toTutorial({ id, name, description, ...row }: Row<'tutorials'>): Docume
 
 function timesOf({ createdAt, updatedAt }: { createdAt: number; updatedAt: number }) {
   return { created_at: timestamp(createdAt), updated_at: timestamp(updatedAt) }
-}
-
-function timestampOrNull(time: number | null): string | null {
-  return time === null ? null : timestamp(time)
 }

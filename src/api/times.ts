@@ -22,6 +22,11 @@ export function timestamp(milliseconds: number): string {
   return `${dateOf(day)}${hours}:${minutes}:${seconds}.${THREE_DIGITS[time % 1_000]}Z`
 }
 
+/** The same, for a time that may be missing. */
+export function timestampOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : timestamp(milliseconds)
+}
+
 function dateOf(day: number): string {
   let date = dates.get(day)
   if (date === undefined) {

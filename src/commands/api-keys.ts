@@ -1,4 +1,4 @@
-import { timestamp } from '../api/times.js'
+import { timestamp, timestampOrNull } from '../api/times.js'
 import { type ApiKeyRow, prepareKeyList } from '../clients/api-key-lists.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
@@ -60,7 +60,7 @@ export async function run({ all, json = false }: Values, [action, who, id, extra
 }
 
 function asJson({ id, name, scope, createdAt, expiresAt, lastUsedAt }: ApiKeyRow): object {
-  const last_used_at = lastUsedAt && timestamp(lastUsedAt)
+  const last_used_at = timestampOrNull(lastUsedAt)
   return { id, name, scope, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt), last_used_at }
 }
 

@@ -1,4 +1,4 @@
-import { timestamp } from '../api/times.js'
+import { timestamp, timestampOrNull } from '../api/times.js'
 import { CommandError } from '../command-error.js'
 import { type Config, loadConfig } from '../config/config.js'
 import { print, printableJson, printJson } from '../terminal.js'
@@ -133,7 +133,7 @@ function whenOldSecretsMayGo(end: number): string {
 }
 
 function asJson({ kid, use, alg, signsFrom, retiresAt, opens, isOfFirstSecret }: KeyState): object {
-  const times = { signs_from: timestamp(signsFrom), retires_at: retiresAt && timestamp(retiresAt) }
+  const times = { signs_from: timestamp(signsFrom), retires_at: timestampOrNull(retiresAt) }
   return { kid, use, alg, ...times, opens, first_secret: isOfFirstSecret }
 }
 
