@@ -12,10 +12,12 @@ import {
   AuthorizationError,
   type AuthorizationRequest,
   answerAddress,
+  isLogInNeeded,
+  isOther,
   type Query,
   readAuthorizationRequest,
 } from '../src/oauth/authorization-request.js'
-import { afterLogIn, needsLogIn } from '../src/oauth/interaction.js'
+import { afterLogIn } from '../src/oauth/interaction.js'
 import { consentPage } from '../src/pages/consent-page.js'
 import { enrolledPage } from '../src/pages/enrollment-page.js'
 import { flowOf, waysOutOf } from '../src/pages/flow.js'
@@ -164,18 +166,6 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
     }
     return reply.page(consentPage(page, locale), locale)
-  }
-
-  function isLogInNeeded(authorization: AuthorizationRequest, session: BrowserSession): boolean {
-    return isOther(authorization, session) || needsLogIn(authorization.interaction, session.authTime)
-  }
-
-  /**
-   * Whether the client requires another user: the client must not get a code then (OpenID Connect Core, section
-   * 3.1.2.2).
-   */
-  function isOther({ subject }: AuthorizationRequest, { userId }: BrowserSession): boolean {
-    return subject !== undefined && subject !== String(userId)
   }
 
   function isConsentNeeded(

@@ -3,8 +3,9 @@ import type { OAuthClient } from '../clients/oauth-clients.js'
 import { isRegisteredUri } from '../clients/redirect-uris.js'
 import { wordsOf } from '../clients/scopes.js'
 import { Problem } from '../problems.js'
+import type { BrowserSession } from '../sessions/browser-sessions.js'
 import type { IdTokens } from './id-tokens.js'
-import { flawOfInteraction, type Interaction, readInteraction } from './interaction.js'
+import { flawOfInteraction, type Interaction, needsLogIn, readInteraction } from './interaction.js'
 import { isChallenge } from './pkce.js'
 
 /**
@@ -114,6 +115,16 @@ export async function readAuthorizationRequest(
     ...{ client, redirectUri, resource, challenge, state, nonce, subject: named?.sub },
     ...{ scope: grantedScope(parameters.scope ?? '', client), interaction: readInteraction(parameters) },
   }
+}
+
+/** Whether the user of the session must log in, or log in again. */
+export function isLogInNeeded(authorization: AuthorizationRequest, session: BrowserSession): boolean {
+  return isOther(authorization, session) || needsLogIn(authorization.interaction, session.authTime)
+}
+
+/** Whether the client requires another user: it must not get a code then (OpenID Connect Core, section 3.1.2.2). */
+export function isOther({ subject }: AuthorizationRequest, { userId }: BrowserSession): boolean {
+  return subject !== undefined && subject !== String(userId)
 }
 
 /** A query without the parameters that have no value: they count as omitted (RFC 6749 section 3.1). */
