@@ -90,7 +90,16 @@ export default plugin(
       new Registration({ config, database, passwords, rules, events, notices, signUpCheck: new SignUpCheck(config) }),
     )
     const enrollments = new Enrollments({
-      ...{ config, database, accounts, factors, passkeys, factorChecks, secondFactors, oneTimeTokens, events, notices },
+      config,
+      database,
+      accounts,
+      factors,
+      passkeys,
+      factorChecks,
+      secondFactors,
+      oneTimeTokens,
+      events,
+      notices,
       tickets: new EnrollmentTickets(secret),
     })
     app.decorate('enrollments', enrollments)

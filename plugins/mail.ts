@@ -30,7 +30,11 @@ export default plugin(
 
     const composer = new MailComposer({ database, config, outbox, templates, tokens })
     const delivery = new MailDelivery({
-      ...{ database, outbox, composer, events, log },
+      database,
+      outbox,
+      composer,
+      events,
+      log,
       openTransport: () => openTransport(config),
     })
     app.decorate('mail', { outbox, delivery })

@@ -161,9 +161,13 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     otherAccount.set('prompt', isAlwaysAsked ? 'select_account consent' : 'select_account')
     const page = {
       // Unless the user has just logged in, the form's address keeps `max_age`: the answer may come hours later.
-      ...{ action: `${path}${query}`, client: client.name },
+      action: `${path}${query}`,
+      client: client.name,
       otherAccount: subject === undefined ? `${path}?${otherAccount}` : undefined,
-      ...{ redirectUri, words: wordsOf(scope), user: await nameOf(session), sessionId: session.id },
+      redirectUri,
+      words: wordsOf(scope),
+      user: await nameOf(session),
+      sessionId: session.id,
     }
     return reply.page(consentPage(page, locale), locale)
   }
@@ -196,11 +200,17 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     const { client, scope, resource, redirectUri, challenge, state, nonce } = authorization
     const { id: parentId, userId, authVersion, amr, authTime } = session
     const code = app.authorizationCodes.make({
-      ...{ clientId: client.id, scope, redirectUri },
+      clientId: client.id,
+      scope,
+      redirectUri,
       ...(challenge !== undefined && { challenge }),
       ...(resource !== undefined && { resource }),
       ...(nonce !== undefined && { nonce }),
-      ...{ parentId, userId, authVersion, amr, authTime },
+      parentId,
+      userId,
+      authVersion,
+      amr,
+      authTime,
     })
     return answerAddress(redirectUri, { code, state, iss: issuer })
   }

@@ -30,7 +30,8 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
   if (!hasPages(config)) return
   const needsEmail = config.EMAIL_VERIFICATION === 'required'
   const pageOf = (flow: string) => ({
-    ...{ action: `${publicPath(config)}/account/register${flow}`, logIn: logInAddress(config, flow) },
+    action: `${publicPath(config)}/account/register${flow}`,
+    logIn: logInAddress(config, flow),
     needsEmail,
   })
   await takeForms(app)

@@ -52,7 +52,10 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
     handler: async ({ user }) => {
       const consents = await app.consents.list(user.userId)
       const items = consents.map(({ id, name, scope, grantedAt }) => ({
-        ...{ client_id: id, client_name: name, scope, granted_at: timestamp(grantedAt) },
+        client_id: id,
+        client_name: name,
+        scope,
+        granted_at: timestamp(grantedAt),
       }))
       return { items, next_cursor: null }
     },

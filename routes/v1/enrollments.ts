@@ -90,8 +90,16 @@ const EnrolledLogin = Type.Object(
 )
 
 const SCHEMAS = [
-  ...[EnrollmentTicket, EnrollmentConfirmation, ConfirmedEnrollment, EnrollmentTotp, EnrollmentCode],
-  ...[EnrollmentPasskey, EnrolledLogin, TotpSecret, CreatedPasskey, PasskeyCreationOptions],
+  EnrollmentTicket,
+  EnrollmentConfirmation,
+  ConfirmedEnrollment,
+  EnrollmentTotp,
+  EnrollmentCode,
+  EnrollmentPasskey,
+  EnrolledLogin,
+  TotpSecret,
+  CreatedPasskey,
+  PasskeyCreationOptions,
 ]
 const IN_A_LOG_IN = 'Applies to an account that has no second factor but needs one (setting MFA).'
 
@@ -219,10 +227,9 @@ const routes: FastifyPluginAsyncTypebox = async (app) => {
       },
     },
     handler: async (request) => {
-      const { ticket, passkey } = request.body
+      const { ticket, passkey: response, ...named } = request.body
       const client = clientOf(request)
-      const made = { name: nameIn(request.body), response: passkey }
-      return logIn(await app.enrollments.completeWithPasskey(ticket, made, client), client)
+      return logIn(await app.enrollments.completeWithPasskey(ticket, { name: nameIn(named), response }, client), client)
     },
   })
 

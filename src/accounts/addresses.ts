@@ -134,7 +134,10 @@ export class Addresses {
     const [loser] = await db
       .update(users)
       .set({
-        ...{ email: null, emailKey: null, pendingEmail: users.email, pendingEmailKey: emailKey },
+        email: null,
+        emailKey: null,
+        pendingEmail: users.email,
+        pendingEmailKey: emailKey,
         updatedAt: database.now,
       })
       .where(and(isOthers, isUnproven))
@@ -154,7 +157,10 @@ export class Addresses {
       await db
         .update(users)
         .set({
-          ...{ ...address, ...NO_PENDING_EMAIL, emailVerifiedAt: now, unprovenUntil: null },
+          ...address,
+          ...NO_PENDING_EMAIL,
+          emailVerifiedAt: now,
+          unprovenUntil: null,
           updatedAt: now,
         })
         .where(eq(users.id, userId))

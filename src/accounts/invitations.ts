@@ -79,8 +79,11 @@ export class Invitations {
         await db
           .update(users)
           .set({
-            ...{ ...names, passwordHash, ...(isMailed && { emailVerifiedAt: database.now }) },
-            ...{ authVersion: sql`${users.authVersion} + 1`, updatedAt: database.now },
+            ...names,
+            passwordHash,
+            ...(isMailed && { emailVerifiedAt: database.now }),
+            authVersion: sql`${users.authVersion} + 1`,
+            updatedAt: database.now,
           })
           .where(eq(users.id, before.id))
           .returning(),

@@ -83,8 +83,13 @@ export class OneTimeTokens {
     const { oneTimeTokens: table } = tables
     const since = createdAt ?? now
     const values = {
-      ...{ ...wanted, id: randomBytes(16).toString('base64url'), target, tries: 0, createdBy },
-      ...{ createdAt: since, expiresAt: sql`${since} + cast(${LIFETIMES_MS[wanted.purpose]} as bigint)` },
+      ...wanted,
+      id: randomBytes(16).toString('base64url'),
+      target,
+      tries: 0,
+      createdBy,
+      createdAt: since,
+      expiresAt: sql`${since} + cast(${LIFETIMES_MS[wanted.purpose]} as bigint)`,
     }
     const isOver = lt(table.expiresAt, now)
     const [row] = await db
@@ -145,11 +150,10 @@ export class OneTimeTokens {
   async giveBack({ row, shown }: Grant): Promise<void> {
     if ('token' in shown) return
     const { oneTimeTokens: table } = this.#database.tables
-    const isTaken = and(eq(table.id, row.id), gt(table.tries, 0))
     await this.#database.db
       .update(table)
       .set({ tries: sql`${table.tries} - 1` })
-      .where(isTaken)
+      .where(and(eq(table.id, row.id), gt(table.tries, 0)))
   }
 
   /** Deletes the tokens of a user, or those of some purposes. Resolves to whether there were any. */
@@ -222,16 +226,12 @@ export class OneTimeTokens {
         .from(maker)
         .where(and(eq(maker.id, table.createdBy), eq(maker.role, 'admin'), eq(maker.isActive, true))),
     )
+    const isMakerAllowed = or(isNull(table.createdBy), and(ne(owner.role, 'admin'), isFromAdmin))
     const isAllowed = exists(
       db
         .select({ id: owner.id })
         .from(owner)
-        .where(
-          and(
-            ...[eq(owner.id, table.userId), eq(owner.isActive, true)],
-            or(isNull(table.createdBy), and(ne(owner.role, 'admin'), isFromAdmin)),
-          ),
-        ),
+        .where(and(eq(owner.id, table.userId), eq(owner.isActive, true), isMakerAllowed)),
     )
     return and(gt(table.expiresAt, now), isAllowed)
   }

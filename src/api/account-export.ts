@@ -77,8 +77,13 @@ async function sessionsOf({ database, db, userId, sessionId }: Reading): Promise
     // As in the list of sessions: the exact time of the last refresh would tell a thief when to replay the token.
     const usedAt = row.id === sessionId ? Date.now() : row.lastUsedAt
     return {
-      ...{ id: row.id, kind: row.kind, client_id: row.clientId, scope: row.scope },
-      ...{ ip: row.ip, user_agent: row.userAgent, amr: row.amr },
+      id: row.id,
+      kind: row.kind,
+      client_id: row.clientId,
+      scope: row.scope,
+      ip: row.ip,
+      user_agent: row.userAgent,
+      amr: row.amr,
       created_at: timestamp(row.createdAt),
       last_used_at: timestamp(Math.max(row.createdAt, usedAt - (usedAt % MINUTE_MS))),
       expires_at: timestamp(Math.min(row.idleExpiresAt, row.expiresAt)),
@@ -95,8 +100,12 @@ async function factorsOf({ database, db, userId }: Reading): Promise<Document['f
     .where(eq(factors.userId, userId))
     .orderBy(asc(factors.createdAt), asc(factors.id))
   return rows.map(({ id, kind, name, createdAt, confirmedAt, lastUsedAt }) => ({
-    ...{ id, type: kind, name, created_at: timestamp(createdAt) },
-    ...{ confirmed_at: timestampOrNull(confirmedAt), last_used_at: timestampOrNull(lastUsedAt) },
+    id,
+    type: kind,
+    name,
+    created_at: timestamp(createdAt),
+    confirmed_at: timestampOrNull(confirmedAt),
+    last_used_at: timestampOrNull(lastUsedAt),
   }))
 }
 
@@ -109,8 +118,13 @@ async function apiKeysOf({ database, db, userId }: Reading): Promise<Document['a
     .orderBy(desc(apiKeys.createdAt), desc(apiKeys.id))
     .limit(PIECES_MAX)
   return rows.map(({ id, name, scope, createdAt, expiresAt, lastUsedAt, revokedAt }) => ({
-    ...{ id, name, scope, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt) },
-    ...{ last_used_at: timestampOrNull(lastUsedAt), revoked_at: timestampOrNull(revokedAt) },
+    id,
+    name,
+    scope,
+    created_at: timestamp(createdAt),
+    expires_at: timestamp(expiresAt),
+    last_used_at: timestampOrNull(lastUsedAt),
+    revoked_at: timestampOrNull(revokedAt),
   }))
 }
 
@@ -124,7 +138,10 @@ async function appsOf({ database, db, userId }: Reading): Promise<Document['apps
     .orderBy(asc(consents.clientId))
     .limit(PIECES_MAX)
   return rows.map(({ id, name, scope, grantedAt }) => ({
-    ...{ client_id: id, client_name: name, scope, granted_at: timestamp(grantedAt) },
+    client_id: id,
+    client_name: name,
+    scope,
+    granted_at: timestamp(grantedAt),
   }))
 }
 
@@ -132,7 +149,10 @@ async function linksOf({ database, db, userId }: Reading): Promise<Document['lin
   const { oneTimeTokens: links } = database.tables
   const rows = await db.select().from(links).where(eq(links.userId, userId)).orderBy(asc(links.purpose))
   return rows.map(({ purpose, target, createdAt, expiresAt }) => ({
-    ...{ purpose, address: target || null, created_at: timestamp(createdAt), expires_at: timestamp(expiresAt) },
+    purpose,
+    address: target || null,
+    created_at: timestamp(createdAt),
+    expires_at: timestamp(expiresAt),
   }))
 }
 

@@ -132,8 +132,13 @@ export const AccountExport = Type.Object(
         events: [],
         todos: [
           {
-            ...{ id: 1, title: 'Water the plants', description: null, done: false, due_at: null },
-            ...{ created_at: NINE, updated_at: NINE },
+            id: 1,
+            title: 'Water the plants',
+            description: null,
+            done: false,
+            due_at: null,
+            created_at: NINE,
+            updated_at: NINE,
           },
         ],
         tutorials: [],

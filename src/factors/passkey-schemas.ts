@@ -103,7 +103,9 @@ export const PasskeyRequestOptions = Type.Object(
 
 const credential = {
   id: Type.String({
-    ...{ minLength: 1, maxLength: ID_LENGTH, pattern: '^[A-Za-z0-9_-]+$' },
+    minLength: 1,
+    maxLength: ID_LENGTH,
+    pattern: '^[A-Za-z0-9_-]+$',
     description: 'The credential id, in base64url.',
   }),
   rawId: bytes('The credential id again, in base64url.', ID_LENGTH),

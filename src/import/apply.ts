@@ -94,7 +94,12 @@ async function insertUsers(
   const { tables, now } = database
   const rows = people.map(({ oldId, username, usernameKey, email, emailKey, name, isActive, password, createdAt }) => ({
     ...idOf(oldId, kept),
-    ...{ username, usernameKey, email, emailKey, name, isActive },
+    username,
+    usernameKey,
+    email,
+    emailKey,
+    name,
+    isActive,
     nameKey: name && normalizeName(name),
     passwordHash: password.kind === 'hash' ? password.hash : (hashes.get(oldId) ?? NO_PASSWORD),
     createdAt: createdAt ?? now,

@@ -50,7 +50,10 @@ export function readOwnedRow(
   const hasId = !('fault' in old)
   return {
     oldId: hasId ? old.id : `${owner.id}/${title}`,
-    ...{ hasId, oldOwner: owner.id, title, description },
+    hasId,
+    oldOwner: owner.id,
+    title,
+    description,
     done: isYes(value('done')),
     objections: objectionsTo(row, table, now),
   }

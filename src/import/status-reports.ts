@@ -19,7 +19,9 @@ export interface StatusReport {
 
 export function statusReports(columns: StatusColumn[]): StatusReport[] {
   return columns.map(({ column, kind, isMapped }) => ({
-    ...{ column, kind, isMapped },
+    column,
+    kind,
+    isMapped,
     disables: 0,
     unknown: Object.create(null),
   }))

@@ -54,8 +54,11 @@ export class Outbox {
   async write(db: Db, { purpose, address, userId, locale }: OutgoingMail): Promise<void> {
     if (!this.isOn) return
     await within(db, this.#statements.insert).execute({
-      ...{ id: randomUUID(), purpose, address: identifierKey(address) },
-      ...{ userId: userId ?? null, locale: locale ?? null },
+      id: randomUUID(),
+      purpose,
+      address: identifierKey(address),
+      userId: userId ?? null,
+      locale: locale ?? null,
     })
     afterCommit(db, () => this.#onWritten())
   }
@@ -128,9 +131,13 @@ function prepareStatements({ db, tables: { outbox }, now, forUpdateSkipLocked }:
     insert: db
       .insert(outbox)
       .values({
-        ...{ id: sql.placeholder('id'), purpose: sql.placeholder('purpose'), address: sql.placeholder('address') },
-        ...{ userId: sql.placeholder('userId'), locale: sql.placeholder('locale') },
-        ...{ dueAt: now, createdAt: now },
+        id: sql.placeholder('id'),
+        purpose: sql.placeholder('purpose'),
+        address: sql.placeholder('address'),
+        userId: sql.placeholder('userId'),
+        locale: sql.placeholder('locale'),
+        dueAt: now,
+        createdAt: now,
       })
       .prepare('insert_mail'),
     claim: db

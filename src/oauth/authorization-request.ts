@@ -112,8 +112,15 @@ export async function readAuthorizationRequest(
     refuse('invalid_request', 'id_token_hint must be an id_token that was issued to this client.')
   }
   return {
-    ...{ client, redirectUri, resource, challenge, state, nonce, subject: named?.sub },
-    ...{ scope: grantedScope(parameters.scope ?? '', client), interaction: readInteraction(parameters) },
+    client,
+    redirectUri,
+    resource,
+    challenge,
+    state,
+    nonce,
+    subject: named?.sub,
+    scope: grantedScope(parameters.scope ?? '', client),
+    interaction: readInteraction(parameters),
   }
 }
 

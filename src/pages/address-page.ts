@@ -60,8 +60,13 @@ ${
 }
 <form method="post" action="${view.path}/account/address">
 ${field({
-  ...{ name: 'email', label: text.new, type: 'email', autocomplete: 'email', value: typed },
-  ...{ hint: isMailOn && email !== null ? text.undo : undefined, maxLength: IDENTIFIER_MAX_LENGTH },
+  name: 'email',
+  label: text.new,
+  type: 'email',
+  autocomplete: 'email',
+  value: typed,
+  hint: isMailOn && email !== null ? text.undo : undefined,
+  maxLength: IDENTIFIER_MAX_LENGTH,
 })}
 ${field({ name: 'current_password', label: text.password, type: 'password', autocomplete: 'current-password' })}
 ${button(text.submit)}

@@ -63,7 +63,12 @@ export function emailCodeSentPage({ action, another, email, isShared, error }: T
 <form method="post" action="${action}">
 ${hidden('email', email)}
 ${field({
-  ...{ name: 'code', label: text.code, autocomplete: 'one-time-code', isCode: true, isFirst: true, isWrong },
+  name: 'code',
+  label: text.code,
+  autocomplete: 'one-time-code',
+  isCode: true,
+  isFirst: true,
+  isWrong,
   maxLength: EMAIL_CODE_MAX_LENGTH,
 })}
 ${checkbox('shared', text.shared, { isRequired: false, isTicked: isShared === true })}

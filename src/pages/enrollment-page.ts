@@ -80,7 +80,12 @@ export function mailedPage(step: Step): Page {
 <form method="post" action="${step.action}">
 ${fieldsOf(step, 'confirm-enrollment')}
 ${field({
-  ...{ name: 'code', label: text.mailCode, autocomplete: 'one-time-code', isCode: true, isFirst: true, maxLength: 32 },
+  name: 'code',
+  label: text.mailCode,
+  autocomplete: 'one-time-code',
+  isCode: true,
+  isFirst: true,
+  maxLength: 32,
   isWrong: step.error !== undefined,
 })}
 ${button(text.confirm)}

@@ -27,7 +27,8 @@ export const EnrollmentForm = Type.Union([
   Type.Object({ ...fields, deed: Type.Literal('enroll-app') }),
   Type.Object({
     ...fields,
-    ...{ deed: Type.Literal('complete-enrollment'), code },
+    deed: Type.Literal('complete-enrollment'),
+    code,
     /** From the previous page, to be shown again if the code is wrong. */
     uri: Type.String({ pattern: '^otpauth://totp/[!-~]+$', maxLength: 1_024 }),
   }),

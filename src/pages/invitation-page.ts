@@ -53,14 +53,23 @@ ${hidden('token', token)}
 ${
   isNameless
     ? field({
-        ...{ name: 'username', label: text.username, hint: text.usernameHint, autocomplete: 'username' },
-        ...{ value: username, isOptional: true, maxLength: 128 },
+        name: 'username',
+        label: text.username,
+        hint: text.usernameHint,
+        autocomplete: 'username',
+        value: username,
+        isOptional: true,
+        maxLength: 128,
       })
     : accountName(username ?? '')
 }
 ${field({
-  ...{ name: 'password', label: text.password, type: 'password', autocomplete: 'new-password' },
-  ...{ hint: text.passwordHint, isFirst: true },
+  name: 'password',
+  label: text.password,
+  type: 'password',
+  autocomplete: 'new-password',
+  hint: text.passwordHint,
+  isFirst: true,
 })}
 ${button(text.submit)}
 </form>`,

@@ -40,7 +40,8 @@ export function siteOf(config: Config): Site {
   const path = publicPath(config)
   const logo = readLogo(config.BRAND_LOGO)
   return {
-    ...{ name: serviceName(config), path },
+    name: serviceName(config),
+    path,
     styles: `${path}/account/styles.css?v=${versionOf(stylesFor(config))}`,
     script: `${path}/account/script.js?v=${versionOf(PAGE_SCRIPT)}`,
     ...(logo !== undefined && { logo: `${path}/account/logo?v=${versionOf(logo.bytes)}` }),

@@ -135,7 +135,11 @@ export function logInPage(
 ${destination(client, text)}
 <form method="post" action="${action}">
 ${field({
-  ...{ name: 'username', label: text.username, maxLength: IDENTIFIER_MAX_LENGTH, value: username, isFirst: !isAgain },
+  name: 'username',
+  label: text.username,
+  maxLength: IDENTIFIER_MAX_LENGTH,
+  value: username,
+  isFirst: !isAgain,
   autocomplete: question === undefined ? 'username' : 'username webauthn',
 })}
 ${field({ name: 'password', label: text.password, type: 'password', autocomplete: 'current-password', isFirst: isAgain, isWrong: isAgain })}
@@ -180,8 +184,14 @@ export function hopPage(address: string, locale: Locale): Page {
 
 function codePart(text: Record<'code' | 'codeHint' | 'submit', string>, isWrong: boolean): Html {
   return html`${field({
-    ...{ name: 'code', label: text.code, hint: text.codeHint, autocomplete: 'one-time-code', isCode: true },
-    ...{ maxLength: FACTOR_CODE_MAX_LENGTH, isFirst: true, isWrong },
+    name: 'code',
+    label: text.code,
+    hint: text.codeHint,
+    autocomplete: 'one-time-code',
+    isCode: true,
+    maxLength: FACTOR_CODE_MAX_LENGTH,
+    isFirst: true,
+    isWrong,
   })}
 ${button(text.submit)}`
 }

@@ -23,8 +23,14 @@ export function mailRequestPage({ action, logIn, email, error }: MailRequestForm
 <p>${text.hint}</p>
 <form method="post" action="${action}">
 ${field({
-  ...{ name: 'email', label: text.email, type: 'email', autocomplete: 'username', value: email, isFirst: true },
-  ...{ maxLength: IDENTIFIER_MAX_LENGTH, isWrong: error !== undefined },
+  name: 'email',
+  label: text.email,
+  type: 'email',
+  autocomplete: 'username',
+  value: email,
+  isFirst: true,
+  maxLength: IDENTIFIER_MAX_LENGTH,
+  isWrong: error !== undefined,
 })}
 ${button(text.submit)}
 </form>

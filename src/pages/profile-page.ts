@@ -35,8 +35,14 @@ export function profilePage({ name, locale: chosen }: Pick<User, 'name' | 'local
   }
   const body = html`<form method="post" action="${view.path}/account/profile">
 ${field({
-  ...{ name: 'name', label: text.name, hint: text.nameHint, value: name ?? '', autocomplete: 'name' },
-  ...{ isOptional: true, maxLength: NAME_MAX_LENGTH, isWrong: view.error !== undefined },
+  name: 'name',
+  label: text.name,
+  hint: text.nameHint,
+  value: name ?? '',
+  autocomplete: 'name',
+  isOptional: true,
+  maxLength: NAME_MAX_LENGTH,
+  isWrong: view.error !== undefined,
 })}
 ${choice('locale', text.locale, { options: languages, value: chosen ?? '' })}
 ${button(text.submit)}

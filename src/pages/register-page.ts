@@ -61,18 +61,24 @@ interface Registering {
 export function registerPage({ action, logIn, needsEmail, error, ...typed }: Registering, locale: Locale): Page {
   const text = TEXTS[locale]
   const username = field({
-    ...{ name: 'username', label: needsEmail ? text.usernameOptional : text.username, hint: text.usernameHint },
-    ...{
-      value: typed.username,
-      isOptional: needsEmail,
-      isFirst: !needsEmail,
-      autocomplete: 'username',
-      maxLength: 128,
-    },
+    name: 'username',
+    label: needsEmail ? text.usernameOptional : text.username,
+    hint: text.usernameHint,
+    value: typed.username,
+    isOptional: needsEmail,
+    isFirst: !needsEmail,
+    autocomplete: 'username',
+    maxLength: 128,
   })
   const email = field({
-    ...{ name: 'email', label: needsEmail ? text.email : text.emailOptional, type: 'email', autocomplete: 'email' },
-    ...{ value: typed.email, isOptional: !needsEmail, isFirst: needsEmail, maxLength: IDENTIFIER_MAX_LENGTH },
+    name: 'email',
+    label: needsEmail ? text.email : text.emailOptional,
+    type: 'email',
+    autocomplete: 'email',
+    value: typed.email,
+    isOptional: !needsEmail,
+    isFirst: needsEmail,
+    maxLength: IDENTIFIER_MAX_LENGTH,
   })
   return {
     title: text.title,
@@ -81,7 +87,10 @@ export function registerPage({ action, logIn, needsEmail, error, ...typed }: Reg
 <form method="post" action="${action}">
 ${needsEmail ? [email, username] : [username, email]}
 ${field({
-  ...{ name: 'password', label: text.password, type: 'password', autocomplete: 'new-password' },
+  name: 'password',
+  label: text.password,
+  type: 'password',
+  autocomplete: 'new-password',
   hint: text.passwordHint,
 })}
 ${button(text.submit)}

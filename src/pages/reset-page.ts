@@ -64,8 +64,13 @@ ${token === undefined && html`<p class="muted">${text.fromMail}</p>`}
 ${token === undefined ? codeFields(text, email) : hidden('token', token)}
 ${name !== undefined && accountName(name)}
 ${field({
-  ...{ name: 'new_password', label: text.password ?? '', type: 'password', autocomplete: 'new-password' },
-  ...{ hint: text.hint, isFirst: token !== undefined, isWrong: token !== undefined && error !== undefined },
+  name: 'new_password',
+  label: text.password ?? '',
+  type: 'password',
+  autocomplete: 'new-password',
+  hint: text.hint,
+  isFirst: token !== undefined,
+  isWrong: token !== undefined && error !== undefined,
 })}
 ${asksFactor && factorField(text)}
 ${button(text.submit ?? '')}
@@ -81,7 +86,11 @@ export function resetDonePage({ path }: Site, locale: Locale): Page {
 
 function factorField(text: Record<string, string>): Html {
   return field({
-    ...{ name: 'factor', label: text.factor ?? '', hint: text.factorHint, autocomplete: 'one-time-code', isCode: true },
+    name: 'factor',
+    label: text.factor ?? '',
+    hint: text.factorHint,
+    autocomplete: 'one-time-code',
+    isCode: true,
     maxLength: FACTOR_CODE_MAX_LENGTH,
   })
 }

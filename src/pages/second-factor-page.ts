@@ -141,7 +141,12 @@ export function scanPart(
 <form method="post" action="${action}">
 ${fields}${hidden('uri', uri)}
 ${field({
-  ...{ name: 'code', label: text.code, autocomplete: 'one-time-code', isCode: true, isFirst: true, maxLength: 32 },
+  name: 'code',
+  label: text.code,
+  autocomplete: 'one-time-code',
+  isCode: true,
+  isFirst: true,
+  maxLength: 32,
   isWrong,
 })}
 ${button(text.confirm)}

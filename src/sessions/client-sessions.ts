@@ -101,7 +101,8 @@ export class ClientSessions {
       const origin = { ip: client.ip, userAgent: userAgentOf(client) }
       const parameters = {
         ...authorization,
-        ...{ id: sessionId, kind: 'api' },
+        id: sessionId,
+        kind: 'api',
         ...origin,
         ...lifetimes,
         isOffline: isOffline ? 1 : 0,

@@ -59,8 +59,11 @@ export class TokenPairs {
   accessToken(grant: SessionGrant): AccessToken {
     const { PUBLIC_URL, AUDIENCE, ACCESS_TOKEN_TTL } = this.#config
     const claims = claimsFor({
-      ...{ audience: AUDIENCE, ...grant, ...(isWithoutRoles(grant) && { roles: '' }) },
-      ...{ issuer: PUBLIC_URL, lifetimeMs: ACCESS_TOKEN_TTL },
+      audience: AUDIENCE,
+      ...grant,
+      ...(isWithoutRoles(grant) && { roles: '' }),
+      issuer: PUBLIC_URL,
+      lifetimeMs: ACCESS_TOKEN_TTL,
     })
     return { access_token: this.#keys.sign(claims), token_type: 'Bearer', expires_in: claims.exp - claims.iat }
   }

@@ -41,7 +41,11 @@ export class IdTokenKeys {
   private constructor(database: Database, secret: Secret) {
     const known = (alg: IdTokenAlgorithm): Known => ({
       store: new SigningKeyStore(database, secret, { use: 'id_token', alg } satisfies KeySet),
-      ...{ fingerprint: '', signer: undefined, verifying: new Map(), hasRows: false, making: undefined },
+      fingerprint: '',
+      signer: undefined,
+      verifying: new Map(),
+      hasRows: false,
+      making: undefined,
     })
     this.#sets = { RS256: known('RS256'), ES256: known('ES256') }
   }

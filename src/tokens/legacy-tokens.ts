@@ -84,7 +84,10 @@ export class LegacyTokens {
     const isMeant = or(inArray(importedIds.oldId, ids), name === undefined ? undefined : eq(importedIds.oldName, name))
     return db
       .select({
-        ...{ userId: users.id, role: users.role, isActive: users.isActive, notBefore: importedIds.notBefore },
+        userId: users.id,
+        role: users.role,
+        isActive: users.isActive,
+        notBefore: importedIds.notBefore,
         isEnrolled: sql`case when ${isEnrolled} then 1 else 0 end`.mapWith(Boolean),
       })
       .from(importedIds)

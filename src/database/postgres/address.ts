@@ -2,9 +2,25 @@ import { DatabaseError } from '../database.js'
 
 /** Parameters that the driver reads. The driver silently ignores any other parameter. */
 const PARAMETERS = new Set([
-  ...['host', 'port', 'user', 'password', 'options', 'application_name', 'fallback_application_name'],
-  ...['ssl', 'sslmode', 'sslcert', 'sslkey', 'sslrootcert', 'sslnegotiation', 'uselibpqcompat'],
-  ...['client_encoding', 'encoding', 'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'],
+  'host',
+  'port',
+  'user',
+  'password',
+  'options',
+  'application_name',
+  'fallback_application_name',
+  'ssl',
+  'sslmode',
+  'sslcert',
+  'sslkey',
+  'sslrootcert',
+  'sslnegotiation',
+  'uselibpqcompat',
+  'client_encoding',
+  'encoding',
+  'statement_timeout',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
 ])
 
 /** The driver takes any other value for `sslmode=verify-full`. */

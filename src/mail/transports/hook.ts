@@ -45,9 +45,15 @@ export class HookTransport implements Transport {
       type: `mail.${purpose}`,
       timestamp: now.toISOString(),
       data: {
-        ...{ message_id: messageId(mail, this.#from), locale },
-        ...{ from: this.#from, to, subject, text, html },
-        ...{ link: link ?? null, code: code ?? null },
+        message_id: messageId(mail, this.#from),
+        locale,
+        from: this.#from,
+        to,
+        subject,
+        text,
+        html,
+        link: link ?? null,
+        code: code ?? null,
       },
     }
   }
