@@ -6,9 +6,9 @@ export const ACCOUNT_PATH_PATTERN = '^/account(/[a-z0-9-]+)*(\\?[A-Za-z0-9_=&%.~
 const ACCOUNT_PATH = new RegExp(ACCOUNT_PATH_PATTERN)
 
 /**
- * The log-in that leads back to this page, without its query, which may be too long for a query or repeat "Done.":
- * `again` also asks logged-in users. Adds `lost` if a submitted form is lost,
- * except on /account, whose only form logs out.
+ * The log-in that leads back to this page, without its query, which may be too long for a query or repeat "Done.".
+ * `again` also asks logged-in users. Adds `lost` if a submitted form is lost, except on /account, whose only form logs
+ * out.
  */
 export function logInPath(
   { url, method, headers }: Pick<FastifyRequest, 'url' | 'method' | 'headers'>,
