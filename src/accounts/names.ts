@@ -83,6 +83,7 @@ export function emailKey(email: string): string {
   const key = identifierKey(email)
   const [local = '', domain = '', ...rest] = key.split('@')
   const isAddress =
+    email.isWellFormed() &&
     email.split('@').length === 2 &&
     rest.length === 0 &&
     !INVISIBLE.test(normalizeName(email)) &&

@@ -78,14 +78,11 @@ const ERRORS: Record<number, { description: string; code: ProblemCode }> = {
 
 export const retryAfter = { 'Retry-After': Type.Integer({ description: 'Seconds to wait before trying again.' }) }
 
-const challenge = {
-  'WWW-Authenticate': Type.String({ description: 'The authentication challenge, RFC 6750 section 3.' }),
-}
-
-/** The headers that a response with this code always has. */
-function headersOf(code: ProblemCode, status: number): Record<string, TSchema> | undefined {
-  if ('www-authenticate' in new PublicProblem(code).headers) return challenge
-  return status === 429 || status === 503 ? retryAfter : undefined
+/** The headers that each response of a status has, whatever its code. */
+const HEADERS: Record<number, Record<string, TSchema>> = {
+  401: { 'WWW-Authenticate': Type.String({ description: 'The authentication challenge, RFC 6750 section 3.' }) },
+  429: retryAfter,
+  503: retryAfter,
 }
 
 /** Responses for these statuses, plus 500, 503 and `default`, all `Problem`. With 401, also 403. */
@@ -106,10 +103,9 @@ export function problems<const Status extends number>(...statuses: Status[]) {
  */
 export function problemAnswer(status: number, code?: ProblemCode, extension?: Record<string, unknown>): TSchema {
   const usual = ERRORS[status] ?? { description: 'An error.', code: 'internal_error' }
-  const headers = headersOf(code ?? usual.code, status)
   return {
     description: code ? PROBLEMS[code].title : usual.description,
-    ...(headers && { headers }),
+    ...(HEADERS[status] && { headers: HEADERS[status] }),
     content: problemContent(code ?? usual.code, extension),
   } as unknown as TSchema
 }
