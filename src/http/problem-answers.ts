@@ -34,9 +34,14 @@ export function toProblem(error: unknown): Problem {
   return new Problem('internal_error', { cause: error })
 }
 
-/** Logs a server error with its cause. Clients never see the cause. */
+/**
+ * Logs a server error with its cause. Clients never see the cause. A request refused under load has none, and a flood of
+ * them needs no stack traces.
+ */
 export function logFault(problem: Problem, { log }: FastifyRequest): void {
-  if (problem.status >= 500) log.error({ err: problem.cause ?? problem, code: problem.code })
+  const { status, code, cause } = problem
+  if (status === 503 && cause === undefined) log.warn({ code })
+  else if (status >= 500) log.error({ err: cause ?? problem, code })
 }
 
 /** Sends a problem response. */

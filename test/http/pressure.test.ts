@@ -3,6 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { startService } from '../helper.js'
+import { catchLogs } from '../support/logs.js'
 import { until } from '../support/replica.js'
 import { stall } from '../support/stall.js'
 
@@ -15,7 +16,12 @@ t.test('while the event loop lags, requests return 503 at once, and afterwards t
     await sleep(1)
     return (await mina.get('/v1/me')).statusCode === 503
   })
+  const readLog = catchLogs(service.app)
   const turnedAway = await mina.get('/v1/me')
+  const [logged] = readLog()
+    .split('\n')
+    .filter((line) => line.includes('"code":"overloaded"'))
+  t.match(JSON.parse(logged ?? '{}'), { level: 40, err: undefined }, 'a warning without a stack trace')
   t.match(turnedAway.json(), { status: 503, code: 'overloaded' })
   t.equal(turnedAway.headers['retry-after'], '1')
   t.equal((await service.get('/readyz')).statusCode, 503)

@@ -228,7 +228,12 @@ function migrate(connection: Connection, file: string, options: OpenOptions): vo
 
 function asDatabaseError(error: unknown, file: string): unknown {
   const code = codeOf(error)
-  if (/^SQLITE_(CORRUPT|NOTADB|IOERR_SHORT_READ)/.test(code)) {
+  if (code === 'SQLITE_NOTADB') {
+    const what =
+      'is not an SQLite database, or its first page is damaged: name another file, or restore it from a backup.'
+    return new DatabaseError(`The file ${file} ${what}`, { cause: error })
+  }
+  if (/^SQLITE_(CORRUPT|IOERR_SHORT_READ)/.test(code)) {
     return new DatabaseError(`The database ${file} is damaged: restore it from a backup. (${code})`, { cause: error })
   }
   if (code.startsWith('SQLITE_')) {
