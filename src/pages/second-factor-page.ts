@@ -34,6 +34,7 @@ const TEXTS = {
     scan: 'Scan this with the app',
     scanHint: 'Then type the six digits that the app shows.',
     qr: 'QR code for the app',
+    openApp: 'Is the app on this device? Open it',
     byHand: 'Or type this key into the app:',
     code: 'Code of the app',
     confirm: 'Confirm',
@@ -65,6 +66,7 @@ const TEXTS = {
     scan: '앱으로 이 코드를 찍으세요',
     scanHint: '그런 다음 앱에 표시된 숫자 6자리를 입력하세요.',
     qr: '앱에서 찍을 QR 코드',
+    openApp: '앱이 이 기기에 있으면 앱 열기',
     byHand: '또는 이 키를 앱에 입력하세요:',
     code: '앱의 코드',
     confirm: '확인',
@@ -137,6 +139,7 @@ export function scanPart(
   const secret = new URL(uri).searchParams.get('secret') ?? ''
   const body = html`<p>${text.scanHint}</p>
 <div class="qr" role="img" aria-label="${text.qr}">${new Html(qr)}</div>
+<p><a href="${uri}">${text.openApp}</a></p>
 <p>${text.byHand}</p><p class="secret">${secret.replace(/(.{4})(?=.)/g, '$1 ')}</p>
 <form method="post" action="${action}">
 ${fields}${hidden('uri', uri)}

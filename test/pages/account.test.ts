@@ -212,6 +212,7 @@ t.test(
     t.notMatch(replaced.body, 'otpauth:', 'a secret that another tab has replaced is not shown again')
     t.match(scan.body, /<svg xmlns/)
     const uri = uriOn(scan)
+    t.match(scan.body, `<a href="${uri.replaceAll('&', '&#38;')}">`, 'a phone cannot scan its own screen')
     const totp = OTPAuth.URI.parse(uri) as OTPAuth.TOTP
     const wrong = await mina.send(url, { deed: 'confirm', uri, code: '000000' })
     t.equal(wrong.statusCode, 400)
