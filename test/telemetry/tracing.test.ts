@@ -28,7 +28,7 @@ t.test('a request is a span below its caller, with its statements and hashes as 
     OTEL_SERVICE_NAME: 'login of the shop',
   })
   await service.signUp('mina')
-  const response = await fetch(`${address}/v1/login?campaign=4711`, {
+  const response = await fetch(`${address}/v1/login?campaign=spring-4711`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -40,7 +40,7 @@ t.test('a request is a span below its caller, with its statements and hashes as 
     duplex: 'half',
   })
   const login = (await response.json()) as LoginAnswer
-  await service.get('/nowhere/4711')
+  await service.get('/nowhere/spring-4711')
   const databaseUrl = service.app.config.DATABASE_URL
   await service.app.close()
 
@@ -70,7 +70,15 @@ t.test('a request is a span below its caller, with its statements and hashes as 
   t.notOk(lost?.parentSpanId, 'a request without traceparent starts a trace')
   t.not(lost?.traceId, TRACE)
 
-  for (const secret of ['mina', '4711', PASSWORD, login.access_token, login.refresh_token, '127.0.0.1', 'select']) {
+  for (const secret of [
+    'mina',
+    'spring-4711',
+    PASSWORD,
+    login.access_token,
+    login.refresh_token,
+    '127.0.0.1',
+    'select',
+  ]) {
     t.notMatch(receiver.text(), secret)
   }
 })
