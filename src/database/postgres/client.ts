@@ -4,8 +4,26 @@ import pg from 'pg'
 /** Longer than a statement may take: those that were sent before the end are still answered. */
 const END_TIMEOUT_MS = 4_000
 
-/** A connection whose socket is closed also where the server hangs: an open one would keep a command from ending. */
+/** A connection whose socket is closed in every case: an open one would keep a command from ending. */
 export class Client extends pg.Client {
+  /** Closes the socket if the log-in fails. The driver would leave it open. */
+  override connect(): Promise<pg.Client>
+  override connect(callback: (error: Error) => void): void
+  override connect(callback?: (error: Error) => void): Promise<pg.Client> | undefined {
+    if (callback === undefined) {
+      return super.connect().catch((error) => {
+        this.stream.destroy()
+        throw error
+      })
+    }
+    super.connect((error: Error) => {
+      if (error) this.stream.destroy()
+      callback(error)
+    })
+    return undefined
+  }
+
+  /** Closes the socket also where the server hangs. */
   override end(): Promise<void>
   override end(callback: (error: Error) => void): void
   override end(callback?: (error: Error) => void): Promise<void> | void {
