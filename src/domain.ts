@@ -14,8 +14,9 @@ import { COMMAND_TIMEOUTS, type Timeouts } from './timeouts.js'
 /** The services below the HTTP layer, which requests and commands share. */
 export const domain = [database, events, sessions, oneTimeTokens, clients, apiKeys, mail, accounts]
 
-/** What a command needs that only reads: no secret, and no key that the first start would make. */
-export const readable = [database, events, clients]
+/** The services of an action that only reads. They need no secret, and make no keys that the first start would make. */
+const readable = [database, events, clients]
+const READING = new Set<string | undefined>(['list', 'show'])
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -24,14 +25,17 @@ declare module 'fastify' {
   }
 }
 
-/** The services that a command needs (by default all), without the HTTP layer, whose start takes longer than the command. */
-export async function openDomain(config: Config, parts = domain): Promise<FastifyInstance> {
+/**
+ * The services that an action of a command needs, without the HTTP layer, whose start takes longer than the command.
+ * `list` and `show` get those for reading, every other action gets all.
+ */
+export async function openDomain(config: Config, action?: string): Promise<FastifyInstance> {
   // No plugin timeout, as in the service: databases and hashes have time limits and errors of their own.
   const app = Fastify({ pluginTimeout: 0, logger: { level: 'warn', stream: { write: printMessage } } })
   app.decorate('config', config)
   app.decorate('timeouts', COMMAND_TIMEOUTS)
   try {
-    for (const part of parts) await app.register(part)
+    for (const part of READING.has(action) ? readable : domain) await app.register(part)
     return app
   } catch (error) {
     await app.close()

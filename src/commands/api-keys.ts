@@ -2,7 +2,7 @@ import { timestamp, timestampOrNull } from '../api/times.js'
 import { type ApiKeyRow, prepareKeyList } from '../clients/api-key-lists.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
-import { domain, openDomain, readable } from '../domain.js'
+import { openDomain } from '../domain.js'
 import { print, printableJson, printJson } from '../terminal.js'
 import { UsageError } from '../usage-error.js'
 import { announceDatabase } from './database-address.js'
@@ -41,7 +41,7 @@ export async function run({ all, json = false }: Values, [action, who, id, extra
   if (action === 'list' && all) throw new UsageError('--all belongs to latchkey api-keys revoke')
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const app = await openDomain({ ...config, MIGRATE_ON_START: false }, action === 'list' ? readable : domain)
+  const app = await openDomain({ ...config, MIGRATE_ON_START: false }, action)
   try {
     const user = await findAccount(app, who)
     const keys = await prepareKeyList(app.database).execute({ userId: user.id })

@@ -6,7 +6,7 @@ import { AUTH_METHODS, GRANT_TYPES } from '../clients/oauth-clients.js'
 import { type Registration, randomClientId, withDefaults } from '../clients/registration.js'
 import { CommandError } from '../command-error.js'
 import { loadConfig } from '../config/config.js'
-import { domain, openDomain, readable } from '../domain.js'
+import { openDomain } from '../domain.js'
 import { Problem } from '../problems.js'
 import { print, printJson } from '../terminal.js'
 import { ID_TOKEN_ALGORITHMS } from '../tokens/id-token-keys.js'
@@ -134,8 +134,6 @@ const ACTS: Record<string, (app: FastifyInstance, id: string, values: Values) =>
   },
 }
 
-const READING = new Set(['list', 'show'])
-
 export const ACTIONS = ['create', 'list', ...Object.keys(ACTS)]
 
 export async function run(values: Values, [action = '', id, extra]: string[]): Promise<void> {
@@ -146,7 +144,7 @@ export async function run(values: Values, [action = '', id, extra]: string[]): P
   assertOptions(action, values)
   const config = loadConfig()
   announceDatabase(config.DATABASE_URL)
-  const app = await openDomain({ ...config, MIGRATE_ON_START: false }, READING.has(action) ? readable : domain)
+  const app = await openDomain({ ...config, MIGRATE_ON_START: false }, action)
   try {
     if (act !== undefined && id !== undefined) report(await act(app, id, values), values)
     else if (action === 'create') report(await create(app, id ?? randomClientId(), values), values)

@@ -7,7 +7,7 @@ import { timestamp } from '../api/times.js'
 import { loadConfig } from '../config/config.js'
 import { hasPages } from '../config/pages.js'
 import type { Db } from '../database/database.js'
-import { domain, openDomain, readable } from '../domain.js'
+import { openDomain } from '../domain.js'
 import { prepareFactorList } from '../factors/factor-list.js'
 import { print, printJson } from '../terminal.js'
 import { Roles, storedRoles } from '../tokens/roles.js'
@@ -161,7 +161,6 @@ interface Values {
   json?: boolean
 }
 
-const READING = new Set(['list', 'show'])
 /** The actions that take a value after <who>, and the function that reads it. */
 const VALUE_OF: Record<string, (value: string | undefined) => unknown> = { 'set-role': roleOf, 'set-roles': rolesOf }
 /** Options that only one action allows. */
@@ -180,7 +179,7 @@ export async function run(values: Values, [action = '', who, value, ...rest]: st
   const password = creates ? await readNewPassword() : ''
   // Only `create` may create a database: otherwise a typing mistake in DATABASE_URL would create an empty one.
   const MIGRATE_ON_START = creates && config.MIGRATE_ON_START
-  const app = await openDomain({ ...config, MIGRATE_ON_START }, READING.has(action) ? readable : domain)
+  const app = await openDomain({ ...config, MIGRATE_ON_START }, action)
   try {
     if (act !== undefined && who !== undefined) report(await act(app, who, value), values)
     else if (creates) report(await create(app, values, password), values)
