@@ -92,13 +92,10 @@ async function prove(form: OtherForm, request: FastifyRequest): Promise<LoggedIn
     if (form.ticket === undefined) return passkeyLogIn.authenticate(passkey, client)
     return logIn.complete(form.ticket, { passkey }, client)
   }
-  if (isEmailCode(form)) return codeLogIn.authenticate({ target: identifierKey(form.email), code: form.code }, client)
+  if (Value.Check(EmailCodeForm, form))
+    return codeLogIn.authenticate({ target: identifierKey(form.email), code: form.code }, client)
   if (Value.Check(PasswordForm, form)) return logIn.authenticate(form.username, form.password, client)
   return logIn.complete(form.ticket, codeTyped(form.code), client)
-}
-
-function isEmailCode(form: LogInForm): form is Static<typeof EmailCodeForm> {
-  return Value.Check(EmailCodeForm, form)
 }
 
 /** The code in the field for all kinds of codes. */
@@ -138,7 +135,7 @@ async function logInPageAgain(
   if (typeof ticket === 'string' && OF_SECOND_STEP.includes(problem.code)) {
     return factorPage({ ...form, ticket, ...(await passkeys.secondStep(ticket)) }, locale)
   }
-  if (isEmailCode(posted)) {
+  if (Value.Check(EmailCodeForm, posted)) {
     const another = where.waysOut.emailCode
     return emailCodeSentPage({ ...form, another, email: posted.email }, locale)
   }
